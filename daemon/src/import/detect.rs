@@ -1,62 +1,69 @@
-//! Whose file it is, by what stands in it. Formats that say what machines boot are read; of every other one that is
-//! known it is said what it is.
+//! Detects the format of a file from its text. Formats that configure network boot are imported; for every other known
+//! format the error names it, and a way to go on.
 
 use super::command_line::has_options;
 use super::kea::strip_comments;
 use super::machine_csv::is_machine_list;
 use serde_json::Value;
 
-/// A format that is read.
+/// A format that `import` reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportFormat {
+    /// `proxy.ini` of the Python daemon.
     Ini,
+    /// `dnsmasq.conf`.
     Dnsmasq,
+    /// `dhcpd.conf` of ISC dhcpd.
     Isc,
+    /// `kea-dhcp4.conf`.
     Kea,
+    /// OpenWrt's `/etc/config/dhcp`.
     Uci,
-    /// Options of dnsmasq outside its own file.
+    /// dnsmasq options outside of its configuration file, as on a command line.
     CommandLine,
-    /// A list of machines.
+    /// A list of machines in CSV.
     Csv,
 }
 
+/// The result of detecting a format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Detection {
+    /// A format that `import` reads.
     Supported(ImportFormat),
-    /// What it is, and what helps.
+    /// The error message, and its help.
     Unsupported(String, String),
 }
 
-/// The first that recognises the text.
+/// The format of the first test that recognises the text; dnsmasq if none does.
 pub fn detect_format(text: &str) -> Detection {
-    let tests = [empty, xml, json, table, menus, options, template, sections, router, lists, braces, scripts];
+    let tests = [empty, xml, json, csv, scripts_and_menus, command_line, template, ini, router_os, yaml, isc, grub];
     tests.iter().find_map(|test| test(text)).unwrap_or(Detection::Supported(ImportFormat::Dnsmasq))
 }
 
 fn not_read(what: &str, help: &str) -> Option<Detection> {
-    Some(Detection::Unsupported(format!("this is {what}, and is not read"), help.to_owned()))
+    Some(Detection::Unsupported(format!("cannot import {what}"), help.to_owned()))
 }
 
-const BY_HAND: &str = "what it says of network boots is written by hand: docs/configuration.md";
+const BY_HAND: &str = "write its network boot settings by hand (docs/configuration.md)";
 
-/// The lines that say something, without the blanks around them.
+/// The trimmed lines, without empty lines and comments.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';']))
 }
 
-/// The first words of lines, at the beginning of the line or behind blanks.
-fn has(text: &str, test: impl Fn(&str) -> bool) -> bool {
+/// Whether the test holds for any of the trimmed lines.
+fn any_line(text: &str, test: impl Fn(&str) -> bool) -> bool {
     lines(text).any(test)
 }
 
 fn empty(text: &str) -> Option<Detection> {
-    let help = "name a file that says what machines boot".to_owned();
+    let help = "name a file that configures network boot".to_owned();
     if text.trim().is_empty() {
         return Some(Detection::Unsupported("the file is empty: there is nothing to import".into(), help));
     }
     let is_script = text.starts_with("#!");
     (!is_script && lines(text).next().is_none())
-        .then(|| Detection::Unsupported("the file has comments only: there is nothing to import".into(), help))
+        .then(|| Detection::Unsupported("the file contains only comments: there is nothing to import".into(), help))
 }
 
 fn xml(text: &str) -> Option<Detection> {
@@ -69,61 +76,58 @@ fn xml(text: &str) -> Option<Detection> {
     let mut elements = text.split('<').skip(1).map(element).filter(|name| !name.starts_with(['?', '!']));
     match elements.next().unwrap_or_default().as_str() {
         "pfsense" => not_read(
-            "the configuration of pfSense",
-            "its DHCP server may go on; beside it this server needs no file at all",
+            "a pfSense configuration",
+            "keep its DHCP server running: next to it, proxydhcpd needs no configuration",
         ),
         "opnsense" => not_read(
-            "the configuration of OPNsense",
-            "its DHCP server may go on; beside it this server needs no file at all",
+            "an OPNsense configuration",
+            "keep its DHCP server running: next to it, proxydhcpd needs no configuration",
         ),
         "domain" | "network" | "domstatus" | "networkstatus" => {
-            not_read("XML of libvirt", "machines are [machine.NAME] with the `mac` of the domain's <interface>")
+            not_read("libvirt XML", "write a [machine.NAME] with the `mac` of the domain's <interface>")
         }
-        "dhcpserver" => not_read("the export of a Windows DHCP server", BY_HAND),
-        _ => not_read("XML of a kind that is not known here", BY_HAND),
+        "dhcpserver" => not_read("a Windows DHCP server export", BY_HAND),
+        _ => not_read("XML of an unknown kind", BY_HAND),
     }
 }
 
 fn json(text: &str) -> Option<Detection> {
-    let plain = strip_comments(text);
-    if !plain.trim_start().starts_with(['{', '[']) || plain.trim_start().starts_with("[machine") {
+    let json_text = strip_comments(text);
+    if !json_text.trim_start().starts_with(['{', '[']) || json_text.trim_start().starts_with("[machine") {
         return None;
     }
-    if ["\"Dhcp4\"", "\"Dhcp6\""].iter().any(|word| plain.contains(word)) {
+    if ["\"Dhcp4\"", "\"Dhcp6\""].iter().any(|word| json_text.contains(word)) {
         return Some(Detection::Supported(ImportFormat::Kea));
     }
-    let Ok(value) = serde_json::from_str::<Value>(&plain) else {
-        return plain
+    let Ok(value) = serde_json::from_str::<Value>(&json_text) else {
+        return json_text
             .trim_start()
             .starts_with('{')
             .then_some(())
-            .and_then(|()| not_read("JSON with an error in it, or JSON of a kind that is not known here", BY_HAND));
+            .and_then(|()| not_read("JSON with a syntax error, or JSON of an unknown kind", BY_HAND));
     };
-    let says = |key: &str| value.get(key).is_some();
-    if says("profile") && (says("selector") || says("id")) {
+    let has_key = |key: &str| value.get(key).is_some();
+    if has_key("profile") && (has_key("selector") || has_key("id")) {
         return not_read(
-            "a group of matchbox",
-            "a group is a [[rule]] or a [machine.NAME], its profile a [profile.NAME]",
+            "a matchbox group",
+            "write a [[rule]] or a [machine.NAME] for the group, and a [profile.NAME] for its profile",
         );
     }
-    if says("boot") && (says("id") || says("ignition_id")) {
-        return not_read("a profile of matchbox", "write [profile.NAME] with its `kernel`, `initrd` and `cmdline`");
+    if has_key("boot") && (has_key("id") || has_key("ignition_id")) {
+        return not_read("a matchbox profile", "write [profile.NAME] with its `kernel`, `initrd` and `cmdline`");
     }
     if value.is_array() {
-        return not_read(
-            "a list in JSON",
-            "a list of machines goes into `machine-files` as it is, if each has a `name`",
-        );
+        return not_read("a JSON list", "if it lists machines and each has a `name`, add the file to `machine-files`");
     }
-    not_read("JSON of a kind that is not known here", BY_HAND)
+    not_read("JSON of an unknown kind", BY_HAND)
 }
 
-fn table(text: &str) -> Option<Detection> {
+fn csv(text: &str) -> Option<Detection> {
     is_machine_list(text).then_some(Detection::Supported(ImportFormat::Csv))
 }
 
-/// In any file that may hold a command line. Its own file has no dashes in front of an option.
-fn options(text: &str) -> Option<Detection> {
+/// A command line in any kind of file. In `dnsmasq.conf` an option has no leading dashes.
+fn command_line(text: &str) -> Option<Detection> {
     has_options(text).then_some(Detection::Supported(ImportFormat::CommandLine))
 }
 
@@ -132,83 +136,77 @@ fn template(text: &str) -> Option<Detection> {
     if !is_template {
         return None;
     }
-    not_read(
-        "a template (Jinja, as Ansible and Salt have them)",
-        "import the file that is made from it, on the machine that has it",
-    )
+    not_read("a template (Jinja, as in Ansible and Salt)", "import the rendered file, on the host that uses it")
 }
 
-fn sections(text: &str) -> Option<Detection> {
+fn ini(text: &str) -> Option<Detection> {
     let heading =
         |line: &str| line.strip_prefix('[').and_then(|line| line.split_once(']')).map(|(name, _)| name.to_owned());
     let names: Vec<String> = lines(text).filter_map(heading).collect();
-    let named = |name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
-    let is_list = names.iter().any(|name| name.contains(['"', ',']) || name.starts_with('['));
-    if names.is_empty() || is_list {
+    let has_section = |name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let is_array = names.iter().any(|name| name.contains(['"', ',']) || name.starts_with('['));
+    if names.is_empty() || is_array {
         return None;
     }
-    if named("proxy") {
+    if has_section("proxy") {
         return Some(Detection::Supported(ImportFormat::Ini));
     }
-    if named("Unit") || named("Service") || named("Container") {
-        return not_read(
-            "a unit of systemd without a command line of dnsmasq",
-            "import the file that the command reads",
-        );
+    if has_section("Unit") || has_section("Service") || has_section("Container") {
+        return not_read("a systemd unit without a dnsmasq command line", "import the file that the command reads");
     }
-    if named("tftpd32") || named("tftpd64") || has(text, |line| line.starts_with("BaseDirectory=")) {
-        return not_read("the INI file of tftpd32", BY_HAND);
+    if has_section("tftpd32") || has_section("tftpd64") || any_line(text, |line| line.starts_with("BaseDirectory=")) {
+        return not_read("a tftpd32 INI file", BY_HAND);
     }
-    let key = |word: &str| has(text, |line| line.to_ascii_lowercase().starts_with(word));
-    if named("frmMain") || named("arch") || (named("dhcp") && key("filename")) {
-        return not_read("the INI file of Tiny PXE Server", BY_HAND);
+    let has_key = |word: &str| any_line(text, |line| line.to_ascii_lowercase().starts_with(word));
+    if has_section("frmMain") || has_section("arch") || (has_section("dhcp") && has_key("filename")) {
+        return not_read("a Tiny PXE Server INI file", BY_HAND);
     }
-    if named("profile") || names.iter().any(|name| name.starts_with("profile.") || name.starts_with("machine.")) {
-        return not_read("a file of this server already", "`proxydhcpd check FILE` says what is wrong with it");
+    if has_section("profile") || names.iter().any(|name| name.starts_with("profile.") || name.starts_with("machine.")) {
+        return not_read("a proxydhcpd configuration", "run `proxydhcpd check FILE` to check it");
     }
-    if named("all:vars") || names.iter().any(|name| name.ends_with(":children") || name.ends_with(":vars")) {
-        return not_read("an inventory of Ansible", "export it as CSV with the columns name and mac, and import that");
+    if has_section("all:vars") || names.iter().any(|name| name.ends_with(":children") || name.ends_with(":vars")) {
+        return not_read("an Ansible inventory", "export it as CSV with the columns name and mac, and import that");
     }
     Some(Detection::Supported(ImportFormat::Ini))
 }
 
-fn router(text: &str) -> Option<Detection> {
-    if has(text, |line| line.starts_with("config "))
-        && has(text, |line| ["option ", "option\t", "list ", "list\t"].iter().any(|word| line.starts_with(word)))
+fn router_os(text: &str) -> Option<Detection> {
+    if any_line(text, |line| line.starts_with("config "))
+        && any_line(text, |line| ["option ", "option\t", "list ", "list\t"].iter().any(|word| line.starts_with(word)))
     {
         return Some(Detection::Supported(ImportFormat::Uci));
     }
     let is_command = |line: &str| line.starts_with("/ip dhcp-server") || line.starts_with("/ip/dhcp-server");
-    if has(text, is_command) || text.starts_with("# by RouterOS") {
+    if any_line(text, is_command) || text.starts_with("# by RouterOS") {
         return not_read(
-            "an export of MikroTik's RouterOS",
-            "its DHCP server may go on; beside it this server needs no file at all",
+            "a MikroTik RouterOS export",
+            "keep its DHCP server running: next to it, proxydhcpd needs no configuration",
         );
     }
-    if has(text, |line| line.to_ascii_lowercase().starts_with("dhcp server ")) {
-        return not_read("the dump of a Windows DHCP server", BY_HAND);
+    if any_line(text, |line| line.to_ascii_lowercase().starts_with("dhcp server ")) {
+        return not_read("a Windows DHCP server dump", BY_HAND);
     }
     None
 }
 
-/// YAML, as far as it is known.
-fn lists(text: &str) -> Option<Detection> {
-    let key = |name: &str| has(text, |line| line.trim_start_matches("- ").starts_with(&format!("{name}:")));
-    if key("bootFilename") || (key("ipxe") && key("mounts")) {
-        return not_read("a manifest of netbootd", "write [machine.NAME] with its `mac`, and a [profile.NAME]");
+/// Known kinds of YAML.
+fn yaml(text: &str) -> Option<Detection> {
+    let has_key = |name: &str| any_line(text, |line| line.trim_start_matches("- ").starts_with(&format!("{name}:")));
+    if has_key("bootFilename") || (has_key("ipxe") && has_key("mounts")) {
+        return not_read("a netbootd manifest", "write [machine.NAME] with its `mac`, and a [profile.NAME]");
     }
-    if key("services") && (key("image") || key("build")) {
-        return not_read("a Compose file without options of dnsmasq", "import the file that the container reads");
+    if has_key("services") && (has_key("image") || has_key("build")) {
+        return not_read("a Compose file without dnsmasq options", "import the file that the container reads");
     }
-    if key("apiVersion") && key("kind") {
-        return not_read("a manifest of Kubernetes", "import the text of the file that it holds");
+    if has_key("apiVersion") && has_key("kind") {
+        return not_read("a Kubernetes manifest", "extract the configuration file from it, and import that file");
     }
     None
 }
 
-/// ISC dhcpd's language: statements that end in `;`, and blocks.
-fn braces(text: &str) -> Option<Detection> {
-    const WORDS: [&str; 17] = [
+/// ISC dhcpd's language: statements that end with `;`, and blocks.
+fn isc(text: &str) -> Option<Detection> {
+    const KEYWORDS: [&str; 17] = [
         "subnet",
         "shared-network",
         "group",
@@ -230,40 +228,40 @@ fn braces(text: &str) -> Option<Detection> {
     let is_statement = |line: &str| {
         let line = line.split('#').next().unwrap_or_default().trim_end();
         let word = line.split([' ', '\t', ';', '{']).next().unwrap_or_default();
-        WORDS.contains(&word) && line.ends_with([';', '{', '}']) && !line.contains("=tag:")
+        KEYWORDS.contains(&word) && line.ends_with([';', '{', '}']) && !line.contains("=tag:")
     };
-    has(text, is_statement).then_some(Detection::Supported(ImportFormat::Isc))
+    any_line(text, is_statement).then_some(Detection::Supported(ImportFormat::Isc))
 }
 
-/// Their arguments may look like options of dnsmasq.
-fn menus(text: &str) -> Option<Detection> {
+/// Tested before dnsmasq options, because the kernel arguments of a menu may look like such options.
+fn scripts_and_menus(text: &str) -> Option<Detection> {
     if text.starts_with("#!ipxe") {
         return not_read(
-            "a script of iPXE",
-            "it is used as it is: `script = \"NAME\"` in a profile, the file in the boot directory",
+            "an iPXE script",
+            "put the file into the boot directory, and write `script = \"NAME\"` in a profile",
         );
     }
-    // A shell script may have a menu in it.
+    // A shell script may contain a menu.
     if text.starts_with("#!") {
         return None;
     }
-    let word = |word: &str| has_word(text, word);
+    let word = |word: &str| any_line_starts_with(text, word);
     if word("label") && (word("kernel") || word("linux") || word("localboot") || word("append")) {
         return not_read(
-            "a menu of PXELINUX",
-            "PXELINUX reads it as before; import the directory that pxelinux.cfg is in to have its machines here",
+            "a PXELINUX menu",
+            "PXELINUX still reads it; to import its machines, name the directory that contains pxelinux.cfg",
         );
     }
     None
 }
 
-fn has_word(text: &str, word: &str) -> bool {
-    has(text, |line| line.split_whitespace().next().is_some_and(|first| first.eq_ignore_ascii_case(word)))
+fn any_line_starts_with(text: &str, word: &str) -> bool {
+    any_line(text, |line| line.split_whitespace().next().is_some_and(|first| first.eq_ignore_ascii_case(word)))
 }
 
-fn scripts(text: &str) -> Option<Detection> {
-    if has_word(text, "menuentry") {
-        return not_read("a menu of GRUB", "GRUB reads it as before, from the boot directory");
+fn grub(text: &str) -> Option<Detection> {
+    if any_line_starts_with(text, "menuentry") {
+        return not_read("a GRUB menu", "GRUB still reads it from the boot directory");
     }
     None
 }

@@ -1,4 +1,4 @@
-//! What servers ask of a machine, as one kind of value: ISC dhcpd and Kea say the same things in two languages.
+//! Conditions on machines as values. ISC dhcpd and Kea write the same conditions in two languages.
 
 use crate::config::toml::value::parse_any_mac;
 use std::net::Ipv4Addr;
@@ -6,42 +6,57 @@ use std::net::Ipv4Addr;
 /// One fact about a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Atom {
+    /// It announces this architecture (option 93).
     Arch(u16),
+    /// The client is iPXE.
     Ipxe,
     /// It boots by UEFI HTTP boot.
     Http,
+    /// Its vendor class (option 60) contains this text.
     VendorClass(String),
+    /// Its user class (option 77) contains this text.
     UserClass(String),
+    /// Its MAC address has these octets.
     Mac([Option<u8>; 6]),
+    /// Its relay sends this circuit id (option 82).
     CircuitId(String),
+    /// Its UUID (option 97), in the octet order of the packet.
     Uuid([u8; 16]),
-    /// The relay that the message comes from.
+    /// The relay that forwards its requests.
     Relay(Ipv4Addr),
-    /// The server's interface that it arrives on.
+    /// The server's interface on which its requests arrive.
     Interface(String),
+    /// Its network: address and prefix length.
     Subnet(Ipv4Addr, u8),
-    /// One of the hosts that are given the same, by the number of their group.
+    /// It is one of the hosts of this group, an index into the groups of the program.
     Host(usize),
-    /// One of the hosts of the file, whichever.
+    /// It is any of the hosts in the file.
     Known,
 }
 
+/// A condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expr {
+    /// Always true, or always false.
     Const(bool),
+    /// A single fact.
     Atom(Atom),
+    /// The condition does not hold.
     Not(Box<Expr>),
+    /// All conditions hold.
     And(Vec<Expr>),
+    /// At least one condition holds.
     Or(Vec<Expr>),
 }
 
-/// Where a value comes from.
+/// The part of a request that holds a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
+    /// A DHCP option, by its code.
     Option(u8),
     /// The hardware address.
     Mac,
-    /// The relay's circuit id.
+    /// The circuit id of the relay (option 82).
     CircuitId,
     /// The address of the relay.
     Relay,
@@ -49,31 +64,33 @@ pub enum Field {
     Interface,
 }
 
-/// A part of a field, from this octet on.
+/// A slice of the octets of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldSlice {
+    /// The field.
     pub field: Field,
+    /// The offset of the first octet.
     pub from: usize,
-    /// `None`: the whole rest.
+    /// The number of octets. `None`: all that follow.
     pub length: Option<usize>,
 }
 
-/// The facts that matter here, for a `why not` that names them.
+/// The reason to refuse a condition: it tests something that rules cannot test.
 pub const UNSUPPORTED_FACT: &str =
-    "of what a machine says, rules know its architecture, classes, addresses, UUID and whether it is iPXE";
+    "rules can test only the architecture, classes, addresses and UUID of a machine, and if it is iPXE";
 
-/// What is in what: no server's file comes near it.
-const DEEPEST: usize = 64;
+/// Limit of nested parts in a condition; real files stay far below it.
+const MAX_DEPTH: usize = 64;
 
-/// How conditions are joined, in both languages: `or` of `and`s.
+/// The grammar that both languages share: `or` joins terms of `and`, which join facts.
 pub trait Grammar: Sized {
-    /// Goes past the word if it stands here.
+    /// Consumes the next token if it is this word.
     fn accept(&mut self, word: &str) -> bool;
 
-    /// One fact, as each language says it.
+    /// Parses one fact, in the syntax of the language.
     fn parse_fact(&mut self) -> Result<Expr, String>;
 
-    /// What `and` and `or` join.
+    /// Parses an operand of `and` or `or`.
     fn parse_term(&mut self) -> Result<Expr, String> {
         if self.accept("not") {
             return self.parse_nested(Self::parse_term).map(Expr::negate);
@@ -89,24 +106,26 @@ pub trait Grammar: Sized {
         self.parse_fact()
     }
 
-    /// In how much of what we are.
+    /// The number of nested parts around the current position.
     fn depth(&mut self) -> &mut usize;
 
+    /// Consumes the word. `Err`: the next token is another one.
     fn require(&mut self, word: &str) -> Result<(), String> {
-        if self.accept(word) { Ok(()) } else { Err(format!("there is no `{word}` where it has to stand")) }
+        if self.accept(word) { Ok(()) } else { Err(format!("`{word}` is missing")) }
     }
 
-    /// One level deeper: parentheses, `not`, or the argument of a function.
-    fn parse_nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
-        if *self.depth() == DEEPEST {
+    /// Parses a part that is nested: in parentheses, after `not`, or as the argument of a function.
+    fn parse_nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+        if *self.depth() == MAX_DEPTH {
             return Err("it is nested too deeply".into());
         }
         *self.depth() += 1;
-        let read = read(self);
+        let parsed = parse(self);
         *self.depth() -= 1;
-        read
+        parsed
     }
 
+    /// Parses terms joined by `or`.
     fn parse_or(&mut self) -> Result<Expr, String> {
         let mut parts = vec![self.parse_and()?];
         while self.accept("or") {
@@ -115,6 +134,7 @@ pub trait Grammar: Sized {
         Ok(if parts.len() == 1 { parts.remove(0) } else { Expr::Or(parts) })
     }
 
+    /// Parses terms joined by `and`.
     fn parse_and(&mut self) -> Result<Expr, String> {
         let mut parts = vec![self.parse_term()?];
         while self.accept("and") {
@@ -125,15 +145,17 @@ pub trait Grammar: Sized {
 }
 
 impl Expr {
+    /// The condition that this fact holds.
     pub fn atom(atom: Atom) -> Expr {
         Expr::Atom(atom)
     }
 
+    /// The condition that this one does not hold.
     pub fn negate(self) -> Expr {
         Expr::Not(Box::new(self))
     }
 
-    /// The kinds of hosts that it asks for.
+    /// Collects the host groups that the condition names.
     pub fn collect_host_groups(&self, hosts: &mut Vec<usize>) {
         match self {
             Expr::Atom(Atom::Host(host)) if !hosts.contains(host) => hosts.push(*host),
@@ -143,7 +165,7 @@ impl Expr {
         }
     }
 
-    /// Whether it depends on this fact.
+    /// Whether the condition depends on this fact.
     pub fn depends_on(&self, fact: &Atom) -> bool {
         match self {
             Expr::Const(_) => false,
@@ -154,7 +176,7 @@ impl Expr {
     }
 }
 
-/// A MAC address as lease servers read it: of an octet, a leading zero may be missing.
+/// Parses a MAC address as DHCP servers do: the leading zero of an octet is optional.
 pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
     let octet = |part: &str| {
         let is_octet = (1..=2).contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -164,9 +186,9 @@ pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
     octets.and_then(|octets| octets.try_into().ok()).or_else(|| parse_any_mac(text))
 }
 
-/// Whether that part of the field is this value; `None`: we have no such fact.
+/// The condition that the slice of the field equals this value. `None`: rules cannot test that.
 pub fn field_equals(part: FieldSlice, value: &[u8]) -> Option<Expr> {
-    // A part cut to another length than the value's is never equal to it.
+    // A slice that is shorter than the value never equals it.
     if part.length.is_some_and(|length| length < value.len()) {
         return Some(Expr::Const(false));
     }
@@ -196,90 +218,94 @@ pub fn field_equals(part: FieldSlice, value: &[u8]) -> Option<Expr> {
     }
 }
 
-/// A hardware address as text, `52:54:00:00:00:01`, or a part of that text.
+/// A hardware address formatted as text, `52:54:00:00:00:01`, or a substring of that text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormattedMac {
-    /// The octets that are written.
+    /// The octets that are formatted.
     pub part: FieldSlice,
+    /// The separator between octets.
     pub separator: String,
-    /// dhcpd writes `8` where Kea writes `08`.
+    /// Octets have a leading zero: Kea formats `08`, dhcpd `8`.
     pub zero_padded: bool,
+    /// The offset of the substring.
     pub from: usize,
+    /// The length of the substring. `None`: to the end.
     pub length: Option<usize>,
 }
 
 impl FormattedMac {
+    /// A substring of this text.
     pub fn slice(self, from: usize, length: Option<usize>) -> FormattedMac {
         FormattedMac { from: self.from + from, length, ..self }
     }
 
-    /// The octets that are written so. `Err`: why it is never equal, or no rule says it.
+    /// The octets that are formatted as this text. `Err`: the text can never be equal, or rules cannot test it.
     pub fn parse_octets(&self, text: &str) -> Result<(FieldSlice, Vec<u8>), String> {
         let FormattedMac { part, separator: mark, zero_padded: zeros, from, length } = self;
-        let whole = text.strip_suffix(mark.as_str()).unwrap_or(text);
+        let trimmed = text.strip_suffix(mark.as_str()).unwrap_or(text);
         let parts: Vec<&str> = match mark.as_str() {
-            "" if *zeros && whole.is_ascii() => {
-                (0..whole.len()).step_by(2).filter_map(|at| whole.get(at..at + 2)).collect()
+            "" if *zeros && trimmed.is_ascii() => {
+                (0..trimmed.len()).step_by(2).filter_map(|at| trimmed.get(at..at + 2)).collect()
             }
             "" => return Err(UNSUPPORTED_FACT.into()),
-            mark => whole.split(mark).collect(),
+            mark => trimmed.split(mark).collect(),
         };
         let octet = |part: &&str| {
             let is_hex = (1..=2).contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_hexdigit());
             u8::from_str_radix(part, 16).ok().filter(|_| is_hex)
         };
         let octets: Vec<u8> = parts.iter().map(octet).collect::<Option<_>>().ok_or(UNSUPPORTED_FACT)?;
-        let as_written = |octet: &u8| if *zeros { format!("{octet:02x}") } else { format!("{octet:x}") };
-        let right = octets.iter().map(as_written).collect::<Vec<_>>().join(mark);
-        if !right.eq_ignore_ascii_case(whole) {
-            return Err(format!("the server writes {right}, which is never equal to {text}"));
+        let format_octet = |octet: &u8| if *zeros { format!("{octet:02x}") } else { format!("{octet:x}") };
+        let formatted = octets.iter().map(format_octet).collect::<Vec<_>>().join(mark);
+        if !formatted.eq_ignore_ascii_case(trimmed) {
+            return Err(format!("the server formats it as {formatted}, which never equals {text}"));
         }
-        // Where octets have a fixed width, so has a part of them.
+        // With leading zeros octets have a fixed width, so a substring can start at any octet.
         let width = 2 + mark.len();
-        let is_cut = length.is_some_and(|length| length != text.len());
-        if from % width != 0 || is_cut || (!zeros && *from > 0) {
+        let is_truncated = length.is_some_and(|length| length != text.len());
+        if from % width != 0 || is_truncated || (!zeros && *from > 0) {
             return Err(UNSUPPORTED_FACT.into());
         }
         let octet = from / width;
-        let all = length.is_none() && part.length.is_none();
+        let is_to_the_end = length.is_none() && part.length.is_none();
         let rest = 6usize.saturating_sub(part.from + octet);
-        if all && octets.len() < rest.min(6) {
-            return Err(format!("the server writes the whole address, which is never equal to {text}"));
+        if is_to_the_end && octets.len() < rest.min(6) {
+            return Err(format!("the server formats the whole address, which never equals {text}"));
         }
         Ok((FieldSlice { from: part.from + octet, length: Some(octets.len()), ..*part }, octets))
     }
 }
 
-/// Whether the field is there at all.
+/// The condition that the request has the field. `None`: rules cannot test that.
 pub fn field_exists(field: Field) -> Option<Expr> {
     match field {
-        // Every machine that boots sends these.
+        // Every network boot client sends these.
         Field::Option(60 | 93 | 94 | 97) | Field::Mac => Some(Expr::Const(true)),
         Field::Option(175) => Some(Expr::atom(Atom::Ipxe)),
         _ => None,
     }
 }
 
-/// The class of PXE firmware, `PXEClient:Arch:00007:UNDI:003016`, is told apart by what is in it.
+/// The vendor class of PXE firmware, `PXEClient:Arch:00007:UNDI:003016`, becomes a condition on what it contains.
 fn vendor_class(from: usize, text: &str) -> Option<Expr> {
     const PXE: &str = "PXEClient";
     const HTTP: &str = "HTTPClient";
     const ARCH: &str = ":Arch:";
     let code = |digits: &str| digits.get(..5)?.parse().ok().map(|code| Expr::atom(Atom::Arch(code)));
-    let whole = |word: &str| word.starts_with(text) && from == 0 && text.len() > 3;
-    let behind = |word: &str| text.strip_prefix(word).filter(|_| from == 0);
-    if whole(PXE) {
+    let is_prefix_of = |word: &str| word.starts_with(text) && from == 0 && text.len() > 3;
+    let rest_after = |word: &str| text.strip_prefix(word).filter(|_| from == 0);
+    if is_prefix_of(PXE) {
         return Some(Expr::atom(Atom::Http).negate());
     }
-    if whole(HTTP) {
+    if is_prefix_of(HTTP) {
         return Some(Expr::atom(Atom::Http));
     }
     for (word, is_http) in [(PXE, false), (HTTP, true)] {
-        let of_word = if is_http { Expr::atom(Atom::Http) } else { Expr::atom(Atom::Http).negate() };
-        let Some(rest) = behind(word) else { continue };
+        let class_only = if is_http { Expr::atom(Atom::Http) } else { Expr::atom(Atom::Http).negate() };
+        let Some(rest) = rest_after(word) else { continue };
         return match rest.strip_prefix(ARCH) {
             Some(digits) => code(digits),
-            None if ARCH.starts_with(rest) => Some(of_word),
+            None if ARCH.starts_with(rest) => Some(class_only),
             None => None,
         };
     }

@@ -1,30 +1,35 @@
-//! What the machine that imports knows: dnsmasq takes a network's mask from the interface, and files may be another
-//! server's. It is a value, so that the same file is imported in the same way wherever the tests run.
+//! Facts about the host on which the import runs: dnsmasq takes a network's mask from the interface, and another TFTP
+//! server may have the boot files. They are a value, so tests import a file in the same way on every host.
 
 use proxydhcpd_core::link::{Link, Network4};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+/// The networks of this host, and the directories of its TFTP servers.
 #[derive(Clone, Debug, Default)]
 pub struct HostInfo {
-    /// The networks of this machine's interfaces, by name.
+    /// The IPv4 networks of this host's interfaces, with the name of the interface.
     pub networks: Vec<(String, Network4)>,
-    /// Where other TFTP servers of this machine keep their files.
+    /// The directories of this host's other TFTP servers that exist, the most likely first.
     pub tftp_dirs: Vec<PathBuf>,
 }
 
-/// Where TFTP servers keep their files unless they are told otherwise.
-const USUAL: [&str; 4] = ["/srv/tftp", "/tftpboot", "/var/lib/tftpboot", "/var/lib/tftp"];
+/// Default directories of TFTP servers.
+const DEFAULT_DIRS: [&str; 4] = ["/srv/tftp", "/tftpboot", "/var/lib/tftpboot", "/var/lib/tftp"];
 
 impl HostInfo {
-    /// `links`: all of them. `root`: `/`.
+    /// `links`: all links of the host. `root`: `/`, except in tests.
     pub fn detect(links: &[Link], root: &Path) -> HostInfo {
-        let of_link = |link: &Link| link.ipv4.iter().map(|network| (link.name.clone(), *network)).collect::<Vec<_>>();
-        let networks = links.iter().flat_map(of_link).filter(|(_, network)| !network.address.is_loopback()).collect();
-        let file = std::fs::read_to_string(root.join("etc/default/tftpd-hpa")).unwrap_or_default();
-        let named = file.lines().filter_map(|line| line.trim().strip_prefix("TFTP_DIRECTORY="));
-        let named = named.map(|value| value.trim().trim_matches(['"', '\''])).filter(|value| !value.is_empty());
-        let directories = named.chain(USUAL).map(PathBuf::from).filter(|directory| inside(root, directory).is_dir());
+        let link_networks =
+            |link: &Link| link.ipv4.iter().map(|network| (link.name.clone(), *network)).collect::<Vec<_>>();
+        let networks =
+            links.iter().flat_map(link_networks).filter(|(_, network)| !network.address.is_loopback()).collect();
+        let defaults_file = std::fs::read_to_string(root.join("etc/default/tftpd-hpa")).unwrap_or_default();
+        let configured = defaults_file.lines().filter_map(|line| line.trim().strip_prefix("TFTP_DIRECTORY="));
+        let configured =
+            configured.map(|value| value.trim().trim_matches(['"', '\''])).filter(|value| !value.is_empty());
+        let directories =
+            configured.chain(DEFAULT_DIRS).map(PathBuf::from).filter(|directory| below_root(root, directory).is_dir());
         let mut tftp_dirs: Vec<PathBuf> = Vec::new();
         for directory in directories {
             if !tftp_dirs.contains(&directory) {
@@ -34,13 +39,13 @@ impl HostInfo {
         HostInfo { networks, tftp_dirs }
     }
 
-    /// The prefix that the interface has in whose network the address lies.
+    /// The prefix length of the interface network that contains the address.
     pub fn prefix_for(&self, address: Ipv4Addr) -> Option<u8> {
         self.networks.iter().find(|(_, network)| network.contains(address)).map(|(_, network)| network.prefix)
     }
 }
 
-fn inside(root: &Path, path: &Path) -> PathBuf {
+fn below_root(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
@@ -49,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_directory_that_another_tftp_server_is_told_goes_before_the_usual_ones() {
+    fn the_configured_directory_of_another_tftp_server_precedes_the_defaults() {
         let root = tempfile::tempdir().unwrap();
         for directory in ["etc/default", "srv/tftp", "images/boot"] {
             std::fs::create_dir_all(root.path().join(directory)).unwrap();
@@ -61,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_has_the_mask_of_the_interface_in_whose_network_it_lies() {
+    fn an_address_has_the_prefix_of_the_interface_network_that_contains_it() {
         let address = Ipv4Addr::new(10, 2, 0, 10);
         let ipv4 = vec![Network4 { address, prefix: 16 }];
         let link = Link { index: 2, name: "eth0".into(), mtu: 1500, ipv4, ipv6: Vec::new() };

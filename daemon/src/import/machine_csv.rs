@@ -1,4 +1,4 @@
-//! A list of machines in CSV as tables of ours. Rows of one name are one machine, as in a list of network interfaces.
+//! A list of machines in CSV. Rows with the same name are one machine, as in a list of network interfaces.
 
 use super::output::{LineOutcome, LineNote, header, toml_list, toml_string};
 use crate::config::diagnostic::{Diagnostic, Source};
@@ -11,24 +11,28 @@ use crate::suggest::closest_match;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// What a column is.
+/// The meaning of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Column {
+enum CsvColumn {
+    /// A key of a machine's table.
     Key(MachineField),
+    /// A template variable.
     Variable(String),
-    PassedOver,
+    /// A column that is not imported.
+    Skipped,
 }
 
 #[derive(Debug, Default)]
-struct Machine {
+struct CsvMachine {
+    /// The number of its first line.
     line: usize,
     macs: Vec<String>,
-    /// By the word of the key.
+    /// Values by the name of the key.
     keys: BTreeMap<&'static str, String>,
     variables: BTreeMap<String, String>,
 }
 
-/// `map`: what the operator says of columns, `COLUMN=KEY`.
+/// Converts the list to `[machine.NAME]` tables. `map`: the columns from `--map`, as column and key.
 pub fn import(source: &Source, map: &[(String, String)]) -> Result<String, Vec<Diagnostic>> {
     let first = source.text.lines().next().unwrap_or_default();
     let separator = *b",;\t".iter().find(|octet| first.as_bytes().contains(octet)).unwrap_or(&b',');
@@ -42,130 +46,131 @@ pub fn import(source: &Source, map: &[(String, String)]) -> Result<String, Vec<D
                 rows.push((record.line, values));
             }
             Ok(None) => break,
-            Err(_) => return Err(vec![source.file_error("a quote in it does not end, or text stands behind one")]),
+            Err(_) => return Err(vec![source.file_error("a quoted field does not end, or text follows it")]),
         }
     }
     let mut rows = rows.into_iter();
-    let (_, names) = rows.next().ok_or_else(|| vec![source.file_error("no line names the columns")])?;
-    let mut list = List { told: Vec::new(), machines: Vec::new() };
+    let (_, names) = rows.next().ok_or_else(|| vec![source.file_error("the first line must name the columns")])?;
+    let mut list = CsvMachineList { notes: Vec::new(), machines: Vec::new() };
     let columns = list.columns(source, &names, map)?;
     rows.for_each(|(line, row)| list.row(line, &row, &columns));
-    Ok(list.written(source))
+    Ok(list.finish(source))
 }
 
-struct List {
-    told: Vec<LineNote>,
-    machines: Vec<(String, Machine)>,
+/// The machines read so far, with notes on the rows.
+struct CsvMachineList {
+    notes: Vec<LineNote>,
+    machines: Vec<(String, CsvMachine)>,
 }
 
-impl List {
+impl CsvMachineList {
     fn columns(
         &mut self,
         source: &Source,
         names: &[String],
         map: &[(String, String)],
-    ) -> Result<Vec<Column>, Vec<Diagnostic>> {
-        let same = |one: &str, other: &str| one.trim().eq_ignore_ascii_case(other.trim());
+    ) -> Result<Vec<CsvColumn>, Vec<Diagnostic>> {
+        let same_name = |one: &str, other: &str| one.trim().eq_ignore_ascii_case(other.trim());
         for (column, _) in map {
-            if !names.iter().any(|name| same(name, column)) {
-                let error = Diagnostic::error(format!("no column is called {column:?}")).in_file(&source.name);
-                let meant = closest_match(column, names.iter().map(String::as_str));
-                let help = meant.map_or_else(
-                    || format!("they are {}", names.join(", ")),
-                    |meant| format!("did you mean `{meant}`?"),
+            if !names.iter().any(|name| same_name(name, column)) {
+                let error = Diagnostic::error(format!("no column is named {column:?}")).in_file(&source.name);
+                let suggestion = closest_match(column, names.iter().map(String::as_str));
+                let help = suggestion.map_or_else(
+                    || format!("the columns are {}", names.join(", ")),
+                    |suggestion| format!("did you mean `{suggestion}`?"),
                 );
                 return Err(vec![error.help(help)]);
             }
         }
-        let said: Vec<MachineField> = map.iter().filter_map(|(_, word)| MachineField::from_name(word)).collect();
+        let mapped_keys: Vec<MachineField> = map.iter().filter_map(|(_, word)| MachineField::from_name(word)).collect();
         let mut columns = Vec::new();
         for (name, usual) in names.iter().zip(fields(names)) {
-            let mapped = map.iter().find(|(column, _)| same(name, column)).map(|(_, word)| word.as_str());
-            // What the operator says of a key goes before what the column is called.
-            let key = mapped.map_or(usual.filter(|key| !said.contains(key)), MachineField::from_name);
+            let mapped = map.iter().find(|(column, _)| same_name(name, column)).map(|(_, word)| word.as_str());
+            // `--map` takes precedence over the usual name of the column.
+            let key = mapped.map_or(usual.filter(|key| !mapped_keys.contains(key)), MachineField::from_name);
             columns.push(match (key, mapped) {
-                (Some(key), _) => Column::Key(key),
+                (Some(key), _) => CsvColumn::Key(key),
                 (None, Some(word)) => {
-                    check_machine_variable(word).map_err(|why| vec![Diagnostic::error(format!("{word:?}: {why}"))])?;
-                    Column::Variable(word.to_owned())
+                    check_machine_variable(word).map_err(|reason| vec![Diagnostic::error(format!("{word:?}: {reason}"))])?;
+                    CsvColumn::Variable(word.to_owned())
                 }
-                (None, None) if name.is_empty() => Column::PassedOver,
-                (None, None) => self.other(name, lists_interfaces(names)),
+                (None, None) if name.is_empty() => CsvColumn::Skipped,
+                (None, None) => self.other_column(name, lists_interfaces(names)),
             });
         }
-        if !columns.contains(&Column::Key(MachineField::Name)) {
-            let error = Diagnostic::error("no column is known for the machines' name").in_file(&source.name);
-            return Err(vec![error.help(format!("say which it is: --map COLUMN=name; they are {}", names.join(", ")))]);
+        if !columns.contains(&CsvColumn::Key(MachineField::Name)) {
+            let error = Diagnostic::error("no column contains the names of the machines").in_file(&source.name);
+            return Err(vec![error.help(format!("add --map COLUMN=name; the columns are {}", names.join(", ")))]);
         }
         Ok(columns)
     }
 
-    /// A column that is no key: of interfaces, it is about one of several.
-    fn other(&mut self, name: &str, of_interfaces: bool) -> Column {
+    /// The meaning of a column that is not a key. `of_interfaces`: each row describes an interface of a machine.
+    fn other_column(&mut self, name: &str, of_interfaces: bool) -> CsvColumn {
         let variable = name.trim().to_lowercase().replace([' ', '-'], "_");
-        let why = if is_ip_address(name) {
+        let reason = if is_ip_address(name) {
             "addresses come from the DHCP server"
         } else if of_interfaces {
-            "it is about an interface, not about a machine"
+            "it describes an interface, not a machine"
         } else if check_machine_variable(&variable).is_err() {
-            "this is no name for a variable: --map gives it another"
+            "its name is not valid for a variable: rename it with --map COLUMN=NAME"
         } else {
-            return Column::Variable(variable);
+            return CsvColumn::Variable(variable);
         };
-        let fate = LineOutcome::Unneeded(why.into());
-        self.told.push(LineNote { location: "line 1".into(), line: format!("the column {name:?}"), outcome: fate });
-        Column::PassedOver
+        let fate = LineOutcome::Unneeded(reason.into());
+        self.notes.push(LineNote { location: "line 1".into(), line: format!("the column {name:?}"), outcome: fate });
+        CsvColumn::Skipped
     }
 
-    fn row(&mut self, line: usize, row: &[String], columns: &[Column]) {
+    fn row(&mut self, line: usize, row: &[String], columns: &[CsvColumn]) {
         if row.iter().all(String::is_empty) {
             return;
         }
-        let mut lost = |why: String| {
+        let mut note_lost = |reason: String| {
             let text = row.join(",");
-            self.told.push(LineNote { location: format!("line {line}"), line: text, outcome: LineOutcome::Unsupported(why) });
+            self.notes.push(LineNote { location: format!("line {line}"), line: text, outcome: LineOutcome::Unsupported(reason) });
         };
         if row.len() != columns.len() {
-            let why = format!("it has {} fields, and the first line names {} columns", row.len(), columns.len());
-            return lost(why);
+            let reason = format!("it has {} fields, but the first line names {} columns", row.len(), columns.len());
+            return note_lost(reason);
         }
         let cells = || columns.iter().zip(row).filter(|(_, text)| !text.is_empty());
-        let name = cells().find(|(column, _)| **column == Column::Key(MachineField::Name)).map(|(_, text)| text.clone());
-        let Some(name) = name else { return lost("it has no name".into()) };
-        if let Err(why) = check_name(&name) {
-            return lost(why);
+        let name = cells().find(|(column, _)| **column == CsvColumn::Key(MachineField::Name)).map(|(_, text)| text.clone());
+        let Some(name) = name else { return note_lost("it has no name".into()) };
+        if let Err(reason) = check_name(&name) {
+            return note_lost(reason);
         }
-        let mut more = Machine { line, ..Machine::default() };
+        let mut new_machine = CsvMachine { line, ..CsvMachine::default() };
         for (column, text) in cells() {
             match column {
-                Column::Key(MachineField::Name | MachineField::Variables) | Column::PassedOver => {}
-                Column::Key(MachineField::Mac) => {
+                CsvColumn::Key(MachineField::Name | MachineField::Variables) | CsvColumn::Skipped => {}
+                CsvColumn::Key(MachineField::Mac) => {
                     for word in text.split([' ', ';', ',']).filter(|word| !word.is_empty()) {
                         match parse_any_mac(word) {
-                            Some(mac) => more.macs.push(mac.map(|octet| format!("{octet:02x}")).join(":")),
-                            None => lost(format!("{word:?} is no MAC address")),
+                            Some(mac) => new_machine.macs.push(mac.map(|octet| format!("{octet:02x}")).join(":")),
+                            None => note_lost(format!("{word:?} is not a MAC address")),
                         }
                     }
                 }
-                Column::Key(MachineField::Uuid) if parse_any_uuid(text).is_none() => lost(format!("{text:?} is no UUID")),
-                Column::Key(MachineField::Boot) if !POLICIES.iter().any(|(word, _)| word == text) => {
-                    lost(format!("`boot` is always, once or never, and not {text:?}"));
+                CsvColumn::Key(MachineField::Uuid) if parse_any_uuid(text).is_none() => note_lost(format!("{text:?} is not a UUID")),
+                CsvColumn::Key(MachineField::Boot) if !POLICIES.iter().any(|(word, _)| word == text) => {
+                    note_lost(format!("`boot` must be always, once or never, not {text:?}"));
                 }
-                Column::Key(key) => drop(more.keys.insert(key.name(), text.clone())),
-                Column::Variable(variable) => drop(more.variables.insert(variable.clone(), text.clone())),
+                CsvColumn::Key(key) => drop(new_machine.keys.insert(key.name(), text.clone())),
+                CsvColumn::Variable(variable) => drop(new_machine.variables.insert(variable.clone(), text.clone())),
             }
         }
         match self.machines.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, machine)) => machine.take_in(more),
-            None => self.machines.push((name, more)),
+            Some((_, machine)) => machine.merge(new_machine),
+            None => self.machines.push((name, new_machine)),
         }
     }
 
-    fn written(self, source: &Source) -> String {
-        let mut text = header(&source.name, &[], &self.told);
+    fn finish(self, source: &Source) -> String {
+        let mut text = header(&source.name, &[], &self.notes);
         for (name, machine) in &self.machines {
-            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-            let name = if plain { name.clone() } else { toml_string(name) };
+            let is_bare_key = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+            let name = if is_bare_key { name.clone() } else { toml_string(name) };
             write!(text, "\n[machine.{name}] # line {}\n", machine.line).ok();
             if !machine.macs.is_empty() {
                 writeln!(text, "mac = {}", toml_list(&machine.macs)).ok();
@@ -174,33 +179,33 @@ impl List {
                 writeln!(text, "{key} = {}", toml_string(value)).ok();
             }
             if !machine.variables.is_empty() {
-                let one = |(name, value): (&String, &String)| format!("{name} = {}", toml_string(value));
-                let all: Vec<String> = machine.variables.iter().map(one).collect();
-                writeln!(text, "variables = {{ {} }}", all.join(", ")).ok();
+                let assignment = |(name, value): (&String, &String)| format!("{name} = {}", toml_string(value));
+                let assignments: Vec<String> = machine.variables.iter().map(assignment).collect();
+                writeln!(text, "variables = {{ {} }}", assignments.join(", ")).ok();
             }
         }
         text
     }
 }
 
-impl Machine {
-    /// Another row of the same machine: its addresses are added, and what the first row says stays.
-    fn take_in(&mut self, more: Machine) {
-        for mac in more.macs {
+impl CsvMachine {
+    /// Merges another row of the same machine: adds its addresses, and keeps the values of earlier rows.
+    fn merge(&mut self, other: CsvMachine) {
+        for mac in other.macs {
             if !self.macs.contains(&mac) {
                 self.macs.push(mac);
             }
         }
-        for (key, value) in more.keys {
+        for (key, value) in other.keys {
             self.keys.entry(key).or_insert(value);
         }
-        for (name, value) in more.variables {
+        for (name, value) in other.variables {
             self.variables.entry(name).or_insert(value);
         }
     }
 }
 
-/// Whether the first line names columns of machines.
+/// Whether the first line names the columns of a list of machines.
 pub fn is_machine_list(text: &str) -> bool {
     let first = text.lines().next().unwrap_or_default();
     let Some(separator) = [',', ';', '\t'].into_iter().find(|c| first.contains(*c)) else { return false };

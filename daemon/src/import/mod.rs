@@ -1,5 +1,5 @@
-//! What other servers' files say, in our own words. What has no equivalent becomes a comment with its line, so that
-//! nothing is lost silently.
+//! Converts another server's configuration to `proxydhcpd.toml`. A line without an equivalent becomes a comment with
+//! its line number and the reason, so no line disappears silently.
 
 mod command_line;
 mod detect;
@@ -21,7 +21,7 @@ use crate::config::diagnostic::{Diagnostic, Source};
 pub use detect::{ImportFormat, Detection, detect_format};
 pub use host_info::HostInfo;
 
-/// The native file, or what is wrong with the foreign one.
+/// Returns the text of `proxydhcpd.toml`, or the errors in `source`. `format`: `None` detects it from the text.
 pub fn import(source: &Source, format: Option<ImportFormat>, here: &HostInfo) -> Result<String, Vec<Diagnostic>> {
     let format = match format {
         Some(format) => format,

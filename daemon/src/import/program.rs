@@ -1,5 +1,5 @@
-//! A configuration that is run from top to bottom for each machine, where what is set later wins. It becomes options of
-//! dnsmasq: every way through it is one `dhcp-boot` with the tags that lead there.
+//! A configuration that the server runs from top to bottom for each machine, where the last assignment wins. It is
+//! translated to dnsmasq options: every path through it becomes one `dhcp-boot` with the tags that lead there.
 
 use super::expression::{Atom, Expr};
 use super::host_info::HostInfo;
@@ -10,244 +10,263 @@ use proxydhcpd_core::arch::{Arch, Transport};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-/// How a message says it.
+/// The part of a DHCP message that holds the boot file or the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessagePart {
+    /// The header fields `file` and `siaddr` (RFC 2131).
     Header,
+    /// Options 67 and 66 (RFC 2132).
     Option,
 }
 
+/// A statement of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProgramStep {
+    /// Sets the boot file. Line number, part of the message, name; an empty name removes the file.
     File(usize, MessagePart, String),
-    /// `None`: the server that answers.
+    /// Sets the server that has the boot file. `None`: the server that replies.
     Server(MessagePart, Option<Ipv4Addr>),
-    /// The machine is not answered.
+    /// Ignores the machine. Holds the line number.
     Deny(usize),
-    /// It is, whatever was said before.
+    /// Cancels an earlier `Deny`.
     Allow,
-    /// The first branch that holds; the last one may hold always. Each with the number of its line.
+    /// Runs the first branch whose condition holds; the condition of the last one may always hold.
     If(Vec<(Expr, Vec<ProgramStep>)>),
 }
 
-/// Hosts that are given the same.
+/// Hosts that get the same boot settings.
 #[derive(Debug, Default)]
 pub struct HostGroup {
+    /// A name for the group, which becomes its tag.
     pub name: String,
-    /// Line, addresses and name of each.
+    /// Line number, MAC addresses and name of each host.
     pub members: Vec<(usize, Vec<String>, String)>,
 }
 
+/// A configuration as statements, with the hosts and networks that their conditions refer to.
 #[derive(Debug, Default)]
 pub struct Program {
+    /// The statements in the order in which the server runs them.
     pub steps: Vec<ProgramStep>,
+    /// The groups of hosts; [`Atom::Host`] is an index into them.
     pub host_groups: Vec<HostGroup>,
-    /// Every network that is served, and its line.
+    /// Every network that is served: line number, address, prefix length.
     pub subnets: Vec<(usize, Ipv4Addr, u8)>,
-    /// Names that the file has for facts.
+    /// Names of classes in the file, by the fact that they test.
     pub fact_names: Vec<(Atom, String)>,
 }
 
-/// What a machine has in the end, by field and by option. Of two files firmware takes that of option 67; its server is
-/// the one that the field names.
+/// The settings at the end of a path, from header fields and from options. Firmware prefers the file of option 67, and
+/// the server of the header field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct End {
+struct EndState {
     files: [Option<(usize, String)>; 2],
     servers: [Option<Ipv4Addr>; 2],
     deny: Option<usize>,
 }
 
-type Facts = Vec<(Atom, bool)>;
+/// The known facts about a machine on a path: each fact, and whether it holds.
+type KnownFacts = Vec<(Atom, bool)>;
 
-/// Each way is a rule in the end.
-const MOST_WAYS: usize = 4096;
+/// Limit of paths: each becomes a rule.
+const MAX_PATHS: usize = 4096;
 
 impl Program {
-    /// The options; `tells`: what tells machines apart in the file, and `says`: what says what they boot.
+    /// Translates the program to dnsmasq options. For messages, `tests` names the tests of the file in the plural, and
+    /// `boot_key` the key that sets the boot file.
     pub fn to_dnsmasq(
         &self,
-        (tells, says): (&str, &str),
+        (tests, boot_key): (&str, &str),
         source: &Source,
         here: &HostInfo,
         mut translation: Translation,
     ) -> Result<Translation, Vec<Diagnostic>> {
-        let Some(ways) = self.ways() else {
-            let error = format!("its {tells} tell more than {MOST_WAYS} kinds of machines apart");
+        let Some(paths) = self.paths() else {
+            let error = format!("its {tests} distinguish more than {MAX_PATHS} kinds of machines");
             let help =
-                format!("each becomes a rule: take out {tells} that decide nothing, or import the hosts in parts");
+                format!("each becomes a rule: remove {tests} that make no difference, or import the hosts in parts");
             return Err(vec![source.file_error(error).help(help)]);
         };
-        let own: Vec<Ipv4Addr> = here.networks.iter().map(|(_, network)| network.address).collect();
-        self.translate(&ways, &own, source, &mut translation);
+        let local: Vec<Ipv4Addr> = here.networks.iter().map(|(_, network)| network.address).collect();
+        self.translate(&paths, &local, source, &mut translation);
         if !translation.options.iter().any(|(_, option)| option.starts_with("dhcp-boot")) {
-            let note = format!("no `{says}` of this file is for a machine that boots: nothing in it says what to boot");
-            translation.action_items.push(note);
+            let action = format!(
+                "no `{boot_key}` in this file applies to a machine that boots: the file configures no network boot"
+            );
+            translation.action_items.push(action);
         }
         Ok(translation)
     }
 
-    fn translate(&self, ways: &[(Facts, End)], own: &[Ipv4Addr], source: &Source, translation: &mut Translation) {
+    fn translate(
+        &self,
+        paths: &[(KnownFacts, EndState)],
+        local: &[Ipv4Addr],
+        source: &Source,
+        translation: &mut Translation,
+    ) {
         let interface =
             |(atom, _): &(Atom, bool)| if let Atom::Interface(name) = atom { Some(name.clone()) } else { None };
-        let interfaces = ways.iter().flat_map(|(facts, _)| facts.iter().filter_map(interface)).collect();
-        let mut tags = Tags { program: self, known: Vec::new(), taken: BTreeSet::new(), interfaces };
+        let interfaces = paths.iter().flat_map(|(facts, _)| facts.iter().filter_map(interface)).collect();
+        let mut tags = TagNames { program: self, known: Vec::new(), taken: BTreeSet::new(), interfaces };
         let mut options = Vec::new();
-        for (facts, end) in ways {
+        for (facts, end) in paths {
             let literals: Vec<String> = facts
                 .iter()
                 .map(|(atom, holds)| format!("tag:{}{}", if *holds { "" } else { "!" }, tags.of(atom)))
                 .collect();
-            options.extend(end.option(&literals, own));
+            options.extend(end.option(&literals, local));
         }
-        self.shadowed(ways, source, translation);
-        let known = std::mem::take(&mut tags.known);
-        let line = self.steps.iter().find_map(first_line).unwrap_or(1);
-        known.iter().for_each(|(atom, tag)| self.mark(atom, tag, line, translation));
-        self.other_subnets(&known, translation);
-        self.other_hosts(&known, translation);
+        self.note_unused_files(paths, source, translation);
+        let tagged = std::mem::take(&mut tags.known);
+        let first_line_number = self.steps.iter().find_map(first_line).unwrap_or(1);
+        tagged.iter().for_each(|(atom, tag)| self.add_match(atom, tag, first_line_number, translation));
+        self.add_other_subnets(&tagged, translation);
+        self.add_other_hosts(&tagged, translation);
         translation.options.extend(options);
     }
 
-    /// Tells of the files that no machine is given, because for each of them another one is set later.
-    fn shadowed(&self, ways: &[(Facts, End)], source: &Source, translation: &mut Translation) {
-        let used: BTreeSet<usize> = ways.iter().filter_map(|(_, end)| Some(end.file()?.0)).collect();
+    /// Adds notes on the files that no machine gets, because a later statement always sets another file.
+    fn note_unused_files(&self, paths: &[(KnownFacts, EndState)], source: &Source, translation: &mut Translation) {
+        let used: BTreeSet<usize> = paths.iter().filter_map(|(_, end)| Some(end.file()?.0)).collect();
         let mut lines = BTreeSet::new();
         self.steps.iter().for_each(|step| files(step, &mut lines));
-        let of_file = LineIndex::new(&source.text);
+        let source_lines = LineIndex::new(&source.text);
         for line in lines.into_iter().filter(|line| !used.contains(line)) {
-            let (place, text) = (format!("line {line}"), of_file.trimmed_line(&source.text, line).to_owned());
-            let fate = LineOutcome::Unneeded("no machine comes to it: for each one another file goes before it".into());
+            let (place, text) = (format!("line {line}"), source_lines.trimmed_line(&source.text, line).to_owned());
+            let fate = LineOutcome::Unneeded("no machine gets this file: another one takes precedence for every machine".into());
             translation.notes.push(LineNote { location: place, line: text, outcome: fate });
         }
     }
 
-    /// Every way through the program that a machine may take, those of each kind of host first; `None`: too many.
-    fn ways(&self) -> Option<Vec<(Facts, End)>> {
-        let mut asked = Vec::new();
-        self.steps.iter().for_each(|step| hosts_that_decide(step, &mut asked));
-        let mut ways = Vec::new();
-        for host in &asked {
-            let mut own = Vec::new();
-            self.walk(&mut vec![(Atom::Host(*host), true)], &mut own);
-            // What else is true of it does not matter if all of its ways end alike.
-            if own.iter().all(|(_, end)| *end == own[0].1) {
-                own.truncate(1);
-                own[0].0.truncate(1);
+    /// Every path that a machine may take through the program, those of each host group first. `None`: too many.
+    fn paths(&self) -> Option<Vec<(KnownFacts, EndState)>> {
+        let mut groups = Vec::new();
+        self.steps.iter().for_each(|step| collect_tested_hosts(step, &mut groups));
+        let mut paths = Vec::new();
+        for group in &groups {
+            let mut group_paths = Vec::new();
+            self.walk(&mut vec![(Atom::Host(*group), true)], &mut group_paths);
+            // Other facts do not matter if all paths of the group have the same end.
+            if group_paths.iter().all(|(_, end)| *end == group_paths[0].1) {
+                group_paths.truncate(1);
+                group_paths[0].0.truncate(1);
             }
-            ways.extend(own);
-            if ways.len() > MOST_WAYS {
+            paths.extend(group_paths);
+            if paths.len() > MAX_PATHS {
                 return None;
             }
         }
-        let mut others = Vec::new();
-        self.walk(&mut asked.into_iter().map(|host| (Atom::Host(host), false)).collect(), &mut others);
-        ways.extend(others);
-        (ways.len() <= MOST_WAYS).then_some(ways)
+        let mut other_paths = Vec::new();
+        self.walk(&mut groups.into_iter().map(|group| (Atom::Host(group), false)).collect(), &mut other_paths);
+        paths.extend(other_paths);
+        (paths.len() <= MAX_PATHS).then_some(paths)
     }
 
-    /// The ways that these facts leave open, and where each ends.
-    fn walk(&self, facts: &mut Facts, ways: &mut Vec<(Facts, End)>) {
-        let mut end = End::default();
+    /// Collects the paths that are possible with these facts, and their ends.
+    fn walk(&self, facts: &mut KnownFacts, paths: &mut Vec<(KnownFacts, EndState)>) {
+        let mut end = EndState::default();
         match run(&self.steps, facts, &mut end) {
-            _ if ways.len() > MOST_WAYS => {}
-            Ok(()) => ways.push((facts.clone(), end)),
+            _ if paths.len() > MAX_PATHS => {}
+            Ok(()) => paths.push((facts.clone(), end)),
             Err(atom) => {
                 for holds in [true, false] {
                     facts.push((atom.clone(), holds));
-                    self.walk(facts, ways);
+                    self.walk(facts, paths);
                     facts.pop();
                 }
             }
         }
     }
 
-    fn mark(&self, atom: &Atom, tag: &str, line: usize, translation: &mut Translation) {
+    fn add_match(&self, atom: &Atom, tag: &str, line: usize, translation: &mut Translation) {
         match atom {
             Atom::Host(group) => {
                 for (line, macs, name) in &self.host_groups[*group].members {
-                    translation.add_option(*line, format!("dhcp-host={},set:{tag},{}", macs.join(","), label(name)));
+                    translation.add_option(*line, format!("dhcp-host={},set:{tag},{}", macs.join(","), host_label(name)));
                 }
             }
             Atom::Subnet(address, prefix) => {
                 let of = self.subnets.iter().find(|(_, known, length)| (known, length) == (address, prefix));
                 let line = of.map_or(line, |(line, ..)| *line);
-                translation.add_option(line, format!("dhcp-range=set:{tag},{}", range(*address, *prefix)));
+                translation.add_option(line, format!("dhcp-range=set:{tag},{}", range_value(*address, *prefix)));
             }
-            atom => translation.add_option(line, mark(atom, tag)),
+            atom => translation.add_option(line, match_option(atom, tag)),
         }
     }
 
-    /// Where networks are told apart, those that nothing tells apart are networks as well.
-    fn other_subnets(&self, known: &[(Atom, String)], translation: &mut Translation) {
-        let marked =
-            |address: &Ipv4Addr, prefix: &u8| known.iter().any(|(atom, _)| *atom == Atom::Subnet(*address, *prefix));
-        if !known.iter().any(|(atom, _)| matches!(atom, Atom::Subnet(..))) {
+    /// If conditions distinguish networks, the networks that no condition names are needed, too.
+    fn add_other_subnets(&self, tagged: &[(Atom, String)], translation: &mut Translation) {
+        let has_tag =
+            |address: &Ipv4Addr, prefix: &u8| tagged.iter().any(|(atom, _)| *atom == Atom::Subnet(*address, *prefix));
+        if !tagged.iter().any(|(atom, _)| matches!(atom, Atom::Subnet(..))) {
             return;
         }
-        for (line, address, prefix) in self.subnets.iter().filter(|(_, address, prefix)| !marked(address, prefix)) {
-            translation.add_option(*line, format!("dhcp-range={}", range(*address, *prefix)));
+        for (line, address, prefix) in self.subnets.iter().filter(|(_, address, prefix)| !has_tag(address, prefix)) {
+            translation.add_option(*line, format!("dhcp-range={}", range_value(*address, *prefix)));
         }
     }
 
-    /// A host that boots what others boot is a machine with a name.
-    fn other_hosts(&self, known: &[(Atom, String)], translation: &mut Translation) {
+    /// A host without boot settings of its group becomes a machine with a name only.
+    fn add_other_hosts(&self, tagged: &[(Atom, String)], translation: &mut Translation) {
         for (group, hosts) in self.host_groups.iter().enumerate() {
-            if !known.iter().any(|(atom, _)| *atom == Atom::Host(group)) {
+            if !tagged.iter().any(|(atom, _)| *atom == Atom::Host(group)) {
                 for (line, macs, name) in &hosts.members {
-                    translation.add_option(*line, format!("dhcp-host={},{}", macs.join(","), label(name)));
+                    translation.add_option(*line, format!("dhcp-host={},{}", macs.join(","), host_label(name)));
                 }
             }
         }
     }
 }
 
-impl End {
+impl EndState {
     fn file(&self) -> Option<&(usize, String)> {
-        let [of_field, of_option] = &self.files;
-        of_option.as_ref().or(of_field.as_ref()).filter(|_| self.deny.is_none())
+        let [header, option] = &self.files;
+        option.as_ref().or(header.as_ref()).filter(|_| self.deny.is_none())
     }
 
-    fn option(&self, literals: &[String], own: &[Ipv4Addr]) -> Option<(usize, String)> {
+    fn option(&self, literals: &[String], local: &[Ipv4Addr]) -> Option<(usize, String)> {
         let tags: String = literals.iter().map(|literal| format!("{literal},")).collect();
         if let Some(line) = self.deny {
             return Some((line, format!("dhcp-ignore={}", tags.trim_end_matches(','))));
         }
         let (line, file) = self.file()?;
-        let [of_field, of_option] = self.servers;
-        let server = of_field.or(of_option).filter(|server| !own.contains(server));
+        let [header, option] = self.servers;
+        let server = header.or(option).filter(|server| !local.contains(server));
         let server = server.map_or(String::new(), |server| format!(",,{server}"));
         Some((*line, format!("dhcp-boot={tags}{}{server}", quote_value(file))))
     }
 }
 
 impl ProgramStep {
+    /// Whether it sets an option, and not a header field.
     pub fn sets_option(&self) -> bool {
         matches!(self, ProgramStep::File(_, MessagePart::Option, _) | ProgramStep::Server(MessagePart::Option, _))
     }
 }
 
-/// The hosts that something is said of.
-fn hosts_that_decide(step: &ProgramStep, hosts: &mut Vec<usize>) {
+/// Collects the host groups that conditions name.
+fn collect_tested_hosts(step: &ProgramStep, hosts: &mut Vec<usize>) {
     let ProgramStep::If(branches) = step else { return };
     for (condition, steps) in branches.iter().filter(|(_, steps)| !steps.is_empty()) {
         condition.collect_host_groups(hosts);
-        steps.iter().for_each(|step| hosts_that_decide(step, hosts));
+        steps.iter().for_each(|step| collect_tested_hosts(step, hosts));
     }
 }
 
-/// The lines of all files but those of a condition that is not understood, which is told for itself.
+/// Collects the lines of all files, without those under an unsupported condition, which has a note already.
 fn files(step: &ProgramStep, lines: &mut BTreeSet<usize>) {
     match step {
         ProgramStep::File(line, _, file) if !file.is_empty() => drop(lines.insert(*line)),
         ProgramStep::If(branches) => {
-            let met = branches.iter().filter(|(condition, _)| holds(condition, &Facts::new()) != Ok(false));
-            met.flat_map(|(_, steps)| steps).for_each(|step| files(step, lines));
+            let possible = branches.iter().filter(|(condition, _)| holds(condition, &KnownFacts::new()) != Ok(false));
+            possible.flat_map(|(_, steps)| steps).for_each(|step| files(step, lines));
         }
         _ => {}
     }
 }
 
-/// The line of the first file, to which what tells machines apart is accounted.
+/// The line of the first file. The options that test facts get this line.
 fn first_line(step: &ProgramStep) -> Option<usize> {
     match step {
         ProgramStep::File(line, ..) | ProgramStep::Deny(line) => Some(*line),
@@ -256,8 +275,8 @@ fn first_line(step: &ProgramStep) -> Option<usize> {
     }
 }
 
-/// `Err`: which fact decides how it goes on.
-fn run(steps: &[ProgramStep], facts: &Facts, end: &mut End) -> Result<(), Atom> {
+/// Runs the steps. `Err`: the fact that decides how to continue is not known.
+fn run(steps: &[ProgramStep], facts: &KnownFacts, end: &mut EndState) -> Result<(), Atom> {
     for step in steps {
         match step {
             ProgramStep::File(line, way, file) => {
@@ -279,9 +298,10 @@ fn run(steps: &[ProgramStep], facts: &Facts, end: &mut End) -> Result<(), Atom> 
     Ok(())
 }
 
-fn holds(expr: &Expr, facts: &Facts) -> Result<bool, Atom> {
-    // One part may decide whatever the others are.
-    let all = |parts: &[Expr], decides: bool| {
+/// Evaluates a condition. `Err`: a fact that decides it and is not known.
+fn holds(expr: &Expr, facts: &KnownFacts) -> Result<bool, Atom> {
+    // One known part may decide the result, even if others are unknown.
+    let combine = |parts: &[Expr], decides: bool| {
         let mut unknown = None;
         for part in parts {
             match holds(part, facts) {
@@ -295,50 +315,50 @@ fn holds(expr: &Expr, facts: &Facts) -> Result<bool, Atom> {
     match expr {
         Expr::Const(is) => Ok(*is),
         Expr::Not(expr) => holds(expr, facts).map(|is| !is),
-        Expr::And(parts) => all(parts, false),
-        Expr::Or(parts) => all(parts, true),
-        Expr::Atom(atom) => facts.iter().find_map(|(known, is)| follows(known, *is, atom)).ok_or_else(|| atom.clone()),
+        Expr::And(parts) => combine(parts, false),
+        Expr::Or(parts) => combine(parts, true),
+        Expr::Atom(atom) => facts.iter().find_map(|(known, is)| implied(known, *is, atom)).ok_or_else(|| atom.clone()),
     }
 }
 
-/// What the one fact says of the other.
-fn follows(known: &Atom, is: bool, asked: &Atom) -> Option<bool> {
-    let on_web = |code: u16| Arch(code).transport() == Some(Transport::Http);
-    match (known, asked) {
-        (known, asked) if known == asked => Some(is),
+/// Whether one fact implies or excludes another. `None`: neither.
+fn implied(fact: &Atom, holds: bool, asked: &Atom) -> Option<bool> {
+    let is_http = |code: u16| Arch(code).transport() == Some(Transport::Http);
+    match (fact, asked) {
+        (fact, asked) if fact == asked => Some(holds),
         (Atom::Arch(_), Atom::Arch(_))
         | (Atom::Host(_), Atom::Host(_))
         | (Atom::Relay(_), Atom::Relay(_))
         | (Atom::Interface(_), Atom::Interface(_))
         | (Atom::Subnet(..), Atom::Subnet(..))
-            if is =>
+            if holds =>
         {
             Some(false)
         }
-        (Atom::Host(_), Atom::Known) if is => Some(true),
-        (Atom::Known, Atom::Host(_)) if !is => Some(false),
-        (Atom::Arch(code), Atom::Http) if is => Some(on_web(*code)),
-        (Atom::Http, Atom::Arch(code)) if is != on_web(*code) => Some(false),
+        (Atom::Host(_), Atom::Known) if holds => Some(true),
+        (Atom::Known, Atom::Host(_)) if !holds => Some(false),
+        (Atom::Arch(code), Atom::Http) if holds => Some(is_http(*code)),
+        (Atom::Http, Atom::Arch(code)) if holds != is_http(*code) => Some(false),
         _ => None,
     }
 }
 
-/// The tags of the facts that decide something.
-struct Tags<'a> {
+/// The tags of the facts that paths depend on.
+struct TagNames<'a> {
     program: &'a Program,
     known: Vec<(Atom, String)>,
     taken: BTreeSet<String>,
-    /// The names of interfaces that conditions ask for, which are tags.
+    /// The names of interfaces in conditions; dnsmasq sets them as tags.
     interfaces: BTreeSet<String>,
 }
 
-impl Tags<'_> {
+impl TagNames<'_> {
     fn of(&mut self, atom: &Atom) -> String {
-        // dnsmasq sets it by itself.
+        // dnsmasq sets this tag without a line.
         if *atom == Atom::Known {
             return "known".into();
         }
-        // Nor does the name of an interface need a line.
+        // dnsmasq also sets the name of the interface.
         if let Atom::Interface(name) = atom {
             return name.clone();
         }
@@ -351,7 +371,7 @@ impl Tags<'_> {
             Atom::Ipxe => "ipxe".into(),
             Atom::Http => "http".into(),
             Atom::VendorClass(text) | Atom::UserClass(text) | Atom::CircuitId(text) => text.clone(),
-            Atom::Mac(octets) => mac(octets).replace([':', '*'], ""),
+            Atom::Mac(octets) => mac_pattern(octets).replace([':', '*'], ""),
             Atom::Uuid(_) => "uuid".into(),
             Atom::Subnet(address, prefix) => format!("{address}-{prefix}"),
             Atom::Host(group) => self.program.host_groups[*group].name.clone(),
@@ -367,7 +387,8 @@ impl Tags<'_> {
     }
 }
 
-fn mark(atom: &Atom, tag: &str) -> String {
+/// The dnsmasq option that sets the tag for machines with this fact.
+fn match_option(atom: &Atom, tag: &str) -> String {
     match atom {
         Atom::Arch(code) => format!("dhcp-match=set:{tag},option:client-arch,{code}"),
         Atom::Ipxe => format!("dhcp-match=set:{tag},175"),
@@ -375,7 +396,7 @@ fn mark(atom: &Atom, tag: &str) -> String {
         Atom::VendorClass(text) => format!("dhcp-vendorclass=set:{tag},{}", quote_value(text)),
         Atom::UserClass(text) => format!("dhcp-userclass=set:{tag},{}", quote_value(text)),
         Atom::CircuitId(text) => format!("dhcp-circuitid=set:{tag},{}", quote_value(text)),
-        Atom::Mac(octets) => format!("dhcp-mac=set:{tag},{}", mac(octets)),
+        Atom::Mac(octets) => format!("dhcp-mac=set:{tag},{}", mac_pattern(octets)),
         Atom::Uuid(uuid) => {
             let octets: Vec<String> = uuid.iter().map(|octet| format!("{octet:02x}")).collect();
             format!("dhcp-match=set:{tag},97,00:{}", octets.join(":"))
@@ -385,18 +406,18 @@ fn mark(atom: &Atom, tag: &str) -> String {
     }
 }
 
-fn mac(octets: &[Option<u8>; 6]) -> String {
+fn mac_pattern(octets: &[Option<u8>; 6]) -> String {
     let octet = |octet: &Option<u8>| octet.map_or("*".to_owned(), |octet| format!("{octet:02x}"));
     octets.iter().map(octet).collect::<Vec<_>>().join(":")
 }
 
-fn range(address: Ipv4Addr, prefix: u8) -> String {
+fn range_value(address: Ipv4Addr, prefix: u8) -> String {
     let mask = Ipv4Addr::from(u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0));
     format!("{address},proxy,{mask}")
 }
 
-/// The name of a host, in the letters that dnsmasq takes for one; digits alone would be a lease time.
-fn label(name: &str) -> String {
+/// The name of a host in the characters that dnsmasq allows. dnsmasq would read digits alone as a lease time.
+fn host_label(name: &str) -> String {
     let label = unique_name(name, |_| false);
     if label.chars().all(|c| c.is_ascii_digit()) || ["ignore", "infinite"].contains(&label.as_str()) {
         return format!("host-{label}");

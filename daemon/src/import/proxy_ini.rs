@@ -1,4 +1,4 @@
-//! The Python daemon's proxy.ini in our own words. It routes the same; what it says and nobody reads is told.
+//! The Python daemon's `proxy.ini`. The result serves every machine the same files; entries without effect get a note.
 
 use super::host_info::HostInfo;
 use super::output::{LineOutcome, LineNote, header, toml_string};
@@ -13,40 +13,41 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+/// Converts `proxy.ini` to `proxydhcpd.toml`.
 pub fn import(source: &Source, here: &HostInfo) -> Result<String, Vec<Diagnostic>> {
     let (legacy, warnings) = legacy::read(source)?;
     let items = items(source);
     let ipxe_mode = matches!(legacy.boot.ipxe, IpxeTarget::Configured(_));
-    let mut told = Vec::new();
+    let mut notes = Vec::new();
     for (section, item) in &items {
         let line = source.line_number(item.key_span.start);
-        let warned = warnings.iter().find(|warning| warning.location.as_ref().is_some_and(|place| place.line == line));
-        let fate = match warned {
+        let warning = warnings.iter().find(|warning| warning.location.as_ref().is_some_and(|place| place.line == line));
+        let fate = match warning {
             Some(warning) => {
                 let help = warning.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-                let why = format!("{}{help}", warning.message);
-                Some(if item.key == VENDOR_KEY { LineOutcome::Unsupported(why) } else { LineOutcome::Changed(why) })
+                let reason = format!("{}{help}", warning.message);
+                Some(if item.key == VENDOR_KEY { LineOutcome::Unsupported(reason) } else { LineOutcome::Changed(reason) })
             }
-            None => idle(section, &item.key, ipxe_mode),
+            None => without_effect(section, &item.key, ipxe_mode),
         };
         let place = format!("line {line}");
-        told.extend(fate.map(|fate| LineNote { location: place, line: format!("{} = {}", item.key, item.value), outcome: fate }));
+        notes.extend(fate.map(|fate| LineNote { location: place, line: format!("{} = {}", item.key, item.value), outcome: fate }));
     }
-    Ok(header(&source.name, &attention(&legacy, here), &told) + &body(&legacy))
+    Ok(header(&source.name, &attention(&legacy, here), &notes) + &body(&legacy))
 }
 
-/// Every entry and the section in which it stands; those of `[DEFAULT]` once.
+/// Every entry with its section; entries of `[DEFAULT]` only once.
 fn items(source: &Source) -> Vec<(String, IniItem)> {
     let Ok(ini) = ini::parse(source) else { return Vec::new() };
     let mut items: Vec<(String, IniItem)> = Vec::new();
     for section in &ini.sections {
         for item in ini.items(section, source).into_iter().flatten() {
-            let seen = |(home, known): &(String, IniItem)| {
-                known.key_span == item.key_span && (known.inherited || home == &section.name)
+            let is_same = |(known_section, known): &(String, IniItem)| {
+                known.key_span == item.key_span && (known.inherited || known_section == &section.name)
             };
-            match items.iter_mut().find(|known| seen(known)) {
-                // An inherited entry counts where its key is read.
-                Some(known) if read_from(&section.name, &item.key) => known.0.clone_from(&section.name),
+            match items.iter_mut().find(|known| is_same(known)) {
+                // An inherited entry belongs to the section from which its key is read.
+                Some(known) if is_read_from(&section.name, &item.key) => known.0.clone_from(&section.name),
                 Some(_) => {}
                 None => items.push((section.name.clone(), item)),
             }
@@ -56,45 +57,45 @@ fn items(source: &Source) -> Vec<(String, IniItem)> {
     items
 }
 
-fn read_from(section: &str, key: &str) -> bool {
-    let of_ipxe = key.ends_with("_bootstrap") || key == "chainload_url" || key == "enabled";
-    section == if of_ipxe { "ipxe" } else { "proxy" }
+fn is_read_from(section: &str, key: &str) -> bool {
+    let is_ipxe_key = key.ends_with("_bootstrap") || key == "chainload_url" || key == "enabled";
+    section == if is_ipxe_key { "ipxe" } else { "proxy" }
 }
 
-/// Entries that are good and do nothing: those of the mode that is off.
-fn idle(section: &str, key: &str, ipxe_mode: bool) -> Option<LineOutcome> {
-    if !read_from(section, key) {
-        return Some(LineOutcome::Unneeded(format!("it is not read from [{section}]")));
+/// The outcome of a valid entry without effect: its section is not read, or its mode is off.
+fn without_effect(section: &str, key: &str, ipxe_mode: bool) -> Option<LineOutcome> {
+    if !is_read_from(section, key) {
+        return Some(LineOutcome::Unneeded(format!("the daemon does not read it from [{section}]")));
     }
-    let idle = match key {
+    let is_unused = match key {
         "filename" | "filename_efi32" | "filename_efi64" => ipxe_mode,
         "chainload_url" => !ipxe_mode,
         key if key.ends_with("_bootstrap") => !ipxe_mode,
         _ => false,
     };
     let mode = if ipxe_mode { "on" } else { "off" };
-    idle.then(|| LineOutcome::Unneeded(format!("it does nothing while iPXE mode is {mode}")))
+    is_unused.then(|| LineOutcome::Unneeded(format!("it has no effect while iPXE mode is {mode}")))
 }
 
-/// Files that this machine is to send, and does not have where this server looks for them.
+/// A note on files that this host must send and that are not in the boot directory.
 fn attention(legacy: &LegacyConfig, here: &HostInfo) -> Vec<String> {
     let routing = &legacy.boot;
     if !here.networks.iter().any(|(_, network)| network.address == routing.tftpd) {
         return Vec::new();
     }
-    let of_ipxe = if let IpxeTarget::Configured(name) = &routing.ipxe { Some(name) } else { None };
+    let ipxe_file = if let IpxeTarget::Configured(name) = &routing.ipxe { Some(name) } else { None };
     let loaders = routing.loaders.values().chain(&routing.default_loader).map(|loader| &loader.name);
-    let names: BTreeSet<&String> = loaders.chain(of_ipxe.filter(|name| !name.contains("://"))).collect();
+    let names: BTreeSet<&String> = loaders.chain(ipxe_file.filter(|name| !name.contains("://"))).collect();
     let is_there = |name: &str| Path::new(DEFAULT_BOOT_DIR).join(name.trim_start_matches('/')).is_file();
-    let absent: Vec<&str> = names.iter().map(|name| name.as_str()).filter(|name| !is_there(name)).collect();
-    if absent.is_empty() {
+    let missing: Vec<&str> = names.iter().map(|name| name.as_str()).filter(|name| !is_there(name)).collect();
+    if missing.is_empty() {
         return Vec::new();
     }
     vec![format!(
-        "{} is this machine, and {DEFAULT_BOOT_DIR} does not have {}: put the files there, or leave the TFTP server running \
-         that sends them now",
+        "{} is this host, and {DEFAULT_BOOT_DIR} does not contain {}: put the files there, or keep the TFTP server \
+         running that sends them now",
         routing.tftpd,
-        absent.join(", ")
+        missing.join(", ")
     )]
 }
 
@@ -112,23 +113,23 @@ fn body(legacy: &LegacyConfig) -> String {
         text.push_str("\n[[rule]]\nname = \"iPXE\"\nfirmware = [\"ipxe\"]\nprofile = \"ipxe\"\n\n");
         match name.contains("://") {
             true => writeln!(text, "[profile.ipxe]\nscript = {}", toml_string(name)).ok(),
-            false => writeln!(text, "[profile.ipxe.loaders]\ndefault = {}", toml_string(&at(routing.tftpd, name))).ok(),
+            false => writeln!(text, "[profile.ipxe.loaders]\ndefault = {}", toml_string(&to_url(routing.tftpd, name))).ok(),
         };
     }
     text.push_str(
-        "\n# To serve the files by this server: put them into the boot directory, and write their names alone.\n\
+        "\n# To serve the files from this server, put them into the boot directory and remove tftp://ADDRESS/ here.\n\
          [profile.firmware.loaders]\n",
     );
     let id = |arch: &Arch| arch.info().map_or("bios", |row| row.id);
     for (arch, Loader { name, .. }) in &routing.loaders {
-        writeln!(text, "{} = {}", id(arch), toml_string(&at(routing.tftpd, name))).ok();
+        writeln!(text, "{} = {}", id(arch), toml_string(&to_url(routing.tftpd, name))).ok();
     }
     if let Some(Loader { name, .. }) = &routing.default_loader {
-        writeln!(text, "default = {}", toml_string(&at(routing.tftpd, name))).ok();
+        writeln!(text, "default = {}", toml_string(&to_url(routing.tftpd, name))).ok();
     }
     text
 }
 
-fn at(server: Ipv4Addr, name: &str) -> String {
+fn to_url(server: Ipv4Addr, name: &str) -> String {
     format!("tftp://{server}/{name}")
 }

@@ -1,43 +1,60 @@
-//! A menu of PXELINUX, as far as it says what is booted.
+//! PXELINUX menus: their labels, and what each of them boots.
 
 use crate::suggest::closest_match;
 
-/// What a label boots.
+/// The boot target of a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LabelBoot {
+    /// The machine's disk.
     Disk,
-    Kernel { kernel: String, initrds: Vec<String>, arguments: String },
+    /// A Linux kernel. File names are relative to the boot directory, or URLs.
+    Kernel {
+        /// The kernel's file.
+        kernel: String,
+        /// The initrd files.
+        initrds: Vec<String>,
+        /// The command line.
+        arguments: String,
+    },
 }
 
+/// A label of a menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PxelinuxLabel {
+    /// The word after LABEL.
     pub name: String,
+    /// The text in the menu.
     pub title: String,
+    /// Its boot target.
     pub boot: LabelBoot,
 }
 
-/// A line of the file, or of one that it includes.
+/// A line of the menu, or of a file that it includes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PxelinuxLine {
     /// `default line 12`.
     pub location: String,
+    /// The text of the line.
     pub text: String,
 }
 
+/// A menu.
 #[derive(Debug, Default)]
 pub struct PxelinuxMenu {
-    /// Those that boot something, that which is booted without a key first.
+    /// The labels that can be imported, the default label first.
     pub labels: Vec<PxelinuxLabel>,
+    /// The text of MENU TITLE.
     pub title: String,
-    /// It is shown, or has a prompt.
+    /// Whether PXELINUX shows the menu, or a prompt.
     pub is_shown: bool,
-    /// In seconds; 255: for ever.
+    /// In seconds; 255: no timeout.
     pub timeout: u8,
+    /// Lines that are not imported, with the reasons.
     pub unsupported: Vec<(PxelinuxLine, String)>,
 }
 
 #[derive(Debug, Default)]
-struct Draft {
+struct LabelBuilder {
     place: String,
     name: String,
     title: String,
@@ -45,17 +62,18 @@ struct Draft {
     initrds: Vec<String>,
     append: Option<String>,
     disk: bool,
-    /// A program of SYSLINUX, which is no kernel.
+    /// A SYSLINUX program or boot sector, not a kernel.
     other: bool,
     is_default: bool,
 }
 
-const COM32: &str = "a program of SYSLINUX is no kernel: this label is left out";
+const NOT_A_KERNEL: &str = "it boots a SYSLINUX program, not a kernel: the label is left out";
 const NO_KERNEL: &str = "the label has no KERNEL: it is left out";
-const IPAPPEND: &str = "PXELINUX added to the arguments what it knew; iPXE has it as ${net0/mac}, ${net0/ip} and so on";
+const IPAPPEND: &str =
+    "PXELINUX appended network settings to the arguments; in iPXE, write ${net0/mac}, ${net0/ip} and so on";
 
-/// The words that a line begins with, beside `F1` to `F12`.
-const WORDS: [&str; 35] = [
+/// The keywords of PXELINUX, besides `F1` to `F12`.
+const KEYWORDS: [&str; 35] = [
     "allowoptions",
     "append",
     "boot",
@@ -92,9 +110,9 @@ const WORDS: [&str; 35] = [
     "sendcookies",
     "serial",
 ];
-const MORE_WORDS: [&str; 6] = ["sysappend", "text", "timeout", "totaltimeout", "type", "ui"];
+const MORE_KEYWORDS: [&str; 6] = ["sysappend", "text", "timeout", "totaltimeout", "type", "ui"];
 
-/// Whether the line begins or ends a text that is shown for an entry.
+/// `Some(true)`: the line starts the help text of an entry; `Some(false)`: it ends one.
 pub fn starts_text_block(line: &str) -> Option<bool> {
     match first_word(line).to_ascii_lowercase().as_str() {
         "text" => Some(true),
@@ -103,29 +121,32 @@ pub fn starts_text_block(line: &str) -> Option<bool> {
     }
 }
 
-/// The file that an `INCLUDE` or a `MENU INCLUDE` names, as it counts from the boot directory.
+/// The file that an `INCLUDE` or a `MENU INCLUDE` names, relative to the boot directory.
 pub fn included_file(line: &str) -> Option<String> {
     let mut words = line.split_whitespace().skip_while(|word| word.eq_ignore_ascii_case("menu"));
     words.next().filter(|word| word.eq_ignore_ascii_case("include"))?;
-    words.next().map(path)
+    words.next().map(boot_path)
 }
 
-/// What is wrong with a word that PXELINUX does not have.
-fn unknown(word: &str) -> Option<String> {
-    let known = || WORDS.into_iter().chain(MORE_WORDS);
-    let is_key = |word: &str| word.strip_prefix('f').is_some_and(|number| number.parse::<u8>().is_ok());
+/// The reason why a line is ignored, if PXELINUX does not have its keyword.
+fn unknown_keyword(word: &str) -> Option<String> {
+    let keywords = || KEYWORDS.into_iter().chain(MORE_KEYWORDS);
+    let is_function_key = |word: &str| word.strip_prefix('f').is_some_and(|number| number.parse::<u8>().is_ok());
     let lower = word.to_ascii_lowercase();
-    if word.is_empty() || word.starts_with('#') || is_key(&lower) || known().any(|known| known == lower) {
+    if word.is_empty() || word.starts_with('#') || is_function_key(&lower) || keywords().any(|keyword| keyword == lower)
+    {
         return None;
     }
-    let meant = closest_match(word, known()).map(|meant| format!(": did you mean {}?", meant.to_ascii_uppercase()));
-    Some(format!("unknown word {word}{}", meant.unwrap_or(", which PXELINUX ignores".into())))
+    let suggestion = closest_match(word, keywords()).map(|keyword| format!(": did you mean {}?", keyword.to_ascii_uppercase()));
+    Some(format!("unknown keyword {word}{}", suggestion.unwrap_or(", which PXELINUX ignores".into())))
 }
 
 impl PxelinuxMenu {
+    /// Parses the lines of a menu.
     pub fn parse(lines: &[PxelinuxLine]) -> PxelinuxMenu {
         let mut menu = PxelinuxMenu { timeout: 255, ..PxelinuxMenu::default() };
-        let (mut drafts, mut global, mut default, mut on_timeout) = (Vec::<Draft>::new(), None, String::new(), None);
+        let (mut labels, mut global, mut default_label, mut on_timeout) =
+            (Vec::<LabelBuilder>::new(), None, String::new(), None);
         let mut in_text = false;
         for PxelinuxLine { location: place, text } in lines {
             let text = text.trim();
@@ -134,19 +155,19 @@ impl PxelinuxMenu {
             }
             let (word, rest) =
                 text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim()));
-            let mut lost = |why: &str| {
-                menu.unsupported.push((PxelinuxLine { location: place.clone(), text: text.to_owned() }, why.to_owned()));
+            let mut ignore = |reason: &str| {
+                menu.unsupported.push((PxelinuxLine { location: place.clone(), text: text.to_owned() }, reason.to_owned()));
             };
-            match (word.to_ascii_lowercase().as_str(), drafts.last_mut()) {
+            match (word.to_ascii_lowercase().as_str(), labels.last_mut()) {
                 ("label", _) => {
-                    drafts.push(Draft {
+                    labels.push(LabelBuilder {
                         place: place.clone(),
                         name: rest.to_owned(),
                         title: rest.to_owned(),
-                        ..Draft::default()
+                        ..LabelBuilder::default()
                     });
                 }
-                ("default", _) => default = rest.to_owned(),
+                ("default", _) => default_label = rest.to_owned(),
                 ("ontimeout", _) => on_timeout = Some(rest.to_owned()),
                 ("ui", _) => menu.is_shown = true,
                 ("prompt", _) => menu.is_shown |= rest != "0",
@@ -155,41 +176,45 @@ impl PxelinuxMenu {
                     menu.timeout =
                         if tenths == 0 { 255 } else { u8::try_from(tenths.div_ceil(10)).unwrap_or(254).clamp(1, 254) };
                 }
-                ("ipappend" | "sysappend", _) => lost(IPAPPEND),
-                ("menu", draft) => of_menu(rest, draft, &mut menu.title),
+                ("ipappend" | "sysappend", _) => ignore(IPAPPEND),
+                ("menu", label) => menu_command(rest, label, &mut menu.title),
                 ("append", None) => global = Some(rest.to_owned()),
-                ("append", Some(draft)) => draft.append = Some(rest.to_owned()),
-                ("kernel" | "linux", Some(draft)) => draft.kernel = rest.to_owned(),
-                ("initrd", Some(draft)) => draft.initrds = rest.split(',').map(|name| path(name.trim())).collect(),
-                ("localboot", Some(draft)) => draft.disk = true,
-                ("com32", Some(draft)) if is_chain(rest) => draft.disk = true,
-                ("com32" | "boot" | "bss" | "pxe" | "fdimage" | "config", Some(draft)) => draft.other = true,
+                ("append", Some(label)) => label.append = Some(rest.to_owned()),
+                ("kernel" | "linux", Some(label)) => label.kernel = rest.to_owned(),
+                ("initrd", Some(label)) => label.initrds = rest.split(',').map(|name| boot_path(name.trim())).collect(),
+                ("localboot", Some(label)) => label.disk = true,
+                ("com32", Some(label)) if is_chain_loader(rest) => label.disk = true,
+                ("com32" | "boot" | "bss" | "pxe" | "fdimage" | "config", Some(label)) => label.other = true,
                 _ => {
-                    if let Some(why) = unknown(word) {
-                        lost(&why);
+                    if let Some(reason) = unknown_keyword(word) {
+                        ignore(&reason);
                     }
                 }
             }
         }
-        menu.is_shown |= program(&default);
-        let wanted = on_timeout.unwrap_or(default);
-        // Without a label of this name it is a kernel.
-        let first = wanted.split_whitespace().next().unwrap_or_default();
-        if !first.is_empty() && !program(first) && !drafts.iter().any(|draft| draft.name == first) {
-            let append = wanted.split_once(char::is_whitespace).map(|(_, rest)| rest.to_owned());
+        menu.is_shown |= is_program(&default_label);
+        let default_command = on_timeout.unwrap_or(default_label);
+        // A default without a label of its name is a kernel.
+        let first = default_command.split_whitespace().next().unwrap_or_default();
+        if !first.is_empty() && !is_program(first) && !labels.iter().any(|label| label.name == first) {
+            let append = default_command.split_once(char::is_whitespace).map(|(_, rest)| rest.to_owned());
             let name = first.to_owned();
-            drafts.insert(0, Draft { title: name.clone(), kernel: name.clone(), name, append, ..Draft::default() });
+            labels.insert(
+                0,
+                LabelBuilder { title: name.clone(), kernel: name.clone(), name, append, ..LabelBuilder::default() },
+            );
         }
-        let at = drafts.iter().position(|draft| draft.is_default);
-        let at = at.filter(|_| menu.is_shown).or_else(|| drafts.iter().position(|draft| draft.name == first));
-        if let Some(draft) = at.map(|at| drafts.remove(at)) {
-            drafts.insert(0, draft);
+        let default_index = labels.iter().position(|label| label.is_default);
+        let default_index =
+            default_index.filter(|_| menu.is_shown).or_else(|| labels.iter().position(|label| label.name == first));
+        if let Some(label) = default_index.map(|default_index| labels.remove(default_index)) {
+            labels.insert(0, label);
         }
-        for draft in drafts {
-            let line = PxelinuxLine { location: draft.place.clone(), text: format!("label {}", draft.name) };
-            match draft.label(global.as_deref()) {
+        for label in labels {
+            let line = PxelinuxLine { location: label.place.clone(), text: format!("label {}", label.name) };
+            match label.build(global.as_deref()) {
                 Ok(label) => menu.labels.push(label),
-                Err(why) => menu.unsupported.push((line, why.to_owned())),
+                Err(reason) => menu.unsupported.push((line, reason.to_owned())),
             }
         }
         menu
@@ -197,13 +222,13 @@ impl PxelinuxMenu {
 }
 
 /// `MENU LABEL x`, `MENU DEFAULT`, `MENU TITLE x`.
-fn of_menu(rest: &str, draft: Option<&mut Draft>, title: &mut String) {
+fn menu_command(rest: &str, label: Option<&mut LabelBuilder>, title: &mut String) {
     let (word, rest) = rest.split_once(char::is_whitespace).map_or((rest, ""), |(word, rest)| (word, rest.trim()));
-    match (word.to_ascii_lowercase().as_str(), draft) {
+    match (word.to_ascii_lowercase().as_str(), label) {
         ("title", None) => rest.clone_into(title),
-        // The letter behind `^` is a key.
-        ("label", Some(draft)) => draft.title = rest.replacen('^', "", 1),
-        ("default", Some(draft)) => draft.is_default = true,
+        // `^` marks the hotkey.
+        ("label", Some(label)) => label.title = rest.replacen('^', "", 1),
+        ("default", Some(label)) => label.is_default = true,
         _ => {}
     }
 }
@@ -212,48 +237,48 @@ fn first_word(text: &str) -> &str {
     text.split_whitespace().next().unwrap_or_default()
 }
 
-/// The program that goes on with a disk of the machine.
-fn is_chain(kernel: &str) -> bool {
+/// Whether it is `chain.c32`, which boots a disk of the machine.
+fn is_chain_loader(kernel: &str) -> bool {
     first_word(kernel).rsplit(['/', ':']).next().is_some_and(|name| name.eq_ignore_ascii_case("chain.c32"))
 }
 
-/// Programs of SYSLINUX, and other boot loaders, by their endings.
-fn program(name: &str) -> bool {
+/// Whether the file is a SYSLINUX program or another boot loader, by its suffix.
+fn is_program(name: &str) -> bool {
     let first = first_word(name).to_ascii_lowercase();
     [".c32", ".0", ".bin", ".bs", ".bss", ".com", ".cbt", ".img", ".efi"].iter().any(|ending| first.ends_with(ending))
 }
 
-impl Draft {
-    /// `Err`: why it is left out.
-    fn label(self, global: Option<&str>) -> Result<PxelinuxLabel, &'static str> {
-        let Draft { name, title, .. } = &self;
+impl LabelBuilder {
+    /// The finished label. `Err`: the reason why it is left out.
+    fn build(self, global: Option<&str>) -> Result<PxelinuxLabel, &'static str> {
+        let LabelBuilder { name, title, .. } = &self;
         let label = |boot| Ok(PxelinuxLabel { name: name.clone(), title: title.clone(), boot });
-        if self.disk || is_chain(&self.kernel) {
+        if self.disk || is_chain_loader(&self.kernel) {
             return label(LabelBoot::Disk);
         }
         let (kernel, with) = self.kernel.split_once(char::is_whitespace).unwrap_or((&self.kernel, ""));
-        if self.other || program(kernel) {
-            return Err(COM32);
+        if self.other || is_program(kernel) {
+            return Err(NOT_A_KERNEL);
         }
         if kernel.is_empty() {
             return Err(NO_KERNEL);
         }
-        // `APPEND -` is nothing, and an own line goes before that of the file.
+        // `APPEND -` means no arguments. The APPEND of a label takes precedence over the global one.
         let append = self.append.as_deref().or(global).filter(|append| *append != "-").unwrap_or_default();
         let mut initrds = self.initrds.clone();
         let mut arguments: Vec<&str> = Vec::new();
         for word in with.split_whitespace().chain(append.split_whitespace()) {
             match word.strip_prefix("initrd=") {
-                Some(names) => initrds = names.split(',').map(path).collect(),
+                Some(names) => initrds = names.split(',').map(boot_path).collect(),
                 None => arguments.push(word),
             }
         }
-        label(LabelBoot::Kernel { kernel: path(kernel), initrds, arguments: arguments.join(" ") })
+        label(LabelBoot::Kernel { kernel: boot_path(kernel), initrds, arguments: arguments.join(" ") })
     }
 }
 
 /// `192.0.2.5::name` is on another server, `::name` and `/name` on this one.
-fn path(name: &str) -> String {
+fn boot_path(name: &str) -> String {
     match name.split_once("::") {
         Some(("", rest)) => rest.trim_start_matches('/').to_owned(),
         Some((server, rest)) => format!("tftp://{server}/{rest}"),

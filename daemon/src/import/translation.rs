@@ -1,54 +1,57 @@
-//! A file in another format, said in the options of dnsmasq. The dnsmasq importer turns those into rules and profiles,
-//! so that every format has the same decisions, the same names and the same notes.
+//! A configuration in another format, translated to dnsmasq options. The dnsmasq importer converts these options to
+//! rules and profiles, so every format gets the same decisions, names and notes.
 
 use super::output::{LineOutcome, LineNote, merge_outcomes};
 use std::collections::BTreeMap;
 
-/// In front of the address of a relay, in a `dhcp-match` that only a translation has: dnsmasq has no such test.
+/// Prefix of a relay address in a `dhcp-match`. Only translations use it: dnsmasq cannot match a relay.
 pub const RELAY_PREFIX: &str = "relay:";
 
+/// A configuration as dnsmasq options, with notes on lines that have no such option.
 #[derive(Debug, Default)]
 pub struct Translation {
-    /// Whose file it is, if it is not dnsmasq's.
+    /// The name of the server, unless it is dnsmasq.
     pub source_server: Option<&'static str>,
-    /// Options of dnsmasq, each with the number of the line that says so.
+    /// dnsmasq options, each with the number of the line that it comes from.
     pub options: Vec<(usize, String)>,
-    /// A line holds several options, so that notes show the option in place of the line.
+    /// One line may hold several options, so notes show the option instead of the line.
     pub many_per_line: bool,
-    /// Lines that no option says, or only in part.
+    /// Notes on lines that no option expresses, or only in part.
     pub notes: Vec<LineNote>,
+    /// Things to do before the server starts.
     pub action_items: Vec<String>,
 }
 
 impl Translation {
+    /// Adds a dnsmasq option that comes from this line.
     pub fn add_option(&mut self, line: usize, text: impl Into<String>) {
         self.options.push((line, text.into()));
     }
 
-    /// Notes on lines of the file, and those of the options, one for a line. The options of a server that is not
-    /// dnsmasq are ours: that one of them is not needed concerns nobody.
-    pub fn merge_notes(&self, of_options: Vec<LineNote>) -> Vec<LineNote> {
-        let of_others = |fate: &LineOutcome| matches!(fate, LineOutcome::Unsupported(_) | LineOutcome::Changed(_));
-        let of_options = of_options.into_iter().filter(|told| self.source_server.is_none() || of_others(&told.outcome));
-        let mut all: Vec<LineNote> = self.notes.iter().cloned().chain(of_options).collect();
+    /// Merges the notes on the file with those on its options: one note for each line. If the server is not dnsmasq,
+    /// the administrator did not write the options, so notes on unneeded options are left out.
+    pub fn merge_notes(&self, option_notes: Vec<LineNote>) -> Vec<LineNote> {
+        let is_relevant = |fate: &LineOutcome| matches!(fate, LineOutcome::Unsupported(_) | LineOutcome::Changed(_));
+        let option_notes = option_notes.into_iter().filter(|note| self.source_server.is_none() || is_relevant(&note.outcome));
+        let mut notes: Vec<LineNote> = self.notes.iter().cloned().chain(option_notes).collect();
         if self.options.is_empty() {
-            return all;
+            return notes;
         }
-        let number = |told: &LineNote| told.location.rsplit(' ').next().and_then(|number| number.parse::<usize>().ok());
-        all.sort_by_key(number);
-        let mut of_lines: BTreeMap<(Option<usize>, String), Vec<LineNote>> = BTreeMap::new();
-        for told in all {
-            of_lines.entry((number(&told), told.line.clone())).or_default().push(told);
+        let line_number = |note: &LineNote| note.location.rsplit(' ').next().and_then(|word| word.parse::<usize>().ok());
+        notes.sort_by_key(line_number);
+        let mut notes_by_line: BTreeMap<(Option<usize>, String), Vec<LineNote>> = BTreeMap::new();
+        for note in notes {
+            notes_by_line.entry((line_number(&note), note.line.clone())).or_default().push(note);
         }
-        let one = |same: Vec<LineNote>| {
-            let first = same.first()?.clone();
-            Some(LineNote { outcome: merge_outcomes(same.into_iter().map(|told| told.outcome))?, ..first })
+        let merged = |group: Vec<LineNote>| {
+            let first = group.first()?.clone();
+            Some(LineNote { outcome: merge_outcomes(group.into_iter().map(|note| note.outcome))?, ..first })
         };
-        of_lines.into_values().filter_map(one).collect()
+        notes_by_line.into_values().filter_map(merged).collect()
     }
 }
 
-/// A value as dnsmasq's files have it: quoted where a comma, a quote, a blank or a comment sign stands in it.
+/// Formats a value for a dnsmasq file: quotes it if it contains a comma, a quote, a space or a comment sign.
 pub fn quote_value(text: &str) -> String {
     if !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && !",\"\\#".contains(c)) {
         return text.to_owned();

@@ -1,40 +1,41 @@
-//! OpenWrt's /etc/config/dhcp, as its start script makes options of dnsmasq from it.
+//! OpenWrt's `/etc/config/dhcp`, translated to dnsmasq options in the same way as OpenWrt's start script does it.
 
 use super::translation::{Translation, quote_value};
 use super::output::{LineOutcome, LineNote};
 use crate::config::diagnostic::{Diagnostic, Source};
 
-/// A section: `config boot 'linux'`, and what is under it.
-struct Section {
+/// A section: `config boot 'linux'` with its entries.
+struct UciSection {
     line: usize,
     kind: String,
     name: String,
-    entries: Vec<Entry>,
+    entries: Vec<UciEntry>,
 }
 
 /// `option NAME VALUE`, or `list NAME VALUE`.
-struct Entry {
+struct UciEntry {
     line: usize,
     name: String,
     value: String,
 }
 
-const ADDRESSES: &str = "for addresses and names come from the router";
+const ADDRESSES: &str = "because addresses and names come from the router";
 
+/// Translates the file to dnsmasq options.
 pub fn translate(source: &Source) -> Result<Translation, Vec<Diagnostic>> {
     let sections = sections(source)?;
-    let mut reader = Reader { source, translation: Translation::default() };
-    sections.iter().for_each(|section| reader.section(section));
-    let own: Vec<&Section> = sections.iter().filter(|section| section.kind == "dhcp").collect();
-    own.iter().for_each(|section| reader.network(section, own.len() == 1));
-    if reader.translation.options.is_empty() {
-        reader.translation.action_items.push("nothing in this file says what machines boot".into());
+    let mut translator = UciTranslator { source, translation: Translation::default() };
+    sections.iter().for_each(|section| translator.section(section));
+    let networks: Vec<&UciSection> = sections.iter().filter(|section| section.kind == "dhcp").collect();
+    networks.iter().for_each(|section| translator.network(section, networks.len() == 1));
+    if translator.translation.options.is_empty() {
+        translator.translation.action_items.push("this file configures no network boot".into());
     }
-    Ok(reader.translation)
+    Ok(translator.translation)
 }
 
-fn sections(source: &Source) -> Result<Vec<Section>, Vec<Diagnostic>> {
-    let (mut sections, mut told) = (Vec::<Section>::new(), Vec::new());
+fn sections(source: &Source) -> Result<Vec<UciSection>, Vec<Diagnostic>> {
+    let (mut sections, mut diagnostics) = (Vec::<UciSection>::new(), Vec::new());
     let mut start = 0;
     for (index, text) in source.text.split_inclusive('\n').enumerate() {
         let at = start + (text.len() - text.trim_start().len())..start + text.trim_end().len();
@@ -46,22 +47,22 @@ fn sections(source: &Source) -> Result<Vec<Section>, Vec<Diagnostic>> {
             (Some("package"), ..) => {}
             (Some("config"), Some(kind), name, _) => {
                 let name = name.unwrap_or_default();
-                sections.push(Section { line: index + 1, kind, name, entries: Vec::new() });
+                sections.push(UciSection { line: index + 1, kind, name, entries: Vec::new() });
             }
             (Some("option" | "list"), Some(name), Some(value), Some(section)) => {
-                section.entries.push(Entry { line: index + 1, name, value });
+                section.entries.push(UciEntry { line: index + 1, name, value });
             }
-            _ => told.push(
+            _ => diagnostics.push(
                 source
-                    .error(at, "this is no line of OpenWrt's configuration")
-                    .help("the lines are `config TYPE NAME`, `option NAME VALUE` and `list NAME VALUE`"),
+                    .error(at, "this is not a line of an OpenWrt configuration")
+                    .help("lines have the form `config TYPE NAME`, `option NAME VALUE` or `list NAME VALUE`"),
             ),
         }
     }
-    if told.is_empty() { Ok(sections) } else { Err(told) }
+    if diagnostics.is_empty() { Ok(sections) } else { Err(diagnostics) }
 }
 
-/// The words of a line as a shell cuts it.
+/// The words of a line as a shell splits it.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let (mut word, mut quote) = (None::<String>, None);
@@ -82,8 +83,8 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-impl Section {
-    fn get(&self, names: &[&str]) -> Option<&Entry> {
+impl UciSection {
+    fn get(&self, names: &[&str]) -> Option<&UciEntry> {
         self.entries.iter().find(|entry| names.contains(&entry.name.as_str()))
     }
 
@@ -91,76 +92,77 @@ impl Section {
         self.get(&[name]).map_or("", |entry| &entry.value)
     }
 
-    /// The tags, which are also called network ids.
+    /// The tags of the section; OpenWrt also calls them network ids.
     fn tags(&self) -> Vec<&str> {
         let named = self.entries.iter().filter(|entry| ["networkid", "tag"].contains(&entry.name.as_str()));
-        named.flat_map(|entry| entry.value.split_whitespace()).map(|tag| bare(tag).unwrap_or(tag)).collect()
+        named.flat_map(|entry| entry.value.split_whitespace()).map(|tag| strip_tag_prefix(tag).unwrap_or(tag)).collect()
     }
 }
 
-/// What is behind the word that makes a tag of it; `None`: there is no such word.
-fn bare(tag: &str) -> Option<&str> {
+/// The tag after `tag:`, `set:` or `net:`. `None`: the text has no such prefix.
+fn strip_tag_prefix(tag: &str) -> Option<&str> {
     ["tag:", "set:", "net:"].iter().find_map(|word| tag.strip_prefix(word))
 }
 
-struct Reader<'a> {
+struct UciTranslator<'a> {
     source: &'a Source,
     translation: Translation,
 }
 
-impl Reader<'_> {
-    fn tell(&mut self, line: usize, fate: LineOutcome) {
+impl UciTranslator<'_> {
+    fn add_note(&mut self, line: usize, fate: LineOutcome) {
         let text = self.source.text.lines().nth(line - 1).unwrap_or_default().trim();
-        let group = matches!(fate, LineOutcome::Grouped(_));
-        let text = if group { words(text).into_iter().nth(1).unwrap_or_default() } else { text.to_owned() };
+        let is_grouped = matches!(fate, LineOutcome::Grouped(_));
+        let text = if is_grouped { words(text).into_iter().nth(1).unwrap_or_default() } else { text.to_owned() };
         self.translation.notes.push(LineNote { location: format!("line {line}"), line: text, outcome: fate });
     }
 
-    fn section(&mut self, section: &Section) {
+    fn section(&mut self, section: &UciSection) {
         match section.kind.as_str() {
-            "dnsmasq" => section.entries.iter().for_each(|entry| self.of_dnsmasq(entry)),
+            "dnsmasq" => section.entries.iter().for_each(|entry| self.dnsmasq_entry(entry)),
             "boot" => self.boot(section),
-            "match" => self.mark(section, "dhcp-match", "match"),
-            "userclass" => self.mark(section, "dhcp-userclass", "userclass"),
-            "vendorclass" => self.mark(section, "dhcp-vendorclass", "vendorclass"),
-            "mac" => self.mark(section, "dhcp-mac", "mac"),
-            "circuitid" => self.mark(section, "dhcp-circuitid", "circuitid"),
-            "remoteid" => self.mark(section, "dhcp-remoteid", "remoteid"),
-            "subscrid" => self.mark(section, "dhcp-subscrid", "subscrid"),
+            "match" => self.tag_match(section, "dhcp-match", "match"),
+            "userclass" => self.tag_match(section, "dhcp-userclass", "userclass"),
+            "vendorclass" => self.tag_match(section, "dhcp-vendorclass", "vendorclass"),
+            "mac" => self.tag_match(section, "dhcp-mac", "mac"),
+            "circuitid" => self.tag_match(section, "dhcp-circuitid", "circuitid"),
+            "remoteid" => self.tag_match(section, "dhcp-remoteid", "remoteid"),
+            "subscrid" => self.tag_match(section, "dhcp-subscrid", "subscrid"),
             "host" => self.host(section),
             "dhcp" => {}
-            _ => self.tell(section.line, LineOutcome::Grouped(ADDRESSES)),
+            _ => self.add_note(section.line, LineOutcome::Grouped(ADDRESSES)),
         }
     }
 
-    fn of_dnsmasq(&mut self, entry: &Entry) {
-        let Entry { line, name, value: text } = entry;
-        let on = ["1", "on", "true", "yes", "enabled"].contains(&text.as_str());
+    fn dnsmasq_entry(&mut self, entry: &UciEntry) {
+        let UciEntry { line, name, value: text } = entry;
+        let is_on = ["1", "on", "true", "yes", "enabled"].contains(&text.as_str());
         match name.as_str() {
-            "enable_tftp" if on => self.translation.add_option(*line, "enable-tftp"),
+            "enable_tftp" if is_on => self.translation.add_option(*line, "enable-tftp"),
             "tftp_root" => self.translation.add_option(*line, format!("tftp-root={}", quote_value(text))),
-            "tftp_lowercase" if on => self.translation.add_option(*line, "tftp-lowercase"),
+            "tftp_lowercase" if is_on => self.translation.add_option(*line, "tftp-lowercase"),
             "dhcp_boot" => self.translation.add_option(*line, format!("dhcp-boot={text}")),
             "dhcp_option" | "dhcp_option_force" => self.translation.add_option(*line, format!("dhcp-option={text}")),
             "dhcp_match" | "dhcp_userclass" | "dhcp_vendorclass" | "pxe_prompt" | "pxe_service" | "tag_if" => {
                 self.translation.add_option(*line, format!("{}={text}", name.replace('_', "-")));
             }
             "confdir" | "addnmount" | "extraconftext" => {
-                let why = "it is not read: import the files of dnsmasq that it names on their own";
-                self.tell(*line, LineOutcome::Unsupported(why.into()));
+                let reason = "it is not imported: import the dnsmasq files that it names separately";
+                self.add_note(*line, LineOutcome::Unsupported(reason.into()));
             }
-            _ => self.tell(*line, LineOutcome::Grouped(ADDRESSES)),
+            _ => self.add_note(*line, LineOutcome::Grouped(ADDRESSES)),
         }
     }
 
-    fn boot(&mut self, section: &Section) {
+    fn boot(&mut self, section: &UciSection) {
         let Some(file) = section.get(&["filename"]) else {
-            return self.tell(section.line, LineOutcome::Unsupported("a boot needs a `filename`".into()));
+            return self.add_note(section.line, LineOutcome::Unsupported("`config boot` needs a `filename`".into()));
         };
         let mut tags = section.tags();
-        // The tags may as well stand in front of the name.
+        // Tags may also precede the name.
         let mut name = file.value.as_str();
-        while let Some((tag, rest)) = name.split_once(',').and_then(|(tag, rest)| Some((bare(tag)?, rest))) {
+        while let Some((tag, rest)) = name.split_once(',').and_then(|(tag, rest)| Some((strip_tag_prefix(tag)?, rest)))
+        {
             tags.push(tag);
             name = rest;
         }
@@ -176,17 +178,17 @@ impl Reader<'_> {
         }
     }
 
-    fn mark(&mut self, section: &Section, option: &str, key: &str) {
+    fn tag_match(&mut self, section: &UciSection, option: &str, key: &str) {
         let (tags, entry) = (section.tags(), section.get(&[key]));
         let Some(entry) = entry.filter(|_| !tags.is_empty()) else {
-            return self.tell(section.line, LineOutcome::Unsupported(format!("it needs a `networkid` and a `{key}`")));
+            return self.add_note(section.line, LineOutcome::Unsupported(format!("the section needs a `networkid` and a `{key}`")));
         };
         for tag in tags {
             self.translation.add_option(entry.line, format!("{option}=set:{tag},{}", entry.value));
         }
     }
 
-    fn host(&mut self, section: &Section) {
+    fn host(&mut self, section: &UciSection) {
         let macs: Vec<&str> = section
             .entries
             .iter()
@@ -194,15 +196,15 @@ impl Reader<'_> {
             .flat_map(|entry| entry.value.split_whitespace())
             .collect();
         if macs.is_empty() {
-            let why = "a machine that boots is known by its MAC address, and here is none";
-            return self.tell(section.line, LineOutcome::Unsupported(why.into()));
+            let reason = "a boot client is identified by its MAC address, and this entry has none";
+            return self.add_note(section.line, LineOutcome::Unsupported(reason.into()));
         }
         let tags: String = section
             .entries
             .iter()
             .filter(|entry| ["tag", "networkid"].contains(&entry.name.as_str()))
             .flat_map(|entry| entry.value.split_whitespace())
-            .map(|tag| format!(",set:{}", bare(tag).unwrap_or(tag)))
+            .map(|tag| format!(",set:{}", strip_tag_prefix(tag).unwrap_or(tag)))
             .collect();
         let name = match section.text("name") {
             "" => section.name.as_str(),
@@ -213,19 +215,19 @@ impl Reader<'_> {
         self.translation.add_option(section.line, format!("dhcp-host={}{tags}{name}{ignore}", macs.join(",")));
     }
 
-    /// `config dhcp 'lan'`: its addresses are the router's, and its options may name what to boot.
-    fn network(&mut self, section: &Section, alone: bool) {
+    /// `config dhcp 'lan'`: its addresses come from the router, its options may name a boot file.
+    fn network(&mut self, section: &UciSection, is_only_network: bool) {
         for entry in &section.entries {
             if !["dhcp_option", "dhcp_option_force"].contains(&entry.name.as_str()) {
-                self.tell(entry.line, LineOutcome::Grouped(ADDRESSES));
+                self.add_note(entry.line, LineOutcome::Grouped(ADDRESSES));
                 continue;
             }
-            let boots = ["67", "66", "150", "option:bootfile-name", "option:tftp-server"];
-            let is_boot = entry.value.split(',').any(|part| boots.contains(&part));
-            if is_boot && !alone {
-                let why = "it is for one of several networks, whose addresses stand in another file: write a [[rule]] with \
-                           `subnet` for it";
-                self.tell(entry.line, LineOutcome::Unsupported(why.into()));
+            let boot_options = ["67", "66", "150", "option:bootfile-name", "option:tftp-server"];
+            let is_boot = entry.value.split(',').any(|part| boot_options.contains(&part));
+            if is_boot && !is_only_network {
+                let reason = "it is for one of several networks, whose addresses are in another file: \
+                           write a [[rule]] with `subnet` for it";
+                self.add_note(entry.line, LineOutcome::Unsupported(reason.into()));
                 continue;
             }
             self.translation.add_option(entry.line, format!("dhcp-option={}", entry.value));

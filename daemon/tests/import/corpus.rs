@@ -1,9 +1,9 @@
-//! Configurations that people run, rebuilt from public sources with addresses of documentation: what the packaged
-//! dnsmasq gives each of nine kinds of machines, the real server gives with what is imported. Needs root.
+//! Real configurations, rebuilt from public sources with documentation addresses: with the imported configuration, the
+//! server sends each of nine kinds of machines the same as the packaged dnsmasq. Needs root.
 //!
-//! Each directory of `testdata/import` has `dnsmasq.conf`, the `source` it was rebuilt from, the boot `files` with their
-//! kinds, and the `notes` that the import puts above its tables. `$T` is the directory of the files. `UPDATE_NOTES=1`
-//! writes the notes anew.
+//! Each directory of `testdata/import` has `dnsmasq.conf`, its `source`, the boot `files` with their kinds, and the
+//! `notes` that the import writes above its tables. `$T` is the directory of the files. `UPDATE_NOTES=1` writes the
+//! notes again.
 
 use super::machine::{Gets, Vector, all_vectors, gets};
 use super::netns::loaders::fake_loader;
@@ -20,7 +20,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use tempfile::TempDir;
 
-/// The nine kinds, by the packets that they send.
+/// The nine kinds of machines, with the vectors of their packets.
 const KINDS: [(&str, &str); 9] = [
     ("bios", "bios-intel-discover"),
     ("uefi-x64", "ovmf-x64-discover"),
@@ -33,26 +33,26 @@ const KINDS: [(&str, &str); 9] = [
     ("pi3", "raspberry-pi3-discover"),
 ];
 
-/// Where both differ, and why. Nowhere does dnsmasq boot a machine that we do not.
+/// Differences from dnsmasq, with their reasons. There is no machine that only dnsmasq boots.
 const DIFFERENCES: [(&str, &str, &str); 10] = [
     (
         "raspberry-pi-guide",
         "bios",
-        "a menu for Raspberry Pis with the machine's own disk: in silence it starts that as well",
+        "a menu for Raspberry Pis with the machine's disk: without a reply the machine boots that, too",
     ),
     ("raspberry-pi-guide", "ipxe-bios", "the same"),
-    ("phicomm-n1", "bios", "a menu with nothing but the machine's own disk"),
+    ("phicomm-n1", "bios", "a menu with only the machine's disk"),
     (
         "nvme-tools-lease-server",
         "uefi-x64",
-        "dnsmasq as a lease server gives it a BIOS program, in spite of its pxe-service",
+        "as a lease server, dnsmasq sends it a BIOS program, despite its pxe-service",
     ),
     ("nvme-tools-lease-server", "uefi-bc", "the same"),
     ("nvme-tools-lease-server", "ipxe-x64", "the same"),
-    ("school-network", "uefi-bc", "only code 7 is told apart, so dnsmasq gives a UEFI machine a BIOS program"),
+    ("school-network", "uefi-bc", "the file distinguishes only code 7, so dnsmasq sends a UEFI machine a BIOS program"),
     ("homelab-dnsmasq", "uefi-bc", "the same"),
-    ("automated-cluster-deployment", "ia32", "dnsmasq gives it a program for x64, which it cannot start"),
-    ("usb-less-boot", "arm64", "dnsmasq names a file that is not there"),
+    ("automated-cluster-deployment", "ia32", "dnsmasq sends it a program for x64, which it cannot start"),
+    ("usb-less-boot", "arm64", "dnsmasq names a file that does not exist"),
 ];
 
 struct Site {
@@ -67,16 +67,16 @@ impl Site {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/import");
         let mut directories: Vec<PathBuf> = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
         directories.sort();
-        directories.iter().map(|directory| Site::of(directory)).collect()
+        directories.iter().map(|directory| Site::from_directory(directory)).collect()
     }
 
-    fn of(from: &Path) -> Site {
+    fn from_directory(from: &Path) -> Site {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("tftp");
         fs::create_dir(&root).unwrap();
         let read =
             |name: &str| fs::read_to_string(from.join(name)).unwrap_or_else(|error| panic!("{from:?} {name}: {error}"));
-        assert!(read("source").lines().any(|line| line.contains(": ")), "{from:?} says where it comes from");
+        assert!(read("source").lines().any(|line| line.contains(": ")), "{from:?} names its source");
         for (name, kind) in read("files").lines().filter_map(|line| line.split_once(' ')) {
             let path = root.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -92,8 +92,8 @@ impl Site {
         self.directory.path().join("tftp")
     }
 
-    /// A name below the directory with its directory or with a slash is the same file.
-    fn plain(&self, gets: Gets) -> Gets {
+    /// Removes the boot directory or a leading slash from a name: both name the same file.
+    fn relative(&self, gets: Gets) -> Gets {
         match gets {
             Gets::File(name, server) if !name.contains("://") => {
                 let name = name.strip_prefix(self.root().to_str().unwrap()).unwrap_or(&name);
@@ -103,11 +103,11 @@ impl Site {
         }
     }
 
-    /// Whom dnsmasq leaves alone and we do not: docs/migrating-from-dnsmasq.md says so.
-    fn is_answered_further(&self, kind: &str) -> bool {
+    /// Whether the server replies to this kind and dnsmasq does not, as docs/migrating-from-dnsmasq.md describes.
+    fn gets_reply_only_here(&self, kind: &str) -> bool {
         let says = |key: &str| self.conf.lines().any(|line| line.trim_start().starts_with(key));
         let as_a_proxy = self.conf.contains("proxy") && !says("pxe-service") && !says("pxe-prompt");
-        // As a lease server it gives UEFI no program by a pxe-service.
+        // As a lease server, dnsmasq sends UEFI no program by a pxe-service.
         let by_service = !self.conf.contains("proxy") && says("pxe-service");
         matches!(kind, "http-x64" | "uefi-bc") || as_a_proxy || by_service
     }
@@ -116,35 +116,35 @@ impl Site {
         let source = Source::new("dnsmasq.conf", self.conf.clone().into_bytes()).unwrap();
         let networks = vec![("eth0".to_owned(), Network4 { address: HERE, prefix: 24 })];
         let here = HostInfo { networks, tftp_dirs: vec![self.root()] };
-        import(&source, None, &here).unwrap_or_else(|told| panic!("{}: {}", self.name, told[0]))
+        import(&source, None, &here).unwrap_or_else(|errors| panic!("{}: {}", self.name, errors[0]))
     }
 }
 
 #[test]
-fn every_line_of_the_corpus_that_was_not_taken_over_as_it_stands_has_its_note() {
-    let mut wrong = Vec::new();
+fn every_line_of_the_corpus_that_is_not_imported_unchanged_has_its_note() {
+    let mut failures = Vec::new();
     for site in Site::all() {
         let imported = site.imported().replace(site.root().to_str().unwrap(), "$T");
         let notes: String =
             imported.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
         let places =
-            notes.lines().filter_map(|line| line.strip_prefix("#   line ")?.split_once(": ")).map(|(at, _)| at);
+            notes.lines().filter_map(|line| line.strip_prefix("#   line ")?.split_once(": ")).map(|(line, _)| line);
         let mut seen = BTreeSet::new();
-        assert!(places.into_iter().all(|at| seen.insert(at.to_owned())), "{}: twice in\n{notes}", site.name);
+        assert!(places.into_iter().all(|line| seen.insert(line.to_owned())), "{}: twice in\n{notes}", site.name);
         if std::env::var_os("UPDATE_NOTES").is_some() {
             fs::write(&site.expected, &notes).unwrap();
         }
         if fs::read_to_string(&site.expected).unwrap_or_default() != notes {
-            wrong.push(format!("{}:\n{notes}", site.name));
+            failures.push(format!("{}:\n{notes}", site.name));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]
 fn an_imported_site_boots_what_dnsmasq_booted() {
     let sites = Mutex::new(Site::all());
-    let told = Mutex::new(Vec::new());
+    let differences = Mutex::new(Vec::new());
     let machines = machines();
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -152,26 +152,26 @@ fn an_imported_site_boots_what_dnsmasq_booted() {
                 let network = network();
                 loop {
                     let Some(site) = sites.lock().unwrap().pop() else { break };
-                    let differences = compare(&network, &site, &machines);
-                    told.lock().unwrap().extend(differences);
+                    let found = compare(&network, &site, &machines);
+                    differences.lock().unwrap().extend(found);
                 }
             });
         }
     });
-    let told = told.into_inner().unwrap();
+    let differences = differences.into_inner().unwrap();
     let known = |site: &str, kind: &str| DIFFERENCES.iter().any(|(known, of, _)| *known == site && *of == kind);
     let new: Vec<&str> =
-        told.iter().filter(|(site, kind, _)| !known(site, kind)).map(|(.., what)| what.as_str()).collect();
+        differences.iter().filter(|(site, kind, _)| !known(site, kind)).map(|(.., text)| text.as_str()).collect();
     assert!(new.is_empty(), "{} differences:\n{}", new.len(), new.join("\n"));
     for (site, kind, _) in &DIFFERENCES {
         assert!(
-            told.iter().any(|(of, other, _)| of == *site && *other == *kind),
+            differences.iter().any(|(of, other, _)| of == *site && *other == *kind),
             "{site} {kind} is no difference any more"
         );
     }
 }
 
-/// The machines with their names.
+/// The nine kinds with their packets.
 pub fn machines() -> Vec<(&'static str, Vector)> {
     let vectors: Vec<Vector> = all_vectors().collect();
     let machine = |(kind, vector): (&'static str, &str)| {
@@ -191,7 +191,7 @@ pub fn machines() -> Vec<(&'static str, Vector)> {
     KINDS.map(machine).into()
 }
 
-/// What dnsmasq gives and ours does not give in the same way: the site, the kind, and both.
+/// The differences from dnsmasq: the site, the kind, and both results.
 fn compare(
     (server, client): &(Host, Host),
     site: &Site,
@@ -203,27 +203,28 @@ fn compare(
             wire.received_so_far();
             wire.send(&asked.from, &asked.to, &asked.octets);
             server.on(|| wait_until_idle(process));
-            let heard = wire.received_so_far().into_iter().find(|heard| heard.payload[4..8] == asked.octets[4..8]);
-            heard.map(|heard| heard.payload)
+            let reply = wire.received_so_far().into_iter().find(|reply| reply.payload[4..8] == asked.octets[4..8]);
+            reply.map(|reply| reply.payload)
         };
         machines.iter().map(|(_, machine)| gets(machine, &mut |asked| ask(asked))).collect()
     };
-    let theirs = ask_all(&server.on(|| dnsmasq(site)));
-    let ours = ask_all(&server.on(|| proxydhcpd(site)));
+    let dnsmasq_gets = ask_all(&server.on(|| dnsmasq(site)));
+    let proxydhcpd_gets = ask_all(&server.on(|| proxydhcpd(site)));
     let mut differences = Vec::new();
-    for (((kind, machine), theirs), ours) in machines.iter().zip(theirs).zip(ours) {
-        let (theirs, ours) = (theirs.map(|gets| site.plain(gets)), ours.map(|gets| site.plain(gets)));
-        let same = match (&theirs, &ours) {
-            // iPXE is shown the menu by our script.
+    for (((kind, machine), dnsmasq_gets), proxydhcpd_gets) in machines.iter().zip(dnsmasq_gets).zip(proxydhcpd_gets) {
+        let (dnsmasq_gets, proxydhcpd_gets) =
+            (dnsmasq_gets.map(|gets| site.relative(gets)), proxydhcpd_gets.map(|gets| site.relative(gets)));
+        let same = match (&dnsmasq_gets, &proxydhcpd_gets) {
+            // The server shows iPXE the menu by a script.
             (Some(Gets::Menu(..)), Some(Gets::File(url, _))) if machine.is_ipxe() => url.contains("/machine/"),
-            (None, Some(_)) => site.is_answered_further(kind),
-            _ => theirs == ours,
+            (None, Some(_)) => site.gets_reply_only_here(kind),
+            _ => dnsmasq_gets == proxydhcpd_gets,
         };
         if !same {
             differences.push((
                 site.name.clone(),
                 *kind,
-                format!("{} {kind}: dnsmasq {theirs:?}, ours {ours:?}", site.name),
+                format!("{} {kind}: dnsmasq {dnsmasq_gets:?}, proxydhcpd {proxydhcpd_gets:?}", site.name),
             ));
         }
     }
@@ -233,7 +234,8 @@ fn compare(
 fn dnsmasq(site: &Site) -> Peer {
     let directory = site.directory.path();
     let peer = Peer::start(&format!(
-        "dnsmasq --keep-in-foreground --user=root --no-ping --pid-file= --log-facility={0}/log --dhcp-leasefile={0}/leases \
+        "dnsmasq --keep-in-foreground --user=root --no-ping --pid-file= --log-facility={0}/log \
+         --dhcp-leasefile={0}/leases \
          --conf-file={0}/dnsmasq.conf",
         directory.display()
     ));
@@ -269,25 +271,25 @@ fn wait_until_open(peer: &Peer, what: &str, ports: &[u16]) {
     wait_until_idle(peer);
 }
 
-/// Nothing waits in a socket, and every thread of it waits for something: what was asked is answered, or will not be.
+/// Waits until the sockets are empty and every thread sleeps: the server has processed all requests.
 fn wait_until_idle(peer: &Peer) {
     let mut times = 0;
     wait_for("an idle server", || {
         let waiting = udp_sockets().iter().any(|(_, queue)| *queue > 0);
         let ended = fs::read_to_string(format!("/proc/{}/stat", peer.0.id())).unwrap().contains(") Z");
         assert!(!ended, "the server ended");
-        times = if waiting || !sleeps(peer.0.id()) { 0 } else { times + 1 };
+        times = if waiting || !is_sleeping(peer.0.id()) { 0 } else { times + 1 };
         (times == 2).then_some(())
     });
 }
 
-fn sleeps(pid: u32) -> bool {
+fn is_sleeping(pid: u32) -> bool {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
     let states = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
     states.into_iter().all(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S')))
 }
 
-/// The ports of this host, and how much waits to be read.
+/// The UDP ports of this host, and the octets in their receive queues.
 fn udp_sockets() -> Vec<(u16, u64)> {
     let table = fs::read_to_string("/proc/thread-self/net/udp").unwrap();
     let socket = |line: &str| {

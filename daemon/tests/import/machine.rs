@@ -1,4 +1,4 @@
-//! A machine that boots: it asks, follows what it is told, and shows its menu.
+//! Simulates a machine that boots: it sends requests, follows the replies, and displays its menu.
 
 use super::HERE;
 use serde_json::Value;
@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 
-/// What a machine has in the end.
+/// The result of a simulated boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gets {
-    /// Its name, and the server if it is not the one that answers.
+    /// A boot file: its name, and its server unless it is the one that replies.
     File(String, Option<Ipv4Addr>),
-    /// Prompt, timeout, and what each line leads to.
+    /// A menu: prompt and timeout, and the target of each line.
     Menu(Vec<u8>, Vec<(String, Leads)>),
 }
 
@@ -50,7 +50,7 @@ impl Vector {
         self.name.starts_with("raspberry-pi")
     }
 
-    /// The same machine asks the boot server, for this item of a menu if it has chosen one.
+    /// A request of the same machine to port 4011, for this menu item if there is one.
     pub fn on_4011(&self, item: Option<[u8; 2]>) -> Vector {
         let mut octets = self.octets[..240].to_vec();
         octets[12..16].copy_from_slice(&[192, 0, 2, 107]);
@@ -70,8 +70,8 @@ impl Vector {
     }
 }
 
-/// Malformed and hostile packets, which dnsmasq answers in part; what says nothing of an architecture in option 93.
-const LEFT_OUT: [&str; 4] = [
+/// Malformed and hostile packets, some of which dnsmasq answers, and packets without an architecture in option 93.
+const EXCLUDED: [&str; 4] = [
     "request-4011-ciaddr-is-not-the-source",
     "odd-length-arch-discover",
     "truncated-option-discover",
@@ -91,53 +91,54 @@ pub fn all_vectors() -> impl Iterator<Item = Vector> {
     })
 }
 
-/// Those of machines that boot by PXE. A Raspberry Pi takes nothing but its own menu.
+/// The vectors of machines that boot by PXE, without Raspberry Pis, which accept only their own menu.
 pub fn vectors() -> Vec<Vector> {
     let mut vectors: Vec<Vector> = all_vectors()
         .filter(|vector| matches!(vector.to.port(), 67 | 4011) && vector.octets.len() > 240)
-        .filter(|vector| !LEFT_OUT.contains(&vector.name.as_str()) && !vector.name.starts_with("raspberry-pi"))
+        .filter(|vector| !EXCLUDED.contains(&vector.name.as_str()) && !vector.name.starts_with("raspberry-pi"))
         .filter(|vector| vector.option(60).is_some_and(|class| class.starts_with(b"PXEClient")))
         .collect();
-    // The same machine with its maker's own word.
-    let own: Vec<Vector> =
-        vectors.iter().filter(|vector| vector.name.ends_with("intel-discover")).map(own_word).collect();
-    vectors.extend(own);
+    // The same machine with a vendor class of its manufacturer.
+    let manufacturer_vectors: Vec<Vector> =
+        vectors.iter().filter(|vector| vector.name.ends_with("intel-discover")).map(with_vendor_class).collect();
+    vectors.extend(manufacturer_vectors);
     vectors.sort_by(|one, other| one.name.cmp(&other.name));
     vectors
 }
 
-fn own_word(vector: &Vector) -> Vector {
+fn with_vendor_class(vector: &Vector) -> Vector {
     let at = vector.octets.windows(9).position(|word| word == b"PXEClient").unwrap();
     let mut octets = vector.octets.clone();
     octets[at..at + 9].copy_from_slice(b"HW-Client");
     Vector { name: format!("{} HW-Client", vector.name), octets, from: vector.from, to: vector.to }
 }
 
-/// Plays the machine: it follows an answer that has no file, and asks for each line of a menu.
+/// Simulates the boot: the machine follows a reply without a file to port 4011, and requests each line of a menu.
 pub fn gets(vector: &Vector, ask: &mut dyn FnMut(&Vector) -> Option<Vec<u8>>) -> Option<Gets> {
     let mut reply = ask(vector)?;
-    let mut of_reply = options(&reply);
+    let mut reply_options = options(&reply);
     if vector.is_http() {
-        let is_for_it = of_reply.get(&60).is_some_and(|class| class.starts_with(b"HTTPClient"));
+        let is_http_reply = reply_options.get(&60).is_some_and(|class| class.starts_with(b"HTTPClient"));
         let is_url = |gets: &Gets| matches!(gets, Gets::File(name, _) if name.starts_with("http"));
-        return file(&reply, &of_reply).filter(is_url).filter(|_| is_for_it);
+        return file(&reply, &reply_options).filter(is_url).filter(|_| is_http_reply);
     }
     if vector.is_raspberry_pi() {
-        // It looks for these words, and for nothing else.
-        let words = of_reply.get(&43).is_some_and(|value| value.windows(17).any(|part| part == b"Raspberry Pi Boot"));
+        // It looks only for this text.
+        let has_text =
+            reply_options.get(&43).is_some_and(|value| value.windows(17).any(|part| part == b"Raspberry Pi Boot"));
         let server = server(&reply);
-        return words.then(|| Gets::File("its own files".into(), server));
+        return has_text.then(|| Gets::File("its own files".into(), server));
     }
-    if vector.to.port() == 67 && !of_reply.contains_key(&43) {
-        let has_file = reply[108] != 0 || of_reply.contains_key(&67);
+    if vector.to.port() == 67 && !reply_options.contains_key(&43) {
+        let has_file = reply[108] != 0 || reply_options.contains_key(&67);
         let with_address = reply[16..20] != [0; 4];
         if !(has_file && (vector.is_ipxe() || !vector.is_uefi() || with_address)) {
             reply = ask(&vector.on_4011(None))?;
-            of_reply = options(&reply);
+            reply_options = options(&reply);
         }
     }
-    let vendor = of_reply.get(&43).map(|value| sub_options(value)).unwrap_or_default();
-    let file = file(&reply, &of_reply);
+    let vendor = reply_options.get(&43).map(|value| sub_options(value)).unwrap_or_default();
+    let file = file(&reply, &reply_options);
     let Some(lines) = vendor.get(&9) else { return file };
     let servers = vendor.get(&8).cloned().unwrap_or_default();
     let mut items = Vec::new();
@@ -148,7 +149,7 @@ pub fn gets(vector: &Vector, ask: &mut dyn FnMut(&Vector) -> Option<Vec<u8>>) ->
         let kind = [*high, *low];
         let server = servers.chunks(7).find(|server| server[..2] == kind);
         let server = server.map(|server| Ipv4Addr::from(<[u8; 4]>::try_from(&server[3..7]).unwrap()));
-        let leads = match server {
+        let target = match server {
             _ if kind == [0, 0] => Leads::Disk,
             Some(HERE) => Leads::File(ask(&vector.on_4011(Some(kind))).and_then(|reply| {
                 let options = options(&reply);
@@ -156,11 +157,11 @@ pub fn gets(vector: &Vector, ask: &mut dyn FnMut(&Vector) -> Option<Vec<u8>>) ->
             })),
             server => Leads::Server(server),
         };
-        items.push((String::from_utf8(title.to_vec()).unwrap(), leads));
+        items.push((String::from_utf8(title.to_vec()).unwrap(), target));
     }
     let prompt = vendor.get(&10).cloned().unwrap_or_default();
     match (&items[..], prompt.first()) {
-        // One line, taken at once and without a word.
+        // A single line with timeout 0: the machine selects it without displaying a menu.
         ([(_, Leads::File(file))], Some(0)) if prompt[1..] == *b"PXE" => file.as_deref().cloned(),
         _ => Some(Gets::Menu(prompt, items)),
     }
@@ -173,7 +174,7 @@ fn file(reply: &[u8], options: &BTreeMap<u8, Vec<u8>>) -> Option<Gets> {
     (!name.is_empty()).then_some(Gets::File(name, server))
 }
 
-/// The one that is not us.
+/// The server in siaddr, unless it is this one.
 fn server(reply: &[u8]) -> Option<Ipv4Addr> {
     let server = Ipv4Addr::from(<[u8; 4]>::try_from(&reply[20..24]).unwrap());
     (!server.is_unspecified() && server != HERE).then_some(server)

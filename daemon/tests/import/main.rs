@@ -1,5 +1,5 @@
-//! What `import` makes of other servers' files, read with our own parser, gives every machine what those servers give
-//! it: the same vectors are put to a real dnsmasq with the same configuration. Needs root.
+//! With an imported configuration, the server sends every machine the same as the server that the configuration is
+//! from: the tests send the same vectors to a real dnsmasq with the original configuration. Needs root.
 
 mod corpus;
 mod faults;
@@ -26,12 +26,12 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
-/// What every set-up begins with: the networks of the vectors, nothing but boots.
+/// The start of every configuration: the networks of the vectors, without DNS and leases.
 const NETWORKS: &str = "port=0\ndhcp-range=192.0.2.0,proxy\ndhcp-range=198.51.100.0,proxy,255.255.255.0\n";
-const LOST: &str = "# Without an equivalent here";
-const CHANGED_HERE: &str = "# Taken over with a difference:";
+const UNSUPPORTED: &str = "# No equivalent here";
+const CHANGED: &str = "# Imported with a difference:";
 
-/// The PXE lines of dnsmasq's example file, and of its manual, by what they belong to.
+/// The PXE lines of dnsmasq's example file and manual, in groups.
 const SETUPS: &[(&str, &str)] = &[
     (
         "example: a menu",
@@ -49,9 +49,9 @@ const SETUPS: &[(&str, &str)] = &[
          dhcp-mac=set:red,00:60:8C:*:*:*\n",
     ),
     ("example: another TFTP server", "pxe-prompt=\"boot\",0\ndhcp-boot=pxelinux,server.name,192.168.1.100\n"),
-    ("a name that nobody looks up without DNS", "pxe-prompt=\"boot\",0\ndhcp-boot=pxelinux,,localhost\n"),
+    ("a server name that cannot be resolved without DNS", "pxe-prompt=\"boot\",0\ndhcp-boot=pxelinux,,localhost\n"),
     (
-        "example and manual: how files are sent, and what is logged",
+        "example and manual: file transfer and logging",
         "pxe-prompt=\"Press F8 for menu.\", 60\npxe-service=x86PC, \"Install Linux\", pxelinux\nenable-tftp\n\
          tftp-root=/var/ftpd\ntftp-no-fail\ntftp-secure\ntftp-no-blocksize\ntftp-lowercase\ntftp-max=100\n\
          tftp-port-range=20000,20100\ntftp-single-port\ndhcp-no-override\nlog-dhcp\nquiet-tftp\nquiet-dhcp\n\
@@ -86,22 +86,24 @@ const SETUPS: &[(&str, &str)] = &[
     (
         "documented: by user class and vendor class",
         "dhcp-userclass=set:ipxe,iPXE\ndhcp-vendorclass=BIOS,PXEClient:Arch:00000\n\
-         dhcp-vendorclass=UEFI,PXEClient:Arch:00007\ndhcp-vendorclass=UEFI,PXEClient:Arch:00009\npxe-prompt=\"boot\",0\n\
-         dhcp-boot=net:BIOS,undionly.kpxe\ndhcp-boot=net:UEFI,ipxe.efi\ndhcp-boot=tag:ipxe,http://192.0.2.10/menu.ipxe\n",
+         dhcp-vendorclass=UEFI,PXEClient:Arch:00007\ndhcp-vendorclass=UEFI,PXEClient:Arch:00009\n\
+         pxe-prompt=\"boot\",0\n\
+         dhcp-boot=net:BIOS,undionly.kpxe\ndhcp-boot=net:UEFI,ipxe.efi\n\
+         dhcp-boot=tag:ipxe,http://192.0.2.10/menu.ipxe\n",
     ),
     (
-        "manual: firmware with a word of its own",
+        "manual: firmware with a vendor class of its manufacturer",
         "dhcp-pxe-vendor=PXEClient,HW-Client\npxe-service=x86PC,\"PXELINUX\",pxelinux\npxe-service=7,\"UEFI\",x.efi\n",
     ),
     (
-        "machines: one group, another, and those that nobody knows",
+        "machines: two groups, and unknown machines",
         "pxe-prompt=\"boot\",0\ndhcp-host=02:00:00:00:01:07,set:lab\ndhcp-host=02:00:00:00:01:*,set:others\n\
          dhcp-boot=tag:lab,lab.0\ndhcp-boot=tag:others,others.0\ndhcp-boot=tag:!known,unknown.0\n",
     ),
 ];
 
 #[test]
-fn what_dnsmasq_gives_the_imported_file_gives() {
+fn an_imported_file_gives_the_same_as_dnsmasq() {
     let network = network();
     let mut all = 0;
     for (name, setup) in SETUPS {
@@ -112,9 +114,9 @@ fn what_dnsmasq_gives_the_imported_file_gives() {
     assert!(all > 100, "dnsmasq answered {all} vectors only");
 }
 
-/// As its package has it, a line at a time.
+/// The example of the package, one line at a time.
 #[test]
-fn every_line_about_booting_of_dnsmasqs_own_example_comes_through() {
+fn every_boot_line_of_dnsmasqs_example_is_imported() {
     const BOOTS: [&str; 8] =
         ["dhcp-boot", "dhcp-match", "dhcp-userclass", "dhcp-vendorclass", "dhcp-mac", "pxe-", "enable-tftp", "tftp-"];
     let example = std::fs::read_to_string("/usr/share/doc/dnsmasq-base/examples/dnsmasq.conf.example")
@@ -122,8 +124,8 @@ fn every_line_about_booting_of_dnsmasqs_own_example_comes_through() {
     let directory = tempfile::tempdir().unwrap();
     let hosts = directory.path().join("hosts");
     std::fs::write(&hosts, "192.0.2.77 tftp_server_name\n").unwrap();
-    // Without `port=0`: names are looked up by the DNS server.
-    let around = format!(
+    // Without `port=0`, because the DNS server resolves names.
+    let context_lines = format!(
         "{}enable-tftp\ntftp-root=/var/ftpd\naddn-hosts={}\npxe-prompt=\"F8\",0\ndhcp-boot=any.0\n",
         NETWORKS.replace("port=0\n", ""),
         hosts.display()
@@ -132,17 +134,18 @@ fn every_line_about_booting_of_dnsmasqs_own_example_comes_through() {
     let (mut lines, mut all) = (0, 0);
     let about_booting = |line: &&str| BOOTS.iter().any(|key| line.starts_with(key));
     for line in example.lines().filter_map(|line| line.strip_prefix('#')).filter(about_booting) {
-        all += compare(&network, line, &format!("{around}{line}\n"));
+        all += compare(&network, line, &format!("{context_lines}{line}\n"));
         lines += 1;
     }
     assert!(lines >= 25, "{lines} lines only");
     assert!(all > 10 * lines, "dnsmasq answered {all} vectors only");
 }
 
-/// Puts every vector to dnsmasq and to what is imported; the number of those that dnsmasq answered.
+/// Sends every vector to dnsmasq and to the server with the imported configuration. Returns the number of vectors that
+/// dnsmasq answered.
 fn compare((server, client): &(Host, Host), name: &str, text: &str) -> usize {
     let imported = imported(text);
-    assert!(!imported.contains(LOST), "{name}:\n{imported}");
+    assert!(!imported.contains(UNSUPPORTED), "{name}:\n{imported}");
     let plan = plan(&imported);
     let directory = tempfile::tempdir().unwrap();
     let _dnsmasq = server.on(|| dnsmasq(directory.path(), text));
@@ -150,19 +153,22 @@ fn compare((server, client): &(Host, Host), name: &str, text: &str) -> usize {
     let (mut compared, mut count) = (0, 0);
     for vector in vectors() {
         count += 1;
-        let ours = gets(&vector, &mut |asked| ours(&plan, asked));
+        let proxydhcpd_gets = gets(&vector, &mut |asked| ours(&plan, asked));
         let mut xid = 0x5eed_0000 + count * 256;
-        let theirs = gets(&vector, &mut |asked| {
+        let dnsmasq_gets = gets(&vector, &mut |asked| {
             xid += 1;
-            theirs(&wire, asked, xid)
+            dnsmasq_reply(&wire, asked, xid)
         });
-        let Some(theirs) = theirs else { continue };
-        let told = format!("{name}: {}\n{imported}", vector.name);
-        match &theirs {
+        let Some(dnsmasq_gets) = dnsmasq_gets else { continue };
+        let message = format!("{name}: {}\n{imported}", vector.name);
+        match &dnsmasq_gets {
             Gets::Menu(..) if vector.is_ipxe() => {
-                assert!(matches!(&ours, Some(Gets::File(url, _)) if url.contains("/machine/")), "{told}{ours:?}");
+                assert!(
+                    matches!(&proxydhcpd_gets, Some(Gets::File(url, _)) if url.contains("/machine/")),
+                    "{message}{proxydhcpd_gets:?}"
+                );
             }
-            _ => assert_eq!(ours, Some(theirs), "{told}"),
+            _ => assert_eq!(proxydhcpd_gets, Some(dnsmasq_gets), "{message}"),
         }
         compared += 1;
     }
@@ -170,36 +176,38 @@ fn compare((server, client): &(Host, Host), name: &str, text: &str) -> usize {
 }
 
 #[test]
-fn every_line_has_an_effect_or_is_told_of() {
-    let text = "port=0\nlog-dhcp\nserver=192.0.2.53\ndhcp-range=192.0.2.50,192.0.2.60,1h\ndhcp-boot=a.0\ndhcp-boot=b.0\n\
+fn every_line_has_an_effect_or_a_note() {
+    let text = "port=0\nlog-dhcp\nserver=192.0.2.53\ndhcp-range=192.0.2.50,192.0.2.60,1h\ndhcp-boot=a.0\n\
+                dhcp-boot=b.0\n\
                 tftp-no-blocksize\ndhcp-match=set:x,option:host-name\npxe-prompt=\"F8\"\ndhcp-option=3,192.0.2.1\n";
-    let told = imported(text);
-    let untold = [6];
+    let output = imported(text);
+    let without_note = [6];
     for (number, line) in (1..).zip(text.lines()) {
         let place = format!("line {number}");
         let word = |line: &str| line.split([' ', ',', ':']).collect::<Vec<_>>().join(" ");
-        let there = told.lines().any(|told| word(told).contains(&place) && !word(told).contains(&format!("{place}0")));
-        assert!(there, "{line} of {told}");
-        assert!(!untold.contains(&number) || told.contains("# line 6"), "{told}");
+        let has_note =
+            output.lines().any(|output| word(output).contains(&place) && !word(output).contains(&format!("{place}0")));
+        assert!(has_note, "{line} of {output}");
+        assert!(!without_note.contains(&number) || output.contains("# line 6"), "{output}");
     }
-    assert!(told.contains("default = \"b.0\""), "{told}");
+    assert!(output.contains("default = \"b.0\""), "{output}");
 }
 
 #[test]
-fn what_asks_for_a_tag_that_only_a_lost_line_sets_is_told_of() {
+fn a_line_that_requires_a_tag_of_an_unsupported_line_has_a_note() {
     let text =
         "dhcp-remoteid=set:lab,x\ndhcp-ignore=tag:lab\ndhcp-boot=tag:lab,a.0\ndhcp-boot=b.0\ndhcp-boot=tag:eth7,c.0\n";
-    let told = imported(text);
-    let why = "the tag lab is set by no line that is imported: it is taken for one that no machine has";
+    let output = imported(text);
+    let reason = "no imported line sets the tag lab: the import assumes that no machine has it";
     for line in ["line 2: dhcp-ignore=tag:lab", "line 3: dhcp-boot=tag:lab,a.0"] {
-        assert!(told.contains(&format!("#   {line}\n#     {why}\n")), "{told}");
+        assert!(output.contains(&format!("#   {line}\n#     {reason}\n")), "{output}");
     }
-    assert!(!told.contains("interface = [\"lab\"]") && told.contains("interface = [\"eth7\"]"), "{told}");
+    assert!(!output.contains("interface = [\"lab\"]") && output.contains("interface = [\"eth7\"]"), "{output}");
 }
 
-/// A lease server's configuration: as a proxy dnsmasq answers no UEFI HTTP boot.
+/// A configuration with leases: as a proxy, dnsmasq does not answer UEFI HTTP boot.
 #[test]
-fn uefi_http_boot_is_given_the_program_that_it_was_given() {
+fn uefi_http_boot_gets_the_same_program_as_before() {
     let text = "dhcp-range=192.0.2.50,192.0.2.60\ndhcp-match=set:http,60,HTTPClient\n\
                 dhcp-boot=tag:http,http://192.0.2.9/x.efi\ndhcp-boot=b.0\n";
     let plan = plan(&imported(text));
@@ -210,80 +218,81 @@ fn uefi_http_boot_is_given_the_program_that_it_was_given() {
 }
 
 #[test]
-fn an_absolute_name_keeps_its_meaning_or_is_told_of() {
+fn an_absolute_name_keeps_its_meaning_or_has_a_note() {
     let has = |text: &str, lines: &[&str]| {
         let imported = imported(text);
         for line in lines {
-            assert!(imported.lines().any(|told| told == *line), "no line {line:?} in\n{imported}");
+            assert!(imported.lines().any(|output| output == *line), "no line {line:?} in\n{imported}");
         }
         imported
     };
-    // dnsmasq takes names below its root with the root or without, and others from the root on.
+    // dnsmasq accepts names with or without its root. It resolves all others from the root.
     let rooted = "enable-tftp\ntftp-root=/srv/tftp/\ndhcp-match=set:efi,option:client-arch,7\n";
     let names = "dhcp-boot=/srv/tftp/pxelinux.0\ndhcp-boot=tag:efi,/efi/ipxe.efi\n";
-    let told = has(
+    let output = has(
         &format!("{rooted}{names}"),
         &["boot-dir = \"/srv/tftp\"", "default = \"pxelinux.0\"", "uefi-x64 = \"efi/ipxe.efi\""],
     );
-    assert!(!told.contains(LOST), "{told}");
+    assert!(!output.contains(UNSUPPORTED), "{output}");
     has("enable-tftp\ntftp-root=/\ndhcp-boot=/a/b.0\n", &["boot-dir = \"/\"", "default = \"a/b.0\""]);
 
-    // Without one it takes them from the root of the file system.
+    // Without a root, dnsmasq resolves names from the root of the file system.
     let rootless = "enable-tftp\ndhcp-match=set:efi,option:client-arch,7\n";
     let names = "dhcp-boot=/srv/tftp/bios/pxelinux.0\ndhcp-boot=tag:efi,/srv/tftp/efi/ipxe.efi\n";
-    let told = has(
+    let output = has(
         &format!("{rootless}{names}"),
         &[
             "boot-dir = \"/srv/tftp\"",
             "default = \"bios/pxelinux.0\"",
             "uefi-x64 = \"efi/ipxe.efi\"",
-            "#     without tftp-root it served every file of this machine: those that are named lie in /srv/tftp",
+            "#     without tftp-root dnsmasq served every file of this host; the files that it names are in /srv/tftp",
         ],
     );
-    assert!(!told.contains(LOST), "{told}");
+    assert!(!output.contains(UNSUPPORTED), "{output}");
     let apart = "dhcp-boot=/srv/pxelinux.0\ndhcp-boot=tag:efi,/efi/ipxe.efi\n";
-    let told = has(
+    let output = has(
         &format!("{rootless}{apart}"),
         &[
-            CHANGED_HERE,
-            "#     without tftp-root that was /srv/pxelinux.0: here it is srv/pxelinux.0 of the boot directory",
-            "#     without tftp-root that was /efi/ipxe.efi: here it is efi/ipxe.efi of the boot directory",
+            CHANGED,
+            "#     without tftp-root this was /srv/pxelinux.0; here it is srv/pxelinux.0 in the boot directory",
+            "#     without tftp-root this was /efi/ipxe.efi; here it is efi/ipxe.efi in the boot directory",
         ],
     );
-    assert!(!told.contains("boot-dir"), "{told}");
+    assert!(!output.contains("boot-dir"), "{output}");
     has(
         "enable-tftp\npxe-service=x86PC,\"PXE\",pxelinux\n",
-        &[CHANGED_HERE, "#     without tftp-root that was /pxelinux.0: here it is pxelinux.0 of the boot directory"],
+        &[CHANGED, "#     without tftp-root this was /pxelinux.0; here it is pxelinux.0 in the boot directory"],
     );
     has(
         "dhcp-boot=/srv/pxelinux.0\n",
         &[
             "# Before you start the server:",
-            "#   dnsmasq sent no files itself, so another TFTP server of that machine did. Set `boot-dir` to the directory that it \
-             sends from (in Debian TFTP_DIRECTORY of /etc/default/tftpd-hpa), or put these files into \
-             /var/lib/proxydhcpd/boot: srv/pxelinux.0. Then stop that server, because this one sends them",
+            "#   dnsmasq sent no files, so another TFTP server of that host did. Set `boot-dir` to its directory (in \
+             Debian \
+             TFTP_DIRECTORY in /etc/default/tftpd-hpa), or put these files into /var/lib/proxydhcpd/boot: \
+             srv/pxelinux.0. Then stop that server, because proxydhcpd sends them",
         ],
     );
-    // Another server's names are its own.
-    let told = has("dhcp-boot=/srv/pxelinux.0,x,192.0.2.5\n", &["default = \"tftp://192.0.2.5//srv/pxelinux.0\""]);
-    assert!(!told.contains(LOST), "{told}");
+    // Names of files on another server stay unchanged.
+    let output = has("dhcp-boot=/srv/pxelinux.0,x,192.0.2.5\n", &["default = \"tftp://192.0.2.5//srv/pxelinux.0\""]);
+    assert!(!output.contains(UNSUPPORTED), "{output}");
 }
 
 #[test]
-fn an_error_of_the_file_is_told_with_its_place() {
-    for (text, told) in [
+fn an_error_in_the_file_has_its_location() {
+    for (text, message) in [
         ("port=0\ndhcp-bot=pxelinux.0", "d:2:1: unknown option `dhcp-bot` (did you mean `dhcp-boot`?)"),
-        ("pxe-service=x86-64_EFU,\"a\",b", "d:1:13: unknown type of machine `x86-64_EFU` (did you mean `x86-64_EFI`?)"),
+        ("pxe-service=x86-64_EFU,\"a\",b", "d:1:13: unknown architecture `x86-64_EFU` (did you mean `x86-64_EFI`?)"),
         ("dhcp-mac=set:x,00:60", "d:1:16: this must be a MAC address, with `*` for any octet"),
-        ("dhcp-boot", "d:1:1: `dhcp-boot` must say something behind `=`"),
+        ("dhcp-boot", "d:1:1: `dhcp-boot` needs a value after `=`"),
     ] {
         let source = Source::new("d", text.into()).unwrap();
-        assert_eq!(import(&source, Some(ImportFormat::Dnsmasq), &HostInfo::default()).unwrap_err()[0].one_line(), told);
+        assert_eq!(import(&source, Some(ImportFormat::Dnsmasq), &HostInfo::default()).unwrap_err()[0].one_line(), message);
     }
 }
 
 #[test]
-fn a_proxy_ini_routes_as_it_did() {
+fn an_imported_proxy_ini_gives_the_same_as_before() {
     const PROXY: &str = "[proxy]\nlisten_address = 192.0.2.10\ntftpd = 192.0.2.99\nfilename = pxelinux.0\n\
                          filename_efi32 = bootia32.efi\nfilename_efi64 = bootx64.efi\n";
     for more in [
@@ -308,10 +317,10 @@ fn a_proxy_ini_routes_as_it_did() {
 
 fn imported(text: &str) -> String {
     let source = Source::new("dnsmasq.conf", text.as_bytes().to_vec()).unwrap();
-    import(&source, None, &HostInfo::default()).unwrap_or_else(|told| panic!("{}", told[0]))
+    import(&source, None, &HostInfo::default()).unwrap_or_else(|errors| panic!("{}", errors[0]))
 }
 
-/// The plan, as our own parser reads it. The files themselves are nobody's concern here.
+/// The plan that the server builds from this configuration, without checking the files.
 fn plan(text: &str) -> Plan {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("proxydhcpd.toml");
@@ -352,8 +361,9 @@ fn ours(plan: &Plan, asked: &Vector) -> Option<Vec<u8>> {
     replies.iter().next().map(|(octets, _)| octets.to_vec())
 }
 
-/// What stands behind it in the same socket shows that silence is silence, without waiting.
-fn theirs(wire: &RawSocket, asked: &Vector, xid: u32) -> Option<Vec<u8>> {
+/// The reply of dnsmasq. A second request, which dnsmasq always answers, shows without a timeout that it ignored the
+/// first one.
+fn dnsmasq_reply(wire: &RawSocket, asked: &Vector, xid: u32) -> Option<Vec<u8>> {
     let probe = match (asked.to.port(), asked.to.ip().is_broadcast()) {
         (67, true) => "bios-no-machine-id-discover",
         (67, false) => "relayed-x64-discover-option-82",
@@ -363,8 +373,8 @@ fn theirs(wire: &RawSocket, asked: &Vector, xid: u32) -> Option<Vec<u8>> {
     probe.octets[4..8].copy_from_slice(&xid.to_be_bytes());
     wire.send(&asked.from, &asked.to, &asked.octets);
     wire.send(&probe.from, &probe.to, &probe.octets);
-    let heard = wire.receive_until(|payload| payload[4..8] == xid.to_be_bytes());
-    heard.into_iter().next().map(|heard| heard.payload)
+    let replies = wire.receive_until(|payload| payload[4..8] == xid.to_be_bytes());
+    replies.into_iter().next().map(|reply| reply.payload)
 }
 
 fn dnsmasq(directory: &Path, text: &str) -> Peer {
@@ -372,7 +382,8 @@ fn dnsmasq(directory: &Path, text: &str) -> Peer {
     std::fs::write(&file, format!("{text}tftp-no-fail\n")).unwrap();
     let lease = directory.join("leases");
     let running = Peer::start(&format!(
-        "dnsmasq --keep-in-foreground --user=root --pid-file= --log-facility=/dev/null --dhcp-leasefile={} --conf-file={}",
+        "dnsmasq --keep-in-foreground --user=root --pid-file= --log-facility=/dev/null --dhcp-leasefile={} \
+         --conf-file={}",
         lease.display(),
         file.display()
     ));
@@ -383,7 +394,7 @@ fn dnsmasq(directory: &Path, text: &str) -> Peer {
     running
 }
 
-/// The vectors' site: 192.0.2.10/24 on eth0, and everybody else behind one cable.
+/// The site of the vectors: 192.0.2.10/24 on eth0, and all clients on one link.
 fn network() -> (Host, Host) {
     let (server, client) = (Host::new(), Host::new());
     server.cable("eth0", &client, "eth0");
@@ -399,7 +410,7 @@ fn network() -> (Host, Host) {
 }
 
 #[test]
-fn the_commands_of_the_pages_on_migrating_work() {
+fn the_commands_in_the_migration_pages_work() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let pages = [
         ("migrating-from-dnsmasq.md", "dnsmasq.conf", "port=0\npxe-service=x86PC,\"PXE\",pxelinux,192.0.2.5\n"),

@@ -1,5 +1,6 @@
-//! What lease servers give each of nine kinds of machines, the file that is made from their configuration gives as
-//! well. ISC's dhcpd is run; what Kea 2.2.0 gave stands beside its configurations. Needs root, and e2e/setup.
+//! With the imported configuration, the server sends each of nine kinds of machines the same as the DHCP server that
+//! the configuration is from. The tests run ISC dhcpd; the files `gave` hold the results of Kea 2.2.0. Needs root and
+//! e2e/setup.
 
 use super::corpus::machines;
 use super::machine::{Gets, Vector, gets};
@@ -25,7 +26,7 @@ fn imported(directory: &Path, file: &str) -> String {
     let source = Source::new(file, fs::read(directory.join(file)).unwrap()).unwrap();
     let networks = vec![("eth0".to_owned(), Network4 { address: HERE, prefix: 24 })];
     let here = HostInfo { networks, tftp_dirs: Vec::new() };
-    import(&source, None, &here).unwrap_or_else(|told| panic!("{directory:?}: {}", told[0]))
+    import(&source, None, &here).unwrap_or_else(|errors| panic!("{directory:?}: {}", errors[0]))
 }
 
 #[test]
@@ -36,12 +37,12 @@ fn an_imported_dhcpd_conf_boots_what_iscs_dhcpd_booted() {
         let scratch = tempfile::tempdir().unwrap();
         let conf = fs::read_to_string(directory.join("dhcpd.conf")).unwrap();
         let _dhcpd = server.on(|| dhcpd(scratch.path(), &conf));
-        let theirs = all_of(&client.on(RawSocket::open));
-        assert_eq!(all_of_ours(&text), theirs, "{directory:?}:\n{text}");
+        let dhcpd_results = results_on_wire(&client.on(RawSocket::open));
+        assert_eq!(proxydhcpd_results(&text), dhcpd_results, "{directory:?}:\n{text}");
     }
 }
 
-/// With the path of a kea-dhcp4 in `KEA`, what it gives is written down anew.
+/// If `KEA` is the path of a kea-dhcp4, the test runs it and updates the files `gave`.
 #[test]
 fn an_imported_configuration_of_kea_boots_what_kea_booted() {
     for directory in samples("import-kea") {
@@ -52,38 +53,38 @@ fn an_imported_configuration_of_kea_boots_what_kea_booted() {
             let scratch = tempfile::tempdir().unwrap();
             let conf = fs::read_to_string(directory.join("kea-dhcp4.conf")).unwrap();
             let _kea = server.on(|| kea(program.to_str().unwrap(), scratch.path(), &conf));
-            fs::write(&gave, all_of(&client.on(RawSocket::open))).unwrap();
+            fs::write(&gave, results_on_wire(&client.on(RawSocket::open))).unwrap();
         }
-        assert_eq!(all_of_ours(&text), fs::read_to_string(&gave).unwrap(), "{directory:?}:\n{text}");
+        assert_eq!(proxydhcpd_results(&text), fs::read_to_string(&gave).unwrap(), "{directory:?}:\n{text}");
     }
 }
 
-/// What a server on the wire gives each kind of machine, a line each.
-fn all_of(wire: &RawSocket) -> String {
+/// The results of a server on the wire, one line for each kind of machine.
+fn results_on_wire(wire: &RawSocket) -> String {
     table(&mut |machine| {
         gets(machine, &mut |asked| {
-            // It has no port 4011, and answers everybody who asks for an address.
+            // A DHCP server does not use port 4011, and replies to every client that requests an address.
             if asked.to.port() != 67 {
                 return None;
             }
             wire.send(&asked.from, &asked.to, &asked.octets);
-            let mut answer = None;
+            let mut reply = None;
             wire.receive_until(|payload| {
-                let is = payload[4..8] == asked.octets[4..8];
-                answer = is.then(|| payload.to_vec());
-                is
+                let is_reply = payload[4..8] == asked.octets[4..8];
+                reply = is_reply.then(|| payload.to_vec());
+                is_reply
             });
-            answer
+            reply
         })
     })
 }
 
-fn all_of_ours(text: &str) -> String {
+fn proxydhcpd_results(text: &str) -> String {
     let plan = plan(text);
     table(&mut |machine| gets(machine, &mut |asked| ours(&plan, asked)))
 }
 
-/// A Raspberry Pi takes none of it. A name with a slash in front is the same file.
+/// Without Raspberry Pis, which boot none of these files. A leading slash makes no difference.
 fn table(gets: &mut dyn FnMut(&Vector) -> Option<Gets>) -> String {
     let machines = machines();
     let machines = machines.iter().filter(|(_, machine)| !machine.is_raspberry_pi());
@@ -101,13 +102,13 @@ fn kea(program: &str, directory: &Path, conf: &str) -> Peer {
     let memfile = r#""Dhcp4": { "lease-database": { "type": "memfile", "persist": false },"#;
     fs::write(&file, conf.replacen("\"Dhcp4\": {", memfile, 1)).unwrap();
     let peer = Peer::start(&format!("{program} -c {}", file.display()));
-    // It reads from a packet socket, which it opens behind the one on port 67.
+    // It reads from a packet socket, which it opens after the one on port 67.
     let reads = || fs::read_to_string("/proc/thread-self/net/packet").is_ok_and(|sockets| sockets.lines().count() > 1);
     wait_for("kea", || (bound_sockets(Transport::Udp, 67).is_ok_and(|sockets| !sockets.is_empty()) && reads()).then_some(()));
     peer
 }
 
-/// Without its ping, which takes a second, and with answers that everybody hears.
+/// Without its ping, which takes a second, and with broadcast replies.
 fn dhcpd(directory: &Path, conf: &str) -> Peer {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/tools/dhcpd");
     assert!(program.exists(), "{}: run e2e/setup", program.display());

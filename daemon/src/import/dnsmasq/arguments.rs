@@ -1,4 +1,4 @@
-//! The words of a line: tags, addresses, types of machines, and what is said of one that is none.
+//! Parses the arguments of a line, and reports invalid ones: tags, addresses, architectures.
 
 use super::config::TagLiteral;
 use super::lines::{DnsmasqArg, DnsmasqLine};
@@ -10,31 +10,36 @@ use proxydhcpd_core::wire::uuid::is_placeholder;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-pub fn invalid_option(line: &DnsmasqLine, wanted: &str) -> Box<Diagnostic> {
-    Box::new(line.error(&line.key_span, format!("`{}` must say {wanted}", line.key)))
+/// An error at the key of the line.
+pub fn invalid_option(line: &DnsmasqLine, expected: &str) -> Box<Diagnostic> {
+    Box::new(line.error(&line.key_span, format!("`{}` needs {expected}", line.key)))
 }
 
-pub fn invalid_arg(line: &DnsmasqLine, arg: &DnsmasqArg, wanted: &str) -> Box<Diagnostic> {
-    Box::new(line.error(&arg.span, format!("this must be {wanted}")))
+/// An error at this argument.
+pub fn invalid_arg(line: &DnsmasqLine, arg: &DnsmasqArg, expected: &str) -> Box<Diagnostic> {
+    Box::new(line.error(&arg.span, format!("this must be {expected}")))
 }
 
+/// The arguments. `Err`: there are none.
 pub fn require_args(line: &DnsmasqLine) -> Result<&[DnsmasqArg], Box<Diagnostic>> {
     match line.args() {
-        [] => Err(invalid_option(line, "something behind `=`")),
-        [DnsmasqArg { text, .. }] if text.is_empty() => Err(invalid_option(line, "something behind `=`")),
+        [] => Err(invalid_option(line, "a value after `=`")),
+        [DnsmasqArg { text, .. }] if text.is_empty() => Err(invalid_option(line, "a value after `=`")),
         args => Ok(args),
     }
 }
 
-pub fn require_first<'a>(line: &DnsmasqLine, args: &'a [DnsmasqArg], wanted: &str) -> Result<&'a DnsmasqArg, Box<Diagnostic>> {
-    args.first().ok_or_else(|| invalid_option(line, wanted))
+/// The first of these arguments. `Err`: there is none.
+pub fn require_first<'a>(line: &DnsmasqLine, args: &'a [DnsmasqArg], expected: &str) -> Result<&'a DnsmasqArg, Box<Diagnostic>> {
+    args.first().ok_or_else(|| invalid_option(line, expected))
 }
 
+/// A number.
 pub fn parse_number<T: FromStr>(line: &DnsmasqLine, arg: &DnsmasqArg) -> Result<T, Box<Diagnostic>> {
     arg.text.parse().map_err(|_| invalid_arg(line, arg, "a number in range"))
 }
 
-/// The tags in front, and the rest.
+/// Splits the arguments into leading tags and the rest.
 pub fn split_tags(args: &[DnsmasqArg]) -> (Vec<TagLiteral>, &[DnsmasqArg]) {
     let mut tags = Vec::new();
     let mut rest = args;
@@ -47,7 +52,7 @@ pub fn split_tags(args: &[DnsmasqArg]) -> (Vec<TagLiteral>, &[DnsmasqArg]) {
     (tags, rest)
 }
 
-/// Of `dhcp-option`, whose tags may stand bare, as the name of an interface does.
+/// Splits the arguments of `dhcp-option`, where tags and names of interfaces need no `tag:`.
 pub fn split_option_tags(args: &[DnsmasqArg]) -> (Vec<TagLiteral>, &[DnsmasqArg]) {
     let is_option = |arg: &DnsmasqArg| {
         arg.text.parse::<u8>().is_ok()
@@ -58,16 +63,18 @@ pub fn split_option_tags(args: &[DnsmasqArg]) -> (Vec<TagLiteral>, &[DnsmasqArg]
     (tags.collect(), &args[at..])
 }
 
-/// `net:` is how it was written before 2011.
+/// `tag:TAG`; also `net:TAG`, the form before 2011.
 pub fn parse_tag(text: &str) -> Option<TagLiteral> {
     text.strip_prefix("tag:").or_else(|| text.strip_prefix("net:")).and_then(parse_bare_tag)
 }
 
+/// A tag without a prefix. `!` or `#` negates it.
 pub fn parse_bare_tag(text: &str) -> Option<TagLiteral> {
     let tag = text.trim_start_matches(['!', '#']);
     (!tag.is_empty()).then(|| TagLiteral { tag: tag.to_owned(), negated: tag.len() < text.len() })
 }
 
+/// The tag that an argument sets, with or without a prefix.
 pub fn tag_to_set(text: &str) -> &str {
     text.strip_prefix("set:")
         .or_else(|| text.strip_prefix("net:"))
@@ -75,15 +82,15 @@ pub fn tag_to_set(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// The options of which something is known, by dnsmasq's names for them.
+/// dnsmasq's names of the options that rules can test, and their codes.
 pub const OPTION_CODES: [(&str, &str); 4] =
     [("client-arch", "93"), ("vendor-class", "60"), ("user-class", "77"), ("client-machine-id", "97")];
 
-/// NEC PC-98, DEC Alpha, Arc x86, Intel Lean Client, EFI XScale.
+/// Obsolete architectures: NEC PC-98, DEC Alpha, Arc x86, Intel Lean Client, EFI XScale.
 pub const OBSOLETE_ARCHS: [u16; 5] = [1, 3, 4, 5, 8];
 
-/// The words for types of machines, by code.
-const TYPES: [&str; 12] = [
+/// dnsmasq's names of architectures, by code.
+const ARCH_NAMES: [&str; 12] = [
     "x86PC",
     "PC98",
     "IA64_EFI",
@@ -98,19 +105,20 @@ const TYPES: [&str; 12] = [
     "ARM64_EFI",
 ];
 
+/// An architecture by name or code.
 pub fn parse_arch(line: &DnsmasqLine, arg: &DnsmasqArg) -> Result<Arch, Box<Diagnostic>> {
-    let code = TYPES.iter().position(|word| word.eq_ignore_ascii_case(&arg.text));
+    let code = ARCH_NAMES.iter().position(|word| word.eq_ignore_ascii_case(&arg.text));
     let code = code.and_then(|code| u16::try_from(code).ok()).or_else(|| arg.text.parse().ok());
     code.map(Arch).ok_or_else(|| {
-        let error = line.error(&arg.span, format!("unknown type of machine `{}`", arg.text));
-        Box::new(match closest_match(&arg.text, TYPES) {
-            Some(meant) => error.help(format!("did you mean `{meant}`?")),
-            None => error.help(format!("they are {}, or a number", TYPES.join(", "))),
+        let error = line.error(&arg.span, format!("unknown architecture `{}`", arg.text));
+        Box::new(match closest_match(&arg.text, ARCH_NAMES) {
+            Some(suggestion) => error.help(format!("did you mean `{suggestion}`?")),
+            None => error.help(format!("use one of {}, or a number", ARCH_NAMES.join(", "))),
         })
     })
 }
 
-/// `7`, or its octets: `00:07`.
+/// An architecture code: `7`, or its octets `00:07`.
 pub fn parse_arch_code(text: &str) -> Option<u16> {
     let octets = || {
         let (high, low) = text.split_once(':')?;
@@ -119,7 +127,7 @@ pub fn parse_arch_code(text: &str) -> Option<u16> {
     text.parse().ok().or_else(octets)
 }
 
-/// Six octets; a type of hardware may stand in front.
+/// A MAC address of six octets, after an optional hardware type.
 pub fn parse_mac_pattern(text: &str) -> Option<MacPattern> {
     let text = text.strip_prefix("01-").or_else(|| text.strip_prefix("1-")).unwrap_or(text);
     let parts: Vec<&str> = text.split(':').collect();
@@ -134,12 +142,15 @@ pub fn parse_mac_pattern(text: &str) -> Option<MacPattern> {
     Some(MacPattern(pattern))
 }
 
+/// Whether the text is a host name, and not an address or a lease time.
 pub fn is_host_name(text: &str) -> bool {
-    let lease = text == "infinite" || text.trim_end_matches(['s', 'm', 'h', 'd', 'w']).parse::<u64>().is_ok();
-    !lease && text.parse::<Ipv4Addr>().is_err() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+    let is_lease_time = text == "infinite" || text.trim_end_matches(['s', 'm', 'h', 'd', 'w']).parse::<u64>().is_ok();
+    !is_lease_time
+        && text.parse::<Ipv4Addr>().is_err()
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
 }
 
-/// Text, or octets in hexadecimal that are text.
+/// A circuit id: text, or the hexadecimal octets of a text.
 pub fn parse_circuit_id(text: &str) -> Option<String> {
     let is_hex = text.contains(':') && text.chars().all(|c| c.is_ascii_hexdigit() || c == ':');
     if !is_hex {
@@ -149,8 +160,8 @@ pub fn parse_circuit_id(text: &str) -> Option<String> {
     String::from_utf8(octets?).ok().filter(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()))
 }
 
-/// `00:` and 16 octets as firmware sends them; in printed order the first three fields are turned round. What many
-/// machines have is none.
+/// A UUID from `00:` and 16 octets in the order of option 97; the printed order reverses the first three fields. `None`
+/// for placeholders that many machines share.
 pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     let octets: Option<Vec<u8>> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
     let mut octets = octets.filter(|octets| octets.len() == 17 && octets[0] == 0)?;

@@ -1,5 +1,5 @@
-//! The files that this server sends, as far as the boot directory is here to look into: a line for a machine that could
-//! not start its file must not keep the server from starting for all others.
+//! Checks the boot files if the boot directory exists on this host: the server refuses to start with an unusable file,
+//! so a line with such a file is not imported, and all other machines can still boot.
 
 use super::super::output::LineOutcome;
 use super::config::*;
@@ -15,44 +15,45 @@ pub fn boot_dir(config: &DnsmasqConfig) -> PathBuf {
     config.tftp.root.as_deref().unwrap_or(DEFAULT_BOOT_DIR).into()
 }
 
-/// The name as it counts from the boot directory.
+/// The name relative to the boot directory.
 pub fn relative_to_boot_dir<'a>(config: &DnsmasqConfig, name: &'a str) -> &'a str {
     let root = config.tftp.root.as_deref().unwrap_or_default();
     let below = name.strip_prefix(root).filter(|rest| !root.is_empty() && rest.starts_with('/'));
     below.unwrap_or(name).trim_start_matches('/')
 }
 
-/// Takes out the services whose file is not there, or is a program for other machines.
+/// Removes the services whose file is missing, or is a program for another architecture.
 pub fn remove_unusable_services(config: &mut DnsmasqConfig) -> Vec<(LineId, LineOutcome)> {
     let root = boot_dir(config);
-    let mut fates = Vec::new();
+    let mut outcomes = Vec::new();
     if !root.is_dir() {
-        return fates;
+        return outcomes;
     }
     let services = std::mem::take(&mut config.services);
     for service in services {
         let unfit = match &service.action {
             ServiceAction::File(name, FileServer::ThisServer) if !name.contains("://") => {
                 let name = file_with_layer(name);
-                unfit(&root.join(relative_to_boot_dir(config, &name)), service.arch).map(|why| taken_out(&name, service.arch, &why))
+                unfit(&root.join(relative_to_boot_dir(config, &name)), service.arch)
+                    .map(|reason| unfit_outcome(&name, service.arch, &reason))
             }
             _ => None,
         };
         match unfit {
-            Some(fate) => fates.push((service.line, fate)),
+            Some(outcome) => outcomes.push((service.line, outcome)),
             None => config.services.push(service),
         }
     }
-    fates
+    outcomes
 }
 
-fn taken_out(name: &str, arch: Arch, why: &str) -> LineOutcome {
-    LineOutcome::Unsupported(format!("{name} cannot be offered for {arch}: {why}. Put the file there, and import again"))
+fn unfit_outcome(name: &str, arch: Arch, reason: &str) -> LineOutcome {
+    LineOutcome::Unsupported(format!("{name} cannot be offered for {arch}: {reason}. Add the file, and import again"))
 }
 
-/// A text is for an iPXE, whatever machine that runs on.
+/// The reason why the file cannot be offered. A text is allowed: it is for iPXE on any architecture.
 fn unfit(path: &Path, arch: Arch) -> Option<String> {
-    let text = image::inspect(path)
+    let is_text = image::inspect(path)
         .is_ok_and(|image| matches!(image, Image::Other("a script" | "text" | "too short for a program")));
-    if text { None } else { loaders::incompatibility(path, arch.base()) }
+    if is_text { None } else { loaders::incompatibility(path, arch.base()) }
 }

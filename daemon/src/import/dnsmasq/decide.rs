@@ -1,73 +1,86 @@
-//! What dnsmasq gives a machine: the same questions in the same order, asked of the lines that were read.
+//! Decides what dnsmasq sends to a machine, by the same tests in the same order as dnsmasq.
 
 use super::config::*;
 use super::machine_kinds::tags_match;
 use proxydhcpd_core::arch::Arch;
 use std::collections::BTreeSet;
 
-/// What a machine is given.
+/// The boot settings that dnsmasq sends to a machine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DnsmasqBoot {
-    /// It is not answered at all.
+    /// No reply at all.
     Ignored,
+    /// No boot settings.
     NoBoot,
+    /// A boot file, and its server.
     File(String, FileServer),
+    /// An instruction to boot the disk.
     LocalDisk,
+    /// A PXE menu.
     Menu(PxeMenu),
 }
 
+/// A PXE menu.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PxeMenu {
+    /// The text of the prompt.
     pub prompt: String,
+    /// In seconds; 255: no timeout.
     pub timeout: u8,
+    /// The text and the action of each item.
     pub items: Vec<(String, ServiceAction)>,
 }
 
-/// With the lines that it rests on.
+/// A decision with the lines that it follows from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsmasqDecision {
+    /// The boot settings.
     pub boot: DnsmasqBoot,
+    /// The lines that decide it.
     pub lines: Vec<LineId>,
 }
 
-/// Who asks, beside its tags.
+/// Properties of a client that decide besides its tags.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientTraits {
+    /// The architecture. `None`: one that no line names.
     pub arch: Option<Arch>,
-    /// The program that asks is iPXE.
+    /// The client is iPXE.
     pub is_ipxe: bool,
-    /// It boots over HTTP: PXE's services are not for it.
+    /// It boots over HTTP, so `pxe-service` does not apply.
     pub is_http: bool,
-    /// Its `dhcp-host` says that it is ignored.
+    /// Its `dhcp-host` line has `ignore`.
     pub is_ignored: bool,
 }
 
+/// Decides what dnsmasq sends to a client with these tags.
 pub fn decide(config: &DnsmasqConfig, tags: &BTreeSet<String>, asker: ClientTraits) -> DnsmasqDecision {
     let ClientTraits { arch, is_ipxe: ipxe, is_http: http, is_ignored: ignore } = asker;
     let ignores = config.ignores.iter().find(|(_, literals)| !literals.is_empty() && tags_match(literals, tags));
     let mut ranges = config.ranges.iter().filter(|range| range.is_proxy).peekable();
-    let outside = ranges.peek().is_some() && !ranges.any(|range| tags_match(&range.required_tags, tags));
-    if ignore || ignores.is_some() || outside {
+    let is_outside_ranges = ranges.peek().is_some() && !ranges.any(|range| tags_match(&range.required_tags, tags));
+    if ignore || ignores.is_some() || is_outside_ranges {
         return DnsmasqDecision { boot: DnsmasqBoot::Ignored, lines: ignores.iter().map(|(line, _)| *line).collect() };
     }
-    let boot = boot(config, tags);
-    let file = boot.map(|boot| decided(DnsmasqBoot::File(boot.file.clone(), boot.server), [boot.line]));
+    let dhcp_boot = boot(config, tags);
+    let file =
+        dhcp_boot.map(|dhcp_boot| decided(DnsmasqBoot::File(dhcp_boot.file.clone(), dhcp_boot.server), [dhcp_boot.line]));
     let file = file.or_else(|| by_option(config, tags));
     let services = config.services.iter().filter(|service| Some(service.arch) == arch && tags_match(&service.tags, tags));
     let services: Vec<&PxeService> = services.filter(|_| !http).collect();
-    let of_uefi = arch.is_some_and(|arch| arch.0 >= 6);
-    let mut programs = services.iter().filter(|service| matches!(service.action, ServiceAction::File(..)));
-    match (programs.next(), programs.next(), &services[..]) {
-        // One program for UEFI: many firmwares show menus badly, and dnsmasq gives them the file.
-        (Some(only), None, _) if of_uefi => given(only),
+    let is_uefi = arch.is_some_and(|arch| arch.0 >= 6);
+    let mut file_services = services.iter().filter(|service| matches!(service.action, ServiceAction::File(..)));
+    match (file_services.next(), file_services.next(), &services[..]) {
+        // For a single UEFI program dnsmasq sends the file, because many UEFI firmwares display menus badly.
+        (Some(single), None, _) if is_uefi => from_service(single),
         (_, _, []) => file.unwrap_or(decided(DnsmasqBoot::NoBoot, [])),
-        // The offer has no menu, and iPXE takes the file that it has.
-        _ if of_uefi && ipxe && file.is_some() => file.unwrap_or(decided(DnsmasqBoot::NoBoot, [])),
+        // The offer has no menu, and iPXE boots the file in it.
+        _ if is_uefi && ipxe && file.is_some() => file.unwrap_or(decided(DnsmasqBoot::NoBoot, [])),
         (_, _, services) => menu(config, tags, services),
     }
 }
 
-/// What options 67 and 66 say.
+/// The decision by options 67 and 66.
 fn by_option(config: &DnsmasqConfig, tags: &BTreeSet<String>) -> Option<DnsmasqDecision> {
     let boot = last(&config.option_boots, tags)?;
     let server = config.option_servers.last();
@@ -79,14 +92,14 @@ fn boot<'a>(config: &'a DnsmasqConfig, tags: &BTreeSet<String>) -> Option<&'a Dh
     last(&config.boots, tags)
 }
 
-/// The last line whose tags all hold; else the last one without tags.
+/// The last line whose tags all match; otherwise the last line without tags.
 fn last<'a>(boots: &'a [DhcpBoot], tags: &BTreeSet<String>) -> Option<&'a DhcpBoot> {
     let tagged = boots.iter().rev().find(|boot| !boot.tags.is_empty() && tags_match(&boot.tags, tags));
     tagged.or_else(|| boots.iter().rev().find(|boot| boot.tags.is_empty()))
 }
 
-/// What a service gives when it is taken without asking.
-fn given(service: &PxeService) -> DnsmasqDecision {
+/// The decision for a service that is used without a menu.
+fn from_service(service: &PxeService) -> DnsmasqDecision {
     let outcome = match &service.action {
         ServiceAction::LocalDisk => DnsmasqBoot::LocalDisk,
         ServiceAction::File(name, server) => DnsmasqBoot::File(file_with_layer(name), *server),
@@ -97,10 +110,10 @@ fn given(service: &PxeService) -> DnsmasqDecision {
 
 fn menu(config: &DnsmasqConfig, tags: &BTreeSet<String>, services: &[&PxeService]) -> DnsmasqDecision {
     let prompt = config.prompts.iter().rev().find(|prompt| tags_match(&prompt.tags, tags));
-    if let ([only], None) = (services, prompt)
-        && !matches!(only.action, ServiceAction::BootServer(..))
+    if let ([single], None) = (services, prompt)
+        && !matches!(single.action, ServiceAction::BootServer(..))
     {
-        return given(only);
+        return from_service(single);
     }
     let does = |does: &ServiceAction| match does {
         ServiceAction::File(name, server) => ServiceAction::File(file_with_layer(name), *server),
@@ -115,7 +128,7 @@ fn menu(config: &DnsmasqConfig, tags: &BTreeSet<String>, services: &[&PxeService
     decided(DnsmasqBoot::Menu(menu), lines)
 }
 
-/// The layer, which is 0, is added to a name without a suffix.
+/// Adds the layer, `.0`, to a name without a suffix, as dnsmasq does.
 pub fn file_with_layer(name: &str) -> String {
     if name.contains('.') { name.to_owned() } else { format!("{name}.0") }
 }

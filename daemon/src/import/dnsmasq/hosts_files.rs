@@ -1,22 +1,23 @@
-//! Names of servers: dnsmasq looks them up in /etc/hosts and in the files of `addn-hosts`, if it is a DNS server at
-//! all.
+//! Resolves names of servers: dnsmasq uses /etc/hosts and the files of `addn-hosts`, if its DNS server is enabled.
 
 use super::lines::DnsmasqLine;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+/// The first address of each host name, in lower case.
 #[derive(Debug, Default)]
 pub struct HostsFiles(BTreeMap<String, Ipv4Addr>);
 
 impl HostsFiles {
+    /// Reads the files that dnsmasq reads with these lines.
     pub fn from_lines(lines: &[DnsmasqLine]) -> HostsFiles {
         let port = lines.iter().rfind(|line| line.key == "port").and_then(|line| line.args().first());
         if port.is_some_and(|port| port.text == "0") {
             return HostsFiles::default();
         }
-        let without = lines.iter().any(|line| line.key == "no-hosts");
-        let further = lines.iter().filter(|line| line.key == "addn-hosts").filter_map(|line| line.args().first());
-        let files = (!without).then_some("/etc/hosts").into_iter().chain(further.map(|arg| arg.text.as_str()));
+        let no_hosts = lines.iter().any(|line| line.key == "no-hosts");
+        let additional = lines.iter().filter(|line| line.key == "addn-hosts").filter_map(|line| line.args().first());
+        let files = (!no_hosts).then_some("/etc/hosts").into_iter().chain(additional.map(|arg| arg.text.as_str()));
         let mut hosts = HostsFiles::default();
         for text in files.filter_map(|file| std::fs::read_to_string(file).ok()) {
             text.lines().for_each(|line| hosts.line(line));
@@ -24,7 +25,7 @@ impl HostsFiles {
         hosts
     }
 
-    /// The first address of a name; dnsmasq takes several in turn.
+    /// The first address of a name; dnsmasq alternates between several.
     pub fn lookup(&self, name: &str) -> Option<Ipv4Addr> {
         self.0.get(&name.to_ascii_lowercase()).copied()
     }

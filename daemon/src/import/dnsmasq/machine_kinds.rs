@@ -1,4 +1,4 @@
-//! Which kinds of machines a configuration tells apart: by the tests that its lines make, each kind with its tags.
+//! The kinds of machines that a configuration distinguishes by the tests of its lines, and the tags of each kind.
 
 use super::config::*;
 use proxydhcpd_core::link::Network4;
@@ -7,38 +7,48 @@ use proxydhcpd_core::wire::pxe::MachineId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-/// The tests that matter, and the groups of `dhcp-host` lines that do the same.
+/// The tests that affect decisions, and the groups of `dhcp-host` lines with the same effect.
 #[derive(Debug)]
 pub struct MachineTests {
+    /// The tests that affect decisions.
     pub tests: Vec<TagTest>,
+    /// The groups of hosts.
     pub groups: Vec<DhcpHostGroup>,
-    /// Tags that some decision looks at, directly or by way of another.
+    /// Tags that a decision depends on, directly or through `tag-if`.
     pub needed_tags: BTreeSet<String>,
 }
 
+/// Hosts whose `dhcp-host` lines have the same effect.
 #[derive(Debug, Default)]
 pub struct DhcpHostGroup {
+    /// The tags that the lines set.
     pub set_tags: BTreeSet<String>,
+    /// Whether dnsmasq ignores the hosts.
     pub ignore: bool,
+    /// Their MAC addresses.
     pub macs: Vec<MacPattern>,
-    /// Octets that are open: dnsmasq takes the line with the fewest.
+    /// The number of wildcard octets: dnsmasq uses the line with the fewest.
     pub wildcard_octets: usize,
+    /// The lines.
     pub lines: Vec<LineId>,
 }
 
-/// Machines of one kind: the tests that hold, and their group.
+/// A kind of machines: the tests that hold, and their host group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MachineKind {
+    /// Indexes of the tests that hold.
     pub tests: Vec<usize>,
+    /// The index of the host group. `None`: no host group that matters.
     pub group: Option<usize>,
 }
 
-/// Kinds by what machines say: tests multiply.
+/// Limit of kinds without host groups: each test may double their number.
 pub const MAX_KINDS: usize = 1024;
-/// With those by hosts.
+/// Limit of kinds with host groups.
 pub const MAX_KINDS_WITH_HOSTS: usize = 4096;
 
 impl MachineTests {
+    /// Collects the tests and host groups of a configuration.
     pub fn new(config: &DnsmasqConfig) -> MachineTests {
         let needed = needed_tags(config);
         let mut tests: BTreeSet<TagTest> = config
@@ -52,48 +62,48 @@ impl MachineTests {
                 test => Some(test),
             })
             .collect();
-        // dnsmasq sets the name of the interface as a tag by itself.
-        let builtin = |tag: &String| ["known", "known-othernet", "bootp"].contains(&tag.as_str());
+        // dnsmasq sets the name of the interface as a tag without a line.
+        let is_built_in = |tag: &String| ["known", "known-othernet", "bootp"].contains(&tag.as_str());
         let is_set = |tag: &String| config.sets_tag(tag) || config.unsupported_tags.contains(tag);
-        tests.extend(needed.iter().filter(|tag| !is_set(tag) && !builtin(tag)).cloned().map(TagTest::Interface));
+        tests.extend(needed.iter().filter(|tag| !is_set(tag) && !is_built_in(tag)).cloned().map(TagTest::Interface));
         MachineTests { tests: tests.into_iter().collect(), groups: groups(config, &needed), needed_tags: needed }
     }
 
-    /// Every kind there can be, those of which more is said first; `None`: too many.
+    /// Every possible kind, those with more tests first. `None`: too many.
     pub fn kinds(&self) -> Option<Vec<MachineKind>> {
         let mut kinds = vec![MachineKind::default()];
         for test in 0..self.tests.len() {
-            let more: Vec<MachineKind> = kinds
+            let extended: Vec<MachineKind> = kinds
                 .iter()
                 .map(|kind| MachineKind { tests: kind.tests.iter().copied().chain([test]).collect(), group: None })
                 .filter(|kind| self.conditions(kind).is_some())
                 .collect();
-            kinds.extend(more);
+            kinds.extend(extended);
             if kinds.len() > MAX_KINDS {
                 return None;
             }
         }
         for group in 0..self.groups.len() {
-            let without: Vec<MachineKind> = kinds.iter().filter(|kind| kind.group.is_none()).cloned().collect();
-            // Whatever else is true of a machine that its own line ignores, it is ignored.
-            let ignored = self.groups[group].ignore && self.groups[group].wildcard_octets == 0;
-            let without = if ignored { vec![MachineKind::default()] } else { without };
-            let more = without.into_iter().map(|kind| MachineKind { group: Some(group), ..kind });
-            kinds.extend(more.filter(|kind| self.conditions(kind).is_some()));
+            let base_kinds: Vec<MachineKind> = kinds.iter().filter(|kind| kind.group.is_none()).cloned().collect();
+            // If a machine's own line ignores it, other tests do not matter.
+            let is_ignored = self.groups[group].ignore && self.groups[group].wildcard_octets == 0;
+            let base_kinds = if is_ignored { vec![MachineKind::default()] } else { base_kinds };
+            let extended = base_kinds.into_iter().map(|kind| MachineKind { group: Some(group), ..kind });
+            kinds.extend(extended.filter(|kind| self.conditions(kind).is_some()));
             if kinds.len() > MAX_KINDS_WITH_HOSTS {
                 return None;
             }
         }
         kinds.retain(|kind| self.is_whole(kind));
-        let open = |kind: &MachineKind| kind.group.map_or(0, |group| self.groups[group].wildcard_octets);
-        let ignored =
+        let wildcards = |kind: &MachineKind| kind.group.map_or(0, |group| self.groups[group].wildcard_octets);
+        let is_ignored =
             |kind: &MachineKind| kind.group.is_some_and(|group| self.groups[group].ignore && self.groups[group].wildcard_octets == 0);
-        let said = |kind: &MachineKind| kind.tests.len() + usize::from(kind.group.is_some());
-        kinds.sort_by_key(|kind| (!ignored(kind), usize::MAX - said(kind), open(kind)));
+        let specificity = |kind: &MachineKind| kind.tests.len() + usize::from(kind.group.is_some());
+        kinds.sort_by_key(|kind| (!is_ignored(kind), usize::MAX - specificity(kind), wildcards(kind)));
         Some(kinds)
     }
 
-    /// Where a text holds, whatever it contains holds as well.
+    /// Whether the kind contains every test that its tests imply: a text that matches implies each part of it.
     fn is_whole(&self, kind: &MachineKind) -> bool {
         kind.tests.iter().all(|longer| {
             (0..self.tests.len())
@@ -101,11 +111,12 @@ impl MachineTests {
         })
     }
 
-    /// Whether such machines boot over HTTP.
+    /// Whether machines of this kind boot over HTTP.
     pub fn is_http(&self, kind: &MachineKind) -> bool {
         kind.tests.iter().any(|index| self.tests[*index] == TagTest::Http)
     }
 
+    /// The tags of machines of this kind with this architecture.
     pub fn tags(&self, config: &DnsmasqConfig, kind: &MachineKind, arch: Option<u16>) -> BTreeSet<String> {
         let holds = |test: &TagTest| match test {
             TagTest::Always => true,
@@ -131,7 +142,7 @@ impl MachineTests {
         tags
     }
 
-    /// What a rule asks for this kind, by key; `None`: no machine is of this kind.
+    /// The conditions of a rule for this kind, by key. `None`: no machine can be of this kind.
     pub fn conditions(&self, kind: &MachineKind) -> Option<BTreeMap<&'static str, Vec<String>>> {
         let mut conditions = BTreeMap::new();
         let mut macs: Option<Vec<MacPattern>> = kind.group.map(|group| self.groups[group].macs.clone());
@@ -140,19 +151,19 @@ impl MachineTests {
         for test in kind.tests.iter().map(|index| &self.tests[*index]) {
             match test {
                 TagTest::Always | TagTest::Arch(_) => {}
-                TagTest::Ipxe => alone(&mut conditions, "firmware", "ipxe".to_owned())?,
-                TagTest::Http => alone(&mut conditions, "firmware", "http".to_owned())?,
+                TagTest::Ipxe => insert_single(&mut conditions, "firmware", "ipxe".to_owned())?,
+                TagTest::Http => insert_single(&mut conditions, "firmware", "http".to_owned())?,
                 TagTest::VendorClass(text) => texts.entry("vendor-class").or_default().push(text),
                 TagTest::UserClass(text) => texts.entry("user-class").or_default().push(text),
                 TagTest::Mac(octets) => {
                     let with = MacPattern(*octets);
                     let known = macs.unwrap_or_else(|| vec![MacPattern([None; 6])]);
-                    macs = Some(known.iter().filter_map(|mac| both(mac, &with)).collect());
+                    macs = Some(known.iter().filter_map(|mac| intersection(mac, &with)).collect());
                 }
-                TagTest::CircuitId(text) => alone(&mut conditions, "circuit-id", text.clone())?,
-                TagTest::Relay(octets) => alone(&mut conditions, "relay", Ipv4Addr::from(*octets).to_string())?,
-                TagTest::Interface(name) => alone(&mut conditions, "interface", name.clone())?,
-                TagTest::Uuid(uuid) => alone(&mut conditions, "uuid", MachineId::from_uuid(*uuid).to_string())?,
+                TagTest::CircuitId(text) => insert_single(&mut conditions, "circuit-id", text.clone())?,
+                TagTest::Relay(octets) => insert_single(&mut conditions, "relay", Ipv4Addr::from(*octets).to_string())?,
+                TagTest::Interface(name) => insert_single(&mut conditions, "interface", name.clone())?,
+                TagTest::Uuid(uuid) => insert_single(&mut conditions, "uuid", MachineId::from_uuid(*uuid).to_string())?,
                 TagTest::Subnet(octets, prefix) => {
                     subnet = Some(narrower(subnet, Network4 { address: (*octets).into(), prefix: *prefix })?);
                 }
@@ -169,26 +180,26 @@ impl MachineTests {
             return None;
         }
         for (key, texts) in texts {
-            conditions.insert(key, containing(&texts)?);
+            conditions.insert(key, patterns_containing(&texts)?);
         }
         conditions.extend(subnet.map(|subnet| ("subnet", vec![format!("{}/{}", subnet.address, subnet.prefix)])));
         Some(conditions)
     }
 }
 
-/// Whether all of these tags are there, and those with `!` are not.
+/// Whether all of these tags are set, and those with `!` are not.
 pub fn tags_match(literals: &[TagLiteral], tags: &BTreeSet<String>) -> bool {
     literals.iter().all(|literal| tags.contains(&literal.tag) != literal.negated)
 }
 
-/// The tags that some decision looks at.
+/// The tags that a decision depends on.
 pub fn needed_tags(config: &DnsmasqConfig) -> BTreeSet<String> {
-    let of_boots = config.boots.iter().chain(&config.option_boots).flat_map(|boot| &boot.tags);
-    let of_services = config.services.iter().flat_map(|service| &service.tags);
-    let of_prompts = config.prompts.iter().flat_map(|prompt| &prompt.tags);
-    let of_ignores = config.ignores.iter().flat_map(|(_, tags)| tags);
-    let of_ranges = config.ranges.iter().filter(|range| range.is_proxy).flat_map(|range| &range.required_tags);
-    let all = of_boots.chain(of_services).chain(of_prompts).chain(of_ignores).chain(of_ranges);
+    let from_boots = config.boots.iter().chain(&config.option_boots).flat_map(|boot| &boot.tags);
+    let from_services = config.services.iter().flat_map(|service| &service.tags);
+    let from_prompts = config.prompts.iter().flat_map(|prompt| &prompt.tags);
+    let from_ignores = config.ignores.iter().flat_map(|(_, tags)| tags);
+    let from_ranges = config.ranges.iter().filter(|range| range.is_proxy).flat_map(|range| &range.required_tags);
+    let all = from_boots.chain(from_services).chain(from_prompts).chain(from_ignores).chain(from_ranges);
     let mut needed: BTreeSet<String> = all.map(|literal| literal.tag.clone()).collect();
     for tag_if in config.tag_ifs.iter().rev() {
         if tag_if.set_tags.iter().any(|tag| needed.contains(tag)) {
@@ -198,19 +209,19 @@ pub fn needed_tags(config: &DnsmasqConfig) -> BTreeSet<String> {
     needed
 }
 
-/// The hosts by what their lines do; a line that does nothing here counts only where it matters who is known.
+/// Groups the hosts by the effect of their lines. A line without effect counts only if a decision depends on `known`.
 fn groups(config: &DnsmasqConfig, needed: &BTreeSet<String>) -> Vec<DhcpHostGroup> {
-    let known = needed.contains("known");
+    let known_matters = needed.contains("known");
     let mut groups: Vec<DhcpHostGroup> = Vec::new();
-    // Of two lines for one address the last one counts.
-    let mut taken: Vec<MacPattern> = Vec::new();
+    // For two lines with the same address, the last one applies.
+    let mut used_macs: Vec<MacPattern> = Vec::new();
     for host in config.hosts.iter().rev() {
         let sets: BTreeSet<String> = host.set_tags.iter().filter(|tag| needed.contains(*tag)).cloned().collect();
-        for mac in host.macs.iter().filter(|mac| !taken.contains(mac)) {
+        for mac in host.macs.iter().filter(|mac| !used_macs.contains(mac)) {
             let open = mac.0.iter().filter(|octet| octet.is_none()).count();
-            if known || host.ignore || !sets.is_empty() {
-                let same = |group: &DhcpHostGroup| group.set_tags == sets && group.ignore == host.ignore && group.wildcard_octets == open;
-                let group = match groups.iter().position(same) {
+            if known_matters || host.ignore || !sets.is_empty() {
+                let is_same = |group: &DhcpHostGroup| group.set_tags == sets && group.ignore == host.ignore && group.wildcard_octets == open;
+                let group = match groups.iter().position(is_same) {
                     Some(index) => &mut groups[index],
                     None => {
                         groups.push(DhcpHostGroup { set_tags: sets.clone(), ignore: host.ignore, wildcard_octets: open, ..DhcpHostGroup::default() });
@@ -221,12 +232,12 @@ fn groups(config: &DnsmasqConfig, needed: &BTreeSet<String>) -> Vec<DhcpHostGrou
                 group.lines.push(host.line);
             }
         }
-        taken.extend(&host.macs);
+        used_macs.extend(&host.macs);
     }
     groups
 }
 
-/// The second text or address is a part of the first, of the same kind.
+/// Whether the first test implies the second: its text or address contains the other one.
 fn implies(longer: &TagTest, shorter: &TagTest) -> bool {
     match (longer, shorter) {
         (TagTest::VendorClass(longer), TagTest::VendorClass(shorter))
@@ -238,8 +249,8 @@ fn implies(longer: &TagTest, shorter: &TagTest) -> bool {
     }
 }
 
-/// What both patterns leave open.
-fn both(one: &MacPattern, other: &MacPattern) -> Option<MacPattern> {
+/// The pattern of addresses that match both patterns. `None`: none does.
+fn intersection(one: &MacPattern, other: &MacPattern) -> Option<MacPattern> {
     let mut octets = [None; 6];
     for (octet, pair) in octets.iter_mut().zip(one.0.into_iter().zip(other.0)) {
         *octet = match pair {
@@ -250,22 +261,23 @@ fn both(one: &MacPattern, other: &MacPattern) -> Option<MacPattern> {
     Some(MacPattern(octets))
 }
 
-/// A condition that only one value can meet.
-fn alone(conditions: &mut BTreeMap<&'static str, Vec<String>>, key: &'static str, value: String) -> Option<()> {
+/// Adds a condition that only one value can meet. `None`: another value is required already.
+fn insert_single(conditions: &mut BTreeMap<&'static str, Vec<String>>, key: &'static str, value: String) -> Option<()> {
     match conditions.insert(key, vec![value]) {
         Some(_) => None,
         None => Some(()),
     }
 }
 
+/// The narrower of two networks. `None`: they do not overlap.
 fn narrower(known: Option<Network4>, other: Network4) -> Option<Network4> {
     let Some(known) = known else { return Some(other) };
     let (wide, narrow) = if known.prefix <= other.prefix { (known, other) } else { (other, known) };
     wide.contains(narrow.address).then_some(narrow)
 }
 
-/// Patterns of texts that contain all of these; `None`: no text does.
-fn containing(texts: &[&str]) -> Option<Vec<String>> {
+/// Patterns for texts that contain all of these. `None`: no text can.
+fn patterns_containing(texts: &[&str]) -> Option<Vec<String>> {
     const ARCH: &str = "PXEClient:Arch:";
     let mut longest: Vec<&str> = Vec::new();
     for (index, text) in texts.iter().enumerate() {

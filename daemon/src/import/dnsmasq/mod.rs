@@ -1,5 +1,5 @@
-//! A dnsmasq configuration in our own words. dnsmasq decides by tags that its lines set and ask for; here the kinds of
-//! machines that the tags tell apart become rules, and what each kind is given becomes a profile.
+//! Imports a dnsmasq configuration. dnsmasq decides by tags that its lines set and require. Here each kind of machines
+//! that the tags distinguish becomes a rule, and what dnsmasq sends to it becomes a profile.
 
 mod config;
 mod decide;
@@ -26,89 +26,84 @@ pub use options::{is_key, takes_value};
 use rules::ArchConflict;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Converts `dnsmasq.conf` to `proxydhcpd.toml`.
 pub fn import(source: &Source, here: &HostInfo) -> Result<String, Vec<Diagnostic>> {
-    imported(source, &lines::read(source)?, here, &Translation::default())
+    convert(source, &lines::read(source)?, here, &Translation::default())
 }
 
-/// What a file in another format says, in the options of dnsmasq.
+/// Converts a configuration in another format, which is translated to dnsmasq options.
 pub fn import_translation(source: &Source, translation: &Translation, here: &HostInfo) -> Result<String, Vec<Diagnostic>> {
-    imported(source, &lines::from_translation(source, translation)?, here, translation)
+    convert(source, &lines::from_translation(source, translation)?, here, translation)
 }
 
-fn imported(
-    source: &Source,
-    lines: &[DnsmasqLine],
-    here: &HostInfo,
-    translation: &Translation,
-) -> Result<String, Vec<Diagnostic>> {
+fn convert(source: &Source, lines: &[DnsmasqLine], here: &HostInfo, translation: &Translation) -> Result<String, Vec<Diagnostic>> {
     let mut read = options::parse(lines, here);
     read.config.server = translation.source_server;
     if !read.diagnostics.is_empty() {
         return Err(read.diagnostics);
     }
-    let of_networks = networks::resolve(&mut read.config, lines, here)?;
+    let network_outcomes = networks::resolve(&mut read.config, lines, here)?;
     let mut settled = boot_dir::resolve(&mut read.config, here);
     let unfit = boot_files::remove_unusable_services(&mut read.config);
     let facts = MachineTests::new(&read.config);
     let Some((rules, conflicts)) = rules::build_rules(&read.config, &facts) else {
         let error = source.file_error(format!(
-            "it tells more than {MAX_KINDS} kinds of machines apart by what they say, or more than {MAX_KINDS_WITH_HOSTS} with its \
-             hosts"
+            "it distinguishes more than {MAX_KINDS} kinds of machines by their requests, or more than \
+             {MAX_KINDS_WITH_HOSTS} with its hosts"
         ));
         return Err(vec![error.help(
-            "each becomes a rule: give machines that boot the same the same tags, or import the hosts in parts",
+            "each becomes a rule: set the same tags for machines that boot the same, or import the hosts in parts",
         )]);
     };
-    let mut fates = read.outcomes;
-    fates.extend(of_networks);
-    fates.extend(settled.outcomes.iter().cloned());
-    fates.extend(unfit);
-    let lost = asking_for_lost_tags(&read.config);
+    let mut outcomes = read.outcomes;
+    outcomes.extend(network_outcomes);
+    outcomes.extend(settled.outcomes.iter().cloned());
+    outcomes.extend(unfit);
+    let lost_lines = requiring_lost_tags(&read.config);
     let used: BTreeSet<LineId> = rules.iter().flat_map(|rule| rule.lines.iter().copied()).collect();
-    let idle = idle(&read.config, &facts, &used);
-    let mut attention = attention(source, &read.config, &facts, lines, &lost);
+    let unused = without_effect(&read.config, &facts, &used);
+    let mut attention = attention(source, &read.config, &facts, lines, &lost_lines);
     attention.extend(settled.missing_files(read.config.source_server(), &used));
     attention.append(&mut settled.action_items);
-    fates.extend(conflicts.iter().flat_map(conflict));
-    let written = tables::write(&read.config, &facts, &rules, lines);
-    // A line that does nothing does nothing in another way either.
-    let does_nothing = |line: &LineId| {
-        let needless = |(of, fate): &(LineId, LineOutcome)| of == line && matches!(fate, LineOutcome::Unneeded(_));
-        idle.iter().chain(&written.outcomes).any(needless)
+    outcomes.extend(conflicts.iter().flat_map(conflict_outcomes));
+    let tables = tables::write(&read.config, &facts, &rules, lines);
+    // A line without effect has no other difference either.
+    let has_no_effect = |line: &LineId| {
+        let is_unneeded = |(other, outcome): &(LineId, LineOutcome)| other == line && matches!(outcome, LineOutcome::Unneeded(_));
+        unused.iter().chain(&tables.outcomes).any(is_unneeded)
     };
-    fates.retain(|(line, fate)| !matches!(fate, LineOutcome::Changed(_)) || !does_nothing(line));
-    fates.extend(idle.iter().filter(|(line, _)| !lost.iter().any(|(of, _)| of == line)).cloned());
-    fates.extend(lost);
-    fates.extend(written.outcomes);
-    let mut of_lines: BTreeMap<LineId, Vec<LineOutcome>> = BTreeMap::new();
-    fates.into_iter().for_each(|(line, fate)| of_lines.entry(line).or_default().push(fate));
-    let told = of_lines.into_iter().filter_map(|(id, fates)| {
+    outcomes.retain(|(line, outcome)| !matches!(outcome, LineOutcome::Changed(_)) || !has_no_effect(line));
+    outcomes.extend(unused.iter().filter(|(line, _)| !lost_lines.iter().any(|(other, _)| other == line)).cloned());
+    outcomes.extend(lost_lines);
+    outcomes.extend(tables.outcomes);
+    let mut outcomes_by_line: BTreeMap<LineId, Vec<LineOutcome>> = BTreeMap::new();
+    outcomes.into_iter().for_each(|(line, outcome)| outcomes_by_line.entry(line).or_default().push(outcome));
+    let notes = outcomes_by_line.into_iter().filter_map(|(id, outcomes)| {
         let line: &DnsmasqLine = &lines[id];
-        Some(LineNote { location: place(source, line), line: line.text().to_owned(), outcome: merge_outcomes(fates)? })
+        Some(LineNote { location: location_of(source, line), line: line.text().to_owned(), outcome: merge_outcomes(outcomes)? })
     });
     attention.splice(0..0, translation.action_items.iter().cloned());
-    Ok(header(&source.name, &attention, &translation.merge_notes(told.collect())) + &written.text)
+    Ok(header(&source.name, &attention, &translation.merge_notes(notes.collect())) + &tables.text)
 }
 
-/// What has to be looked at by somebody who knows the site: it stands above everything.
+/// Notes for the administrator, which the file shows first.
 fn attention(
     source: &Source,
     config: &DnsmasqConfig,
     facts: &MachineTests,
     lines: &[DnsmasqLine],
-    asking: &[(LineId, LineOutcome)],
+    lost_lines: &[(LineId, LineOutcome)],
 ) -> Vec<String> {
     let mut notes = Vec::new();
     for tag in config.unsupported_tags.intersection(&facts.needed_tags) {
-        let who =
-            if config.sets_tag(tag) { "Some machines that had it do not have it now" } else { "No machine has it now" };
-        notes.push(format!("the tag `{tag}` is set by a line that has no equivalent here. {who}"));
+        let effect = if config.sets_tag(tag) { "Some machines lose this tag" } else { "No machine has this tag now" };
+        notes.push(format!("a line without an equivalent here sets the tag `{tag}`. {effect}"));
     }
-    if !asking.is_empty() {
-        let places: Vec<String> = asking.iter().map(|(line, _)| place(source, &lines[*line])).collect();
+    if !lost_lines.is_empty() {
+        let locations: Vec<String> = lost_lines.iter().map(|(line, _)| location_of(source, &lines[*line])).collect();
         notes.push(format!(
-            "look at what these lines decided by such a tag, and at the rules below: {}",
-            places.join(", ")
+            "check the rules below against these lines, which require such a tag: {}",
+            locations.join(", ")
         ));
     }
     let decides = !config.boots.is_empty()
@@ -118,23 +113,23 @@ fn attention(
         || !config.ipv6_boot_lines.is_empty();
     if config.tftp.enabled.is_some() && !decides {
         notes.push(
-            "dnsmasq sent files only, and the DHCP server says which. So it is here: no machine is answered by \
-             `default-profile = \"nothing\"`. Take that line out to have this server say what boots"
+            "dnsmasq sent only files, and the DHCP server names them. The import keeps this: with `default-profile = \
+             \"nothing\"`, no machine gets a reply. Remove that line if this server is to decide what boots"
                 .into(),
         );
     }
     notes
 }
 
-fn place(source: &Source, line: &DnsmasqLine) -> String {
+fn location_of(source: &Source, line: &DnsmasqLine) -> String {
     match line.source.name == source.name {
         true => format!("line {}", line.number()),
         false => format!("{} line {}", line.source.name, line.number()),
     }
 }
 
-/// Lines that ask for a tag which only lines without an equivalent set.
-fn asking_for_lost_tags(config: &DnsmasqConfig) -> Vec<(LineId, LineOutcome)> {
+/// Outcomes of lines that require a tag which only lines without an equivalent set.
+fn requiring_lost_tags(config: &DnsmasqConfig) -> Vec<(LineId, LineOutcome)> {
     let boots = config.boots.iter().chain(&config.option_boots).map(|boot| (boot.line, &boot.tags));
     let services = config.services.iter().map(|service| (service.line, &service.tags));
     let prompts = config.prompts.iter().map(|prompt| (prompt.line, &prompt.tags));
@@ -143,31 +138,34 @@ fn asking_for_lost_tags(config: &DnsmasqConfig) -> Vec<(LineId, LineOutcome)> {
     let all = boots.chain(services).chain(prompts).chain(ignores).chain(tag_ifs);
     all.filter_map(|(line, tags)| {
         let lost = tags.iter().find(|literal| config.unsupported_tags.contains(&literal.tag) && !config.sets_tag(&literal.tag))?;
-        let why =
-            format!("the tag {} is set by no line that is imported: it is taken for one that no machine has", lost.tag);
-        Some((line, LineOutcome::Unsupported(why)))
+        let reason = format!("no imported line sets the tag {}: the import assumes that no machine has it", lost.tag);
+        Some((line, LineOutcome::Unsupported(reason)))
     })
     .collect()
 }
 
-/// Lines that were understood and decide nothing.
-fn idle(config: &DnsmasqConfig, facts: &MachineTests, used: &BTreeSet<LineId>) -> Vec<(LineId, LineOutcome)> {
-    let other = "no machine comes to it: another line goes before it, or gives the same";
-    let alone = "no menu is shown, because no machine has a choice";
-    let tag = "no line that is imported asks for the tag";
+/// Outcomes of supported lines without effect.
+fn without_effect(config: &DnsmasqConfig, facts: &MachineTests, used: &BTreeSet<LineId>) -> Vec<(LineId, LineOutcome)> {
+    let unused_reason = "no machine needs it: another line takes precedence, or has the same effect";
+    let menu_reason = "firmware shows no menu, because no machine has a choice";
+    let tag_reason = "no imported line requires the tag";
     let boots = config.boots.iter().chain(&config.option_boots).map(|boot| boot.line);
     let services = config.services.iter().map(|service| service.line);
     let prompts = config.prompts.iter().map(|prompt| prompt.line);
-    let given = boots.chain(services).map(|line| (line, other)).chain(prompts.map(|line| (line, alone)));
-    let given = given.filter(|(line, _)| !used.contains(line));
-    let of_mark = |tag: &String| !facts.needed_tags.contains(tag);
-    let marks = config.tag_matches.iter().filter(|mark| of_mark(&mark.tag)).map(|mark| (mark.line, tag));
-    let tag_ifs =
-        config.tag_ifs.iter().filter(|tag_if| tag_if.set_tags.iter().all(of_mark)).map(|tag_if| (tag_if.line, tag));
-    given.chain(marks).chain(tag_ifs).map(|(line, why)| (line, LineOutcome::Unneeded(why.into()))).collect()
+    let unused_lines =
+        boots.chain(services).map(|line| (line, unused_reason)).chain(prompts.map(|line| (line, menu_reason)));
+    let unused_lines = unused_lines.filter(|(line, _)| !used.contains(line));
+    let is_not_needed = |tag: &String| !facts.needed_tags.contains(tag);
+    let marks = config.tag_matches.iter().filter(|mark| is_not_needed(&mark.tag)).map(|mark| (mark.line, tag_reason));
+    let tag_ifs = config
+        .tag_ifs
+        .iter()
+        .filter(|tag_if| tag_if.set_tags.iter().all(is_not_needed))
+        .map(|tag_if| (tag_if.line, tag_reason));
+    unused_lines.chain(marks).chain(tag_ifs).map(|(line, reason)| (line, LineOutcome::Unneeded(reason.into()))).collect()
 }
 
-fn conflict(ArchConflict { code, lines }: &ArchConflict) -> Vec<(LineId, LineOutcome)> {
-    let why = format!("machines that announce architecture {code} are given what their other code is given");
-    lines.iter().map(|line| (*line, LineOutcome::Unsupported(why.clone()))).collect()
+fn conflict_outcomes(ArchConflict { code, lines }: &ArchConflict) -> Vec<(LineId, LineOutcome)> {
+    let reason = format!("machines that announce architecture {code} get the same as with their other code");
+    lines.iter().map(|line| (*line, LineOutcome::Unsupported(reason.clone()))).collect()
 }

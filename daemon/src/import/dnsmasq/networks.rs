@@ -1,5 +1,5 @@
-//! The networks that dnsmasq answers in. A range without a mask has that of the interface in whose network it lies:
-//! nothing else is as wide as what was written.
+//! The networks that dnsmasq serves. A range without a mask gets the mask of the interface whose network contains it,
+//! as in dnsmasq.
 
 use super::super::host_info::HostInfo;
 use super::super::output::LineOutcome;
@@ -11,73 +11,74 @@ use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::link::Network4;
 use std::collections::BTreeSet;
 
-const ALL: &str = "every network of the interfaces that are served is answered; `interfaces` lists some only";
+const SERVES_ALL_NETWORKS: &str = "the server serves every network of its interfaces; set `interfaces` to limit them";
 
-/// Gives the ranges' tags their networks, and leaves interfaces alone on which dnsmasq answered nobody.
+/// Turns the tags of ranges into tests for their networks. Limits the interfaces to those on which dnsmasq replied.
 pub fn resolve(config: &mut DnsmasqConfig, lines: &[DnsmasqLine], here: &HostInfo) -> Result<Vec<(LineId, LineOutcome)>, Vec<Diagnostic>> {
-    let (mut fates, mut wrong) = (Vec::new(), Vec::new());
-    let alone = config.ranges.len() == 1;
+    let (mut outcomes, mut errors) = (Vec::new(), Vec::new());
+    let is_only_range = config.ranges.len() == 1;
     let ranges = std::mem::take(&mut config.ranges);
-    let served = served(config, &ranges, here);
+    let served = served_interfaces(config, &ranges, here);
     let needed = needed_tags(config);
     for range in &ranges {
-        let matters = range.set_tags.iter().any(|tag| needed.contains(tag));
-        match mark(range, alone, here).map_err(|why| lines[range.line].error(&range.address_span, why)) {
-            _ if !matters => {}
-            Ok((test, of_interface)) => {
+        let has_needed_tag = range.set_tags.iter().any(|tag| needed.contains(tag));
+        match network_test(range, is_only_range, here).map_err(|reason| lines[range.line].error(&range.address_span, reason)) {
+            _ if !has_needed_tag => {}
+            Ok((test, interface_prefix)) => {
                 let marks =
                     range.set_tags.iter().map(|tag| TagMatch { line: range.line, tag: tag.clone(), test: test.clone() });
                 config.tag_matches.extend(marks);
-                fates.extend(of_interface.map(|prefix| (range.line, of_mask(prefix))));
+                outcomes.extend(interface_prefix.map(|prefix| (range.line, interface_mask_outcome(prefix))));
             }
-            Err(error) => wrong.push(error.help("write it behind the range, as in 10.1.0.0,proxy,255.255.0.0")),
+            Err(error) => errors.push(error.help("add the mask after the range, as in 10.1.0.0,proxy,255.255.0.0")),
         }
-        let decides = matters || !range.required_tags.is_empty();
-        let told = match (&served, range.is_proxy) {
+        let decides = has_needed_tag || !range.required_tags.is_empty();
+        let outcome = match (&served, range.is_proxy) {
             (_, false) => (!decides).then_some(LineOutcome::Grouped(NO_LEASES)),
             (Some(names), true) => {
-                Some(LineOutcome::Changed(format!("{} answered only on {}", config.source_server(), names.join(", "))))
+                Some(LineOutcome::Changed(format!("{} replied only on {}", config.source_server(), names.join(", "))))
             }
-            (None, true) => (!decides).then(|| LineOutcome::Unneeded(ALL.into())),
+            (None, true) => (!decides).then(|| LineOutcome::Unneeded(SERVES_ALL_NETWORKS.into())),
         };
-        fates.extend(told.map(|fate| (range.line, fate)));
+        outcomes.extend(outcome.map(|outcome| (range.line, outcome)));
     }
     if let (Some(names), Some(range)) = (served, ranges.first()) {
         config.interfaces = names.into_iter().map(|name| (range.line, name)).collect();
     }
     config.ranges = ranges;
-    if wrong.is_empty() { Ok(fates) } else { Err(wrong) }
+    if errors.is_empty() { Ok(outcomes) } else { Err(errors) }
 }
 
-/// What a machine in the range is known by, and the prefix if the interface's is taken.
-fn mark(range: &DhcpRange, alone: bool, here: &HostInfo) -> Result<(TagTest, Option<u8>), String> {
+/// The test for machines in the range, and the prefix length if it comes from the interface.
+fn network_test(range: &DhcpRange, is_only_range: bool, here: &HostInfo) -> Result<(TagTest, Option<u8>), String> {
     let start = range.start;
-    // Machines elsewhere were not answered, and are none of these.
-    if range.set_tags.is_empty() || alone || start.is_unspecified() {
+    // dnsmasq does not reply to machines in other networks, so the test always holds.
+    if range.set_tags.is_empty() || is_only_range || start.is_unspecified() {
         return Ok((TagTest::Always, None));
     }
-    let written = range.mask.map(|mask| mask.to_bits().leading_ones() as u8);
-    let prefix = written.or_else(|| here.prefix_for(start)).ok_or_else(|| {
-        format!("how large is the network of {start}? No mask is written, and no interface of this machine lies in it")
+    let mask_prefix = range.mask.map(|mask| mask.to_bits().leading_ones() as u8);
+    let prefix = mask_prefix.or_else(|| here.prefix_for(start)).ok_or_else(|| {
+        format!("cannot find the mask of {start}: the line has none, and no interface of this host is in its network")
     })?;
     let network = start.to_bits() & u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
     let test = TagTest::subnet(Network4 { address: network.into(), prefix });
-    Ok((test, written.is_none().then_some(prefix)))
+    Ok((test, mask_prefix.is_none().then_some(prefix)))
 }
 
-fn of_mask(prefix: u8) -> LineOutcome {
-    LineOutcome::Changed(format!("no mask is written: the interface's is taken, /{prefix}"))
+fn interface_mask_outcome(prefix: u8) -> LineOutcome {
+    LineOutcome::Changed(format!("the line has no mask: the import uses the interface's, /{prefix}"))
 }
 
-/// The interfaces that a proxy's ranges are on, if nothing says which are served and others are there.
-fn served(config: &DnsmasqConfig, ranges: &[DhcpRange], here: &HostInfo) -> Option<Vec<String>> {
-    let written = !config.interfaces.is_empty() || !config.addresses.is_empty();
-    if written || ranges.iter().any(|range| range.start.is_unspecified()) || !ranges.iter().any(|range| range.is_proxy) {
+/// The interfaces of the proxy ranges, if no line lists the interfaces to serve, and the host has others.
+fn served_interfaces(config: &DnsmasqConfig, ranges: &[DhcpRange], here: &HostInfo) -> Option<Vec<String>> {
+    let has_list = !config.interfaces.is_empty() || !config.addresses.is_empty();
+    if has_list || ranges.iter().any(|range| range.start.is_unspecified()) || !ranges.iter().any(|range| range.is_proxy) {
         return None;
     }
-    let is_on = |network: &Network4| ranges.iter().any(|range| network.contains(range.start));
+    let has_range = |network: &Network4| ranges.iter().any(|range| network.contains(range.start));
     let names = |networks: Vec<&String>| networks.into_iter().cloned().collect::<BTreeSet<String>>();
-    let all = names(here.networks.iter().map(|(name, _)| name).collect());
-    let on = names(here.networks.iter().filter(|(_, network)| is_on(network)).map(|(name, _)| name).collect());
-    (!on.is_empty() && on.len() < all.len()).then(|| on.into_iter().collect())
+    let all_interfaces = names(here.networks.iter().map(|(name, _)| name).collect());
+    let with_range =
+        names(here.networks.iter().filter(|(_, network)| has_range(network)).map(|(name, _)| name).collect());
+    (!with_range.is_empty() && with_range.len() < all_interfaces.len()).then(|| with_range.into_iter().collect())
 }

@@ -1,4 +1,4 @@
-//! From kinds of machines and what they are given to rules, of which the first that matches decides, and profiles.
+//! Turns the kinds of machines, and what dnsmasq sends to each, into rules. The first rule that matches applies.
 
 use super::config::*;
 use super::decide::{ClientTraits, DnsmasqDecision, PxeMenu, DnsmasqBoot, decide};
@@ -6,36 +6,46 @@ use super::machine_kinds::{MachineTests, MachineKind};
 use proxydhcpd_core::arch::Arch;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A rule as it is to be written; without conditions it is for all that is left.
+/// A rule of the native file. A rule without conditions is for all remaining machines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportedRule {
+    /// The machines that it is for.
     pub kind: MachineKind,
-    /// Empty: any.
+    /// Their architectures. Empty: all.
     pub archs: Vec<Arch>,
+    /// Their boot settings.
     pub action: RuleAction,
+    /// The lines that the rule comes from.
     pub lines: BTreeSet<LineId>,
 }
 
+/// The boot settings of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RuleAction {
+    /// The server ignores them.
     Deny,
+    /// No network boot.
     Nothing,
+    /// Their disk.
     LocalDisk,
-    /// A URL that iPXE is given.
+    /// A URL for iPXE.
     Url(String),
-    /// By architecture, and for every other one.
+    /// A file for each architecture, and one for every other architecture.
     Files(BTreeMap<u16, (String, FileServer)>, Option<(String, FileServer)>),
+    /// A PXE menu, and the architectures that get it.
     Menu(PxeMenu, Vec<u16>),
 }
 
-/// Two codes of one kind of machine are given different files, which only dnsmasq tells apart.
+/// Two codes of the same architecture get different files, which only dnsmasq supports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchConflict {
+    /// The architecture code that loses its own file.
     pub code: u16,
+    /// The lines for that code.
     pub lines: Vec<LineId>,
 }
 
-/// The rules in their order, the last of them for all; `None`: too many kinds of machines.
+/// The rules in their order, the last one for all machines. `None`: too many kinds of machines.
 pub fn build_rules(config: &DnsmasqConfig, facts: &MachineTests) -> Option<(Vec<ImportedRule>, Vec<ArchConflict>)> {
     let archs = architectures(config, facts);
     let (mut rules, mut conflicts) = (Vec::new(), Vec::new());
@@ -47,11 +57,11 @@ pub fn build_rules(config: &DnsmasqConfig, facts: &MachineTests) -> Option<(Vec<
             let asker = ClientTraits { arch: code.map(Arch), is_ipxe: ipxe, is_http: http, is_ignored: ignore };
             decide(config, &facts.tags(config, &kind, code), asker)
         };
-        let others = decide(None);
-        let mut of_archs: BTreeMap<u16, DnsmasqDecision> = BTreeMap::new();
+        let default = decide(None);
+        let mut by_arch: BTreeMap<u16, DnsmasqDecision> = BTreeMap::new();
         for code in archs.iter().filter(|code| is_http_arch(**code) == http) {
             let (base, decided) = (Arch(*code).base().0, decide(Some(*code)));
-            match of_archs.get(&base) {
+            match by_arch.get(&base) {
                 Some(known) if known.boot != decided.boot => {
                     let conflict = ArchConflict { code: *code, lines: decided.lines };
                     if !conflicts.contains(&conflict) {
@@ -59,12 +69,12 @@ pub fn build_rules(config: &DnsmasqConfig, facts: &MachineTests) -> Option<(Vec<
                     }
                 }
                 Some(_) => {}
-                None => drop(of_archs.insert(base, decided)),
+                None => drop(by_arch.insert(base, decided)),
             }
         }
-        rules.extend(of_kind(&kind, of_archs, others, Program { http, ipxe }));
+        rules.extend(kind_rules(&kind, by_arch, default, ClientProgram { http, ipxe }));
     }
-    prune(&mut rules, facts, &archs);
+    remove_redundant(&mut rules, facts, &archs);
     Some((rules, conflicts))
 }
 
@@ -72,92 +82,98 @@ fn is_ipxe(test: &TagTest) -> bool {
     matches!(test, TagTest::Ipxe) || matches!(test, TagTest::UserClass(class) if class == "iPXE")
 }
 
-/// The codes that lines tell apart.
+/// The architecture codes that the lines distinguish.
 fn architectures(config: &DnsmasqConfig, facts: &MachineTests) -> BTreeSet<u16> {
-    let of_services = config.services.iter().map(|service| service.arch.0);
-    let of_marks =
+    let from_services = config.services.iter().map(|service| service.arch.0);
+    let from_marks =
         config.tag_matches.iter().filter(|mark| facts.needed_tags.contains(&mark.tag)).filter_map(|mark| match mark.test {
             TagTest::Arch(code) => Some(code),
             _ => None,
         });
-    of_services.chain(of_marks).collect()
+    from_services.chain(from_marks).collect()
 }
 
-/// What asks: to UEFI HTTP boot a URL is a program's; an iPXE is given texts, too, which are no architecture's loader.
+/// The client program: a URL for UEFI HTTP boot is a program, and iPXE also gets scripts, which have no architecture.
 #[derive(Clone, Copy)]
-struct Program {
+struct ClientProgram {
     http: bool,
     ipxe: bool,
 }
 
-/// Rules for architectures that go a way of their own, then one for the others.
-fn of_kind(kind: &MachineKind, of_archs: BTreeMap<u16, DnsmasqDecision>, others: DnsmasqDecision, program: Program) -> Vec<ImportedRule> {
+/// Rules for architectures with a different result, then one for all others.
+fn kind_rules(kind: &MachineKind, by_arch: BTreeMap<u16, DnsmasqDecision>, default: DnsmasqDecision, program: ClientProgram) -> Vec<ImportedRule> {
     let is_file = |outcome: &DnsmasqBoot| matches!(outcome, DnsmasqBoot::File(..));
-    let on_web = program.http;
-    let mut own: Vec<(DnsmasqBoot, Vec<u16>, BTreeSet<LineId>)> = Vec::new();
+    let is_http = program.http;
+    let mut special: Vec<(DnsmasqBoot, Vec<u16>, BTreeSet<LineId>)> = Vec::new();
     let mut files = BTreeMap::new();
-    let mut lines: BTreeSet<LineId> = others.lines.iter().copied().collect();
-    for (code, DnsmasqDecision { boot: outcome, lines: from }) in of_archs {
+    let mut lines: BTreeSet<LineId> = default.lines.iter().copied().collect();
+    for (code, DnsmasqDecision { boot: outcome, lines: from }) in by_arch {
         match &outcome {
-            outcome if *outcome == others.boot => lines.extend(from),
-            DnsmasqBoot::File(name, server) if others.boot != DnsmasqBoot::Ignored && !program.ipxe => {
+            outcome if *outcome == default.boot => lines.extend(from),
+            DnsmasqBoot::File(name, server) if default.boot != DnsmasqBoot::Ignored && !program.ipxe => {
                 files.insert(code, (name.clone(), *server));
                 lines.extend(from);
             }
-            DnsmasqBoot::NoBoot if others.boot == DnsmasqBoot::NoBoot => {}
-            _ => match own.iter_mut().find(|(known, ..)| *known == outcome) {
+            DnsmasqBoot::NoBoot if default.boot == DnsmasqBoot::NoBoot => {}
+            _ => match special.iter_mut().find(|(known, ..)| *known == outcome) {
                 Some((_, codes, known)) => {
                     codes.push(code);
                     known.extend(from);
                 }
-                None => own.push((outcome, vec![code], from.into_iter().collect())),
+                None => special.push((outcome, vec![code], from.into_iter().collect())),
             },
         }
     }
-    let mut rules: Vec<ImportedRule> = own
+    let mut rules: Vec<ImportedRule> = special
         .into_iter()
         .map(|(outcome, codes, lines)| {
             let archs = codes.iter().map(|code| Arch(*code)).collect();
-            ImportedRule { kind: kind.clone(), archs, action: gives(outcome, BTreeMap::new(), &codes, on_web), lines }
+            ImportedRule { kind: kind.clone(), archs, action: rule_action(outcome, BTreeMap::new(), &codes, is_http), lines }
         })
         .collect();
-    debug_assert!(files.is_empty() || is_file(&others.boot) || others.boot == DnsmasqBoot::NoBoot);
-    rules.push(ImportedRule { kind: kind.clone(), archs: Vec::new(), action: gives(others.boot, files, &[], on_web), lines });
+    debug_assert!(files.is_empty() || is_file(&default.boot) || default.boot == DnsmasqBoot::NoBoot);
+    rules.push(ImportedRule {
+        kind: kind.clone(),
+        archs: Vec::new(), action: rule_action(default.boot, files, &[], is_http),
+        lines,
+    });
     rules
 }
 
-fn gives(outcome: DnsmasqBoot, files: BTreeMap<u16, (String, FileServer)>, codes: &[u16], on_web: bool) -> RuleAction {
+fn rule_action(outcome: DnsmasqBoot, files: BTreeMap<u16, (String, FileServer)>, codes: &[u16], is_http: bool) -> RuleAction {
     match outcome {
         DnsmasqBoot::Ignored => RuleAction::Deny,
         DnsmasqBoot::NoBoot if files.is_empty() => RuleAction::Nothing,
         DnsmasqBoot::NoBoot => RuleAction::Files(files, None),
-        DnsmasqBoot::File(name, _) if name.contains("://") && files.is_empty() && !on_web => RuleAction::Url(name),
+        DnsmasqBoot::File(name, _) if name.contains("://") && files.is_empty() && !is_http => RuleAction::Url(name),
         DnsmasqBoot::File(name, server) => RuleAction::Files(files, Some((name, server))),
         DnsmasqBoot::LocalDisk => RuleAction::LocalDisk,
         DnsmasqBoot::Menu(menu) => RuleAction::Menu(menu, codes.to_vec()),
     }
 }
 
-/// Takes out what the rules below give as well.
-fn prune(rules: &mut Vec<ImportedRule>, facts: &MachineTests, archs: &BTreeSet<u16>) {
-    let mut worlds: Vec<(MachineKind, Option<u16>)> = Vec::new();
+/// Removes rules that make no difference, because later rules give the same.
+fn remove_redundant(rules: &mut Vec<ImportedRule>, facts: &MachineTests, archs: &BTreeSet<u16>) {
+    let mut cases: Vec<(MachineKind, Option<u16>)> = Vec::new();
     for rule in rules.iter().filter(|rule| rule.archs.is_empty()) {
         let codes = archs.iter().map(|code| Some(Arch(*code).base().0)).chain([None]);
-        worlds.extend(codes.map(|code| (rule.kind.clone(), code)));
+        cases.extend(codes.map(|code| (rule.kind.clone(), code)));
     }
-    // Whether a pattern with open octets takes in a machine of another group is not looked into.
-    let exact = facts.groups.iter().all(|group| group.wildcard_octets == 0);
-    let first = |rules: &[ImportedRule], without: Option<usize>, world: &(MachineKind, Option<u16>)| {
-        let mut rules = rules.iter().enumerate().filter(|(index, _)| Some(*index) != without);
-        rules.find(|(_, rule)| matches(rule, world)).map(|(_, rule)| own(&rule.action, world.1))
+    // Patterns with wildcards may match machines of another group; such rules are kept.
+    let has_no_wildcards = facts.groups.iter().all(|group| group.wildcard_octets == 0);
+    let first_action = |rules: &[ImportedRule], excluded: Option<usize>, case: &(MachineKind, Option<u16>)| {
+        let mut rules = rules.iter().enumerate().filter(|(index, _)| Some(*index) != excluded);
+        rules.find(|(_, rule)| matches(rule, case)).map(|(_, rule)| action_for(&rule.action, case.1))
     };
     let mut at = 0;
     while at + 1 < rules.len() {
         let rule = &rules[at];
-        let may_go = exact || rule.kind.group.is_none();
-        // A machine that it does not match has what it had.
-        let mut matched = worlds.iter().filter(|world| matches(rule, world));
-        if may_go && matched.all(|world| first(rules, None, world) == first(rules, Some(at), world)) {
+        let is_removable = has_no_wildcards || rule.kind.group.is_none();
+        // Removing the rule does not affect machines that it does not match.
+        let mut matching_cases = cases.iter().filter(|case| matches(rule, case));
+        if is_removable
+            && matching_cases.all(|case| first_action(rules, None, case) == first_action(rules, Some(at), case))
+        {
             rules.remove(at);
         } else {
             at += 1;
@@ -171,10 +187,10 @@ fn matches(rule: &ImportedRule, (kind, code): &(MachineKind, Option<u16>)) -> bo
         && (rule.archs.is_empty() || code.is_some_and(|code| rule.archs.contains(&Arch(code))))
 }
 
-/// What it gives a machine of this architecture.
-fn own(gives: &RuleAction, code: Option<u16>) -> RuleAction {
+/// The action for a machine of this architecture.
+fn action_for(gives: &RuleAction, code: Option<u16>) -> RuleAction {
     match gives {
-        RuleAction::Files(files, others) => match code.and_then(|code| files.get(&code)).or(others.as_ref()) {
+        RuleAction::Files(files, default) => match code.and_then(|code| files.get(&code)).or(default.as_ref()) {
             Some(file) => RuleAction::Files(BTreeMap::new(), Some(file.clone())),
             None => RuleAction::Nothing,
         },

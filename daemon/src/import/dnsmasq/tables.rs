@@ -1,4 +1,4 @@
-//! The tables of the native file.
+//! Writes the tables of the native file.
 
 use super::super::output::{LineOutcome, unique_name, toml_list, one_line, toml_string};
 use super::config::*;
@@ -14,69 +14,74 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 
+/// The tables, and outcomes that writing them determines.
 #[derive(Debug, Default)]
 pub struct NativeTables {
+    /// The TOML text.
     pub text: String,
+    /// Outcomes of lines.
     pub outcomes: Vec<(LineId, LineOutcome)>,
 }
 
+/// Writes the tables for these rules.
 pub fn write(config: &DnsmasqConfig, facts: &MachineTests, rules: &[ImportedRule], lines: &[DnsmasqLine]) -> NativeTables {
     let root = boot_files::boot_dir(config);
-    let (names, rule_names, profiles, fates) = Default::default();
-    let mut writer = Writer { config, facts, lines, root, names, rule_names, profiles, fates };
-    let mut text = writer.site();
+    let (names, rule_names, profiles, outcomes) = Default::default();
+    let mut writer = TableWriter { config, facts, lines, root, names, rule_names, profiles, outcomes };
+    let mut text = writer.settings();
     let mut tables = String::new();
-    let (last, others) = match rules.split_last() {
-        Some((last, others)) if last.action != RuleAction::Deny => (Some(last), others),
+    let (default_rule, other_rules) = match rules.split_last() {
+        Some((default_rule, other_rules)) if default_rule.action != RuleAction::Deny => (Some(default_rule), other_rules),
         _ => (None, rules),
     };
-    for rule in others {
-        tables += &writer.raspberry_pi(rule);
+    for rule in other_rules {
+        tables += &writer.raspberry_pi_rule(rule);
         tables += &writer.rule(rule);
     }
-    tables += &last.map(|last| writer.raspberry_pi(last)).unwrap_or_default();
-    if last.is_none_or(|last| last.action == RuleAction::Nothing) {
-        tables += &writer.over_ipv6();
+    tables += &default_rule.map(|default_rule| writer.raspberry_pi_rule(default_rule)).unwrap_or_default();
+    if default_rule.is_none_or(|default_rule| default_rule.action == RuleAction::Nothing) {
+        tables += &writer.ipv6_rule();
     }
-    if let Some(last) = last {
-        let name = writer.profile(last);
+    if let Some(default_rule) = default_rule {
+        let name = writer.profile(default_rule);
         text = format!("default-profile = {}\n{text}", toml_string(&name));
     }
     let machines = writer.machines();
     text += &tables;
     text += &writer.profiles;
     text += &machines;
-    NativeTables { text, outcomes: writer.fates }
+    NativeTables { text, outcomes: writer.outcomes }
 }
 
-struct Writer<'a> {
+struct TableWriter<'a> {
     config: &'a DnsmasqConfig,
     facts: &'a MachineTests,
     lines: &'a [DnsmasqLine],
-    /// The boot directory, which this machine may have or not.
+    /// The boot directory, which may not exist on this host.
     root: PathBuf,
-    names: Names,
+    names: ProfileNames,
     rule_names: BTreeSet<String>,
     profiles: String,
-    fates: Vec<(LineId, LineOutcome)>,
+    outcomes: Vec<(LineId, LineOutcome)>,
 }
 
-/// The names of the profiles, by what they give.
+/// The names of the profiles, by their action.
 #[derive(Default)]
-struct Names {
+struct ProfileNames {
     known: BTreeMap<RuleAction, String>,
     taken: BTreeSet<String>,
 }
 
-/// Profiles that are there without being written.
+/// Built-in profiles.
 const BUILT_IN: [&str; 3] = ["menu", "local-disk", "nothing"];
-/// A line of a menu, or a prompt.
-const LONGEST_TEXT: usize = 60;
-const MOST_ITEMS: usize = 24;
+/// Limit of characters in a menu line or a prompt.
+const MAX_TEXT_LENGTH: usize = 60;
+/// Limit of items in a menu.
+const MAX_ITEMS: usize = 24;
 
-impl Writer<'_> {
-    /// The keys of the site, and `[tftp]`, `[dhcp]`.
-    fn site(&mut self) -> String {
+impl TableWriter<'_> {
+    /// The top-level keys, `[tftp]` and `[dhcp]`.
+    fn settings(&mut self) -> String {
         let (config, mut text) = (self.config, String::new());
         if !config.interfaces.is_empty() {
             let names = config.interfaces.iter().map(|(_, name)| name);
@@ -108,8 +113,8 @@ impl Writer<'_> {
     }
 
     fn rule(&mut self, rule: &ImportedRule) -> String {
-        let mut text = format!("\n[[rule]]{}\n", self.from(&rule.lines));
-        let name = self.free_rule_name(rule);
+        let mut text = format!("\n[[rule]]{}\n", self.line_comment(&rule.lines));
+        let name = self.unique_rule_name(rule);
         if !name.is_empty() {
             writeln!(text, "name = {}", toml_string(&name)).ok();
         }
@@ -117,7 +122,7 @@ impl Writer<'_> {
             writeln!(text, "{key} = {}", toml_list(values)).ok();
         }
         if !rule.archs.is_empty() {
-            writeln!(text, "arch = {}", toml_list(rule.archs.iter().map(|arch| id(arch.0)))).ok();
+            writeln!(text, "arch = {}", toml_list(rule.archs.iter().map(|arch| arch_id(arch.0)))).ok();
         }
         match rule.action {
             RuleAction::Deny => text.push_str("deny = true\n"),
@@ -129,21 +134,21 @@ impl Writer<'_> {
     }
 
     /// ` # line 3, 4`
-    fn from(&self, lines: &BTreeSet<LineId>) -> String {
+    fn line_comment(&self, lines: &BTreeSet<LineId>) -> String {
         let numbers: BTreeSet<usize> = lines.iter().map(|line| self.lines[*line].number()).collect();
         let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
         if numbers.is_empty() { String::new() } else { format!(" # line {}", numbers.join(", ")) }
     }
 
-    /// A Raspberry Pi is answered without a line that decides it, so no rule may leave it to what boots nothing.
-    fn raspberry_pi(&self, rule: &ImportedRule) -> String {
+    /// A rule for Raspberry Pis before a rule that boots nothing: they get a reply without a line in the file.
+    fn raspberry_pi_rule(&self, rule: &ImportedRule) -> String {
         let conditions = self.facts.conditions(&rule.kind).unwrap_or_default();
-        let pis = &self.config.raspberry_pi_lines;
-        let of_another = conditions.contains_key("firmware") || !rule.archs.is_empty();
-        if pis.is_empty() || rule.action != RuleAction::Nothing || of_another {
+        let pi_lines = &self.config.raspberry_pi_lines;
+        let is_for_others = conditions.contains_key("firmware") || !rule.archs.is_empty();
+        if pi_lines.is_empty() || rule.action != RuleAction::Nothing || is_for_others {
             return String::new();
         }
-        let from = self.from(&pis.iter().copied().collect());
+        let from = self.line_comment(&pi_lines.iter().copied().collect());
         let mut text = format!("\n[[rule]]{from}\nname = \"Raspberry Pi\"\nfirmware = [\"raspberry-pi\"]\n");
         for (key, values) in conditions {
             writeln!(text, "{key} = {}", toml_list(values)).ok();
@@ -151,34 +156,34 @@ impl Writer<'_> {
         text + "profile = \"menu\"\n"
     }
 
-    /// So are machines that boot over IPv6.
-    fn over_ipv6(&self) -> String {
+    /// A rule for machines that boot over IPv6: they also get a reply without a line in the file.
+    fn ipv6_rule(&self) -> String {
         let boots = &self.config.ipv6_boot_lines;
         if boots.is_empty() {
             return String::new();
         }
-        let from = self.from(&boots.iter().copied().collect());
+        let from = self.line_comment(&boots.iter().copied().collect());
         format!("\n[[rule]]{from}\nname = \"IPv6\"\nsubnet = [\"::/0\"]\nprofile = \"menu\"\n")
     }
 
-    /// The tags, the architectures where another rule has the same tags, else a number.
-    fn free_rule_name(&mut self, rule: &ImportedRule) -> String {
-        let tags = self.rule_name(&rule.kind);
-        let archs: Vec<String> = rule.archs.iter().map(|arch| id(arch.0)).collect();
+    /// A unique name: the tags; with architectures if another rule has the same tags; else with a number.
+    fn unique_rule_name(&mut self, rule: &ImportedRule) -> String {
+        let tags = self.tag_names(&rule.kind);
+        let archs: Vec<String> = rule.archs.iter().map(|arch| arch_id(arch.0)).collect();
         let with_archs =
             [tags.clone()].into_iter().chain(archs).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         let numbered = (2..).map(|number| format!("{with_archs} {number}"));
-        let mut wishes = [tags.clone(), with_archs.clone()].into_iter().chain(numbered);
-        let name = wishes.find(|name| !self.rule_names.contains(name)).unwrap_or_default();
+        let mut candidates = [tags.clone(), with_archs.clone()].into_iter().chain(numbered);
+        let name = candidates.find(|name| !self.rule_names.contains(name)).unwrap_or_default();
         if !tags.is_empty() || !rule.archs.is_empty() {
             self.rule_names.insert(name.clone());
         }
         name
     }
 
-    /// The tags by which dnsmasq knew these machines.
-    fn rule_name(&self, kind: &MachineKind) -> String {
-        let of_test = |index: &usize| {
+    /// The tags that dnsmasq sets for these machines.
+    fn tag_names(&self, kind: &MachineKind) -> String {
+        let test_tag = |index: &usize| {
             let test = &self.facts.tests[*index];
             let mark = self.config.tag_matches.iter().find(|mark| mark.test == *test);
             match (mark, test) {
@@ -187,16 +192,16 @@ impl Writer<'_> {
                 _ => String::new(),
             }
         };
-        let of_group = kind.group.map(|group| {
+        let group_tags = kind.group.map(|group| {
             let sets: Vec<_> = self.facts.groups[group].set_tags.iter().cloned().collect();
             if sets.is_empty() { "known".to_owned() } else { sets.join(" ") }
         });
-        let mut tags: Vec<String> = kind.tests.iter().map(of_test).chain(of_group).collect();
+        let mut tags: Vec<String> = kind.tests.iter().map(test_tag).chain(group_tags).collect();
         tags.dedup();
         tags.join(" ")
     }
 
-    /// The name of the profile that gives it; it is written where it is new.
+    /// The name of the profile for this rule, which is written if it is new.
     fn profile(&mut self, rule: &ImportedRule) -> String {
         match &rule.action {
             RuleAction::Deny | RuleAction::Nothing => return "nothing".into(),
@@ -207,24 +212,24 @@ impl Writer<'_> {
                 }
             }
         }
-        let wish = match (self.rule_name(&rule.kind), &rule.action) {
+        let preferred_name = match (self.tag_names(&rule.kind), &rule.action) {
             (tags, RuleAction::Menu(_, codes)) if tags.is_empty() => match codes[..] {
-                [code] => format!("{} choice", id(code)),
+                [code] => format!("{} choice", arch_id(code)),
                 _ => "choice".into(),
             },
             (tags, _) if tags.is_empty() => "default".into(),
             (tags, _) => tags,
         };
-        let name = self.names.take(&rule.action, &wish);
-        let from = self.from(&rule.lines);
+        let name = self.names.take(&rule.action, &preferred_name);
+        let from = self.line_comment(&rule.lines);
         let table = match &rule.action {
             RuleAction::Url(url) => format!("\n[profile.{name}]{from}\nscript = {}\n", toml_string(url)),
-            RuleAction::Files(files, others) => {
-                let keys = self.loaders(files, others.as_ref(), &rule.lines);
-                let none = keys.lines().all(|line| line.starts_with('#'));
-                let table = if none { "]" } else { ".loaders]" };
-                let nothing = if none { "boot = \"nothing\"\n" } else { "" };
-                format!("\n[profile.{name}{table}{from}\n{nothing}{keys}")
+            RuleAction::Files(files, default) => {
+                let keys = self.loaders(files, default.as_ref(), &rule.lines);
+                let has_no_loader = keys.lines().all(|line| line.starts_with('#'));
+                let table = if has_no_loader { "]" } else { ".loaders]" };
+                let boot_key = if has_no_loader { "boot = \"nothing\"\n" } else { "" };
+                format!("\n[profile.{name}{table}{from}\n{boot_key}{keys}")
             }
             RuleAction::Menu(menu, codes) => self.menu(&name, menu, codes, rule),
             RuleAction::Deny | RuleAction::Nothing | RuleAction::LocalDisk => String::new(),
@@ -236,49 +241,49 @@ impl Writer<'_> {
     fn loaders(
         &mut self,
         files: &BTreeMap<u16, (String, FileServer)>,
-        others: Option<&(String, FileServer)>,
+        default: Option<&(String, FileServer)>,
         lines: &BTreeSet<LineId>,
     ) -> String {
         let mut text = String::new();
-        let each = files.iter().map(|(code, file)| (id(*code), file));
-        for (key, (name, server)) in each.chain(others.map(|file| ("default".to_owned(), file))) {
-            let ours = *server == FileServer::ThisServer && !name.contains("://");
-            let name = self.name(name, *server, lines);
-            // A file for every other architecture is for an iPXE, too, and need not be a program.
-            let unfit = Arch::from_id(&key).filter(|_| ours).and_then(|arch| self.unfit(&name, arch));
-            let off = if unfit.is_some() { "# " } else { "" };
-            writeln!(text, "{off}{key} = {}", toml_string(&name)).ok();
-            if let Some(why) = unfit {
-                writeln!(text, "#   {}", one_line(&why)).ok();
-                let of_file: Vec<LineId> =
+        let by_arch = files.iter().map(|(code, file)| (arch_id(*code), file));
+        for (key, (name, server)) in by_arch.chain(default.map(|file| ("default".to_owned(), file))) {
+            let is_local = *server == FileServer::ThisServer && !name.contains("://");
+            let name = self.file_name(name, *server, lines);
+            // The default file may be a script for iPXE, so it need not be a program.
+            let problem = Arch::from_id(&key).filter(|_| is_local).and_then(|arch| self.unfit(&name, arch));
+            let comment = if problem.is_some() { "# " } else { "" };
+            writeln!(text, "{comment}{key} = {}", toml_string(&name)).ok();
+            if let Some(reason) = problem {
+                writeln!(text, "#   {}", one_line(&reason)).ok();
+                let file_lines: Vec<LineId> =
                     lines.iter().copied().filter(|line| self.names_file(*line, &name, &key)).collect();
-                self.fates.extend(of_file.into_iter().map(|line| (line, LineOutcome::Unsupported(why.clone()))));
+                self.outcomes.extend(file_lines.into_iter().map(|line| (line, LineOutcome::Unsupported(reason.clone()))));
             }
         }
         text
     }
 
-    /// Why the server would not start with this loader, if the boot directory is here to look into.
+    /// The reason why the server would not start with this loader, if the boot directory exists on this host.
     fn unfit(&self, name: &str, arch: Arch) -> Option<String> {
         if !self.root.is_dir() {
             return None;
         }
-        let why = loaders::incompatibility(&self.root.join(name), arch)?;
-        Some(format!("{name} cannot be offered for {arch}: {why}. The line is commented out"))
+        let reason = loaders::incompatibility(&self.root.join(name), arch)?;
+        Some(format!("{name} cannot be offered for {arch}: {reason}. The line is commented out"))
     }
 
-    /// Whether the line gives this file to machines of this architecture.
+    /// Whether the line names this file for this architecture.
     fn names_file(&self, line: LineId, name: &str, arch: &str) -> bool {
-        let of_another = |service: &PxeService| service.line == line && id(service.arch.base().0) != arch;
-        let names = self.lines[line].args().iter().any(|arg| arg.text.contains(name.trim_end_matches(".0")));
-        names && !self.config.services.iter().any(of_another)
+        let is_for_another_arch = |service: &PxeService| service.line == line && arch_id(service.arch.base().0) != arch;
+        let has_name = self.lines[line].args().iter().any(|arg| arg.text.contains(name.trim_end_matches(".0")));
+        has_name && !self.config.services.iter().any(is_for_another_arch)
     }
 
-    /// As this server, or another one, knows the file.
-    fn name(&mut self, name: &str, server: FileServer, lines: &BTreeSet<LineId>) -> String {
+    /// The name or the URL of the file.
+    fn file_name(&mut self, name: &str, server: FileServer, lines: &BTreeSet<LineId>) -> String {
         if name.len() > MAX_FILE_LENGTH && !name.contains("://") {
-            let why = format!("firmware takes names of {MAX_FILE_LENGTH} octets");
-            self.fates.extend(lines.iter().map(|line| (*line, LineOutcome::Unsupported(why.clone()))));
+            let reason = format!("the name is longer than the {MAX_FILE_LENGTH} octets that firmware supports");
+            self.outcomes.extend(lines.iter().map(|line| (*line, LineOutcome::Unsupported(reason.clone()))));
         }
         match server {
             _ if name.contains("://") => name.to_owned(),
@@ -289,28 +294,32 @@ impl Writer<'_> {
 
     fn menu(&mut self, name: &str, menu: &PxeMenu, codes: &[u16], rule: &ImportedRule) -> String {
         let mut items = String::new();
-        if menu.items.len() > MOST_ITEMS {
-            self.lose(rule, &format!("a menu has {MOST_ITEMS} items at most: firmware shows no more"));
+        if menu.items.len() > MAX_ITEMS {
+            self.mark_unsupported(
+                rule,
+                &format!("a menu has at most {MAX_ITEMS} items, because firmware shows no more"),
+            );
         }
-        for (title, does) in menu.items.iter().take(MOST_ITEMS) {
-            let title = self.fitting(title, rule);
-            let leads = match does {
+        for (title, does) in menu.items.iter().take(MAX_ITEMS) {
+            let title = self.printable(title, rule);
+            let target = match does {
                 ServiceAction::LocalDisk => "profile = \"local-disk\"".into(),
                 ServiceAction::BootServer(kind, Some(address)) => format!("type = {kind}, server = \"{address}\""),
                 ServiceAction::BootServer(kind, None) => format!("type = {kind}"),
                 ServiceAction::File(file, server) => {
                     let files = codes.iter().map(|code| (*code, (file.clone(), *server))).collect();
                     let lines = self.config.services.iter().filter(|service| rule.lines.contains(&service.line));
-                    let of_item = lines.filter(|service| service.title == title).map(|service| service.line).collect();
+                    let item_lines =
+                        lines.filter(|service| service.title == title).map(|service| service.line).collect();
                     let gives = RuleAction::Files(files, None);
-                    let of_item = ImportedRule { action: gives, lines: of_item, ..rule.clone() };
-                    format!("profile = {}", toml_string(&self.item_profile(&of_item, &title)))
+                    let item_rule = ImportedRule { action: gives, lines: item_lines, ..rule.clone() };
+                    format!("profile = {}", toml_string(&self.item_profile(&item_rule, &title)))
                 }
             };
-            writeln!(items, "  {{ title = {}, {leads} }},", toml_string(&title)).ok();
+            writeln!(items, "  {{ title = {}, {target} }},", toml_string(&title)).ok();
         }
-        let prompt = toml_string(&self.fitting(&menu.prompt, rule));
-        let from = self.from(&rule.lines);
+        let prompt = toml_string(&self.printable(&menu.prompt, rule));
+        let from = self.line_comment(&rule.lines);
         let timeout = menu.timeout;
         format!("\n[profile.{name}.menu]{from}\nprompt = {prompt}\ntimeout = {timeout}\nitems = [\n{items}]\n")
     }
@@ -322,26 +331,29 @@ impl Writer<'_> {
         let name = self.names.take(&rule.action, &title.to_lowercase());
         let RuleAction::Files(files, _) = &rule.action else { return name };
         let keys = self.loaders(files, None, &rule.lines);
-        let (from, title) = (self.from(&rule.lines), toml_string(title));
+        let (from, title) = (self.line_comment(&rule.lines), toml_string(title));
         write!(self.profiles, "\n[profile.{name}]{from}\ntitle = {title}\n[profile.{name}.loaders]\n{keys}").ok();
         name
     }
 
-    /// What firmware can show.
-    fn fitting(&mut self, text: &str, rule: &ImportedRule) -> String {
-        let shown = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
-        let fitting: String = text.chars().take(LONGEST_TEXT).map(shown).collect();
-        if fitting != text {
-            self.lose(rule, &format!("of a text, firmware is shown {LONGEST_TEXT} characters of ASCII"));
+    /// The text in the characters that firmware can show. A change is recorded as an outcome.
+    fn printable(&mut self, text: &str, rule: &ImportedRule) -> String {
+        let replace_unprintable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+        let printed: String = text.chars().take(MAX_TEXT_LENGTH).map(replace_unprintable).collect();
+        if printed != text {
+            self.mark_unsupported(
+                rule,
+                &format!("texts for firmware are limited to {MAX_TEXT_LENGTH} ASCII characters"),
+            );
         }
-        fitting
+        printed
     }
 
-    fn lose(&mut self, rule: &ImportedRule, why: &str) {
-        self.fates.extend(rule.lines.iter().map(|line| (*line, LineOutcome::Unsupported(why.to_owned()))));
+    fn mark_unsupported(&mut self, rule: &ImportedRule, reason: &str) {
+        self.outcomes.extend(rule.lines.iter().map(|line| (*line, LineOutcome::Unsupported(reason.to_owned()))));
     }
 
-    /// The hosts that have a name, for templates and for logs.
+    /// `[machine.NAME]` tables for hosts with a name, for templates and logs.
     fn machines(&mut self) -> String {
         let mut text = String::new();
         let mut taken = BTreeSet::new();
@@ -351,7 +363,7 @@ impl Writer<'_> {
             let in_group = self.facts.groups.iter().any(|group| group.lines.contains(&host.line));
             let Some(name) = host.name.as_ref().filter(|_| !macs.is_empty()) else {
                 if !in_group {
-                    self.fates.push((host.line, LineOutcome::Unneeded("it decides nothing of what a machine boots".into())));
+                    self.outcomes.push((host.line, LineOutcome::Unneeded("it does not affect what a machine boots".into())));
                 }
                 continue;
             };
@@ -364,16 +376,16 @@ impl Writer<'_> {
     }
 }
 
-impl Names {
-    fn take(&mut self, gives: &RuleAction, wish: &str) -> String {
-        let name = unique_name(wish, |name| BUILT_IN.contains(&name) || self.taken.contains(name));
+impl ProfileNames {
+    fn take(&mut self, gives: &RuleAction, preferred_name: &str) -> String {
+        let name = unique_name(preferred_name, |name| BUILT_IN.contains(&name) || self.taken.contains(name));
         self.taken.insert(name.clone());
         self.known.insert(gives.clone(), name.clone());
         one_line(&name)
     }
 }
 
-/// The word for an architecture.
-fn id(code: u16) -> String {
+/// The keyword of an architecture.
+fn arch_id(code: u16) -> String {
     Arch(code).info().map_or_else(|| code.to_string(), |row| row.id.to_owned())
 }

@@ -1,78 +1,72 @@
-//! The options of dnsmasq that are no business of a boot server, by the reason for which they go.
+//! The dnsmasq options that are never imported, with the reasons.
 
 use super::super::output::LineOutcome;
 
-/// Why a line by this key is not imported, if that is so whatever it says.
+/// The outcome of a line with this key, if it is the same for every value.
 pub fn outcome(key: &str) -> Option<LineOutcome> {
-    let needless = NEEDLESS.iter().find(|(known, _)| *known == key);
-    let lost = LOST.iter().find(|(known, _)| *known == key);
-    let group = [(DNS, NO_DNS), (ADDRESSES, NO_ADDRESSES), (PROCESS, NO_PROCESS)];
-    needless
-        .map(|(_, why)| LineOutcome::Unneeded((*why).into()))
-        .or_else(|| lost.map(|(_, why)| LineOutcome::Unsupported((*why).into())))
-        .or_else(|| group.iter().find(|(keys, _)| keys.contains(&key)).map(|(_, why)| LineOutcome::Grouped(why)))
+    let unneeded = UNNEEDED.iter().find(|(known, _)| *known == key);
+    let unsupported = UNSUPPORTED.iter().find(|(known, _)| *known == key);
+    let groups = [(DNS, NO_DNS_REASON), (ADDRESSES, NO_ADDRESSES_REASON), (PROCESS, NO_PROCESS_REASON)];
+    unneeded
+        .map(|(_, reason)| LineOutcome::Unneeded((*reason).into()))
+        .or_else(|| unsupported.map(|(_, reason)| LineOutcome::Unsupported((*reason).into())))
+        .or_else(|| groups.iter().find(|(keys, _)| keys.contains(&key)).map(|(_, reason)| LineOutcome::Grouped(reason)))
 }
 
 /// Every key that [`fate`] knows.
 pub fn keys() -> impl Iterator<Item = &'static str> {
-    let pairs = NEEDLESS.iter().chain(LOST).map(|(key, _)| *key);
+    let pairs = UNNEEDED.iter().chain(UNSUPPORTED).map(|(key, _)| *key);
     pairs.chain([DNS, ADDRESSES, PROCESS].into_iter().flatten().copied())
 }
 
-const NO_DNS: &str = "for this is no DNS server";
-const NO_ADDRESSES: &str = "for addresses and names come from the DHCP server";
-const NO_PROCESS: &str = "for they are about the dnsmasq process, its log and its scripts";
+const NO_DNS_REASON: &str = "because this is not a DNS server";
+const NO_ADDRESSES_REASON: &str = "because addresses and names come from the DHCP server";
+const NO_PROCESS_REASON: &str = "because they concern the dnsmasq process, its log and its scripts";
 
-const NEEDLESS: &[(&str, &str)] = &[
-    ("addn-hosts", "servers that are named by it are written down with their addresses"),
-    ("bind-interfaces", "the interfaces that are not served are left alone anyway"),
-    ("bind-dynamic", "interfaces that come and go are noticed anyway"),
-    ("conf-file", "what it includes was imported with it"),
-    ("dhcp-no-override", "names are sent in the field that every firmware reads"),
-    ("dhcp-authoritative", "addresses are the other DHCP server's business"),
-    ("conf-dir", "what it includes was imported with it"),
-    ("dhcp-broadcast", "offers are broadcast anyway, and 4011 is answered to where the question came from"),
+const UNNEEDED: &[(&str, &str)] = &[
+    ("addn-hosts", "the imported configuration contains the addresses of servers instead of their names"),
+    ("bind-interfaces", "the server leaves unserved interfaces alone anyway"),
+    ("bind-dynamic", "the server notices new and removed interfaces anyway"),
+    ("conf-file", "the included lines are imported"),
+    ("dhcp-no-override", "the server sends file names in the field that every firmware reads"),
+    ("dhcp-authoritative", "the DHCP server assigns the addresses"),
+    ("conf-dir", "the included lines are imported"),
+    ("dhcp-broadcast", "offers are broadcast anyway, and replies from port 4011 go to the sender of the request"),
+    ("tftp-no-fail", "it does not affect what machines boot; the boot directory must exist when the server starts"),
+    ("tftp-secure", "the service runs as its user, which owns no files: it serves only world-readable files"),
+    ("tftp-no-blocksize", "it affects only how files are sent: clients get the block size that they request"),
+    ("log-dhcp", "it affects only the log: -v logs more about every machine"),
+    ("quiet-tftp", "it affects only the log: files are logged only with -v"),
     (
-        "tftp-no-fail",
-        "what is booted does not depend on it; here the boot directory has to be there when the server starts",
+        "quiet-dhcp",
+        "it affects only the log: a machine is logged once in ten minutes, and `--log-level` reduces the log",
     ),
-    (
-        "tftp-secure",
-        "as a service we run as a user of our own, who owns no files: what is not for everybody to read is not served",
-    ),
-    (
-        "tftp-no-blocksize",
-        "it says how a file is sent, not which: clients are granted the block size that they ask for",
-    ),
-    ("log-dhcp", "it is about the log: -v says more of every machine"),
-    ("quiet-tftp", "it is about the log: files are told of with -v only"),
-    ("quiet-dhcp", "it is about the log: a machine is told of once in ten minutes, and `--log-level` makes it less"),
 ];
 
-const LOST: &[(&str, &str)] = &[
-    ("tftp-mtu", "the interface's own MTU is the ceiling of a block"),
+const UNSUPPORTED: &[(&str, &str)] = &[
+    ("tftp-mtu", "the MTU of the interface limits the block size"),
     (
         "tftp-unique-root",
-        "the boot directory is the same for all: templates and profiles say what differs between machines",
+        "all machines share the boot directory: use templates and profiles for differences between machines",
     ),
-    ("dhcp-reply-delay", "answers are not delayed"),
-    ("dhcp-relay", "this is no relay"),
-    ("dhcp-proxy", "relays are answered at their address"),
-    ("dhcp-alternate-port", "the ports are 67 and 4011, where firmware looks"),
-    ("except-interface", "`interfaces` lists those that are served; it has no exceptions"),
-    ("no-dhcp-interface", "`interfaces` lists those that are served; it has no exceptions"),
-    ("no-dhcpv4-interface", "`interfaces` lists those that are served; it has no exceptions"),
-    ("bridge-interface", "the bridge is served, not its aliases"),
-    ("shared-network", "an interface is served with all of its networks"),
-    ("read-ethers", "/etc/ethers is not read: describe the machines in this file or in machine files"),
+    ("dhcp-reply-delay", "replies are not delayed"),
+    ("dhcp-relay", "this is not a relay"),
+    ("dhcp-proxy", "the server replies to the address of the relay"),
+    ("dhcp-alternate-port", "the ports are always 67 and 4011, which firmware uses"),
+    ("except-interface", "exceptions are not supported: list the interfaces to serve in `interfaces`"),
+    ("no-dhcp-interface", "exceptions are not supported: list the interfaces to serve in `interfaces`"),
+    ("no-dhcpv4-interface", "exceptions are not supported: list the interfaces to serve in `interfaces`"),
+    ("bridge-interface", "the server serves the bridge, not its aliases"),
+    ("shared-network", "the server serves all networks of an interface"),
+    ("read-ethers", "/etc/ethers is not imported: describe the machines in this file or in machine files"),
     ("dhcp-optsfile", "DHCP options come from the DHCP server"),
     ("dhcp-optsdir", "DHCP options come from the DHCP server"),
-    ("dhcp-hostsdir", "describe the machines in machine files, which are read again when they change"),
-    ("dhcp-name-match", "machines that boot say no name"),
-    ("dhcp-remoteid", "rules know a relay's circuit id, not its remote id"),
-    ("dhcp-subscrid", "rules know a relay's circuit id, not its subscriber id"),
-    ("conf-script", "scripts are not run: import what it prints"),
-    ("dhcp-option-pxe", "no further options are sent: firmware needs none, and misreads some"),
+    ("dhcp-hostsdir", "describe the machines in machine files, which the server reloads when they change"),
+    ("dhcp-name-match", "boot clients send no host name"),
+    ("dhcp-remoteid", "rules can test a relay's circuit id, not its remote id"),
+    ("dhcp-subscrid", "rules can test a relay's circuit id, not its subscriber id"),
+    ("conf-script", "scripts are not run: import the output of the script"),
+    ("dhcp-option-pxe", "the server sends no additional options: firmware needs none, and misreads some"),
 ];
 
 const DNS: &[&str] = &[

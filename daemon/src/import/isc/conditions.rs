@@ -1,14 +1,13 @@
-//! The conditions of ISC dhcpd as expressions. `Err`: the condition asks for something that no rule knows, and this is
-//! what.
+//! Parses the conditions of ISC dhcpd. `Err`: the reason why rules cannot test the condition.
 
 use super::super::expression::{Atom, Expr, Field, Grammar, UNSUPPORTED_FACT, FieldSlice, FormattedMac, field_equals, field_exists};
 use super::tokens::IscToken;
 
-/// The option definitions of the file: name and code, the name with its space.
+/// The options that the file defines: name (with its option space) and code.
 pub type OptionNames = Vec<(String, u8)>;
 
-/// What dhcpd itself calls the options that matter.
-const BUILT_IN: [(&str, u8); 8] = [
+/// dhcpd's names of the options that matter for network boot.
+const BUILT_IN_NAMES: [(&str, u8); 8] = [
     ("vendor-class-identifier", 60),
     ("dhcp-client-identifier", 61),
     ("user-class", 77),
@@ -19,54 +18,58 @@ const BUILT_IN: [(&str, u8); 8] = [
     ("tftp-server-name", 66),
 ];
 
+/// The code of the option with this name.
 pub fn option_code(names: &OptionNames, word: &str) -> Option<u8> {
-    let of_file = names.iter().rev().find(|(name, _)| name == word).map(|(_, code)| *code);
+    let from_file = names.iter().rev().find(|(name, _)| name == word).map(|(_, code)| *code);
     let number = || word.strip_prefix("unknown-").or(word.strip_prefix("option-"))?.parse().ok();
-    let of_ipxe = ["ipxe.", "gpxe."].iter().any(|space| word.starts_with(space)).then_some(175);
-    of_file
-        .or(of_ipxe)
-        .or_else(|| BUILT_IN.iter().find(|(name, _)| *name == word).map(|(_, code)| *code))
+    let ipxe_space = ["ipxe.", "gpxe."].iter().any(|space| word.starts_with(space)).then_some(175);
+    from_file
+        .or(ipxe_space)
+        .or_else(|| BUILT_IN_NAMES.iter().find(|(name, _)| *name == word).map(|(_, code)| *code))
         .or_else(number)
 }
 
+/// Parses conditions of a file.
 pub struct IscConditions<'a> {
+    /// The options that the file defines.
     pub names: &'a OptionNames,
 }
 
-/// A value of the language.
-enum Value {
+/// A data expression (dhcp-eval(5)).
+enum Datum {
     Part(FieldSlice),
     Written(FormattedMac),
     Octets(Vec<u8>),
 }
 
-struct Reader<'a> {
+struct IscConditionParser<'a> {
     tokens: &'a [IscToken],
     at: usize,
-    of: &'a IscConditions<'a>,
+    context: &'a IscConditions<'a>,
     depth: usize,
 }
 
 impl IscConditions<'_> {
+    /// Parses a whole condition.
     pub fn parse(&self, tokens: &[IscToken]) -> Result<Expr, String> {
-        let mut reader = Reader { tokens, at: 0, of: self, depth: 0 };
-        let expr = reader.parse_or()?;
-        match tokens.get(reader.at) {
-            Some(token) => Err(format!("`{}` is not understood there", token.word())),
-            None => Ok(of_programs(expr)),
+        let mut parser = IscConditionParser { tokens, at: 0, context: self, depth: 0 };
+        let expr = parser.parse_or()?;
+        match tokens.get(parser.at) {
+            Some(token) => Err(format!("`{}` is not supported here", token.word())),
+            None => Ok(resolve_user_class(expr)),
         }
     }
 
-    /// What a class is matched by, for its subclasses: the field.
+    /// The field of `match FIELD`, by which subclasses select machines.
     pub fn parse_field(&self, tokens: &[IscToken]) -> Result<FieldSlice, String> {
-        let mut reader = Reader { tokens, at: 0, of: self, depth: 0 };
-        match reader.value()? {
-            Value::Part(part) => Ok(part),
+        let mut parser = IscConditionParser { tokens, at: 0, context: self, depth: 0 };
+        match parser.value()? {
+            Datum::Part(part) => Ok(part),
             _ => Err(UNSUPPORTED_FACT.into()),
         }
     }
 
-    /// What a class is spawned by: machines in which it has a value are in the class.
+    /// The condition of `spawn with FIELD`: the machine sends that field.
     pub fn parse_spawn(&self, tokens: &[IscToken]) -> Result<Expr, String> {
         let part = self.parse_field(tokens)?;
         match part.field {
@@ -76,35 +79,35 @@ impl IscConditions<'_> {
     }
 }
 
-/// The octets that a subclass names: a text, or a hardware address with its type in front.
+/// The octets that a subclass matches: a text, or a hardware address after its type.
 pub fn subclass_octets(token: &IscToken) -> Option<Vec<u8>> {
-    if token.quoted { Some(token.text.clone()) } else { hex(token.word()) }
+    if token.quoted { Some(token.text.clone()) } else { parse_hex(token.word()) }
 }
 
-fn hex(word: &str) -> Option<Vec<u8>> {
+fn parse_hex(word: &str) -> Option<Vec<u8>> {
     let word = word.strip_prefix("0x").unwrap_or(word);
     word.split([':', '-']).map(|octet| u8::from_str_radix(octet, 16).ok()).collect()
 }
 
-impl Grammar for Reader<'_> {
+impl Grammar for IscConditionParser<'_> {
     fn accept(&mut self, word: &str) -> bool {
-        let there = self.peek(word);
-        self.at += usize::from(there);
-        there
+        let matches = self.peek(word);
+        self.at += usize::from(matches);
+        matches
     }
 
     fn parse_fact(&mut self) -> Result<Expr, String> {
         if self.accept("exists") {
             let word = self.tokens.get(self.at).map_or(String::new(), |token| token.word().to_ascii_lowercase());
             self.at += 1;
-            let code = option_code(self.of.names, &word);
+            let code = option_code(self.context.names, &word);
             return match code {
                 Some(77) => Ok(any_user_class()),
                 code => code.and_then(|code| field_exists(Field::Option(code))).ok_or_else(|| UNSUPPORTED_FACT.into()),
             };
         }
         if self.accept("extract-int") {
-            return self.integer();
+            return self.extract_int();
         }
         let left = self.value()?;
         let negated = self.accept("!=");
@@ -113,8 +116,8 @@ impl Grammar for Reader<'_> {
         }
         let right = self.value()?;
         let (part, value) = match (left, right) {
-            (Value::Part(part), Value::Octets(value)) | (Value::Octets(value), Value::Part(part)) => (part, value),
-            (Value::Written(written), Value::Octets(value)) | (Value::Octets(value), Value::Written(written)) => {
+            (Datum::Part(part), Datum::Octets(value)) | (Datum::Octets(value), Datum::Part(part)) => (part, value),
+            (Datum::Written(written), Datum::Octets(value)) | (Datum::Octets(value), Datum::Written(written)) => {
                 written.parse_octets(std::str::from_utf8(&value).map_err(|_| UNSUPPORTED_FACT)?)?
             }
             _ => return Err(UNSUPPORTED_FACT.into()),
@@ -135,39 +138,39 @@ impl Grammar for Reader<'_> {
         if parts.len() == 1 {
             return Ok(parts.remove(0));
         }
-        // Where its value is asked for, the option is there.
-        let of_value = |part: &Expr| matches!(part, Expr::Atom(Atom::Ipxe | Atom::UserClass(_)));
-        if parts.iter().any(|part| of_value(part) && *part != any_user_class()) {
+        // A test of the option's value implies `exists`.
+        let is_value_test = |part: &Expr| matches!(part, Expr::Atom(Atom::Ipxe | Atom::UserClass(_)));
+        if parts.iter().any(|part| is_value_test(part) && *part != any_user_class()) {
             parts.retain(|part| *part != any_user_class());
         }
         Ok(Expr::And(parts))
     }
 }
 
-impl Reader<'_> {
+impl IscConditionParser<'_> {
     fn peek(&self, word: &str) -> bool {
         self.tokens.get(self.at).is_some_and(|token| token.is(word))
     }
 
-    fn value(&mut self) -> Result<Value, String> {
-        let token = self.tokens.get(self.at).ok_or("it ends too early")?;
+    fn value(&mut self) -> Result<Datum, String> {
+        let token = self.tokens.get(self.at).ok_or("the condition ends too early")?;
         self.at += 1;
         if token.quoted {
-            return Ok(Value::Octets(token.text.clone()));
+            return Ok(Datum::Octets(token.text.clone()));
         }
-        let whole = |field| Ok(Value::Part(FieldSlice { field, from: 0, length: None }));
+        let whole = |field| Ok(Datum::Part(FieldSlice { field, from: 0, length: None }));
         match token.word().to_ascii_lowercase().as_str() {
             "option" => {
                 let word = self.tokens.get(self.at).map_or(String::new(), |token| token.word().to_ascii_lowercase());
                 self.at += 1;
-                match option_code(self.of.names, &word) {
+                match option_code(self.context.names, &word) {
                     _ if word == "agent.circuit-id" => whole(Field::CircuitId),
                     Some(code) => whole(Field::Option(code)),
                     None => Err(UNSUPPORTED_FACT.into()),
                 }
             }
-            // Its first octet is the type.
-            "hardware" => Ok(Value::Part(FieldSlice { field: Field::Mac, from: 0, length: None })),
+            // Its first octet is the hardware type.
+            "hardware" => Ok(Datum::Part(FieldSlice { field: Field::Mac, from: 0, length: None })),
             "substring" => self.substring(),
             "lcase" | "ucase" => {
                 self.require("(")?;
@@ -175,7 +178,7 @@ impl Reader<'_> {
                 self.require(")")?;
                 Ok(value)
             }
-            "binary-to-ascii" => self.written(),
+            "binary-to-ascii" => self.binary_to_ascii(),
             "encode-int" => {
                 self.require("(")?;
                 let number: u32 = self.number()?.try_into().map_err(|_| UNSUPPORTED_FACT)?;
@@ -183,14 +186,14 @@ impl Reader<'_> {
                 let bits = self.number()?;
                 self.require(")")?;
                 let octets = number.to_be_bytes();
-                Ok(Value::Octets(octets[4 - (bits / 8).min(4)..].to_vec()))
+                Ok(Datum::Octets(octets[4 - (bits / 8).min(4)..].to_vec()))
             }
-            word => hex(word).map(Value::Octets).ok_or_else(|| UNSUPPORTED_FACT.into()),
+            word => parse_hex(word).map(Datum::Octets).ok_or_else(|| UNSUPPORTED_FACT.into()),
         }
     }
 
-    /// `extract-int(option arch, 16) = 7`, from behind its first word on.
-    fn integer(&mut self) -> Result<Expr, String> {
+    /// `extract-int(option arch, 16) = 7`, after its first word.
+    fn extract_int(&mut self) -> Result<Expr, String> {
         self.require("(")?;
         let value = self.parse_nested(Self::value)?;
         self.require(",")?;
@@ -201,14 +204,14 @@ impl Reader<'_> {
             return Err(UNSUPPORTED_FACT.into());
         }
         let number: u32 = self.number()?.try_into().map_err(|_| UNSUPPORTED_FACT)?;
-        let Value::Part(part) = value else { return Err(UNSUPPORTED_FACT.into()) };
+        let Datum::Part(part) = value else { return Err(UNSUPPORTED_FACT.into()) };
         let part = FieldSlice { length: Some(octets), ..part };
         let number = number.to_be_bytes();
         let expr = compare(part, &number[number.len() - octets.clamp(1, 4)..]).ok_or(UNSUPPORTED_FACT)?;
         Ok(if negated { expr.negate() } else { expr })
     }
 
-    fn substring(&mut self) -> Result<Value, String> {
+    fn substring(&mut self) -> Result<Datum, String> {
         self.require("(")?;
         let value = self.parse_nested(Self::value)?;
         self.require(",")?;
@@ -217,15 +220,15 @@ impl Reader<'_> {
         let length = self.number()?;
         self.require(")")?;
         match value {
-            Value::Part(FieldSlice { field, from: before, length: None }) => {
-                Ok(Value::Part(FieldSlice { field, from: before + from, length: Some(length) }))
+            Datum::Part(FieldSlice { field, from: offset, length: None }) => {
+                Ok(Datum::Part(FieldSlice { field, from: offset + from, length: Some(length) }))
             }
             _ => Err(UNSUPPORTED_FACT.into()),
         }
     }
 
-    /// `binary-to-ascii(16, 8, ":", substring(hardware, 1, 3))`, from behind its name on.
-    fn written(&mut self) -> Result<Value, String> {
+    /// `binary-to-ascii(16, 8, ":", substring(hardware, 1, 3))`, after its first word.
+    fn binary_to_ascii(&mut self) -> Result<Datum, String> {
         self.require("(")?;
         let base = self.number()?;
         self.require(",")?;
@@ -235,24 +238,24 @@ impl Reader<'_> {
         self.require(",")?;
         let value = self.parse_nested(Self::value)?;
         self.require(")")?;
-        let (16, 8, Value::Octets(mark)) = (base, width, mark) else { return Err(UNSUPPORTED_FACT.into()) };
+        let (16, 8, Datum::Octets(mark)) = (base, width, mark) else { return Err(UNSUPPORTED_FACT.into()) };
         let mark = String::from_utf8(mark).map_err(|_| UNSUPPORTED_FACT)?;
         match value {
-            Value::Part(part @ FieldSlice { field: Field::Mac, .. }) => {
-                Ok(Value::Written(FormattedMac { part, separator: mark, zero_padded: false, from: 0, length: None }))
+            Datum::Part(part @ FieldSlice { field: Field::Mac, .. }) => {
+                Ok(Datum::Written(FormattedMac { part, separator: mark, zero_padded: false, from: 0, length: None }))
             }
             _ => Err(UNSUPPORTED_FACT.into()),
         }
     }
 
     fn number(&mut self) -> Result<usize, String> {
-        let token = self.tokens.get(self.at).ok_or("it ends too early")?;
+        let token = self.tokens.get(self.at).ok_or("the condition ends too early")?;
         self.at += 1;
         token.word().parse().map_err(|_| UNSUPPORTED_FACT.to_owned())
     }
 }
 
-/// `hardware` begins with an octet for its type, which is 1 for Ethernet.
+/// The condition that the slice equals the value. `hardware` begins with an octet for its type: 1 is Ethernet.
 pub fn compare(part: FieldSlice, value: &[u8]) -> Option<Expr> {
     match (part.field, part.from) {
         (Field::Mac, 0) => match value.split_first() {
@@ -266,17 +269,17 @@ pub fn compare(part: FieldSlice, value: &[u8]) -> Option<Expr> {
     }
 }
 
-/// `exists user-class`, until it is known whether its value is asked for as well.
+/// Stands for `exists user-class` until the whole condition is parsed, which may also test the value.
 fn any_user_class() -> Expr {
     Expr::atom(Atom::UserClass(String::new()))
 }
 
-/// Firmware sends no user class: what sends any is taken for iPXE.
-fn of_programs(expr: Expr) -> Expr {
-    let all = |parts: Vec<Expr>| parts.into_iter().map(of_programs).collect();
+/// Replaces `exists user-class` by a test for iPXE: firmware sends no user class.
+fn resolve_user_class(expr: Expr) -> Expr {
+    let all = |parts: Vec<Expr>| parts.into_iter().map(resolve_user_class).collect();
     match expr {
         expr if expr == any_user_class() => Expr::atom(Atom::Ipxe),
-        Expr::Not(expr) => of_programs(*expr).negate(),
+        Expr::Not(expr) => resolve_user_class(*expr).negate(),
         Expr::And(parts) => Expr::And(all(parts)),
         Expr::Or(parts) => Expr::Or(all(parts)),
         expr => expr,

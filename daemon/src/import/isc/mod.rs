@@ -1,5 +1,5 @@
-//! ISC dhcpd's dhcpd.conf. dhcpd runs the statements of every block that a machine is in, from the widest to the
-//! narrowest: the file, its network, its classes, its host. What is set later wins.
+//! ISC dhcpd's `dhcpd.conf`. dhcpd runs the statements of every block that applies to a machine, from the widest to the
+//! narrowest: the file, the network, the classes, the host. The last assignment wins.
 
 mod conditions;
 mod tokens;
@@ -14,132 +14,136 @@ use conditions::{IscConditions, OptionNames, option_code, compare, subclass_octe
 use std::net::Ipv4Addr;
 use tokens::{IscStatement, IscToken, parse_statements};
 
-const ADDRESSES: &str = "for addresses, leases and DHCP options come from the DHCP server";
+const ADDRESSES: &str = "because addresses, leases and DHCP options come from the DHCP server";
 
+/// Translates the file to dnsmasq options.
 pub fn translate(source: &Source, here: &HostInfo) -> Result<Translation, Vec<Diagnostic>> {
     let statements = parse_statements(source).map_err(|error| vec![error])?;
-    let mut reader = Reader::new(source);
-    reader.definitions(&statements);
-    let mut scopes = Scopes::default();
-    let mut steps = reader.steps(&statements, &mut scopes, None);
-    let Scopes { subnets, classes, hosts, .. } = scopes;
+    let mut translator = IscTranslator::new(source);
+    translator.definitions(&statements);
+    let mut scopes = IscScopes::default();
+    let mut steps = translator.steps(&statements, &mut scopes, None);
+    let IscScopes { subnets, classes, hosts, .. } = scopes;
     steps.extend(subnets);
-    // Of the classes that a machine is in, dhcpd runs the first one last.
+    // dhcpd runs the first of a machine's classes last.
     steps.extend(classes.into_iter().rev());
-    let alone = reader.program.subnets.len() == 1;
-    steps.extend(reader.hosts(hosts));
-    if alone {
-        let (_, address, prefix) = reader.program.subnets[0];
-        let is_alone = &Atom::Subnet(address, prefix);
-        steps = steps.into_iter().map(|step| without_subnet(step, is_alone)).collect();
+    let has_one_subnet = translator.program.subnets.len() == 1;
+    steps.extend(translator.hosts(hosts));
+    if has_one_subnet {
+        let (_, address, prefix) = translator.program.subnets[0];
+        let only_subnet = &Atom::Subnet(address, prefix);
+        steps = steps.into_iter().map(|step| without_subnet(step, only_subnet)).collect();
     }
-    reader.program.steps = steps;
-    let Reader { program, translation, .. } = reader;
+    translator.program.steps = steps;
+    let IscTranslator { program, translation, .. } = translator;
     program.to_dnsmasq(("conditions", "filename"), source, here, translation)
 }
 
-/// With one network only, every machine that is answered is in it.
+/// Replaces the test for the only network by `true`: every machine that gets a reply is in it.
 fn without_subnet(step: ProgramStep, subnet: &Atom) -> ProgramStep {
     let ProgramStep::If(branches) = step else { return step };
-    let always = |(condition, steps): (Expr, Vec<ProgramStep>)| {
-        let is = condition == Expr::Atom(subnet.clone());
+    let simplify = |(condition, steps): (Expr, Vec<ProgramStep>)| {
+        let is_subnet_test = condition == Expr::Atom(subnet.clone());
         let steps = steps.into_iter().map(|step| without_subnet(step, subnet)).collect();
-        (if is { Expr::Const(true) } else { condition }, steps)
+        (if is_subnet_test { Expr::Const(true) } else { condition }, steps)
     };
-    ProgramStep::If(branches.into_iter().map(always).collect())
+    ProgramStep::If(branches.into_iter().map(simplify).collect())
 }
 
-/// The steps of each network or class, between those of what it stands in and those that follow its own.
-fn around(before: &[ProgramStep], members: Vec<ProgramStep>, behind: &[ProgramStep]) -> Vec<ProgramStep> {
-    let with = |(condition, steps): (Expr, Vec<ProgramStep>)| (condition, [before, &steps, behind].concat());
-    let one = |step| match step {
-        ProgramStep::If(branches) => ProgramStep::If(branches.into_iter().map(with).collect()),
+/// Adds the steps of the enclosing block before and after those of each network or class in it.
+fn around(before: &[ProgramStep], members: Vec<ProgramStep>, after: &[ProgramStep]) -> Vec<ProgramStep> {
+    let surround = |(condition, steps): (Expr, Vec<ProgramStep>)| (condition, [before, &steps, after].concat());
+    let add_around = |step| match step {
+        ProgramStep::If(branches) => ProgramStep::If(branches.into_iter().map(surround).collect()),
         step => step,
     };
-    members.into_iter().map(one).collect()
+    members.into_iter().map(add_around).collect()
 }
 
-/// Takes the `case VALUE:` or `default:` off that a statement begins with; the words of the value, none of `default`.
-fn label(words: &mut Vec<IscToken>) -> Option<Vec<IscToken>> {
+/// Removes a leading `case VALUE:` or `default:` from a statement. Returns the words of the value; none for `default`.
+fn take_case_label(words: &mut Vec<IscToken>) -> Option<Vec<IscToken>> {
     let is_case = words.first()?.is("case");
     let is_label = is_case || words[0].is("default") || words[0].is("default:");
     let end = words.iter().position(|word| !word.quoted && word.word().ends_with(':')).filter(|_| is_label)?;
-    let behind = words.split_off(end + 1);
-    let mut value = std::mem::replace(words, behind).split_off(usize::from(is_case));
+    let rest = words.split_off(end + 1);
+    let mut value = std::mem::replace(words, rest).split_off(usize::from(is_case));
     let last = value.last_mut()?;
     last.text.pop();
     value.retain(|word| is_case && !word.text.is_empty());
     Some(value)
 }
 
-/// Whether a block says what is booted: `case 1: filename "a";` does.
-fn says_boot(block: &[IscStatement]) -> bool {
-    let says = |statement: &IscStatement| statement.words.iter().any(|word| word.is("filename") || word.is("next-server"));
-    block.iter().any(|statement| says(statement) || says_boot(statement.block.as_deref().unwrap_or_default()))
+/// Whether a block sets a boot file or server, as `case 1: filename "a";` does.
+fn sets_boot(block: &[IscStatement]) -> bool {
+    let sets_file_or_server =
+        |statement: &IscStatement| statement.words.iter().any(|word| word.is("filename") || word.is("next-server"));
+    block
+        .iter()
+        .any(|statement| sets_file_or_server(statement) || sets_boot(statement.block.as_deref().unwrap_or_default()))
 }
 
-/// What is run behind the statements of the file itself.
+/// Steps that dhcpd runs after the statements of the file itself.
 #[derive(Default)]
-struct Scopes {
+struct IscScopes {
     subnets: Vec<ProgramStep>,
-    /// Those of the network around them, which are run behind its own statements.
+    /// Steps of the pools in the current network, which dhcpd runs after those of the network.
     pools: Vec<ProgramStep>,
     classes: Vec<ProgramStep>,
-    hosts: Vec<Host>,
+    hosts: Vec<IscHost>,
 }
 
-struct Host {
+struct IscHost {
     line: usize,
     name: String,
     macs: Vec<String>,
     steps: Vec<ProgramStep>,
-    /// The name of the group that it is in.
+    /// The name of its group.
     group: Option<String>,
 }
 
-struct Class {
+struct IscClass {
     name: String,
     condition: Expr,
-    /// What its subclasses are told apart by.
+    /// The field that its subclasses match.
     part: Option<FieldSlice>,
 }
 
-struct Reader<'a> {
+struct IscTranslator<'a> {
     source: &'a Source,
     lines: LineIndex,
     names: OptionNames,
-    classes: Vec<Class>,
+    classes: Vec<IscClass>,
     program: Program,
     translation: Translation,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> IscTranslator<'a> {
     fn new(source: &'a Source) -> Self {
         let translation = Translation { source_server: Some("ISC dhcpd"), ..Translation::default() };
         let (lines, program) = (LineIndex::new(&source.text), Program::default());
-        Reader { source, lines, names: Vec::new(), classes: Vec::new(), program, translation }
+        IscTranslator { source, lines, names: Vec::new(), classes: Vec::new(), program, translation }
     }
 
     fn line(&self, statement: &IscStatement) -> usize {
         self.lines.line_number(statement.offset())
     }
 
-    fn tell(&mut self, statement: &IscStatement, fate: LineOutcome) {
+    fn add_note(&mut self, statement: &IscStatement, fate: LineOutcome) {
         let line = self.line(statement);
-        let whole = self.lines.trimmed_line(&self.source.text, line);
+        let line_text = self.lines.trimmed_line(&self.source.text, line);
         let text = match fate {
             LineOutcome::Grouped(_) if statement.word(0) == "option" => statement.text(1),
             LineOutcome::Grouped(_) => statement.text(0),
-            _ => whole.to_owned(),
+            _ => line_text.to_owned(),
         };
         self.translation.notes.push(LineNote { location: format!("line {line}"), line: text, outcome: fate });
     }
 
-    fn lost(&mut self, statement: &IscStatement, why: impl Into<String>) {
-        self.tell(statement, LineOutcome::Unsupported(why.into()));
+    fn note_unsupported(&mut self, statement: &IscStatement, reason: impl Into<String>) {
+        self.add_note(statement, LineOutcome::Unsupported(reason.into()));
     }
 
-    /// Definitions of options and classes, which hold wherever they stand.
+    /// Collects definitions of options and classes, which apply to the whole file.
     fn definitions(&mut self, statements: &[IscStatement]) {
         for statement in statements {
             match statement.word(0).as_str() {
@@ -151,22 +155,22 @@ impl<'a> Reader<'a> {
                 "class" => self.class(statement),
                 _ => {}
             }
-            // A class may stand in a block, and its subclasses stand behind it.
+            // A class may be in a block. Its subclasses follow it.
             self.definitions(statement.block.as_deref().unwrap_or_default());
         }
         for statement in statements.iter().filter(|statement| statement.word(0) == "subclass") {
             if let Some((class, condition)) = self.subclass(statement) {
-                let known = &mut self.classes[class].condition;
-                *known = Expr::Or(vec![std::mem::replace(known, Expr::Const(false)), condition]);
+                let class_condition = &mut self.classes[class].condition;
+                *class_condition = Expr::Or(vec![std::mem::replace(class_condition, Expr::Const(false)), condition]);
             }
         }
     }
 
     fn class(&mut self, statement: &IscStatement) {
         let name = statement.text(1);
-        let mut class = Class { name: name.clone(), condition: Expr::Const(false), part: None };
+        let mut class = IscClass { name: name.clone(), condition: Expr::Const(false), part: None };
         let conditions = IscConditions { names: &self.names };
-        let mut lost = None;
+        let mut unsupported = None;
         for inner in statement.block.iter().flatten().filter(|inner| ["match", "spawn"].contains(&&inner.word(0)[..])) {
             let read = match inner.word(1).as_str() {
                 "with" => conditions
@@ -175,18 +179,18 @@ impl<'a> Reader<'a> {
                 "if" => conditions.parse(&inner.words[2..]).map(|condition| class.condition = condition),
                 _ => conditions.parse_field(&inner.words[1..]).map(|part| class.part = Some(part)),
             };
-            lost = read.err().map(|why| (inner.clone(), why));
+            unsupported = read.err().map(|reason| (inner.clone(), reason));
         }
         if let Expr::Atom(atom) = &class.condition {
             self.program.fact_names.push((atom.clone(), name));
         }
         self.classes.push(class);
-        if let Some((inner, why)) = lost {
-            self.lost(&inner, format!("{why}: no machine is taken for one of this class"));
+        if let Some((inner, reason)) = unsupported {
+            self.note_unsupported(&inner, format!("{reason}: no machine is treated as a member of this class"));
         }
     }
 
-    /// The class that it is a part of, and what its machines are known by.
+    /// The index of its class, and the condition for its machines.
     fn subclass(&self, statement: &IscStatement) -> Option<(usize, Expr)> {
         let name = statement.text(1);
         let class = self.classes.iter().position(|class| class.name == name)?;
@@ -194,13 +198,13 @@ impl<'a> Reader<'a> {
         Some((class, compare(self.classes[class].part?, &value)?))
     }
 
-    /// The statements of a block, without those of the blocks in it that are run later.
-    fn steps(&mut self, statements: &[IscStatement], scopes: &mut Scopes, group: Option<&str>) -> Vec<ProgramStep> {
+    /// The steps of a block, without those of inner blocks that dhcpd runs later.
+    fn steps(&mut self, statements: &[IscStatement], scopes: &mut IscScopes, group: Option<&str>) -> Vec<ProgramStep> {
         let mut steps: Vec<ProgramStep> = Vec::new();
-        let mut may_go_on = false;
+        let mut next_may_continue_if = false;
         for statement in statements {
-            let goes_on = may_go_on;
-            may_go_on = matches!(statement.word(0).as_str(), "if" | "elsif") || statement.word(1) == "if";
+            let continues_if = next_may_continue_if;
+            next_may_continue_if = matches!(statement.word(0).as_str(), "if" | "elsif") || statement.word(1) == "if";
             match (statement.word(0).as_str(), &statement.block) {
                 ("if", Some(block)) => {
                     let branch = self.branch(statement, 1, block, scopes);
@@ -210,53 +214,56 @@ impl<'a> Reader<'a> {
                     let from = 1 + usize::from(statement.word(1) == "if");
                     let branch = self.branch(statement, from, block, scopes);
                     match steps.last_mut() {
-                        Some(ProgramStep::If(branches)) if goes_on => branches.push(branch),
-                        _ => self.lost(statement, "there is no `if` in front of it"),
+                        Some(ProgramStep::If(branches)) if continues_if => branches.push(branch),
+                        _ => self.note_unsupported(statement, "there is no `if` before it"),
                     }
                 }
                 ("subnet", Some(block)) => self.subnet(statement, block, scopes),
                 ("shared-network", Some(block)) => {
-                    let mut inner = Scopes::default();
-                    let own = self.steps(block, &mut inner, None);
-                    // Its statements are for each network in it.
-                    scopes.subnets.extend(around(&own, inner.subnets, &inner.pools));
+                    let mut inner = IscScopes::default();
+                    let inner_steps = self.steps(block, &mut inner, None);
+                    // Its statements apply to each network in it.
+                    scopes.subnets.extend(around(&inner_steps, inner.subnets, &inner.pools));
                     scopes.classes.extend(inner.classes);
                     scopes.hosts.extend(inner.hosts);
                 }
                 ("pool", Some(block)) => {
-                    let condition = self.members(block);
-                    // Whom it is for says nothing of who is answered at all.
+                    let condition = self.pool_condition(block);
+                    // The permissions of a pool select its machines. They do not deny service to others.
                     let is_permit = |statement: &IscStatement| ["allow", "deny"].contains(&&statement.word(0)[..]);
                     let rest: Vec<IscStatement> = block.iter().filter(|inner| !is_permit(inner)).cloned().collect();
-                    let own = self.steps(&rest, scopes, None);
-                    scopes.pools.push(ProgramStep::If(vec![(condition, own)]));
+                    let inner_steps = self.steps(&rest, scopes, None);
+                    scopes.pools.push(ProgramStep::If(vec![(condition, inner_steps)]));
                 }
                 ("group", Some(block)) => self.group(statement, block, scopes),
                 ("class", Some(block)) => {
-                    let own = self.steps(block, scopes, None);
+                    let inner_steps = self.steps(block, scopes, None);
                     let name = statement.text(1);
                     let condition = self.classes.iter().find(|class| class.name == name);
                     let condition = condition.map_or(Expr::Const(false), |class| class.condition.clone());
-                    scopes.classes.push(ProgramStep::If(vec![(condition, own)]));
+                    scopes.classes.push(ProgramStep::If(vec![(condition, inner_steps)]));
                 }
                 ("subclass", block) => {
-                    let own = self.steps(block.as_deref().unwrap_or_default(), scopes, None);
+                    let inner_steps = self.steps(block.as_deref().unwrap_or_default(), scopes, None);
                     match self.subclass(statement) {
-                        Some((_, condition)) => scopes.classes.push(ProgramStep::If(vec![(condition, own)])),
-                        None => self.lost(statement, super::expression::UNSUPPORTED_FACT),
+                        Some((_, condition)) => scopes.classes.push(ProgramStep::If(vec![(condition, inner_steps)])),
+                        None => self.note_unsupported(statement, super::expression::UNSUPPORTED_FACT),
                     }
                 }
                 ("host", Some(block)) => self.host(statement, block, scopes, group),
-                ("switch", Some(block)) if says_boot(block) => steps.push(self.switch(statement, block, scopes)),
-                (word, Some(block)) if says_boot(block) => {
+                ("switch", Some(block)) if sets_boot(block) => steps.push(self.switch(statement, block, scopes)),
+                (word, Some(block)) if sets_boot(block) => {
                     let line = self.line(statement);
-                    let note =
-                        format!("what `{word}` decides (line {line}) was not read, and it says what machines boot");
-                    self.translation.action_items.push(note);
-                    self.lost(statement, "it is not read: write it as `if`, `elsif` and `else`, and import again");
+                    let action =
+                        format!("line {line}: `{word}` is not imported, but it contains network boot settings");
+                    self.translation.action_items.push(action);
+                    self.note_unsupported(
+                        statement,
+                        "it is not supported: rewrite it with `if`, `elsif` and `else`, and import again",
+                    );
                 }
-                (_, Some(_)) => self.tell(statement, LineOutcome::Grouped(ADDRESSES)),
-                (_, None) => steps.extend(self.simple(statement)),
+                (_, Some(_)) => self.add_note(statement, LineOutcome::Grouped(ADDRESSES)),
+                (_, None) => steps.extend(self.simple_statement(statement)),
             }
         }
         steps
@@ -267,142 +274,143 @@ impl<'a> Reader<'a> {
         statement: &IscStatement,
         from: usize,
         block: &[IscStatement],
-        scopes: &mut Scopes,
+        scopes: &mut IscScopes,
     ) -> (Expr, Vec<ProgramStep>) {
-        self.decided(statement, statement.words.get(from..).unwrap_or_default(), block, scopes)
+        self.condition_and_steps(statement, statement.words.get(from..).unwrap_or_default(), block, scopes)
     }
 
-    /// What a machine has to be for a block, without words any, and what the block says.
-    fn decided(
+    /// The condition and the steps of a block. Without words, the condition always holds.
+    fn condition_and_steps(
         &mut self,
         statement: &IscStatement,
         words: &[IscToken],
         block: &[IscStatement],
-        scopes: &mut Scopes,
+        scopes: &mut IscScopes,
     ) -> (Expr, Vec<ProgramStep>) {
         let steps = self.steps(block, scopes, None);
         let conditions = IscConditions { names: &self.names };
-        let read = if words.is_empty() { Ok(Expr::Const(true)) } else { conditions.parse(words) };
-        let condition = read.unwrap_or_else(|why| {
+        let parsed = if words.is_empty() { Ok(Expr::Const(true)) } else { conditions.parse(words) };
+        let condition = parsed.unwrap_or_else(|reason| {
             if steps.is_empty() {
-                self.tell(statement, LineOutcome::Grouped(ADDRESSES));
+                self.add_note(statement, LineOutcome::Grouped(ADDRESSES));
             } else {
-                self.lost(statement, format!("{why}: what stands under this condition is for no machine here"));
+                self.note_unsupported(statement, format!("{reason}: no machine gets what this condition selects"));
             }
             Expr::Const(false)
         });
         (condition, steps)
     }
 
-    /// `switch (VALUE) { case 1: ...; break; default: ...; }`: a case goes on into the next one up to a `break`.
-    fn switch(&mut self, statement: &IscStatement, block: &[IscStatement], scopes: &mut Scopes) -> ProgramStep {
+    /// `switch (VALUE) { case 1: ...; break; default: ...; }`: without a `break`, a case continues with the next one.
+    fn switch(&mut self, statement: &IscStatement, block: &[IscStatement], scopes: &mut IscScopes) -> ProgramStep {
         let mut cases: Vec<(IscStatement, Vec<IscToken>, Vec<IscStatement>)> = Vec::new();
-        let mut open = 0;
+        let mut first_open = 0;
         for inner in block {
             let mut rest = inner.clone();
-            while let Some(value) = label(&mut rest.words) {
+            while let Some(value) = take_case_label(&mut rest.words) {
                 cases.push((inner.clone(), value, Vec::new()));
             }
             match rest.word(0).as_str() {
-                "break" => open = cases.len(),
-                _ => cases.iter_mut().skip(open).for_each(|(_, _, own)| own.push(rest.clone())),
+                "break" => first_open = cases.len(),
+                _ => cases.iter_mut().skip(first_open).for_each(|(_, _, statements)| statements.push(rest.clone())),
             }
         }
-        let asked = statement.words.get(2..statement.words.len().saturating_sub(1)).unwrap_or_default();
+        let value_words = statement.words.get(2..statement.words.len().saturating_sub(1)).unwrap_or_default();
         let equals = IscToken { text: b"=".to_vec(), quoted: false, span: 0..0 };
-        let asked: Vec<IscToken> = asked.iter().cloned().chain([equals]).collect();
-        // Wherever `default` stands, it is for the machines that no case is for.
+        let value_words: Vec<IscToken> = value_words.iter().cloned().chain([equals]).collect();
+        // `default` is for machines that no case matches, even if it is not the last one.
         cases.sort_by_key(|(_, value, _)| value.is_empty());
-        let branch = |(case, value, own): &(IscStatement, Vec<IscToken>, Vec<IscStatement>)| {
-            let words = if value.is_empty() { Vec::new() } else { [&asked[..], value].concat() };
-            self.decided(case, &words, own, scopes)
+        let branch = |(case, value, statements): &(IscStatement, Vec<IscToken>, Vec<IscStatement>)| {
+            let words = if value.is_empty() { Vec::new() } else { [&value_words[..], value].concat() };
+            self.condition_and_steps(case, &words, statements, scopes)
         };
         ProgramStep::If(cases.iter().map(branch).collect())
     }
 
-    fn subnet(&mut self, statement: &IscStatement, block: &[IscStatement], scopes: &mut Scopes) {
+    fn subnet(&mut self, statement: &IscStatement, block: &[IscStatement], scopes: &mut IscScopes) {
         let (address, mask) = (statement.text(1).parse::<Ipv4Addr>(), statement.text(3).parse::<Ipv4Addr>());
         let (Ok(address), Ok(mask)) = (address, mask) else {
-            return self.lost(statement, "a network is written `subnet 192.0.2.0 netmask 255.255.255.0`");
+            return self.note_unsupported(statement, "write the network as `subnet 192.0.2.0 netmask 255.255.255.0`");
         };
         let prefix = mask.to_bits().leading_ones() as u8;
         let line = self.line(statement);
         self.program.subnets.push((line, address, prefix));
-        let around_it = std::mem::take(&mut scopes.pools);
+        let outer_pools = std::mem::take(&mut scopes.pools);
         let mut steps = self.steps(block, scopes, None);
         steps.append(&mut scopes.pools);
-        scopes.pools = around_it;
+        scopes.pools = outer_pools;
         scopes.subnets.push(ProgramStep::If(vec![(Expr::atom(Atom::Subnet(address, prefix)), steps)]));
     }
 
-    /// A group's statements are for the networks in it, and for the classes and hosts in it, which dhcpd runs last. For
-    /// a machine in one of these networks they are not run again.
-    fn group(&mut self, statement: &IscStatement, block: &[IscStatement], scopes: &mut Scopes) {
+    /// The statements of a group apply to its networks, and to its classes and hosts, which dhcpd runs last. dhcpd does
+    /// not run them again for a machine in one of the networks.
+    fn group(&mut self, statement: &IscStatement, block: &[IscStatement], scopes: &mut IscScopes) {
         let line = self.line(statement);
         let name = match statement.text(1) {
             name if name.is_empty() => format!("group-{line}"),
             name => name,
         };
-        let mut inner = Scopes::default();
-        let own = self.steps(block, &mut inner, Some(&name));
+        let mut inner = IscScopes::default();
+        let group_steps = self.steps(block, &mut inner, Some(&name));
         let subnets =
             inner.subnets.iter().filter_map(|step| if let ProgramStep::If(branches) = step { Some(branches) } else { None });
         let mut branches: Vec<(Expr, Vec<ProgramStep>)> =
             subnets.flatten().map(|(subnet, _)| (subnet.clone(), Vec::new())).collect();
-        let of_members = if branches.is_empty() {
-            own.clone()
+        let member_steps = if branches.is_empty() {
+            group_steps.clone()
         } else {
-            branches.push((Expr::Const(true), own.clone()));
+            branches.push((Expr::Const(true), group_steps.clone()));
             vec![ProgramStep::If(branches)]
         };
         for host in inner.hosts {
-            scopes.hosts.push(Host { steps: [&of_members[..], &host.steps].concat(), ..host });
+            scopes.hosts.push(IscHost { steps: [&member_steps[..], &host.steps].concat(), ..host });
         }
-        scopes.subnets.extend(around(&own, inner.subnets, &[]));
-        scopes.classes.extend(around(&of_members, inner.classes, &[]));
+        scopes.subnets.extend(around(&group_steps, inner.subnets, &[]));
+        scopes.classes.extend(around(&member_steps, inner.classes, &[]));
     }
 
-    fn host(&mut self, statement: &IscStatement, block: &[IscStatement], scopes: &mut Scopes, group: Option<&str>) {
+    fn host(&mut self, statement: &IscStatement, block: &[IscStatement], scopes: &mut IscScopes, group: Option<&str>) {
         let (line, name) = (self.line(statement), statement.text(1));
         let mut macs = Vec::new();
         for inner in block.iter().filter(|inner| inner.word(0) == "hardware") {
             let text = inner.text(2);
             match parse_mac(&text) {
                 Some(mac) => macs.push(mac.map(|octet| format!("{octet:02x}")).join(":")),
-                None => self.lost(inner, format!("{text} is no MAC address")),
+                None => self.note_unsupported(inner, format!("{text} is not a MAC address")),
             }
         }
         let rest: Vec<IscStatement> = block.iter().filter(|inner| inner.word(0) != "hardware").cloned().collect();
-        let steps = self.steps(&rest, &mut Scopes::default(), None);
+        let steps = self.steps(&rest, &mut IscScopes::default(), None);
         if macs.is_empty() {
-            return self.lost(statement, "a machine that boots is known by its MAC address, and here is none");
+            return self
+                .note_unsupported(statement, "a boot client is identified by its MAC address, and this host has none");
         }
-        scopes.hosts.push(Host { line, name, macs, steps, group: group.map(str::to_owned) });
+        scopes.hosts.push(IscHost { line, name, macs, steps, group: group.map(str::to_owned) });
     }
 
-    /// Those that are given the same are one group.
-    fn hosts(&mut self, hosts: Vec<Host>) -> Vec<ProgramStep> {
+    /// Groups the hosts with the same boot settings.
+    fn hosts(&mut self, hosts: Vec<IscHost>) -> Vec<ProgramStep> {
         let mut groups: Vec<(Vec<ProgramStep>, HostGroup)> = Vec::new();
-        for Host { line, name, macs, steps, group } in hosts {
-            // Where a file is named does not matter, only which.
-            let same = |known: &Vec<ProgramStep>| plain(known) == plain(&steps);
+        for IscHost { line, name, macs, steps, group } in hosts {
+            // The line that names a file does not matter.
+            let is_same = |known: &Vec<ProgramStep>| without_lines(known) == without_lines(&steps);
             let member = (line, macs, name.clone());
-            match groups.iter_mut().find(|(known, _)| same(known)) {
+            match groups.iter_mut().find(|(known, _)| is_same(known)) {
                 Some((_, hosts)) => hosts.members.push(member),
                 None => groups.push((steps, HostGroup { name: group.unwrap_or(name), members: vec![member] })),
             }
         }
         let mut steps = Vec::new();
-        for (index, (own, hosts)) in groups.into_iter().enumerate() {
-            steps.push(ProgramStep::If(vec![(Expr::atom(Atom::Host(index)), own)]));
+        for (index, (host_steps, hosts)) in groups.into_iter().enumerate() {
+            steps.push(ProgramStep::If(vec![(Expr::atom(Atom::Host(index)), host_steps)]));
             self.program.host_groups.push(hosts);
         }
         steps
     }
 
-    /// `allow members of "x";`: the pool is for those of the class.
-    fn members(&mut self, block: &[IscStatement]) -> Expr {
-        let (mut allowed, mut all) = (Vec::new(), Vec::new());
+    /// The condition of a pool's permissions, such as `allow members of "x";`.
+    fn pool_condition(&mut self, block: &[IscStatement]) -> Expr {
+        let (mut allowed, mut conditions) = (Vec::new(), Vec::new());
         for statement in block {
             let condition = match (statement.word(1).as_str(), statement.word(2).as_str()) {
                 ("known-clients", _) => Expr::atom(Atom::Known),
@@ -416,16 +424,16 @@ impl<'a> Reader<'a> {
             };
             match statement.word(0).as_str() {
                 "allow" => allowed.push(condition),
-                _ => all.push(condition.negate()),
+                _ => conditions.push(condition.negate()),
             }
         }
         if !allowed.is_empty() {
-            all.push(Expr::Or(allowed));
+            conditions.push(Expr::Or(allowed));
         }
-        Expr::And(all)
+        Expr::And(conditions)
     }
 
-    fn simple(&mut self, statement: &IscStatement) -> Option<ProgramStep> {
+    fn simple_statement(&mut self, statement: &IscStatement) -> Option<ProgramStep> {
         let line = self.line(statement);
         let words = &statement.words;
         let option = (statement.word(0) == "option").then(|| option_code(&self.names, &statement.word(1))).flatten();
@@ -434,14 +442,20 @@ impl<'a> Reader<'a> {
             ("filename", _) | (_, Some(67)) => {
                 let value = value(&words[1 + usize::from(option.is_some())..]);
                 let [value] = value else {
-                    self.lost(statement, "a file name that is put together for each machine: write it as a template");
+                    self.note_unsupported(
+                        statement,
+                        "the file name is computed for each machine: write a template instead",
+                    );
                     return None;
                 };
                 return Some(ProgramStep::File(line, way, String::from_utf8_lossy(&value.text).into_owned()));
             }
             ("next-server", _) | (_, Some(66)) => {
                 let [name] = value(&words[1 + usize::from(option.is_some())..]) else {
-                    self.lost(statement, "the address of a server that is put together for each machine is not known");
+                    self.note_unsupported(
+                        statement,
+                        "the server is computed for each machine, so its address is not known here",
+                    );
                     return None;
                 };
                 let name = name.word();
@@ -449,60 +463,70 @@ impl<'a> Reader<'a> {
                     Ok(address) => {
                         return Some(ProgramStep::Server(way, Some(address).filter(|address| !address.is_unspecified())));
                     }
-                    Err(_) => self.lost(
+                    Err(_) => self.note_unsupported(
                         statement,
-                        format!("names of servers are not looked up: write the address of {name}, and import again"),
+                        format!("server names are not resolved: replace {name} by its address, and import again"),
                     ),
                 }
             }
             ("deny" | "ignore", _) if statement.word(1) == "booting" => return Some(ProgramStep::Deny(line)),
             (word @ ("allow" | "deny" | "ignore"), _) if statement.word(1) == "unknown-clients" => {
-                let own = if word == "allow" { ProgramStep::Allow } else { ProgramStep::Deny(line) };
-                return Some(ProgramStep::If(vec![(Expr::atom(Atom::Known).negate(), vec![own])]));
+                let step = if word == "allow" { ProgramStep::Allow } else { ProgramStep::Deny(line) };
+                return Some(ProgramStep::If(vec![(Expr::atom(Atom::Known).negate(), vec![step])]));
             }
             ("include", _) => {
                 let file = statement.text(1);
-                self.lost(statement, format!("it is not read: put the text of {file} in its place, and import again"));
+                self.note_unsupported(
+                    statement,
+                    format!("it is not imported: replace this line by the text of {file}, and import again"),
+                );
                 self.translation
                     .action_items
-                    .push(format!("{file} (line {line}) was not read, and may say what machines boot"));
+                    .push(format!("line {line}: {file} is not imported, but it may contain network boot settings"));
             }
             ("server-name", _) => {
-                self.tell(statement, LineOutcome::Changed("machines go by a server's address: its name is not sent".into()));
+                self.add_note(
+                    statement, LineOutcome::Changed("the server name is not sent: machines use the server's address".into()),
+                );
             }
             ("vendor-option-space" | "site-option-space", _) => {
-                self.tell(statement, LineOutcome::Unneeded("option 43 is made here as each firmware takes it".into()));
+                self.add_note(statement, LineOutcome::Unneeded("the server generates option 43 for each firmware".into()));
             }
             ("option", Some(60)) => {
-                self.tell(statement, LineOutcome::Unneeded("each firmware is told the class that it looks for".into()));
+                self.add_note(
+                    statement, LineOutcome::Unneeded("the server sends the class that each firmware expects".into()),
+                );
             }
             ("option", Some(209 | 210)) => {
-                self.lost(statement, "options 209 and 210 are not sent: PXELINUX takes the directory of its own file");
+                self.note_unsupported(
+                    statement,
+                    "options 209 and 210 are not sent: PXELINUX uses the directory of its loader",
+                );
             }
             ("option", _) if statement.word(2) == "code" => {}
             ("match" | "spawn", _) => {}
-            _ => self.tell(statement, LineOutcome::Grouped(ADDRESSES)),
+            _ => self.add_note(statement, LineOutcome::Grouped(ADDRESSES)),
         }
         None
     }
 }
 
-/// What stands behind the name: `option bootfile-name = "a";` is the same with `=` and without.
+/// The words after the name: `option bootfile-name = "a";` has the same meaning without `=`.
 fn value(words: &[IscToken]) -> &[IscToken] {
     let equals = usize::from(words.first().is_some_and(|word| word.is("=")));
     &words[equals..]
 }
 
-/// The steps without their lines.
-fn plain(steps: &[ProgramStep]) -> Vec<ProgramStep> {
-    let one = |step: &ProgramStep| match step {
+/// The steps without their line numbers.
+fn without_lines(steps: &[ProgramStep]) -> Vec<ProgramStep> {
+    let without_line = |step: &ProgramStep| match step {
         ProgramStep::File(_, way, file) => ProgramStep::File(0, *way, file.clone()),
         ProgramStep::Deny(_) => ProgramStep::Deny(0),
         ProgramStep::Allow => ProgramStep::Allow,
         ProgramStep::Server(way, server) => ProgramStep::Server(*way, *server),
         ProgramStep::If(branches) => {
-            ProgramStep::If(branches.iter().map(|(condition, steps)| (condition.clone(), plain(steps))).collect())
+            ProgramStep::If(branches.iter().map(|(condition, steps)| (condition.clone(), without_lines(steps))).collect())
         }
     };
-    steps.iter().map(one).collect()
+    steps.iter().map(without_line).collect()
 }

@@ -1,50 +1,60 @@
-//! ISC dhcpd's language, as words, and as statements: words up to `;`, or in front of a block.
+//! The tokens and statements of ISC dhcpd's language. A statement is a list of words up to `;` or a block.
 
 use crate::config::diagnostic::{Diagnostic, Source, Span};
 
+/// A word, a quoted string or a punctuation mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IscToken {
-    /// Without its quotes.
+    /// The octets, without quotes and escapes.
     pub text: Vec<u8>,
+    /// Whether it is a quoted string.
     pub quoted: bool,
+    /// Its place in the file.
     pub span: Span,
 }
 
+/// A statement.
 #[derive(Clone, Debug)]
 pub struct IscStatement {
+    /// The words up to `;` or `{`.
     pub words: Vec<IscToken>,
+    /// The statements in its block. `None`: it ends with `;`.
     pub block: Option<Vec<IscStatement>>,
 }
 
-/// A block in a block in a block: more deeply nobody writes.
-const DEEPEST: usize = 64;
+/// Limit of nested blocks; real files stay far below it.
+const MAX_DEPTH: usize = 64;
 
 impl IscToken {
+    /// Its text; empty if it is not UTF-8.
     pub fn word(&self) -> &str {
         std::str::from_utf8(&self.text).unwrap_or_default()
     }
 
+    /// Whether it is this keyword, in any case.
     pub fn is(&self, word: &str) -> bool {
         !self.quoted && self.word().eq_ignore_ascii_case(word)
     }
 }
 
 impl IscStatement {
+    /// The offset of its first word in the file.
     pub fn offset(&self) -> usize {
         self.words.first().map_or(0, |word| word.span.start)
     }
 
-    /// The word at this place, in small letters.
+    /// The word with this index, in lower case.
     pub fn word(&self, index: usize) -> String {
         self.words.get(index).map_or(String::new(), |word| word.word().to_ascii_lowercase())
     }
 
-    /// The text at this place as it is written.
+    /// The word with this index, as written.
     pub fn text(&self, index: usize) -> String {
         self.words.get(index).map_or(String::new(), |word| String::from_utf8_lossy(&word.text).into_owned())
     }
 }
 
+/// Parses the file.
 pub fn parse_statements(source: &Source) -> Result<Vec<IscStatement>, Diagnostic> {
     let tokens = tokens(source)?;
     let mut at = 0;
@@ -66,7 +76,7 @@ fn block(
         match mark {
             ";" if words.is_empty() => {}
             ";" => {
-                whole(source, &words)?;
+                check_complete(source, &words)?;
                 statements.push(IscStatement { words: std::mem::take(&mut words), block: None });
             }
             // `option NAME code 121 = array of { integer 8, ip-address };`
@@ -75,13 +85,13 @@ fn block(
                 words.extend_from_slice(&tokens[*at - 1..*at + length]);
                 *at += length;
             }
-            "{" if depth == DEEPEST => return Err(source.error(token.span.clone(), "blocks are nested too deeply")),
+            "{" if depth == MAX_DEPTH => return Err(source.error(token.span.clone(), "blocks are nested too deeply")),
             "{" => {
-                whole(source, &words)?;
+                check_complete(source, &words)?;
                 let block = block(source, tokens, at, Some(token), depth + 1)?;
                 statements.push(IscStatement { words: std::mem::take(&mut words), block: Some(block) });
             }
-            "}" if opened.is_none() => return Err(source.error(token.span.clone(), "a `}` without its `{`")),
+            "}" if opened.is_none() => return Err(source.error(token.span.clone(), "a `}` without a `{`")),
             "}" => match words.last() {
                 Some(word) => return Err(unfinished(source, word)),
                 None => return Ok(statements),
@@ -92,13 +102,13 @@ fn block(
     match (words.last(), opened) {
         (Some(word), _) => Err(unfinished(source, word)),
         (None, Some(open)) => {
-            Err(source.error(open.span.clone(), "a `{` that does not end").help("put a `}` behind the block"))
+            Err(source.error(open.span.clone(), "a block without a closing `}`").help("add a `}` after the block"))
         }
         (None, None) => Ok(statements),
     }
 }
 
-/// What opens a block. In a network or a host of this name, the word is a name.
+/// Keywords that open a block. After such a keyword, the word may also be the name of the block.
 const OPENERS: [&str; 12] = [
     "subnet",
     "subnet6",
@@ -114,7 +124,7 @@ const OPENERS: [&str; 12] = [
     "switch",
 ];
 
-/// Statements whose first word stands in no expression.
+/// Statements whose first word never occurs in an expression.
 const STATEMENTS: [&str; 16] = [
     "allow",
     "authoritative",
@@ -134,32 +144,32 @@ const STATEMENTS: [&str; 16] = [
     "vendor-option-space",
 ];
 
-/// What the language has in front of a value.
+/// Words that a value follows.
 const OPERATORS: [&str; 24] = [
     "(", ",", "=", "!=", "~=", "~~", "+", "-", "*", "/", "%", "&", "|", "^", "and", "or", "not", "if", "elsif", "with",
     "match", "return", "case", "~",
 ];
 
-/// `Err`: another statement begins within these words, or a word is left over, because a `;` is missing. dhcpd refuses
-/// the file then.
-fn whole(source: &Source, words: &[IscToken]) -> Result<(), Diagnostic> {
+/// Checks that the words are one statement. `Err`: another one begins within them, or a word is left over, because a
+/// `;` is missing; dhcpd refuses such a file.
+fn check_complete(source: &Source, words: &[IscToken]) -> Result<(), Diagnostic> {
     let Some(first) = words.first() else { return Ok(()) };
     let begins = |at: &usize| begins(source, words, *at);
     let end = (1..words.len()).find(begins).or_else(|| left_over(first, words));
     end.map_or(Ok(()), |end| Err(unfinished(source, &words[end - 1])))
 }
 
-/// Whether a statement begins at this word, which is not the first one.
+/// Whether a statement begins at this word. `at` is at least 1.
 fn begins(source: &Source, words: &[IscToken], at: usize) -> bool {
-    let (before, token) = (&words[at - 1], &words[at]);
+    let (previous, token) = (&words[at - 1], &words[at]);
     let is_one_of = |token: &IscToken, known: &[&str]| known.iter().any(|word| token.is(word));
-    // `case 1:` and `default:` stand in front of a statement.
-    let is_label = !before.quoted && before.word().ends_with(':');
-    if token.quoted || is_label || is_one_of(before, &OPERATORS) {
+    // `case 1:` and `default:` precede a statement.
+    let is_label = !previous.quoted && previous.word().ends_with(':');
+    if token.quoted || is_label || is_one_of(previous, &OPERATORS) {
         return false;
     }
     let next = words.get(at + 1);
-    let first_in_line = || source.text[before.span.end..token.span.start].contains('\n');
+    let is_first_in_line = || source.text[previous.span.end..token.span.start].contains('\n');
     match token.word().to_ascii_lowercase().as_str() {
         "filename" | "server-name" => next.is_some_and(|next| next.quoted),
         "next-server" => true,
@@ -168,13 +178,13 @@ fn begins(source: &Source, words: &[IscToken], at: usize) -> bool {
         "option" => at > 1,
         word if OPENERS.contains(&word) => {
             let is_name = at == 1 && is_one_of(&words[0], &OPENERS);
-            !is_name && !before.is("else") && (at > 1 || first_in_line())
+            !is_name && !previous.is("else") && (at > 1 || is_first_in_line())
         }
-        word => STATEMENTS.contains(&word) && first_in_line(),
+        word => STATEMENTS.contains(&word) && is_first_in_line(),
     }
 }
 
-/// The first word behind the only value that such a statement has.
+/// The index of the first word after the single value of such a statement.
 fn left_over(first: &IscToken, words: &[IscToken]) -> Option<usize> {
     let value = match first.word().to_ascii_lowercase().as_str() {
         "filename" if words.get(1)?.quoted => 1,
@@ -187,7 +197,7 @@ fn left_over(first: &IscToken, words: &[IscToken]) -> Option<usize> {
 }
 
 fn unfinished(source: &Source, word: &IscToken) -> Diagnostic {
-    source.error(word.span.clone(), "a statement that does not end").help("put a `;` behind it")
+    source.error(word.span.clone(), "a statement without a `;`").help("add a `;` after it")
 }
 
 fn tokens(source: &Source) -> Result<Vec<IscToken>, Diagnostic> {
@@ -202,7 +212,7 @@ fn tokens(source: &Source) -> Result<Vec<IscToken>, Diagnostic> {
             b'#' => at += text[at..].iter().position(|octet| *octet == b'\n').unwrap_or(text.len() - at),
             b'"' => {
                 let (value, end) =
-                    string(text, at).ok_or_else(|| source.error(start..start + 1, "a quote that does not end"))?;
+                    quoted_string(text, at).ok_or_else(|| source.error(start..start + 1, "an unclosed quote"))?;
                 at = end;
                 tokens.push(IscToken { text: value, quoted: true, span: start..end });
             }
@@ -216,7 +226,7 @@ fn tokens(source: &Source) -> Result<Vec<IscToken>, Diagnostic> {
             }
             octet if octet.is_ascii_whitespace() => {}
             b'=' if text[at..].starts_with(b"=") => {
-                let error = source.error(start..at + 1, "dhcpd compares with a single `=`, and refuses this");
+                let error = source.error(start..at + 1, "dhcpd compares with a single `=`, and rejects `==`");
                 return Err(error.help("write `=`"));
             }
             octet if MARKS.contains(&octet) => tokens.push(IscToken { text: vec![octet], quoted: false, span: start..at }),
@@ -231,8 +241,8 @@ fn tokens(source: &Source) -> Result<Vec<IscToken>, Diagnostic> {
     Ok(tokens)
 }
 
-/// What stands in quotes from here on, and the place behind them.
-fn string(text: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
+/// The text of a quoted string that starts here, and the offset after its closing quote.
+fn quoted_string(text: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
     let mut value = Vec::new();
     loop {
         match *text.get(at)? {

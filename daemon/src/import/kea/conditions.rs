@@ -1,10 +1,10 @@
-//! The `test` expressions of Kea's client classes. `Err`: the expression asks for something that no rule knows.
+//! Parses the `test` expressions of Kea's client classes. `Err`: the reason why rules cannot test the expression.
 
 use super::super::expression::{Atom, Expr, Field, Grammar, UNSUPPORTED_FACT, FieldSlice, FormattedMac, field_equals, field_exists};
 use std::net::Ipv4Addr;
 
-/// The options that tests name by words.
-const NAMES: [(&str, u8); 7] = [
+/// Names of options in tests.
+const OPTION_NAMES: [(&str, u8); 7] = [
     ("vendor-class-identifier", 60),
     ("dhcp-client-identifier", 61),
     ("user-class", 77),
@@ -15,43 +15,44 @@ const NAMES: [(&str, u8); 7] = [
 ];
 
 #[derive(Clone, Debug, PartialEq)]
-enum Token {
+enum KeaToken {
     Mark(&'static str),
     Word(String),
     /// `'text'`, `0x0007`.
     Octets(Vec<u8>),
 }
 
-enum Value {
+/// A value in a test.
+enum Term {
     Part(FieldSlice),
     Written(FormattedMac),
     Octets(Vec<u8>),
 }
 
-/// `class`: the condition of a class that the test names.
+/// Parses a test. `class` returns the condition of a class that the test names.
 pub fn parse_test(text: &str, class: &dyn Fn(&str) -> Option<Expr>) -> Result<Expr, String> {
     let tokens = tokens(text)?;
-    let mut reader = Reader { tokens: &tokens, at: 0, class, depth: 0 };
-    let expr = reader.parse_or()?;
-    if reader.at < tokens.len() { Err("the test does not end where it is expected to".into()) } else { Ok(expr) }
+    let mut parser = KeaTestParser { tokens: &tokens, at: 0, class, depth: 0 };
+    let expr = parser.parse_or()?;
+    if parser.at < tokens.len() { Err("the test continues after its expected end".into()) } else { Ok(expr) }
 }
 
-struct Reader<'a> {
-    tokens: &'a [Token],
+struct KeaTestParser<'a> {
+    tokens: &'a [KeaToken],
     at: usize,
     class: &'a dyn Fn(&str) -> Option<Expr>,
     depth: usize,
 }
 
-impl Grammar for Reader<'_> {
+impl Grammar for KeaTestParser<'_> {
     fn accept(&mut self, word: &str) -> bool {
-        let there = match self.tokens.get(self.at) {
-            Some(Token::Mark(mark)) => *mark == word,
-            Some(Token::Word(known)) => known == word,
+        let matches = match self.tokens.get(self.at) {
+            Some(KeaToken::Mark(mark)) => *mark == word,
+            Some(KeaToken::Word(known)) => known == word,
             _ => false,
         };
-        self.at += usize::from(there);
-        there
+        self.at += usize::from(matches);
+        matches
     }
 
     fn parse_fact(&mut self) -> Result<Expr, String> {
@@ -60,7 +61,7 @@ impl Grammar for Reader<'_> {
             let name = self.octets()?;
             self.require(")")?;
             let name = String::from_utf8_lossy(&name).into_owned();
-            return (self.class)(&name).ok_or_else(|| format!("no class in front of it is called {name}"));
+            return (self.class)(&name).ok_or_else(|| format!("no class named {name} is defined before it"));
         }
         if self.accept("unknown") {
             return Ok(Expr::atom(Atom::Known).negate());
@@ -68,18 +69,18 @@ impl Grammar for Reader<'_> {
         let left = self.value()?;
         let Some(left) = left else {
             // `option[175].exists`
-            let Some(Value::Part(part)) = self.existing()? else { return Err(UNSUPPORTED_FACT.into()) };
+            let Some(Term::Part(part)) = self.exists_operand()? else { return Err(UNSUPPORTED_FACT.into()) };
             return field_exists(part.field).ok_or_else(|| UNSUPPORTED_FACT.into());
         };
         let negated = self.accept("!=");
         if !negated && !self.accept("==") {
-            let is_single = matches!(self.tokens.get(self.at), Some(Token::Word(word)) if word.starts_with('='));
-            return Err(if is_single { "Kea compares with `==`, and refuses a single `=`" } else { UNSUPPORTED_FACT }.into());
+            let is_single = matches!(self.tokens.get(self.at), Some(KeaToken::Word(word)) if word.starts_with('='));
+            return Err(if is_single { "Kea compares with `==`, and rejects a single `=`" } else { UNSUPPORTED_FACT }.into());
         }
         let right = self.value()?.ok_or(UNSUPPORTED_FACT)?;
         let (part, value) = match (left, right) {
-            (Value::Part(part), Value::Octets(value)) | (Value::Octets(value), Value::Part(part)) => (part, value),
-            (Value::Written(written), Value::Octets(value)) | (Value::Octets(value), Value::Written(written)) => {
+            (Term::Part(part), Term::Octets(value)) | (Term::Octets(value), Term::Part(part)) => (part, value),
+            (Term::Written(written), Term::Octets(value)) | (Term::Octets(value), Term::Written(written)) => {
                 written.parse_octets(std::str::from_utf8(&value).map_err(|_| UNSUPPORTED_FACT)?)?
             }
             _ => return Err(UNSUPPORTED_FACT.into()),
@@ -93,23 +94,23 @@ impl Grammar for Reader<'_> {
     }
 }
 
-impl Reader<'_> {
-    /// `None`: it is an `exists`, and stands where it stood.
-    fn value(&mut self) -> Result<Option<Value>, String> {
-        let part = |field| Ok(Some(Value::Part(FieldSlice { field, from: 0, length: None })));
+impl KeaTestParser<'_> {
+    /// A value. `None`: it is `option[...].exists`, and the position is unchanged.
+    fn value(&mut self) -> Result<Option<Term>, String> {
+        let part = |field| Ok(Some(Term::Part(FieldSlice { field, from: 0, length: None })));
         let start = self.at;
         let token = self.tokens.get(self.at).ok_or("the test ends too early")?.clone();
         self.at += 1;
         let word = match token {
-            Token::Octets(octets) => return Ok(Some(Value::Octets(octets))),
-            Token::Mark(_) => return Err(UNSUPPORTED_FACT.into()),
-            Token::Word(word) => word,
+            KeaToken::Octets(octets) => return Ok(Some(Term::Octets(octets))),
+            KeaToken::Mark(_) => return Err(UNSUPPORTED_FACT.into()),
+            KeaToken::Word(word) => word,
         };
         match word.as_str() {
             "substring" => self.substring().map(Some),
             "option" => {
                 let code = self.index()?;
-                match self.form()?.as_str() {
+                match self.format()?.as_str() {
                     "exists" => {
                         self.at = start;
                         Ok(None)
@@ -118,7 +119,7 @@ impl Reader<'_> {
                 }
             }
             "relay4" if self.index()? == Some(1) => {
-                self.form()?;
+                self.format()?;
                 part(Field::CircuitId)
             }
             "pkt4.mac" => part(Field::Mac),
@@ -126,7 +127,7 @@ impl Reader<'_> {
             "pkt.iface" | "pkt4.iface" => part(Field::Interface),
             "hexstring" => self.hexstring().map(Some),
             word if word.parse::<Ipv4Addr>().is_ok() => {
-                Ok(word.parse::<Ipv4Addr>().ok().map(|address| Value::Octets(address.octets().to_vec())))
+                Ok(word.parse::<Ipv4Addr>().ok().map(|address| Term::Octets(address.octets().to_vec())))
             }
             "lcase" | "ucase" => {
                 self.require("(")?;
@@ -138,28 +139,28 @@ impl Reader<'_> {
         }
     }
 
-    fn existing(&mut self) -> Result<Option<Value>, String> {
+    fn exists_operand(&mut self) -> Result<Option<Term>, String> {
         self.at += 1;
         let code = self.index()?;
-        self.form()?;
-        Ok(code.map(|code| Value::Part(FieldSlice { field: Field::Option(code), from: 0, length: None })))
+        self.format()?;
+        Ok(code.map(|code| Term::Part(FieldSlice { field: Field::Option(code), from: 0, length: None })))
     }
 
     /// `[93]`, `[client-system]`.
     fn index(&mut self) -> Result<Option<u8>, String> {
         self.require("[")?;
-        let Some(Token::Word(word)) = self.tokens.get(self.at) else { return Err(UNSUPPORTED_FACT.into()) };
+        let Some(KeaToken::Word(word)) = self.tokens.get(self.at) else { return Err(UNSUPPORTED_FACT.into()) };
         self.at += 1;
-        let named = NAMES.iter().find(|(name, _)| *name == word.as_str()).map(|(_, code)| *code);
+        let named = OPTION_NAMES.iter().find(|(name, _)| *name == word.as_str()).map(|(_, code)| *code);
         let code = named.or_else(|| word.parse().ok());
         self.require("]")?;
         Ok(code)
     }
 
-    /// `.hex`, `.text`, `.exists`, or `.option[2].hex` of an option in it.
-    fn form(&mut self) -> Result<String, String> {
+    /// The format after an option: `.hex`, `.text` or `.exists`.
+    fn format(&mut self) -> Result<String, String> {
         match self.tokens.get(self.at) {
-            Some(Token::Word(word)) if [".hex", ".text", ".exists"].contains(&word.as_str()) => {
+            Some(KeaToken::Word(word)) if [".hex", ".text", ".exists"].contains(&word.as_str()) => {
                 self.at += 1;
                 Ok(word[1..].to_owned())
             }
@@ -167,7 +168,7 @@ impl Reader<'_> {
         }
     }
 
-    fn substring(&mut self) -> Result<Value, String> {
+    fn substring(&mut self) -> Result<Term, String> {
         self.require("(")?;
         let value = self.parse_nested(Self::value)?;
         self.require(",")?;
@@ -179,61 +180,61 @@ impl Reader<'_> {
         };
         self.require(")")?;
         match value {
-            Some(Value::Part(FieldSlice { field, from: 0, length: None })) => Ok(Value::Part(FieldSlice { field, from, length })),
-            Some(Value::Written(written @ FormattedMac { from: 0, length: None, .. })) => {
-                Ok(Value::Written(written.slice(from, length)))
+            Some(Term::Part(FieldSlice { field, from: 0, length: None })) => Ok(Term::Part(FieldSlice { field, from, length })),
+            Some(Term::Written(written @ FormattedMac { from: 0, length: None, .. })) => {
+                Ok(Term::Written(written.slice(from, length)))
             }
             _ => Err(UNSUPPORTED_FACT.into()),
         }
     }
 
-    /// `hexstring(pkt4.mac, ':')`, from behind its name on.
-    fn hexstring(&mut self) -> Result<Value, String> {
+    /// `hexstring(pkt4.mac, ':')`, after its name.
+    fn hexstring(&mut self) -> Result<Term, String> {
         self.require("(")?;
         let value = self.parse_nested(Self::value)?;
         self.require(",")?;
         let mark = String::from_utf8(self.octets()?).map_err(|_| UNSUPPORTED_FACT)?;
         self.require(")")?;
         match value {
-            Some(Value::Part(part @ FieldSlice { field: Field::Mac, .. })) => {
-                Ok(Value::Written(FormattedMac { part, separator: mark, zero_padded: true, from: 0, length: None }))
+            Some(Term::Part(part @ FieldSlice { field: Field::Mac, .. })) => {
+                Ok(Term::Written(FormattedMac { part, separator: mark, zero_padded: true, from: 0, length: None }))
             }
             _ => Err(UNSUPPORTED_FACT.into()),
         }
     }
 
     fn word(&mut self) -> Result<String, String> {
-        let Some(Token::Word(word)) = self.tokens.get(self.at) else { return Err(UNSUPPORTED_FACT.into()) };
+        let Some(KeaToken::Word(word)) = self.tokens.get(self.at) else { return Err(UNSUPPORTED_FACT.into()) };
         self.at += 1;
         Ok(word.clone())
     }
 
     fn octets(&mut self) -> Result<Vec<u8>, String> {
-        let Some(Token::Octets(octets)) = self.tokens.get(self.at) else { return Err(UNSUPPORTED_FACT.into()) };
+        let Some(KeaToken::Octets(octets)) = self.tokens.get(self.at) else { return Err(UNSUPPORTED_FACT.into()) };
         self.at += 1;
         Ok(octets.clone())
     }
 }
 
-fn tokens(text: &str) -> Result<Vec<Token>, String> {
+fn tokens(text: &str) -> Result<Vec<KeaToken>, String> {
     const MARKS: [&str; 7] = ["==", "!=", "(", ")", "[", "]", ","];
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
         if let Some(mark) = MARKS.into_iter().find(|mark| rest.starts_with(*mark)) {
-            tokens.push(Token::Mark(mark));
+            tokens.push(KeaToken::Mark(mark));
             rest = &rest[mark.len()..];
         } else if first == '\'' {
-            let (inner, after) = rest[1..].split_once('\'').ok_or("a quote does not end")?;
-            tokens.push(Token::Octets(inner.as_bytes().to_vec()));
+            let (inner, after) = rest[1..].split_once('\'').ok_or("a quote is not closed")?;
+            tokens.push(KeaToken::Octets(inner.as_bytes().to_vec()));
             rest = after;
         } else {
             let ends = |c: char| c.is_whitespace() || "=!()[],'".contains(c);
             let end = rest.find(ends).filter(|end| *end > 0).unwrap_or(rest.len());
             let word = &rest[..end];
             tokens.push(match word.strip_prefix("0x") {
-                Some(digits) => Token::Octets(hex(digits).ok_or_else(|| format!("{word} is no hexadecimal number"))?),
-                None => Token::Word(word.to_owned()),
+                Some(digits) => KeaToken::Octets(hex(digits).ok_or_else(|| format!("{word} is not hexadecimal"))?),
+                None => KeaToken::Word(word.to_owned()),
             });
             rest = &rest[end..];
         }
@@ -243,11 +244,11 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
 }
 
 fn hex(digits: &str) -> Option<Vec<u8>> {
-    let even = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits.to_owned() };
-    even.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    let padded = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits.to_owned() };
+    padded.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
-/// The classes that Kea has by itself.
+/// The condition of a class that is built into Kea.
 pub fn built_in_class(name: &str) -> Option<Expr> {
     match name {
         "ALL" => Some(Expr::Const(true)),
@@ -257,25 +258,25 @@ pub fn built_in_class(name: &str) -> Option<Expr> {
     }
 }
 
-/// The class that Kea puts each machine into by its vendor class, whose whole text is the name. `None`: it is no such
-/// class.
+/// The condition of `VENDOR_CLASS_...`, a class that Kea derives from the whole text of option 60. `None`: the name is
+/// not of this form.
 pub fn vendor_class(name: &str) -> Option<Result<Expr, String>> {
     let text = name.strip_prefix("VENDOR_CLASS_")?;
     if !text.contains(":Arch:") && ["PXEClient", "HTTPClient"].iter().any(|word| text.starts_with(word)) {
-        let why = "Kea takes the whole vendor class for the name, in which firmware has more behind it \
+        let reason = "Kea names the class after the whole vendor class, in which firmware appends more text \
                    (:Arch:00007:UNDI:003016)";
-        return Some(Err(why.into()));
+        return Some(Err(reason.into()));
     }
     let whole = FieldSlice { field: Field::Option(60), from: 0, length: None };
     Some(field_equals(whole, text.as_bytes()).ok_or_else(|| UNSUPPORTED_FACT.into()))
 }
 
-/// A condition that is not understood is one that no machine meets.
+/// Replaces an unsupported condition: no machine meets it.
 pub fn never() -> Expr {
     Expr::Const(false)
 }
 
-/// The network of a subnet.
+/// Parses `ADDRESS/PREFIX`.
 pub fn parse_subnet(text: &str) -> Option<Atom> {
     let (address, prefix) = text.split_once('/')?;
     Some(Atom::Subnet(address.trim().parse().ok()?, prefix.trim().parse().ok().filter(|prefix| *prefix <= 32)?))

@@ -1,52 +1,54 @@
-//! JSON as Kea reads it: with comments of three kinds, and commas behind the last element.
+//! JSON as Kea reads it: with three kinds of comments, and with commas after the last element.
 
 use crate::config::diagnostic::{Diagnostic, Source};
 use serde_json::Value;
 
-/// The file as a value. Comments become blanks, so that the places of errors are right.
+/// Parses the file. Comments become spaces, so the locations of errors stay correct.
 pub fn parse(source: &Source) -> Result<Value, Diagnostic> {
-    let plain = strip_comments(&source.text);
-    serde_json::from_str(&plain).map_err(|error| {
-        let before: usize = plain.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-        let at = before + error.column().saturating_sub(1);
+    let json_text = strip_comments(&source.text);
+    serde_json::from_str(&json_text).map_err(|error| {
+        let line_start: usize =
+            json_text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+        let at = line_start + error.column().saturating_sub(1);
         let text = error.to_string();
         let message = text.split(" at line ").next().unwrap_or_default().to_owned();
         source.error(at..at + 1, message)
     })
 }
 
+/// Replaces comments, includes and trailing commas by spaces.
 pub fn strip_comments(text: &str) -> String {
     let mut octets = text.as_bytes().to_vec();
-    let mut comma = None;
+    let mut last_comma = None;
     let mut at = 0;
     while at < octets.len() {
         let rest = &octets[at..];
         let length = match rest[0] {
             b'"' => {
-                let length = string(rest);
-                comma = None;
+                let length = string_length(rest);
+                last_comma = None;
                 at += length;
                 continue;
             }
-            b'#' => line(rest),
-            b'/' if rest.starts_with(b"//") => line(rest),
+            b'#' => line_length(rest),
+            b'/' if rest.starts_with(b"//") => line_length(rest),
             b'/' if rest.starts_with(b"/*") => {
-                rest.windows(2).skip(2).position(|two| two == b"*/").map_or(rest.len(), |length| length + 4)
+                rest.windows(2).skip(2).position(|pair| pair == b"*/").map_or(rest.len(), |length| length + 4)
             }
             // `<?include "file"?>`
             b'<' if rest.starts_with(b"<?") => {
-                rest.windows(2).position(|two| two == b"?>").map_or(rest.len(), |length| length + 2)
+                rest.windows(2).position(|pair| pair == b"?>").map_or(rest.len(), |length| length + 2)
             }
             octet => {
                 match octet {
-                    b',' => comma = Some(at),
+                    b',' => last_comma = Some(at),
                     b'}' | b']' => {
-                        if let Some(comma) = comma.take() {
-                            octets[comma] = b' ';
+                        if let Some(last_comma) = last_comma.take() {
+                            octets[last_comma] = b' ';
                         }
                     }
                     octet if octet.is_ascii_whitespace() => {}
-                    _ => comma = None,
+                    _ => last_comma = None,
                 }
                 at += 1;
                 continue;
@@ -58,12 +60,12 @@ pub fn strip_comments(text: &str) -> String {
     String::from_utf8(octets).unwrap_or_default()
 }
 
-fn line(rest: &[u8]) -> usize {
+fn line_length(rest: &[u8]) -> usize {
     rest.iter().position(|octet| *octet == b'\n').unwrap_or(rest.len())
 }
 
-/// The octets of a string with its quotes.
-fn string(rest: &[u8]) -> usize {
+/// The length of a string with its quotes.
+fn string_length(rest: &[u8]) -> usize {
     let mut at = 1;
     while at < rest.len() {
         match rest[at] {

@@ -1,6 +1,6 @@
-//! Kea's kea-dhcp4.conf. Kea takes each value from the narrowest place that has one. For the fields of its messages
-//! that is the reservation, the first class that the machine is in, its network, the file; for options it is the
-//! reservation, the pool, the network, the first class, the file.
+//! Kea's `kea-dhcp4.conf`. Kea takes each value from the narrowest scope that has one. For header fields the order is
+//! reservation, first class of the machine, network, file; for options it is reservation, pool, network, first class,
+//! file.
 
 mod conditions;
 mod json;
@@ -15,70 +15,72 @@ pub use json::strip_comments;
 use serde_json::Value;
 use std::net::Ipv4Addr;
 
+/// Translates the file to dnsmasq options.
 pub fn translate(source: &Source, here: &HostInfo) -> Result<Translation, Vec<Diagnostic>> {
     let value = json::parse(source).map_err(|error| vec![error])?;
     let dhcp4 = value.get("Dhcp4").ok_or_else(|| {
-        let error = source.file_error("there is no `Dhcp4` in it");
-        vec![error.help("import kea-dhcp4.conf: over IPv6 this server answers by itself (docs/ipv6.md)")]
+        let error = source.file_error("the file contains no `Dhcp4`");
+        vec![error.help("import kea-dhcp4.conf: network boot over IPv6 needs no import (docs/ipv6.md)")]
     })?;
-    let mut reader = Reader::new(source);
-    reader.includes();
-    reader.kinds = kinds(dhcp4);
-    reader.classes(dhcp4);
-    let mut steps = reader.own_steps(dhcp4);
-    let (fields, options) = reader.subnets(dhcp4);
-    steps.extend(fields);
-    steps.extend(reader.class_steps());
-    steps.extend(options);
-    steps.extend(reader.hosts(dhcp4));
-    reader.program.steps = steps;
-    let Reader { program, translation, .. } = reader;
+    let mut translator = KeaTranslator::new(source);
+    translator.includes();
+    translator.kinds = kinds(dhcp4);
+    translator.classes(dhcp4);
+    let mut steps = translator.scope_steps(dhcp4);
+    let (field_steps, option_steps) = translator.subnets(dhcp4);
+    steps.extend(field_steps);
+    steps.extend(translator.class_steps());
+    steps.extend(option_steps);
+    steps.extend(translator.hosts(dhcp4));
+    translator.program.steps = steps;
+    let KeaTranslator { program, translation, .. } = translator;
     program.to_dnsmasq(("classes", "boot-file-name"), source, here, translation)
 }
 
-/// Reservations that say the same of a boot are of one kind: what they say, and the classes that they name.
-type Kind = (Vec<String>, Vec<String>);
+/// Reservations with the same boot settings and classes are of one kind.
+type ReservationKind = (Vec<String>, Vec<String>);
 
+/// The built-in class whose members Kea ignores.
 const DROP: &str = "DROP";
 
-struct Class {
+struct KeaClass {
     name: String,
     condition: Expr,
     steps: Vec<ProgramStep>,
-    /// It holds only where a network or a pool names it; these are the conditions of those that do.
-    asked: Option<Vec<Expr>>,
+    /// If Kea evaluates the class only where a network or a pool names it: the conditions of those.
+    evaluated_in: Option<Vec<Expr>>,
 }
 
-struct Reader<'a> {
+struct KeaTranslator<'a> {
     source: &'a Source,
     lines: LineIndex,
-    /// In the order of the file.
-    classes: Vec<Class>,
-    /// Those of the reservations, in the order in which they are read.
-    kinds: Vec<Kind>,
+    /// The classes in the order of the file.
+    classes: Vec<KeaClass>,
+    /// The kinds of reservations, in the order of the file.
+    kinds: Vec<ReservationKind>,
     program: Program,
     translation: Translation,
-    /// Where the search for the next value begins: values are looked for in the order in which they are read.
+    /// The offset at which the search for the next value begins. Values are searched in the order of the file.
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> KeaTranslator<'a> {
     fn new(source: &'a Source) -> Self {
         let translation = Translation { source_server: Some("Kea"), ..Translation::default() };
         let (lines, program) = (LineIndex::new(&source.text), Program::default());
-        Reader { source, lines, classes: Vec::new(), kinds: Vec::new(), program, translation, at: 0 }
+        KeaTranslator { source, lines, classes: Vec::new(), kinds: Vec::new(), program, translation, at: 0 }
     }
 
-    /// The line of the next place where this text stands in quotes.
+    /// The number of the next line that contains this text in quotes.
     fn line(&mut self, text: &str) -> usize {
         let quoted = serde_json::to_string(text).unwrap_or_default();
-        let find = |from: usize| self.source.text[from..].find(&quoted).map(|at| from + at);
-        let Some(found) = find(self.at).or_else(|| find(0)) else { return self.lines.line_number(self.at) };
+        let find_from = |from: usize| self.source.text[from..].find(&quoted).map(|at| from + at);
+        let Some(found) = find_from(self.at).or_else(|| find_from(0)) else { return self.lines.line_number(self.at) };
         self.at = found;
         self.lines.line_number(found)
     }
 
-    fn tell(&mut self, text: &str, fate: LineOutcome) {
+    fn add_note(&mut self, text: &str, fate: LineOutcome) {
         let line = self.line(text);
         let text = self.lines.trimmed_line(&self.source.text, line).to_owned();
         self.translation.notes.push(LineNote { location: format!("line {line}"), line: text, outcome: fate });
@@ -86,162 +88,170 @@ impl<'a> Reader<'a> {
 
     fn includes(&mut self) {
         for (index, text) in self.source.text.lines().enumerate().filter(|(_, text)| text.contains("<?include")) {
-            let why = "it is not read: put the text of that file in its place, and import again";
+            let reason = "it is not imported: replace this line by the text of that file, and import again";
             let (place, line) = (format!("line {}", index + 1), text.trim().to_owned());
-            self.translation.action_items.push(format!("{line} ({place}) was not read, and may say what machines boot"));
-            self.translation.notes.push(LineNote { location: place, line, outcome: LineOutcome::Unsupported(why.into()) });
+            self.translation
+                .action_items.push(format!("{place}: {line} is not imported, but it may contain network boot settings"));
+            self.translation.notes.push(LineNote { location: place, line, outcome: LineOutcome::Unsupported(reason.into()) });
         }
     }
 
-    /// The class `DROP` is built in: whoever is in it, is not answered.
+    /// Adds the built-in class `DROP`: Kea ignores its members.
     fn class_drop(&mut self) {
         let line = self.line(DROP);
         let steps = vec![ProgramStep::Deny(line)];
-        self.classes.push(Class { name: DROP.into(), condition: conditions::never(), steps, asked: None });
+        self.classes.push(KeaClass { name: DROP.into(), condition: conditions::never(), steps, evaluated_in: None });
     }
 
     fn classes(&mut self, dhcp4: &Value) {
         for class in list(dhcp4, "client-classes") {
             let name = text(class, "name");
             self.line(&name);
-            let asked = any_bool(class, ["only-if-required", "only-in-additional-list"]).then(Vec::new);
-            let read = match class.get("test").and_then(Value::as_str) {
-                Some(test) => conditions::parse_test(test, &|name| self.known(name)),
-                None if asked.is_some() => Ok(Expr::Const(true)),
+            let evaluated_in = any_bool(class, ["only-if-required", "only-in-additional-list"]).then(Vec::new);
+            let parsed = match class.get("test").and_then(Value::as_str) {
+                Some(test) => conditions::parse_test(test, &|name| self.class_condition(name)),
+                None if evaluated_in.is_some() => Ok(Expr::Const(true)),
                 None => conditions::vendor_class(&name).unwrap_or_else(|| {
                     let is_reserved = self.kinds.iter().any(|(_, classes)| classes.contains(&name));
-                    let why = "a class without a test is set by other means, which are not known here";
-                    is_reserved.then(conditions::never).ok_or_else(|| why.into())
+                    let reason = "the class has no test, so its members are not known here";
+                    is_reserved.then(conditions::never).ok_or_else(|| reason.into())
                 }),
             };
-            let mut steps = self.own_steps(class);
+            let mut steps = self.scope_steps(class);
             steps.retain(|step| *step != ProgramStep::Server(MessagePart::Header, None));
             if name == DROP {
                 steps.push(ProgramStep::Deny(self.line(&name)));
             }
-            let condition = read.unwrap_or_else(|why| {
+            let condition = parsed.unwrap_or_else(|reason| {
                 if !steps.is_empty() {
-                    self.tell(&name, LineOutcome::Unsupported(format!("{why}: no machine is taken for one of this class")));
+                    self.add_note(
+                        &name, LineOutcome::Unsupported(format!("{reason}: no machine is treated as a member of this class")),
+                    );
                 }
                 conditions::never()
             });
             if let Expr::Atom(atom) = &condition {
                 self.program.fact_names.push((atom.clone(), name.clone()));
             }
-            self.classes.push(Class { name, condition, steps, asked });
+            self.classes.push(KeaClass { name, condition, steps, evaluated_in });
         }
-        let is_used = self.kinds.iter().any(|(_, classes)| classes.iter().any(|class| class == DROP));
-        if is_used && !self.classes.iter().any(|class| class.name == DROP) {
+        let is_drop_reserved = self.kinds.iter().any(|(_, classes)| classes.iter().any(|class| class == DROP));
+        if is_drop_reserved && !self.classes.iter().any(|class| class.name == DROP) {
             self.class_drop();
         }
     }
 
-    /// Of the classes that a machine is in, the first one goes before others: those that its reservation names, those
-    /// of the file, then those that ask whether there is a reservation, then those that a network or a pool asks for.
+    /// The first class of a machine takes precedence. Their order: classes that its reservation names, classes of the
+    /// file, classes that test whether there is a reservation, classes that a network or a pool names.
     fn class_steps(&self) -> Vec<ProgramStep> {
-        let rank = |class: &&Class| match &class.asked {
+        let rank = |class: &&KeaClass| match &class.evaluated_in {
             Some(_) => 2,
             None => usize::from(class.condition.depends_on(&Atom::Known)),
         };
-        let mut classes: Vec<&Class> = self.classes.iter().collect();
+        let mut classes: Vec<&KeaClass> = self.classes.iter().collect();
         classes.sort_by_key(rank);
-        let of_test = |class: &Class| {
-            let asked = class.asked.clone().map(Expr::Or);
-            let condition = Expr::And([class.condition.clone()].into_iter().chain(asked).collect());
+        let test_step = |class: &KeaClass| {
+            let evaluated_in = class.evaluated_in.clone().map(Expr::Or);
+            let condition = Expr::And([class.condition.clone()].into_iter().chain(evaluated_in).collect());
             ProgramStep::If(vec![(condition, class.steps.clone())])
         };
-        let of_kind = |(index, (_, named)): (usize, &Kind)| {
+        let reservation_step = |(index, (_, class_names)): (usize, &ReservationKind)| {
             let class = |name: &String| self.classes.iter().find(|class| class.name == *name);
-            let steps = named.iter().rev().filter_map(class).flat_map(|class| class.steps.clone()).collect();
+            let steps = class_names.iter().rev().filter_map(class).flat_map(|class| class.steps.clone()).collect();
             ProgramStep::If(vec![(Expr::atom(Atom::Host(index)), steps)])
         };
-        let of_kinds = self.kinds.iter().enumerate().filter(|(_, (_, named))| !named.is_empty()).map(of_kind);
-        classes.into_iter().rev().map(of_test).chain(of_kinds).collect()
+        let reservation_steps =
+            self.kinds.iter().enumerate().filter(|(_, (_, class_names))| !class_names.is_empty()).map(reservation_step);
+        classes.into_iter().rev().map(test_step).chain(reservation_steps).collect()
     }
 
-    /// The reservations that put a machine into this class.
-    fn reserved(&self, name: &str) -> Expr {
+    /// The condition that a reservation puts the machine into this class.
+    fn reserved_members(&self, name: &str) -> Expr {
         let kinds = self.kinds.iter().enumerate().filter(|(_, (_, classes))| classes.iter().any(|class| class == name));
         Expr::Or(kinds.map(|(index, _)| Expr::atom(Atom::Host(index))).collect())
     }
 
-    /// A class that stands in front, or one of Kea's own.
-    fn known(&self, name: &str) -> Option<Expr> {
+    /// The condition of a class that is defined before this one, or is built in.
+    fn class_condition(&self, name: &str) -> Option<Expr> {
         let class = self.classes.iter().find(|class| class.name == name).map(|class| class.condition.clone());
-        let known = class.or_else(|| conditions::vendor_class(name)?.ok());
-        conditions::built_in_class(name).or_else(|| Some(Expr::Or(vec![known?, self.reserved(name)])))
+        let condition = class.or_else(|| conditions::vendor_class(name)?.ok());
+        conditions::built_in_class(name).or_else(|| Some(Expr::Or(vec![condition?, self.reserved_members(name)])))
     }
 
-    /// Which machines a network or a pool is for.
-    fn members(&self, place: &Value) -> Option<Expr> {
-        let names: Vec<&str> = names(place, "client-class").chain(names(place, "client-classes")).collect();
-        let class = |name: &&str| self.known(name).unwrap_or_else(conditions::never);
+    /// The condition of the classes to which a network or a pool is limited. `None`: it is for all machines.
+    fn members(&self, scope: &Value) -> Option<Expr> {
+        let names: Vec<&str> = names(scope, "client-class").chain(names(scope, "client-classes")).collect();
+        let class = |name: &&str| self.class_condition(name).unwrap_or_else(conditions::never);
         (!names.is_empty()).then(|| Expr::Or(names.iter().map(class).collect()))
     }
 
-    /// Notes the classes that are looked at only where a place names them.
-    fn ask(&mut self, place: &Value, condition: &Expr) {
+    /// Records the condition of this network or pool in the classes that Kea evaluates only for it.
+    fn record_evaluation(&mut self, scope: &Value, condition: &Expr) {
         let named: Vec<&str> = ["require-client-classes", "evaluate-additional-classes"]
             .iter()
-            .flat_map(|key| names(place, key))
+            .flat_map(|key| names(scope, key))
             .collect();
         for class in self.classes.iter_mut().filter(|class| named.contains(&class.name.as_str())) {
-            class.asked.iter_mut().for_each(|asked| asked.push(condition.clone()));
+            class.evaluated_in.iter_mut().for_each(|evaluated_in| evaluated_in.push(condition.clone()));
         }
     }
 
-    /// What networks say in fields, and what they and their pools say in options.
+    /// The steps of networks that set header fields, and those of networks and pools that set options.
     fn subnets(&mut self, dhcp4: &Value) -> (Vec<ProgramStep>, Vec<ProgramStep>) {
         let mut subnets: Vec<(&Value, Option<&Value>)> = list(dhcp4, "subnet4").map(|subnet| (subnet, None)).collect();
         for network in list(dhcp4, "shared-networks") {
             subnets.extend(list(network, "subnet4").map(|subnet| (subnet, Some(network))));
         }
-        let alone = subnets.len() == 1;
+        let is_only_subnet = subnets.len() == 1;
         let (mut fields, mut options) = (Vec::new(), Vec::new());
-        for (subnet, around) in subnets {
-            let mut steps = around.map(|network| self.own_steps(network)).unwrap_or_default();
+        for (subnet, shared_network) in subnets {
+            let mut steps = shared_network.map(|network| self.scope_steps(network)).unwrap_or_default();
             let network = text(subnet, "subnet");
             let line = self.line(&network);
             let Some(Atom::Subnet(address, prefix)) = conditions::parse_subnet(&network) else {
-                self.tell(&network, LineOutcome::Unsupported("this is no network".into()));
+                self.add_note(&network, LineOutcome::Unsupported("this is not a network".into()));
                 continue;
             };
             self.program.subnets.push((line, address, prefix));
-            let is_in = if alone { Expr::Const(true) } else { Expr::atom(Atom::Subnet(address, prefix)) };
-            let members = around.and_then(|network| self.members(network)).into_iter().chain(self.members(subnet));
-            let condition = Expr::And([is_in].into_iter().chain(members).collect());
-            steps.extend(self.own_steps(subnet));
-            let (of_options, of_fields): (Vec<ProgramStep>, Vec<ProgramStep>) = steps.into_iter().partition(ProgramStep::sets_option);
+            let is_in_subnet = if is_only_subnet { Expr::Const(true) } else { Expr::atom(Atom::Subnet(address, prefix)) };
+            let members =
+                shared_network.and_then(|network| self.members(network)).into_iter().chain(self.members(subnet));
+            let condition = Expr::And([is_in_subnet].into_iter().chain(members).collect());
+            steps.extend(self.scope_steps(subnet));
+            let (option_steps, field_steps): (Vec<ProgramStep>, Vec<ProgramStep>) = steps.into_iter().partition(ProgramStep::sets_option);
             let pools = self.pools(subnet, &condition);
-            [Some(subnet), around].into_iter().flatten().for_each(|place| self.ask(place, &condition));
-            fields.push(ProgramStep::If(vec![(condition.clone(), of_fields)]));
-            options.push(ProgramStep::If(vec![(condition, [of_options, pools].concat())]));
+            [Some(subnet), shared_network]
+                .into_iter()
+                .flatten()
+                .for_each(|scope| self.record_evaluation(scope, &condition));
+            fields.push(ProgramStep::If(vec![(condition.clone(), field_steps)]));
+            options.push(ProgramStep::If(vec![(condition, [option_steps, pools].concat())]));
         }
         (fields, options)
     }
 
-    /// A machine is taken for one of the first pool that is for it. Which of several Kea takes, nothing here knows.
-    fn pools(&mut self, subnet: &Value, of_subnet: &Expr) -> Vec<ProgramStep> {
+    /// The steps of pools. A machine gets the first pool that is for it; which of several Kea uses is not known here.
+    fn pools(&mut self, subnet: &Value, subnet_condition: &Expr) -> Vec<ProgramStep> {
         let pools: Vec<&Value> = list(subnet, "pools").collect();
-        let open = pools.iter().position(|pool| self.members(pool).is_none());
+        let open_pool = pools.iter().position(|pool| self.members(pool).is_none());
         let mut branches: Vec<(Expr, Vec<ProgramStep>)> = Vec::new();
         for (index, pool) in pools.into_iter().enumerate() {
             let range = text(pool, "pool");
             self.line(&range);
-            let steps = self.own_steps(pool);
+            let steps = self.scope_steps(pool);
             let condition = self.members(pool).unwrap_or(Expr::Const(true));
-            self.ask(pool, &Expr::And(vec![of_subnet.clone(), condition.clone()]));
-            match open {
-                Some(open) if open < index && !steps.is_empty() => {
-                    let why = "which machines have their addresses of this pool, and not of the one in front that is for all, is \
-                               known to Kea alone";
-                    self.tell(&range, LineOutcome::Unsupported(why.into()));
+            self.record_evaluation(pool, &Expr::And(vec![subnet_condition.clone(), condition.clone()]));
+            match open_pool {
+                Some(open_pool) if open_pool < index && !steps.is_empty() => {
+                    let reason = "only Kea knows which machines get addresses from this pool and not from \
+                               the earlier pool for all machines";
+                    self.add_note(&range, LineOutcome::Unsupported(reason.into()));
                     continue;
                 }
-                Some(open) if open > index && !steps.is_empty() => {
-                    let why = "here it is for all machines of its class, of which Kea may give some an address of the pool that is \
-                               for all";
-                    self.tell(&range, LineOutcome::Changed(why.into()));
+                Some(open_pool) if open_pool > index && !steps.is_empty() => {
+                    let reason = "here it applies to all machines of its class; Kea may give some of them \
+                               an address from the pool for all machines";
+                    self.add_note(&range, LineOutcome::Changed(reason.into()));
                 }
                 _ => {}
             }
@@ -255,10 +265,11 @@ impl<'a> Reader<'a> {
         for host in reservations(dhcp4) {
             let address = text(host, "hw-address");
             let Some(mac) = parse_mac(&address) else {
-                let shown = ["hw-address", "client-id", "circuit-id", "duid", "flex-id"].map(|key| text(host, key));
-                let shown = shown.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
-                let why = "a machine that boots is known by its MAC address, and here is none";
-                self.tell(&shown, LineOutcome::Unsupported(why.into()));
+                let identifiers =
+                    ["hw-address", "client-id", "circuit-id", "duid", "flex-id"].map(|key| text(host, key));
+                let identifiers = identifiers.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+                let reason = "a boot client is identified by its MAC address, and this reservation has none";
+                self.add_note(&identifiers, LineOutcome::Unsupported(reason.into()));
                 continue;
             };
             let line = self.line(&address);
@@ -268,39 +279,39 @@ impl<'a> Reader<'a> {
                 name => name.split('.').next().unwrap_or_default().to_owned(),
             };
             for class in names(host, "client-classes") {
-                if self.known(class).is_none() {
-                    self.tell(class, LineOutcome::Unsupported("no class in this file has this name".into()));
+                if self.class_condition(class).is_none() {
+                    self.add_note(class, LineOutcome::Unsupported("this file defines no class with this name".into()));
                 }
             }
             let kind = kind(host);
             let index = self.kinds.iter().position(|known| *known == kind).unwrap_or_default();
-            let mut own = self.own_steps(host);
-            own.retain(|step| *step != ProgramStep::Server(MessagePart::Header, None));
+            let mut host_steps = self.scope_steps(host);
+            host_steps.retain(|step| *step != ProgramStep::Server(MessagePart::Header, None));
             if self.program.host_groups.len() <= index {
                 self.program.host_groups.push(HostGroup { name: name.clone(), members: Vec::new() });
-                steps.push(ProgramStep::If(vec![(Expr::atom(Atom::Host(index)), own)]));
+                steps.push(ProgramStep::If(vec![(Expr::atom(Atom::Host(index)), host_steps)]));
             }
             self.program.host_groups[index].members.push((line, vec![mac], name));
         }
         steps
     }
 
-    /// What a place says of the boot.
-    fn own_steps(&mut self, place: &Value) -> Vec<ProgramStep> {
+    /// The steps of a scope: the file, a network, a pool, a class or a reservation.
+    fn scope_steps(&mut self, scope: &Value) -> Vec<ProgramStep> {
         let mut steps = Vec::new();
-        let mut server = |reader: &mut Self, way: MessagePart, text: &str| match text.parse::<Ipv4Addr>() {
+        let mut server = |translator: &mut Self, way: MessagePart, text: &str| match text.parse::<Ipv4Addr>() {
             Ok(address) => steps.push(ProgramStep::Server(way, Some(address).filter(|address| !address.is_unspecified()))),
             Err(_) => {
-                let why = format!("names of servers are not looked up: write the address of {text}, and import again");
-                reader.tell(text, LineOutcome::Unsupported(why));
+                let reason = format!("server names are not resolved: replace {text} by its address, and import again");
+                translator.add_note(text, LineOutcome::Unsupported(reason));
             }
         };
-        let next = text(place, "next-server");
+        let next = text(scope, "next-server");
         if !next.is_empty() {
             server(self, MessagePart::Header, &next);
         }
-        let mut files = vec![(MessagePart::Header, text(place, "boot-file-name"))];
-        for (code, data) in boot_options(place) {
+        let mut files = vec![(MessagePart::Header, text(scope, "boot-file-name"))];
+        for (code, data) in boot_options(scope) {
             match code {
                 67 => files.push((MessagePart::Option, data)),
                 _ => server(self, MessagePart::Option, &data),
@@ -315,16 +326,16 @@ impl<'a> Reader<'a> {
 }
 
 fn reservations(dhcp4: &Value) -> impl Iterator<Item = &Value> {
-    let of_subnets = list(dhcp4, "subnet4").flat_map(|subnet| list(subnet, "reservations"));
-    let of_networks = list(dhcp4, "shared-networks")
+    let in_subnets = list(dhcp4, "subnet4").flat_map(|subnet| list(subnet, "reservations"));
+    let in_shared_networks = list(dhcp4, "shared-networks")
         .flat_map(|network| list(network, "subnet4"))
         .flat_map(|subnet| list(subnet, "reservations"));
-    list(dhcp4, "reservations").chain(of_subnets).chain(of_networks)
+    list(dhcp4, "reservations").chain(in_subnets).chain(in_shared_networks)
 }
 
-/// Of the reservations that are taken over.
-fn kinds(dhcp4: &Value) -> Vec<Kind> {
-    let mut kinds: Vec<Kind> = Vec::new();
+/// The kinds of the reservations that have a MAC address.
+fn kinds(dhcp4: &Value) -> Vec<ReservationKind> {
+    let mut kinds: Vec<ReservationKind> = Vec::new();
     for kind in reservations(dhcp4).filter(|host| parse_mac(&text(host, "hw-address")).is_some()).map(kind) {
         if !kinds.contains(&kind) {
             kinds.push(kind);
@@ -333,23 +344,23 @@ fn kinds(dhcp4: &Value) -> Vec<Kind> {
     kinds
 }
 
-fn kind(host: &Value) -> Kind {
+fn kind(host: &Value) -> ReservationKind {
     let fields = ["next-server", "boot-file-name"].map(|key| text(host, key)).into_iter();
-    let says = fields.chain(boot_options(host).map(|(code, data)| format!("{code} {data}"))).collect();
-    (says, names(host, "client-classes").map(str::to_owned).collect())
+    let settings = fields.chain(boot_options(host).map(|(code, data)| format!("{code} {data}"))).collect();
+    (settings, names(host, "client-classes").map(str::to_owned).collect())
 }
 
-/// Options 66 and 67 of a place.
-fn boot_options(place: &Value) -> impl Iterator<Item = (u64, String)> {
-    list(place, "option-data").filter_map(|option| {
+/// Options 66 and 67 of a scope.
+fn boot_options(scope: &Value) -> impl Iterator<Item = (u64, String)> {
+    list(scope, "option-data").filter_map(|option| {
         let code = match text(option, "name").as_str() {
             "boot-file-name" => Some(67),
             "tftp-server-name" => Some(66),
             _ => option.get("code").and_then(Value::as_u64),
         };
         let data = text(option, "data").trim_matches(['\'', '"']).to_owned();
-        let is_ours = option.get("space").and_then(Value::as_str).is_none_or(|space| space == "dhcp4");
-        code.filter(|code| [66, 67].contains(code) && is_ours && !data.is_empty()).map(|code| (code, data))
+        let is_dhcp4 = option.get("space").and_then(Value::as_str).is_none_or(|space| space == "dhcp4");
+        code.filter(|code| [66, 67].contains(code) && is_dhcp4 && !data.is_empty()).map(|code| (code, data))
     })
 }
 
