@@ -1,7 +1,7 @@
-//! What our programs for UEFI call of the firmware. `build` compiles it into each of them.
+//! The firmware services that the UEFI programs call. `build` compiles this module into each program.
 //!
-//! Section numbers are those of the UEFI specification 2.10. The programs are built apart from the workspace: another
-//! target, no standard library, and little but calls through the firmware's tables, which are unsafe by nature.
+//! Section numbers refer to the UEFI specification 2.10. The programs are not part of the workspace: they have another
+//! target and no standard library, and consist mostly of unsafe calls through the firmware's tables.
 
 // Each program uses a part of this.
 #![allow(dead_code)]
@@ -18,57 +18,60 @@ pub struct Firmware {
 
 impl Firmware {
     /// # Safety
-    /// What the firmware calls `efi_main` with, and before that returns.
+    /// The arguments must be those of `efi_main`, which must not have returned.
     pub unsafe fn new(image: Handle, system: *const SystemTable) -> Firmware {
-        // SAFETY: the table and what it points to are valid until we return.
+        // SAFETY: the table and the tables that it points to are valid until `efi_main` returns.
         unsafe { Firmware { image, boot: &*(*system).boot, runtime: &*(*system).runtime } }
     }
 
-    /// A program, ready to be started: from the device path, which is complete, or from `octets` that lay there.
+    /// Loads a program: from the complete device path, or from `octets`, which were read from there.
     pub fn load(&self, path: &[u8], octets: &[u8]) -> Option<Handle> {
         let from = if octets.is_empty() { null() } else { octets.as_ptr() };
         let boot_manager = u8::from(octets.is_empty());
         let mut program = null_mut();
-        // SAFETY: the handle goes to a variable of ours; the firmware only reads path and octets.
+        // SAFETY: the handle goes to a local variable; the firmware only reads path and octets.
         let loaded = unsafe {
             (self.boot.load_image)(boot_manager, self.image, path.as_ptr(), from, octets.len(), &mut program)
         };
         if loaded == SUCCESS {
             return Some(program);
         }
-        // Secure Boot's refusal leaves a handle that wants to be given back (7.4.1).
+        // If Secure Boot refuses a program, LoadImage leaves a handle that must be unloaded (7.4.1).
         if !program.is_null() {
-            // SAFETY: the handle is fresh from LoadImage and was not started.
+            // SAFETY: the handle comes from LoadImage, and its image was not started.
             unsafe { (self.boot.unload_image)(program) };
         }
         None
     }
 
-    /// Starts what [`Firmware::load`] gave, with these load options, and waits for its end.
+    /// Starts a program from [`Firmware::load`] with these load options, and waits for its end.
     pub fn start(&self, program: Handle, options: &[u8]) -> Status {
         if let Some(loaded) = self.protocol::<LoadedImage>(program, &LOADED_IMAGE).filter(|_| !options.is_empty()) {
-            // SAFETY: the image is ours until it is started, and the options outlive it: we wait here for its end.
+            // SAFETY: no other code uses the image before its start, and the options outlive it: this call waits for
+            // its end.
             unsafe {
                 (*loaded).options_size = options.len() as u32;
                 (*loaded).options = options.as_ptr();
             }
         }
-        // SAFETY: the handle is fresh from LoadImage; what the program leaves as its exit data is not asked for.
+        // SAFETY: the handle comes from LoadImage; the exit data of the program is not requested.
         unsafe { (self.boot.start_image)(program, null_mut(), null_mut()) }
     }
 
+    /// The protocol interface of a handle. `T` must be the type of the protocol `guid`.
     pub fn protocol<T>(&self, handle: Handle, guid: &Guid) -> Option<*mut T> {
         let mut interface = null_mut();
-        // SAFETY: the interface goes to a variable of ours, and `T` is what this protocol is.
+        // SAFETY: the interface goes to a local variable, and `T` is the type of this protocol.
         let status = unsafe { (self.boot.handle_protocol)(handle, guid, &mut interface) };
         (status == SUCCESS && !interface.is_null()).then(|| interface.cast())
     }
 
-    /// A handle's device path without its end.
+    /// A handle's device path without its end node.
     pub fn device_path(&self, handle: Handle) -> Option<&'static [u8]> {
         let start = self.protocol::<u8>(handle, &DEVICE_PATH)?;
         let mut length = 0;
-        // SAFETY: a device path is nodes with their length at 2, up to an end node (10.3.1); it stays as long as its handle.
+        // SAFETY: a device path is a list of nodes, each with its length at offset 2, up to an end node (10.3.1). It
+        // lives as long as its handle.
         unsafe {
             while *start.add(length) != END[0] {
                 let node = usize::from(u16::from_le_bytes([*start.add(length + 2), *start.add(length + 3)]));
@@ -84,7 +87,7 @@ impl Firmware {
 
 pub type Handle = *mut c_void;
 pub type Status = usize;
-/// The end of a device path (10.3.1).
+/// The end node of a device path (10.3.1).
 pub const END: [u8; 4] = [0x7f, 0xff, 4, 0];
 pub const SUCCESS: Status = 0;
 pub const NOT_FOUND: Status = 1 << (usize::BITS - 1) | 14;
@@ -94,7 +97,7 @@ pub struct Guid(pub u32, pub u16, pub u16, pub [u8; 8]);
 pub const DEVICE_PATH: Guid = Guid(0x09576e91, 0x6d3f, 0x11d2, [0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b]);
 pub const LOADED_IMAGE: Guid = Guid(0x5b1b31a1, 0x9562, 0x11d2, [0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b]);
 
-/// The firmware's tables (4.3 to 4.5) as far as we need them; what is not called is only counted.
+/// The firmware's tables (4.3 to 4.5), up to the last entry in use. Unused entries are arrays of the right size.
 #[repr(C)]
 pub struct SystemTable {
     header: [u64; 3],
@@ -131,7 +134,7 @@ pub struct BootServices {
         unsafe extern "efiapi" fn(u32, *const Guid, *const c_void, *mut usize, *mut *mut Handle) -> Status,
 }
 
-/// 9.1.1.
+/// EFI_LOADED_IMAGE_PROTOCOL (9.1.1).
 #[repr(C)]
 pub struct LoadedImage {
     revision: u32,

@@ -1,11 +1,11 @@
-//! Starts the machine's local disk, as an EFI program that iPXE fetches from us and runs.
+//! Starts the machine's local disk: an EFI program that iPXE fetches from the server and runs.
 //!
 //! An iPXE older than 2024 cannot start a local disk under UEFI, and leaving it (`exit`) makes the firmware try its
-//! other network entries first, a minute each. So this does what the firmware would do in the end: it goes through the
-//! boot entries in their order, passes over those that are no disk, and starts the first that starts. A disk without an
-//! entry of its own comes last. It returns only if nothing could be started.
+//! other network entries first, a minute each. So this program does what the firmware would do in the end: it tries the
+//! boot entries in their order, skips those that are no disk, and starts the first one that starts. A disk without a
+//! boot entry comes last. The program returns only if it could start nothing.
 //!
-//! Section numbers are those of the UEFI specification 2.10.
+//! Section numbers refer to the UEFI specification 2.10.
 
 #![no_std]
 #![no_main]
@@ -27,7 +27,7 @@ const REMOVABLE: &str = r"\EFI\BOOT\BOOTAA64.EFI";
 
 #[unsafe(no_mangle)]
 extern "efiapi" fn efi_main(image: Handle, system: *const SystemTable) -> Status {
-    // SAFETY: the firmware calls us with our handle and its table.
+    // SAFETY: the firmware calls this function with the program's handle and its table.
     let firmware = unsafe { Firmware::new(image, system) };
     firmware.wake_disks();
     match firmware.start_an_entry() || firmware.start_any_disk() {
@@ -37,8 +37,9 @@ extern "efiapi" fn efi_main(image: Handle, system: *const SystemTable) -> Status
 }
 
 impl Firmware {
-    /// To start quickly the firmware has woken only what its own entry needed: the network card, not the disks. The card
-    /// and what it hangs on are left alone, because drivers of the firmware that meet iPXE's there take its network away.
+    /// Connects drivers to the disks. To start quickly, the firmware has connected only what its boot entry needed: the
+    /// network card, not the disks. The card and the devices that lead to it are skipped, because firmware drivers that
+    /// connect there would take the network from iPXE's.
     fn wake_disks(&self) {
         for handle in self.handles(None) {
             let Some(path) = self.device_path(*handle) else { continue };
@@ -49,7 +50,7 @@ impl Firmware {
         }
     }
 
-    /// The boot entries, in the order of `BootOrder` (3.1.1).
+    /// Tries the boot entries, in the order of `BootOrder` (3.1.1).
     fn start_an_entry(&self) -> bool {
         let mut order = [0; 512];
         let mut entry = [0; 2048];
@@ -71,7 +72,7 @@ impl Firmware {
         }
         let names_a_file = nodes(path).any(|node| node.is(FILE_PATH));
         match nodes(path).next() {
-            // A partition by its identity alone (10.3.5.1, "short form"): look for the file system that is on it.
+            // A partition by its identity alone (10.3.5.1, "short form"): find the file system on it.
             Some(partition) if partition.is(HARD_DRIVE) => self.file_systems().any(|found| {
                 let there = nodes(found).any(|node| node.same_partition(&partition));
                 let rest = &path[partition.bytes.len()..];
@@ -89,13 +90,13 @@ impl Firmware {
         }
     }
 
-    /// Disks for which the firmware has made no entry.
+    /// Tries the disks for which the firmware has no boot entry.
     fn start_any_disk(&self) -> bool {
         self.file_systems().any(|path| self.start_removable(path))
     }
 
-    /// The device paths of the file systems on disks. iPXE shows its downloads as a file system of the network card:
-    /// that is none.
+    /// The device paths of the file systems on disks. iPXE presents its downloads as a file system of the network card,
+    /// which is excluded.
     fn file_systems(&self) -> impl Iterator<Item = &'static [u8]> {
         self.handles(Some(&SIMPLE_FILE_SYSTEM))
             .iter()
@@ -114,7 +115,7 @@ impl Firmware {
         self.start_at(&[file_system, &file[..length]], &[])
     }
 
-    /// Loads and starts the program at the device path that these parts make. True if it ran and was content.
+    /// Loads and starts the program at the device path that these parts form. True if it returned success.
     fn start_at(&self, parts: &[&[u8]], data: &[u8]) -> bool {
         let mut path = [0; 1024];
         let mut length = 0;
@@ -127,17 +128,18 @@ impl Firmware {
     }
 
     fn connect(&self, handle: Handle) {
-        // SAFETY: the handle came from LocateHandleBuffer; if it is gone by now the firmware says so.
+        // SAFETY: the handle comes from LocateHandleBuffer; if it no longer exists, the firmware returns an error.
         unsafe { (self.boot.connect_controller)(handle, null(), null(), 1) };
     }
 
-    /// All handles, or those with this protocol. The list is left to the firmware's pool, as we end with the boot.
+    /// All handles, or those with this protocol. The list stays in the firmware's pool, because the program ends with
+    /// the boot.
     fn handles(&self, protocol: Option<&Guid>) -> &'static [Handle] {
         const ALL: u32 = 0;
         const BY_PROTOCOL: u32 = 2;
         let (search, protocol) = protocol.map_or((ALL, null()), |guid| (BY_PROTOCOL, guid as *const Guid));
         let (mut count, mut list) = (0, null_mut());
-        // SAFETY: count and list are ours to be filled in; on success the list has `count` handles (7.3.16).
+        // SAFETY: count and list are local variables; on success the list has `count` handles (7.3.16).
         unsafe {
             match (self.boot.locate_handle_buffer)(search, protocol, null(), &mut count, &mut list) {
                 SUCCESS if !list.is_null() => slice::from_raw_parts(list, count),
@@ -146,7 +148,7 @@ impl Firmware {
         }
     }
 
-    /// A global variable's value; empty if there is none or it has no room.
+    /// A global variable's value; empty if the variable does not exist or the value does not fit.
     fn variable<'a>(&self, name: &str, room: &'a mut [u8]) -> &'a [u8] {
         let mut wide = [0; 16];
         for (unit, letter) in wide.iter_mut().zip(name.encode_utf16()) {
@@ -178,14 +180,14 @@ fn entry_name(number: u16) -> EntryName {
     EntryName(name)
 }
 
-/// A boot entry (3.1.3): its device path without the end, and what its program is given.
+/// A boot entry (3.1.3): its device path without the end node, and the load options of its program.
 struct Entry<'a> {
     path: &'a [u8],
     data: &'a [u8],
 }
 
 impl<'a> Entry<'a> {
-    /// `None` if it is broken, not active, or no boot entry but an application of the firmware.
+    /// `None` if it is malformed, not active, or an application of the firmware instead of a boot entry.
     fn parse(value: &'a [u8]) -> Option<Self> {
         const ACTIVE: u32 = 1;
         const CATEGORY: u32 = 0x1f00;
@@ -201,12 +203,12 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// A node of a device path, with its head.
+/// A node of a device path, with its header.
 struct Node<'a> {
     bytes: &'a [u8],
 }
 
-/// The nodes up to the end, or up to one that is broken.
+/// The nodes up to the end node, or up to a malformed one.
 fn nodes(mut path: &[u8]) -> impl Iterator<Item = Node<'_>> {
     core::iter::from_fn(move || {
         let head = path.first_chunk::<4>()?;
@@ -227,7 +229,7 @@ const FILE_PATH: Kind = (4, 4);
 const FIRMWARE_FILE: Kind = (4, 6);
 const FIRMWARE_VOLUME: Kind = (4, 7);
 const MAC_ADDRESS: Kind = (3, 11);
-/// BIOS boot specification, of any sub-type: what a compatibility module starts.
+/// BIOS boot specification, any sub-type: a device that a compatibility support module starts.
 const BIOS_BOOT: u8 = 5;
 
 impl Node<'_> {
@@ -235,13 +237,13 @@ impl Node<'_> {
         self.bytes[0] == kind && self.bytes[1] == sub
     }
 
-    /// Not the network, not a program inside the firmware (its shell, its set-up), not an optical disc.
+    /// Whether it is not the network, a program inside the firmware (its shell, its setup), or an optical disc.
     fn may_lead_to_a_disk(&self) -> bool {
         ![MAC_ADDRESS, FIRMWARE_FILE, FIRMWARE_VOLUME, CD_ROM].into_iter().any(|kind| self.is(kind))
             && self.bytes[0] != BIOS_BOOT
     }
 
-    /// Signature, partition format and signature type are equal (10.3.5.1, from offset 24).
+    /// Whether signature, partition format and signature type are equal (10.3.5.1, from offset 24).
     fn same_partition(&self, other: &Node) -> bool {
         self.is(HARD_DRIVE) && self.bytes.len() >= 42 && self.bytes.get(24..42) == other.bytes.get(24..42)
     }

@@ -1,13 +1,14 @@
-//! Starts an iPXE that was loaded over IPv6, and hands it the script that lies beside it.
+//! Wraps iPXE: starts an iPXE that was loaded over IPv6, and passes it the script next to it.
 //!
-//! Over IPv4 an iPXE learns its script by asking for an address: the proxy's offer names it. Over IPv6 it takes what
-//! whoever gives it an address says, and that is a server that knows nothing of booting. It would look for `autoexec.ipxe`
-//! beside itself, if only it knew where that is: firmware that loads by PXE over IPv6 does not tell. But the firmware knows
-//! (the URL that we named is among the packets that its PXE driver keeps), and iPXE runs what it is given as its command
-//! line since 2023 (iPXE 4bb521a8c). So the firmware is sent this program under the name of the iPXE in a directory that is
-//! none, `with-script/`. It fetches both through the driver, and starts the one with the other.
+//! Over IPv4 an iPXE receives its script's name while it requests an address: the proxy's offer contains it. Over IPv6
+//! it uses the options of the server that assigns its address, and that server knows nothing about booting. It would
+//! look for `autoexec.ipxe` next to its own file, but firmware that loads it by PXE over IPv6 does not pass that
+//! location. The firmware has it, however: the URL from the server is in the packets that its PXE driver keeps. And
+//! since 2023 iPXE runs its command line as a script (iPXE 4bb521a8c). So the server sends this program to the
+//! firmware, under the name of the iPXE in a virtual directory, `with-script/`. The program fetches both files through
+//! the driver, and starts the iPXE with the script.
 //!
-//! Section numbers are those of the UEFI specification 2.10.
+//! Section numbers refer to the UEFI specification 2.10.
 
 #![no_std]
 #![no_main]
@@ -25,21 +26,21 @@ const SCRIPT: &[u8] = b"autoexec.ipxe";
 
 #[unsafe(no_mangle)]
 extern "efiapi" fn efi_main(image: Handle, system: *const SystemTable) -> Status {
-    // SAFETY: the firmware calls us with our handle and its table.
+    // SAFETY: the firmware calls this function with the program's handle and its table.
     let firmware = unsafe { Firmware::new(image, system) };
     firmware.start_with_script().unwrap_or(NOT_FOUND)
 }
 
 impl Firmware {
-    /// `None` if there was nothing to start; else what iPXE ended with.
+    /// Fetches and starts iPXE. Returns its exit status, or `None` if it could not be fetched or loaded.
     fn start_with_script(&self) -> Option<Status> {
-        // SAFETY: our own image is as the firmware made it.
+        // SAFETY: the firmware created the loaded-image protocol of this program.
         let device = unsafe { (*self.protocol::<LoadedImage>(self.image, &LOADED_IMAGE)?).device };
         let pxe = self.protocol::<PxeBaseCode>(device, &PXE_BASE_CODE)?;
-        // SAFETY: the driver keeps its mode as long as its protocol is there.
+        // SAFETY: the driver keeps its mode as long as its protocol exists.
         let url = Url::parse(unsafe { &*(*pxe).mode }.boot_file()?)?;
         let program = self.fetch(pxe, &url.server, &url.program)?;
-        // An iPXE without a script still has a shell for whoever is there.
+        // An iPXE without a script still offers a shell on the console.
         let script = self.fetch(pxe, &url.server, &url.script).unwrap_or_default();
         let options = self.command_line(script)?;
 
@@ -51,16 +52,17 @@ impl Firmware {
         Some(self.start(loaded, options))
     }
 
-    /// A file of the TFTP server, whole.
+    /// A complete file from the TFTP server.
     fn fetch(&self, pxe: *mut PxeBaseCode, server: &Ipv6Addr, name: &Name) -> Option<&'static [u8]> {
         const GET_FILE_SIZE: u32 = 1;
         const READ_FILE: u32 = 2;
-        // What fits the smallest link of IPv6, and what the driver asks for by itself (without it asks for 512).
+        // The block size that fits the minimum MTU of IPv6, which is also the driver's choice for its own transfers
+        // (without this argument it requests 512 octets).
         let block = 1228;
         let server = Address(server.octets());
         let mut size = 0;
         let ask = |what, buffer: *mut u8, size: &mut u64| {
-            // SAFETY: the driver writes at most `size` octets to the buffer, and the size; it only reads the rest.
+            // SAFETY: the driver writes the size, and at most `size` octets to the buffer; it only reads the rest.
             unsafe { ((*pxe).mtftp)(pxe, what, buffer, 0, size, &block, &server, name.0.as_ptr(), null(), 0) }
         };
         if ask(GET_FILE_SIZE, null_mut(), &mut size) != SUCCESS {
@@ -73,8 +75,8 @@ impl Firmware {
         buffer.get(..usize::try_from(size).ok()?)
     }
 
-    /// The load options by which iPXE takes this text for the script to run: in UCS-2, behind a word for the program's name
-    /// (efi_cmdline.c). The zero behind them is not counted.
+    /// The load options that make iPXE run this text as its script: in UCS-2, after a word for the program's name
+    /// (efi_cmdline.c). The terminating zero is not counted.
     fn command_line(&self, script: &[u8]) -> Option<&'static [u8]> {
         let line = b"ipxe ".iter().chain(script);
         let length = (b"ipxe ".len() + script.len()) * 2;
@@ -85,11 +87,11 @@ impl Firmware {
         Some(&wide[..length])
     }
 
-    /// Memory of the firmware's pool, which has it back when the machine starts anew or boots.
+    /// Memory from the firmware's pool. It is never freed: it ends with the next restart or with the boot.
     fn allocate(&self, size: usize) -> Option<&'static mut [u8]> {
         const LOADER_DATA: u32 = 2;
         let mut memory = null_mut();
-        // SAFETY: the address goes to a variable of ours, and on success `size` octets there are ours (7.2.4).
+        // SAFETY: the address goes to a local variable, and on success `size` octets there are allocated (7.2.4).
         unsafe {
             match (self.boot.allocate_pool)(LOADER_DATA, size, &mut memory) {
                 SUCCESS if !memory.is_null() => {
@@ -102,7 +104,7 @@ impl Firmware {
     }
 }
 
-/// What the URL of this program says: whose it is, and the names of what lies there.
+/// The server and the file names in the URL of this program.
 struct Url {
     server: Ipv6Addr,
     program: Name,
@@ -110,8 +112,8 @@ struct Url {
 }
 
 impl Url {
-    /// `tftp://[2001:db8::10]/with-script/ipxe.efi` stands for `ipxe.efi` and `autoexec.ipxe`; what is in front of the
-    /// directory, and in it, is of both names.
+    /// `tftp://[2001:db8::10]/with-script/ipxe.efi` stands for `ipxe.efi` and `autoexec.ipxe`. Directories before and
+    /// after `with-script/` belong to both names.
     fn parse(url: &[u8]) -> Option<Url> {
         let (server, path) = split_once(url.strip_prefix(b"tftp://[")?, b"]/")?;
         let server = core::str::from_utf8(server).ok()?.parse().ok()?;
@@ -127,7 +129,7 @@ fn split_once<'a>(text: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     Some((&text[..place], &text[place + at.len()..]))
 }
 
-/// A file name as TFTP has it: without percent-encoding, and with a zero at its end.
+/// A file name for TFTP: without percent-encoding, and with a terminating zero.
 struct Name([u8; 512]);
 
 impl Name {
@@ -140,7 +142,7 @@ impl Name {
                 b'%' => digit(octets.next()?)? << 4 | digit(octets.next()?)?,
                 octet => octet,
             };
-            // The last one stays zero.
+            // The last octet stays zero.
             *name[..511].get_mut(length)? = octet;
             length += 1;
         }
@@ -154,7 +156,7 @@ fn digit(octet: u8) -> Option<u8> {
 
 const PXE_BASE_CODE: Guid = Guid(0x03c4e603, 0xac28, 0x11d3, [0x9a, 0x2d, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d]);
 
-/// 24.3.1, as far as we need it.
+/// EFI_PXE_BASE_CODE_PROTOCOL (24.3.1), up to the last entry in use.
 #[repr(C)]
 struct PxeBaseCode {
     revision: u64,
@@ -179,7 +181,7 @@ struct PxeBaseCode {
 #[repr(C, align(4))]
 struct Address([u8; 16]);
 
-/// The driver's state (24.3.2). Which packets there are is said by flags in front of them.
+/// The driver's state (24.3.2). The flags before the packets show which packets exist.
 #[repr(C)]
 struct Mode {
     flags: [u8; 20],
@@ -188,10 +190,11 @@ struct Mode {
 }
 
 impl Mode {
-    /// Option 59 of the packet that the firmware has booted by: the boot server's, a proxy's, or else that of whoever gave
-    /// the address. A proxy's answer on port 4011 is kept as the proxy's (EDK2 PxeBcRetryDhcp6Binl).
+    /// Option 59 of the packet that the firmware booted from: the boot server's, a proxy's, or else that of the server
+    /// that assigned the address. The driver stores a proxy's reply on port 4011 as the proxy's packet (EDK2
+    /// PxeBcRetryDhcp6Binl).
     fn boot_file(&self) -> Option<&[u8]> {
-        /// Flag and packet.
+        /// The offset of the flag, and the index of the packet.
         const REPLY: (usize, usize) = (12, 4);
         const PROXY: (usize, usize) = (10, 2);
         const ACK: (usize, usize) = (9, 1);
@@ -200,13 +203,13 @@ impl Mode {
     }
 }
 
-/// The options of a DHCPv6 message, behind its type and transaction: two octets each of code and length, then the value.
+/// Option 59 of these DHCPv6 options: each has two octets of code, two of length, and the value.
 fn option_59(mut options: &[u8]) -> Option<&[u8]> {
     while let [c0, c1, l0, l1, rest @ ..] = options {
         let (value, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([*l0, *l1])))?;
         match u16::from_be_bytes([*c0, *c1]) {
             59 => return Some(value),
-            // Behind the last one the packet is filled up with zeros.
+            // The packet is padded with zeros after the last option.
             0 => return None,
             _ => options = rest,
         }

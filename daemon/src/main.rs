@@ -1,4 +1,4 @@
-//! A proxyDHCP server: boots every machine beside the DHCP server that is already there.
+//! A proxyDHCP server: boots machines over the network next to the site's DHCP server.
 
 use std::process::ExitCode;
 

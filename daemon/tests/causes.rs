@@ -1,4 +1,4 @@
-//! What is said of local trouble names the cause that is there, and no other. Through the real binary. Needs root.
+//! Messages about local errors name the actual cause, and no other. Runs the real binary. Needs root.
 
 mod netns;
 
@@ -13,7 +13,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// What `check` says on standard error, as a user without any right.
+/// The output of `check`, run as a user without capabilities.
 fn check(host: &Host, arguments: &[&str]) -> String {
     let words = unprivileged_with("-all");
     let mut command = Command::new("setpriv");
@@ -23,7 +23,7 @@ fn check(host: &Host, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_or_is_no_file_is_not_said_to_be_missing() {
+fn a_file_that_is_unreadable_or_no_regular_file_is_not_reported_as_missing() {
     let dir = tempfile::tempdir().unwrap();
     set_mode(dir.path(), 0o755);
     let at = |name: &str| dir.path().join(name);
@@ -46,7 +46,7 @@ fn a_file_that_may_not_be_read_or_is_no_file_is_not_said_to_be_missing() {
     fs::write(at("proxydhcpd.toml"), text).unwrap();
     let host = Host::new();
     let config = at("proxydhcpd.toml");
-    let said = check(&host, &["-c", config.to_str().unwrap()]);
+    let output = check(&host, &["-c", config.to_str().unwrap()]);
     let boot = at("boot").display().to_string();
     for expected in [
         format!("there is no file {boot}/gone yet"),
@@ -57,45 +57,45 @@ fn a_file_that_may_not_be_read_or_is_no_file_is_not_said_to_be_missing() {
         format!("{boot}/directory is a directory, not a file"),
         format!("there is no file {boot}/file/linux: {boot}/file is a file, not a directory"),
     ] {
-        assert!(said.contains(&expected), "{expected}\n{said}");
+        assert!(output.contains(&expected), "{expected}\n{output}");
     }
-    assert_eq!(said.matches("there is no file").count(), 2, "{said}");
+    assert_eq!(output.matches("there is no file").count(), 2, "{output}");
 
     set_mode(&at("closed"), 0o700);
     let (file, template) = (at("closed/machines.csv"), at("boot/file"));
     fs::write(&config, format!("machine-files = {file:?}\ntemplate-dir = {template:?}\n")).unwrap();
-    let said = check(&host, &["-c", config.to_str().unwrap()]);
+    let output = check(&host, &["-c", config.to_str().unwrap()]);
     let closed = at("closed").display().to_string();
     let denied =
         format!("this server may not read {closed}/machines.csv: permission denied in the directory {closed}\n");
-    assert!(said.contains(&denied), "{said}");
-    assert!(said.contains(&format!("{boot}/file is not a directory\n")), "{said}");
+    assert!(output.contains(&denied), "{output}");
+    assert!(output.contains(&format!("{boot}/file is not a directory\n")), "{output}");
 }
 
 #[test]
-fn an_interface_that_is_not_served_is_told_with_its_reason() {
+fn an_interface_that_is_not_served_is_reported_with_the_reason() {
     let (host, other) = (Host::with_ipv4_only(), Host::new());
     host.cable("eth0", &other, "eth0");
     host.run(
         "ip address add 192.0.2.10/24 dev eth0\nip link add down0 type veth peer name bare0\nip link set bare0 up\n\
          ip link add br0 type bridge\nip link add port0 type veth peer name port1\nip link set port0 master br0 up",
     );
-    let said = |pattern: &str| check(&host, &["-i", pattern]);
+    let output = |pattern: &str| check(&host, &["-i", pattern]);
     for (pattern, expected, help) in [
         ("eth9", "this machine has no interface called eth9", "did you mean eth0?"),
-        ("wlan*", "this machine has no interface called wlan*", "now there are lo, eth0"),
+        ("wlan*", "this machine has no interface called wlan*", "this host has lo, eth0"),
         ("down0", "interface down0 is down", "`ip link set down0 up`"),
         ("bare0", "interface bare0 has no address that the configuration lets us use", "as soon as it has one"),
-        ("port0", "interface port0 is a port of a bridge or bond", "name the bridge or bond in its place"),
+        ("port0", "interface port0 is a port of a bridge or bond", "name the bridge or bond instead"),
     ] {
-        let text = said(pattern);
+        let text = output(pattern);
         assert!(text.contains(&format!("warning: {expected}")) && text.contains(help), "{text}");
-        assert!(text.contains("interfaces     none of those that the configuration names yet\n"), "{text}");
+        assert!(text.contains("interfaces      none yet: no configured interface can be served now\n"), "{text}");
     }
-    assert!(!said("eth*").contains("warning: interface"), "{}", said("eth*"));
+    assert!(!output("eth*").contains("warning: interface"), "{}", output("eth*"));
     host.run("ip link delete eth0");
     let text = check(&host, &[]);
-    assert!(text.contains("interfaces     none yet: no interface that is up has an address\n"), "{text}");
+    assert!(text.contains("interfaces      none yet: no interface is up with an address\n"), "{text}");
 
     let server = Server::start(&host, &["--boot-dir", "BOOT", "-i", "eth9"]);
     server.wait_for_line("this machine has no interface called eth9");
@@ -103,7 +103,7 @@ fn an_interface_that_is_not_served_is_told_with_its_reason() {
 
 /// As in some containers.
 #[test]
-fn without_proc_it_is_said_that_who_has_a_port_is_not_known() {
+fn without_proc_the_owner_of_a_port_is_reported_as_unknown() {
     let (host, other) = (Host::new(), Host::new());
     host.cable("eth0", &other, "eth0");
     host.run("ip address add 192.0.2.10/24 dev eth0");

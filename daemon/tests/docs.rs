@@ -1,25 +1,28 @@
-//! What the documentation promises is there.
+//! The documentation's references to tests, files and sections are valid.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Every row of docs/firmware.md names a test or a vector that is there, or gives the reason why there is none.
+/// Every row of docs/firmware.md names an existing test or vector, or gives the reason for having none.
 #[test]
-fn every_quirk_is_held_by_a_test_or_says_why_not() {
+fn every_quirk_names_its_test_or_the_reason_for_having_none() {
     let page = std::fs::read_to_string(Path::new(ROOT).join("docs/firmware.md")).unwrap();
     let tests = tests();
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
     assert!(rows.len() >= 60, "{} rows", rows.len());
     for row in rows {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let [firmware, quirk, answer, evidence, held] = cells[..] else { panic!("five cells: {row}") };
+        let [firmware, quirk, answer, evidence, test_cell] = cells[..] else { panic!("expected five cells: {row}") };
         assert!(!firmware.is_empty() && !quirk.is_empty() && !evidence.is_empty(), "{row}");
-        match held.split('`').collect::<Vec<_>>()[..] {
+        match test_cell.split('`').collect::<Vec<_>>()[..] {
             ["", test, ""] => assert!(tests.contains(test) && !answer.is_empty(), "no test {test}"),
             ["vector ", vector, ""] => assert!(has_vector(vector) && !answer.is_empty(), "no vector {vector}"),
-            _ => assert!(held.contains(' ') && !held.contains('`'), "a reason, a test or a vector: {row}"),
+            _ => assert!(
+                test_cell.contains(' ') && !test_cell.contains('`'),
+                "expected a reason, a test or a vector: {row}"
+            ),
         }
     }
 }
@@ -28,16 +31,18 @@ fn every_quirk_is_held_by_a_test_or_says_why_not() {
 #[test]
 fn every_citation_of_the_protocol_page_leads_to_an_anchor() {
     let anchors = anchors(&read("docs/protocol.md"));
-    let (mut cited, mut wrong) = (0, Vec::new());
+    let (mut cited, mut errors) = (0, Vec::new());
     for (path, text) in texts() {
         let prose = prose(&text);
         cited += prose.matches("protocol.md ").count();
-        let lost = citations(&prose).into_iter().filter(|anchor| !anchors.contains(anchor));
-        wrong.extend(lost.map(|anchor| format!("{path}: {anchor}")));
-        wrong.extend(prose.contains("protocol note").then(|| format!("{path}: a note that is not here")));
+        let unresolved = citations(&prose).into_iter().filter(|anchor| !anchors.contains(anchor));
+        errors.extend(unresolved.map(|anchor| format!("{path}: {anchor}")));
+        errors.extend(
+            prose.contains("protocol note").then(|| format!("{path}: a document that is not in the repository")),
+        );
     }
     assert!(cited >= 30, "{cited} citations");
-    assert!(wrong.is_empty(), "docs/protocol.md has no such anchor: {wrong:#?}");
+    assert!(errors.is_empty(), "docs/protocol.md has no such anchor: {errors:#?}");
 }
 
 #[test]
@@ -52,47 +57,47 @@ fn a_citation_is_found_in_every_form() {
     assert!(found("docs/protocol.md is a page").is_empty());
 }
 
-/// Its marks in brackets become links by the definitions at its end, and no anchor is there twice.
+/// The references in brackets become links through the definitions at the end of the page, and each anchor is unique.
 #[test]
-fn every_mark_on_a_page_has_its_link() {
+fn every_reference_in_brackets_has_its_link() {
     for name in ["protocol", "firmware"] {
         let page = read(&format!("docs/{name}.md"));
         let defined: Vec<&str> =
             page.lines().filter_map(|line| Some(line.strip_prefix('[')?.split_once("]: ")?.0)).collect();
-        for mark in page.split('[').skip(1).filter_map(|after| Some(after.split_once(']')?.0)) {
-            let is_mark = mark.starts_with("L:") || is_section(mark);
-            assert!(!is_mark || defined.contains(&mark), "{name}: [{mark}]");
+        for reference in page.split('[').skip(1).filter_map(|after| Some(after.split_once(']')?.0)) {
+            let needs_link = reference.starts_with("L:") || is_section(reference);
+            assert!(!needs_link || defined.contains(&reference), "{name}: [{reference}]");
         }
     }
     let page = read("docs/protocol.md");
     let anchors: Vec<&str> =
         page.split("<a id=\"").skip(1).filter_map(|after| Some(after.split_once('"')?.0)).collect();
-    assert_eq!(anchors.len(), BTreeSet::from_iter(&anchors).len(), "an anchor twice");
+    assert_eq!(anchors.len(), BTreeSet::from_iter(&anchors).len(), "duplicate anchor");
     let numbered = page.lines().filter(|line| line.starts_with("##")).filter_map(|line| line.split(' ').nth(1));
     for number in numbered.map(|number| number.trim_end_matches('.')).filter(|number| is_section(number)) {
         assert!(anchors.contains(&number), "section {number} has no anchor");
     }
 }
 
-/// In pages, code in backticks that begins with one of our directories is a path.
+/// In pages, code in backticks that begins with a directory of the repository is a path.
 #[test]
-fn every_file_that_a_page_names_is_there() {
+fn every_file_that_a_page_names_exists() {
     let pages = texts().into_iter().filter(|(path, _)| path.ends_with(".md"));
     let mut checked = 0;
     for (page, text) in pages {
         for name in text.split('`').skip(1).step_by(2).filter(|name| !name.contains(' ')) {
-            let inside =
+            let is_path =
                 ["core/", "daemon/", "docs/", "e2e/", "fuzz/", "bench/"].iter().any(|top| name.starts_with(top));
             let path = name.split_once('*').map_or(name, |(directory, _)| directory);
-            assert!(!inside || Path::new(ROOT).join(path).exists(), "{page} names {name}");
-            checked += usize::from(inside);
+            assert!(!is_path || Path::new(ROOT).join(path).exists(), "{page} names {name}");
+            checked += usize::from(is_path);
         }
     }
     assert!(checked >= 20, "{checked} paths");
 }
 
 #[test]
-fn every_vector_and_capture_is_listed_and_those_listed_are_there() {
+fn every_vector_and_capture_is_listed_and_every_listed_one_exists() {
     let page = read("docs/protocol.md");
     let listed: BTreeSet<&str> = page.split('`').skip(1).step_by(2).collect();
     let (mut vectors, mut files) = (0, Vec::new());
@@ -105,7 +110,7 @@ fn every_vector_and_capture_is_listed_and_those_listed_are_there() {
         vectors += usize::from(name != file);
         assert!(listed.contains(name) || name == "README.md", "docs/protocol.md does not list {name}");
     }
-    assert!(page.contains(&format!(": {vectors} packets")), "it has another number of vectors than {vectors}");
+    assert!(page.contains(&format!(": {vectors} packets")), "docs/protocol.md does not count {vectors} vectors");
     for capture in listed.iter().filter(|name| name.ends_with(".pcap") && !name.contains('/')) {
         assert!(files.iter().any(|file| file == capture), "no capture {capture}");
     }
@@ -130,13 +135,13 @@ fn is_section(text: &str) -> bool {
     !text.is_empty() && text.split('.').all(|part| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit()))
 }
 
-/// The text without marks of comments and ends of lines.
+/// The text as one line, without comment markers.
 fn prose(text: &str) -> String {
     let bare = |line: &str| line.trim().trim_start_matches(['/', '!', '#']).trim().to_owned();
     text.lines().map(bare).collect::<Vec<_>>().join(" ")
 }
 
-/// The anchors that a text cites: first those behind the name of the page, then every `L:`.
+/// The anchors that a text cites: first the sections after the name of the page, then every `L:`.
 fn citations(prose: &str) -> Vec<String> {
     let mut found = Vec::new();
     for after in prose.split("protocol.md").skip(1) {
@@ -151,8 +156,8 @@ fn citations(prose: &str) -> Vec<String> {
                 break;
             }
             found.push(section.to_owned());
-            let goes_on = word.ends_with(',') || words.next_if(|word| ["and", "to"].contains(word)).is_some();
-            if !goes_on {
+            let continues = word.ends_with(',') || words.next_if(|word| ["and", "to"].contains(word)).is_some();
+            if !continues {
                 break;
             }
         }
@@ -168,14 +173,14 @@ fn citations(prose: &str) -> Vec<String> {
     found
 }
 
-/// Everything that people wrote: code with its comments, and pages.
+/// All source texts: code with its comments, and pages.
 fn texts() -> Vec<(String, String)> {
     let mut texts = Vec::new();
     for top in ["core", "daemon", "docs", "e2e", "fuzz", "bench", "dist"] {
         collect_texts(Path::new(top), &mut texts);
     }
     texts.extend(["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|page| (page.to_owned(), read(page))));
-    // This file has examples of citations.
+    // This file contains examples of citations.
     texts.retain(|(path, _)| path != "daemon/tests/docs.rs");
     texts
 }
@@ -194,7 +199,7 @@ fn collect_texts(directory: &Path, texts: &mut Vec<(String, String)>) {
     }
 }
 
-/// All of these are compared (core/tests/vectors.rs).
+/// core/tests/vectors.rs compares every vector in this directory.
 fn has_vector(name: &str) -> bool {
     Path::new(ROOT).join(format!("core/testdata/vectors/{name}.json")).exists()
 }
@@ -223,7 +228,7 @@ fn functions_marked_as_tests(text: &str) -> impl Iterator<Item = &str> {
     text.split("#[test]").skip(1).filter_map(|after| after.split_once("fn ")?.1.split_once('(')).map(|(name, _)| name)
 }
 
-/// What the list of a file of end-to-end tests names.
+/// The tests that the `cases!` list of an end-to-end test file names.
 fn cases(text: &str) -> impl Iterator<Item = &str> {
     let list = text.split_once("\ncases![").and_then(|(_, after)| after.split_once("];"));
     list.map_or("", |(list, _)| list).split(',').map(str::trim)

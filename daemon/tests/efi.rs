@@ -1,11 +1,11 @@
-//! Our programs for UEFI, which lie in the repository built.
+//! The UEFI programs, which are committed as binaries.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 #[test]
-fn each_program_is_what_its_source_makes() {
+fn each_committed_program_equals_the_build_of_its_source() {
     let efi = Path::new(env!("CARGO_MANIFEST_DIR")).join("efi");
     let directory = tempfile::tempdir().unwrap();
     let output = Command::new(efi.join("build")).arg(directory.path()).output().unwrap();
@@ -17,8 +17,8 @@ fn each_program_is_what_its_source_makes() {
     };
     assert_eq!(names(directory.path()), names(&efi.join("built")));
     for name in names(directory.path()) {
-        let [made, kept] =
+        let [built, committed] =
             [directory.path(), &efi.join("built")].map(|directory| fs::read(directory.join(&name)).unwrap());
-        assert!(made == kept, "{} is older than its source: run daemon/efi/build", name.display());
+        assert!(built == committed, "{} is older than its source: run daemon/efi/build", name.display());
     }
 }

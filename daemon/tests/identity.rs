@@ -109,7 +109,7 @@ fn explain_knows_what_the_server_has_learnt() {
     explain.arg("-c").arg(at("proxydhcpd.toml")).args(["explain", "--client", "uefi-x64"]);
     let output = explain.args(["--uuid", "11223344-5566-7788-99aa-bbccddeeff00"]).output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
-    assert!(told.contains("shared: its uuid is heard from 02:00:00:00:00:0a and from 02:00:00:00:00:99"), "{told}");
+    assert!(told.contains("shared: 02:00:00:00:00:0a and 02:00:00:00:00:99 both sent its uuid"), "{told}");
 }
 
 #[test]
@@ -142,8 +142,8 @@ fn check_tells_what_the_server_has_learnt_with_its_cure() {
         "02:00:00:00:00:99 has the uuid of web2, but none of the addresses in that entry: it is not taken for"
             .to_owned(),
         format!("a machine has the UUID {}, which {macs} have: a rule that names it holds for both", uuid(4)),
-        format!("nothing follows: {} (02:00:00:00:00:0a, 02:00:00:00:00:99)\n", uuid(5)),
-        "to have the server forget a UUID, stop it, remove the line, and start it again".to_owned(),
+        format!("has no effect: {} (02:00:00:00:00:0a, 02:00:00:00:00:99)\n", uuid(5)),
+        "to make the server forget a UUID, stop it, remove the line, and start it again".to_owned(),
     ] {
         assert!(told.contains(&line), "{line}\n{told}");
     }

@@ -1,4 +1,4 @@
-//! `make install` and `make uninstall`, into a directory. What a real systemd makes of it is in e2e.
+//! `make install` and `make uninstall`, into a directory. Tests with a real systemd are in e2e.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -21,12 +21,12 @@ fn the_unit_starts_the_program_where_it_was_installed() {
 }
 
 #[test]
-fn uninstall_takes_away_every_file_but_those_of_the_operator() {
+fn uninstall_removes_all_files_except_the_operators() {
     let root = tempfile::tempdir().unwrap();
     make(root.path(), "/usr", "install");
     make(root.path(), "/usr", "uninstall");
     assert_eq!(files(root.path()), 0);
-    assert!(!root.path().join("var/lib/proxydhcpd").exists(), "an empty boot directory is nobody's");
+    assert!(!root.path().join("var/lib/proxydhcpd").exists(), "an empty boot directory is removed");
 
     make(root.path(), "/usr", "install");
     fs::write(root.path().join("etc/proxydhcpd/proxydhcpd.toml"), "").unwrap();
@@ -35,31 +35,32 @@ fn uninstall_takes_away_every_file_but_those_of_the_operator() {
     assert_eq!(files(root.path()), 2);
 }
 
-/// `make run` is the first thing that a newcomer tries.
+/// `make run` is the first command that a newcomer tries.
 #[test]
-fn make_without_a_cargo_that_is_new_enough_says_what_is_needed_and_how_to_get_it() {
+fn make_with_a_cargo_that_is_too_old_names_the_required_version_and_how_to_install_it() {
     let directory = tempfile::tempdir().unwrap();
     let old = directory.path().join("cargo");
     fs::write(&old, "#!/bin/sh\necho 'cargo 1.85.0 (0123abc 2025-01-01)'\n").unwrap();
     fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
     let missing = directory.path().join("missing");
-    for (cargo, told) in [
+    for (cargo, message) in [
         (&old, "is of Rust 1.85.0, and Rust 1.90 or newer is needed. Install rustup"),
         (&missing, "there is no '{}' here, and the server is written in Rust. Install rustup"),
     ] {
         let mut make = Command::new("make");
         make.args(["toolchain", &format!("CARGO={}", cargo.display())]).current_dir("..");
         let output = make.output().unwrap();
-        let (said, told) = (String::from_utf8_lossy(&output.stderr), told.replace("{}", &cargo.to_string_lossy()));
-        assert!(!output.status.success() && said.contains(&told), "{said}");
+        let (stderr, message) =
+            (String::from_utf8_lossy(&output.stderr), message.replace("{}", &cargo.to_string_lossy()));
+        assert!(!output.status.success() && stderr.contains(&message), "{stderr}");
     }
 }
 
-/// With some program in place of a release that would have to be built.
-fn make(root: &Path, prefix: &str, what: &str) {
+/// Runs a target of the Makefile, with another program instead of a release build.
+fn make(root: &Path, prefix: &str, target: &str) {
     let mut command = Command::new("make");
     command.args(["--silent", "--old-file=build", "RELEASE=/bin/true"]).current_dir("..");
-    command.args([format!("DESTDIR={}", root.display()), format!("PREFIX={prefix}"), what.to_owned()]);
+    command.args([format!("DESTDIR={}", root.display()), format!("PREFIX={prefix}"), target.to_owned()]);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

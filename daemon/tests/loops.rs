@@ -1,4 +1,4 @@
-//! A machine that goes round in a circle, as the real server sees it. Needs root.
+//! Boot loops, as the real server sees them. Needs root.
 
 mod netns;
 
@@ -7,31 +7,31 @@ use netns::server::{Server, request_loader, one_network, vector};
 use netns::{Host, wait_for};
 use std::process::Command;
 
-/// What it says of itself in its REQUEST, and in its visit to port 4011.
+/// The machine's address in its REQUEST, and in its request to port 4011.
 const MAC: &str = "02:00:00:00:01:07";
 
 #[test]
-fn a_machine_that_fetches_its_loader_a_third_time_is_told_of_with_the_likely_reason() {
+fn a_machine_that_fetches_its_loader_for_the_third_time_is_reported_with_the_likely_cause() {
     let (host, machine) = one_network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
-    go_round(&server, &machine);
-    let told = server.log();
-    let line = told.lines().find(|line| line.contains("for the third time")).unwrap();
+    loop_three_times(&server, &machine);
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("for the third time")).unwrap();
     assert!(line.contains(MAC) && line.contains("ipxe.efi") && line.contains("no iPXE sent a request"), "{line}");
-    assert!(request_loader(&machine).is_some(), "it is answered all the same");
+    assert!(request_loader(&machine).is_some(), "the server still answers it");
 }
 
 #[test]
-fn where_the_configuration_says_so_it_is_not_answered_for_a_while() {
+fn with_loop_guard_stop_the_machine_gets_no_reply_for_a_while() {
     let (host, machine) = one_network();
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "[dhcp]\nloop-guard = \"stop\"\n");
-    go_round(&server, &machine);
+    loop_three_times(&server, &machine);
     assert_eq!(request_loader(&machine), None);
     server.wait_for_line("it is not answered for five minutes");
 }
 
-/// It takes its address, aloud, and fetches the same loader three times.
-fn go_round(server: &Server, machine: &Host) {
+/// The machine requests its address by broadcast, and fetches the same loader three times.
+fn loop_three_times(server: &Server, machine: &Host) {
     wait_for("the server", || request_loader(machine));
     let (from, to) = ("0.0.0.0:68".parse().unwrap(), "255.255.255.255:67".parse().unwrap());
     machine.on(|| RawSocket::open().send(&from, &to, &vector("ovmf-x64-request-to-primary")));

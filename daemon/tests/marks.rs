@@ -31,7 +31,7 @@ fn a_start_or_a_reload_without_the_machines_forgets_no_mark() {
     server.wait_for_line("ready");
     let checked = run(&server, &["check"]);
     let told = String::from_utf8_lossy(&checked.stderr);
-    assert!(told.contains("there are marks of used-up boots of 1 machine (web1) that have no entry"), "{told}");
+    assert!(told.contains("completed boot-onces of 1 machine (web1) without an entry"), "{told}");
     fs::write(config(&server), text).unwrap();
     server.wait_for_line("INFO  reloaded");
     assert_eq!(site.boots_kernel(), [false, true, true]);
@@ -75,10 +75,7 @@ fn a_machine_whose_entry_is_gone_boots_its_disk_while_its_mark_is_there() {
         server.wait_for_line("web1: profile local-disk");
         let words = ["explain", "--client", "ipxe-bios", "--mac", "52:54:00:00:00:01", "--server", "192.0.2.10/24"];
         let explained = String::from_utf8(run(&server, &words).stdout).unwrap();
-        assert!(
-            explained.contains("machine: web1 by its mac") && explained.contains("its entry is gone"),
-            "{explained}"
-        );
+        assert!(explained.contains("machine: web1 by mac") && explained.contains("its entry is gone"), "{explained}");
         assert!(!explained.contains("kernel: linux"), "{explained}");
 
         // Its entry has another name now: that is the operator's word.
@@ -177,7 +174,7 @@ fn a_machine_whose_entry_has_lost_its_boot_line_keeps_its_mark_and_boots_its_dis
         let here = ["--machine", "web3", "--server", "192.0.2.10/24"];
         let explained = told(&[&["explain", "--client", "ipxe-bios"][..], &here].concat());
         for line in [
-            "not said, and its boot is used up: its disk (`proxydhcpd rearm web3` lets it boot again, so does `boot",
+            "not set, and its boot-once is completed: boots from disk (`proxydhcpd rearm web3` or `boot = ",
             "its boot-once is completed, and it has no entry with `boot`: it boots its disk",
         ] {
             assert!(explained.contains(line), "{explained}");
@@ -185,8 +182,7 @@ fn a_machine_whose_entry_has_lost_its_boot_line_keeps_its_mark_and_boots_its_dis
         assert!(!explained.contains("kernel: linux"), "{explained}");
         assert!(told(&[&["render"][..], &here].concat()).contains("sanboot "), "{name}");
         let checked = told(&["check"]);
-        let line =
-            "there are marks of used-up boots of 1 machine (web3) whose entries do not say `boot`: they boot their";
+        let line = "completed boot-onces of 1 machine (web3) with entries that do not set `boot`: they boot from disk";
         assert!(checked.contains(line) && checked.contains("`proxydhcpd rearm NAME`, or"), "{checked}");
         let line = "WARN  boots are used up, and the entries do not say `boot`, of 1 machine (web3): until they do";
         assert_eq!(server.log().matches(line).count(), 1, "{}", server.log());
@@ -433,16 +429,16 @@ fn explain_and_render_read_the_marks_and_say_when_they_cannot() {
     let explain = ["explain", "--client", "ipxe-bios", "--machine", "web1", "--server", "192.0.2.10/24"];
     let render = ["render", "--machine", "web1", "--server", "192.0.2.10/24"];
     let told = |arguments: &[&str]| String::from_utf8(run(&server, arguments).stdout).unwrap();
-    assert!(told(&explain).contains("once (not used up yet)"), "{}", told(&explain));
+    assert!(told(&explain).contains("once, not completed"), "{}", told(&explain));
     use_up(&site, &server, "web1");
     let explained = told(&explain);
-    assert!(explained.contains("once, and has: its disk (`proxydhcpd rearm web1` lets it boot again)"), "{explained}");
+    assert!(explained.contains("once, completed: boots from disk (`proxydhcpd rearm web1` resets it)"), "{explained}");
     assert!(!explained.contains("kernel: linux"), "{explained}");
     assert!(told(&render).contains("sanboot "), "{}", told(&render));
     // All others have lost their entries, and this one has lost its `boot`: no machine boots once any more.
     let whole = fs::read_to_string(config(&server)).unwrap();
     fs::write(config(&server), whole.split_once("boot = \"once\"").unwrap().0).unwrap();
-    assert!(told(&explain).contains("not said, and its boot is used up: its disk"), "{}", told(&explain));
+    assert!(told(&explain).contains("not set, and its boot-once is completed: boots from disk"), "{}", told(&explain));
     assert!(told(&render).contains("sanboot "), "{}", told(&render));
     fs::write(config(&server), whole).unwrap();
 
@@ -451,10 +447,10 @@ fn explain_and_render_read_the_marks_and_say_when_they_cannot() {
     symlink("used-up", &directory).unwrap();
     for arguments in [&explain[..], &render] {
         let told = String::from_utf8(run(&server, arguments).stderr).unwrap();
-        assert!(told.contains("warning: this cannot be read (Too many levels"), "{told}");
+        assert!(told.contains("warning: cannot read this (Too many levels"), "{told}");
     }
     let explained = told(&explain);
-    assert!(explained.contains("once (its mark cannot be looked for): its disk, until the marks"), "{explained}");
+    assert!(explained.contains("once, but its record cannot be read: boots from disk until it can"), "{explained}");
     assert!(!explained.contains("kernel: linux") && explained.contains("profile: local-disk"), "{explained}");
     assert!(told(&render).contains("sanboot "), "as the server would: {}", told(&render));
     let wrong = rearm(server.directory.path(), &["web1"]);

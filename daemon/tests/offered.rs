@@ -182,16 +182,16 @@ fn a_script_is_read_as_the_ipxe_that_is_offered_reads_it() {
             "BOOT/boot.ipxe:5: there is no file BOOT/debian/linux yet",
             "BOOT/boot.ipxe:6: `${next-server}` may be the DHCP server's address",
             "BOOT/boot.ipxe:7: there is no file BOOT/debian/gone yet",
-            "BOOT/boot.ipxe:8: snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1), which is offered, was built without HTTPS",
+            "BOOT/boot.ipxe:8: the offered snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1) was built without HTTPS",
             "BOOT/other.ipxe:1: its first line is not `#!ipxe`",
         ],
     );
     let depends = served["depends_on"].to_string();
     assert!(
-        depends.contains("a DNS server that knows boot.example.org") && depends.contains("boot.ipxe:8"),
+        depends.contains("a DNS server that resolves boot.example.org") && depends.contains("boot.ipxe:8"),
         "{depends}"
     );
-    assert!(depends.contains("the right date in each machine") && !depends.contains("192.0.2.99"), "{depends}");
+    assert!(depends.contains("the correct date in each machine") && !depends.contains("192.0.2.99"), "{depends}");
     for (text, part) in [("\u{feff}#!ipxe\nshell\n", "byte order mark"), ("#!ipxe\rshell\r", "CR only")] {
         site.put("boot.ipxe", text);
         holds(&site.check("").0, &[part]);
@@ -242,7 +242,7 @@ fn unread_files_of_the_configuration_directories_and_empty_directories_are_repor
     }
     let mirror = tempfile::tempdir().unwrap();
     let (diagnostics, served) = site.check(&format!("[directories]\nmirror = {:?}\n", mirror.path()));
-    holds(&diagnostics, &["is empty, so nothing is served from it; put files there, or mount what should be there"]);
+    holds(&diagnostics, &["is empty, so nothing is served from it; put files there, or mount the file system"]);
     let unread: Vec<&str> = served["not_read"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     assert_eq!(unread.len(), 3, "{unread:#?}");
     for (line, part) in unread.iter().zip(["conf.d/lab.conf: ", "machines/web.ini: ", "templates/x.cfg~: "]) {

@@ -1,4 +1,5 @@
-//! `--proxy-only`: beside a DHCP server that has port 67, machines of all its networks come to port 4011. Needs root.
+//! `--proxy-only`: with a DHCP server on port 67 of the same host, machines of all its networks contact port 4011.
+//! Needs root.
 
 mod netns;
 
@@ -8,7 +9,7 @@ use std::fs;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-/// A host, and a machine in another network beyond a router.
+/// A host, and a machine in another network behind a router.
 fn routed() -> (Host, Host, Host) {
     let (host, router, machine) = (Host::new(), Host::new(), Host::new());
     host.cable("eth0", &router, "eth0");
@@ -20,7 +21,7 @@ fn routed() -> (Host, Host, Host) {
     (host, router, machine)
 }
 
-/// Whether the machine is told its file on port 4011, though no offer ever reached it.
+/// Whether the machine receives its file name on port 4011, although no offer reached it.
 fn is_answered(machine: &Host) -> bool {
     let mut request = vector("ovmf-x64-request-4011");
     request[12..16].copy_from_slice(&[198, 51, 100, 7]);
@@ -32,7 +33,7 @@ fn is_answered(machine: &Host) -> bool {
 }
 
 #[test]
-fn a_machine_beyond_a_router_is_answered_where_nothing_of_ours_hears_its_relay() {
+fn with_proxy_only_a_machine_behind_a_router_is_answered_without_an_offer_through_its_relay() {
     let (host, _router, machine) = routed();
     let server = Server::start(&host, &["--proxy-only", "--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
@@ -48,7 +49,7 @@ fn a_machine_beyond_a_router_is_answered_where_nothing_of_ours_hears_its_relay()
     assert!(is_answered(&machine), "{}", server.log());
     drop(server);
 
-    // Where relayed requests are heard, an offer has to have gone there.
+    // If the server receives relayed requests, it answers on port 4011 only after an offer.
     let server = Server::start(&host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
     assert!(!is_answered(&machine), "{}", server.log());

@@ -86,7 +86,7 @@ fn over_ipv6_it_is_the_same_and_address_families_are_not_mixed() {
     let mixed = render(&["--machine", "web1", "--address", "2001:db8::50"]);
     assert_eq!(mixed.status.code(), Some(2));
     let message = String::from_utf8(mixed.stderr).unwrap();
-    assert_eq!(message, "error: --address and --server are of two families\n");
+    assert_eq!(message, "error: --address and --server are of different address families\n");
 }
 
 /// On a host in two networks, the server's address is the one in the network of the machine.

@@ -1,4 +1,4 @@
-//! docs/troubleshooting.md shows what the program says, word for word.
+//! docs/troubleshooting.md quotes the program's messages verbatim.
 
 use proxydhcpd::report::{DuplicateIdentity, UuidUse, UnresolvedConflict, UnconfirmedMatch, SharedUuidWarning, ConflictingEntries};
 use proxydhcpd_core::arch::Arch;
@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const ANOTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
-const UNHEARD: Cause = Cause::NotOverheard { remote: false };
+const NO_REQUEST: Cause = Cause::NotOverheard { remote: false };
 
 /// The quotations of the page, each as one line.
 fn quoted() -> Vec<String> {
@@ -32,11 +32,11 @@ fn reason(rival: Diagnosis, cause: Cause) -> String {
 }
 
 fn whole(rival: Diagnosis) -> String {
-    format!("{rival}. {}", reason(rival, UNHEARD))
+    format!("{rival}. {}", reason(rival, NO_REQUEST))
 }
 
 #[test]
-fn every_message_that_troubleshooting_quotes_is_said_like_that() {
+fn every_message_that_troubleshooting_quotes_is_the_programs_text() {
     let (shut_out, loaded, named) = (Diagnosis::ShutOut(SERVER), Diagnosis::LoadedElsewhere(SERVER), Diagnosis::BootsAnother(SERVER));
     let two = ConflictingEntries { name: "web1", by: IdentityKind::Uuid, other: "web2", other_by: IdentityKind::Mac };
     let neither = UnresolvedConflict { name: "web1", by: IdentityKind::Mac, other: "web2", other_by: IdentityKind::Uuid };
@@ -46,12 +46,12 @@ fn every_message_that_troubleshooting_quotes_is_said_like_that() {
     let uuid = 0x11223344_5566_7788_99aa_bbccddeeff00_u128.to_be_bytes();
     let shared = SharedUuid { uuid, macs: [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]] };
     let shared = [UuidUse::Entry("web1"), UuidUse::Rule, UuidUse::Unused].map(|means| SharedUuidWarning { shared, used_by: means }.to_string());
-    let said = [
+    let messages = [
         shut_out.to_string(),
         reason(shut_out, Cause::Option60),
         reason(shut_out, Cause::BootFile),
         reason(shut_out, Cause::NotInOffers),
-        reason(shut_out, UNHEARD),
+        reason(shut_out, NO_REQUEST),
         reason(shut_out, Cause::AnotherServer(ANOTHER)),
         loaded.to_string(),
         reason(loaded, Cause::NotInOffers),
@@ -59,7 +59,7 @@ fn every_message_that_troubleshooting_quotes_is_said_like_that() {
         reason(named, Cause::BootFile),
         reason(named, Cause::Option60),
         reason(named, Cause::NotInOffers),
-        reason(named, UNHEARD),
+        reason(named, NO_REQUEST),
         whole(Diagnosis::OfferUnseen(SERVER)),
         whole(Diagnosis::AddressUntaken(4, SERVER)),
         whole(Diagnosis::NoAddress(4)),
@@ -70,5 +70,5 @@ fn every_message_that_troubleshooting_quotes_is_said_like_that() {
         listed.to_string(),
         not_taken.to_string(),
     ];
-    assert_eq!(quoted(), said.into_iter().chain(shared).collect::<Vec<_>>());
+    assert_eq!(quoted(), messages.into_iter().chain(shared).collect::<Vec<_>>());
 }

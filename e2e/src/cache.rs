@@ -1,4 +1,4 @@
-//! What `e2e/setup` has unpacked.
+//! The files that `e2e/setup` has unpacked.
 
 use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};

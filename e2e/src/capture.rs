@@ -1,4 +1,4 @@
-//! What went over a segment, kept for whoever has to find out why a boot failed.
+//! Packet captures of segments, for tests and for the analysis of failed boots.
 
 use crate::work_dir::WorkDir;
 use crate::net::Segment;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Everything on a segment, in `NAME.pcap` while it runs and as text in `NAME.txt` once dropped.
+/// All packets of a segment, in `NAME.pcap` while it runs and as text in `NAME.txt` once dropped.
 #[derive(Debug)]
 pub struct Capture {
     process: Option<Process>,
@@ -17,27 +17,28 @@ pub struct Capture {
 }
 
 impl Capture {
-    pub fn start(lab: &WorkDir, segment: &Segment, name: &str) -> Result<Capture> {
-        let pcap = lab.file(&format!("{name}.pcap"));
+    /// Starts tcpdump, and returns once it captures.
+    pub fn start(work: &WorkDir, segment: &Segment, name: &str) -> Result<Capture> {
+        let pcap = work.file(&format!("{name}.pcap"));
         let mut command = Command::new("tcpdump");
-        // On the bridge itself, promiscuous, so that packets between two ports are seen too; written one by one. With
-        // room (in KiB) for what comes while the emulators have both processors.
+        // Captures on the bridge, in promiscuous mode, so that packets between two ports are included; writes each
+        // packet at once. The buffer (in KiB) holds the packets that arrive while the emulators use both processors.
         let arguments = ["-i", "br0", "-n", "-s", "0", "-B", "32768", "-U", "--immediate-mode", "-Z", "root", "-w"];
         command.args(arguments).arg(&pcap);
-        let mut process = Process::start(lab, &segment.namespace, &format!("tcpdump-{name}"), &command)?;
+        let mut process = Process::start(work, &segment.namespace, &format!("tcpdump-{name}"), &command)?;
         process.wait_for("listening on", Duration::from_secs(20))?;
         Ok(Capture { process: Some(process), pcap })
     }
 
-    /// The packets so far that a filter (pcap-filter(7)) lets through, a line each.
+    /// The packets so far that match a filter (pcap-filter(7)), one line each.
     pub fn packets(&self, filter: &str) -> Result<Vec<String>> {
         let output = Command::new("tcpdump").args(["-n", "-e", "-r"]).arg(&self.pcap).arg(filter).output()?;
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "tcpdump {filter:?}: {}", complaint.trim());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "tcpdump {filter:?}: {}", stderr.trim());
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
     }
 
-    /// When the first packet since then was sent that a filter lets through.
+    /// The time of the first packet since then that matches a filter.
     pub fn first_time(&self, filter: &str, since: SystemTime) -> Result<SystemTime> {
         let output = Command::new("tcpdump").args(["-n", "-tt", "-r"]).arg(&self.pcap).arg(filter).output()?;
         let lines = String::from_utf8_lossy(&output.stdout);
@@ -46,15 +47,15 @@ impl Capture {
         times.find(|time| *time >= since).with_context(|| format!("the capture lacks {filter:?}"))
     }
 
-    /// These fields of the packets so far that a display filter (wireshark-filter(4)) lets through, a line each.
+    /// These fields of the packets so far that match a display filter (wireshark-filter(4)), one line each.
     pub fn fields(&self, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
         let mut tshark = Command::new("tshark");
         tshark.args(["-n", "-T", "fields", "-E", "separator=/s", "-Y", filter, "-r"]).arg(&self.pcap);
         tshark.args(fields.iter().flat_map(|field| ["-e", field]));
-        // Ours is no port that tshark takes for HTTP by itself in every release.
+        // Not every release of tshark decodes port 8080 as HTTP by default.
         tshark.args(["-d", "tcp.port==8080,http"]);
         let output = tshark.output()?;
-        // A packet that is being written may be cut short, which is an error of status 2 and no loss here.
+        // The last packet may still be incomplete: tshark then exits with status 2, which does no harm here.
         ensure!(
             output.status.success() || !output.stdout.is_empty(),
             "tshark {filter:?}: {}",
@@ -67,10 +68,10 @@ impl Capture {
 impl Drop for Capture {
     fn drop(&mut self) {
         self.process = None;
-        // A help for the reader, never a reason to fail: the pcap is what counts.
+        // The text only helps the reader, so an error here is ignored: the pcap is the evidence.
         let Ok(text) = File::create(self.pcap.with_extension("txt")) else { return };
         let mut tshark = Command::new("tshark");
-        // Without the thousand DATA and ACK of a transfer, and multicast reports.
+        // Omits the thousands of DATA and ACK packets of transfers, and multicast reports.
         tshark.args(["-n", "-Y", "!(tftp.opcode in {3, 4}) && !(icmpv6.type == 143)", "-r"]).arg(&self.pcap);
         let _ = tshark.stdout(text).stderr(Stdio::null()).status();
     }

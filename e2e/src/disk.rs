@@ -1,4 +1,4 @@
-//! Disks that a machine can be told to boot from.
+//! Disks for the machines.
 
 use crate::cache;
 use crate::grub;
@@ -8,76 +8,77 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What `-drive` is to open.
+/// A disk of a machine.
 #[derive(Clone, Debug)]
 pub struct Disk {
+    /// The `file` argument of QEMU's `-drive`.
     pub file: String,
 }
 
 impl Disk {
-    /// A FAT disk whose removable-media program is this iPXE (UEFI 2.10 3.5.1.1), with nothing beside it: it does what
-    /// iPXE does unasked, and boots from the network.
-    pub fn with_ipxe(lab: &WorkDir, program: &str, ipxe: &str) -> Result<Disk> {
-        let (disk, _) = fat(lab, "ipxe-disk", program, &cache::path(ipxe)?)?;
+    /// A FAT disk whose removable-media program is this iPXE (UEFI 2.10 3.5.1.1), without a script: it boots from the
+    /// network, as iPXE does by default.
+    pub fn with_ipxe(work: &WorkDir, program: &str, ipxe: &str) -> Result<Disk> {
+        let (disk, _) = fat(work, "ipxe-disk", program, &cache::path(ipxe)?)?;
         Ok(disk)
     }
 
-    /// A FAT disk for x64 that says `word` on the console when it is booted. Its program is an iPXE with a script: the
-    /// word tells that the disk was reached, and nothing about the network.
-    pub fn x64_printing(lab: &WorkDir, word: &str) -> Result<Disk> {
-        ipxe_that_says(lab, "BOOTX64.EFI", &cache::path("2025/snponly.efi")?, word)
+    /// A FAT disk for x64 that prints `word` on the console when it boots. Its program is an iPXE with a script: the
+    /// word proves that the machine booted the disk, and nothing about the network.
+    pub fn x64_printing(work: &WorkDir, word: &str) -> Result<Disk> {
+        ipxe_printing(work, "BOOTX64.EFI", &cache::path("2025/snponly.efi")?, word)
     }
 
     /// The same with the site's signature.
-    pub fn signed_x64_printing(lab: &WorkDir, word: &str) -> Result<Disk> {
-        let signed = lab.file("signed-system.efi");
-        sign::sign(lab, &cache::path("2025/snponly.efi")?, &signed)?;
-        ipxe_that_says(lab, "BOOTX64.EFI", &signed, word)
+    pub fn signed_x64_printing(work: &WorkDir, word: &str) -> Result<Disk> {
+        let signed = work.file("signed-system.efi");
+        sign::sign(work, &cache::path("2025/snponly.efi")?, &signed)?;
+        ipxe_printing(work, "BOOTX64.EFI", &signed, word)
     }
 
     /// The same for ARM64.
-    pub fn arm64_printing(lab: &WorkDir, word: &str) -> Result<Disk> {
-        ipxe_that_says(lab, "BOOTAA64.EFI", &cache::path("2025/ipxe-arm64.efi")?, word)
+    pub fn arm64_printing(work: &WorkDir, word: &str) -> Result<Disk> {
+        ipxe_printing(work, "BOOTAA64.EFI", &cache::path("2025/ipxe-arm64.efi")?, word)
     }
 
-    /// The same for IA32, by GRUB: there is no iPXE for it.
-    pub fn ia32_printing(lab: &WorkDir, word: &str) -> Result<Disk> {
-        grub_that_says(lab, "BOOTIA32.EFI", "i386-efi", word)
+    /// The same for IA32, with GRUB, because Debian has no iPXE for it.
+    pub fn ia32_printing(work: &WorkDir, word: &str) -> Result<Disk> {
+        grub_printing(work, "BOOTIA32.EFI", "i386-efi", word)
     }
 
-    /// As IA32.
-    pub fn arm32_printing(lab: &WorkDir, word: &str) -> Result<Disk> {
-        grub_that_says(lab, "BOOTARM.EFI", "arm-efi", word)
+    /// The same for ARM 32, with GRUB.
+    pub fn arm32_printing(work: &WorkDir, word: &str) -> Result<Disk> {
+        grub_printing(work, "BOOTARM.EFI", "arm-efi", word)
     }
 
-    /// A BIOS disk whose boot sector says `word`.
-    pub fn bios_printing(lab: &WorkDir, word: &str) -> Result<Disk> {
-        let file = lab.file("system-disk.img");
+    /// A BIOS disk whose boot sector prints `word`.
+    pub fn bios_printing(work: &WorkDir, word: &str) -> Result<Disk> {
+        let file = work.file("system-disk.img");
         let mut image = boot_sector(word).to_vec();
-        // A cylinder's worth: some BIOSes refuse a disk of one sector.
+        // The size of a cylinder: some BIOSes refuse a disk of one sector.
         image.resize(1 << 20, 0);
         fs::write(&file, image).with_context(|| file.display().to_string())?;
         Ok(Disk { file: file.display().to_string() })
     }
 }
 
-fn ipxe_that_says(lab: &WorkDir, program: &str, ipxe: &Path, word: &str) -> Result<Disk> {
-    let (disk, directory) = fat(lab, "system-disk", program, ipxe)?;
+fn ipxe_printing(work: &WorkDir, program: &str, ipxe: &Path, word: &str) -> Result<Disk> {
+    let (disk, directory) = fat(work, "system-disk", program, ipxe)?;
     fs::write(directory.join("autoexec.ipxe"), format!("#!ipxe\necho {word}\nsleep 600\n"))?;
     Ok(disk)
 }
 
-fn grub_that_says(lab: &WorkDir, program: &str, target: &str, word: &str) -> Result<Disk> {
-    let (disk, _) = fat(lab, "system-disk", program, &grub::image_printing(lab, target, word)?)?;
+fn grub_printing(work: &WorkDir, program: &str, target: &str, word: &str) -> Result<Disk> {
+    let (disk, _) = fat(work, "system-disk", program, &grub::image_printing(work, target, word)?)?;
     Ok(disk)
 }
 
-/// A directory that QEMU presents as a FAT file system, and where the program lies in it.
-fn fat(lab: &WorkDir, name: &str, program: &str, content: &Path) -> Result<(Disk, PathBuf)> {
-    let root = lab.new_directory(name)?;
-    let directory = lab.new_directory(&format!("{name}/EFI/BOOT"))?;
+/// A directory that QEMU presents as a FAT file system, and the path of the program's directory in it.
+fn fat(work: &WorkDir, name: &str, program: &str, content: &Path) -> Result<(Disk, PathBuf)> {
+    let root = work.new_directory(name)?;
+    let directory = work.new_directory(&format!("{name}/EFI/BOOT"))?;
     fs::copy(content, directory.join(program))?;
-    // Writable, as a machine's own disk is; what a machine writes lands in the case's directory.
+    // Writable, like a real disk; the machine's writes go to the case's directory.
     Ok((Disk { file: format!("fat:rw:{}", root.display()) }, directory))
 }
 

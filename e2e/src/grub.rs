@@ -1,4 +1,4 @@
-//! GRUB images for the architectures that have no ready iPXE, made from Debian's modules.
+//! GRUB images from Debian's modules, for the architectures for which Debian has no iPXE.
 
 use crate::cache;
 use crate::work_dir::WorkDir;
@@ -7,22 +7,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What such an image needs to read a file over TFTP and to run it.
+/// The modules that an image needs to fetch and run a configuration over TFTP.
 const MODULES: [&str; 7] = ["normal", "configfile", "efinet", "tftp", "net", "echo", "sleep"];
 
 /// An image for `target` (`i386-efi`, `arm-efi`) that runs `grub/grub.cfg` of the TFTP server at `server`. The address
-/// is built in: left alone, behind a proxy, GRUB takes the primary for its server (protocol.md 2.12). Its own address
-/// it has from what the firmware was told.
-pub fn image(lab: &WorkDir, target: &str, server: &str) -> Result<PathBuf> {
-    make(lab.file(&format!("{target}.efi")), target, &["--prefix", &format!("(tftp,{server})/grub")])
+/// is built in, because with a proxy GRUB would use the DHCP server's (protocol.md 2.12). GRUB copies the machine's
+/// address from the firmware.
+pub fn image(work: &WorkDir, target: &str, server: &str) -> Result<PathBuf> {
+    make(work.file(&format!("{target}.efi")), target, &["--prefix", &format!("(tftp,{server})/grub")])
 }
 
-/// An image that says `word` on the console and waits, wherever it comes from.
-pub fn image_printing(lab: &WorkDir, target: &str, word: &str) -> Result<PathBuf> {
-    let config = lab.file(&format!("{target}-that-says.cfg"));
+/// An image that prints `word` on the console and waits, regardless of its source.
+pub fn image_printing(work: &WorkDir, target: &str, word: &str) -> Result<PathBuf> {
+    let config = work.file(&format!("{target}-that-says.cfg"));
     fs::write(&config, format!("echo {word}\nsleep 600\n"))?;
     make(
-        lab.file(&format!("{target}-that-says.efi")),
+        work.file(&format!("{target}-that-says.efi")),
         target,
         &["--prefix", "/", "--config", &config.to_string_lossy()],
     )
@@ -43,9 +43,9 @@ fn make(image: PathBuf, target: &str, arguments: &[&str]) -> Result<PathBuf> {
     Ok(image)
 }
 
-/// Puts a configuration that prints the token where an image looks for it.
-pub fn configure(lab: &WorkDir, boot_dir: &Path) -> Result<()> {
+/// Writes a configuration that prints the token to the path at which an image looks for it.
+pub fn configure(work: &WorkDir, boot_dir: &Path) -> Result<()> {
     fs::create_dir(boot_dir.join("grub"))?;
-    fs::write(boot_dir.join("grub/grub.cfg"), lab.token.grub_config())?;
+    fs::write(boot_dir.join("grub/grub.cfg"), work.token.grub_config())?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Real firmware in QEMU on private networks, against the real binary.
 //!
-//! A case builds a [`Lab`], lays [`net`] segments and hosts in it, starts the [`peers`] and the [`server`] there and
-//! powers on [`machine`]s. It ends when the machine's console has shown a [`Token`](token::Token) that only our script
-//! can have printed. `e2e/setup` installs what all this needs.
+//! A case creates a [`WorkDir`] and, with [`net`], segments and hosts. It starts the [`peers`] and the [`server`]
+//! there, and powers on [`machine`]s. It succeeds when the machine's console shows a [`Token`](token::Token) that only
+//! the server's script can print. `e2e/setup` installs the required packages.
 
 pub mod cache;
 pub mod capture;

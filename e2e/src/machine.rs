@@ -1,4 +1,4 @@
-//! The machines: what each emulator is told so that real firmware boots from the network.
+//! The machines: emulators with real firmware that boots from the network.
 
 use crate::cache;
 use crate::disk::Disk;
@@ -11,8 +11,8 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-/// Everything is emulated (KVM cannot run firmware everywhere): the slowest takes 15 s on two idle cores, and a minute
-/// and more when they are shared.
+/// The timeout of a boot. Everything is emulated (KVM cannot run firmware everywhere): the slowest machine takes 15 s
+/// on two idle cores, and more than a minute on shared ones.
 pub const BOOT_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A machine that is switched off.
@@ -21,29 +21,31 @@ pub struct Machine {
     emulator: &'static str,
     /// Board, processor, memory.
     arguments: &'static [&'static str],
-    /// Files of the cache for the firmware's flash, code and variables; none for the emulator's own BIOS.
+    /// Files of the cache for the firmware's flash: code and variables. `None`: the emulator's BIOS.
     flash: Option<[&'static str; 2]>,
-    /// What the network card is told beside its connection.
+    /// The network card, without its connection.
     card: &'static str,
     disk: Option<(Disk, DiskOrder)>,
     screen: bool,
-    /// The families over which the firmware offers no PXE: `IPv4`, `IPv6`.
+    /// The address families over which the firmware offers no PXE: `IPv4`, `IPv6`.
     without_pxe: &'static [&'static str],
-    /// The address of its card; otherwise the segment gives it one.
+    /// The MAC address of its card; by default the segment chooses one.
     mac: Option<&'static str>,
     uuid: Option<&'static str>,
-    /// In MiB, in place of what the board has by itself.
+    /// In MiB, instead of the board's default.
     memory: Option<u32>,
 }
 
 /// Whether the firmware tries the disk before the network card or after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskOrder {
+    /// The disk, then the network.
     First,
+    /// The network, then the disk.
     Last,
 }
 
-/// BIOS with an iPXE ROM on the card. Without graphics its console is the serial port.
+/// BIOS, with an iPXE ROM on the network card. Without graphics its console is the serial port.
 pub fn bios() -> Machine {
     let arguments = &["-machine", "pc,graphics=off", "-m", "256"];
     Machine {
@@ -60,11 +62,13 @@ pub fn bios() -> Machine {
     }
 }
 
+/// x64 UEFI, edk2 2022.11.
 pub fn x64_2022() -> Machine {
     uefi("qemu-system-x86_64", &["-machine", "q35", "-m", "512"], ["2022/OVMF_CODE_4M.fd", "2022/OVMF_VARS_4M.fd"])
 }
 
-/// Since 2024 EDK2's network stack wants random numbers (RDRAND), and without them silently offers no network boot.
+/// x64 UEFI, edk2 2025.02. Since 2024 EDK2's network stack requires random numbers (RDRAND); without them it silently
+/// offers no network boot.
 pub fn x64_2025() -> Machine {
     uefi(
         "qemu-system-x86_64",
@@ -73,6 +77,7 @@ pub fn x64_2025() -> Machine {
     )
 }
 
+/// ARM 64 UEFI, edk2 2022.11.
 pub fn arm64_2022() -> Machine {
     uefi(
         "qemu-system-aarch64",
@@ -81,6 +86,7 @@ pub fn arm64_2022() -> Machine {
     )
 }
 
+/// ARM 64 UEFI, edk2 2025.02.
 pub fn arm64_2025() -> Machine {
     uefi(
         "qemu-system-aarch64",
@@ -89,7 +95,7 @@ pub fn arm64_2025() -> Machine {
     )
 }
 
-/// x86 UEFI of 32 bits, which small tablets and some Atom boards have.
+/// 32-bit x86 UEFI, which small tablets and some Atom boards have.
 pub fn ia32_2022() -> Machine {
     uefi(
         "qemu-system-i386",
@@ -98,6 +104,7 @@ pub fn ia32_2022() -> Machine {
     )
 }
 
+/// ARM 32 UEFI, edk2 2022.11.
 pub fn arm32_2022() -> Machine {
     uefi(
         "qemu-system-arm",
@@ -106,20 +113,21 @@ pub fn arm32_2022() -> Machine {
     )
 }
 
-/// Which programs a firmware with Secure Boot trusts.
+/// The signatures that a firmware with Secure Boot trusts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrustedKeys {
-    /// What Microsoft has signed, as a machine from the shop.
+    /// Microsoft's, as a new machine does.
     Microsoft,
-    /// What Debian's example key has signed (see [`crate::sign`]), in place of a site's own.
+    /// Those of Debian's example key (see [`crate::sign`]), which stands for a site's key.
     Site,
 }
 
-/// It trusts what Microsoft has signed.
+/// x64 UEFI with Secure Boot, edk2 2022.11. It trusts Microsoft's signatures.
 pub fn x64_2022_with_secure_boot() -> Machine {
     uefi("qemu-system-x86_64", SECURE_X64, ["2022/OVMF_CODE_4M.secboot.fd", "2022/OVMF_VARS_4M.ms.fd"])
 }
 
+/// x64 UEFI with Secure Boot, edk2 2025.02.
 pub fn x64_2025_with_secure_boot(trusts: TrustedKeys) -> Machine {
     let variables = match trusts {
         TrustedKeys::Microsoft => "2025/OVMF_VARS_4M.ms.fd",
@@ -128,33 +136,33 @@ pub fn x64_2025_with_secure_boot(trusts: TrustedKeys) -> Machine {
     uefi("qemu-system-x86_64", SECURE_X64, ["2025/OVMF_CODE_4M.secboot.fd", variables])
 }
 
-/// Firmware built for Secure Boot keeps its variables where only system management mode can write.
+/// Firmware that was built for Secure Boot stores its variables where only system management mode can write.
 const SECURE_FLASH: &str = "driver=cfi.pflash01,property=secure,value=on";
 const SECURE_X64: &[&str] = &["-machine", "q35,smm=on", "-global", SECURE_FLASH, "-m", "1024", "-cpu", "max"];
 
-/// Its firmware's own network stack does not come up (no random numbers): iPXE from a disk asks instead.
-pub fn riscv64_ipxe(lab: &WorkDir) -> Result<Machine> {
+/// RISC-V UEFI with an iPXE on disk: the firmware's network stack does not start, because it has no random numbers.
+pub fn riscv64_ipxe(work: &WorkDir) -> Result<Machine> {
     let machine = uefi(
         "qemu-system-riscv64",
         &["-machine", "virt,acpi=off", "-cpu", "max", "-m", "1024"],
         ["2025/RISCV_VIRT_CODE.fd", "2025/RISCV_VIRT_VARS.fd"],
     );
-    let disk = Disk::with_ipxe(lab, "BOOTRISCV64.EFI", "2025/ipxe-riscv64.efi")?;
+    let disk = Disk::with_ipxe(work, "BOOTRISCV64.EFI", "2025/ipxe-riscv64.efi")?;
     Ok(machine.with_disk(disk, DiskOrder::First))
 }
 
-/// As RISC-V.
-pub fn loongarch64_ipxe(lab: &WorkDir) -> Result<Machine> {
+/// LoongArch UEFI with an iPXE on disk, for the same reason.
+pub fn loongarch64_ipxe(work: &WorkDir) -> Result<Machine> {
     let machine = uefi(
         "qemu-system-loongarch64",
         &["-machine", "virt", "-cpu", "la464", "-m", "1024"],
         ["2025/QEMU_EFI.fd", "2025/QEMU_VARS.fd"],
     );
-    let disk = Disk::with_ipxe(lab, "BOOTLOONGARCH64.EFI", "2025/ipxe-loong64.efi")?;
+    let disk = Disk::with_ipxe(work, "BOOTLOONGARCH64.EFI", "2025/ipxe-loong64.efi")?;
     Ok(machine.with_disk(disk, DiskOrder::First))
 }
 
-/// Its card comes without QEMU's ROM, whose iPXE would otherwise answer in the firmware's place.
+/// A machine with UEFI. Its network card has no QEMU ROM, whose iPXE would boot instead of the firmware.
 fn uefi(emulator: &'static str, arguments: &'static [&'static str], flash: [&'static str; 2]) -> Machine {
     Machine {
         emulator,
@@ -171,6 +179,7 @@ fn uefi(emulator: &'static str, arguments: &'static [&'static str], flash: [&'st
 }
 
 impl Machine {
+    /// With this disk.
     pub fn with_disk(self, disk: Disk, order: DiskOrder) -> Machine {
         Machine { disk: Some((disk, order)), ..self }
     }
@@ -180,38 +189,39 @@ impl Machine {
         Machine { screen: true, ..self }
     }
 
-    /// Of the ways over the network only UEFI HTTP boot is left (edk2 OvmfPkg/Library/PxeBcPcdProducerLib).
+    /// With UEFI HTTP boot as the only network boot (edk2 OvmfPkg/Library/PxeBcPcdProducerLib).
     pub fn with_http_boot_only(self) -> Machine {
         Machine { without_pxe: &["IPv4", "IPv6"], ..self }
     }
 
-    /// PXE over IPv6 is what the firmware tries first.
+    /// With PXE over IPv6 as the first boot entry.
     pub fn with_ipv6_first(self) -> Machine {
         Machine { without_pxe: &["IPv4"], ..self }
     }
 
-    /// Whose card has this address.
+    /// With this MAC address.
     pub fn with_mac(self, mac: &'static str) -> Machine {
         Machine { mac: Some(mac), ..self }
     }
 
-    /// Whose firmware says that it is this one (SMBIOS).
+    /// With this UUID in its firmware (SMBIOS).
     pub fn with_uuid(self, uuid: &'static str) -> Machine {
         Machine { uuid: Some(uuid), ..self }
     }
 
+    /// With this much memory, in MiB.
     pub fn with_memory(self, memory: u32) -> Machine {
         Machine { memory: Some(memory), ..self }
     }
 
     /// Switches it on, connected to `segment`. Its console is `NAME.serial.log` in the case's directory.
-    pub fn power_on(&self, lab: &WorkDir, segment: &Segment, name: &str) -> Result<RunningMachine> {
-        let serial = lab.file(&format!("{name}.serial.log"));
-        // What it showed when it was on before is not to be taken for this time.
+    pub fn power_on(&self, work: &WorkDir, segment: &Segment, name: &str) -> Result<RunningMachine> {
+        let serial = work.file(&format!("{name}.serial.log"));
+        // The output of an earlier run of this machine must not count.
         let _ = fs::remove_file(&serial);
-        let monitor = lab.socket(name);
-        let (tap, given) = segment.tap()?;
-        let address = self.mac.unwrap_or(&given);
+        let monitor = work.socket(name);
+        let (tap, default_mac) = segment.tap()?;
+        let address = self.mac.unwrap_or(&default_mac);
 
         let mut qemu = Command::new(self.emulator);
         qemu.args(self.arguments).args(["-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot"]);
@@ -241,12 +251,12 @@ impl Machine {
             let index = if *order == DiskOrder::First { 0 } else { 2 };
             qemu.arg("-device").arg(format!("virtio-blk-pci,drive=disk,bootindex={index}"));
         }
-        let process = Process::start(lab, &segment.namespace, &format!("{name}.qemu"), &qemu)?;
+        let process = Process::start(work, &segment.namespace, &format!("{name}.qemu"), &qemu)?;
         Ok(RunningMachine { process, serial, monitor })
     }
 }
 
-/// A flash unit. What the firmware writes to its variables goes to a copy that QEMU throws away.
+/// A flash unit. The firmware's writes to its variables go to a copy that QEMU discards.
 fn flash(unit: u8, file: &str, mode: &str) -> Result<String> {
     Ok(format!("if=pflash,unit={unit},format=raw,{mode},file={}", cache::path(file)?.display()))
 }

@@ -5,26 +5,29 @@ use anyhow::{Context, Result, ensure};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// One Ethernet: a namespace with a bridge in it. Machines run in that namespace, on taps of the bridge.
+/// An Ethernet segment: a namespace with a bridge. Machines run in that namespace, on taps of the bridge.
 #[derive(Debug)]
 pub struct Segment {
+    /// The name of the network namespace.
     pub namespace: String,
 }
 
-/// A namespace with an interface on every segment that it is plugged into.
+/// A host: a namespace with an interface on every segment that it is plugged into.
 #[derive(Debug)]
 pub struct Host {
+    /// The name of the network namespace.
     pub namespace: String,
 }
 
-/// Numbers the bridges' ports, of all cases together.
-static NEXT: AtomicU32 = AtomicU32::new(0);
+/// The number of the next bridge port, across all cases.
+static NEXT_PORT: AtomicU32 = AtomicU32::new(0);
 
 impl Segment {
-    pub fn new(lab: &WorkDir, name: &str) -> Result<Segment> {
-        let namespace = new_namespace(lab, name)?;
-        // No spanning tree and no snooping: a port forwards from its first packet on. No address of its own: what the
-        // capture shows comes from the hosts.
+    /// Creates the namespace and its bridge.
+    pub fn new(work: &WorkDir, name: &str) -> Result<Segment> {
+        let namespace = new_namespace(work, name)?;
+        // Without spanning tree and snooping, a port forwards from its first packet on. Without an address on the
+        // bridge, all captured packets come from the hosts.
         ip(&[
             "-n",
             &namespace,
@@ -44,12 +47,12 @@ impl Segment {
         Ok(Segment { namespace })
     }
 
-    /// Gives `host` the interface `name` on this segment, with these addresses (with prefix length).
+    /// Adds the interface `name` on this segment to `host`, with these addresses (with prefix length).
     pub fn plug(&self, host: &Host, name: &str, addresses: &[&str]) -> Result<()> {
         self.plug_in(host, name, addresses).map(drop)
     }
 
-    /// The same over a line that carries no more than this to the host (`tc-tbf(8)`: `4mbit`).
+    /// The same, with a limited rate towards the host (`tc-tbf(8)`: `4mbit`).
     pub fn plug_with_rate(&self, host: &Host, name: &str, addresses: &[&str], rate: &str) -> Result<()> {
         let port = self.plug_in(host, name, addresses)?;
         let limit = ["root", "tbf", "rate", rate, "burst", "16kb", "latency", "200ms"];
@@ -59,7 +62,7 @@ impl Segment {
 
     /// Returns the bridge's port.
     fn plug_in(&self, host: &Host, name: &str, addresses: &[&str]) -> Result<String> {
-        let port = format!("port{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = format!("port{}", NEXT_PORT.fetch_add(1, Ordering::Relaxed));
         ip(&["-n", &self.namespace, "link", "add", &port, "type", "veth", "peer", name, "netns", &host.namespace])?;
         self.attach(&port)?;
         for address in addresses {
@@ -74,14 +77,14 @@ impl Segment {
         Ok(port)
     }
 
-    /// A tap on the bridge for a machine that runs in this segment's namespace, and an Ethernet address for its card.
+    /// Creates a tap on the bridge for a machine in this segment's namespace, and a MAC address for its card.
     pub fn tap(&self) -> Result<(String, String)> {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let number = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
         let tap = format!("tap{number}");
         let [.., high, low] = number.to_be_bytes();
         ip(&["-n", &self.namespace, "tuntap", "add", "dev", &tap, "mode", "tap"])?;
         self.attach(&tap)?;
-        // QEMU's own prefix.
+        // QEMU's prefix.
         Ok((tap, format!("52:54:00:00:{high:02x}:{low:02x}")))
     }
 
@@ -91,15 +94,17 @@ impl Segment {
 }
 
 impl Host {
-    pub fn new(lab: &WorkDir, name: &str) -> Result<Host> {
-        let namespace = new_namespace(lab, name)?;
+    /// Creates the namespace.
+    pub fn new(work: &WorkDir, name: &str) -> Result<Host> {
+        let namespace = new_namespace(work, name)?;
         ip(&["-n", &namespace, "link", "set", "lo", "up"])?;
-        // Hosts that have been there for long, when a machine is switched on: no address is on probation any more.
-        let settled = "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad";
-        ip(&["netns", "exec", &namespace, "sh", "-c", settled])?;
+        // The hosts are up before a machine is switched on, so their addresses need no duplicate address detection.
+        let disable_dad = "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad";
+        ip(&["netns", "exec", &namespace, "sh", "-c", disable_dad])?;
         Ok(Host { namespace })
     }
 
+    /// Adds a route.
     pub fn route(&self, network: &str, gateway: &str) -> Result<()> {
         ip(&["-n", &self.namespace, "route", "add", network, "via", gateway])
     }
@@ -119,8 +124,8 @@ impl Host {
     }
 }
 
-fn new_namespace(lab: &WorkDir, name: &str) -> Result<String> {
-    let namespace = format!("{}-{name}", lab.id);
+fn new_namespace(work: &WorkDir, name: &str) -> Result<String> {
+    let namespace = format!("{}-{name}", work.id);
     ip(&["netns", "add", &namespace])?;
     Ok(namespace)
 }
@@ -131,7 +136,7 @@ fn ip(arguments: &[&str]) -> Result<()> {
 
 fn run(program: &str, arguments: &[&str]) -> Result<()> {
     let output = Command::new(program).args(arguments).output().with_context(|| format!("{program}: run e2e/setup"))?;
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{program} {}: {}", arguments.join(" "), complaint.trim());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{program} {}: {}", arguments.join(" "), stderr.trim());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The other programs on the network, none of them ours: the primary DHCP server, a relay, a TFTP server, a client.
+//! The other programs on the network: the site's DHCP server, a relay, a TFTP server, a client.
 
 use crate::cache;
 use crate::work_dir::WorkDir;
@@ -11,53 +11,53 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-const START: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The DHCP server that is already there: addresses, and not a word about booting.
-pub fn dhcp_server(lab: &WorkDir, host: &Host, range: &str, options: &[&str]) -> Result<Process> {
+/// The site's DHCP server: it assigns addresses, and sends no boot options.
+pub fn dhcp_server(work: &WorkDir, host: &Host, range: &str, options: &[&str]) -> Result<Process> {
     let mut command = dnsmasq();
     command.args(["--dhcp-authoritative", "--no-ping", "--leasefile-ro"]);
     command.arg(format!("--dhcp-range={range}")).args(options);
-    start_dnsmasq(lab, host, "primary", &command)
+    start_dnsmasq(work, host, "dhcp-server", &command)
 }
 
-/// What makes any dnsmasq send router advertisements for the prefix. iPXE pauses 16 s on a link without (protocol.md
-/// 3.6), and would be taken for a slow server of ours.
+/// The options that make dnsmasq send router advertisements for the prefix. Without them iPXE pauses for 16 s
+/// (protocol.md 3.6), which would look like a slow server.
 pub const ADVERTISE: [&str; 2] = ["--enable-ra", "--dhcp-range=fd77::,ra-only"];
 
-/// A DHCPv6 server, with or without router advertisements, and not a word about booting.
-pub fn dhcp6_server(lab: &WorkDir, host: &Host, options: &[&str]) -> Result<Process> {
+/// A DHCPv6 server that sends no boot options, with or without router advertisements.
+pub fn dhcp6_server(work: &WorkDir, host: &Host, options: &[&str]) -> Result<Process> {
     let mut command = dnsmasq();
     command.arg("--leasefile-ro").args(options);
-    start_dnsmasq(lab, host, "primary6", &command)
+    start_dnsmasq(work, host, "dhcp6-server", &command)
 }
 
-/// A router's own dnsmasq, for the router advertisements of a segment without a DHCP server.
-pub fn advertiser(lab: &WorkDir, host: &Host, interface: &str) -> Result<Process> {
+/// A dnsmasq on a router, for the router advertisements of a segment without a DHCP server.
+pub fn advertiser(work: &WorkDir, host: &Host, interface: &str) -> Result<Process> {
     let mut command = dnsmasq();
     command.arg(format!("--interface={interface}")).args(ADVERTISE);
-    start_dnsmasq(lab, host, "advertiser", &command)
+    start_dnsmasq(work, host, "advertiser", &command)
 }
 
-/// A router's radvd: it says that addresses in this network are leased, and does not lease them.
-pub fn managed_router(lab: &WorkDir, host: &Host, interface: &str, network: &str) -> Result<Process> {
-    let file = lab.file("radvd.conf");
+/// A radvd on a router, with the managed flag: another server leases the addresses of this network.
+pub fn managed_router(work: &WorkDir, host: &Host, interface: &str, network: &str) -> Result<Process> {
+    let file = work.file("radvd.conf");
     let prefix = format!("prefix {network} {{ AdvAutonomous off; }};");
     let flags = "AdvSendAdvert on; AdvManagedFlag on; AdvOtherConfigFlag on;";
     fs::write(&file, format!("interface {interface} {{ {flags} {prefix} }};\n"))?;
     let mut command = Command::new(cache::path("tools/radvd")?);
     command.args(["--nodaemon", "--logmethod=stderr", "--debug=1", "--config"]).arg(&file);
-    command.arg("--pidfile").arg(lab.socket("radvd.pid"));
-    let mut process = Process::start(lab, &host.namespace, "radvd", &command)?;
-    process.wait_for("version ", START)?;
+    command.arg("--pidfile").arg(work.socket("radvd.pid"));
+    let mut process = Process::start(work, &host.namespace, "radvd", &command)?;
+    process.wait_for("version ", START_TIMEOUT)?;
     Ok(process)
 }
 
-/// A TFTP server that knows nothing of us.
-pub fn tftp_server(lab: &WorkDir, host: &Host, root: &Path) -> Result<Process> {
+/// A TFTP server that is independent of the server under test.
+pub fn tftp_server(work: &WorkDir, host: &Host, root: &Path) -> Result<Process> {
     let mut command = dnsmasq();
     command.arg("--enable-tftp").arg(format!("--tftp-root={}", root.display()));
-    start_dnsmasq(lab, host, "tftp-server", &command)
+    start_dnsmasq(work, host, "tftp-server", &command)
 }
 
 fn dnsmasq() -> Command {
@@ -67,55 +67,55 @@ fn dnsmasq() -> Command {
     command
 }
 
-fn start_dnsmasq(lab: &WorkDir, host: &Host, name: &str, command: &Command) -> Result<Process> {
-    let mut process = Process::start(lab, &host.namespace, name, command)?;
-    // Said after its sockets are open.
-    process.wait_for("started, version", START)?;
+fn start_dnsmasq(work: &WorkDir, host: &Host, name: &str, command: &Command) -> Result<Process> {
+    let mut process = Process::start(work, &host.namespace, name, command)?;
+    // dnsmasq prints this after its sockets are open.
+    process.wait_for("started, version", START_TIMEOUT)?;
     Ok(process)
 }
 
-/// A boot server beside ours that sends UEFI straight to its file, as one does whose port 4011 is taken: EDK2 prefers
-/// such an offer to one that asks for a second visit.
-pub fn boot_server(lab: &WorkDir, host: &Host, directory: &Path) -> Result<[Process; 2]> {
+/// Another boot server, which names the file in its offer, because its port 4011 is in use: EDK2 prefers such an offer
+/// to one that requires a second request.
+pub fn boot_server(work: &WorkDir, host: &Host, directory: &Path) -> Result<[Process; 2]> {
     let start_one = |name: &str, arguments: &[&str]| -> Result<Process> {
         let mut command = Command::new(server::binary()?);
         command.arg("--boot-dir").arg(directory).args(arguments);
-        command.env("STATE_DIRECTORY", lab.file(&format!("state-{name}")));
-        let mut process = Process::start(lab, &host.namespace, name, &command)?;
-        process.wait_for("ready", START)?;
+        command.env("STATE_DIRECTORY", work.file(&format!("state-{name}")));
+        let mut process = Process::start(work, &host.namespace, name, &command)?;
+        process.wait_for("ready", START_TIMEOUT)?;
         Ok(process)
     };
-    Ok([start_one("holder", &["--proxy-only", "--no-tftp", "--no-http"])?, start_one("another", &[])?])
+    Ok([start_one("port-owner", &["--proxy-only", "--no-tftp", "--no-http"])?, start_one("another", &[])?])
 }
 
-/// ISC's relay, from the interface `down` to these servers behind `up`. It adds option 82, as relays in switches do.
-pub fn relay(lab: &WorkDir, host: &Host, down: &str, up: &str, servers: &[&str]) -> Result<Process> {
+/// ISC's relay, from the interface `down` to these servers on `up`. It adds option 82, as relays in switches do.
+pub fn relay(work: &WorkDir, host: &Host, down: &str, up: &str, servers: &[&str]) -> Result<Process> {
     let mut command = Command::new(cache::path("tools/dhcrelay")?);
     command.args(["-4", "-d", "--no-pid", "-a", "-id", down, "-iu", up]).args(servers);
-    let mut process = Process::start(lab, &host.namespace, "relay", &command)?;
-    process.wait_for("Sending on   Socket/fallback", START)?;
+    let mut process = Process::start(work, &host.namespace, "relay", &command)?;
+    process.wait_for("Sending on   Socket/fallback", START_TIMEOUT)?;
     Ok(process)
 }
 
 /// The same for DHCPv6.
-pub fn relay6(lab: &WorkDir, host: &Host, down: &str, up: &str, servers: &[&str]) -> Result<Process> {
+pub fn relay6(work: &WorkDir, host: &Host, down: &str, up: &str, servers: &[&str]) -> Result<Process> {
     let mut command = Command::new(cache::path("tools/dhcrelay")?);
     command.args(["-6", "-d", "--no-pid", "-I", "-l", down]);
     for server in servers {
         command.arg("-u").arg(format!("{server}%{up}"));
     }
-    let mut process = Process::start(lab, &host.namespace, "relay6", &command)?;
-    process.wait_for("Sending on   Socket/", START)?;
+    let mut process = Process::start(work, &host.namespace, "relay6", &command)?;
+    process.wait_for("Sending on   Socket/", START_TIMEOUT)?;
     Ok(process)
 }
 
-/// An ordinary DHCP client, asking for an address as any laptop does; returns once it has one.
-pub fn plain_client(lab: &WorkDir, host: &Host) -> Result<Process> {
+/// An ordinary DHCP client, as on a laptop; returns once it has an address.
+pub fn plain_client(work: &WorkDir, host: &Host) -> Result<Process> {
     let mut command = Command::new(cache::path("tools/dhclient")?);
-    // Its script would configure the interface; the lease is enough.
+    // Its script would configure the interface, which is not needed.
     command.args(["-4", "-d", "-v", "-1", "-sf", "/bin/true", "--no-pid", "-lf"]);
-    command.arg(lab.file("plain-client.leases")).arg("eth0");
-    let mut process = Process::start(lab, &host.namespace, "plain-client", &command)?;
+    command.arg(work.file("plain-client.leases")).arg("eth0");
+    let mut process = Process::start(work, &host.namespace, "plain-client", &command)?;
     process.wait_for("bound to ", Duration::from_secs(60))?;
     Ok(process)
 }

@@ -1,4 +1,4 @@
-//! A program in a network namespace, its output in a file, its life bound to a value.
+//! Programs in network namespaces, with their output in a file and their lifetime bound to a value.
 
 use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, bail, ensure};
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-/// A running program; killed and waited for when dropped.
+/// A running program. Dropping it kills the program and waits for its end.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -18,21 +18,20 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` in the namespace; what it says goes to `NAME.log` in the case's directory, behind what it said
-    /// when it was started before.
-    pub fn start(lab: &WorkDir, namespace: &str, name: &str, command: &Command) -> Result<Process> {
+    /// Starts `command` in the namespace. Its output is appended to `NAME.log` in the case's directory.
+    pub fn start(work: &WorkDir, namespace: &str, name: &str, command: &Command) -> Result<Process> {
         let program = command.get_program();
         ensure!(is_installed(program), "{} is not installed: run e2e/setup", program.display());
-        // ip replaces itself by the program, so the child's PID is the program's.
+        // ip executes the program in its process, so the child's PID is the program's.
         let mut entered = Command::new("ip");
         entered.args(["netns", "exec", namespace]).arg(program).args(command.get_args());
         entered.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
-        Process::start_without_namespace(lab, name, entered)
+        Process::start_without_namespace(work, name, entered)
     }
 
-    /// The same in our own namespace.
-    pub fn start_without_namespace(lab: &WorkDir, name: &str, mut command: Command) -> Result<Process> {
-        let log = lab.file(&format!("{name}.log"));
+    /// The same in the current namespace.
+    pub fn start_without_namespace(work: &WorkDir, name: &str, mut command: Command) -> Result<Process> {
+        let log = work.file(&format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log).with_context(|| log.display().to_string())?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
@@ -40,21 +39,21 @@ impl Process {
     }
 
     /// Waits until its output contains `text`.
-    pub fn wait_for(&mut self, text: &str, patience: Duration) -> Result<()> {
+    pub fn wait_for(&mut self, text: &str, timeout: Duration) -> Result<()> {
         let log = self.log.clone();
-        self.wait_for_text_in(&log, text, patience)
+        self.wait_for_text_in(&log, text, timeout)
     }
 
-    /// Waits until `file` contains `text`; fails as soon as this program has ended without writing it.
-    pub fn wait_for_text_in(&mut self, file: &Path, text: &str, patience: Duration) -> Result<()> {
-        self.wait_until(&format!("{text:?} in {}", file.display()), patience, || Ok(read_text(file)?.contains(text)))
+    /// Waits until `file` contains `text`; fails as soon as this program has ended without that.
+    pub fn wait_for_text_in(&mut self, file: &Path, text: &str, timeout: Duration) -> Result<()> {
+        self.wait_until(&format!("{text:?} in {}", file.display()), timeout, || Ok(read_text(file)?.contains(text)))
     }
 
     /// Waits until `happened`; fails as soon as this program has ended without it.
     pub fn wait_until(
         &mut self,
         what: &str,
-        patience: Duration,
+        timeout: Duration,
         mut happened: impl FnMut() -> Result<bool>,
     ) -> Result<()> {
         let start = Instant::now();
@@ -66,34 +65,35 @@ impl Process {
             if let Some(status) = ended {
                 bail!("{} ended ({status}) while waiting for {what}", self.name);
             }
-            if start.elapsed() > patience {
-                bail!("{}: no {what} in {} s", self.name, patience.as_secs());
+            if start.elapsed() > timeout {
+                bail!("{}: no {what} in {} s", self.name, timeout.as_secs());
             }
             thread::sleep(Duration::from_millis(50));
         }
     }
 
-    /// Sends it a signal, in the shell's names: `HUP`.
+    /// Sends it a signal, by the shell's name for it: `HUP`.
     pub fn signal(&self, name: &str) -> Result<()> {
-        // By the shell's own kill: a minimal Debian has no other.
+        // The shell's built-in kill: a minimal Debian has no other.
         let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status()?;
         ensure!(status.success(), "kill -{name} of {}: {status}", self.name);
         Ok(())
     }
 
+    /// Whether it has not ended.
     pub fn is_running(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_none())
     }
 
-    /// Waits until it has ended by itself, and well.
-    pub fn wait_for_success(&mut self, patience: Duration) -> Result<()> {
+    /// Waits until it has ended, with exit status 0.
+    pub fn wait_for_success(&mut self, timeout: Duration) -> Result<()> {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
                 ensure!(status.success(), "{} ended: {status}", self.name);
                 return Ok(());
             }
-            ensure!(start.elapsed() < patience, "{} has not ended in {} s", self.name, patience.as_secs());
+            ensure!(start.elapsed() < timeout, "{} has not ended in {} s", self.name, timeout.as_secs());
             thread::sleep(Duration::from_millis(50));
         }
     }
@@ -101,7 +101,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only for a process that has ended already.
+        // Both fail only if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -109,11 +109,11 @@ impl Drop for Process {
 
 fn is_installed(program: &OsStr) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    // An absolute name stays what it is when it is joined.
+    // Joining an absolute path returns that path.
     env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
-/// Text as a person would read it from the terminal that these bytes were sent to; nothing if there is no file yet.
+/// The text that a terminal would show for the bytes of a file; empty if the file does not exist yet.
 pub fn read_text(file: &Path) -> Result<String> {
     match fs::read(file) {
         Ok(bytes) => Ok(printable(&bytes)),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_cut_short_ends_the_text() {
+    fn a_truncated_sequence_ends_the_text() {
         assert_eq!(printable(b"boot\x1b["), "boot");
     }
 }

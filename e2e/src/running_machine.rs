@@ -1,4 +1,4 @@
-//! A machine that is switched on: what its console shows, and its keyboard.
+//! A machine that is switched on, with its console and its keyboard.
 
 use crate::process::Process;
 use anyhow::{Context, Result, bail};
@@ -7,38 +7,40 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Switched off when dropped.
+/// A running machine. Dropping it switches the machine off.
 #[derive(Debug)]
 pub struct RunningMachine {
+    /// QEMU.
     pub(crate) process: Process,
+    /// The file with the output of the console.
     pub(crate) serial: PathBuf,
-    /// QEMU's monitor.
+    /// The socket of QEMU's monitor.
     pub(crate) monitor: PathBuf,
 }
 
 impl RunningMachine {
     /// Waits until the console has shown `text`.
-    pub fn wait_for(&mut self, text: &str, patience: Duration) -> Result<()> {
-        self.process.wait_for_text_in(&self.serial, text, patience)
+    pub fn wait_for(&mut self, text: &str, timeout: Duration) -> Result<()> {
+        self.process.wait_for_text_in(&self.serial, text, timeout)
     }
 
-    /// Waits until something has happened that shows elsewhere.
-    pub fn wait_until(&mut self, what: &str, patience: Duration, happened: impl FnMut() -> Result<bool>) -> Result<()> {
-        self.process.wait_until(what, patience, happened)
+    /// Waits until `happened`, which observes something other than the console.
+    pub fn wait_until(&mut self, what: &str, timeout: Duration, happened: impl FnMut() -> Result<bool>) -> Result<()> {
+        self.process.wait_until(what, timeout, happened)
     }
 
-    /// Presses a key, in QEMU's names: `ret`, `esc`, `down`, `a`.
+    /// Presses a key, by QEMU's name for it: `ret`, `esc`, `down`, `a`.
     pub fn press(&self, key: &str) -> Result<()> {
-        self.tell(&format!("sendkey {key}"))
+        self.monitor_command(&format!("sendkey {key}"))
     }
 
-    /// Saves what the graphics card shows as a PNG.
+    /// Saves the screen as a PNG file.
     pub fn screenshot(&self, file: &Path) -> Result<()> {
-        self.tell(&format!("screendump {} -f png", file.display()))
+        self.monitor_command(&format!("screendump {} -f png", file.display()))
     }
 
-    /// Gives QEMU's monitor a command and waits until it has been carried out.
-    fn tell(&self, command: &str) -> Result<()> {
+    /// Sends QEMU's monitor a command, and waits until it is complete.
+    fn monitor_command(&self, command: &str) -> Result<()> {
         let mut monitor = UnixStream::connect(&self.monitor).context("QEMU's monitor")?;
         monitor.set_read_timeout(Some(Duration::from_secs(10)))?;
         until_prompt(&mut monitor)?;
@@ -52,11 +54,11 @@ impl RunningMachine {
 }
 
 fn until_prompt(monitor: &mut UnixStream) -> Result<String> {
-    let mut said = Vec::new();
+    let mut output = Vec::new();
     let mut byte = [0];
-    while !said.ends_with(b"(qemu) ") {
-        monitor.read_exact(&mut byte).context("QEMU's monitor says nothing")?;
-        said.push(byte[0]);
+    while !output.ends_with(b"(qemu) ") {
+        monitor.read_exact(&mut byte).context("QEMU's monitor sends nothing")?;
+        output.push(byte[0]);
     }
-    Ok(String::from_utf8_lossy(&said).into_owned())
+    Ok(String::from_utf8_lossy(&output).into_owned())
 }

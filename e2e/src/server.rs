@@ -13,21 +13,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Starts it with these arguments; returns once it has told its service manager that it is ready (sd_notify(3)).
-pub fn start(lab: &WorkDir, host: &Host, arguments: &[&OsStr]) -> Result<Process> {
-    let notify = lab.socket("notify");
-    // That of the server before, where a case starts it a second time.
+/// Starts it with these arguments; returns once it has notified its service manager that it is ready (sd_notify(3)).
+pub fn start(work: &WorkDir, host: &Host, arguments: &[&OsStr]) -> Result<Process> {
+    let notify = work.socket("notify");
+    // Left by an earlier server, if the case starts it a second time.
     let _ = fs::remove_file(&notify);
     let socket = UnixDatagram::bind(&notify).with_context(|| notify.display().to_string())?;
     socket.set_nonblocking(true)?;
 
     let mut command = Command::new(binary()?);
-    // Each host keeps what its server learns, and none that of the machine that runs the tests.
-    let state = lab.file(&format!("state-{}", host.namespace));
+    // Each host has a separate state directory, and none uses that of the host that runs the tests.
+    let state = work.file(&format!("state-{}", host.namespace));
     command.args(arguments).env("NOTIFY_SOCKET", &notify).env("STATE_DIRECTORY", state);
-    let mut process = Process::start(lab, &host.namespace, "proxydhcpd", &command)?;
+    let mut process = Process::start(work, &host.namespace, "proxydhcpd", &command)?;
     let ready = Cell::new(false);
-    process.wait_until("READY=1 from it", Duration::from_secs(20), || {
+    process.wait_until("READY=1", Duration::from_secs(20), || {
         let mut message = [0; 4096];
         while let Ok(length) = socket.recv(&mut message) {
             if message[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
@@ -39,7 +39,7 @@ pub fn start(lab: &WorkDir, host: &Host, arguments: &[&OsStr]) -> Result<Process
     Ok(process)
 }
 
-/// What `check` says with these arguments on this host.
+/// The output of `check` with these arguments on this host.
 pub fn check(host: &Host, arguments: &[&OsStr]) -> Result<String> {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", &host.namespace]).arg(binary()?).arg("check").args(arguments);
@@ -48,7 +48,7 @@ pub fn check(host: &Host, arguments: &[&OsStr]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// What PROXYDHCPD names, or what `make test` has built.
+/// The binary that the environment variable PROXYDHCPD names, or the one that `make test` has built.
 pub fn binary() -> Result<PathBuf> {
     let path = match env::var_os("PROXYDHCPD") {
         Some(path) => PathBuf::from(path),
@@ -59,6 +59,6 @@ pub fn binary() -> Result<PathBuf> {
 }
 
 fn target() -> PathBuf {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
-    env::var_os("CARGO_TARGET_DIR").map_or(beside, PathBuf::from)
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    env::var_os("CARGO_TARGET_DIR").map_or(default, PathBuf::from)
 }

@@ -1,4 +1,4 @@
-//! Signatures for Secure Boot, by the key that Debian's OVMF variables with `snakeoil` in their name enrol.
+//! Signatures for Secure Boot, with the key that is enrolled in Debian's OVMF variables with `snakeoil` in their name.
 
 use crate::cache;
 use crate::work_dir::WorkDir;
@@ -7,12 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The pass phrase that Debian has put on its example key.
+/// The pass phrase of Debian's example key.
 const PASS_PHRASE: &str = "snakeoil";
 
-/// Writes `program` to `signed`, with a signature that a firmware which trusts the site's key accepts.
-pub fn sign(lab: &WorkDir, program: &Path, signed: &Path) -> Result<()> {
-    let key = open_key(lab)?;
+/// Writes `program` to `signed`, with a signature of the site's key.
+pub fn sign(work: &WorkDir, program: &Path, signed: &Path) -> Result<()> {
+    let key = decrypted_key(work)?;
     let output = Command::new("sbsign")
         .arg("--key")
         .arg(key)
@@ -26,15 +26,15 @@ pub fn sign(lab: &WorkDir, program: &Path, signed: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The key without its pass phrase, which sbsign would ask a person for.
-fn open_key(lab: &WorkDir) -> Result<PathBuf> {
-    let open = lab.file("snakeoil.key");
+/// The key without its pass phrase, for which sbsign would prompt.
+fn decrypted_key(work: &WorkDir) -> Result<PathBuf> {
+    let decrypted = work.file("snakeoil.key");
     let output = Command::new("openssl")
         .args(["pkey", "-passin", &format!("pass:{PASS_PHRASE}"), "-in"])
         .arg(cache::path("2025/PkKek-1-snakeoil.key")?)
         .output()
         .context("openssl: run e2e/setup")?;
     ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr).trim());
-    fs::write(&open, output.stdout).with_context(|| open.display().to_string())?;
-    Ok(open)
+    fs::write(&decrypted, output.stdout).with_context(|| decrypted.display().to_string())?;
+    Ok(decrypted)
 }

@@ -1,4 +1,4 @@
-//! The network that most cases want: one segment, a primary DHCP server and a host for ours.
+//! The network of most cases: one segment, the site's DHCP server, and a host for the server under test.
 
 use crate::cache;
 use crate::capture::Capture;
@@ -13,85 +13,96 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The address of the site's DHCP server.
 pub const DHCP_SERVER: &str = "10.77.0.1";
+/// The address of the server under test.
 pub const SERVER: &str = "10.77.0.2";
-/// What the primary hands out.
+/// The addresses that the DHCP server assigns.
 pub const LEASES: &str = "10.77.0.100,10.77.0.199";
 
 /// Loaders by the names that `make loaders` gives them, each with its file in the cache.
 const LOADERS: [&str; 5] = ["undionly.kpxe", "snponly.efi", "ipxe-arm64.efi", "ipxe-riscv64.efi", "ipxe-loong64.efi"];
 
-/// 10.77.0.0/24: the primary at .1, ours at .2, machines from .100.
+/// 10.77.0.0/24: the DHCP server at .1, the server under test at .2, machines from .100.
 #[derive(Debug)]
 pub struct Site<'a> {
-    pub lab: &'a WorkDir,
+    /// The work directory of the case.
+    pub work: &'a WorkDir,
+    /// The segment of all hosts and machines.
     pub segment: Segment,
+    /// The host of the server under test.
     pub server: Host,
+    /// The capture of the segment.
     pub capture: Capture,
-    _primary: Process,
+    _dhcp_server: Process,
 }
 
 impl<'a> Site<'a> {
-    pub fn new(lab: &'a WorkDir) -> Result<Site<'a>> {
-        Site::with_dhcp_options(lab, &[])
+    /// Starts the network.
+    pub fn new(work: &'a WorkDir) -> Result<Site<'a>> {
+        Site::with_dhcp_options(work, &[])
     }
 
-    /// With more options for the primary.
-    pub fn with_dhcp_options(lab: &'a WorkDir, options: &[&str]) -> Result<Site<'a>> {
-        let segment = Segment::new(lab, "wire")?;
-        let capture = Capture::start(lab, &segment, "wire")?;
-        let primary = Host::new(lab, "primary")?;
-        segment.plug(&primary, "eth0", &["10.77.0.1/24", "fd77::1/64"])?;
-        let server = Host::new(lab, "server")?;
+    /// Starts the network, with more options for the DHCP server.
+    pub fn with_dhcp_options(work: &'a WorkDir, options: &[&str]) -> Result<Site<'a>> {
+        let segment = Segment::new(work, "wire")?;
+        let capture = Capture::start(work, &segment, "wire")?;
+        let dhcp_host = Host::new(work, "dhcp-server")?;
+        segment.plug(&dhcp_host, "eth0", &["10.77.0.1/24", "fd77::1/64"])?;
+        let server = Host::new(work, "server")?;
         segment.plug(&server, "eth0", &["10.77.0.2/24", "fd77::2/64"])?;
-        let primary = peers::dhcp_server(lab, &primary, LEASES, &[&ADVERTISE[..], options].concat())?;
-        Ok(Site { lab, segment, server, capture, _primary: primary })
+        let dhcp_server = peers::dhcp_server(work, &dhcp_host, LEASES, &[&ADVERTISE[..], options].concat())?;
+        Ok(Site { work, segment, server, capture, _dhcp_server: dhcp_server })
     }
 
-    /// Our server as it is on its first day: no configuration, a directory with the loaders and this script of ours.
+    /// Starts the server without a configuration, with the loaders and the token's script in its boot directory.
     pub fn serve(&self) -> Result<Process> {
-        serve(self.lab, &self.server, boot_dir(self.lab, Some(&self.lab.token.script()))?)
+        serve(self.work, &self.server, boot_dir(self.work, Some(&self.work.token.script()))?)
     }
 
-    /// Our server as this file has it.
+    /// Starts the server with this configuration.
     pub fn serve_with_config(&self, configuration: &Path) -> Result<Process> {
-        server::start(self.lab, &self.server, &[OsStr::new("-c"), configuration.as_os_str()])
+        server::start(self.work, &self.server, &[OsStr::new("-c"), configuration.as_os_str()])
     }
 
-    /// Switches the machine on and waits until it has run our script.
+    /// Switches the machine on, and waits until it has run the token's script.
     pub fn boot(&self, machine: &Machine) -> Result<()> {
-        boot(self.lab, &self.segment, machine)
+        boot(self.work, &self.segment, machine)
     }
 }
 
-/// The same network with the primary on our own host, 10.77.0.1.
+/// The same network with the DHCP server and the server under test on one host, 10.77.0.1.
 #[derive(Debug)]
 pub struct SharedHostSite {
+    /// The segment of the host and the machines.
     pub segment: Segment,
+    /// The host of both servers.
     pub host: Host,
+    /// The capture of the segment.
     pub capture: Capture,
-    _primary: Process,
+    _dhcp_server: Process,
 }
 
 impl SharedHostSite {
-    pub fn new(lab: &WorkDir, of_primary: &[&str]) -> Result<SharedHostSite> {
-        let segment = Segment::new(lab, "wire")?;
-        let capture = Capture::start(lab, &segment, "wire")?;
-        let host = Host::new(lab, "host")?;
+    /// Starts the network, with more options for the DHCP server.
+    pub fn new(work: &WorkDir, dhcp_options: &[&str]) -> Result<SharedHostSite> {
+        let segment = Segment::new(work, "wire")?;
+        let capture = Capture::start(work, &segment, "wire")?;
+        let host = Host::new(work, "host")?;
         segment.plug(&host, "eth0", &["10.77.0.1/24", "fd77::1/64"])?;
-        let primary = peers::dhcp_server(lab, &host, LEASES, &[&ADVERTISE[..], of_primary].concat())?;
-        Ok(SharedHostSite { segment, host, capture, _primary: primary })
+        let dhcp_server = peers::dhcp_server(work, &host, LEASES, &[&ADVERTISE[..], dhcp_options].concat())?;
+        Ok(SharedHostSite { segment, host, capture, _dhcp_server: dhcp_server })
     }
 }
 
-/// Our server on this host, with nothing but a boot directory.
-pub fn serve(lab: &WorkDir, host: &Host, directory: PathBuf) -> Result<Process> {
-    server::start(lab, host, &[OsStr::new("--boot-dir"), directory.as_os_str()])
+/// Starts the server on this host, with only a boot directory.
+pub fn serve(work: &WorkDir, host: &Host, directory: PathBuf) -> Result<Process> {
+    server::start(work, host, &[OsStr::new("--boot-dir"), directory.as_os_str()])
 }
 
-/// A boot directory with the loaders, and with a script if there is one.
-pub fn boot_dir(lab: &WorkDir, script: Option<&str>) -> Result<PathBuf> {
-    let directory = lab.new_directory("boot")?;
+/// Creates a boot directory with the loaders, and with this script as `boot.ipxe`.
+pub fn boot_dir(work: &WorkDir, script: Option<&str>) -> Result<PathBuf> {
+    let directory = work.new_directory("boot")?;
     for name in LOADERS {
         fs::copy(cache::path(&format!("2025/{name}"))?, directory.join(name))?;
     }
@@ -101,22 +112,22 @@ pub fn boot_dir(lab: &WorkDir, script: Option<&str>) -> Result<PathBuf> {
     Ok(directory)
 }
 
-/// A configuration with a directory for the state and one for templates, each of which has a name and its text. What
-/// `text` says stands behind the keys that name the directories.
-pub fn write_config(lab: &WorkDir, boot_dir: &Path, text: &str, templates: &[(&str, &str)]) -> Result<PathBuf> {
-    let directory = lab.new_directory("configuration")?;
-    let (file, state) = (directory.join("proxydhcpd.toml"), lab.new_directory("state")?);
+/// Writes a configuration, with a state directory and these templates, each with its name and text. `text` follows the
+/// keys of the directories.
+pub fn write_config(work: &WorkDir, boot_dir: &Path, text: &str, templates: &[(&str, &str)]) -> Result<PathBuf> {
+    let directory = work.new_directory("configuration")?;
+    let (file, state) = (directory.join("proxydhcpd.toml"), work.new_directory("state")?);
     fs::write(&file, format!("boot-dir = {boot_dir:?}\nstate-dir = {state:?}\n{text}"))?;
-    let of_templates = lab.new_directory("configuration/templates")?;
+    let template_dir = work.new_directory("configuration/templates")?;
     for (name, text) in templates {
-        fs::write(of_templates.join(name), text)?;
+        fs::write(template_dir.join(name), text)?;
     }
     Ok(file)
 }
 
-/// Switches a machine on and waits until its console shows the token.
-pub fn boot(lab: &WorkDir, segment: &Segment, machine: &Machine) -> Result<()> {
-    machine.power_on(lab, segment, "machine")?.wait_for(&lab.token.word(), BOOT_TIMEOUT)?;
-    lab.log_progress("our script has run");
+/// Switches a machine on, and waits until its console shows the token.
+pub fn boot(work: &WorkDir, segment: &Segment, machine: &Machine) -> Result<()> {
+    machine.power_on(work, segment, "machine")?.wait_for(&work.token.word(), BOOT_TIMEOUT)?;
+    work.log_progress("the script has run");
     Ok(())
 }

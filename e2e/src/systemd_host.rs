@@ -1,7 +1,7 @@
-//! A host that systemd runs, as an administrator's would be.
+//! A container that runs systemd, as an administrator's host does.
 //!
-//! It shares this machine's kernel and, below an overlay, its `/usr`; `/etc` and `/var` are as empty as on the first
-//! day, so nothing of what this machine runs is started there. `systemd-nspawn` boots it in a control group of its own.
+//! It shares this host's kernel and, through an overlay, its `/usr`. `/etc` and `/var` are as empty as after an
+//! installation, so none of this host's services start in it. `systemd-nspawn` boots it in a separate control group.
 
 use crate::work_dir::WorkDir;
 use crate::net::Host;
@@ -16,62 +16,63 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const GROUPS: &str = "/sys/fs/cgroup";
-const PREFIX: &str = "proxydhcpd-e2e-";
-const PATIENCE: Duration = Duration::from_secs(60);
+const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+const GROUP_PREFIX: &str = "proxydhcpd-e2e-";
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Switched off when dropped; its journal is then in `journal.log` of the case's directory.
+/// The container. Dropping it stops it, and writes its journal to `journal.log` in the case's directory.
 #[derive(Debug)]
 pub struct SystemdHost {
-    /// Its root, as seen from outside.
+    /// Its root directory, as a path of this host.
     root: PathBuf,
     group: PathBuf,
     journal: PathBuf,
-    /// Its systemd, by our own count of processes.
+    /// The process ID of its systemd, in this host's PID namespace.
     leader: String,
     _nspawn: Process,
 }
 
 impl SystemdHost {
-    /// Boots it in the host's network. The checkout is its `/src`, the binary under test its `/binary`.
-    pub fn boot(lab: &WorkDir, host: &Host) -> Result<SystemdHost> {
-        let root = root(lab)?;
+    /// Boots it in the network of `host`. The checkout is mounted at `/src`, the binary under test at `/binary`.
+    pub fn boot(work: &WorkDir, host: &Host) -> Result<SystemdHost> {
+        let root = root(work)?;
         let group = group()?;
         let mut nspawn = Command::new("sh");
         nspawn.args(["-c", r#"echo $$ >"$0/cgroup.procs" && exec "$@""#]).arg(&group);
         nspawn.args(["systemd-nspawn", "--boot", "--register=no", "--keep-unit", "--link-journal=no", "--directory"]);
         nspawn.arg(&root).arg(format!("--network-namespace-path=/run/netns/{}", host.namespace));
-        // systemd of 2025 runs no two machines of one name, and the directory's would be `root` for all.
+        // systemd of 2025 refuses two machines with one name, and the default, the directory's name, is always `root`.
         nspawn.arg(format!("--machine={}", host.namespace));
         nspawn.arg(format!("--bind-ro={}/..:/src", env!("CARGO_MANIFEST_DIR")));
         nspawn.arg(format!("--bind-ro={}:/binary", server::binary()?.canonicalize()?.display()));
-        let mut nspawn = Process::start_without_namespace(lab, "systemd", nspawn)?;
+        let mut nspawn = Process::start_without_namespace(work, "systemd", nspawn)?;
 
         let mut leader = String::new();
-        nspawn.wait_until("systemd in it", PATIENCE, || {
+        nspawn.wait_until("systemd in it", TIMEOUT, || {
             let members = fs::read_to_string(group.join("payload/init.scope/cgroup.procs")).unwrap_or_default();
             leader = members.lines().next().unwrap_or_default().to_owned();
             Ok(!leader.is_empty())
         })?;
-        let mut house = SystemdHost { root, group, journal: lab.file("journal.log"), leader, _nspawn: nspawn };
-        house.wait_for("its start", |house| {
-            let said = house.output(&["systemctl", "is-system-running"])?;
-            // What this machine has installed may be unable to start without its files in /etc.
-            Ok([&b"running"[..], b"degraded"].contains(&said.stdout.trim_ascii()))
+        let mut systemd = SystemdHost { root, group, journal: work.file("journal.log"), leader, _nspawn: nspawn };
+        systemd.wait_for("its start", |systemd| {
+            let output = systemd.output(&["systemctl", "is-system-running"])?;
+            // Services that this host has installed may fail to start without their files in /etc.
+            Ok([&b"running"[..], b"degraded"].contains(&output.stdout.trim_ascii()))
         })?;
-        lab.log_progress("systemd is up");
-        Ok(house)
+        work.log_progress("systemd is up");
+        Ok(systemd)
     }
 
-    /// What a command says in there; one that fails is an error.
+    /// Runs a command in the container, and returns its output; an exit status other than 0 is an error.
     pub fn run(&self, command: &[&str]) -> Result<String> {
         let output = self.output(command)?;
-        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        let complained = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{}: {}\n{said}\n{complained}", command.join(" "), output.status);
-        Ok(said)
+        let stdout = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{}: {}\n{stdout}\n{stderr}", command.join(" "), output.status);
+        Ok(stdout)
     }
 
+    /// Runs a command in the container, and returns its status and output.
     pub fn output(&self, command: &[&str]) -> Result<Output> {
         let mut inside = Command::new("nsenter");
         inside.args(["--target", &self.leader, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root"]);
@@ -79,15 +80,16 @@ impl SystemdHost {
         Ok(inside.args(command).output()?)
     }
 
-    /// One of its files.
+    /// The path on this host of a file in the container.
     pub fn file(&self, name: &str) -> PathBuf {
         self.root.join(name.trim_start_matches('/'))
     }
 
+    /// Waits until `happened`, with a timeout.
     pub fn wait_for(&mut self, what: &str, mut happened: impl FnMut(&SystemdHost) -> Result<bool>) -> Result<()> {
         let start = Instant::now();
         while !happened(self)? {
-            ensure!(start.elapsed() < PATIENCE, "no {what} in {} s", PATIENCE.as_secs());
+            ensure!(start.elapsed() < TIMEOUT, "no {what} in {} s", TIMEOUT.as_secs());
             thread::sleep(Duration::from_millis(50));
         }
         Ok(())
@@ -96,8 +98,8 @@ impl SystemdHost {
 
 impl Drop for SystemdHost {
     fn drop(&mut self) {
-        if let Ok(said) = self.output(&["journalctl", "--no-pager", "--output=short-precise"]) {
-            let _ = fs::write(&self.journal, said.stdout);
+        if let Ok(output) = self.output(&["journalctl", "--no-pager", "--output=short-precise"]) {
+            let _ = fs::write(&self.journal, output.stdout);
         }
         let _ = fs::write(self.group.join("cgroup.kill"), "1");
         let start = Instant::now();
@@ -108,10 +110,10 @@ impl Drop for SystemdHost {
     }
 }
 
-/// Debian has merged `/usr` since its release 12: the rest are links into it.
-fn root(lab: &WorkDir) -> Result<PathBuf> {
-    let house = lab.socket("house");
-    let [root, upper, work] = ["root", "upper", "work"].map(|name| house.join(name));
+/// Builds the root directory. Since release 12 Debian has a merged `/usr`: `/bin` and others are links into it.
+fn root(work: &WorkDir) -> Result<PathBuf> {
+    let directory = work.socket("systemd");
+    let [root, upper, work] = ["root", "upper", "work"].map(|name| directory.join(name));
     for directory in [&upper, &work] {
         fs::create_dir_all(directory)?;
     }
@@ -121,9 +123,9 @@ fn root(lab: &WorkDir) -> Result<PathBuf> {
     for name in ["bin", "sbin", "lib", "lib64"] {
         symlink(format!("usr/{name}"), root.join(name))?;
     }
-    // Without these systemd asks questions on the console.
+    // Without these files systemd prompts on the console.
     fs::write(root.join("etc/machine-id"), format!("{}\n", random_hex()?.repeat(4)))?;
-    fs::write(root.join("etc/os-release"), "ID=lab\n")?;
+    fs::write(root.join("etc/os-release"), "ID=e2e\n")?;
     let options = format!("lowerdir=/usr,upperdir={},workdir={}", upper.display(), work.display());
     let mut mount = Command::new("mount");
     mount.args(["--no-mtab", "-t", "overlay", "-o", &options, "overlay"]).arg(root.join("usr"));
@@ -132,21 +134,21 @@ fn root(lab: &WorkDir) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// A new control group. What a run has left that was killed in the middle goes first: groups outlive our room. One that
-/// another run is about to fill is young.
+/// Creates a control group. First removes the groups of killed runs: groups outlive the sandbox. A recent empty group
+/// is kept, because another run may be about to use it.
 fn group() -> Result<PathBuf> {
-    for entry in fs::read_dir(GROUPS)? {
+    for entry in fs::read_dir(CGROUP_ROOT)? {
         let entry = entry?;
-        let ours = entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes());
-        let old = entry
+        let is_test_group = entry.file_name().as_encoded_bytes().starts_with(GROUP_PREFIX.as_bytes());
+        let is_old = entry
             .metadata()
             .and_then(|metadata| metadata.modified())
-            .is_ok_and(|made| made.elapsed().is_ok_and(|age| age > PATIENCE));
-        if ours && old && !is_populated(&entry.path()) {
+            .is_ok_and(|created| created.elapsed().is_ok_and(|age| age > TIMEOUT));
+        if is_test_group && is_old && !is_populated(&entry.path()) {
             remove(&entry.path());
         }
     }
-    let group = Path::new(GROUPS).join(format!("{PREFIX}{}", random_hex()?));
+    let group = Path::new(CGROUP_ROOT).join(format!("{GROUP_PREFIX}{}", random_hex()?));
     fs::create_dir(&group).with_context(|| group.display().to_string())?;
     Ok(group)
 }
@@ -155,7 +157,7 @@ fn is_populated(group: &Path) -> bool {
     fs::read_to_string(group.join("cgroup.events")).is_ok_and(|events| events.contains("populated 1"))
 }
 
-/// Groups are removed one by one, the innermost first; the files in them are no files.
+/// Removes a control group and the groups in it, innermost first. Their files are virtual and need no removal.
 fn remove(group: &Path) {
     for entry in fs::read_dir(group).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

@@ -4,10 +4,10 @@ use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::Read;
 
-/// A word that this run made up.
+/// A random word.
 ///
-/// The script holds it in two halves that only iPXE puts together, so a console that shows the whole word has run the
-/// script; one that shows the script's text, its name or its URL has not.
+/// The script contains it in two halves, which only iPXE joins. A console that shows the whole word proves that the
+/// script ran; the script's text, name or URL on the console would not.
 #[derive(Debug)]
 pub struct Token {
     left: String,
@@ -15,32 +15,33 @@ pub struct Token {
 }
 
 impl Token {
+    /// Creates a token that no other run has.
     pub fn random() -> Result<Token> {
         Ok(Token { left: format!("booted-{}", random_hex()?), right: random_hex()? })
     }
 
-    /// What appears on the console.
+    /// The word, as it appears on the console.
     pub fn word(&self) -> String {
         format!("{}-{}", self.left, self.right)
     }
 
-    /// What appears with a hyphen between them.
+    /// The halves of the word, without the hyphen between them.
     pub fn halves(&self) -> [&str; 2] {
         [&self.left, &self.right]
     }
 
-    /// The GRUB configuration that makes it appear.
+    /// A GRUB configuration that prints the word.
     pub fn grub_config(&self) -> String {
         format!("set half={}\necho ${{half}}-{}\nsleep 600\n", self.left, self.right)
     }
 
-    /// The iPXE script that makes it appear.
+    /// An iPXE script that prints the word.
     pub fn script(&self) -> String {
         format!("#!ipxe\nset half {}\necho ${{half}}-{}\nsleep 600\n", self.left, self.right)
     }
 }
 
-/// Eight digits that no other run has.
+/// Eight random hexadecimal digits.
 pub fn random_hex() -> Result<String> {
     let mut bytes = [0; 4];
     File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;

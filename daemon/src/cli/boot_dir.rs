@@ -1,4 +1,4 @@
-//! What `check` says of the boot directory: each entry of the menu, and what has not come into it.
+//! The boot directory in `check`: each entry of the menu, and the files that do not become an entry.
 
 use crate::boot::scan::{HostNameScript, FoundEntry, Scan};
 use proxydhcpd_core::arch::Arch;
@@ -6,11 +6,11 @@ use proxydhcpd_core::plan::EntryTarget;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-/// Every path on a line of its own.
+/// The entries and the files without an entry, as text: one path per line.
 pub fn text(scan: &Scan) -> String {
     let mut text = String::new();
     if !scan.found.is_empty() {
-        text.push_str("\nEntries of the menu:\n");
+        text.push_str("\nMenu entries:\n");
     }
     for found in &scan.found {
         writeln!(text, "{}", found.entry.title).ok();
@@ -19,7 +19,7 @@ pub fn text(scan: &Scan) -> String {
         }
     }
     if !scan.skipped.is_empty() {
-        text.push_str("\nLeft out of the menu:\n");
+        text.push_str("\nNot in the menu:\n");
     }
     for left in &scan.skipped {
         writeln!(text, "{}: {}", left.path, left.reason).ok();
@@ -27,13 +27,15 @@ pub fn text(scan: &Scan) -> String {
     text
 }
 
-/// The scripts that machines run by their host names before the menu; or that none runs them, and why.
-pub fn host_name_scripts((scripts, why_not): (&[HostNameScript], Option<&str>)) -> String {
+/// The scripts that machines run by their host name before the menu, or the reason why no machine runs them.
+pub fn host_name_scripts((scripts, unused_reason): (&[HostNameScript], Option<&str>)) -> String {
     let mut text = String::new();
-    match why_not {
+    match unused_reason {
         _ if scripts.is_empty() => return text,
-        Some(why) => writeln!(text, "\nScripts by host name, which no machine runs: {why}:").ok(),
-        None => writeln!(text, "\nRun before the menu, by the host name that the DHCP server assigns:").ok(),
+        Some(why) => writeln!(text, "\nScripts by host name, not in use ({why}):").ok(),
+        None => {
+            writeln!(text, "\nScripts by host name, run before the menu if the DHCP server assigns this name:").ok()
+        }
     };
     for HostNameScript { path, host_name: host } in scripts {
         writeln!(text, "{path}: {host}").ok();
@@ -41,8 +43,10 @@ pub fn host_name_scripts((scripts, why_not): (&[HostNameScript], Option<&str>)) 
     text
 }
 
-pub fn host_name_scripts_json((scripts, why_not): (&[HostNameScript], Option<&str>)) -> Value {
-    let scripts = scripts.iter().map(|script| json!({ "path": script.path, "host": script.host_name, "not_run": why_not }));
+/// The same as JSON.
+pub fn host_name_scripts_json((scripts, unused_reason): (&[HostNameScript], Option<&str>)) -> Value {
+    let scripts =
+        scripts.iter().map(|script| json!({ "path": script.path, "host": script.host_name, "not_run": unused_reason }));
     scripts.collect()
 }
 
@@ -50,7 +54,7 @@ fn rows(found: &FoundEntry) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
     match &found.entry.target {
         EntryTarget::Linux { kernel, initrds, arguments, arch } => {
-            rows.push(("kernel", format!("{kernel} ({})", machines(*arch))));
+            rows.push(("kernel", format!("{kernel} ({})", firmware_names(*arch))));
             rows.extend(initrds.iter().map(|initrd| ("initrd", initrd.clone())));
             let arguments = one_line(arguments);
             match &found.arguments_from {
@@ -62,13 +66,13 @@ fn rows(found: &FoundEntry) -> Vec<(&'static str, String)> {
         EntryTarget::Script { path } => rows.push(("script", path.clone())),
         EntryTarget::Efi { path, arch } => rows.push(("program", format!("{path} ({arch})"))),
     }
-    rows.extend(found.entry.problem.iter().map(|why| ("problem", format!("it does not boot as it is: {why}"))));
-    rows.extend(found.fix.iter().map(|cure| ("to do", cure.clone())));
+    rows.extend(found.entry.problem.iter().map(|why| ("problem", format!("this entry does not boot: {why}"))));
+    rows.extend(found.fix.iter().map(|cure| ("fix", cure.clone())));
     rows
 }
 
-/// Where a kernel of this architecture starts.
-fn machines(arch: Arch) -> String {
+/// The firmware on which a kernel of this architecture starts.
+fn firmware_names(arch: Arch) -> String {
     match arch {
         Arch::X64 | Arch::IA32 => format!("{arch}, x86 BIOS"),
         arch => arch.to_string(),
@@ -79,7 +83,7 @@ fn one_line(arguments: &str) -> String {
     arguments.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The same for scripts; null where the menu is shown to nobody.
+/// The same as JSON; null if no machine is shown the menu.
 pub fn json(scan: Option<&Scan>) -> Value {
     let Some(scan) = scan else { return Value::Null };
     let entries = scan.found.iter().map(|found| {

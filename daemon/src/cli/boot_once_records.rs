@@ -1,4 +1,4 @@
-//! The marks of used-up boots, as the server has kept them, for verbs that say what a machine gets.
+//! The records of completed boot-onces that the server keeps, for the commands that show what a machine would receive.
 
 use super::print_diagnostic;
 use super::context::CliContext;
@@ -11,82 +11,86 @@ use proxydhcpd_core::plan::machines::Policy;
 use std::io;
 use std::path::Path;
 
-/// What is known of the machines that boot once.
+/// The stored state of boot-once machines.
 #[derive(Debug)]
 pub struct BootOnceRecords {
+    /// Whether the records can be read, or no machine boots once.
     pub are_readable: bool,
+    /// The key for the tokens of `done_url`; `None` if it cannot be read.
     key: Option<TokenKey>,
 }
 
 impl BootOnceRecords {
-    /// Puts them into `memory`; says on standard error what cannot be read, where some machine boots once.
-    pub fn load(setting: &CliContext, memory: &mut Observations) -> BootOnceRecords {
-        let state_dir = &setting.loaded.settings.state_dir;
-        let any_once = setting.site.plan.machines.has_boot_once();
-        let told = |error: io::Error, file: &Path, then: &str| {
+    /// Reads the records into the observations. If some machine boots once, warns of files that cannot be read.
+    pub fn load(context: &CliContext, observations: &mut Observations) -> BootOnceRecords {
+        let state_dir = &context.loaded.settings.state_dir;
+        let any_once = context.site.plan.machines.has_boot_once();
+        let warn = |error: io::Error, file: &Path, consequence: &str| {
             if !any_once {
                 return;
             }
-            let message = format!("this cannot be read ({error}): {then}");
+            let message = format!("cannot read this ({error}): {consequence}");
             print_diagnostic(&Diagnostic::warning(message).in_file(&file.display().to_string()));
         };
         match token::read_counts(state_dir) {
-            Ok(armings) => memory.boot_once.set_completions(armings),
-            Err(error) => told(error, &token::counts_file(state_dir), "the token of done_url may be another one"),
+            Ok(armings) => observations.boot_once.set_completions(armings),
+            Err(error) => {
+                warn(error, &token::counts_file(state_dir), "the token of done_url may differ from the server's")
+            }
         }
         let marks = completions::list(&completions::path_in(state_dir)).map(|marks| {
             for machine in &marks {
-                memory.boot_once.note_completed(machine);
+                observations.boot_once.note_completed(machine);
             }
         });
         let are_known = marks.is_ok() || !any_once;
         if let Err(error) = marks {
-            memory.boot_once.set_unknown(true);
-            told(
+            observations.boot_once.set_unknown(true);
+            warn(
                 error,
                 &completions::path_in(state_dir),
-                "a server that starts now has machines that boot once boot their disks",
+                "a server that starts now boots all boot-once machines from disk",
             );
         }
         BootOnceRecords { are_readable: are_known, key: TokenKey::load(state_dir).ok().flatten() }
     }
 
-    /// What is rendered has the token that the server would give it.
-    pub fn set_token(&self, setting: &CliContext, memory: &Observations, meant: &mut Fetch) {
-        let Some(machine) = meant.machine(&setting.site.plan) else { return };
-        let token = self.key.as_ref().map(|key| key.token(machine, memory.boot_once.generation(machine)));
-        meant.set_token(token);
+    /// Adds the token that the server would put into `done_url`.
+    pub fn set_token(&self, context: &CliContext, observations: &Observations, fetch: &mut Fetch) {
+        let Some(machine) = fetch.machine(&context.site.plan) else { return };
+        let token = self.key.as_ref().map(|key| key.token(machine, observations.boot_once.generation(machine)));
+        fetch.set_token(token);
     }
 
-    /// Whether `done_url` is the server's.
+    /// Whether `done_url` has the same token as the server's.
     pub fn has_key(&self) -> bool {
         self.key.is_some()
     }
 }
 
-/// Marks that no entry has, or one that does not say `boot`, and whether there are any that cannot be read.
-pub fn unmatched_records(setting: &CliContext) -> Vec<Diagnostic> {
-    let directory = completions::path_in(&setting.loaded.settings.state_dir);
-    let machines = &setting.site.plan.machines;
-    let of = |told: Diagnostic| told.in_file(&directory.display().to_string());
-    let marks = match completions::list(&directory) {
-        Ok(marks) => marks,
+/// Warnings about records without an entry, or whose entry does not set `boot`, and about unreadable records.
+pub fn unmatched_records(context: &CliContext) -> Vec<Diagnostic> {
+    let directory = completions::path_in(&context.loaded.settings.state_dir);
+    let machines = &context.site.plan.machines;
+    let at_directory = |diagnostic: Diagnostic| diagnostic.in_file(&directory.display().to_string());
+    let completed = match completions::list(&directory) {
+        Ok(completed) => completed,
         Err(error) if machines.has_boot_once() => {
-            return vec![of(Diagnostic::warning(format!("the marks of used-up boots cannot be read: {error}")))];
+            let message = format!("cannot read the records of completed boot-onces: {error}");
+            return vec![at_directory(Diagnostic::warning(message))];
         }
         Err(_) => return Vec::new(),
     };
     let warning = |policy: Option<Policy>, what: &str, help: &str| {
-        let is_meant = |name: &&str| machines.get_by_name(name).map(|entry| entry.policy) == policy;
-        let names: Vec<&str> = marks.iter().map(String::as_str).filter(is_meant).collect();
-        let told =
-            |names| Diagnostic::warning(format!("there are marks of used-up boots of {names} {what}")).help(help);
-        (!names.is_empty()).then(|| of(told(list_machines(names.len(), names.iter().copied()))))
+        let has_policy = |name: &&str| machines.get_by_name(name).map(|entry| entry.policy) == policy;
+        let names: Vec<&str> = completed.iter().map(String::as_str).filter(has_policy).collect();
+        let diagnostic = |names| Diagnostic::warning(format!("completed boot-onces of {names} {what}")).help(help);
+        (!names.is_empty()).then(|| at_directory(diagnostic(list_machines(names.len(), names.iter().copied()))))
     };
-    let unsaid = "whose entries do not say `boot`: they boot their disks";
-    let no_entry =
-        "where the mark says which machine it is of, that boots its disk; `proxydhcpd rearm NAME` removes a mark";
-    [warning(None, "that have no entry", no_entry), warning(Some(Policy::Unspecified), unsaid, UNSAID_HELP)]
+    let unset = "with entries that do not set `boot`: they boot from disk";
+    let no_entry_help =
+        "a machine that the record identifies boots from disk; `proxydhcpd rearm NAME` removes the record";
+    [warning(None, "without an entry", no_entry_help), warning(Some(Policy::Unspecified), unset, UNSAID_HELP)]
         .into_iter()
         .flatten()
         .collect()

@@ -1,4 +1,4 @@
-//! A machine as it is described on the command line.
+//! Values of the command line that describe a client: its kind, its addresses, a packet of it.
 
 use crate::suggest::closest_match;
 use proxydhcpd_core::arch::{Arch, ARCHITECTURES};
@@ -7,10 +7,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// `uefi-x64`: the firmware of an architecture. `ipxe-x64`: an iPXE that this firmware has started.
+/// `uefi-x64`: the firmware of an architecture. `ipxe-x64`: an iPXE that this firmware started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientKind {
+    /// The architecture that it sends (option 93).
     pub arch: Arch,
+    /// Whether it is iPXE.
     pub ipxe: bool,
 }
 
@@ -21,22 +23,22 @@ impl FromStr for ClientKind {
         if let Some(arch) = Arch::from_id(word) {
             return Ok(Self { arch, ipxe: false });
         }
-        let stage2 = word.strip_prefix("ipxe-");
-        if let Some(arch) = stage2.and_then(|rest| Arch::from_id(rest).or(Arch::from_id(&format!("uefi-{rest}")))) {
+        let of_ipxe = word.strip_prefix("ipxe-");
+        if let Some(arch) = of_ipxe.and_then(|rest| Arch::from_id(rest).or(Arch::from_id(&format!("uefi-{rest}")))) {
             return Ok(Self { arch, ipxe: true });
         }
-        let stage2: Vec<String> =
+        let ipxe_words: Vec<String> =
             ARCHITECTURES.iter().map(|row| format!("ipxe-{}", row.id.strip_prefix("uefi-").unwrap_or(row.id))).collect();
-        let known = ARCHITECTURES.iter().map(|row| row.id).chain(stage2.iter().map(String::as_str));
+        let known = ARCHITECTURES.iter().map(|row| row.id).chain(ipxe_words.iter().map(String::as_str));
         Err(match closest_match(word, known) {
-            Some(known) => format!("no such client; did you mean `{known}`?"),
-            None => "no such client; `proxydhcpd help explain` lists them".to_owned(),
+            Some(known) => format!("unknown client; did you mean `{known}`?"),
+            None => "unknown client; `proxydhcpd explain --help` lists the clients".to_owned(),
         })
     }
 }
 
-/// The address of a machine that is not told. Nobody's: locally administered, and none that the documentation has, for
-/// that may well stand in somebody's first configuration.
+/// The address of a simulated machine without `--mac`. It is locally administered, so no network card has it, and the
+/// documentation does not use it, so it is in no configuration that was copied from there.
 pub const EXAMPLE_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 
 /// An Ethernet address in any of the usual spellings: with colons, dashes, Cisco's dots, or bare.
@@ -48,7 +50,7 @@ impl FromStr for Mac {
 
     fn from_str(text: &str) -> Result<Self, String> {
         octets(text, &[':', '-', '.'])
-            .ok_or_else(|| "six octets in hex, for example 52:54:00:12:34:56".to_owned())
+            .ok_or_else(|| "expected six octets in hex, for example 52:54:00:12:34:56".to_owned())
             .map(Self)
     }
 }
@@ -60,7 +62,7 @@ impl fmt::Display for Mac {
     }
 }
 
-/// A machine identifier, its octets in the order in which it is printed.
+/// A UUID, its octets in the printed order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uuid(pub [u8; 16]);
 
@@ -68,16 +70,17 @@ impl FromStr for Uuid {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = "32 hex digits, for example 11223344-5566-7788-99aa-bbccddeeff00";
-        octets(text, &['-']).ok_or_else(|| wanted.to_owned()).map(Self)
+        let expected = "expected 32 hex digits, for example 11223344-5566-7788-99aa-bbccddeeff00";
+        octets(text, &['-']).ok_or_else(|| expected.to_owned()).map(Self)
     }
 }
 
-/// Our own address, with its network.
+/// The server's address, with the prefix length of its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerAddress(pub Network);
 
 impl ServerAddress {
+    /// The address without the prefix length.
     pub fn address(self) -> IpAddr {
         match self.0 {
             Network::V4(network) => network.address.into(),
@@ -98,15 +101,18 @@ impl FromStr for ServerAddress {
                 _ => None,
             }
         });
-        parts.map(Self).ok_or_else(|| "an address with its prefix length, for example 192.168.1.10/24".to_owned())
+        parts
+            .map(Self)
+            .ok_or_else(|| "expected an address with its prefix length, for example 192.168.1.10/24".to_owned())
     }
 }
 
-/// A packet to be explained.
+/// The packet that `explain` explains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PacketHex {
-    /// `-`
+    /// `-`: read it from standard input.
     Stdin,
+    /// The octets of the UDP payload.
     Octets(Vec<u8>),
 }
 
@@ -119,16 +125,19 @@ impl FromStr for PacketHex {
 }
 
 impl PacketHex {
-    /// Hex as Wireshark, tcpdump and `xxd -p` print it: white space and colons between the octets do not matter.
+    /// Parses hex as Wireshark, tcpdump and `xxd -p` print it: white space and colons between octets are ignored.
+    ///
+    /// # Errors
+    /// Another character, or half an octet.
     pub fn parse_octets(text: &str) -> Result<Vec<u8>, String> {
         let text = text.trim().strip_prefix("0x").unwrap_or(text);
-        let wrong = |c: &char| !c.is_ascii_hexdigit() && !c.is_whitespace() && *c != ':';
-        if let Some(c) = text.chars().find(wrong) {
-            return Err(format!("{c:?} is no hex digit"));
+        let is_invalid = |c: &char| !c.is_ascii_hexdigit() && !c.is_whitespace() && *c != ':';
+        if let Some(c) = text.chars().find(is_invalid) {
+            return Err(format!("{c:?} is not a hex digit"));
         }
         let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
         if digits.is_empty() || digits.len() % 2 == 1 {
-            return Err("an octet is two hex digits".to_owned());
+            return Err("expected two hex digits for each octet".to_owned());
         }
         Ok(pairs(&digits).collect())
     }
@@ -141,10 +150,14 @@ fn octets<const N: usize>(text: &str, separators: &[char]) -> Option<[u8; N]> {
     }
     let parts: Vec<&str> = text.split(separators).collect();
     let digits = parts.concat();
-    // `0:1:2:3:4:5` drops zeros that `00:01:...` has; guessing which digit was left out would be a guess.
-    let whole = parts.iter().all(|part| !part.is_empty() && part.len() % 2 == 0);
-    let hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
-    if whole && hex && digits.len() == 2 * N { pairs(&digits).collect::<Vec<_>>().try_into().ok() } else { None }
+    // `0:1:2:3:4:5` omits zeros that `00:01:...` has; which digit of a shorter part is missing is unknown.
+    let has_whole_octets = parts.iter().all(|part| !part.is_empty() && part.len() % 2 == 0);
+    let is_hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if has_whole_octets && is_hex && digits.len() == 2 * N {
+        pairs(&digits).collect::<Vec<_>>().try_into().ok()
+    } else {
+        None
+    }
 }
 
 /// The octets of an even number of hex digits.
@@ -158,16 +171,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_architecture_has_a_word_and_so_has_the_ipxe_on_it() {
+    fn every_architecture_has_a_word_for_its_firmware_and_one_for_ipxe() {
         for row in ARCHITECTURES {
             assert_eq!(row.id.parse(), Ok(ClientKind { arch: Arch(row.code), ipxe: false }));
-            let stage2 = format!("ipxe-{}", row.id.strip_prefix("uefi-").unwrap_or(row.id));
-            assert_eq!(stage2.parse(), Ok(ClientKind { arch: Arch(row.code), ipxe: true }));
+            let ipxe_word = format!("ipxe-{}", row.id.strip_prefix("uefi-").unwrap_or(row.id));
+            assert_eq!(ipxe_word.parse(), Ok(ClientKind { arch: Arch(row.code), ipxe: true }));
         }
     }
 
     #[test]
-    fn a_misspelt_client_is_told_the_probable_one() {
+    fn the_error_for_a_misspelt_client_suggests_the_right_one() {
         assert!("ufei-x64".parse::<ClientKind>().unwrap_err().contains("`uefi-x64`"));
         assert!("ipxe-arm46".parse::<ClientKind>().unwrap_err().contains("`ipxe-arm64`"));
     }
@@ -185,14 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_identifier_keeps_the_printed_order() {
+    fn a_uuid_keeps_the_printed_order() {
         let uuid: Uuid = "11223344-5566-7788-99AA-bbccddeeff00".parse().unwrap();
         assert_eq!(uuid.0[..4], [0x11, 0x22, 0x33, 0x44]);
         assert!("11223344".parse::<Uuid>().is_err());
     }
 
     #[test]
-    fn a_packet_is_taken_as_tools_print_it() {
+    fn a_packet_is_parsed_as_tools_print_it() {
         assert_eq!("01 01\n06:00".parse(), Ok(PacketHex::Octets(vec![1, 1, 6, 0])));
         assert_eq!("0x0101".parse(), Ok(PacketHex::Octets(vec![1, 1])));
         assert_eq!("-".parse(), Ok(PacketHex::Stdin));

@@ -1,4 +1,4 @@
-//! The packet that a described machine would send: the options that recognition reads, as firmware sends them.
+//! DHCPv4 packets of a simulated client, with the options that recognition reads, as firmware sends them.
 
 use super::client::ClientKind;
 use proxydhcpd_core::arch::{Arch, Transport};
@@ -7,38 +7,43 @@ use proxydhcpd_core::wire::dhcp4::{BROADCAST_FLAG, Header, MessageType, MIN_LENG
 use proxydhcpd_core::wire::pxe::{BootItem, Features, MachineId};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
-/// A machine, described.
+/// A client that `explain` simulates.
 #[derive(Clone, Debug)]
 pub struct SimulatedClient {
+    /// Firmware or iPXE, and the architecture.
     pub kind: ClientKind,
+    /// The Ethernet address.
     pub mac: [u8; 6],
+    /// The UUID, in printed order.
     pub uuid: Option<[u8; 16]>,
-    /// Its iPXE says it with the request for its script.
+    /// The serial number, which iPXE sends in the URL of its script.
     pub serial: Option<String>,
-    /// Options 60 and 77, in place of what such a machine says.
+    /// Option 60, if not the usual one.
     pub vendor_class: Option<String>,
+    /// Option 77, if not the usual one.
     pub user_class: Option<String>,
+    /// The relay that forwards its requests.
     pub relay: Option<IpAddr>,
-    /// What the relay says of its port.
+    /// The circuit ID that the relay adds (option 82).
     pub circuit_id: Option<String>,
-    /// The same of a DHCPv6 relay.
+    /// The interface ID that a DHCPv6 relay adds (option 18).
     pub interface_id: Option<String>,
-    /// Its own address, once it has one (on 4011).
+    /// The address that it has on port 4011.
     pub address: Ipv4Addr,
 }
 
 impl SimulatedClient {
-    /// What its iPXE can.
+    /// The features of its iPXE (option 175).
     pub fn features(&self) -> Option<Features> {
         Features::parse(&ipxe_features(self.kind.arch)).filter(|_| self.kind.ipxe)
     }
 
-    /// EDK2 asks from 4011, iPXE from 68.
+    /// The source of its request to port 4011: EDK2 sends from port 4011, iPXE from 68.
     pub fn source_address(&self) -> SocketAddrV4 {
         SocketAddrV4::new(self.address, if self.kind.ipxe { 68 } else { 4011 })
     }
 
-    /// Its DISCOVER on 67, or its REQUEST on 4011; there with what it has chosen from a menu.
+    /// Its DISCOVER to port 67, or its REQUEST to port 4011 with the chosen menu item.
     pub fn packet(&self, port: Port, item: Option<u16>) -> Vec<u8> {
         let (kind, flags, ciaddr) = match port {
             Port::Dhcp => (MessageType::Discover, BROADCAST_FLAG, Ipv4Addr::UNSPECIFIED),
@@ -82,14 +87,14 @@ impl SimulatedClient {
     }
 }
 
-/// EDK2 says UNDI 3.0, iPXE under UEFI 3.10 (protocol.md 1.3).
+/// The UNDI version: EDK2 sends 3.0, iPXE under UEFI 3.10 (protocol.md 1.3).
 fn undi(kind: ClientKind) -> (u8, u8) {
     if kind.arch.is_efi() { (3, if kind.ipxe { 10 } else { 0 }) } else { (2, 1) }
 }
 
-/// Its vendor class; an iPXE has one of its own, whatever the firmware says.
-pub fn vendor_class(described: &SimulatedClient) -> String {
-    let SimulatedClient { kind, vendor_class, .. } = described;
+/// Its vendor class (option 60). iPXE always sends its built-in one.
+pub fn vendor_class(client: &SimulatedClient) -> String {
+    let SimulatedClient { kind, vendor_class, .. } = client;
     let word = match kind.arch.transport() {
         Some(Transport::Http) => "HTTPClient",
         _ => "PXEClient",
@@ -99,8 +104,8 @@ pub fn vendor_class(described: &SimulatedClient) -> String {
     vendor_class.clone().filter(|_| !kind.ipxe).unwrap_or_else(class)
 }
 
-/// iPXE 1.21 with HTTP, TFTP, DNS and menus, as distributions build it; on a BIOS it starts kernels by themselves,
-/// under UEFI as EFI programs.
+/// Option 175 of iPXE 1.21 with HTTP, TFTP, DNS and menus, as distributions build it. On BIOS it boots bzImage kernels,
+/// under UEFI it boots them as EFI programs.
 pub fn ipxe_features(arch: Arch) -> [u8; 20] {
     let kernels = if arch == Arch::BIOS { 0x18 } else { 0x24 };
     [0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x17, 1, 1, 0x27, 1, 1, kernels, 1, 1]

@@ -1,4 +1,4 @@
-//! What `check` says of the content of what is offered: kernels, initrds, scripts, and what those name in turn.
+//! Checks the content of the offered files: kernels, initrds, scripts, and the files that scripts name.
 
 mod arguments;
 mod script;
@@ -18,59 +18,64 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-/// Octets of initrds that are read for their ends, all together.
-const MOST_READ: u64 = 2 << 30;
+/// Octets that are read to find the ends of initrds, in total.
+const MAX_READ: u64 = 2 << 30;
 
-/// What is wrong, and what else than this server the boots depend on.
+/// The result of the check.
 #[derive(Debug, Default)]
 pub struct ContentReport {
-    pub told: Vec<Diagnostic>,
-    pub depends: Vec<String>,
+    /// Warnings about the files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Other services that the boots depend on, each with the profile or script that needs it.
+    pub dependencies: Vec<String>,
 }
 
+/// The state of the check.
 struct ContentCheck<'a> {
-    setting: &'a CliContext,
-    memory: Observations,
-    /// The iPXEs that are offered and whose files say what they can.
+    context: &'a CliContext,
+    observations: Observations,
+    /// The offered iPXEs whose files state their version and features.
     offered_ipxes: Vec<(String, IpxeBinary)>,
-    told: Vec<Diagnostic>,
-    /// A server that is needed beside us, or a clock: and who needs it first.
-    depends: BTreeMap<String, String>,
-    seen: BTreeSet<PathBuf>,
-    may_read: u64,
+    diagnostics: Vec<Diagnostic>,
+    /// A server or a clock that boots depend on, and the first profile or script that needs it.
+    dependencies: BTreeMap<String, String>,
+    inspected: BTreeSet<PathBuf>,
+    /// Octets of initrds that may still be read.
+    read_budget: u64,
 }
 
-pub fn inspect(setting: &CliContext) -> ContentReport {
-    let plan = &setting.site.plan;
+/// Checks everything that the site offers.
+pub fn inspect(context: &CliContext) -> ContentReport {
+    let plan = &context.site.plan;
     let loaders = plan.all_loaders().filter_map(|loader| Some((&loader.name, loader.path.as_ref()?)));
     let ipxes: BTreeMap<String, IpxeBinary> =
         loaders.filter_map(|(name, path)| Some((name.clone(), IpxeBinary::read(Path::new(path))?))).collect();
     let mut look = ContentCheck {
-        setting,
-        memory: Observations::new(0),
+        context,
+        observations: Observations::new(0),
         offered_ipxes: ipxes.into_iter().collect(),
-        told: Vec::new(),
-        depends: BTreeMap::new(),
-        seen: BTreeSet::new(),
-        may_read: MOST_READ,
+        diagnostics: Vec::new(),
+        dependencies: BTreeMap::new(),
+        inspected: BTreeSet::new(),
+        read_budget: MAX_READ,
     };
     look.check_menu();
     look.check_profiles();
     look.check_templates();
-    for told in arguments::diagnostics(setting) {
-        if !look.told.contains(&told) {
-            look.told.push(told);
+    for diagnostic in arguments::diagnostics(context) {
+        if !look.diagnostics.contains(&diagnostic) {
+            look.diagnostics.push(diagnostic);
         }
     }
-    look.told.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
-    let depends = look.depends.into_iter().map(|(what, who)| format!("{what} ({who})")).collect();
-    ContentReport { told: look.told, depends }
+    look.diagnostics.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
+    let dependencies = look.dependencies.into_iter().map(|(what, needed_by)| format!("{what} ({needed_by})")).collect();
+    ContentReport { diagnostics: look.diagnostics, dependencies }
 }
 
 impl ContentCheck<'_> {
-    /// The boot directory as iPXE is shown it.
+    /// The boot directory, as iPXE's menu shows it.
     fn check_menu(&mut self) {
-        let site = &self.setting.site;
+        let site = &self.context.site;
         match &site.plan.ipxe {
             plan::IpxeTarget::Builtin if site.plan.menu.has_boot_script => self.check_script("boot.ipxe"),
             plan::IpxeTarget::Configured(name) => self.check_configured_script(name),
@@ -87,19 +92,23 @@ impl ContentCheck<'_> {
                     self.check_linux(kernel, initrds, &archs);
                 }
                 EntryTarget::Script { path } => self.check_script(path),
-                // Its wholeness was looked at when the directory was read.
+                // The directory scan has checked that it is complete.
                 EntryTarget::Efi { .. } => {}
             }
         }
     }
 
     fn check_profiles(&mut self) {
-        let plan = &self.setting.site.plan;
+        let plan = &self.context.site.plan;
         for (id, profile) in plan.profiles.iter().enumerate() {
             match &profile.boots {
                 BootTarget::Linux(Linux { kernel, initrds, .. }) => {
-                    let who = format!("profile {}", profile.name);
-                    [kernel].into_iter().chain(initrds).filter(|name| is_url(name)).for_each(|url| self.add_url_dependencies(url, &who));
+                    let needed_by = format!("profile {}", profile.name);
+                    [kernel]
+                        .into_iter()
+                        .chain(initrds)
+                        .filter(|name| is_url(name))
+                        .for_each(|url| self.add_url_dependencies(url, &needed_by));
                     self.check_linux(kernel, initrds, &self.rule_archs(id));
                 }
                 BootTarget::Script(url) if is_url(url) => {
@@ -111,14 +120,14 @@ impl ContentCheck<'_> {
         }
     }
 
-    /// Architectures that rules lead to the profile, and no others.
+    /// The architectures that rules with this profile require.
     fn rule_archs(&self, profile: ProfileId) -> Vec<Arch> {
-        let rules = self.setting.site.plan.rules.iter().filter(|rule| rule.profile == Some(profile) && !rule.deny);
+        let rules = self.context.site.plan.rules.iter().filter(|rule| rule.profile == Some(profile) && !rule.deny);
         rules.flat_map(|rule| rule.when.archs.iter().map(|arch| arch.base())).collect()
     }
 
     fn check_templates(&mut self) {
-        let (site, directory) = (&self.setting.site, self.setting.loaded.template_dir());
+        let (site, directory) = (&self.context.site, self.context.loaded.template_dir());
         let is_script = |name: &&String| {
             let of_profile = |boots: &BootTarget| matches!(boots, BootTarget::Script(script) if script == *name);
             name.ends_with(".ipxe") || site.plan.profiles.iter().any(|profile| of_profile(&profile.boots))
@@ -128,16 +137,20 @@ impl ContentCheck<'_> {
         }
     }
 
-    /// A script that is named by the configuration: a URL, or a name on the TFTP server.
-    fn check_configured_script(&mut self, said: &str) {
-        let site = &self.setting.site;
-        let name = if is_url(said) { site.local_name(said, &self.setting.all) } else { Some(said.to_owned()) };
+    /// A script that the configuration names: a URL, or a name on the TFTP server.
+    fn check_configured_script(&mut self, url_or_name: &str) {
+        let site = &self.context.site;
+        let name = if is_url(url_or_name) {
+            site.local_name(url_or_name, &self.context.all)
+        } else {
+            Some(url_or_name.to_owned())
+        };
         if let Some(name) = name.filter(|name| name.ends_with(".ipxe") && site.path(name).is_file()) {
             self.check_script(&name);
         }
     }
 
-    /// A kernel of the boot directory with its initrds. `archs`: machines that are known to be offered it.
+    /// A kernel of the boot directory with its initrds. `archs`: architectures of machines that are offered it.
     fn check_linux(&mut self, kernel: &str, initrds: &[String], archs: &[Arch]) {
         let is_linux = self.check_kernel(kernel, archs).is_some_and(|kernel| kernel.linux);
         for initrd in initrds {
@@ -147,11 +160,11 @@ impl ContentCheck<'_> {
 
     fn check_kernel(&mut self, name: &str, archs: &[Arch]) -> Option<kernel::KernelInfo> {
         let path = self.local_file(name)?;
-        let unpacks = self.offered_ipxes.iter().any(|(_, ipxe)| ipxe.has_string("imgextract"));
-        match kernel::inspect(&path, unpacks) {
+        let can_unpack = self.offered_ipxes.iter().any(|(_, ipxe)| ipxe.has_string("imgextract"));
+        match kernel::inspect(&path, can_unpack) {
             Ok(Ok(kernel)) => {
                 if let Some(why) = archs.iter().find_map(|arch| kernel.incompatibility(*arch)) {
-                    self.warn(&path, &why, "offer these machines a kernel that was built for them");
+                    self.warn(&path, &why, "offer these machines a kernel for their architecture");
                 }
                 Some(kernel)
             }
@@ -164,24 +177,24 @@ impl ContentCheck<'_> {
     }
 
     fn check_initrd(&mut self, name: &str, for_linux: bool) {
-        let Some(path) = self.local_file(name).filter(|path| !self.seen.contains(path)) else { return };
-        match initrd::check(&path, for_linux, &mut self.may_read) {
+        let Some(path) = self.local_file(name).filter(|path| !self.inspected.contains(path)) else { return };
+        match initrd::check(&path, for_linux, &mut self.read_budget) {
             Ok(Some(fault)) => self.warn_fault(&path, &fault),
             Ok(None) => {}
             Err(error) => {
                 self.warn_unreadable::<()>(&path, &error);
             }
         }
-        self.seen.insert(path);
+        self.inspected.insert(path);
     }
 
-    /// Where the file of this name lies, if it is one that we send as it is; that there is none is told elsewhere.
+    /// The path of the file with this name, if the server sends it unchanged. Missing files are reported elsewhere.
     fn local_file(&self, name: &str) -> Option<PathBuf> {
-        let site = &self.setting.site;
-        let name = if is_url(name) { site.local_name(name, &self.setting.all)? } else { name.to_owned() };
+        let site = &self.context.site;
+        let name = if is_url(name) { site.local_name(name, &self.context.all)? } else { name.to_owned() };
         let is_plain = !name.contains("{{") && !name.contains("{%");
         let path = site.path(&name);
-        (is_plain && path.is_file() && site.check_servable(&name, &self.memory).is_ok()).then_some(path)
+        (is_plain && path.is_file() && site.check_servable(&name, &self.observations).is_ok()).then_some(path)
     }
 
     fn warn_fault(&mut self, path: &Path, ContentFault { problem: what, fix: cure }: &ContentFault) {
@@ -189,39 +202,39 @@ impl ContentCheck<'_> {
     }
 
     fn warn(&mut self, path: &Path, what: impl Display, cure: &str) {
-        let told = Diagnostic::warning(format!("{} {what}", path.display())).help(cure);
-        if !self.told.contains(&told) {
-            self.told.push(told);
+        let warning = Diagnostic::warning(format!("{} {what}", path.display())).help(cure);
+        if !self.diagnostics.contains(&warning) {
+            self.diagnostics.push(warning);
         }
     }
 
     fn warn_unreadable<T>(&mut self, path: &Path, error: &io::Error) -> Option<T> {
-        self.warn(path, format!("cannot be read: {error}"), "let this server read it");
+        self.warn(path, format!("cannot be read: {error}"), "give the user of this server permission to read it");
         None
     }
 
-    /// What a URL of another server needs.
-    fn add_url_dependencies(&mut self, url: &str, who: &str) {
+    /// Collects what a URL of another server depends on.
+    fn add_url_dependencies(&mut self, url: &str, needed_by: &str) {
         let Some((scheme, rest)) = url.split_once("://") else { return };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
         let host = authority.split(':').next().unwrap_or_default();
         if host.is_empty() || authority.starts_with('[') || host.contains(['$', '{']) {
             return;
         }
-        let mut needs = |what: String| {
-            self.depends.entry(what).or_insert_with(|| who.to_owned());
+        let mut depend_on = |what: String| {
+            self.dependencies.entry(what).or_insert_with(|| needed_by.to_owned());
         };
         if host.parse::<IpAddr>().is_err() {
-            needs(format!("a DNS server that knows {host}, and that the DHCP server names"));
+            depend_on(format!("a DNS server that resolves {host}, and that the DHCP server announces"));
         }
         if scheme == "https" {
-            needs(format!(
-                "the right date in each machine, and a certificate that its iPXE trusts, for https://{host}"
+            depend_on(format!(
+                "the correct date in each machine, and a certificate that its iPXE trusts, for https://{host}"
             ));
         }
     }
 
-    /// An iPXE that is offered and cannot do HTTPS.
+    /// An offered iPXE that was built without HTTPS.
     fn ipxe_without_https(&self) -> Option<String> {
         let (name, ipxe) = self.offered_ipxes.iter().find(|(_, ipxe)| !ipxe.has_string("https"))?;
         let version = ipxe.version().map(|version| format!(" (iPXE {version})")).unwrap_or_default();
@@ -229,10 +242,10 @@ impl ContentCheck<'_> {
     }
 }
 
-/// What the boots need beside this server, for `check` as text.
-pub fn text(depends: &[String]) -> String {
-    if depends.is_empty() {
+/// The dependencies as a section of `check`.
+pub fn text(dependencies: &[String]) -> String {
+    if dependencies.is_empty() {
         return String::new();
     }
-    format!("\nNeeded beside this server:\n{}\n", depends.join("\n"))
+    format!("\nBoots also depend on:\n{}\n", dependencies.join("\n"))
 }

@@ -1,5 +1,5 @@
-//! What `check` and `explain` look at: configuration, interfaces, loaders, boot directory. No port is opened; those that
-//! the configuration wants are taken as open.
+//! The context of `check`, `explain` and `render`: configuration, interfaces, loaders, boot directory. No port is
+//! opened: the ports that the configuration enables count as open.
 
 use super::print_diagnostic;
 use crate::config::diagnostic::Diagnostic;
@@ -16,16 +16,25 @@ use proxydhcpd_core::link::{Link, Network, Network4, Network6};
 use proxydhcpd_core::observations::Observations;
 use std::net::Ipv6Addr;
 
+/// The site as the server would build it on this host now.
 #[derive(Debug)]
 pub struct CliContext {
+    /// The configuration, as read.
     pub loaded: Loaded,
+    /// The links that the server would serve.
     pub links: Vec<Link>,
-    /// Those that are not served as well.
+    /// All links of this host, including those that are not served.
     pub all: Vec<Link>,
+    /// Selects the links that are served.
     pub filter: LinkFilter,
+    /// The site that is built from the configuration and the files.
     pub site: Site,
 }
 
+/// Reads the configuration and builds the site, without opening a port.
+///
+/// # Errors
+/// The errors of the configuration.
 pub fn load(flags: &Flags) -> Result<CliContext, ConfigError> {
     let mut loaded = site::load(flags)?;
     let all = listeners::all_links();
@@ -43,44 +52,47 @@ pub fn load(flags: &Flags) -> Result<CliContext, ConfigError> {
     let mut site = Site::build(&mut loaded, open)?;
     site.check_offered_files(&all);
     let directory = completions::path_in(&loaded.settings.state_dir);
-    let marks = completions::list(&directory).unwrap_or_default();
-    site.protect_removed_machines(&directory, marks.iter().map(String::as_str));
+    let completed = completions::list(&directory).unwrap_or_default();
+    site.protect_removed_machines(&directory, completed.iter().map(String::as_str));
     Ok(CliContext { loaded, links, all, filter, site })
 }
 
-/// Interfaces that are named and not served now. Each may come later.
+/// Warns of configured interfaces that are not served now. Each may appear later.
 pub fn unserved_interfaces(filter: &LinkFilter) -> Vec<Diagnostic> {
-    let told = unserved::unserved_interfaces(filter).unwrap_or_default();
-    told.iter().map(|absent| Diagnostic::warning(absent.to_string()).help(when_served(absent))).collect()
+    let interfaces = unserved::unserved_interfaces(filter).unwrap_or_default();
+    interfaces.iter().map(|interface| Diagnostic::warning(interface.to_string()).help(when_served(interface))).collect()
 }
 
 fn when_served(UnservedInterface { pattern, reason: why, all_interfaces: others }: &UnservedInterface) -> String {
     match why {
         UnservedReason::NotFound => match closest_match(pattern, others.iter().map(String::as_str)) {
-            Some(meant) => format!("did you mean {meant}? It is served as soon as there is one"),
-            None => format!("it is served as soon as there is one; now there are {}", others.join(", ")),
+            Some(suggestion) => format!("did you mean {suggestion}? The server serves {pattern} as soon as it exists"),
+            None => format!("the server serves it as soon as it exists; this host has {}", others.join(", ")),
         },
-        UnservedReason::Down(name) => format!("`ip link set {name} up`; it is served as soon as it is up and has an address"),
-        UnservedReason::BridgePort(_) => "name the bridge or bond in its place".to_owned(),
-        UnservedReason::NoAddress(_) => "it is served as soon as it has one".to_owned(),
+        UnservedReason::Down(name) => {
+            format!("run `ip link set {name} up`; the server serves it as soon as it is up and has an address")
+        }
+        UnservedReason::BridgePort(_) => "name the bridge or bond instead".to_owned(),
+        UnservedReason::NoAddress(_) => "the server serves it as soon as it has one".to_owned(),
     }
 }
 
 impl CliContext {
-    /// What a server that runs here has learnt for good.
+    /// The observations that a server on this host has stored: the shared UUIDs.
     pub fn observations(&self) -> Observations {
-        let mut memory = Observations::new(0);
+        let mut observations = Observations::new(0);
         match SharedUuidsFile::new(&self.loaded.settings.state_dir).read() {
-            Ok(known) => memory.uuid_claims.set_shared(known),
-            Err(error) => print_diagnostic(&Diagnostic::warning(error).help("as if no UUID were shared")),
+            Ok(known) => observations.uuid_claims.set_shared(known),
+            Err(error) => print_diagnostic(&Diagnostic::warning(error).help("continuing as if no UUID were shared")),
         }
-        memory
+        observations
     }
 }
 
-/// Networks of documentation (RFC 5737, RFC 3849), for a machine that has none; or this one in the place of its like.
+/// A link with the documentation networks (RFC 5737, RFC 3849), for a host without networks. `network` replaces the one
+/// of its address family.
 pub fn example_links(name: Option<&str>, network: Option<Network>) -> Vec<Link> {
-    let on_link = |last| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last);
+    let link_local = |last| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last);
     let mut ipv4 = Network4 { address: [192, 0, 2, 10].into(), prefix: 24 };
     let mut ipv6 = Network6 { address: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10), prefix: 64 };
     match network {
@@ -88,6 +100,6 @@ pub fn example_links(name: Option<&str>, network: Option<Network>) -> Vec<Link> 
         Some(Network::V6(network)) => ipv6 = network,
         None => {}
     }
-    let ipv6 = vec![ipv6, Network6 { address: on_link(0x10), prefix: 64 }];
+    let ipv6 = vec![ipv6, Network6 { address: link_local(0x10), prefix: 64 }];
     vec![Link { index: 1, name: name.unwrap_or("eth0").into(), mtu: 1500, ipv4: vec![ipv4], ipv6 }]
 }

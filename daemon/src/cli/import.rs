@@ -1,4 +1,4 @@
-//! `import`: another server's configuration in our own words.
+//! `import`: converts another server's configuration to `proxydhcpd.toml`.
 
 use super::{FormatFlag, Import, print_diagnostic};
 use crate::config::diagnostic::{Diagnostic, Source};
@@ -11,22 +11,23 @@ use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-/// What is read at most: a file with fifty thousand machines has a tenth of it.
-const LONGEST: usize = 64 << 20;
-/// How long a pipe may be silent.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Octets that are read at most: a file with fifty thousand machines has a tenth of it.
+const MAX_SIZE: usize = 64 << 20;
+/// How long to wait for data from a pipe.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Converts the file and writes the result to standard output or to a new file.
 pub fn run(import: &Import) -> ExitCode {
-    match imported(import).and_then(|text| put(import.output.as_deref(), &text).map_err(|error| vec![error])) {
+    match convert(import).and_then(|text| write_output(import.output.as_deref(), &text).map_err(|error| vec![error])) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(told) => {
-            told.iter().for_each(print_diagnostic);
+        Err(diagnostics) => {
+            diagnostics.iter().for_each(print_diagnostic);
             ExitCode::from(2)
         }
     }
 }
 
-fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
+fn convert(import: &Import) -> Result<String, Vec<Diagnostic>> {
     if import.file.is_dir() {
         return import::pxelinux_dir::import(&import.file);
     }
@@ -36,7 +37,7 @@ fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
     let open = move || -> io::Result<Box<dyn Read>> {
         if is_input { Ok(Box::new(io::stdin())) } else { Ok(Box::new(File::open(path)?)) }
     };
-    let bytes = whole(open, PATIENCE).map_err(|error| vec![error.in_file(&name)])?;
+    let bytes = read_all(open, READ_TIMEOUT).map_err(|error| vec![error.in_file(&name)])?;
     let source = Source::new(&name, bytes).map_err(|error| vec![error])?;
     let format = import.from.map(|from| match from {
         FormatFlag::Ini => ImportFormat::Ini,
@@ -48,15 +49,15 @@ fn imported(import: &Import) -> Result<String, Vec<Diagnostic>> {
         FormatFlag::Csv => ImportFormat::Csv,
     });
     match &import.map[..] {
-        [] => import::import(&source, format, &here()),
+        [] => import::import(&source, format, &local_host()),
         map => import::machine_csv::import(&source, map),
     }
 }
 
-/// All that can be read of it. A pipe may never begin and a device never end: a thread of its own waits for them.
-fn whole<R: Read>(
+/// Reads a file to its end. A pipe may never begin and a device never end, so a separate thread waits for the data.
+fn read_all<R: Read>(
     open: impl FnOnce() -> io::Result<R> + Send + 'static,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Vec<u8>, Diagnostic> {
     let (sender, parts) = sync_channel(1);
     std::thread::spawn(move || {
@@ -66,18 +67,18 @@ fn whole<R: Read>(
     });
     let mut octets: Vec<u8> = Vec::new();
     loop {
-        match parts.recv_timeout(patience) {
+        match parts.recv_timeout(timeout) {
             Ok(Ok(part)) => octets.extend(part),
-            Ok(Err(error)) => return Err(Diagnostic::error(format!("unable to read the file: {error}"))),
+            Ok(Err(error)) => return Err(Diagnostic::error(format!("cannot read the file: {error}"))),
             Err(RecvTimeoutError::Disconnected) => return Ok(octets),
             Err(RecvTimeoutError::Timeout) => {
-                let error = format!("nothing came from it for {} s, and it has not ended", patience.as_secs());
-                return Err(Diagnostic::error(error).help("write what is to be imported into a file, and name that"));
+                let error = format!("no data for {} s, and no end of file", timeout.as_secs());
+                return Err(Diagnostic::error(error).help("write the data to a regular file, and import that file"));
             }
         }
-        if octets.len() > LONGEST {
-            let error = Diagnostic::error(format!("it is longer than {} MiB, and is not read", LONGEST >> 20));
-            return Err(error.help("name a file that says what machines boot"));
+        if octets.len() > MAX_SIZE {
+            let error = Diagnostic::error(format!("the file is larger than {} MiB, the limit", MAX_SIZE >> 20));
+            return Err(error.help("import a configuration file of a boot server"));
         }
     }
 }
@@ -94,22 +95,22 @@ fn send(mut file: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Re
     }
 }
 
-/// Without the interfaces a range needs its mask, and nothing else is different.
-fn here() -> HostInfo {
+/// The facts about this host that the conversion uses. If its interfaces cannot be listed, only a range without a mask
+/// fails.
+fn local_host() -> HostInfo {
     HostInfo::detect(&listeners::all_links(), Path::new("/"))
 }
 
-/// What stands in a file already is somebody's work.
-fn put(file: Option<&Path>, text: &str) -> Result<(), Diagnostic> {
+/// Writes the text. An existing file is an error: its content would be lost.
+fn write_output(file: Option<&Path>, text: &str) -> Result<(), Diagnostic> {
     let Some(path) = file else {
         return std::io::stdout()
             .write_all(text.as_bytes())
-            .map_err(|error| Diagnostic::error(format!("unable to write: {error}")));
+            .map_err(|error| Diagnostic::error(format!("cannot write to standard output: {error}")));
     };
     let written = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| {
-        Diagnostic::error(format!("unable to write a new file: {error}")).in_file(&path.display().to_string())
-    })
+    written
+        .map_err(|error| Diagnostic::error(format!("cannot write a new file: {error}")).in_file(&path.display().to_string()))
 }
 
 #[cfg(test)]
@@ -118,11 +119,11 @@ mod tests {
     use std::os::fd::OwnedFd;
 
     #[test]
-    fn a_pipe_that_says_nothing_is_not_waited_for_for_ever() {
+    fn the_wait_for_a_silent_pipe_ends() {
         let (reader, writer) = io::pipe().unwrap();
-        let patience = Duration::from_millis(50);
-        let error = whole(move || Ok(File::from(OwnedFd::from(reader))), patience).unwrap_err();
-        assert!(error.message.starts_with("nothing came from it for"), "{error}");
+        let timeout = Duration::from_millis(50);
+        let error = read_all(move || Ok(File::from(OwnedFd::from(reader))), timeout).unwrap_err();
+        assert!(error.message.starts_with("no data for"), "{error}");
         drop(writer);
     }
 }

@@ -1,4 +1,4 @@
-//! The command line: the flags of the Python daemon, and verbs beside them.
+//! The command line: the flags of the Python daemon, and subcommands.
 
 mod boot_dir;
 mod check;
@@ -29,11 +29,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing::level_filters::LevelFilter;
 
-/// Parse, dispatch, exit status.
+/// Parses the command line, runs the command and returns its exit status.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     cli.output.set_color_choice();
-    let (command, flags, output) = cli.into_command().unwrap_or_else(|wrong| wrong.exit());
+    let (command, flags, output) = cli.into_command().unwrap_or_else(|error| error.exit());
     match command {
         CliCommand::Serve(serve) => serve::run(&serve, flags, &output),
         CliCommand::Check(check) => check::run(&check, &flags),
@@ -44,66 +44,73 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Says what is wrong with the configuration.
+/// Prints the errors of the configuration, and returns the exit status for them.
 fn report_config_error(error: &ConfigError) -> ExitCode {
     error.0.iter().for_each(print_diagnostic);
     ExitCode::from(error.exit_status())
 }
 
+/// Prints a diagnostic on standard error, in colour where that is a terminal.
 fn print_diagnostic(diagnostic: &Diagnostic) {
     anstream::eprintln!("{}", diagnostic.styled());
 }
 
-/// Boots the machines of a network, beside the DHCP server that is already there
+/// Boots the machines of a network next to its existing DHCP server
 ///
-/// Without a verb it serves. It needs no configuration: it finds the interfaces, the boot loaders and the files of the
-/// boot directory by itself, and leaves the addresses to the DHCP server of the network.
+/// Without a command, proxydhcpd runs the server. The server needs no configuration: it finds the interfaces, the boot
+/// loaders and the files of the boot directory. It assigns no addresses; the DHCP server of the network does that.
 #[derive(Debug, Parser)]
 #[command(
     name = "proxydhcpd",
     version,
     infer_long_args = true, // the Python daemon took `--conf` for `--config`
     after_help = "Examples:
-  proxydhcpd                            serve every network of this machine
-  proxydhcpd -i eth1 -b /srv/boot       one network, another boot directory
-  proxydhcpd -c proxy.ini -d            as the Python daemon was started
-  proxydhcpd check                      what would be served, and what is wrong with it
-  proxydhcpd explain --client uefi-x64  what would this machine get, and why
-  proxydhcpd render --machine web1      the script that this machine would run
-  proxydhcpd import /etc/dnsmasq.conf   that file in our own words
+  proxydhcpd                            serve every network of this host
+  proxydhcpd -i eth1 -b /srv/boot       serve one network, from another boot directory
+  proxydhcpd -c proxy.ini -d            start as the Python daemon was started
+  proxydhcpd check                      show what would be served, and report errors
+  proxydhcpd explain --client uefi-x64  show what this machine would receive, and why
+  proxydhcpd render --machine web1      print the script that this machine would run
+  proxydhcpd import /etc/dnsmasq.conf   convert this file to proxydhcpd.toml
 
-Exit status: 0 after a signal; 1 if it cannot serve here; 2 for wrong usage or a wrong file."
+Exit status: 0 after a signal; 1 if the server cannot run on this host; 2 for wrong usage or an invalid file."
 )]
 pub struct Cli {
+    /// `None`: `serve`.
     #[command(subcommand)]
-    command: Option<Verb>,
+    command: Option<CommandArgs>,
 
+    /// The flags of `serve` without the command.
     #[command(flatten)]
     serve: Serve,
 
+    /// The flags that change the configuration.
     #[command(flatten)]
     pub flags: Flags,
 
+    /// The flags that change the output.
     #[command(flatten)]
     pub output: Output,
 }
 
+/// The flags that change what is printed and logged.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// Say more: -v tells why machines are not answered, and of every file that is fetched
+    /// Log more: -v adds why requests are ignored, and every file that a machine fetches
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "log_level")]
     pub verbose: u8,
 
-    /// What is logged
+    /// Log messages of this severity and above
     #[arg(long, global = true, value_name = "LEVEL", value_enum)]
     pub log_level: Option<LogLevel>,
 
-    /// Colours: auto is only on a terminal, and never if NO_COLOR is set
+    /// Use colours: auto means on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     pub color: Color,
 }
 
+/// The values of `--log-level`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum LogLevel {
     Error,
@@ -113,6 +120,7 @@ pub enum LogLevel {
     Trace,
 }
 
+/// The values of `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     #[default]
@@ -121,18 +129,19 @@ pub enum Color {
     Never,
 }
 
+/// The flags of `serve`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Serve {
-    /// Go into the background, once everything is open and the configuration is good
+    /// Run in the background, once the ports are open and the configuration is valid
     #[arg(short, long)]
     pub daemon: bool,
 
-    /// We are that background process: our standard input is the pipe to who started us.
+    /// This is the background process: its standard input is the pipe to the process that started it.
     #[arg(long, hide = true)]
     pub detached: bool,
 }
 
-/// What is asked for.
+/// The command to run, with its arguments.
 #[derive(Debug)]
 pub enum CliCommand {
     Serve(Serve),
@@ -144,8 +153,8 @@ pub enum CliCommand {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
-    /// Serve: what happens without a verb
+enum CommandArgs {
+    /// Run the server (the default)
     Serve(Serve),
     Check(Check),
     Explain(Explain),
@@ -154,248 +163,257 @@ enum Verb {
     Render(Render),
 }
 
-/// Let machines boot again that were to boot once, and have
+/// Reset boot-once: let these machines boot from the network again
 ///
-/// Without a name: list them. The running server notices within seconds.
+/// Without a name, list the machines that completed their boot-once. The running server applies the reset within
+/// seconds.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
-  proxydhcpd rearm         which machines have used up their boot
-  proxydhcpd rearm web1    the next boot of web1 is its profile's again
+  proxydhcpd rearm         list the machines that completed their boot-once
+  proxydhcpd rearm web1    let web1 boot its profile once more
 
-Exit status: 0 if it is done; 1 if a machine has used up nothing or its mark cannot be removed; 2 if the file is wrong.")]
+Exit status: 0 on success; 1 if a machine has not completed a boot-once, or its record cannot be removed; 2 if the
+configuration is invalid.")]
 pub struct Rearm {
-    /// Names of machines, as the configuration has them
+    /// Names of machines in the configuration
     #[arg(value_name = "MACHINE")]
     pub machines: Vec<String>,
 }
 
-/// Say what would be served, and what is wrong with it
+/// Show what the server would serve, and report errors in the configuration
 ///
-/// Reads the configuration as `serve` would and looks at interfaces, loaders and the boot directory. Opens no port, sends
-/// nothing, needs no root.
+/// Reads the configuration as `serve` does, and inspects the interfaces, the loaders and the boot directory. Opens no
+/// port, sends nothing, and does not need root.
 ///
-/// It looks into what is offered: whether kernels and initrds are whole and of the right kind, whether the iPXE that is
-/// offered understands the scripts, and whether the files that they name on this server are there. It names files in
-/// the directories of the configuration that are not read, and servers that the scripts need beside this one.
+/// Checks the content of the offered files: whether kernels and initrds are complete and of the right kind, whether the
+/// offered iPXE supports the commands in the scripts, and whether the files of this server that the scripts name exist.
+/// Lists the files in the configuration directories that are not read, and other servers that the scripts depend on.
 ///
-/// Of every loader for UEFI it says who signed it, and so whether machines with Secure Boot start it: by Microsoft's
-/// keys, or by the certificates that `secure-boot-keys` lists in the configuration. What a machine itself has revoked
-/// it cannot know.
+/// For each UEFI loader, shows the signer and whether machines with Secure Boot accept it: by Microsoft's keys, or by
+/// the certificates that `secure-boot-certificates` lists in the configuration. Revocations that a machine stores are
+/// not visible from here.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
-  proxydhcpd check                      the configuration that `serve` would find
-  proxydhcpd check proxy.ini            another file, also one of the Python daemon
+  proxydhcpd check                      the configuration that `serve` reads
+  proxydhcpd check proxy.ini            another file, for example the Python daemon's
   proxydhcpd check --json | jq .        for scripts
-  proxydhcpd check --keys menu          what can be said of menus in the configuration
+  proxydhcpd check --keys menu          the configuration keys of menus
 
-Exit status: 0 if it can be served (there may be warnings); 1 if it does not fit this machine; 2 if the file is wrong.")]
+Exit status: 0 if the server can start (there may be warnings); 1 if the configuration does not fit this host; 2 if the
+configuration is invalid.")]
 pub struct Check {
-    /// The file, as with --config
+    /// The configuration file, as with --config
     file: Option<PathBuf>,
 
-    /// Only say which keys the configuration can have: all, or those of this name or table
+    /// List the configuration keys and exit: all keys, or those of this name or table
     #[arg(long, value_name = "WORD", num_args = 0..=1, default_missing_value = "", conflicts_with = "json")]
     pub keys: Option<String>,
 
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// Say what a machine would get, and why
+/// Explain what a machine would receive, and why
 ///
-/// Every step of the decision and the reply as a tree: which entry and which rule matched and which came near, what is
-/// answered on port 67 and on 4011, and then what its iPXE is given. Nothing is sent. The machine is described by
-/// flags, or given as a packet.
+/// Prints each step of the decision and each reply as a tree: which entry and which rule matched and which nearly
+/// matched, the replies on port 67 and on port 4011, and then the script of its iPXE. Nothing is sent. Describe the
+/// machine by flags, or give a packet of it.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   proxydhcpd explain --client uefi-x64               an x64 UEFI machine
-  proxydhcpd explain --client bios --machine web1    a machine of the configuration
+  proxydhcpd explain --client bios --machine web1    a machine of the configuration, with BIOS
   proxydhcpd explain --client bios --relay 10.1.0.1  a BIOS machine behind a relay
   proxydhcpd explain --client ipxe-arm64             an ARM machine that already runs iPXE
   proxydhcpd explain --client uefi-x64 --ipv6        the boot over IPv6
-  proxydhcpd explain --client uefi-x64 --port 4011   its second question
-  proxydhcpd explain 0101060012345678...             a DHCP packet in hex, or `-` to read it from a pipe
+  proxydhcpd explain --client uefi-x64 --port 4011   only its request on port 4011
+  proxydhcpd explain 0101060012345678...             a DHCP packet in hex, or `-` for standard input
 
 Clients: bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64, uefi-riscv64, uefi-loongarch64, http-x64, http-arm64 and
-every other architecture of the registry; ipxe-bios, ipxe-x64, ipxe-arm64 ... for a machine that already runs iPXE.")]
+every other registered architecture (option 93); ipxe-bios, ipxe-x64, ipxe-arm64 ... for a machine that already runs
+iPXE.
+
+Exit status: 0 if the server answers the machine; 1 if it does not; 2 for wrong usage or an invalid configuration.")]
 #[command(group(ArgGroup::new("asks").args(["packet", "client"]).required(true)))]
 pub struct Explain {
-    /// The DHCP packet (UDP payload) in hex; `-`: standard input
+    /// The DHCP packet (UDP payload) in hex; `-` reads standard input
     #[arg(value_name = "HEX", conflicts_with_all = ["client", "mac", "uuid", "serial"])]
     pub packet: Option<PacketHex>,
 
-    /// Kind of machine
+    /// The client that sends the request: firmware or iPXE, and its architecture
     #[arg(long, value_name = "ID")]
     pub client: Option<ClientKind>,
 
-    /// A machine of the configuration, by its name: its identities are what it says of itself
+    /// Send the identities of this machine of the configuration
     #[arg(long, value_name = "NAME", conflicts_with_all = ["packet", "mac", "uuid", "serial"])]
     pub machine: Option<String>,
 
-    /// Its MAC address [default: one that nobody has]
+    /// The machine's MAC address [default: 02:00:00:00:00:01]
     #[arg(long)]
     pub mac: Option<Mac>,
 
-    /// Its machine identifier (option 97), as printed by the firmware
+    /// The machine's UUID (option 97), as its firmware prints it
     #[arg(long)]
     pub uuid: Option<Uuid>,
 
-    /// Its serial number, which its iPXE tells us with the request for its script
+    /// The machine's serial number, which its iPXE sends in the URL of its script
     #[arg(long)]
     pub serial: Option<String>,
 
-    /// Option 60, in place of what such a machine says
+    /// Send this vendor class (option 60) instead of the usual one
     #[arg(long, value_name = "TEXT", conflicts_with = "packet")]
     pub vendor_class: Option<String>,
 
-    /// Option 77, in place of what such a machine says (--user-class says which of them mean iPXE)
+    /// Send this user class (option 77) instead of the usual one (--ipxe-user-class lists those that mean iPXE)
     #[arg(long = "sends-user-class", value_name = "TEXT", conflicts_with = "packet")]
     pub user_class: Option<String>,
 
-    /// What it chooses from its menu, by number: 0x8001 and up, or what the configuration says
-    #[arg(long, value_name = "KIND", value_parser = item, conflicts_with = "packet")]
+    /// Choose this item of the firmware's menu: 0x8001 and up, or the `type` in the configuration
+    #[arg(long, value_name = "TYPE", value_parser = parse_item_type, conflicts_with = "packet")]
     pub item: Option<u16>,
 
-    /// Over IPv6; a packet in hex is then one of DHCPv6
+    /// Boot over IPv6; a packet in hex is then a DHCPv6 message
     #[arg(long, conflicts_with_all = ["item", "circuit_id"])]
     pub ipv6: bool,
 
-    /// The relay that it is behind (giaddr; over IPv6 its address on the machine's link)
+    /// The relay that forwards the request: its giaddr, or with --ipv6 its link-address
     #[arg(long, value_name = "ADDRESS")]
     pub relay: Option<IpAddr>,
 
-    /// What the relay says of the port that it is behind (option 82, sub-option 1)
+    /// The circuit ID that the relay adds (option 82, sub-option 1)
     #[arg(long, value_name = "TEXT", requires = "relay", conflicts_with = "packet")]
     pub circuit_id: Option<String>,
 
-    /// What a DHCPv6 relay says of the port that it is behind (option 18)
+    /// The interface ID that the DHCPv6 relay adds (option 18)
     #[arg(long, value_name = "TEXT", requires_all = ["relay", "ipv6"], conflicts_with = "packet")]
     pub interface_id: Option<String>,
 
-    /// The port at which it asks: 67, over IPv6 547 (everybody), or 4011 (the boot server) [default: as its boot goes]
+    /// Simulate only the request to this port: DHCP (67, or 547 with --ipv6) or boot server (4011) [default: the whole
+    /// boot]
     #[arg(long, value_parser = ["67", "547", "4011"])]
     port: Option<String>,
 
-    /// Where a packet in hex comes from [default: as its header says]
+    /// The source address of a packet in hex [default: from its header]
     #[arg(long, value_name = "ADDRESS:PORT", requires = "packet")]
     pub from: Option<SocketAddr>,
 
-    /// Our own address and network, in place of those that this machine has
+    /// Use this server address and network instead of those of this host
     #[arg(long, value_name = "ADDRESS/PREFIX")]
     pub server: Option<ServerAddress>,
 
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// Print the text that a machine would be sent: its script, or a template
+/// Print the script or template that a machine would receive
 ///
-/// Made by the calls that serve, so it is what the machine would get, to the octet; only the addresses may be others.
-/// Nothing is sent. An error in a template is shown with its place.
+/// Runs the code that serves files, so the text is the one that the machine would receive, to the octet; only addresses
+/// may differ. Nothing is sent. An error in a template is reported with its location.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   proxydhcpd render --machine web1                   the script that this machine would run
   proxydhcpd render debian --machine web1            the same if its profile were `debian`
   proxydhcpd render preseed.cfg --machine web1       a template, for this machine
   proxydhcpd render preseed.cfg --mac 52:54:00:12:34:56
-                                                     for whichever machine has this address
-  proxydhcpd render rescue --client ipxe-bios        a profile, for an example machine with a BIOS
+                                                     a template, for the machine with this address
+  proxydhcpd render rescue --client ipxe-bios        a profile, for an example machine with BIOS
 
-Exit status: 0; 1 if the template cannot be rendered for this machine; 2 if there is no such name, or the configuration
-is wrong.")]
+Exit status: 0 on success; 1 if the template cannot be rendered for this machine; 2 for an unknown name or an invalid
+configuration.")]
 pub struct Render {
-    /// A profile, or a template by its name below the template directory [default: what the machine boots]
+    /// A profile, or a template by its path in the template directory [default: the profile that the machine boots]
     #[arg(value_name = "PROFILE|TEMPLATE")]
     pub target: Option<String>,
 
-    /// The machine, by its name in the configuration
+    /// The machine's name in the configuration
     #[arg(long, value_name = "NAME")]
     pub machine: Option<String>,
 
-    /// The machine's MAC address [default: one that nobody has, if nothing else says which machine]
+    /// The machine's MAC address [default: 02:00:00:00:00:01, if no flag identifies the machine]
     #[arg(long)]
     pub mac: Option<Mac>,
 
-    /// Its machine identifier, as printed by the firmware
+    /// The machine's UUID, as its firmware prints it
     #[arg(long)]
     pub uuid: Option<Uuid>,
 
-    /// Its serial number
+    /// The machine's serial number
     #[arg(long)]
     pub serial: Option<String>,
 
-    /// Kind of machine, as `explain` lists them
+    /// The client that sends the request, as listed by `proxydhcpd explain --help`
     #[arg(long, value_name = "ID", default_value = "ipxe-x64")]
     pub client: ClientKind,
 
-    /// Its IP address [default: one of our network]
+    /// The machine's IP address [default: one in the server's network]
     #[arg(long)]
     pub address: Option<IpAddr>,
 
-    /// Our own address and network, in place of those that this machine has
+    /// Use this server address and network instead of those of this host
     #[arg(long, value_name = "ADDRESS/PREFIX")]
     pub server: Option<ServerAddress>,
 }
 
 impl Render {
-    /// Nothing says which machine is meant.
+    /// Whether no flag identifies a machine.
     fn is_example(&self) -> bool {
         self.machine.is_none() && self.mac.is_none() && self.uuid.is_none() && self.serial.is_none()
     }
 }
 
 /// `0x8001`, or in decimal.
-fn item(text: &str) -> Result<u16, String> {
+fn parse_item_type(text: &str) -> Result<u16, String> {
     let number = text.strip_prefix("0x").map_or_else(|| text.parse(), |digits| u16::from_str_radix(digits, 16));
-    number.map_err(|_| "a number up to 65535, for example 0x8001".to_owned())
+    number.map_err(|_| "expected a number up to 65535, for example 0x8001".to_owned())
 }
 
-/// Put another server's configuration into our own words
+/// Convert another server's configuration to proxydhcpd.toml
 ///
 /// Reads the configuration of dnsmasq (its files, options on a command line, OpenWrt's, Pi-hole's), of ISC dhcpd, of
-/// Kea or of the Python daemon, and prints a proxydhcpd.toml that gives every machine the same file. What has no
-/// equivalent stands above it as comments: the line, its number, and why. Of other formats that it knows it says what
-/// they are.
+/// Kea or of the Python daemon, and prints a proxydhcpd.toml that gives each machine the same boot file. Lines without
+/// an equivalent become comments at its top: the line, its number, and the reason. Other known formats are named in the
+/// error.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
-  proxydhcpd import /etc/dnsmasq.conf                 look at what would come of it
-  proxydhcpd import /etc/dnsmasq.conf -o new.toml     into a file, which must not be there
-  proxydhcpd import /etc/dhcp/dhcpd.conf              ISC dhcpd's, or Kea's, or OpenWrt's
-  proxydhcpd import proxy.ini -o new.toml             the file of the Python daemon
-  proxydhcpd import /srv/tftp                         pxelinux.cfg, and netboot.xyz's scripts for machines
-  proxydhcpd import list.csv --map device=name        machines of a list
-  proxydhcpd check new.toml                           what it serves, and what is wrong with it
+  proxydhcpd import /etc/dnsmasq.conf                 print the converted configuration
+  proxydhcpd import /etc/dnsmasq.conf -o new.toml     write it to a new file
+  proxydhcpd import /etc/dhcp/dhcpd.conf              convert ISC dhcpd's file, or Kea's, or OpenWrt's
+  proxydhcpd import proxy.ini -o new.toml             convert the file of the Python daemon
+  proxydhcpd import /srv/tftp                         convert pxelinux.cfg, and netboot.xyz's scripts per machine
+  proxydhcpd import list.csv --map device=name        convert a list of machines
+  proxydhcpd check new.toml                           show what the new file serves, and report errors
 
-Exit status: 0 if the file was understood; 2 if it is wrong, and then each error is told with line and column.")]
+Exit status: 0 on success; 2 if the file is invalid: each error is reported with line and column.")]
 pub struct Import {
-    /// The file, the directory that pxelinux.cfg is in, or - for standard input
+    /// The file, the directory that contains pxelinux.cfg, or `-` for standard input
     pub file: PathBuf,
 
-    /// Write to this new file, not to standard output
+    /// Write to this new file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Whose file it is [default: as it looks]
-    #[arg(long, value_name = "WHOSE", value_enum)]
+    /// The format of the file [default: detected from its content]
+    #[arg(long, value_name = "FORMAT", value_enum)]
     pub from: Option<FormatFlag>,
 
-    /// What a column of a CSV is: name, mac, uuid, serial, profile, boot, or the name of a variable. May be given more
-    /// than once
-    #[arg(long, value_name = "COLUMN=KEY", value_parser = column)]
+    /// Read a column of a CSV file as this key: name, mac, uuid, serial, profile, boot, or the name of a variable.
+    /// Repeatable
+    #[arg(long, value_name = "COLUMN=KEY", value_parser = parse_column_mapping)]
     pub map: Vec<(String, String)>,
 }
 
-fn column(text: &str) -> Result<(String, String), String> {
-    let (column, key) = text.split_once('=').ok_or("a column and a key, for example device=name")?;
+fn parse_column_mapping(text: &str) -> Result<(String, String), String> {
+    let (column, key) = text.split_once('=').ok_or("expected a column and a key, for example device=name")?;
     Ok((column.to_owned(), key.trim().to_owned()))
 }
 
+/// The values of `import --from`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FormatFlag {
     /// The Python daemon's proxy.ini
     Ini,
+    /// dnsmasq's dnsmasq.conf
     Dnsmasq,
     /// ISC dhcpd's dhcpd.conf
     Isc,
@@ -403,9 +421,9 @@ pub enum FormatFlag {
     Kea,
     /// OpenWrt's /etc/config/dhcp
     Uci,
-    /// Options of dnsmasq on a command line, in a unit, a script or a Compose file, or those of Pi-hole
+    /// Options of dnsmasq on a command line: of a unit, a script, a Compose file, or Pi-hole
     Options,
-    /// A list of machines, whose first line names the columns
+    /// A list of machines; the first line names the columns
     Csv,
 }
 
@@ -416,37 +434,44 @@ impl Explain {
 }
 
 impl Cli {
-    /// What is asked for, with flags that may stand before or behind the verb.
+    /// The command, with the flags from before and after it merged.
+    ///
+    /// # Errors
+    /// Flags that conflict with the command.
     pub fn into_command(self) -> Result<(CliCommand, Flags, Output), clap::Error> {
         let Self { command, mut flags, output, serve } = self;
         let command = match command {
             None => CliCommand::Serve(serve),
-            Some(Verb::Serve(after)) => CliCommand::Serve(Serve {
+            Some(CommandArgs::Serve(after)) => CliCommand::Serve(Serve {
                 daemon: serve.daemon || after.daemon,
                 detached: serve.detached || after.detached,
             }),
-            Some(Verb::Check(_) | Verb::Explain(_) | Verb::Import(_) | Verb::Render(_) | Verb::Rearm(_))
-                if serve.daemon =>
-            {
-                return Err(contradiction("--daemon goes with serving only"));
+            Some(
+                CommandArgs::Check(_)
+                | CommandArgs::Explain(_)
+                | CommandArgs::Import(_)
+                | CommandArgs::Render(_)
+                | CommandArgs::Rearm(_),
+            ) if serve.daemon => {
+                return Err(conflict("--daemon works only with `serve`"));
             }
-            Some(Verb::Check(Check { file: Some(_), .. })) if flags.config.is_some() => {
-                return Err(contradiction("the file to check is given twice"));
+            Some(CommandArgs::Check(Check { file: Some(_), .. })) if flags.config.is_some() => {
+                return Err(conflict("the file to check is specified twice: as an argument and with --config"));
             }
-            Some(Verb::Check(mut check)) => {
+            Some(CommandArgs::Check(mut check)) => {
                 flags.config = flags.config.or(check.file.take());
                 CliCommand::Check(check)
             }
-            Some(Verb::Explain(explain)) => CliCommand::Explain(explain),
-            Some(Verb::Import(import)) => CliCommand::Import(import),
-            Some(Verb::Rearm(rearm)) => CliCommand::Rearm(rearm),
-            Some(Verb::Render(render)) => CliCommand::Render(render),
+            Some(CommandArgs::Explain(explain)) => CliCommand::Explain(explain),
+            Some(CommandArgs::Import(import)) => CliCommand::Import(import),
+            Some(CommandArgs::Rearm(rearm)) => CliCommand::Rearm(rearm),
+            Some(CommandArgs::Render(render)) => CliCommand::Render(render),
         };
         Ok((command, flags, output))
     }
 }
 
-fn contradiction(message: &str) -> clap::Error {
+fn conflict(message: &str) -> clap::Error {
     Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message)
 }
 
@@ -461,7 +486,7 @@ impl Output {
         }
     }
 
-    /// For everything that is printed through `anstream`.
+    /// Sets the colour choice for everything that is printed through `anstream`.
     pub fn set_color_choice(&self) {
         match self.color {
             Color::Auto => anstream::ColorChoice::Auto,
@@ -481,12 +506,12 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_holds_together() {
+    fn the_definition_of_the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn the_old_flags_serve() {
+    fn the_flags_of_the_python_daemon_still_work() {
         for words in [
             "proxydhcpd -d -p -c /x.ini",
             "proxydhcpd --daemon --proxy-only --conf /x.ini",
@@ -500,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn check_takes_the_file_by_itself() {
+    fn check_takes_the_file_as_an_argument() {
         assert_eq!(parse("proxydhcpd check a.ini --json").unwrap().1.config, Some("a.ini".into()));
         assert!(parse("proxydhcpd check a.ini -c b.ini").is_err());
         assert!(parse("proxydhcpd -c b.ini check a.ini").is_err());
@@ -508,13 +533,13 @@ mod tests {
     }
 
     #[test]
-    fn explain_wants_a_machine() {
+    fn explain_needs_a_packet_or_a_client() {
         assert!(parse("proxydhcpd explain").is_err());
         assert!(parse("proxydhcpd explain --client uefi-x64 --port 69").is_err());
         assert!(parse("proxydhcpd explain --client bios 0101").is_err());
         let Ok((CliCommand::Explain(explain), ..)) = parse("proxydhcpd explain --client ipxe-x64 --port 4011 -b /b")
         else {
-            panic!("not understood")
+            panic!("not parsed as `explain`")
         };
         assert_eq!(explain.port(), Some(Port::BootServer));
         assert!(explain.client.unwrap().ipxe);

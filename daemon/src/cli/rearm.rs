@@ -1,4 +1,4 @@
-//! `rearm`: machines that have used up their one boot may boot again.
+//! `rearm`: resets boot-once, so that these machines boot from the network again.
 
 use super::{Rearm, print_diagnostic};
 use crate::config::diagnostic::Diagnostic;
@@ -8,33 +8,33 @@ use crate::suggest::closest_match;
 use crate::boot_once::completions;
 use std::process::ExitCode;
 
-/// The running server notices by itself, within seconds.
+/// Removes the records of completed boot-onces, or lists them. The running server notices the change within seconds.
 pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let directory = completions::path_in(&config::load(flags)?.settings.state_dir);
-    let marks = completions::list(&directory).map_err(|error| {
+    let completed = completions::list(&directory).map_err(|error| {
         ConfigError(vec![
-            Diagnostic::error(format!("the marks of used-up boots cannot be read: {error}"))
+            Diagnostic::error(format!("cannot read the records of completed boot-onces: {error}"))
                 .in_file(&directory.display().to_string()),
         ])
     })?;
     if args.machines.is_empty() {
-        marks.iter().for_each(|machine| anstream::println!("{machine}"));
+        completed.iter().for_each(|machine| anstream::println!("{machine}"));
         return Ok(ExitCode::SUCCESS);
     }
     let mut status = ExitCode::SUCCESS;
     for machine in &args.machines {
-        let wrong = match marks.contains(machine).then(|| completions::remove(&directory, machine)) {
+        let error = match completed.contains(machine).then(|| completions::remove(&directory, machine)) {
             Some(Ok(_)) => continue,
             Some(Err(error)) => Diagnostic::error(format!("{}: {error}", directory.join(machine).display())),
             None => {
-                let told = Diagnostic::error(format!("{machine} has not used up a boot"));
-                match closest_match(machine, marks.iter().map(String::as_str)) {
-                    Some(meant) => told.help(format!("did you mean {meant}?")),
-                    None => told.help("`proxydhcpd rearm` alone lists those that have"),
+                let error = Diagnostic::error(format!("{machine} has not completed a boot-once"));
+                match closest_match(machine, completed.iter().map(String::as_str)) {
+                    Some(suggestion) => error.help(format!("did you mean {suggestion}?")),
+                    None => error.help("`proxydhcpd rearm` without a name lists the machines that have"),
                 }
             }
         };
-        print_diagnostic(&wrong);
+        print_diagnostic(&error);
         status = ExitCode::FAILURE;
     }
     Ok(status)

@@ -1,4 +1,4 @@
-//! `serve`, and what happens without a verb.
+//! `serve`: runs the server. This is also the default without a command.
 
 use super::{Output, Serve, report_config_error, print_diagnostic, context};
 use crate::config::diagnostic::Diagnostic;
@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 
+/// Runs the server until a signal stops it, in the background if asked to.
 pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
     if let Err(error) = fd_limit::raise() {
         return fail(error);
@@ -25,34 +26,34 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
     if serve.daemon && !serve.detached {
         return match daemonize::start_in_background(std::env::args_os()) {
             Ok(status) => ExitCode::from(status),
-            Err(error) => fail(format_args!("cannot go into the background: {error}")),
+            Err(error) => fail(format_args!("cannot run in the background: {error}")),
         };
     }
-    let caller = match serve.detached.then(Parent::detach).transpose() {
-        Ok(caller) => caller,
-        Err(error) => return fail(format_args!("cannot go into the background: {error}")),
+    let parent = match serve.detached.then(Parent::detach).transpose() {
+        Ok(parent) => parent,
+        Err(error) => return fail(format_args!("cannot run in the background: {error}")),
     };
-    // Blocking threads open files for HTTP; a burst needs no more of them than the disk can serve.
+    // Blocking threads open files for HTTP; more of them than the disk can serve would only wait.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(32).build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return fail(format_args!("nothing can be waited for: {error}")),
+        Err(error) => return fail(format_args!("cannot start the runtime: {error}")),
     };
-    let status = runtime.block_on(start_and_serve(caller, flags, output.level_filter()));
+    let status = runtime.block_on(start_and_serve(parent, flags, output.level_filter()));
     runtime.shutdown_timeout(Duration::from_millis(100));
     status
 }
 
-/// Reading the files may take its time, or stand still where storage is dead: signals are heard meanwhile.
-async fn start_and_serve(caller: Option<Parent>, flags: Flags, level: LevelFilter) -> ExitCode {
+/// Reading the files may take long, or block on failed storage, so signals are handled meanwhile.
+async fn start_and_serve(parent: Option<Parent>, flags: Flags, level: LevelFilter) -> ExitCode {
     let mut signals = match Signals::register() {
         Ok(signals) => signals,
-        Err(error) => return fail(format_args!("no signals can be heard: {error}")),
+        Err(error) => return fail(format_args!("cannot install signal handlers: {error}")),
     };
-    let reader = if caller.is_some() { LogMode::Background } else { LogMode::Foreground };
+    let reader = if parent.is_some() { LogMode::Background } else { LogMode::Foreground };
     let started = tokio::select! {
         () = signals.stop.recv() => {
-            tracing::info!("stopped before anything was served");
+            tracing::info!("stopped before the server was ready");
             return ExitCode::SUCCESS;
         }
         started = tokio::task::spawn_blocking(move || start(flags, reader, level)) => started,
@@ -64,7 +65,7 @@ async fn start_and_serve(caller: Option<Parent>, flags: Flags, level: LevelFilte
     };
     let ready = || {
         tracing::info!("ready");
-        caller.map_or(Ok(()), Parent::release).map_err(Into::into)
+        parent.map_or(Ok(()), Parent::release).map_err(Into::into)
     };
     match server.run(signals, ready).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -72,10 +73,13 @@ async fn start_and_serve(caller: Option<Parent>, flags: Flags, level: LevelFilte
     }
 }
 
-/// Everything up to a server whose doors are open, or the status to end with: why has been said.
+/// Starts the server up to its open listeners.
+///
+/// # Errors
+/// The exit status; the reason has been reported.
 fn start(flags: Flags, reader: LogMode, level: LevelFilter) -> Result<Server, ExitCode> {
     let flags = flags.with_absolute_paths();
-    let began = reload::filesystem_now();
+    let file_time = reload::filesystem_now();
     let mut loaded = site::load(&flags).map_err(|error| report_config_error(&error))?;
     log::start(reader, level);
     let all = listeners::all_links();
@@ -83,19 +87,19 @@ fn start(flags: Flags, reader: LogMode, level: LevelFilter) -> Result<Server, Ex
     let links = link::list(&filter).unwrap_or_default();
     let absent = loaded.missing_addresses(&links).into_iter().chain(context::unserved_interfaces(&filter));
     absent.for_each(|warning| tracing::warn!("{}", warning.one_line()));
-    let doors = Listeners::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
-    let mut site = Site::build(&mut loaded, doors.open).map_err(|error| report_config_error(&error))?;
+    let listeners = Listeners::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
+    let mut site = Site::build(&mut loaded, listeners.open).map_err(|error| report_config_error(&error))?;
     site.check_offered_files(&all);
     loaded.diagnostics.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-    doors.log_start(&loaded);
+    listeners.log_start(&loaded);
     site.log();
     duid::save(&loaded.settings.state_dir, &site.plan.dhcp6.duid);
-    let used = BootOnceState::new(&loaded.settings.state_dir);
-    let used = used.map_err(|error| fail(format_args!("no thread can be had: {error}")))?;
+    let boot_once = BootOnceState::new(&loaded.settings.state_dir);
+    let boot_once = boot_once.map_err(|error| fail(format_args!("cannot start a thread: {error}")))?;
     if site.plan.machines.has_boot_once() {
-        used.prepare();
+        boot_once.prepare();
     }
-    Ok(Server::new(State::new(site, links, used), doors, loaded, flags, filter, began))
+    Ok(Server::new(State::new(site, links, boot_once), listeners, loaded, flags, filter, file_time))
 }
 
 fn fail(error: impl Display) -> ExitCode {

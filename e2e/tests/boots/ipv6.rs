@@ -1,4 +1,5 @@
-//! IPv6: the addresses come from a DHCPv6 server and from routers that know nothing of booting, what to boot from us.
+//! IPv6: a DHCPv6 server and routers, which send no boot options, assign the addresses, and this server sends what to
+//! boot.
 
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::WorkDir;
@@ -26,199 +27,205 @@ cases![
     arm32_starts_a_program_with_its_script_over_ipv6,
     x64_of_2022_boots_over_http_without_any_ipv4,
     x64_of_2025_boots_over_http_without_any_ipv4,
-    x64_boots_over_ipv6_beside_a_primary_on_our_own_host_that_keeps_port_547,
-    with_both_families_x64_boots_over_the_one_that_its_firmware_tries_first,
+    x64_boots_over_ipv6_with_a_dhcp_server_on_the_same_host_that_binds_port_547_exclusively,
+    with_both_families_x64_boots_over_the_family_that_its_firmware_tries_first,
     with_both_families_x64_boots_over_ipv6_if_its_firmware_tries_that_first,
-    ipxe_in_a_stateless_network_boots_where_the_configuration_says_so,
+    ipxe_with_stateless_dhcpv6_boots_if_the_configuration_enables_it,
 ];
 
-// Many addresses: dnsmasq chooses by the last octets of what the client calls the lease, in which those of EDK2's IPv6
-// stack and of its PXE driver may agree. Where both ask before either has taken one, of a few hundred addresses both
-// are offered the same.
+// The ranges are large, because dnsmasq derives the address from the last octets of the client's lease identifier,
+// which EDK2's IPv6 stack and its PXE driver may share. If both request an address before either has accepted one, in a
+// range of a few hundred addresses dnsmasq offers both the same.
 
-/// Addresses are leased, and each machine makes one of its own as well: the router says nothing of the DHCPv6 server.
+/// The server leases addresses, and each machine also configures one by SLAAC: the router does not announce DHCPv6.
 const ON_THE_LINK: &[&str] = &["--dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h"];
 const SLAAC: &[&str] = &["--enable-ra", "--dhcp-range=fd77::,ra-only"];
-/// The router says that addresses are leased, so that the firmware's IPv6 stack leases one for itself.
+/// The router announces DHCPv6, so the firmware's IPv6 stack leases an address, too.
 const MANAGED: &[&str] = &["--enable-ra", "--dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h"];
-/// Nothing is leased; the DHCPv6 server tells the rest.
+/// The DHCPv6 server leases no addresses, and sends only other options.
 const STATELESS: &[&str] =
     &["--enable-ra", "--dhcp-range=fd77::,ra-stateless,64,1h", "--dhcp-option=option6:dns-server,[fd77::1]"];
 
-fn x64_of_2022_boots_over_ipv6_on_the_link(lab: &WorkDir) -> Result<()> {
-    boots(lab, &[ON_THE_LINK, SLAAC], &machine::x64_2022().with_ipv6_first(), Way::Tftp)
+fn x64_of_2022_boots_over_ipv6_on_the_link(work: &WorkDir) -> Result<()> {
+    boots(work, &[ON_THE_LINK, SLAAC], &machine::x64_2022().with_ipv6_first(), BootProtocol::Tftp)
 }
 
-fn x64_of_2025_boots_over_ipv6_on_the_link(lab: &WorkDir) -> Result<()> {
-    boots(lab, &[ON_THE_LINK, SLAAC], &machine::x64_2025().with_ipv6_first(), Way::Tftp)
+fn x64_of_2025_boots_over_ipv6_on_the_link(work: &WorkDir) -> Result<()> {
+    boots(work, &[ON_THE_LINK, SLAAC], &machine::x64_2025().with_ipv6_first(), BootProtocol::Tftp)
 }
 
-fn x64_of_2022_boots_over_ipv6_in_a_managed_network(lab: &WorkDir) -> Result<()> {
-    boots(lab, &[MANAGED], &machine::x64_2022().with_ipv6_first(), Way::Tftp)
+fn x64_of_2022_boots_over_ipv6_in_a_managed_network(work: &WorkDir) -> Result<()> {
+    boots(work, &[MANAGED], &machine::x64_2022().with_ipv6_first(), BootProtocol::Tftp)
 }
 
-fn x64_of_2025_boots_over_ipv6_in_a_managed_network(lab: &WorkDir) -> Result<()> {
-    boots(lab, &[MANAGED], &machine::x64_2025().with_ipv6_first(), Way::Tftp)
+fn x64_of_2025_boots_over_ipv6_in_a_managed_network(work: &WorkDir) -> Result<()> {
+    boots(work, &[MANAGED], &machine::x64_2025().with_ipv6_first(), BootProtocol::Tftp)
 }
 
-fn arm64_of_2025_boots_over_ipv6_in_a_managed_network(lab: &WorkDir) -> Result<()> {
-    boots(lab, &[MANAGED], &machine::arm64_2025().with_ipv6_first(), Way::Tftp)
+fn arm64_of_2025_boots_over_ipv6_in_a_managed_network(work: &WorkDir) -> Result<()> {
+    boots(work, &[MANAGED], &machine::arm64_2025().with_ipv6_first(), BootProtocol::Tftp)
 }
 
-/// Where our HTTP server is switched off, the script goes on over TFTP.
-fn x64_of_2025_boots_over_ipv6_by_tftp_alone(lab: &WorkDir) -> Result<()> {
-    let site = Wire::new(lab, &[MANAGED])?;
-    let _server = serve_by(lab, &site, "[http]\nenabled = false\n")?;
-    boots_by(Way::Tftp, &site.capture, || site::boot(lab, &site.segment, &machine::x64_2025().with_ipv6_first()))
+/// If this server's HTTP is disabled, the script uses TFTP.
+fn x64_of_2025_boots_over_ipv6_by_tftp_alone(work: &WorkDir) -> Result<()> {
+    let site = Ipv6Network::new(work, &[MANAGED])?;
+    let _server = serve_by(work, &site, "[http]\nenabled = false\n")?;
+    boots_by(BootProtocol::Tftp, &site.capture, || {
+        site::boot(work, &site.segment, &machine::x64_2025().with_ipv6_first())
+    })
 }
 
-fn ia32_starts_a_program_with_its_script_over_ipv6(lab: &WorkDir) -> Result<()> {
-    starts_with_its_script(lab, &machine::ia32_2022().with_ipv6_first(), "i386-efi", "ipxe-ia32.efi")
+fn ia32_starts_a_program_with_its_script_over_ipv6(work: &WorkDir) -> Result<()> {
+    starts_with_its_script(work, &machine::ia32_2022().with_ipv6_first(), "i386-efi", "ipxe-ia32.efi")
 }
 
-fn arm32_starts_a_program_with_its_script_over_ipv6(lab: &WorkDir) -> Result<()> {
-    starts_with_its_script(lab, &machine::arm32_2022().with_ipv6_first(), "arm-efi", "ipxe-arm32.efi")
+fn arm32_starts_a_program_with_its_script_over_ipv6(work: &WorkDir) -> Result<()> {
+    starts_with_its_script(work, &machine::arm32_2022().with_ipv6_first(), "arm-efi", "ipxe-arm32.efi")
 }
 
-/// The program is a GRUB that could be taken for an iPXE, as there is none: it does not look at what it is given along,
-/// and says the token.
-fn starts_with_its_script(lab: &WorkDir, machine: &Machine, target: &str, name: &str) -> Result<()> {
-    let site = Wire::new(lab, &[MANAGED])?;
-    let directory = site::boot_dir(lab, None)?;
-    fs::copy(grub::image_printing(lab, target, &format!("{} '<CMDLINE>'", lab.token.word()))?, directory.join(name))?;
-    let _server = site::serve(lab, &site.server, directory)?;
-    let has_asked = || {
-        let asked = site.capture.fields("ipv6 && tftp.opcode == 1", &["tftp.source_file"])?;
+/// The program is a GRUB under the name of an iPXE, because there is no iPXE for these machines. It ignores its
+/// command line, and prints the token.
+fn starts_with_its_script(work: &WorkDir, machine: &Machine, target: &str, name: &str) -> Result<()> {
+    let site = Ipv6Network::new(work, &[MANAGED])?;
+    let directory = site::boot_dir(work, None)?;
+    fs::copy(
+        grub::image_printing(work, target, &format!("{} '<CMDLINE>'", work.token.word()))?,
+        directory.join(name),
+    )?;
+    let _server = site::serve(work, &site.server, directory)?;
+    let check_requests = || {
+        let requests = site.capture.fields("ipv6 && tftp.opcode == 1", &["tftp.source_file"])?;
         for file in [&format!("with-script/{name}"), name, "autoexec.ipxe"] {
-            ensure!(asked.iter().any(|name| name == file), "nobody asked for {file}: {asked:?}");
+            ensure!(requests.iter().any(|name| name == file), "no request for {file}: {requests:?}");
         }
         Ok(())
     };
-    boots_and(|| site::boot(lab, &site.segment, machine), has_asked)
+    boots_and(|| site::boot(work, &site.segment, machine), check_requests)
 }
 
-fn x64_of_2022_boots_over_http_without_any_ipv4(lab: &WorkDir) -> Result<()> {
-    boots(lab, &[MANAGED], &machine::x64_2022().with_http_boot_only(), Way::Http)
+fn x64_of_2022_boots_over_http_without_any_ipv4(work: &WorkDir) -> Result<()> {
+    boots(work, &[MANAGED], &machine::x64_2022().with_http_boot_only(), BootProtocol::Http)
 }
 
-fn x64_of_2025_boots_over_http_without_any_ipv4(lab: &WorkDir) -> Result<()> {
-    boots(lab, &[MANAGED], &machine::x64_2025().with_http_boot_only(), Way::Http)
+fn x64_of_2025_boots_over_http_without_any_ipv4(work: &WorkDir) -> Result<()> {
+    boots(work, &[MANAGED], &machine::x64_2025().with_http_boot_only(), BootProtocol::Http)
 }
 
-/// By which the firmware is to fetch its loader, over IPv6.
+/// The protocol by which the firmware must fetch its loader over IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum BootProtocol {
     Tftp,
     Http,
 }
 
-/// A network with DHCPv6 servers and routers, in which nobody has an IPv4 address.
-struct Wire {
+/// A network with DHCPv6 servers and routers, and without IPv4 addresses.
+struct Ipv6Network {
     segment: Segment,
     server: Host,
     capture: Capture,
-    _primaries: Vec<Process>,
+    _dhcp_servers: Vec<Process>,
 }
 
-impl Wire {
-    /// With a host for each of these dnsmasqs, the first at fd77::1, and one for ours at fd77::2.
-    fn new(lab: &WorkDir, primaries: &[&[&str]]) -> Result<Wire> {
-        let segment = Segment::new(lab, "wire")?;
-        let capture = Capture::start(lab, &segment, "wire")?;
+impl Ipv6Network {
+    /// With a host for each of these dnsmasqs, the first at fd77::1, and one for the server under test at fd77::2.
+    fn new(work: &WorkDir, dhcp_servers: &[&[&str]]) -> Result<Ipv6Network> {
+        let segment = Segment::new(work, "wire")?;
+        let capture = Capture::start(work, &segment, "wire")?;
         let start = |(number, options): (usize, &&[&str])| {
-            let host = Host::new(lab, &format!("primary{number}"))?;
+            let host = Host::new(work, &format!("dhcp-server{number}"))?;
             segment.plug(&host, "eth0", &[if number == 0 { "fd77::1/64" } else { "fd77::3/64" }])?;
-            peers::dhcp6_server(lab, &host, options)
+            peers::dhcp6_server(work, &host, options)
         };
-        let primaries = primaries.iter().enumerate().map(start).collect::<Result<_>>()?;
-        let server = Host::new(lab, "server")?;
+        let dhcp_servers = dhcp_servers.iter().enumerate().map(start).collect::<Result<_>>()?;
+        let server = Host::new(work, "server")?;
         segment.plug(&server, "eth0", &["fd77::2/64"])?;
-        Ok(Wire { segment, server, capture, _primaries: primaries })
+        Ok(Ipv6Network { segment, server, capture, _dhcp_servers: dhcp_servers })
     }
 }
 
-/// With no configuration on our side, until our script has run, without any IPv4. An iPXE that was loaded by HTTP finds
-/// it beside itself; by TFTP a program of ours brings both.
-fn boots(lab: &WorkDir, primaries: &[&[&str]], machine: &Machine, way: Way) -> Result<()> {
-    let site = Wire::new(lab, primaries)?;
-    let _server = site::serve(lab, &site.server, site::boot_dir(lab, Some(&lab.token.script()))?)?;
-    boots_by(way, &site.capture, || site::boot(lab, &site.segment, machine))
+/// Boots without a server configuration and without IPv4, until the script has run. An iPXE that was loaded over HTTP
+/// finds the script next to its file; over TFTP the wrapper fetches both.
+fn boots(work: &WorkDir, dhcp_servers: &[&[&str]], machine: &Machine, protocol: BootProtocol) -> Result<()> {
+    let site = Ipv6Network::new(work, dhcp_servers)?;
+    let _server = site::serve(work, &site.server, site::boot_dir(work, Some(&work.token.script()))?)?;
+    boots_by(protocol, &site.capture, || site::boot(work, &site.segment, machine))
 }
 
-fn boots_by(way: Way, capture: &Capture, boot: impl Fn() -> Result<()>) -> Result<()> {
-    boots_and(boot, || loaded_by(capture, way))
+fn boots_by(protocol: BootProtocol, capture: &Capture, boot: impl Fn() -> Result<()>) -> Result<()> {
+    boots_and(boot, || loaded_by(capture, protocol))
 }
 
-/// EDK2 asks once on port 4011 over IPv6, and drops an answer that lies unread for 50 ms (PxeBcUdp6Read). On shared
-/// cores an emulated processor may stand still for longer just then; the firmware goes on to HTTP, and is switched on
-/// once more.
-fn boots_and(boot: impl Fn() -> Result<()>, as_meant: impl Fn() -> Result<()>) -> Result<()> {
+/// EDK2 sends one request to port 4011 over IPv6, and drops a reply that it does not read within 50 ms (PxeBcUdp6Read).
+/// On shared cores an emulated processor may be stopped for longer than that. The firmware then continues with HTTP,
+/// and the case boots the machine once more.
+fn boots_and(boot: impl Fn() -> Result<()>, check: impl Fn() -> Result<()>) -> Result<()> {
     boot()?;
-    as_meant().or_else(|_| {
+    check().or_else(|_| {
         boot()?;
-        as_meant()
+        check()
     })
 }
 
-/// dnsmasq as it is by default: nobody else gets a socket on port 547. By PXE and over HTTP.
-fn x64_boots_over_ipv6_beside_a_primary_on_our_own_host_that_keeps_port_547(lab: &WorkDir) -> Result<()> {
-    let segment = Segment::new(lab, "wire")?;
-    let capture = Capture::start(lab, &segment, "wire")?;
-    let host = Host::new(lab, "server")?;
+/// By default dnsmasq binds port 547 exclusively. Boots by PXE and over HTTP.
+fn x64_boots_over_ipv6_with_a_dhcp_server_on_the_same_host_that_binds_port_547_exclusively(work: &WorkDir) -> Result<()> {
+    let segment = Segment::new(work, "wire")?;
+    let capture = Capture::start(work, &segment, "wire")?;
+    let host = Host::new(work, "server")?;
     segment.plug(&host, "eth0", &["fd77::1/64"])?;
-    let _primary = peers::dhcp6_server(lab, &host, MANAGED)?;
-    let _server = site::serve(lab, &host, site::boot_dir(lab, Some(&lab.token.script()))?)?;
-    boots_by(Way::Tftp, &capture, || site::boot(lab, &segment, &machine::x64_2022().with_ipv6_first()))?;
-    site::boot(lab, &segment, &machine::x64_2025().with_http_boot_only())
+    let _dhcp_server = peers::dhcp6_server(work, &host, MANAGED)?;
+    let _server = site::serve(work, &host, site::boot_dir(work, Some(&work.token.script()))?)?;
+    boots_by(BootProtocol::Tftp, &capture, || site::boot(work, &segment, &machine::x64_2022().with_ipv6_first()))?;
+    site::boot(work, &segment, &machine::x64_2025().with_http_boot_only())
 }
 
-/// The loader has gone out by the protocol that was meant, and over IPv6.
-fn loaded_by(capture: &Capture, way: Way) -> Result<()> {
+/// Checks that the loader was sent by this protocol, and over IPv6.
+fn loaded_by(capture: &Capture, protocol: BootProtocol) -> Result<()> {
     let by_tftp = capture.fields("ipv6 && tftp.opcode == 1", &["tftp.source_file"])?;
     let by_http = capture.fields("ipv6 && http.request.method == GET", &["http.request.uri"])?;
-    let loaded =
-        |asked: &[String]| asked.iter().any(|name| name.ends_with("snponly.efi") || name.ends_with("ipxe-arm64.efi"));
-    let as_meant = match way {
-        Way::Tftp => loaded(&by_tftp),
-        Way::Http => loaded(&by_http) && !loaded(&by_tftp),
+    let loaded = |requests: &[String]| {
+        requests.iter().any(|name| name.ends_with("snponly.efi") || name.ends_with("ipxe-arm64.efi"))
     };
-    ensure!(as_meant, "not by {way:?}: TFTP {by_tftp:?}, HTTP {by_http:?}");
+    let is_expected = match protocol {
+        BootProtocol::Tftp => loaded(&by_tftp),
+        BootProtocol::Http => loaded(&by_http) && !loaded(&by_tftp),
+    };
+    ensure!(is_expected, "not by {protocol:?}: TFTP {by_tftp:?}, HTTP {by_http:?}");
     Ok(())
 }
 
-fn x64_of_2022_behind_a_relay_boots_over_ipv6_in_a_managed_network(lab: &WorkDir) -> Result<()> {
-    boots_behind_a_relay(lab, &machine::x64_2022().with_ipv6_first())
+fn x64_of_2022_behind_a_relay_boots_over_ipv6_in_a_managed_network(work: &WorkDir) -> Result<()> {
+    boots_behind_a_relay(work, &machine::x64_2022().with_ipv6_first())
 }
 
-fn x64_of_2025_behind_a_relay_boots_over_ipv6_in_a_managed_network(lab: &WorkDir) -> Result<()> {
-    boots_behind_a_relay(lab, &machine::x64_2025().with_ipv6_first())
+fn x64_of_2025_behind_a_relay_boots_over_ipv6_in_a_managed_network(work: &WorkDir) -> Result<()> {
+    boots_behind_a_relay(work, &machine::x64_2025().with_ipv6_first())
 }
 
-/// fd77::/64 holds the DHCPv6 server (::1), ours (::2) and the router (::fe); the machine is in fd78::/64, where only
-/// the router is. Its router advertisements say that addresses are leased: the firmware then has two (protocol.md
-/// L:c2).
-fn boots_behind_a_relay(lab: &WorkDir, machine: &Machine) -> Result<()> {
-    let (near, far) = (Segment::new(lab, "near")?, Segment::new(lab, "far")?);
-    let captures = [Capture::start(lab, &near, "near")?, Capture::start(lab, &far, "far")?];
-    let router = Host::new(lab, "router")?;
+/// fd77::/64 contains the DHCPv6 server (::1), the server under test (::2) and the router (::fe); fd78::/64 contains
+/// the machine and the router. The router advertisements announce DHCPv6, so the firmware has two addresses
+/// (protocol.md L:c2).
+fn boots_behind_a_relay(work: &WorkDir, machine: &Machine) -> Result<()> {
+    let (near, far) = (Segment::new(work, "near")?, Segment::new(work, "far")?);
+    let captures = [Capture::start(work, &near, "near")?, Capture::start(work, &far, "far")?];
+    let router = Host::new(work, "router")?;
     near.plug(&router, "near0", &["fd77::fe/64"])?;
     far.plug(&router, "far0", &["fd78::1/64"])?;
     router.forward()?;
-    let (primary, server) = (Host::new(lab, "primary")?, Host::new(lab, "server")?);
-    for (host, address) in [(&primary, "fd77::1/64"), (&server, "fd77::2/64")] {
+    let (dhcp_host, server) = (Host::new(work, "dhcp-server")?, Host::new(work, "server")?);
+    for (host, address) in [(&dhcp_host, "fd77::1/64"), (&server, "fd77::2/64")] {
         near.plug(host, "eth0", &[address])?;
         host.route("fd78::/64", "fd77::fe")?;
     }
-    let _advertiser = peers::managed_router(lab, &router, "far0", "fd78::/64")?;
-    let _primary = peers::dhcp6_server(lab, &primary, &["--dhcp-range=fd78::1:0,fd78::ffff:ffff,64,1h"])?;
-    let _relay = peers::relay6(lab, &router, "far0", "near0", &["fd77::1", "fd77::2"])?;
-    let _server = site::serve(lab, &server, site::boot_dir(lab, Some(&lab.token.script()))?)?;
-    boots_by(Way::Tftp, &captures[1], || site::boot(lab, &far, machine))
+    let _advertiser = peers::managed_router(work, &router, "far0", "fd78::/64")?;
+    let _dhcp_server = peers::dhcp6_server(work, &dhcp_host, &["--dhcp-range=fd78::1:0,fd78::ffff:ffff,64,1h"])?;
+    let _relay = peers::relay6(work, &router, "far0", "near0", &["fd77::1", "fd77::2"])?;
+    let _server = site::serve(work, &server, site::boot_dir(work, Some(&work.token.script()))?)?;
+    boots_by(BootProtocol::Tftp, &captures[1], || site::boot(work, &far, machine))
 }
 
-/// IPv4 comes first in EDK2.
-fn with_both_families_x64_boots_over_the_one_that_its_firmware_tries_first(lab: &WorkDir) -> Result<()> {
-    let site = both_families(lab)?;
+/// EDK2 tries IPv4 first.
+fn with_both_families_x64_boots_over_the_family_that_its_firmware_tries_first(work: &WorkDir) -> Result<()> {
+    let site = both_families(work)?;
     let _server = site.serve()?;
     site.boot(&machine::x64_2022())?;
     let loaders = site.capture.fields("ip && tftp.opcode == 1", &["tftp.source_file"])?;
@@ -226,30 +233,30 @@ fn with_both_families_x64_boots_over_the_one_that_its_firmware_tries_first(lab: 
     Ok(())
 }
 
-fn with_both_families_x64_boots_over_ipv6_if_its_firmware_tries_that_first(lab: &WorkDir) -> Result<()> {
-    let site = both_families(lab)?;
+fn with_both_families_x64_boots_over_ipv6_if_its_firmware_tries_that_first(work: &WorkDir) -> Result<()> {
+    let site = both_families(work)?;
     let _server = site.serve()?;
     let machine = machine::x64_2022().with_ipv6_first();
-    boots_by(Way::Tftp, &site.capture, || site.boot(&machine))
+    boots_by(BootProtocol::Tftp, &site.capture, || site.boot(&machine))
 }
 
-fn both_families(lab: &WorkDir) -> Result<Site<'_>> {
-    Site::with_dhcp_options(lab, &["--dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h"])
+fn both_families(work: &WorkDir) -> Result<Site<'_>> {
+    Site::with_dhcp_options(work, &["--dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h"])
 }
 
-/// QEMU's ROM is an iPXE. Its DHCPv6 server would tell it name servers and nothing to boot.
-fn ipxe_in_a_stateless_network_boots_where_the_configuration_says_so(lab: &WorkDir) -> Result<()> {
-    let site = Wire::new(lab, &[STATELESS])?;
-    let _server = serve_by(lab, &site, "[dhcp6]\nstateless-ipxe = true\ndns-servers = [\"fd77::1\"]\n")?;
-    site::boot(lab, &site.segment, &machine::bios())?;
-    let asked = site.capture.fields("dhcpv6.msgtype == 11", &["ipv6.src"])?;
-    ensure!(!asked.is_empty(), "it has not asked over stateless DHCPv6");
+/// QEMU's ROM is an iPXE. The DHCPv6 server sends it name servers, but no boot file.
+fn ipxe_with_stateless_dhcpv6_boots_if_the_configuration_enables_it(work: &WorkDir) -> Result<()> {
+    let site = Ipv6Network::new(work, &[STATELESS])?;
+    let _server = serve_by(work, &site, "[dhcp6]\nstateless-ipxe = true\ndns-servers = [\"fd77::1\"]\n")?;
+    site::boot(work, &site.segment, &machine::bios())?;
+    let requests = site.capture.fields("dhcpv6.msgtype == 11", &["ipv6.src"])?;
+    ensure!(!requests.is_empty(), "no request over stateless DHCPv6");
     Ok(())
 }
 
-/// By these lines of a configuration.
-fn serve_by(lab: &WorkDir, site: &Wire, text: &str) -> Result<Process> {
-    let directory = site::boot_dir(lab, Some(&lab.token.script()))?;
-    let file = site::write_config(lab, &directory, text, &[])?;
-    server::start(lab, &site.server, &[OsStr::new("-c"), file.as_os_str()])
+/// Starts the server with these lines in its configuration.
+fn serve_by(work: &WorkDir, site: &Ipv6Network, text: &str) -> Result<Process> {
+    let directory = site::boot_dir(work, Some(&work.token.script()))?;
+    let file = site::write_config(work, &directory, text, &[])?;
+    server::start(work, &site.server, &[OsStr::new("-c"), file.as_os_str()])
 }

@@ -1,6 +1,6 @@
-//! `cargo test -p proxydhcpd-e2e`: machines boot through the real binary.
+//! `cargo test -p proxydhcpd-e2e`: machines boot from the real binary.
 
-/// The names of a file's cases, with each its function: `ALL`.
+/// Defines `ALL`: the names of a file's cases with their functions.
 macro_rules! cases {
     ($($name:ident),* $(,)?) => {
         pub const ALL: &[(&str, crate::Case)] = &[$((stringify!($name), $name)),*];
@@ -29,7 +29,7 @@ fn main() -> Result<()> {
         server::binary()?;
         sandbox::enter()?;
     }
-    // An emulator keeps a core busy; more than two at a time only make each other late.
+    // Each emulator keeps a core busy; more than two at a time would only slow each other down.
     arguments.test_threads.get_or_insert(2);
     let boots = [
         cases::ALL,
@@ -44,16 +44,16 @@ fn main() -> Result<()> {
     .into_iter()
     .flatten();
     let boots = boots.map(|(name, case)| {
-        Trial::test(*name, || run(name, |lab| case(lab).and_then(|()| missed_offers::no_machine_is_reported(lab))))
+        Trial::test(*name, || run(name, |work| case(work).and_then(|()| missed_offers::no_machine_is_reported(work))))
     });
     let rivals = missed_offers::ALL.iter().map(|(name, case)| Trial::test(*name, move || run(name, case)));
     libtest_mimic::run(&arguments, boots.chain(rivals).collect()).exit()
 }
 
-/// One case in a lab of its own. What a failure leaves to read is said with it.
+/// Runs one case in a new work directory. A failure message includes the logs.
 fn run(name: &str, case: impl Fn(&WorkDir) -> Result<()>) -> Result<(), Failed> {
-    let lab = WorkDir::new(name)?;
-    case(&lab).map_err(|error| Failed::from(format!("{error:#}\n{}", lab.evidence())))?;
-    lab.log_progress(name);
+    let work = WorkDir::new(name)?;
+    case(&work).map_err(|error| Failed::from(format!("{error:#}\n{}", work.evidence())))?;
+    work.log_progress(name);
     Ok(())
 }

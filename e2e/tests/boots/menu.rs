@@ -1,4 +1,4 @@
-//! What the menu of the boot directory starts, chosen at its console.
+//! Entries of the boot directory's menu, chosen on the console.
 
 use anyhow::Result;
 use proxydhcpd_e2e::WorkDir;
@@ -17,55 +17,55 @@ cases![
     the_shell_of_the_menu_leads_back_to_it,
 ];
 
-fn a_bios_machine_starts_a_kernel_with_its_initrd_from_the_menu(lab: &WorkDir) -> Result<()> {
-    starts_a_kernel(lab, machine::bios(), "2025/snponly.efi")
+fn a_bios_machine_starts_a_kernel_with_its_initrd_from_the_menu(work: &WorkDir) -> Result<()> {
+    starts_a_kernel(work, machine::bios(), "2025/snponly.efi")
 }
 
-fn x64_with_an_ipxe_of_2019_starts_a_kernel_with_its_initrd_from_the_menu(lab: &WorkDir) -> Result<()> {
-    starts_a_kernel(lab, machine::x64_2022(), "2022/snponly.efi")
+fn x64_with_an_ipxe_of_2019_starts_a_kernel_with_its_initrd_from_the_menu(work: &WorkDir) -> Result<()> {
+    starts_a_kernel(work, machine::x64_2022(), "2022/snponly.efi")
 }
 
-fn x64_of_2025_starts_a_kernel_with_its_initrd_from_the_menu(lab: &WorkDir) -> Result<()> {
-    starts_a_kernel(lab, machine::x64_2025(), "2025/snponly.efi")
+fn x64_of_2025_starts_a_kernel_with_its_initrd_from_the_menu(work: &WorkDir) -> Result<()> {
+    starts_a_kernel(work, machine::x64_2025(), "2025/snponly.efi")
 }
 
-/// The word is the name of a program in the initrd, and the kernel says that it runs it if the command line has named
-/// it and the initrd has it. Without `no_timer_check` the kernel panics if the host gives the emulator no time while the
-/// kernel counts the ticks of its timer.
-fn starts_a_kernel(lab: &WorkDir, machine: Machine, ipxe: &str) -> Result<()> {
-    let directory = site::boot_dir(lab, None)?;
+/// The word is the name of a program in the initrd. The kernel prints that it runs the program, if the command line
+/// names it and the initrd contains it. Without `no_timer_check` the kernel panics if the host gives the emulator no
+/// time while the kernel counts the ticks of its timer.
+fn starts_a_kernel(work: &WorkDir, machine: Machine, ipxe: &str) -> Result<()> {
+    let directory = site::boot_dir(work, None)?;
     fs::copy(cache::path(ipxe)?, directory.join("snponly.efi"))?;
-    let word = lab.token.word();
+    let word = work.token.word();
     let linux = directory.join("debian");
     fs::create_dir(&linux)?;
     fs::copy(cache::path("2022/linux")?, linux.join("linux"))?;
     fs::write(linux.join("initrd"), initrd(&word))?;
     fs::write(
         linux.join("cmdline"),
-        format!("# A kernel that says on the serial port\nconsole=ttyS0 no_timer_check\nrdinit=/{word}\n"),
+        format!("# Print on the serial port\nconsole=ttyS0 no_timer_check\nrdinit=/{word}\n"),
     )?;
 
-    let site = Site::new(lab)?;
-    let _server = site::serve(lab, &site.server, directory)?;
-    let mut machine = machine.with_memory(1024).with_screen().power_on(lab, &site.segment, "machine")?;
+    let site = Site::new(work)?;
+    let _server = site::serve(work, &site.server, directory)?;
+    let mut machine = machine.with_memory(1024).with_screen().power_on(work, &site.segment, "machine")?;
     choose_the_entry_above_the_disk(&mut machine, "debian")?;
     machine.wait_for(&format!("Run /{word} as init process"), BOOT_TIMEOUT)
 }
 
-fn x64_of_2025_starts_a_uefi_program_from_the_menu(lab: &WorkDir) -> Result<()> {
-    let directory = site::boot_dir(lab, None)?;
-    fs::copy(grub::image_printing(lab, "x86_64-efi", &lab.token.word())?, directory.join("memtest.efi"))?;
-    let site = Site::new(lab)?;
-    let _server = site::serve(lab, &site.server, directory)?;
-    let mut machine = machine::x64_2025().with_screen().power_on(lab, &site.segment, "machine")?;
+fn x64_of_2025_starts_a_uefi_program_from_the_menu(work: &WorkDir) -> Result<()> {
+    let directory = site::boot_dir(work, None)?;
+    fs::copy(grub::image_printing(work, "x86_64-efi", &work.token.word())?, directory.join("memtest.efi"))?;
+    let site = Site::new(work)?;
+    let _server = site::serve(work, &site.server, directory)?;
+    let mut machine = machine::x64_2025().with_screen().power_on(work, &site.segment, "machine")?;
     choose_the_entry_above_the_disk(&mut machine, "memtest")?;
-    machine.wait_for(&lab.token.word(), BOOT_TIMEOUT)
+    machine.wait_for(&work.token.word(), BOOT_TIMEOUT)
 }
 
-fn the_shell_of_the_menu_leads_back_to_it(lab: &WorkDir) -> Result<()> {
-    let site = Site::new(lab)?;
-    let _server = site::serve(lab, &site.server, site::boot_dir(lab, None)?)?;
-    let mut machine = machine::bios().with_screen().power_on(lab, &site.segment, "machine")?;
+fn the_shell_of_the_menu_leads_back_to_it(work: &WorkDir) -> Result<()> {
+    let site = Site::new(work)?;
+    let _server = site::serve(work, &site.server, site::boot_dir(work, None)?)?;
+    let mut machine = machine::bios().with_screen().power_on(work, &site.segment, "machine")?;
     machine.wait_for("netboot.xyz", BOOT_TIMEOUT)?;
     for key in ["down", "ret"] {
         machine.press(key)?;
@@ -86,7 +86,8 @@ fn choose_the_entry_above_the_disk(machine: &mut RunningMachine, title: &str) ->
     Ok(())
 }
 
-/// An archive with one program (cpio's `newc`, Documentation/driver-api/early-userspace/buffer-format.rst of Linux).
+/// An archive with one program (cpio's `newc` format, Linux's
+/// Documentation/driver-api/early-userspace/buffer-format.rst).
 fn initrd(program: &str) -> Vec<u8> {
     let mut archive = Vec::new();
     for (name, mode) in [(program, 0o100_755), ("TRAILER!!!", 0)] {

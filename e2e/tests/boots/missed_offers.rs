@@ -1,4 +1,4 @@
-//! What keeps machines from our offer, and that the log says so.
+//! Reports in the log about machines that do not use the server's offer.
 
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::WorkDir;
@@ -10,64 +10,64 @@ use proxydhcpd_e2e::site::Site;
 use std::time::Duration;
 
 cases![
-    a_primary_that_sends_option_60_is_named_with_the_cure,
-    a_primary_that_names_a_boot_file_keeps_ipxe_from_our_script_and_is_named,
-    a_primary_that_gives_no_address_is_told_of,
-    another_boot_server_that_firmware_prefers_is_named_and_the_primary_is_not_accused,
+    a_dhcp_server_that_sends_option_60_is_reported_with_the_fix,
+    a_dhcp_server_that_names_a_boot_file_keeps_ipxe_from_its_script_and_is_reported,
+    a_dhcp_server_that_assigns_no_address_is_reported,
+    another_boot_server_that_firmware_prefers_is_reported_and_the_dhcp_server_is_not,
 ];
 
-/// Longer than the patience of the server, and the emulator is slow.
-const TOLD: Duration = Duration::from_secs(240);
+/// Longer than the server waits before it reports, because the emulator is slow.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(240);
 
-/// What the log never says of machines that boot.
-const RIVALS: [&str; 2] = [" took its address from ", " and took no address"];
+/// Phrases of reports about machines that do not boot.
+const REPORTS: [&str; 2] = [" took its address from ", " and took no address"];
 
-fn a_primary_that_sends_option_60_is_named_with_the_cure(lab: &WorkDir) -> Result<()> {
-    let words = "took its address from 10.77.0.1 but did not request its file from this boot server. The offer of \
+fn a_dhcp_server_that_sends_option_60_is_reported_with_the_fix(work: &WorkDir) -> Result<()> {
+    let message = "took its address from 10.77.0.1 but did not request its file from this boot server. The offer of \
                  10.77.0.1 has option 60";
-    is_told(lab, &["--dhcp-option-force=option:vendor-class,PXEClient"], words)
+    is_reported(work, &["--dhcp-option-force=option:vendor-class,PXEClient"], message)
 }
 
-/// UEFI takes our file all the same, so that our iPXE runs, which then takes the primary's.
-fn a_primary_that_names_a_boot_file_keeps_ipxe_from_our_script_and_is_named(lab: &WorkDir) -> Result<()> {
-    let words = "took its address from 10.77.0.1 but did not request its script from this boot server. The offer of \
+/// UEFI uses this server's file nevertheless, so its iPXE runs, which then uses the DHCP server's.
+fn a_dhcp_server_that_names_a_boot_file_keeps_ipxe_from_its_script_and_is_reported(work: &WorkDir) -> Result<()> {
+    let message = "took its address from 10.77.0.1 but did not request its script from this boot server. The offer of \
                  10.77.0.1 names a boot file";
-    is_told(lab, &["--dhcp-boot=somebody-elses.ipxe"], words)
+    is_reported(work, &["--dhcp-boot=other.ipxe"], message)
 }
 
-fn a_primary_that_gives_no_address_is_told_of(lab: &WorkDir) -> Result<()> {
-    is_told(
-        lab,
+fn a_dhcp_server_that_assigns_no_address_is_reported(work: &WorkDir) -> Result<()> {
+    is_reported(
+        work,
         &["--dhcp-ignore=tag:!known"],
         "and took no address, without which it cannot boot. No offer of an address arrived here",
     )
 }
 
-fn another_boot_server_that_firmware_prefers_is_named_and_the_primary_is_not_accused(lab: &WorkDir) -> Result<()> {
-    let site = Site::new(lab)?;
-    let another = Host::new(lab, "another")?;
+fn another_boot_server_that_firmware_prefers_is_reported_and_the_dhcp_server_is_not(work: &WorkDir) -> Result<()> {
+    let site = Site::new(work)?;
+    let another = Host::new(work, "another")?;
     site.segment.plug(&another, "eth0", &["10.77.0.3/24"])?;
     let mut server = site.serve()?;
-    let _another = peers::boot_server(lab, &another, &lab.file("boot"))?;
-    let _machine = machine::x64_2022().power_on(lab, &site.segment, "machine")?;
-    server.wait_for("Another boot server, 10.77.0.3, sent it an offer as well", TOLD)?;
-    let log = read_text(&lab.file("proxydhcpd.log"))?;
-    let accused = ["settings of 10.77.0.1", "10.77.0.1 sends"].iter().any(|words| log.contains(words));
-    ensure!(!accused, "the primary is accused:\n{log}");
+    let _another = peers::boot_server(work, &another, &work.file("boot"))?;
+    let _machine = machine::x64_2022().power_on(work, &site.segment, "machine")?;
+    server.wait_for("Another boot server, 10.77.0.3, sent it an offer as well", REPORT_TIMEOUT)?;
+    let log = read_text(&work.file("proxydhcpd.log"))?;
+    let blames_dhcp_server = ["settings of 10.77.0.1", "10.77.0.1 sends"].iter().any(|message| log.contains(message));
+    ensure!(!blames_dhcp_server, "the log blames the DHCP server:\n{log}");
     Ok(())
 }
 
-fn is_told(lab: &WorkDir, of_primary: &[&str], words: &str) -> Result<()> {
-    let site = Site::with_dhcp_options(lab, of_primary)?;
+fn is_reported(work: &WorkDir, dhcp_options: &[&str], message: &str) -> Result<()> {
+    let site = Site::with_dhcp_options(work, dhcp_options)?;
     let mut server = site.serve()?;
-    let _machine = machine::x64_2022().power_on(lab, &site.segment, "machine")?;
-    server.wait_for(words, TOLD)
+    let _machine = machine::x64_2022().power_on(work, &site.segment, "machine")?;
+    server.wait_for(message, REPORT_TIMEOUT)
 }
 
-/// For the cases of all the other files: no machine that boots is told of.
-pub fn no_machine_is_reported(lab: &WorkDir) -> Result<()> {
-    let log = read_text(&lab.file("proxydhcpd.log"))?;
-    let told: Vec<&str> = log.lines().filter(|line| RIVALS.iter().any(|words| line.contains(words))).collect();
-    ensure!(told.is_empty(), "a rival where there is none:\n{}", told.join("\n"));
+/// Checks, after the cases of all other files, that the log reports no machine that boots.
+pub fn no_machine_is_reported(work: &WorkDir) -> Result<()> {
+    let log = read_text(&work.file("proxydhcpd.log"))?;
+    let reports: Vec<&str> = log.lines().filter(|line| REPORTS.iter().any(|message| line.contains(message))).collect();
+    ensure!(reports.is_empty(), "the log reports a machine that boots:\n{}", reports.join("\n"));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What profiles, rules and templates of the native configuration come to on real firmware.
+//! Profiles, rules and templates of the native configuration, with real firmware.
 
 use anyhow::{Context, Result, ensure};
 use proxydhcpd_e2e::WorkDir;
@@ -17,129 +17,129 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 cases![
-    x64_of_2022_shows_a_menu_and_boots_its_first_item_if_nobody_attends_it,
+    x64_of_2022_shows_a_menu_and_boots_its_first_item_after_the_timeout,
     x64_of_2025_shows_a_menu_and_boots_the_item_that_is_chosen,
     x64_of_2025_boots_its_disk_from_a_menu,
     x64_of_2025_boots_an_item_of_another_server,
     a_bios_ipxe_shows_the_menu_too_and_boots_the_item_that_is_chosen,
     a_bios_firmware_shows_a_menu_and_leaves_it_for_its_disk,
-    a_bios_ipxe_that_a_rule_takes_for_firmware_boots_undionly_and_then_its_script,
-    the_debian_installer_on_bios_is_given_the_preseed_of_its_machine,
-    the_debian_installer_on_x64_with_an_ipxe_of_2019_is_given_the_preseed_of_its_machine,
+    a_bios_ipxe_that_a_rule_treats_as_firmware_boots_undionly_and_then_its_script,
+    the_debian_installer_on_bios_receives_the_preseed_of_its_machine,
+    the_debian_installer_on_x64_with_an_ipxe_of_2019_receives_the_preseed_of_its_machine,
 ];
 
 const MAC: &str = "52:54:00:12:34:56";
 
-/// The rule of the example file.
+/// The rule from the example file.
 const AS_FIRMWARE: &str = "\
 [[rule]]
-name = \"our iPXE in place of that of the network card\"
+name = \"the site's iPXE instead of the network card's\"
 vendor-class = [\"PXEClient:Arch:00000*\"]
 user-class = [\"iPXE\"]
 as-firmware = true
 ";
 
-/// A Linux is unpacked, and looks for its hardware, in an emulator.
+/// The timeout of a Linux that unpacks its initrd and probes its hardware in an emulator.
 const INSTALLER: Duration = Duration::from_secs(360);
 
-fn x64_of_2022_shows_a_menu_and_boots_its_first_item_if_nobody_attends_it(lab: &WorkDir) -> Result<()> {
-    let site = Site::new(lab)?;
-    let file = menu(lab, 3, &lab.token, &Token::random()?)?;
+fn x64_of_2022_shows_a_menu_and_boots_its_first_item_after_the_timeout(work: &WorkDir) -> Result<()> {
+    let site = Site::new(work)?;
+    let file = menu(work, 3, &work.token, &Token::random()?)?;
     let _server = site.serve_with_config(&file)?;
-    let mut machine = machine::x64_2022().power_on(lab, &site.segment, "machine")?;
+    let mut machine = machine::x64_2022().power_on(work, &site.segment, "machine")?;
     machine.wait_for("A word before it", BOOT_TIMEOUT)?;
-    lab.log_progress("the firmware shows the prompt");
-    machine.wait_for(&lab.token.word(), BOOT_TIMEOUT)
+    work.log_progress("the firmware shows the prompt");
+    machine.wait_for(&work.token.word(), BOOT_TIMEOUT)
 }
 
-fn x64_of_2025_shows_a_menu_and_boots_the_item_that_is_chosen(lab: &WorkDir) -> Result<()> {
-    let site = Site::new(lab)?;
-    let file = menu(lab, 120, &Token::random()?, &lab.token)?;
+fn x64_of_2025_shows_a_menu_and_boots_the_item_that_is_chosen(work: &WorkDir) -> Result<()> {
+    let site = Site::new(work)?;
+    let file = menu(work, 120, &Token::random()?, &work.token)?;
     let _server = site.serve_with_config(&file)?;
-    let mut machine = machine::x64_2025().with_screen().power_on(lab, &site.segment, "machine")?;
-    choose(lab, &mut machine, 1)?;
-    machine.wait_for(&lab.token.word(), BOOT_TIMEOUT)
+    let mut machine = machine::x64_2025().with_screen().power_on(work, &site.segment, "machine")?;
+    choose(work, &mut machine, 1)?;
+    machine.wait_for(&work.token.word(), BOOT_TIMEOUT)
 }
 
-/// By the program that the firmware is given for it.
-fn x64_of_2025_boots_its_disk_from_a_menu(lab: &WorkDir) -> Result<()> {
+/// The firmware receives a program that starts the disk.
+fn x64_of_2025_boots_its_disk_from_a_menu(work: &WorkDir) -> Result<()> {
     let word = format!("disk-{}", random_hex()?);
-    let machine = machine::x64_2025().with_disk(Disk::x64_printing(lab, &word)?, DiskOrder::Last);
-    let site = Site::new(lab)?;
-    let file = menu(lab, 120, &lab.token, &lab.token)?;
+    let machine = machine::x64_2025().with_disk(Disk::x64_printing(work, &word)?, DiskOrder::Last);
+    let site = Site::new(work)?;
+    let file = menu(work, 120, &work.token, &work.token)?;
     let _server = site.serve_with_config(&file)?;
-    let mut machine = machine.with_screen().power_on(lab, &site.segment, "machine")?;
-    choose(lab, &mut machine, 2)?;
+    let mut machine = machine.with_screen().power_on(work, &site.segment, "machine")?;
+    choose(work, &mut machine, 2)?;
     machine.wait_for(&word, BOOT_TIMEOUT)
 }
 
-/// The other one is a server of ours that hears port 4011 only, as one that nobody but its menu's readers is to notice.
-fn x64_of_2025_boots_an_item_of_another_server(lab: &WorkDir) -> Result<()> {
-    let site = Site::new(lab)?;
+/// The other server is a proxydhcpd that listens on port 4011 only, so that only this menu leads to it.
+fn x64_of_2025_boots_an_item_of_another_server(work: &WorkDir) -> Result<()> {
+    let site = Site::new(work)?;
     let text = "default-profile = \"ask\"\n[profile.ask.menu]\ntimeout = 3\n\
                 items = [{ title = \"Elsewhere\", server = \"10.77.0.3\", type = 32769 }]\n";
-    let _server = site.serve_with_config(&site::write_config(lab, &site::boot_dir(lab, None)?, text, &[])?)?;
+    let _server = site.serve_with_config(&site::write_config(work, &site::boot_dir(work, None)?, text, &[])?)?;
 
-    let directory = lab.new_directory("of-the-other")?;
-    fs::copy(grub::image_printing(lab, "x86_64-efi", &lab.token.word())?, directory.join("grub.efi"))?;
+    let directory = work.new_directory("other-boot")?;
+    fs::copy(grub::image_printing(work, "x86_64-efi", &work.token.word())?, directory.join("grub.efi"))?;
     let text = format!(
         "boot-dir = {directory:?}\nstate-dir = {directory:?}\ndefault-profile = \"ask\"\n\
          [profile.grub.loaders]\nuefi-x64 = \"grub.efi\"\n\
          [profile.ask.menu]\nitems = [{{ title = \"GRUB\", profile = \"grub\" }}]\n"
     );
-    let file = lab.file("other.toml");
+    let file = work.file("other.toml");
     fs::write(&file, text)?;
-    let host = Host::new(lab, "other")?;
+    let host = Host::new(work, "other")?;
     site.segment.plug(&host, "eth0", &["10.77.0.3/24"])?;
-    let _other = server::start(lab, &host, &["-c".as_ref(), file.as_os_str(), "--proxy-only".as_ref()])?;
+    let _other = server::start(work, &host, &["-c".as_ref(), file.as_os_str(), "--proxy-only".as_ref()])?;
     site.boot(&machine::x64_2025())
 }
 
-/// F8 turns the firmware's prompt into the menu (EDK2 PxeBcSelectBootPrompt).
-fn choose(lab: &WorkDir, machine: &mut RunningMachine, lines_down: usize) -> Result<()> {
+/// Opens the firmware's menu from its prompt with F8 (EDK2 PxeBcSelectBootPrompt), and chooses an item.
+fn choose(work: &WorkDir, machine: &mut RunningMachine, lines_down: usize) -> Result<()> {
     machine.wait_for("A word before it", BOOT_TIMEOUT)?;
     machine.press("f8")?;
     machine.wait_for("The third system", BOOT_TIMEOUT)?;
-    lab.log_progress("the firmware shows the menu");
-    machine.screenshot(&lab.file("menu.png"))?;
+    work.log_progress("the firmware shows the menu");
+    machine.screenshot(&work.file("menu.png"))?;
     for _ in 0..lines_down {
         machine.press("down")?;
     }
     machine.press("ret")
 }
 
-/// In a script of ours.
-fn a_bios_ipxe_shows_the_menu_too_and_boots_the_item_that_is_chosen(lab: &WorkDir) -> Result<()> {
-    let site = Site::new(lab)?;
-    let file = menu(lab, 120, &Token::random()?, &lab.token)?;
+/// The server's script shows the menu.
+fn a_bios_ipxe_shows_the_menu_too_and_boots_the_item_that_is_chosen(work: &WorkDir) -> Result<()> {
+    let site = Site::new(work)?;
+    let file = menu(work, 120, &Token::random()?, &work.token)?;
     let _server = site.serve_with_config(&file)?;
-    let mut machine = machine::bios().with_screen().power_on(lab, &site.segment, "machine")?;
+    let mut machine = machine::bios().with_screen().power_on(work, &site.segment, "machine")?;
     machine.wait_for("The third system", BOOT_TIMEOUT)?;
-    machine.screenshot(&lab.file("menu.png"))?;
+    machine.screenshot(&work.file("menu.png"))?;
     machine.press("down")?;
     machine.press("ret")?;
-    machine.wait_for(&lab.token.word(), BOOT_TIMEOUT)
+    machine.wait_for(&work.token.word(), BOOT_TIMEOUT)
 }
 
-/// An item of type 0 is one that a BIOS does not ask us for. The firmware is an iPXE that is taken for one.
-fn a_bios_firmware_shows_a_menu_and_leaves_it_for_its_disk(lab: &WorkDir) -> Result<()> {
+/// For an item of type 0 a BIOS sends no request. The firmware is an iPXE that a rule treats as firmware.
+fn a_bios_firmware_shows_a_menu_and_leaves_it_for_its_disk(work: &WorkDir) -> Result<()> {
     let word = format!("disk-{}", random_hex()?);
-    let machine = machine::bios().with_disk(Disk::bios_printing(lab, &word)?, DiskOrder::Last);
-    let site = Site::new(lab)?;
-    let file = menu(lab, 120, &lab.token, &lab.token)?;
+    let machine = machine::bios().with_disk(Disk::bios_printing(work, &word)?, DiskOrder::Last);
+    let site = Site::new(work)?;
+    let file = menu(work, 120, &work.token, &work.token)?;
     fs::write(&file, fs::read_to_string(&file)? + AS_FIRMWARE)?;
     let _server = site.serve_with_config(&file)?;
-    let mut machine = machine.with_screen().power_on(lab, &site.segment, "machine")?;
-    choose(lab, &mut machine, 2)?;
+    let mut machine = machine.with_screen().power_on(work, &site.segment, "machine")?;
+    choose(work, &mut machine, 2)?;
     machine.wait_for(&word, BOOT_TIMEOUT)?;
-    // A menu that fails leads to the disk as well.
+    // A failed menu also leads to the disk, so the capture must show no request.
     let chosen = site.capture.packets("udp dst port 4011")?;
-    ensure!(chosen.is_empty(), "it asked us for an item:\n{}", chosen.join("\n"));
+    ensure!(chosen.is_empty(), "it sent a request for an item:\n{}", chosen.join("\n"));
     Ok(())
 }
 
-/// A configuration in which every machine is shown a menu of two systems and its disk.
-fn menu(lab: &WorkDir, timeout: u8, first: &Token, second: &Token) -> Result<PathBuf> {
+/// A configuration with a menu of two systems and the local disk for every machine.
+fn menu(work: &WorkDir, timeout: u8, first: &Token, second: &Token) -> Result<PathBuf> {
     let text = format!(
         "default-profile = \"ask\"\n\
          [profile.first]\n\
@@ -157,49 +157,52 @@ fn menu(lab: &WorkDir, timeout: u8, first: &Token, second: &Token) -> Result<Pat
     );
     let templates = [("first.ipxe", first.script()), ("second.ipxe", second.script())];
     let templates = templates.each_ref().map(|(name, text)| (*name, text.as_str()));
-    site::write_config(lab, &site::boot_dir(lab, None)?, &text, &templates)
+    site::write_config(work, &site::boot_dir(work, None)?, &text, &templates)
 }
 
-fn a_bios_ipxe_that_a_rule_takes_for_firmware_boots_undionly_and_then_its_script(lab: &WorkDir) -> Result<()> {
-    let directory = site::boot_dir(lab, Some(&lab.token.script()))?;
+fn a_bios_ipxe_that_a_rule_treats_as_firmware_boots_undionly_and_then_its_script(work: &WorkDir) -> Result<()> {
+    let directory = site::boot_dir(work, Some(&work.token.script()))?;
     let loader = fs::metadata(directory.join("undionly.kpxe"))?.len();
-    let site = Site::new(lab)?;
-    let _server = site.serve_with_config(&site::write_config(lab, &directory, AS_FIRMWARE, &[])?)?;
+    let site = Site::new(work)?;
+    let _server = site.serve_with_config(&site::write_config(work, &directory, AS_FIRMWARE, &[])?)?;
     site.boot(&machine::bios())?;
 
-    let asked = site.capture.fields("tftp.opcode == 1", &["tftp.source_file"])?;
-    ensure!(!asked.is_empty() && asked.iter().all(|name| name == "undionly.kpxe"), "asked over TFTP: {asked:?}");
-    // Each block once, however often it was sent; the length of UDP has 8 octets of its own, and 4 of TFTP.
+    let requests = site.capture.fields("tftp.opcode == 1", &["tftp.source_file"])?;
+    ensure!(!requests.is_empty() && requests.iter().all(|name| name == "undionly.kpxe"), "over TFTP: {requests:?}");
+    // Counts each block once, even if it was sent again. The UDP length includes 8 octets of UDP and 4 of TFTP header.
     let mut blocks = BTreeMap::new();
     for line in site.capture.fields("tftp.opcode == 3", &["tftp.block", "udp.length"])? {
         let (block, length) = line.split_once(' ').context("a block without a length")?;
         blocks.insert(block.to_owned(), length.parse::<u64>()? - 12);
     }
-    ensure!(blocks.values().sum::<u64>() == loader, "of {loader} octets these blocks were sent: {blocks:?}");
+    ensure!(
+        blocks.values().sum::<u64>() == loader,
+        "the loader has {loader} octets, and these blocks were sent: {blocks:?}"
+    );
     let last = blocks.len();
-    let had = site.capture.fields(&format!("tftp.opcode == 4 && tftp.block == {last}"), &["tftp.block"])?;
-    ensure!(!had.is_empty(), "the machine has not acknowledged block {last}, the last");
+    let acknowledged = site.capture.fields(&format!("tftp.opcode == 4 && tftp.block == {last}"), &["tftp.block"])?;
+    ensure!(!acknowledged.is_empty(), "the machine has not acknowledged block {last}, the last");
     Ok(())
 }
 
-fn the_debian_installer_on_bios_is_given_the_preseed_of_its_machine(lab: &WorkDir) -> Result<()> {
-    installs_debian(lab, machine::bios(), site::boot_dir(lab, None)?)
+fn the_debian_installer_on_bios_receives_the_preseed_of_its_machine(work: &WorkDir) -> Result<()> {
+    installs_debian(work, machine::bios(), site::boot_dir(work, None)?)
 }
 
-fn the_debian_installer_on_x64_with_an_ipxe_of_2019_is_given_the_preseed_of_its_machine(lab: &WorkDir) -> Result<()> {
-    let directory = site::boot_dir(lab, None)?;
+fn the_debian_installer_on_x64_with_an_ipxe_of_2019_receives_the_preseed_of_its_machine(work: &WorkDir) -> Result<()> {
+    let directory = site::boot_dir(work, None)?;
     fs::copy(cache::path("2022/snponly.efi")?, directory.join("snponly.efi"))?;
-    installs_debian(lab, machine::x64_2022(), directory)
+    installs_debian(work, machine::x64_2022(), directory)
 }
 
-/// The word is in two variables of the machine, and together only in what the template makes of them. It is on the
-/// console because the installer has carried out what it was told.
-fn installs_debian(lab: &WorkDir, machine: Machine, directory: PathBuf) -> Result<()> {
+/// The halves of the word are in two variables of the machine, and only the rendered template joins them. The word on
+/// the console proves that the installer has executed its preseed.
+fn installs_debian(work: &WorkDir, machine: Machine, directory: PathBuf) -> Result<()> {
     fs::create_dir(directory.join("debian"))?;
     for name in ["linux", "initrd.gz"] {
         fs::copy(cache::path(&format!("2022/{name}"))?, directory.join("debian").join(name))?;
     }
-    let [left, right] = lab.token.halves();
+    let [left, right] = work.token.halves();
     let text = format!(
         "unknown-machine-profile = \"nothing\"\n\
          [profile.debian]\n\
@@ -215,25 +218,26 @@ fn installs_debian(lab: &WorkDir, machine: Machine, directory: PathBuf) -> Resul
          variables = {{ left = \"{left}\", right = \"{right}\" }}\n"
     );
     let preseed = "d-i preseed/early_command string echo {{ machine.left }}-{{ machine.right }} >/dev/console\n";
-    // The installer asks for a name server where nobody has named one.
-    let site = Site::with_dhcp_options(lab, &["--dhcp-option=option:dns-server,10.77.0.1"])?;
-    let mut server = site.serve_with_config(&site::write_config(lab, &directory, &text, &[("preseed.cfg", preseed)])?)?;
+    // Without a name server in its lease, the installer would prompt for one.
+    let site = Site::with_dhcp_options(work, &["--dhcp-option=option:dns-server,10.77.0.1"])?;
+    let mut server = site.serve_with_config(&site::write_config(work, &directory, &text, &[("preseed.cfg", preseed)])?)?;
     let machine = machine.with_memory(1024).with_mac(MAC);
-    let mut machine = machine.power_on(lab, &site.segment, "machine")?;
+    let mut machine = machine.power_on(work, &site.segment, "machine")?;
     machine.wait_for("Linux version", BOOT_TIMEOUT)?;
-    lab.log_progress("the kernel runs");
-    // Its one boot is used up, and what the installer asks for is its own all the same.
+    work.log_progress("the kernel runs");
+    // The boot-once is completed, and the installer still receives its machine's files.
     server.wait_for("web1 has used up its boot by /machine/name=web1/debian/linux: ", BOOT_TIMEOUT)?;
-    machine.wait_for(&lab.token.word(), INSTALLER)?;
-    lab.log_progress("the installer has carried out its preseed");
+    machine.wait_for(&work.token.word(), INSTALLER)?;
+    work.log_progress("the installer has executed its preseed");
 
-    // tshark of Debian 13 has the URI in the answer, too.
-    let asked = site.capture.fields("http.request && http.request.uri contains \"preseed.cfg\"", &["http.user_agent"])?;
+    // tshark of Debian 13 has the URI in the response, too.
+    let user_agents =
+        site.capture.fields("http.request && http.request.uri contains \"preseed.cfg\"", &["http.user_agent"])?;
     ensure!(
-        !asked.is_empty() && asked.iter().all(|by| by == "debian-installer"),
-        "the preseed was asked for by {asked:?}"
+        !user_agents.is_empty() && user_agents.iter().all(|name| name == "debian-installer"),
+        "the preseed was requested by {user_agents:?}"
     );
-    let rendered = format!("tcp.srcport == 8080 && tcp.payload contains \"{}\"", lab.token.word());
-    ensure!(!site.capture.fields(&rendered, &["ip.dst"])?.is_empty(), "our server did not send the word");
+    let rendered = format!("tcp.srcport == 8080 && tcp.payload contains \"{}\"", work.token.word());
+    ensure!(!site.capture.fields(&rendered, &["ip.dst"])?.is_empty(), "the server did not send the word");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The installed service under a real systemd: its unit, `make install`, and what an administrator does with it.
+//! The installed service under a real systemd: its unit, `make install`, and its administration.
 
 use anyhow::{Context, Result, ensure};
 use proxydhcpd_e2e::WorkDir;
@@ -11,36 +11,36 @@ use std::time::{Duration, Instant};
 
 cases![
     x64_boots_from_the_installed_service,
-    the_unit_says_how_to_boot_machines_beside_a_primary_that_keeps_port_67,
-    a_reload_under_systemd_takes_over_a_good_configuration_and_refuses_a_broken_one,
-    systemd_starts_a_server_anew_that_hangs,
+    the_unit_documents_how_to_boot_with_a_dhcp_server_that_binds_port_67_exclusively,
+    a_reload_under_systemd_applies_a_valid_configuration_and_refuses_an_invalid_one,
+    systemd_restarts_a_server_that_hangs,
     the_service_stops_at_once_and_make_uninstall_leaves_the_boot_dir,
-    from_the_background_the_lines_go_to_the_journal,
+    a_server_in_the_background_logs_to_the_journal,
 ];
 
-fn x64_boots_from_the_installed_service(lab: &WorkDir) -> Result<()> {
-    let site = Site::new(lab)?;
-    let house = installed(lab, &site.server)?;
-    house.run(&["systemctl", "enable", "--now", "proxydhcpd"])?;
-    runs_without_root_and_with_one_capability(&house)?;
+fn x64_boots_from_the_installed_service(work: &WorkDir) -> Result<()> {
+    let site = Site::new(work)?;
+    let systemd = installed(work, &site.server)?;
+    systemd.run(&["systemctl", "enable", "--now", "proxydhcpd"])?;
+    runs_without_root_and_with_one_capability(&systemd)?;
     site.boot(&machine::x64_2022())?;
 
-    house.run(&["journalctl", "--sync"])?;
+    systemd.run(&["journalctl", "--sync"])?;
     let answered = ["_SYSTEMD_UNIT=proxydhcpd.service", "FIRMWARE=x64 UEFI", "FILE=snponly.efi", "LINK=eth0"];
-    let lines = house.run(&[&["journalctl", "--quiet", "--output=cat"][..], &answered].concat())?;
+    let lines = systemd.run(&[&["journalctl", "--quiet", "--output=cat"][..], &answered].concat())?;
     ensure!(lines.contains("OFFER snponly.efi"), "the journal has no such line with these fields: {lines}");
-    let machines = house.run(&["journalctl", "--field=MAC"])?;
-    ensure!(machines.starts_with("52:54:00:"), "the journal knows these machines: {machines}");
+    let machines = systemd.run(&["journalctl", "--field=MAC"])?;
+    ensure!(machines.starts_with("52:54:00:"), "the journal has these machines: {machines}");
     Ok(())
 }
 
-fn runs_without_root_and_with_one_capability(house: &SystemdHost) -> Result<()> {
-    let status = house.run(&["cat", &format!("/proc/{}/status", main_process(house)?)])?;
+fn runs_without_root_and_with_one_capability(systemd: &SystemdHost) -> Result<()> {
+    let status = systemd.run(&["cat", &format!("/proc/{}/status", main_process(systemd)?)])?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
         line.with_context(|| format!("no {name} in {status}"))
     };
-    // What systemd takes for DynamicUser=, see systemd.exec(5).
+    // The range of DynamicUser=, see systemd.exec(5).
     let user: u32 = field("Uid")?.split('\t').next().unwrap_or_default().parse()?;
     ensure!((61184..=65519).contains(&user), "the server is user {user}");
     // CAP_NET_BIND_SERVICE is number 10.
@@ -50,132 +50,141 @@ fn runs_without_root_and_with_one_capability(house: &SystemdHost) -> Result<()> 
     Ok(())
 }
 
-/// dnsmasq as it is by default has the whole port; the three lines are those of the unit's own comment.
-fn the_unit_says_how_to_boot_machines_beside_a_primary_that_keeps_port_67(lab: &WorkDir) -> Result<()> {
-    let site = SharedHostSite::new(lab, &[])?;
-    let house = installed(lab, &site.host)?;
+/// By default dnsmasq binds the port exclusively. The three lines are from the unit's comment.
+fn the_unit_documents_how_to_boot_with_a_dhcp_server_that_binds_port_67_exclusively(work: &WorkDir) -> Result<()> {
+    let site = SharedHostSite::new(work, &[])?;
+    let systemd = installed(work, &site.host)?;
     let lines =
         ["AmbientCapabilities=CAP_NET_RAW", "CapabilityBoundingSet=CAP_NET_RAW", "RestrictAddressFamilies=AF_PACKET"];
-    let unit = fs::read_to_string(house.file("/usr/lib/systemd/system/proxydhcpd.service"))?;
+    let unit = fs::read_to_string(systemd.file("/usr/lib/systemd/system/proxydhcpd.service"))?;
     let comment = unit.replace("\n# ", " ");
-    ensure!(lines.iter().all(|line| comment.contains(line)), "the unit does not say how any more");
-    drop_in(&house, &lines.join("\n"))?;
-    house.run(&["systemctl", "enable", "--now", "proxydhcpd"])?;
-    site::boot(lab, &site.segment, &machine::bios())
+    ensure!(lines.iter().all(|line| comment.contains(line)), "the unit no longer documents these lines");
+    drop_in(&systemd, &lines.join("\n"))?;
+    systemd.run(&["systemctl", "enable", "--now", "proxydhcpd"])?;
+    site::boot(work, &site.segment, &machine::bios())
 }
 
-fn a_reload_under_systemd_takes_over_a_good_configuration_and_refuses_a_broken_one(lab: &WorkDir) -> Result<()> {
-    let site = Site::new(lab)?;
-    let mut house = installed(lab, &site.server)?;
-    house.run(&["systemctl", "start", "proxydhcpd"])?;
-    let (process, file) = (main_process(&house)?, house.file("/etc/proxydhcpd/proxydhcpd.toml"));
-    ensure!(show(&house, "StatusText")? == "serving eth0", "at first: {}", show(&house, "StatusText")?);
+fn a_reload_under_systemd_applies_a_valid_configuration_and_refuses_an_invalid_one(work: &WorkDir) -> Result<()> {
+    let site = Site::new(work)?;
+    let mut systemd = installed(work, &site.server)?;
+    systemd.run(&["systemctl", "start", "proxydhcpd"])?;
+    let (process, file) = (main_process(&systemd)?, systemd.file("/etc/proxydhcpd/proxydhcpd.toml"));
+    ensure!(show(&systemd, "StatusText")? == "serving eth0", "at the start: {}", show(&systemd, "StatusText")?);
 
     fs::write(&file, "interfaces = [\"eth7\"]\n")?;
-    house.run(&["systemctl", "reload", "proxydhcpd"])?;
-    // The signal has been sent when systemctl ends, no more.
-    house.wait_for("status of a server whose interface is not there", |house| {
-        Ok(show(house, "StatusText")?.starts_with("no interface"))
+    systemd.run(&["systemctl", "reload", "proxydhcpd"])?;
+    // When systemctl ends, the signal has been sent, but the reload may not be complete.
+    systemd.wait_for("status of a server without its interface", |systemd| {
+        Ok(show(systemd, "StatusText")?.starts_with("no interface"))
     })?;
 
     fs::write(&file, "interfaces = [\"eth0\"\n")?;
-    let reload = house.output(&["systemctl", "reload", "proxydhcpd"])?;
-    ensure!(!reload.status.success(), "systemctl says that a broken configuration has been reloaded");
-    ensure!(show(&house, "ActiveState")? == "active", "a broken configuration has ended the server");
-    ensure!(show(&house, "StatusText")?.starts_with("no interface"), "a broken configuration has changed something");
-    house.run(&["journalctl", "--sync"])?;
-    let journal = house.run(&["journalctl", "--unit=proxydhcpd", "--output=cat"])?;
-    ensure!(journal.contains("/etc/proxydhcpd/proxydhcpd.toml:1:"), "where the mistake is, is not said");
+    let reload = systemd.output(&["systemctl", "reload", "proxydhcpd"])?;
+    ensure!(!reload.status.success(), "systemctl reports success for an invalid configuration");
+    ensure!(show(&systemd, "ActiveState")? == "active", "an invalid configuration has ended the server");
+    ensure!(
+        show(&systemd, "StatusText")?.starts_with("no interface"),
+        "an invalid configuration has changed the status"
+    );
+    systemd.run(&["journalctl", "--sync"])?;
+    let journal = systemd.run(&["journalctl", "--unit=proxydhcpd", "--output=cat"])?;
+    ensure!(journal.contains("/etc/proxydhcpd/proxydhcpd.toml:1:"), "the journal lacks the location of the error");
 
     fs::remove_file(&file)?;
-    house.run(&["systemctl", "reload", "proxydhcpd"])?;
-    house.wait_for("status of a server that serves again", |house| Ok(show(house, "StatusText")? == "serving eth0"))?;
-    ensure!(main_process(&house)? == process, "a reload was a restart");
-    Ok(())
-}
-
-fn systemd_starts_a_server_anew_that_hangs(lab: &WorkDir) -> Result<()> {
-    let mut house = installed(lab, &Host::new(lab, "server")?)?;
-    let unit = fs::read_to_string(house.file("/usr/lib/systemd/system/proxydhcpd.service"))?;
-    ensure!(unit.contains("\nWatchdogSec="), "the unit has no watchdog");
-    drop_in(&house, "WatchdogSec=2")?;
-    house.run(&["systemctl", "start", "proxydhcpd"])?;
-    let process = main_process(&house)?;
-    // Alive, it outlives its watchdog.
-    let start = Instant::now();
-    house.wait_for("second of life", |_| Ok(start.elapsed() > Duration::from_secs(3)))?;
-    ensure!(main_process(&house)? == process, "the watchdog does not know that the server is alive");
-
-    signal(&house, "STOP", &process)?;
-    house.wait_for("new start", |house| {
-        Ok(show(house, "NRestarts")? == "1" && show(house, "ActiveState")? == "active")
+    systemd.run(&["systemctl", "reload", "proxydhcpd"])?;
+    systemd.wait_for("status of a server that serves again", |systemd| {
+        Ok(show(systemd, "StatusText")? == "serving eth0")
     })?;
-    ensure!(main_process(&house)? != process, "the server that hangs is still there");
+    ensure!(main_process(&systemd)? == process, "the reload restarted the server");
     Ok(())
 }
 
-fn the_service_stops_at_once_and_make_uninstall_leaves_the_boot_dir(lab: &WorkDir) -> Result<()> {
-    let house = installed(lab, &Host::new(lab, "server")?)?;
-    house.run(&["systemctl", "enable", "--now", "proxydhcpd"])?;
+fn systemd_restarts_a_server_that_hangs(work: &WorkDir) -> Result<()> {
+    let mut systemd = installed(work, &Host::new(work, "server")?)?;
+    let unit = fs::read_to_string(systemd.file("/usr/lib/systemd/system/proxydhcpd.service"))?;
+    ensure!(unit.contains("\nWatchdogSec="), "the unit has no watchdog");
+    drop_in(&systemd, "WatchdogSec=2")?;
+    systemd.run(&["systemctl", "start", "proxydhcpd"])?;
+    let process = main_process(&systemd)?;
+    // While it responds, it runs longer than the watchdog's timeout.
     let start = Instant::now();
-    house.run(&["systemctl", "stop", "proxydhcpd"])?;
-    ensure!(start.elapsed() < Duration::from_secs(3), "it took {:?} to stop", start.elapsed());
-    ensure!(show(&house, "Result")? == "success", "it stopped with {}", show(&house, "Result")?);
+    systemd.wait_for("third second of running", |_| Ok(start.elapsed() > Duration::from_secs(3)))?;
+    ensure!(main_process(&systemd)? == process, "the watchdog restarted a server that responds");
 
-    house.run(&["systemctl", "start", "proxydhcpd"])?;
-    house.run(&["make", "--directory=/src", "uninstall"])?;
-    let processes = house.output(&["pidof", "proxydhcpd"])?;
-    ensure!(processes.stdout.is_empty(), "the server runs on");
-    ensure!(show(&house, "LoadState")? == "not-found", "systemd still knows the unit");
-    let left =
-        house.run(&["find", "/usr/sbin", "/usr/lib/systemd", "/usr/share/man", "/etc", "-name", "proxydhcpd*"])?;
-    ensure!(left.is_empty(), "left behind: {left}");
-    ensure!(house.file("/var/lib/proxydhcpd/boot/boot.ipxe").exists(), "what the administrator put there is gone");
+    signal(&systemd, "STOP", &process)?;
+    systemd.wait_for("restart", |systemd| {
+        Ok(show(systemd, "NRestarts")? == "1" && show(systemd, "ActiveState")? == "active")
+    })?;
+    ensure!(main_process(&systemd)? != process, "the server that hangs still runs");
     Ok(())
 }
 
-fn from_the_background_the_lines_go_to_the_journal(lab: &WorkDir) -> Result<()> {
-    let mut house = installed(lab, &Host::new(lab, "server")?)?;
-    house.run(&["proxydhcpd", "-d"])?;
-    signal(&house, "TERM", &house.run(&["pidof", "proxydhcpd"])?)?;
-    house.wait_for("end of the server", |house| Ok(!house.output(&["pidof", "proxydhcpd"])?.status.success()))?;
-    house.run(&["journalctl", "--sync"])?;
-    // One that was after `-d` had let go of the terminal.
-    let lines = house.run(&["journalctl", "--output=cat", "SYSLOG_IDENTIFIER=proxydhcpd", "PRIORITY=6"])?;
+fn the_service_stops_at_once_and_make_uninstall_leaves_the_boot_dir(work: &WorkDir) -> Result<()> {
+    let systemd = installed(work, &Host::new(work, "server")?)?;
+    systemd.run(&["systemctl", "enable", "--now", "proxydhcpd"])?;
+    let start = Instant::now();
+    systemd.run(&["systemctl", "stop", "proxydhcpd"])?;
+    ensure!(start.elapsed() < Duration::from_secs(3), "it took {:?} to stop", start.elapsed());
+    ensure!(show(&systemd, "Result")? == "success", "it stopped with {}", show(&systemd, "Result")?);
+
+    systemd.run(&["systemctl", "start", "proxydhcpd"])?;
+    systemd.run(&["make", "--directory=/src", "uninstall"])?;
+    let processes = systemd.output(&["pidof", "proxydhcpd"])?;
+    ensure!(processes.stdout.is_empty(), "the server still runs");
+    ensure!(show(&systemd, "LoadState")? == "not-found", "systemd still has the unit");
+    let left =
+        systemd.run(&["find", "/usr/sbin", "/usr/lib/systemd", "/usr/share/man", "/etc", "-name", "proxydhcpd*"])?;
+    ensure!(left.is_empty(), "left behind: {left}");
+    ensure!(
+        systemd.file("/var/lib/proxydhcpd/boot/boot.ipxe").exists(),
+        "uninstall removed a file of the administrator"
+    );
+    Ok(())
+}
+
+fn a_server_in_the_background_logs_to_the_journal(work: &WorkDir) -> Result<()> {
+    let mut systemd = installed(work, &Host::new(work, "server")?)?;
+    systemd.run(&["proxydhcpd", "-d"])?;
+    signal(&systemd, "TERM", &systemd.run(&["pidof", "proxydhcpd"])?)?;
+    systemd.wait_for("end of the server", |systemd| Ok(!systemd.output(&["pidof", "proxydhcpd"])?.status.success()))?;
+    systemd.run(&["journalctl", "--sync"])?;
+    // Lines that were logged after `-d` had detached from the terminal.
+    let lines = systemd.run(&["journalctl", "--output=cat", "SYSLOG_IDENTIFIER=proxydhcpd", "PRIORITY=6"])?;
     ensure!(lines.lines().any(|line| line == "ready"), "the journal has: {lines}");
     ensure!(lines.lines().any(|line| line.starts_with("stopped")), "the journal has: {lines}");
     Ok(())
 }
 
-/// A house in which `make install` has put the binary under test, with loaders and our script in the boot directory.
-fn installed(lab: &WorkDir, host: &Host) -> Result<SystemdHost> {
-    let house = SystemdHost::boot(lab, host)?;
-    house.run(&["make", "--directory=/src", "--old-file=build", "RELEASE=/binary", "install"])?;
-    let boot = house.file("/var/lib/proxydhcpd/boot");
-    for entry in fs::read_dir(site::boot_dir(lab, Some(&lab.token.script()))?)? {
+/// A container with the binary under test, installed by `make install`, and with the loaders and the token's script in
+/// its boot directory.
+fn installed(work: &WorkDir, host: &Host) -> Result<SystemdHost> {
+    let systemd = SystemdHost::boot(work, host)?;
+    systemd.run(&["make", "--directory=/src", "--old-file=build", "RELEASE=/binary", "install"])?;
+    let boot = systemd.file("/var/lib/proxydhcpd/boot");
+    for entry in fs::read_dir(site::boot_dir(work, Some(&work.token.script()))?)? {
         let entry = entry?;
         fs::copy(entry.path(), boot.join(entry.file_name()))?;
     }
-    Ok(house)
+    Ok(systemd)
 }
 
-/// As `systemctl edit` would leave it.
-fn drop_in(house: &SystemdHost, lines: &str) -> Result<()> {
-    let directory = house.file("/etc/systemd/system/proxydhcpd.service.d");
+/// Adds a drop-in file to the unit, as `systemctl edit` does.
+fn drop_in(systemd: &SystemdHost, lines: &str) -> Result<()> {
+    let directory = systemd.file("/etc/systemd/system/proxydhcpd.service.d");
     fs::create_dir_all(&directory)?;
     fs::write(directory.join("override.conf"), format!("[Service]\n{lines}\n"))?;
-    house.run(&["systemctl", "daemon-reload"]).map(drop)
+    systemd.run(&["systemctl", "daemon-reload"]).map(drop)
 }
 
-/// By the shell's own kill: a minimal Debian has no other.
-fn signal(house: &SystemdHost, name: &str, process: &str) -> Result<()> {
-    house.run(&["sh", "-c", &format!("kill -{name} {process}")]).map(drop)
+/// Sends a signal with the shell's built-in kill: a minimal Debian has no other.
+fn signal(systemd: &SystemdHost, name: &str, process: &str) -> Result<()> {
+    systemd.run(&["sh", "-c", &format!("kill -{name} {process}")]).map(drop)
 }
 
-fn main_process(house: &SystemdHost) -> Result<String> {
-    show(house, "MainPID")
+fn main_process(systemd: &SystemdHost) -> Result<String> {
+    show(systemd, "MainPID")
 }
 
-fn show(house: &SystemdHost, property: &str) -> Result<String> {
-    house.run(&["systemctl", "show", "--value", &format!("--property={property}"), "proxydhcpd"])
+fn show(systemd: &SystemdHost, property: &str) -> Result<String> {
+    systemd.run(&["systemctl", "show", "--value", &format!("--property={property}"), "proxydhcpd"])
 }

@@ -1,4 +1,4 @@
-//! Scripts: what iPXE does not take, and what they name.
+//! Checks scripts: commands that iPXE does not support, and the files that they name.
 
 use super::ContentCheck;
 use crate::boot::script::{self, FileReference, Purpose, UriReference, commands};
@@ -9,25 +9,27 @@ use proxydhcpd_core::url::is_url;
 use std::ops::Range;
 use std::path::Path;
 
-const LONGEST: u64 = 1 << 20;
+/// Octets of the largest script that is checked.
+const MAX_SIZE: u64 = 1 << 20;
 
 impl ContentCheck<'_> {
-    /// One of the boot directory, by the name that it is asked for by.
+    /// A script of the boot directory, by its requested name.
     pub fn check_script(&mut self, name: &str) {
-        let path = self.setting.site.path(name);
+        let path = self.context.site.path(name);
         let directory = name.trim_start_matches('/').rsplit_once('/').map_or("", |(directory, _)| directory);
         self.check_file(&path, directory, false);
     }
 
+    /// A script in the template directory.
     pub fn check_template(&mut self, path: &Path) {
         self.check_file(path, "", true);
     }
 
     fn check_file(&mut self, path: &Path, directory: &str, template: bool) {
-        if !self.seen.insert(path.to_owned()) {
+        if !self.inspected.insert(path.to_owned()) {
             return;
         }
-        let octets = match files::read_regular(path, LONGEST) {
+        let octets = match files::read_regular(path, MAX_SIZE) {
             Ok(octets) => octets,
             Err(error) => {
                 self.warn_unreadable::<()>(path, &error);
@@ -36,16 +38,16 @@ impl ContentCheck<'_> {
         };
         let name = path.display().to_string();
         let text = String::from_utf8_lossy(&octets).into_owned();
-        // What a template puts in front is known only when it is rendered.
-        let text_begins = text.trim_start_matches('\u{feff}');
+        // The first line of a template that begins with an expression is known only when it is rendered.
+        let start = text.trim_start_matches('\u{feff}');
         let first_line = match template {
-            true if text_begins.starts_with('{') => None,
-            true => script::header_fault(text_begins.as_bytes()),
+            true if start.starts_with('{') => None,
+            true => script::header_fault(start.as_bytes()),
             false => script::header_fault(&octets),
         };
         let source = Source { name, text };
-        if let Some((what, cure)) = first_line {
-            return self.told.push(source.warning(0..0, what).help(cure));
+        if let Some((problem, fix)) = first_line {
+            return self.diagnostics.push(source.warning(0..0, problem).help(fix));
         }
         let script = script::parse(&source.text, template);
         let mut judged: Vec<&str> = Vec::new();
@@ -54,11 +56,11 @@ impl ContentCheck<'_> {
                 continue;
             }
             judged.push(&command.name);
-            if let Some((what, cure)) = commands::check_command(&command.name, &self.offered_ipxes) {
-                self.told.push(source.warning(command.span.clone(), what).help(cure));
+            if let Some((problem, fix)) = commands::check_command(&command.name, &self.offered_ipxes) {
+                self.diagnostics.push(source.warning(command.span.clone(), problem).help(fix));
             }
         }
-        self.told
+        self.diagnostics
             .extend(script.faults.iter().map(|fault| source.warning(fault.span.clone(), &fault.problem).help(&fault.fix)));
         for named in &script.files {
             self.check_named_file(named, &source, directory);
@@ -67,18 +69,18 @@ impl ContentCheck<'_> {
 
     fn check_named_file(&mut self, FileReference { span: at, purpose, target, guarded }: &FileReference, source: &Source, directory: &str) {
         let name = match target {
-            UriReference::Relative(path) => beside(directory, path),
-            UriReference::Absolute(path) => beside("", path),
-            UriReference::Url(url) => match self.setting.site.local_name(url, &self.setting.all) {
+            UriReference::Relative(path) => resolve(directory, path),
+            UriReference::Absolute(path) => resolve("", path),
+            UriReference::Url(url) => match self.context.site.local_name(url, &self.context.all) {
                 Some(name) => name,
                 None => return self.check_remote_file(url, at, source),
             },
             UriReference::Unknown => return,
         };
-        if let Err(refusal) = self.setting.site.check_servable(&name, &self.memory) {
+        if let Err(refusal) = self.context.site.check_servable(&name, &self.observations) {
             if !guarded {
-                let (why, cure) = self.setting.site.explain_refusal(&name, refusal);
-                self.told.push(source.warning(at.clone(), why).help(cure));
+                let (why, fix) = self.context.site.explain_refusal(&name, refusal);
+                self.diagnostics.push(source.warning(at.clone(), why).help(fix));
             }
             return;
         }
@@ -95,19 +97,19 @@ impl ContentCheck<'_> {
         if !is_url(url) {
             return;
         }
-        let who = format!("{}:{}", source.name, source.line_number(at.start));
-        self.add_url_dependencies(url, &who);
-        let without = if url.starts_with("https://") { self.ipxe_without_https() } else { None };
-        if let Some(ipxe) = without {
-            let what = format!("{ipxe}, which is offered, was built without HTTPS");
-            let cure = "offer an iPXE that was built with it, as Debian 13's are, or name the file by http://";
-            self.told.push(source.warning(at.clone(), what).help(cure));
+        let needed_by = format!("{}:{}", source.name, source.line_number(at.start));
+        self.add_url_dependencies(url, &needed_by);
+        let lacking = if url.starts_with("https://") { self.ipxe_without_https() } else { None };
+        if let Some(ipxe) = lacking {
+            let problem = format!("the offered {ipxe} was built without HTTPS");
+            let fix = "offer an iPXE with HTTPS, for example Debian 13's, or use an http:// URL";
+            self.diagnostics.push(source.warning(at.clone(), problem).help(fix));
         }
     }
 }
 
-/// The name below the top of our server, of what a script of this directory names.
-fn beside(directory: &str, path: &str) -> String {
+/// The name on this server of a path in a script of this directory.
+fn resolve(directory: &str, path: &str) -> String {
     let path = decode_path(path);
     if directory.is_empty() { path } else { format!("{directory}/{path}") }
 }

@@ -1,4 +1,4 @@
-//! A described machine on its way over IPv6.
+//! A simulated boot over IPv6.
 
 use super::{BootSimulation, Explanation, SimulatedPacket, leads_to_ipxe, response_of, script};
 use crate::cli::ClientKind;
@@ -16,98 +16,107 @@ use proxydhcpd_core::wire::dhcp6::MessageType;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 impl BootSimulation<'_> {
-    /// A described machine asks on 547, and on 4011 where that sends it on; then the iPXE that it was given looks
-    /// beside itself for a script.
-    pub(super) fn simulate_boot6(&mut self, described: &SimulatedClient, port: Option<Port>) {
+    /// Simulates a boot: a request to port 547, one to port 4011 if the reply redirects there, and then the
+    /// autoexec.ipxe of the iPXE that the machine received.
+    pub(super) fn simulate_boot6(&mut self, simulated: &SimulatedClient, port: Option<Port>) {
         let stateless = self.site.plan.dhcp6.stateless.is_some();
-        if described.kind.ipxe && stateless {
-            return self.simulate_stateless_ipxe(described, false);
+        if simulated.kind.ipxe && stateless {
+            return self.simulate_stateless_ipxe(simulated, false);
         }
-        let first = self.packet_from6(described, Port::Dhcp, MessageType::Solicit);
+        let first = self.packet_from6(simulated, Port::Dhcp, MessageType::Solicit);
         let first = if port == Some(Port::BootServer) { self.answer(&first).0 } else { self.deliver(&first) };
         if port == Some(Port::Dhcp) {
             return;
         }
-        if let Some(IpAddr::V6(relay)) = described.relay {
-            // Its REQUEST for an address has come through the relay, too.
+        if let Some(IpAddr::V6(relay)) = simulated.relay {
+            // The relay also forwarded its REQUEST for an address.
             let lease = Ipv6Addr::from(u128::from(relay) & !0xffff | 0x0100);
-            self.memory.note_lease(&HardwareAddress::from_duid(&duid(described)), lease, self.now);
+            self.observations.note_lease(&HardwareAddress::from_duid(&duid(simulated)), lease, self.now);
         }
         if self.proxy_only {
-            self.explanations.iter_mut().for_each(|told| told.follows = true);
+            self.explanations.iter_mut().for_each(|explanation| explanation.follows = true);
         }
         let redirected = response_of(&first.verdict).is_some_and(|response| response.shape == ShapeName::Redirect);
         let last = if redirected || port.is_some() || self.proxy_only {
-            self.deliver(&self.packet_from6(described, Port::BootServer, MessageType::Request))
+            self.deliver(&self.packet_from6(simulated, Port::BootServer, MessageType::Request))
         } else {
             first
         };
         if leads_to_ipxe(&last, &self.site.plan) {
-            let knows_its_place = self.explain_autoexec(described, &last);
-            if stateless && !knows_its_place {
-                let kind = ClientKind { arch: described.kind.arch.base(), ipxe: true };
-                self.simulate_stateless_ipxe(&SimulatedClient { kind, vendor_class: None, user_class: None, ..described.clone() }, true);
+            let finds_script = self.explain_autoexec(simulated, &last);
+            if stateless && !finds_script {
+                let kind = ClientKind { arch: simulated.kind.arch.base(), ipxe: true };
+                self.simulate_stateless_ipxe(&SimulatedClient { kind, vendor_class: None, user_class: None, ..simulated.clone() }, true);
             }
         }
     }
 
-    /// An iPXE in a network that leases nothing, which takes the first REPLY.
-    fn simulate_stateless_ipxe(&mut self, described: &SimulatedClient, follows: bool) {
-        let visit = SimulatedPacket { follows, ..self.packet_from6(described, Port::Dhcp, MessageType::InformationRequest) };
-        let asked = self.deliver(&visit);
-        if let Some(response) = response_of(&asked.verdict) {
-            self.explain_script(described, response, self.client_address6(described), described.features(), None);
+    /// An iPXE in a network with stateless DHCPv6: it accepts the first REPLY.
+    fn simulate_stateless_ipxe(&mut self, simulated: &SimulatedClient, follows: bool) {
+        let packet = SimulatedPacket { follows, ..self.packet_from6(simulated, Port::Dhcp, MessageType::InformationRequest) };
+        let answer = self.deliver(&packet);
+        if let Some(response) = response_of(&answer.verdict) {
+            self.explain_script(simulated, response, self.client_address6(simulated), simulated.features(), None);
         }
     }
 
-    /// The machine's own address in its network.
-    fn client_address6(&self, described: &SimulatedClient) -> IpAddr {
-        let network = match described.relay {
+    /// The client's address in its network.
+    fn client_address6(&self, simulated: &SimulatedClient) -> IpAddr {
+        let network = match simulated.relay {
             Some(IpAddr::V6(relay)) => relay,
             _ => self.links[0].address6().unwrap_or(Ipv6Addr::UNSPECIFIED),
         };
-        address_behind_relay(described, network)
+        address_behind_relay(simulated, network)
     }
 
-    fn packet_from6(&self, described: &SimulatedClient, port: Port, kind: MessageType) -> SimulatedPacket {
+    /// The client's DHCPv6 message to this port.
+    fn packet_from6(&self, simulated: &SimulatedClient, port: Port, kind: MessageType) -> SimulatedPacket {
         let link = &self.links[0];
-        let octets = packet(described, kind, &self.site.plan.dhcp6.duid);
-        let here = IpAddr::from(link.address6().unwrap_or(Ipv6Addr::UNSPECIFIED));
-        let (octets, from, to) = match (described.relay, port) {
+        let octets = packet(simulated, kind, &self.site.plan.dhcp6.duid);
+        let server = IpAddr::from(link.address6().unwrap_or(Ipv6Addr::UNSPECIFIED));
+        let (octets, from, to) = match (simulated.relay, port) {
             (Some(IpAddr::V6(relay)), Port::Dhcp) => {
-                (relayed(described, relay, &octets), SocketAddr::new(relay.into(), port.number6()), here)
+                (relayed(simulated, relay, &octets), SocketAddr::new(relay.into(), port.number6()), server)
             }
-            (Some(IpAddr::V6(relay)), _) => (octets, SocketAddr::new(address_behind_relay(described, relay), port.number6()), here),
-            _ => (octets, sender(described, port, link.index), ALL_SERVERS_AND_RELAYS.into()),
+            (Some(IpAddr::V6(relay)), _) => (octets, SocketAddr::new(address_behind_relay(simulated, relay), port.number6()), server),
+            _ => (octets, sender(simulated, port, link.index), ALL_SERVERS_AND_RELAYS.into()),
         };
         SimulatedPacket { octets, port, from, to, follows: false }
     }
 
-    /// What it finds there, and whether it looks. Over IPv6 nobody else tells it a script, but for a DHCPv6 server.
-    fn explain_autoexec(&mut self, described: &SimulatedClient, given: &Answer) -> bool {
-        let Verdict::Respond(response) = &given.verdict else { return false };
+    /// Explains the autoexec.ipxe next to the loader. Returns whether iPXE finds it there. Over IPv6, only a DHCPv6
+    /// server could name another script.
+    fn explain_autoexec(&mut self, simulated: &SimulatedClient, answer: &Answer) -> bool {
+        let Verdict::Respond(response) = &answer.verdict else { return false };
         let Some((directory, _)) = response.boot.file.rsplit_once('/') else { return false };
         let Some((door, name)) = door_and_path(directory, self.site.plan.http) else { return false };
-        let client = SocketAddr::new(self.client_address6(described), 49152);
+        let client = SocketAddr::new(self.client_address6(simulated), 49152);
         let with_script = name.contains(IPXE_WRAPPER_PREFIX);
         let name = format!("{}autoexec.ipxe", name.replacen(IPXE_WRAPPER_PREFIX, "", 1));
-        let told =
-            script::explain_request(self.site, &self.memory, door, &name, response.boot.server, client, &self.links[0].name);
+        let parts = script::explain_request(
+            self.site,
+            &self.observations,
+            door,
+            &name,
+            response.boot.server,
+            client,
+            &self.links[0].name,
+        );
         let title = match door {
-            Protocol::Http(_) => "then, if that was an iPXE of 2021 or later: looks beside itself",
-            Protocol::Tftp if with_script => "then: is started with what lies beside it",
-            // It takes the place that it came from out of its device path, which has none for PXE.
+            Protocol::Http(_) => "then, if the loader is iPXE from 2021 or later: fetches the script next to the loader",
+            Protocol::Tftp if with_script => "then: starts with the script next to the loader",
+            // iPXE reads the location of the loader from its device path, which has none for PXE.
             Protocol::Tftp => {
-                "then, if that was an iPXE: asks over DHCPv4, for its DHCPv6 server names no script; beside it lies"
+                "then, if the loader is iPXE: uses DHCPv4, as its DHCPv6 server names no script; next to the loader is"
             }
         };
-        let tree = Node::new(title, &name).with_children(told);
+        let tree = Node::new(title, &name).with_children(parts);
         self.explanations.push(Explanation { tree, answered: true, replies: Vec::new(), label: "script", follows: true });
         with_script || door != Protocol::Tftp
     }
 }
 
-/// Of the URL of a directory.
+/// The protocol and the path of a directory's URL.
 fn door_and_path(directory: &str, http: Option<u16>) -> Option<(Protocol, String)> {
     let (scheme, rest) = directory.split_once("://")?;
     let door = if scheme == "tftp" { Protocol::Tftp } else { Protocol::Http(http?) };

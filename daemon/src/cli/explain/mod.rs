@@ -1,4 +1,4 @@
-//! `explain`: what a machine would get and why, by the very calls that serve. Nothing is sent.
+//! `explain`: simulates a boot with the code that answers packets, and explains each decision. Nothing is sent.
 
 mod reasons;
 mod ipv6;
@@ -35,18 +35,18 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::process::ExitCode;
 
-/// Prints one section for each visit of the machine.
+/// Prints a section for each packet of the client.
 pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
-    let setting = context::load(flags)?;
-    let mut memory = setting.observations();
-    let marks = BootOnceRecords::load(&setting, &mut memory);
+    let context = context::load(flags)?;
+    let mut observations = context.observations();
+    let records = BootOnceRecords::load(&context, &mut observations);
     let has_family = |link: &Link| if args.ipv6 { !link.ipv6.is_empty() } else { !link.ipv4.is_empty() };
-    if let Some(why) = family_mismatch(args) {
-        return Err(ConfigError(vec![Diagnostic::error(why)]));
+    if let Some(message) = family_mismatch(args) {
+        return Err(ConfigError(vec![Diagnostic::error(message)]));
     }
-    let mut links: Vec<Link> = setting.links.into_iter().filter(has_family).collect();
-    let is_local = |link: &Link| link.address6().is_none_or(|address| address.is_unicast_link_local());
-    links.sort_by_key(|link| args.ipv6 && is_local(link));
+    let mut links: Vec<Link> = context.links.into_iter().filter(has_family).collect();
+    let is_link_local = |link: &Link| link.address6().is_none_or(|address| address.is_unicast_link_local());
+    links.sort_by_key(|link| args.ipv6 && is_link_local(link));
     let links = match (args.server, links) {
         (None, links) if !links.is_empty() => links,
         (server, _) => {
@@ -54,88 +54,95 @@ pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
             context::example_links(name, server.map(|server| server.0))
         }
     };
-    let mut journey = BootSimulation {
-        site: &setting.site,
+    let mut simulation = BootSimulation {
+        site: &context.site,
         links: &links,
-        proxy_only: setting.loaded.settings.proxy_only,
-        memory,
-        records_are_readable: marks.are_readable,
+        proxy_only: context.loaded.settings.proxy_only,
+        observations,
+        records_are_readable: records.are_readable,
         now: 0,
         explanations: Vec::new(),
     };
     match &args.packet {
-        Some(packet) => journey.explain_packet(&SimulatedPacket::from_octets(packet_octets(packet)?, args, &links)),
-        None => journey.simulate_boot(args)?,
+        Some(packet) => simulation.explain_packet(&SimulatedPacket::from_octets(packet_octets(packet)?, args, &links)),
+        None => simulation.simulate_boot(args)?,
     }
-    let told = journey.explanations;
+    let explanations = simulation.explanations;
     if args.json {
-        let all: Vec<Value> = told.iter().map(Explanation::json).collect();
+        let all: Vec<Value> = explanations.iter().map(Explanation::json).collect();
         anstream::println!("{:#}", Value::Array(all));
     } else {
-        told.iter().for_each(|told| anstream::print!("{}", told.tree));
+        explanations.iter().for_each(|explanation| anstream::print!("{}", explanation.tree));
     }
-    let answered = told.iter().filter(|told| !told.follows).all(|told| told.answered);
+    let answered =
+        explanations.iter().filter(|explanation| !explanation.follows).all(|explanation| explanation.answered);
     Ok(if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The packet of the command line, from its argument or from standard input.
 fn packet_octets(packet: &PacketHex) -> Result<Vec<u8>, ConfigError> {
-    let wrong = |message: String| ConfigError(vec![Diagnostic::error(message)]);
+    let config_error = |message: String| ConfigError(vec![Diagnostic::error(message)]);
     match packet {
         PacketHex::Octets(octets) => Ok(octets.clone()),
         PacketHex::Stdin => {
-            let text =
-                std::io::read_to_string(std::io::stdin()).map_err(|error| wrong(format!("standard input: {error}")))?;
-            PacketHex::parse_octets(&text).map_err(|why| wrong(format!("standard input is no packet in hex: {why}")))
+            let text = std::io::read_to_string(std::io::stdin())
+                .map_err(|error| config_error(format!("cannot read standard input: {error}")))?;
+            PacketHex::parse_octets(&text)
+                .map_err(|why| config_error(format!("standard input is not a packet in hex: {why}")))
         }
     }
 }
 
-/// A packet and how it arrives.
+/// A packet of the client, and how it arrives.
 #[derive(Debug)]
 struct SimulatedPacket {
     octets: Vec<u8>,
     port: Port,
     from: SocketAddr,
     to: IpAddr,
-    /// The loader that the machine was given is taken for an iPXE, and asks.
+    /// Sent by the loader that the machine received, on the assumption that it is iPXE.
     follows: bool,
 }
 
-/// A reply, and where it would go.
-type Sent = (Vec<u8>, SocketAddr);
+/// A reply, and its destination.
+type SentReply = (Vec<u8>, SocketAddr);
 
-/// What came of it.
+/// The explanation of one packet or file.
 struct Explanation {
+    /// The decision and the replies, as text.
     tree: Node,
     answered: bool,
-    /// In hex.
+    /// The replies in hex.
     replies: Vec<String>,
+    /// The verdict in one word, for JSON.
     label: &'static str,
+    /// See [`Visit::follows`].
     follows: bool,
 }
 
-/// A machine on its way, from visit to visit: what it did before bears on what it is given.
+/// A simulated boot. Earlier packets influence later replies through the observations.
 struct BootSimulation<'a> {
     site: &'a Site,
     links: &'a [Link],
-    /// Nothing hears port 67, or 547.
+    /// The server does not listen on port 67 or 547.
     proxy_only: bool,
-    memory: Observations,
-    /// Whether it has the marks of used-up boots.
+    observations: Observations,
+    /// Whether the records of completed boot-onces can be read.
     records_are_readable: bool,
+    /// The simulated time in milliseconds.
     now: u64,
     explanations: Vec<Explanation>,
 }
 
 impl BootSimulation<'_> {
-    /// A packet as it stands; where an iPXE has sent it, that fetches its script.
+    /// Explains a given packet, and the script if an iPXE sent the packet.
     fn explain_packet(&mut self, visit: &SimulatedPacket) {
         let answer = self.deliver(visit);
         let (Some(client), Some(response)) = (&answer.client, response_of(&answer.verdict)) else { return };
         let (Stage::Ipxe(features), [Some(mac), ..]) = (client.stage, client.identifiers.macs) else { return };
         let address = self.links[0].ipv4.first().map_or(Ipv4Addr::UNSPECIFIED, |network| neighbour(*network));
         let own = client.address.unwrap_or(if visit.from.is_ipv6() { visit.from.ip() } else { address.into() });
-        let described = SimulatedClient {
+        let simulated = SimulatedClient {
             kind: ClientKind { arch: client.arch, ipxe: true },
             mac,
             uuid: client.identifiers.uuids[0],
@@ -147,124 +154,127 @@ impl BootSimulation<'_> {
             interface_id: None,
             address,
         };
-        self.explain_script(&described, response, own, features, None);
+        self.explain_script(&simulated, response, own, features, None);
     }
 
-    /// A described machine asks on 67; where that sends it on to 4011, it asks there too; then the iPXE that it was
-    /// given asks, and fetches its script.
+    /// Simulates a boot: a request to port 67; one to port 4011 if the reply redirects there; then a request of the
+    /// iPXE that the machine received, and the script of that iPXE.
     fn simulate_boot(&mut self, args: &Explain) -> Result<(), ConfigError> {
         let Some(kind) = args.client else { return Ok(()) };
         let network = self.links[0].ipv4.first().copied();
-        let described = describe(args, kind, self.site, network)?;
+        let simulated = describe(args, kind, self.site, network)?;
         if args.ipv6 {
-            self.simulate_boot6(&described, args.port());
+            self.simulate_boot6(&simulated, args.port());
             return Ok(());
         }
         let item = args.item;
         if args.port() == Some(Port::BootServer) {
-            if described.relay.is_some() {
-                self.answer(&self.packet_from(&described, Port::Dhcp, None, false));
+            if simulated.relay.is_some() {
+                self.answer(&self.packet_from(&simulated, Port::Dhcp, None, false));
             }
-            drop(self.deliver(&self.packet_from(&described, Port::BootServer, item, false)));
+            drop(self.deliver(&self.packet_from(&simulated, Port::BootServer, item, false)));
             return Ok(());
         }
-        let first = self.deliver(&self.packet_from(&described, Port::Dhcp, None, false));
+        let first = self.deliver(&self.packet_from(&simulated, Port::Dhcp, None, false));
         if args.port() == Some(Port::Dhcp) {
             return Ok(());
         }
-        let comes_unasked = self.proxy_only && kind.arch.transport() != Some(Transport::Http);
-        if comes_unasked {
-            self.explanations.iter_mut().for_each(|told| told.follows = true);
+        let contacts_4011_first = self.proxy_only && kind.arch.transport() != Some(Transport::Http);
+        if contacts_4011_first {
+            self.explanations.iter_mut().for_each(|explanation| explanation.follows = true);
         }
-        let goes_on = match &first.verdict {
-            _ if comes_unasked => Some(item),
+        let next_item = match &first.verdict {
+            _ if contacts_4011_first => Some(item),
             Verdict::Respond(Response { shape: ShapeName::Redirect, .. }) => Some(None),
             Verdict::Respond(Response { shape: ShapeName::Menu, .. }) if item.is_some() => Some(item),
             _ => None,
         };
-        let last = match goes_on {
-            Some(item) => self.deliver(&self.packet_from(&described, Port::BootServer, item, false)),
+        let last = match next_item {
+            Some(item) => self.deliver(&self.packet_from(&simulated, Port::BootServer, item, false)),
             None => first,
         };
-        // An iPXE that a rule takes for firmware is given one more.
+        // An iPXE that a rule treats as firmware receives another iPXE.
         if leads_to_ipxe(&last, &self.site.plan) {
             let kind = ClientKind { arch: kind.arch.base(), ipxe: true };
-            self.note_loader_fetched(&described, &last);
+            self.note_loader_fetched(&simulated, &last);
             self.now += 10_000;
-            let described = SimulatedClient { kind, vendor_class: None, user_class: None, ..described };
+            let simulated = SimulatedClient { kind, vendor_class: None, user_class: None, ..simulated };
             let port = if self.proxy_only { Port::BootServer } else { Port::Dhcp };
-            let asked = self.deliver(&self.packet_from(&described, port, None, true));
-            if let Some(response) = response_of(&asked.verdict) {
-                self.explain_script(&described, response, described.address.into(), described.features(), item);
+            let answer = self.deliver(&self.packet_from(&simulated, port, None, true));
+            if let Some(response) = response_of(&answer.verdict) {
+                self.explain_script(&simulated, response, simulated.address.into(), simulated.features(), item);
             }
         } else if let Some(response) = kind.ipxe.then_some(&last.verdict).and_then(response_of) {
-            self.explain_script(&described, response, described.address.into(), described.features(), item);
+            self.explain_script(&simulated, response, simulated.address.into(), simulated.features(), item);
         }
         Ok(())
     }
 
-    fn packet_from(&self, described: &SimulatedClient, port: Port, item: Option<u16>, follows: bool) -> SimulatedPacket {
-        let here = self.links[0].ipv4[0].address;
-        let (from, to) = match (port, described.relay) {
-            (Port::BootServer, _) => (described.source_address(), here),
-            (Port::Dhcp, Some(IpAddr::V4(relay))) => (SocketAddrV4::new(relay, 67), here),
+    /// The client's DHCPv4 request to this port.
+    fn packet_from(&self, simulated: &SimulatedClient, port: Port, item: Option<u16>, follows: bool) -> SimulatedPacket {
+        let server = self.links[0].ipv4[0].address;
+        let (from, to) = match (port, simulated.relay) {
+            (Port::BootServer, _) => (simulated.source_address(), server),
+            (Port::Dhcp, Some(IpAddr::V4(relay))) => (SocketAddrV4::new(relay, 67), server),
             (Port::Dhcp, _) => (SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68), Ipv4Addr::BROADCAST),
         };
-        SimulatedPacket { octets: described.packet(port, item), port, from: from.into(), to: to.into(), follows }
+        SimulatedPacket { octets: simulated.packet(port, item), port, from: from.into(), to: to.into(), follows }
     }
 
-    /// It fetches the loader that it was given: by that, one whom a rule takes for firmware is known again.
-    fn note_loader_fetched(&mut self, described: &SimulatedClient, given: &Answer) {
-        let (Some(client), Some(response)) = (&given.client, response_of(&given.verdict)) else { return };
+    /// Notes that the machine fetched its loader. This marks an iPXE that a rule treats as firmware.
+    fn note_loader_fetched(&mut self, simulated: &SimulatedClient, answer: &Answer) {
+        let (Some(client), Some(response)) = (&answer.client, response_of(&answer.verdict)) else { return };
         let firmware = FirmwareInfo { arch: Some(client.arch), features: None };
         let holder = AddressOwner { hardware: client.hardware, machine: client.machine_id, firmware };
-        self.memory.note_address(described.address, holder, self.now);
-        self.memory.note_loader(described.address.into(), &response.boot.file, self.now);
+        self.observations.note_address(simulated.address, holder, self.now);
+        self.observations.note_loader(simulated.address.into(), &response.boot.file, self.now);
     }
 
-    /// What the script says is not of a packet, and answers nobody.
+    /// Explains the script that iPXE fetches.
     fn explain_script(
         &mut self,
-        described: &SimulatedClient,
+        simulated: &SimulatedClient,
         response: &Response,
         address: IpAddr,
         features: Option<Features>,
         item: Option<u16>,
     ) {
-        // Its DHCP request has said so by now.
-        let hardware = HardwareAddress::from_mac(described.mac);
-        let firmware = FirmwareInfo { arch: Some(described.kind.arch), features };
-        self.memory.note_address(address, AddressOwner { hardware, machine: None, firmware }, self.now);
-        let tree = script::explain_script(self.site, &self.memory, described, response, (address, &self.links[0].name), item);
-        let told = |tree| Explanation { tree, answered: true, replies: Vec::new(), label: "script", follows: true };
-        self.explanations.extend(tree.map(told));
+        // The server knows these from the DHCP request of this iPXE.
+        let hardware = HardwareAddress::from_mac(simulated.mac);
+        let firmware = FirmwareInfo { arch: Some(simulated.kind.arch), features };
+        self.observations.note_address(address, AddressOwner { hardware, machine: None, firmware }, self.now);
+        let tree = script::explain_script(self.site, &self.observations, simulated, response, (address, &self.links[0].name), item);
+        let explanation = |tree| Explanation { tree, answered: true, replies: Vec::new(), label: "script", follows: true };
+        self.explanations.extend(tree.map(explanation));
     }
 
-    fn deliver(&mut self, visit: &SimulatedPacket) -> Answer {
-        if self.proxy_only && visit.port == Port::Dhcp {
-            self.explanations.push(unheard(visit));
-            let kind = DhcpPacket::parse(&visit.octets, visit.from.is_ipv6()).ok().and_then(|packet| packet.message_type());
-            let reason = kind.map_or(IgnoreReason::Reply, |kind| IgnoreReason::Message(visit.port, kind));
+    /// Delivers a packet to the server, and adds its explanation.
+    fn deliver(&mut self, packet: &SimulatedPacket) -> Answer {
+        if self.proxy_only && packet.port == Port::Dhcp {
+            self.explanations.push(not_received(packet));
+            let kind = DhcpPacket::parse(&packet.octets, packet.from.is_ipv6()).ok().and_then(|packet| packet.message_type());
+            let reason = kind.map_or(IgnoreReason::Reply, |kind| IgnoreReason::Message(packet.port, kind));
             return Answer { client: None, decision: None, verdict: Verdict::Silent(Silence::Ignored(reason)) };
         }
-        let (answer, replies, near) = self.answer(visit);
-        let told = tell(visit, self.site, self.links, &answer, &replies, near);
-        self.explanations.push(told);
+        let (answer, replies, reasons) = self.answer(packet);
+        let explanation = explain_answer(packet, self.site, self.links, &answer, &replies, reasons);
+        self.explanations.push(explanation);
         answer
     }
 
-    fn answer(&mut self, visit: &SimulatedPacket) -> (Answer, Vec<Sent>, Vec<Node>) {
+    /// The server's answer to a packet, with its replies and the reasons for the decision.
+    fn answer(&mut self, packet: &SimulatedPacket) -> (Answer, Vec<SentReply>, Vec<Node>) {
         let plan = &self.site.plan;
         self.now += 1000;
-        let SimulatedPacket { octets, port, from, to, .. } = visit;
+        let SimulatedPacket { octets, port, from, to, .. } = packet;
         let (links, now) = (self.links, self.now);
         let arrival =
             Arrival { datagram: octets, port: *port, from: *from, to: *to, links, link: 0, via_other_link: false, now };
         let mut replies = Replies::default();
-        let answer = answer(plan, &mut self.memory, &arrival, &mut replies);
-        let near = reasons::explain_decision(plan, &arrival, &answer, self.records_are_readable);
+        let answer = answer(plan, &mut self.observations, &arrival, &mut replies);
+        let reasons = reasons::explain_decision(plan, &arrival, &answer, self.records_are_readable);
         let replies = replies.iter().map(|(octets, to)| (octets.to_vec(), to.to)).collect();
-        (answer, replies, near)
+        (answer, replies, reasons)
     }
 }
 
@@ -275,19 +285,20 @@ fn response_of(verdict: &Verdict) -> Option<&Response> {
     }
 }
 
-/// Whether what the machine was given may be an iPXE, which asks again. Loaders of a profile are what they are.
+/// Whether the machine received a loader that may be iPXE, and that would then send a request: one of the site's
+/// loaders, not a profile's.
 fn leads_to_ipxe(answer: &Answer, plan: &Plan) -> bool {
     let Some(response) = response_of(&answer.verdict) else { return false };
     let boots = answer.decision.as_ref().map_or(&BootTarget::BootDir, |decision| decision.boots(plan));
     let program = matches!(response.boot.source, BootSource::Loader(_) | BootSource::DefaultLoader);
-    let taken = matches!(response.boot.method, BootMethod::File | BootMethod::Item(_));
+    let is_fetched = matches!(response.boot.method, BootMethod::File | BootMethod::Item(_));
     let is_firmware = answer.client.as_ref().is_some_and(|client| !matches!(client.stage, Stage::Ipxe(_)));
-    // An iPXE of ours takes a firmware to a loader that it cannot fetch by itself.
-    let on_the_way = || plan.loaders.values().any(|site| site.is_ipxe() && response.boot.file.ends_with(&site.name));
-    program && taken && is_firmware && (*boots != BootTarget::Loader || has_url(plan, answer) && on_the_way())
+    // The site's iPXE takes firmware to a loader whose URL the firmware cannot fetch.
+    let is_site_ipxe = || plan.loaders.values().any(|site| site.is_ipxe() && response.boot.file.ends_with(&site.name));
+    program && is_fetched && is_firmware && (*boots != BootTarget::Loader || has_url(plan, answer) && is_site_ipxe())
 }
 
-/// Whether the profile names a URL as the loader of this machine.
+/// Whether the profile's loader for this machine is a URL.
 fn has_url(plan: &Plan, answer: &Answer) -> bool {
     let profile = answer.decision.as_ref().and_then(|decision| plan.profile(decision.profile));
     let arch = answer.client.as_ref().map(|client| client.arch.base());
@@ -296,7 +307,7 @@ fn has_url(plan: &Plan, answer: &Answer) -> bool {
     loader.is_some_and(|loader| loader.remote_location().is_some())
 }
 
-/// The machine of the command line: by its flags, or by its entry.
+/// The client that the flags describe, or the entry of `--machine`.
 fn describe(
     args: &Explain,
     kind: ClientKind,
@@ -308,12 +319,12 @@ fn describe(
         Some(IpAddr::V4(relay)) => Some(Network4 { address: relay, prefix: 24 }),
         _ => network,
     };
-    // Over IPv6 it has none of these.
+    // On an IPv6-only link it has no IPv4 address.
     let address = network.map_or(Ipv4Addr::UNSPECIFIED, neighbour);
-    let of_entry = entry.and_then(|entry| entry.macs.first().copied());
+    let mac_of_entry = entry.and_then(|entry| entry.macs.first().copied());
     Ok(SimulatedClient {
         kind,
-        mac: args.mac.map(|mac| mac.0).or(of_entry).unwrap_or(EXAMPLE_MAC.0),
+        mac: args.mac.map(|mac| mac.0).or(mac_of_entry).unwrap_or(EXAMPLE_MAC.0),
         uuid: args.uuid.map(|uuid| uuid.0).or(entry.and_then(|entry| entry.uuid)),
         serial: args.serial.clone().or(entry.and_then(|entry| entry.serial.map(str::to_owned))),
         vendor_class: args.vendor_class.clone(),
@@ -326,12 +337,14 @@ fn describe(
 }
 
 fn find_machine<'a>(name: &str, plan: &'a Plan) -> Result<Machine<'a>, ConfigError> {
-    let wrong = || ConfigError(vec![Diagnostic::error(format!("no machine of the configuration is called {name}"))]);
-    plan.machines.get_by_name(name).ok_or_else(wrong)
+    let unknown = || {
+        ConfigError(vec![Diagnostic::error(format!("unknown machine `{name}`: the configuration has no such entry"))])
+    };
+    plan.machines.get_by_name(name).ok_or_else(unknown)
 }
 
 impl SimulatedPacket {
-    /// A packet arrives as its header says, unless the command line knows better.
+    /// A given packet, which arrives as its header shows unless flags override that.
     fn from_octets(octets: Vec<u8>, args: &Explain, links: &[Link]) -> SimulatedPacket {
         if args.ipv6 {
             return SimulatedPacket::from_octets6(octets, args, &links[0]);
@@ -342,16 +355,17 @@ impl SimulatedPacket {
         };
         let (giaddr, ciaddr) = (address(|header| header.giaddr), address(|header| header.ciaddr));
         let port = args.port().unwrap_or(Port::Dhcp);
-        let here = links[0].ipv4[0].address;
+        let server = links[0].ipv4[0].address;
         let (from, to) = match (port, giaddr) {
-            (Port::Dhcp, Some(relay)) => (SocketAddrV4::new(relay, 67), here),
+            (Port::Dhcp, Some(relay)) => (SocketAddrV4::new(relay, 67), server),
             (Port::Dhcp, None) => (SocketAddrV4::new(ciaddr.unwrap_or(Ipv4Addr::UNSPECIFIED), 68), Ipv4Addr::BROADCAST),
-            (Port::BootServer, _) => (SocketAddrV4::new(ciaddr.unwrap_or(neighbour(links[0].ipv4[0])), 4011), here),
+            (Port::BootServer, _) => (SocketAddrV4::new(ciaddr.unwrap_or(neighbour(links[0].ipv4[0])), 4011), server),
         };
         SimulatedPacket { octets, port, from: args.from.unwrap_or(from.into()), to: to.into(), follows: false }
     }
 
-    /// A client writes to the group from its link-local address, which the packet does not hold; a relay to us.
+    /// A given DHCPv6 message. A client sends to the multicast group from its link-local address, which the message
+    /// does not contain; a relay sends to the server.
     fn from_octets6(octets: Vec<u8>, args: &Explain, link: &Link) -> SimulatedPacket {
         let port = args.port().unwrap_or(Port::Dhcp);
         let hop = dhcp6::Packet::parse(&octets).ok().and_then(|packet| packet.hops.first().map(|hop| hop.link_address));
@@ -368,64 +382,75 @@ impl SimulatedPacket {
     }
 }
 
-/// What of the command line belongs to the family that is not asked about.
+/// The error for a flag of the other address family.
 fn family_mismatch(args: &Explain) -> Option<&'static str> {
     let is_ipv6 = |address: IpAddr| address.is_ipv6();
     let other = |address: Option<IpAddr>| address.is_some_and(|address| is_ipv6(address) != args.ipv6);
     match args.port.as_deref() {
         _ if args.ipv6 && args.client.is_some_and(|client| client.arch == Arch::BIOS && !client.ipxe) => {
-            Some("no BIOS boots over IPv6: ipxe-bios may be what is meant")
+            Some("BIOS cannot boot over IPv6; did you mean `ipxe-bios`?")
         }
-        Some("547") if !args.ipv6 => Some("port 547 is DHCPv6's: add --ipv6"),
-        Some("67") if args.ipv6 => Some("port 67 is not heard over IPv6: 547 is"),
-        _ if other(args.relay) && args.ipv6 => Some("--relay is an IPv6 address with --ipv6"),
+        Some("547") if !args.ipv6 => Some("port 547 is for DHCPv6: add --ipv6"),
+        Some("67") if args.ipv6 => Some("port 67 is for DHCPv4: with --ipv6 use 547"),
+        _ if other(args.relay) && args.ipv6 => Some("with --ipv6, --relay must be an IPv6 address"),
         _ if other(args.relay) => Some("--relay is an IPv6 address: add --ipv6"),
         _ if other(args.server.map(|server| server.address())) => {
-            Some("--server is of the other family; --ipv6 chooses")
+            Some("--server is an address of the other family: add or remove --ipv6")
         }
-        _ if other(args.from.map(|from| from.ip())) => Some("--from is of the other family; --ipv6 chooses"),
+        _ if other(args.from.map(|from| from.ip())) => {
+            Some("--from is an address of the other family: add or remove --ipv6")
+        }
         _ => None,
     }
 }
 
-/// With `proxy-only`, what comes to the DHCP server's port.
-fn unheard(visit: &SimulatedPacket) -> Explanation {
-    let is_ipv6 = visit.from.is_ipv6();
-    let port = if is_ipv6 { visit.port.number6() } else { visit.port.number() };
-    let kind = DhcpPacket::parse(&visit.octets, is_ipv6).ok().and_then(|packet| packet.message_type());
+/// The explanation of a packet to the DHCP port, which the server does not receive with `proxy-only`.
+fn not_received(sent: &SimulatedPacket) -> Explanation {
+    let is_ipv6 = sent.from.is_ipv6();
+    let port = if is_ipv6 { sent.port.number6() } else { sent.port.number() };
+    let kind = DhcpPacket::parse(&sent.octets, is_ipv6).ok().and_then(|packet| packet.message_type());
     let title = kind.map_or_else(|| format!("packet on port {port}"), |kind| format!("{kind} on port {port}"));
-    let silence = format!("port {port} is not heard: `proxy-only` is set, so this machine gets no offer from here");
-    let then = "the machine comes to port 4011 if the DHCP server on this host sends it option 60, `PXEClient`";
+    let silence =
+        format!("`proxy-only` is set: the server does not listen on port {port}, and sends this machine no offer");
+    let next = "the machine contacts port 4011 if the DHCP server on this host sends option 60, `PXEClient`";
     let mut parts = vec![Node::new("silence", silence)];
-    parts.extend((!is_ipv6).then(|| Node::new("then", then)));
+    parts.extend((!is_ipv6).then(|| Node::new("next", next)));
     let tree = Node::new(title, "").with_children(parts);
-    Explanation { tree, answered: false, replies: Vec::new(), label: "unheard", follows: visit.follows }
+    Explanation { tree, answered: false, replies: Vec::new(), label: "unheard", follows: sent.follows }
 }
 
-fn tell(visit: &SimulatedPacket, site: &Site, links: &[Link], answer: &Answer, replies: &[Sent], grounds: Vec<Node>) -> Explanation {
+/// The explanation of a packet and the answer to it.
+fn explain_answer(
+    packet: &SimulatedPacket,
+    site: &Site,
+    links: &[Link],
+    answer: &Answer,
+    replies: &[SentReply],
+    reasons: Vec<Node>,
+) -> Explanation {
     let plan = &site.plan;
-    let heard = Node::new("packet", format!("{} octets", visit.octets.len())).with_children([
-        Node::new("from", visit.from),
+    let received = Node::new("packet", format!("{} octets", packet.octets.len())).with_children([
+        Node::new("from", packet.from),
         Node::new(
             "to",
             format!(
                 "{} port {}",
-                visit.to,
-                if visit.from.is_ipv6() { visit.port.number6() } else { visit.port.number() }
+                packet.to,
+                if packet.from.is_ipv6() { packet.port.number6() } else { packet.port.number() }
             ),
         ),
-        Node::new("on", &links[0].name),
+        Node::new("interface", &links[0].name),
     ]);
-    let then = if visit.follows { "then, if that was an iPXE: " } else { "" };
-    let is_ipv6 = visit.from.is_ipv6();
-    let port = if is_ipv6 { visit.port.number6() } else { visit.port.number() };
-    let title = match DhcpPacket::parse(&visit.octets, is_ipv6).ok().and_then(|packet| packet.message_type()) {
-        Some(kind) => format!("{then}{kind} on port {port}"),
+    let prefix = if packet.follows { "then, if the loader is iPXE: " } else { "" };
+    let is_ipv6 = packet.from.is_ipv6();
+    let port = if is_ipv6 { packet.port.number6() } else { packet.port.number() };
+    let title = match DhcpPacket::parse(&packet.octets, is_ipv6).ok().and_then(|packet| packet.message_type()) {
+        Some(kind) => format!("{prefix}{kind} on port {port}"),
         None => format!("packet on port {port}"),
     };
-    let mut parts = vec![heard];
+    let mut parts = vec![received];
     parts.extend(answer.client.as_ref().map(steps::explain_client));
-    parts.extend(grounds);
+    parts.extend(reasons);
     let (answered, label) = match &answer.verdict {
         Verdict::Respond(response) => {
             parts.extend(steps::explain_response(response, plan));
@@ -433,36 +458,36 @@ fn tell(visit: &SimulatedPacket, site: &Site, links: &[Link], answer: &Answer, r
         }
         Verdict::Silent(silence) => {
             let counted = Node::new("counted as", silence.label());
-            let cure = match silence {
+            let fix = match silence {
                 Silence::NoBoot(NoBoot::NoLoader(arch)) => {
                     let profile = answer.decision.as_ref().and_then(|decision| decision.profile);
-                    Some(Node::new("cure", site.no_loader_reason(*arch, profile)))
+                    Some(Node::new("fix", site.no_loader_reason(*arch, profile)))
                 }
                 Silence::Ignored(IgnoreReason::NoVendorClass6(_)) => {
-                    Some(Node::new("cure", "have the DHCPv6 server name its file: a tftp:// URL in option 59"))
+                    Some(Node::new("fix", "configure the DHCPv6 server to send a tftp:// URL in option 59"))
                 }
                 Silence::NoBoot(NoBoot::NoScript) => Some(Node::new(
-                    "cure",
-                    "switch one of them on: `enabled = true` in [http] or [tftp], and neither --no-http nor --no-tftp",
+                    "fix",
+                    "enable one of them: `enabled = true` under [http] or [tftp], without --no-http and --no-tftp",
                 )),
-                Silence::NoBoot(NoBoot::LoaderUrl(arch)) => Some(Node::new("cure", site.ipxe_hint(*arch))),
+                Silence::NoBoot(NoBoot::LoaderUrl(arch)) => Some(Node::new("fix", site.ipxe_hint(*arch))),
                 Silence::NoBoot(NoBoot::StatefulIpxe) => Some(Node::new(
-                    "cure",
-                    "the DHCPv6 server names it in option 59, or what started iPXE has brought one along",
+                    "fix",
+                    "configure the DHCPv6 server to send the script's URL in option 59, or start iPXE with a script",
                 )),
                 _ => None,
             };
-            parts.push(Node::new("silence", silence).with_children([counted].into_iter().chain(cure)));
+            parts.push(Node::new("silence", silence).with_children([counted].into_iter().chain(fix)));
             (false, silence.label())
         }
     };
     for (number, (octets, to)) in replies.iter().enumerate() {
-        let to = if number == 0 { String::new() } else { format!("once more, to {to}") };
+        let to = if number == 0 { String::new() } else { format!("also to {to}") };
         let shown = DhcpPacket::parse(octets, is_ipv6).ok().map(|packet| dissect::packet(&packet));
         parts.extend(shown.map(|tree| Node::new("reply", to).with_children([tree])));
     }
     let replies = replies.iter().map(|(octets, _)| hex(octets)).collect();
-    Explanation { tree: Node::new(title, "").with_children(parts), answered, replies, label, follows: visit.follows }
+    Explanation { tree: Node::new(title, "").with_children(parts), answered, replies, label, follows: packet.follows }
 }
 
 impl Explanation {
@@ -483,7 +508,7 @@ fn node_json(node: &Node) -> Value {
     json!({ "name": node.name, "value": node.value, "parts": children })
 }
 
-/// Another address of the same network.
+/// Another address of the same network, for a simulated machine.
 pub fn neighbour(network: Network4) -> Ipv4Addr {
     let address = u32::from(network.address);
     let other = Ipv4Addr::from(address ^ 0b0110_0000);

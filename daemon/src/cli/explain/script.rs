@@ -1,4 +1,4 @@
-//! What an iPXE is given when it comes for its script, by the call that serves files.
+//! Explains the script that an iPXE receives, with the code that serves files.
 
 use super::SimulatedClient;
 use crate::site::Site;
@@ -14,11 +14,11 @@ use proxydhcpd_core::request::{Protocol, FileRequest};
 use proxydhcpd_core::dissect::Node;
 use std::net::{IpAddr, SocketAddr};
 
-/// `None`: it is given a script of another server, or no script.
+/// Explains the script of this response; `None` if another server has it, or there is none.
 pub fn explain_script(
     site: &Site,
-    memory: &Observations,
-    described: &SimulatedClient,
+    observations: &Observations,
+    simulated: &SimulatedClient,
     response: &Response,
     (address, interface): (IpAddr, &str),
     item: Option<u16>,
@@ -30,21 +30,20 @@ pub fn explain_script(
     };
     let entry = response.boot.file.splitn(4, '/').nth(3)?;
     let name =
-        if site.plan.menu.has_boot_script && entry == BOOT_SCRIPT { entry.to_owned() } else { in_its_name(described, entry) };
+        if site.plan.menu.has_boot_script && entry == BOOT_SCRIPT { entry.to_owned() } else { machine_name(simulated, entry) };
     let client = SocketAddr::new(address, 49152);
-    let parts = explain_request(site, memory, door, &name, response.boot.server, client, interface);
+    let parts = explain_request(site, observations, door, &name, response.boot.server, client, interface);
     let chosen = item.map(|item| Node::new("chosen", format!("item {item:#06x}")));
     Some(
-        Node::new("then it fetches its script", &response.boot.file).with_children(
-            [Node::new("which goes on to", &name)].into_iter().filter(|_| name != entry).chain(chosen).chain(parts),
-        ),
+        Node::new("then iPXE fetches its script", &response.boot.file)
+            .with_children([Node::new("chains to", &name)].into_iter().filter(|_| name != entry).chain(chosen).chain(parts)),
     )
 }
 
-/// What is sent to who asks by this name.
+/// Explains what the server sends for a request of this name.
 pub fn explain_request(
     site: &Site,
-    memory: &Observations,
+    observations: &Observations,
     door: Protocol,
     name: &str,
     server: IpAddr,
@@ -52,25 +51,25 @@ pub fn explain_request(
     interface: &str,
 ) -> Vec<Node> {
     let request = FileRequest { protocol: door, name: name.as_bytes(), server, client, interface };
-    match fetch(&site.plan, memory, &request) {
-        Ok(meant) => told(site, meant, &request),
+    match fetch(&site.plan, observations, &request) {
+        Ok(fetch) => explain_fetch(site, fetch, &request),
         Err(refusal) => vec![Node::new("refused", format!("{refusal:?}"))],
     }
 }
 
-/// The name that the entry script has the machine ask by (script::entry).
-fn in_its_name(described: &SimulatedClient, entry: &str) -> String {
-    let passed_on = ClaimedIdentity::parse(entry).map(|(caller, _)| caller.choice_path()).unwrap_or_default();
+/// The name that the entry script makes the machine request (script::entry).
+fn machine_name(simulated: &SimulatedClient, entry: &str) -> String {
+    let identity = ClaimedIdentity::parse(entry).map(|(caller, _)| caller.choice_path()).unwrap_or_default();
     let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
-    let mac = described.mac.map(|octet| format!("{octet:02x}")).join("-");
-    let uuid = described.uuid.map(|uuid| hex(&uuid)).unwrap_or_default();
-    let serial = described.serial.as_deref().map(|serial| hex(serial.as_bytes())).unwrap_or_default();
-    let (platform, arch) = build(described.kind.arch);
-    format!("{MACHINE_PREFIX}{passed_on}mac={mac}/uuid={uuid}/serial={serial}/platform={platform}/arch={arch}/menu.ipxe")
+    let mac = simulated.mac.map(|octet| format!("{octet:02x}")).join("-");
+    let uuid = simulated.uuid.map(|uuid| hex(&uuid)).unwrap_or_default();
+    let serial = simulated.serial.as_deref().map(|serial| hex(serial.as_bytes())).unwrap_or_default();
+    let (platform, arch) = platform_and_arch(simulated.kind.arch);
+    format!("{MACHINE_PREFIX}{identity}mac={mac}/uuid={uuid}/serial={serial}/platform={platform}/arch={arch}/menu.ipxe")
 }
 
-/// iPXE's settings `platform` and `buildarch` (caller.rs reads them back).
-fn build(arch: Arch) -> (&'static str, &'static str) {
+/// iPXE's settings `platform` and `buildarch` (claimed_identity.rs parses them).
+fn platform_and_arch(arch: Arch) -> (&'static str, &'static str) {
     match arch.base().info().map_or("", |row| row.id) {
         "bios" => ("pcbios", "i386"),
         "uefi-ia32" => ("efi", "i386"),
@@ -84,37 +83,37 @@ fn build(arch: Arch) -> (&'static str, &'static str) {
     }
 }
 
-fn told(site: &Site, meant: Fetch, request: &FileRequest<'_>) -> Vec<Node> {
-    match meant {
-        Fetch::Text(text) => vec![Node::new("script", "made for this machine").with_children(lines(&text))],
-        Fetch::Menu(asking) => {
-            let (text, failure) = site.menu(&asking, request);
-            let menu = Node::new("script", "made for this machine");
-            vec![menu.with_children(failure.iter().map(cannot).chain(lines(&text)))]
+fn explain_fetch(site: &Site, fetch: Fetch, request: &FileRequest<'_>) -> Vec<Node> {
+    match fetch {
+        Fetch::Text(text) => vec![Node::new("script", "generated for this machine").with_children(lines(&text))],
+        Fetch::Menu(requester) => {
+            let (text, failure) = site.menu(&requester, request);
+            let menu = Node::new("script", "generated for this machine");
+            vec![menu.with_children(failure.iter().map(failure_node).chain(lines(&text)))]
         }
-        Fetch::Linux(profile, asking) => {
+        Fetch::Linux(profile, requester) => {
             let profile = &site.plan.profiles[profile];
-            let BootTarget::Linux(written) = &profile.boots else { return Vec::new() };
-            let (linux, failed) = match site.templates.render_linux(&site.plan, profile, written, &asking, request) {
+            let BootTarget::Linux(unrendered) = &profile.boots else { return Vec::new() };
+            let (linux, failed) = match site.templates.render_linux(&site.plan, profile, unrendered, &requester, request) {
                 Ok(linux) => (linux, None),
-                Err(failure) => (written.clone(), Some(cannot(&failure))),
+                Err(failure) => (unrendered.clone(), Some(failure_node(&failure))),
             };
             let parts = [
                 Node::new("kernel", &linux.kernel),
                 Node::new("initrd", linux.initrds.join(" ")),
                 Node::new("arguments", &linux.arguments),
-                Node::new("files from", &asking.base_url),
+                Node::new("base URL", &requester.base_url),
             ];
             let started = Node::new("script", format!("starts the kernel of profile {}", profile.name));
             vec![started.with_children(failed.into_iter().chain(parts))]
         }
-        Fetch::Template(name, asking) => {
-            let profile = asking.decision.target_name(&site.plan);
+        Fetch::Template(name, requester) => {
+            let profile = requester.decision.target_name(&site.plan);
             let template = Node::new("template", format!("{name}, rendered for profile {profile}"));
-            let rendered = site.templates.render_request(&site.plan, &Fetch::Template(name, asking.clone()), request);
+            let rendered = site.templates.render_request(&site.plan, &Fetch::Template(name, requester.clone()), request);
             vec![match rendered {
                 Some(Ok(text)) => template.with_children(lines(&text)),
-                Some(Err(failure)) => template.with_children([cannot(&failure)]),
+                Some(Err(failure)) => template.with_children([failure_node(&failure)]),
                 None => template,
             }]
         }
@@ -123,10 +122,10 @@ fn told(site: &Site, meant: Fetch, request: &FileRequest<'_>) -> Vec<Node> {
         Fetch::IpxeWrapper(arch) => vec![Node::new("program", format!("starts iPXE with its script on {arch}"))],
         Fetch::LocalDisk(arch) => vec![Node::new("program", format!("starts the local disk of {arch}"))],
         Fetch::Directory { name, otherwise: Some(Fallback::Text(text)) } => {
-            let ours = Node::new("script", format!("ours, unless the boot directory has {name}"));
-            vec![ours.with_children(lines(&text))]
+            let built_in = Node::new("script", format!("built in, unless the boot directory has {name}"));
+            vec![built_in.with_children(lines(&text))]
         }
-        Fetch::Directory { name, .. } => vec![Node::new("file", format!("{name} of the boot directory, as it stands"))],
+        Fetch::Directory { name, .. } => vec![Node::new("file", format!("{name} of the boot directory, unchanged"))],
     }
 }
 
@@ -134,6 +133,6 @@ fn lines(text: &str) -> Vec<Node> {
     text.lines().map(|line| Node::new(line, "")).collect()
 }
 
-fn cannot(failure: &Failure) -> Node {
+fn failure_node(failure: &Failure) -> Node {
     Node::new("cannot be rendered", failure.diagnostic.one_line())
 }

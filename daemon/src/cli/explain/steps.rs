@@ -1,4 +1,4 @@
-//! Who it was taken for, and what it is answered.
+//! Explains how a client was recognised, and the response to it.
 
 use super::reasons::menu_lines;
 use proxydhcpd_core::answer::Response;
@@ -10,15 +10,16 @@ use proxydhcpd_core::dissect::Node;
 use proxydhcpd_core::wire::dhcp4::MessageType;
 use proxydhcpd_core::wire::{DhcpMessageType, dhcp6};
 
+/// The client as recognised, with the option that each property comes from.
 pub fn explain_client(client: &Client) -> Node {
     let arch_from = match client.arch_source {
         ArchSource::Option93(index) => format!("option 93, code {}", index + 1),
         ArchSource::Option61(index) => format!("option 61, code {}", index + 1),
         ArchSource::ClassDigits if client.is_v6() => {
-            "the digits of its class (option 61 is absent or unusable)".to_owned()
+            "the digits of its vendor class (option 61 is absent or unusable)".to_owned()
         }
         ArchSource::ClassDigits => "the digits of option 60 (option 93 is absent or unusable)".to_owned(),
-        ArchSource::Assumed => "nothing: option 93 is absent, so it counts as an old BIOS ROM".to_owned(),
+        ArchSource::Assumed => "no option: option 93 is absent, so the client is treated as an old BIOS ROM".to_owned(),
     };
     let lacks;
     let stage = match client.stage {
@@ -27,15 +28,15 @@ pub fn explain_client(client: &Client) -> Node {
         Stage::Firmware => "firmware: no iPXE in option 77, no option 175",
         Stage::Ipxe(Some(_)) => "iPXE, with a list of its features (option 175)",
         Stage::Ipxe(None) => "iPXE by its user class (option 77), without a list of features",
-        Stage::Gpxe => "gPXE (option 77), which runs no script of iPXE's and is given a loader as a firmware is",
-        Stage::ReplacedIpxe(lacked) if lacked.is_empty() => "iPXE that a rule takes for firmware (`as-firmware`)",
+        Stage::Gpxe => "gPXE (option 77), which cannot run iPXE scripts: it receives a loader, as firmware does",
+        Stage::ReplacedIpxe(lacked) if lacked.is_empty() => "iPXE that a rule treats as firmware (`as-firmware`)",
         Stage::ReplacedIpxe(lacked) => {
             lacks = format!(
-                "iPXE whose list of features (option 175) lacks {lacked}: it is given our iPXE first, and only once"
+                "iPXE without {lacked} in its list of features (option 175): it receives the site's iPXE first, once"
             );
             &lacks
         }
-        Stage::BootProgram => "a program that the firmware loaded: bare class on 4011",
+        Stage::BootProgram => "a program that the firmware loaded: plain vendor class on port 4011",
     };
     let mut parts = vec![
         Node::new("hardware address", client.hardware),
@@ -43,50 +44,52 @@ pub fn explain_client(client: &Client) -> Node {
         Node::new("stage", stage),
     ];
     parts.extend(client.machine_id.map(|machine| {
-        let none = if machine.is_unique() { "" } else { ", which many machines have: no identity" };
-        Node::new("machine identifier", format!("{machine}{none}"))
+        let note = if machine.is_unique() { "" } else { ", a placeholder that many machines have: not an identity" };
+        Node::new("UUID", format!("{machine}{note}"))
     }));
     parts.extend(client.relay.map(|relay| Node::new("relay", relay.address)));
     Node::new("client", client).with_children(parts)
 }
 
+/// The response: the boot file, the shape of the reply, and its destination.
 pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
     let Response { message_type: kind, shape, boot, destination: to } = response;
     let is_ipv6 = to.to.is_ipv6();
-    let why_shape = match shape {
-        ShapeName::Direct if !plan.boot_server => {
-            "option 43 says: load this file. (4011 is not open, so nobody is sent there)"
-        }
-        ShapeName::Direct if is_ipv6 => "a URL in the first reply, which is all that it waits for",
-        ShapeName::Direct => "option 43 says: load this file, ask nobody else",
+    let description = match shape {
+        ShapeName::Direct if !plan.boot_server => "option 43 names the file to load, because port 4011 is not open",
+        ShapeName::Direct if is_ipv6 => "a URL in the first reply, which is the only reply that it waits for",
+        ShapeName::Direct => "option 43 names the file to load, without another request",
         ShapeName::Redirect if matches!(kind, DhcpMessageType::Dhcp4(MessageType::Ack) | DhcpMessageType::Dhcp6(dhcp6::MessageType::Reply)) => {
-            "the second visit, which names the file"
+            "the reply to the second request, which names the file"
         }
-        ShapeName::Redirect if is_ipv6 && boot_is_told(to) => "a URL of ours: that is where it asks again, on port 4011",
-        ShapeName::Redirect if is_ipv6 => "no URL: it asks the group again, on port 4011",
-        ShapeName::Redirect => "no option 43: it comes to port 4011 for its file, as every UEFI since 2010 does",
-        ShapeName::Http => "a URL, and no second visit",
-        ShapeName::Menu => "option 43 holds the menu; it comes to port 4011 with what is chosen",
-        ShapeName::Item => "what was chosen from the menu, and its file",
-        ShapeName::RaspberryPi => "the text in option 43 that its boot ROM looks for; it asks for names of its own",
+        ShapeName::Redirect if is_ipv6 && is_unicast(to) => {
+            "a URL of this server, to which it sends its next request, on port 4011"
+        }
+        ShapeName::Redirect if is_ipv6 => "no URL: it sends its next request to the multicast group, on port 4011",
+        ShapeName::Redirect => "no option 43: it requests its file on port 4011, as every UEFI since 2010 does",
+        ShapeName::Http => "a URL, without a second request",
+        ShapeName::Menu => "option 43 contains the menu; it requests the chosen item on port 4011",
+        ShapeName::Item => "the chosen menu item, and its file",
+        ShapeName::RaspberryPi => "option 43 contains the text that its boot ROM looks for; it requests built-in file names",
     };
-    let mut boot_parts = vec![Node::new("from", boot.server), Node::new("why", boot.source)];
+    let mut boot_parts = vec![Node::new("server", boot.server), Node::new("why", boot.source)];
     let path = plan.loaders.values().find(|loader| loader.name == boot.file).and_then(|loader| loader.path.as_ref());
     boot_parts.extend(path.map(|path| Node::new("file", path)));
     boot_parts.extend(menu_lines(&boot.method));
     let destination = match to.interface_index {
-        Some(_) if is_ipv6 => format!("{}, on the link it came by", to.to),
-        Some(_) => format!("{}, a broadcast on the link it came by", to.to),
+        Some(_) if is_ipv6 => format!("{}, on the link of the request", to.to),
+        Some(_) => format!("{}, broadcast on the link of the request", to.to),
         None => to.to.to_string(),
     };
     vec![
-        Node::new("boot", &boot.file).with_children(boot_parts),
-        Node::new("shape", format!("{shape}: {why_shape}")),
-        Node::new("answer", format!("{kind} to {destination}")).with_children([Node::new("from", to.from)]),
+        Node::new("boot file", &boot.file).with_children(boot_parts),
+        Node::new("shape", format!("{shape}: {description}")),
+        Node::new("response", format!("{kind} to {destination}")).with_children([Node::new("from", to.from)]),
     ]
 }
 
-/// Behind a relay the first reply names a URL; nobody there hears the group.
-fn boot_is_told(to: &Destination) -> bool {
+/// Whether the destination is a relay or a client's own address. Behind a relay the first reply names a URL, because
+/// the server does not receive multicast from there.
+fn is_unicast(to: &Destination) -> bool {
     to.interface_index.is_none()
 }
