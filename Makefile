@@ -13,18 +13,18 @@ LAB     := target/lab/proxydhcpd
 .PHONY: help run toolchain build loaders test unit e2e bench coverage fuzz install uninstall
 
 help:
-	@echo 'make run        start the server on this machine'"'"'s networks, with no configuration'
-	@echo 'make test       everything that is tested, firmware boots included'
+	@echo 'make run        start the server on the networks of this host, without a configuration'
+	@echo 'make test       run all tests, including firmware in QEMU'
 	@echo 'make loaders    unpack newer iPXE loaders (ARM, RISC-V, LoongArch) into BOOT=$(BOOT)'
-	@echo 'make bench      speed, side by side with dnsmasq, tftpd-hpa and nginx'
-	@echo 'make coverage   line coverage by file'
-	@echo 'make fuzz       half a minute for every fuzz target'
-	@echo 'make install    binary, unit, manual page; make uninstall takes them away again'
+	@echo 'make bench      compare speed with dnsmasq, tftpd-hpa and nginx'
+	@echo 'make coverage   show line coverage by file'
+	@echo 'make fuzz       run every fuzz target for half a minute'
+	@echo 'make install    install binary, unit and manual pages; make uninstall removes them'
 
 run: build
 	@dist/install-loaders
 	@mkdir -p $(RUN)
-	@test -e $(RUN)/ipxe-arm64.efi || dist/loaders $(RUN) || echo 'Going on with the loaders of this system'
+	@test -e $(RUN)/ipxe-arm64.efi || dist/loaders $(RUN) || echo 'Continuing with the installed loaders'
 	$(RELEASE) serve --boot-dir $(RUN)
 
 toolchain:
@@ -36,7 +36,7 @@ build: toolchain
 loaders:
 	dist/loaders $(BOOT)
 
-# Packages first, so that a missing one is said before anything is built.
+# Installs packages first, so that a missing one is reported before the build.
 test: unit e2e
 
 unit: toolchain
@@ -76,7 +76,7 @@ install: build
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 	@echo 'Start it with: systemctl enable --now proxydhcpd'
 
-# What you put into /etc/proxydhcpd and the boot directory stays.
+# Keeps the operator's files in /etc/proxydhcpd and in the boot directory.
 uninstall:
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl disable --now proxydhcpd || true; fi
 	rm -f $(DESTDIR)$(PREFIX)/sbin/proxydhcpd $(DESTDIR)/lib/systemd/system/proxydhcpd.service

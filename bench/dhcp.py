@@ -1,17 +1,17 @@
-"""CPU time per answer and answers per second, under the same perfdhcp load, beside the floor."""
+"""CPU time per reply and replies per second, under the same perfdhcp load, compared with the floor."""
 
 import re
 
-import ground
-from ground import NETWORK, SERVER, SERVER6, Server, say
+import testbed
+from testbed import NETWORK, SERVER, SERVER6, Server, progress
 
 ROUNDS = 5
 SECONDS = 3
 LOADS = [("at 10,000/s", 10_000), ("offered 60,000/s", 60_000)]
-# Above 60,000/s for this long each machine asks once or twice: no limit per machine is reached.
+# So many that each machine sends one or two requests at 60,000/s, below the rate limit of a machine.
 MACHINES = 1_000_000
 
-# An x64 UEFI machine's DISCOVER, as a relay passes it on.
+# The options of an x64 UEFI machine's DISCOVER, which a relay forwards.
 PXE = [
     (60, b"PXEClient:Arch:00007:UNDI:003016".hex()),
     (93, "0007"),
@@ -27,10 +27,10 @@ PXE6 = [
 
 
 def measure(table, binary):
-    subjects = {"floor": [ground.compile_c("floor"), SERVER]}
+    subjects = {"floor": [testbed.compile_c("floor"), SERVER]}
     if binary:
-        subjects["proxydhcpd"] = ground.proxydhcpd(binary)
-    subjects["dnsmasq"] = ground.dnsmasq(
+        subjects["proxydhcpd"] = testbed.proxydhcpd(binary)
+    subjects["dnsmasq"] = testbed.dnsmasq(
         f"--dhcp-range={NETWORK},proxy,255.255.255.0",
         "--pxe-service=x86-64_EFI,network,snponly.efi",
         "--quiet-dhcp",
@@ -38,53 +38,53 @@ def measure(table, binary):
 
     for title, rate in LOADS:
         table.section(f"DHCP, relayed PXE DISCOVERs {title}")
-        cost = table.row("CPU us per answer")
+        cost = table.row("CPU us per reply")
         table.ratio("  times the floor", cost, "floor", ("at most 1.25", lambda times: times <= 1.25))
-        speed = table.row("answers/s", digits=0)
+        speed = table.row("replies/s", digits=0)
         for turn in range(ROUNDS):
             for name, argv in subjects.items():
-                microseconds, answers = ask(name, argv, rate)
+                microseconds, replies = run_load(name, argv, rate)
                 cost.add(name, microseconds)
-                speed.add(name, answers)
-                say(f"dhcp {title}, round {turn + 1}: {name} {microseconds:.1f} us, {answers:.0f}/s")
+                speed.add(name, replies)
+                progress(f"dhcp {title}, round {turn + 1}: {name} {microseconds:.1f} us, {replies:.0f}/s")
     if binary:
         measure6(table, subjects["proxydhcpd"])
 
 
 def measure6(table, argv):
-    """Beside our own answers over IPv4 in the same rounds: no other server proxies DHCPv6."""
+    """Compared with the server's own replies over IPv4 in the same rounds: no other server is a DHCPv6 proxy."""
     for title, rate in LOADS:
         table.section(f"DHCPv6, relayed PXE SOLICITs {title}")
-        cost = table.row("CPU us per answer")
+        cost = table.row("CPU us per reply")
         table.ratio("  times DHCPv4", cost, "over IPv4")
-        speed = table.row("answers/s", digits=0)
+        speed = table.row("replies/s", digits=0)
         for turn in range(ROUNDS):
             for name, load in [("over IPv4", perfdhcp), ("proxydhcpd", perfdhcp6)]:
-                microseconds, answers = ask(name, argv, rate, load)
+                microseconds, replies = run_load(name, argv, rate, load)
                 cost.add(name, microseconds)
-                speed.add(name, answers)
-                say(f"dhcpv6 {title}, round {turn + 1}: {name} {microseconds:.1f} us, {answers:.0f}/s")
+                speed.add(name, replies)
+                progress(f"dhcpv6 {title}, round {turn + 1}: {name} {microseconds:.1f} us, {replies:.0f}/s")
 
 
-def ask(name, argv, rate, load=None):
+def run_load(name, argv, rate, load=None):
     load = load or perfdhcp
     with Server(argv, "udp", 67) as server:
         load(rate, 1)
         cpu, sent = server.cpu(), server.datagrams_sent()
-        heard = load(rate, SECONDS)
+        received = load(rate, SECONDS)
         cpu, sent = server.cpu() - cpu, server.datagrams_sent() - sent
-    # What the kernel counts is what was answered; but answers that perfdhcp does not take for any are worth nothing.
-    if heard < 0.5 * sent or heard < SECONDS * 1000:
-        raise ground.Trouble(f"{name} sent {sent} datagrams, and perfdhcp heard {heard} answers")
+    # The kernel counts all replies; but replies that perfdhcp does not accept prove nothing.
+    if received < 0.5 * sent or received < SECONDS * 1000:
+        raise testbed.BenchError(f"{name} sent {sent} datagrams, and perfdhcp received {received} replies")
     return cpu / sent * 1e6, sent / SECONDS
 
 
 def perfdhcp(rate, seconds):
-    """Asks as a relay would and returns how many answers came back.
+    """Sends requests as a relay, and returns the number of replies.
 
-    With two threads, both on the load's processor: with one it cannot keep up the higher rate.
+    Uses two threads, both on the load's processor: one thread does not reach the higher rate.
     """
-    return run(["-4", "-l", ground.LOAD], rate, seconds, PXE, SERVER)
+    return run(["-4", "-l", testbed.LOAD], rate, seconds, PXE, SERVER)
 
 
 def perfdhcp6(rate, seconds):
@@ -94,9 +94,9 @@ def perfdhcp6(rate, seconds):
 def run(how, rate, seconds, options, server):
     options = [part for code, octets in options for part in ("-o", f"{code},{octets}")]
     load = [*how, "-i", "-r", rate, "-p", seconds, "-R", MACHINES, "-g", "multi"]
-    done = ground.load("perfdhcp", *load, *options, server)
-    heard = re.search(r"received packets: (\d+)", done.stdout)
-    # Status 3 is its word for answers that did not come, and at saturation some do not.
-    if done.returncode not in (0, 3) or not heard:
-        raise ground.Trouble(f"perfdhcp: {(done.stderr or done.stdout).strip()[-500:]}")
-    return int(heard[1])
+    done = testbed.load("perfdhcp", *load, *options, server)
+    received = re.search(r"received packets: (\d+)", done.stdout)
+    # Status 3 means missing replies, which are normal at saturation.
+    if done.returncode not in (0, 3) or not received:
+        raise testbed.BenchError(f"perfdhcp: {(done.stderr or done.stdout).strip()[-500:]}")
+    return int(received[1])

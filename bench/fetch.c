@@ -1,11 +1,11 @@
-/* A TFTP client that costs little: reads a file with the options it is told (RFC 2347, 2348, 7440), compares every
- * octet with the original and prints octets, nanoseconds and how often it had to ask again.
+/* A TFTP client that uses little CPU time: reads a file with the given options (RFC 2347, 2348, 7440), compares every
+ * octet with the original, and prints octets, nanoseconds and the number of retries.
  *
  *     fetch ADDRESS NAME ORIGINAL [OPTION VALUE]...
  *
- * As EDK2's and iPXE's it acknowledges a whole window, and a block out of order by naming the last one in order. The
- * last block is acknowledged only when standard input ends: until then the process that serves a transfer, if it has
- * one of its own as tftpd-hpa's has, still lives, and its CPU time can be read. */
+ * Like EDK2 and iPXE, it acknowledges a whole window, and after a block out of order the last block in order. It
+ * acknowledges the last block only when standard input ends: until then the process of the transfer, which tftpd-hpa
+ * starts for each, still exists, and its CPU time can be read. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ static struct sockaddr_storage server;
 static socklen_t server_size;
 static unsigned char packet[65536 + 4], request[512];
 static size_t request_size;
-static unsigned long block_size = 512, window = 1, asked_again;
+static unsigned long block_size = 512, window = 1, retries;
 
 static void fail(const char *what)
 {
@@ -58,11 +58,11 @@ static void acknowledge(unsigned long block)
 	send_to_server(ack, sizeof ack);
 }
 
-/* The next packet; 0 when the server was silent for a second. */
+/* The size of the next packet; 0 after a second without one. */
 static size_t receive(void)
 {
 	server_size = sizeof server;
-	/* The answer to the request comes from the transfer's own port; later ones are sent there. */
+	/* The first reply comes from the port of the transfer; later packets are sent to that port. */
 	ssize_t size = recvfrom(fd, packet, sizeof packet, 0, (struct sockaddr *)&server, &server_size);
 
 	if (size < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
@@ -93,7 +93,7 @@ static unsigned long read_all(const unsigned char *original, size_t original_siz
 {
 	size_t done = 0;
 	unsigned long block = 0, in_window = 0, silent = 0;
-	int gap_told = 0;
+	int gap_acknowledged = 0;
 
 	for (;;) {
 		size_t size = receive();
@@ -101,8 +101,8 @@ static unsigned long read_all(const unsigned char *original, size_t original_siz
 
 		if (!size) {
 			if (++silent == TRIES)
-				fail("the server went silent");
-			asked_again++;
+				fail("timeout: no reply from the server");
+			retries++;
 			if (block)
 				acknowledge(block);
 			else
@@ -119,21 +119,21 @@ static unsigned long read_all(const unsigned char *original, size_t original_siz
 		if (kind != DATA)
 			continue;
 		if (number != ((block + 1) & 0xffff)) {
-			if (!gap_told)
+			if (!gap_acknowledged)
 				acknowledge(block);
-			asked_again += !gap_told;
-			gap_told = 1;
+			retries += !gap_acknowledged;
+			gap_acknowledged = 1;
 			in_window = 0;
 			continue;
 		}
 		size -= 4;
 		if (size > block_size || size > original_size - done || memcmp(packet + 4, original + done, size))
-			fail("this is not the file");
+			fail("the data differs from the original");
 		if (size < block_size && done + size != original_size)
-			fail("the file ended early");
+			fail("the file is truncated");
 		done += size;
 		block++;
-		silent = gap_told = 0;
+		silent = gap_acknowledged = 0;
 		if (size < block_size)
 			return block;
 		if (++in_window == window) {
@@ -148,7 +148,7 @@ int main(int argc, char **argv)
 	struct timeval second = { .tv_sec = 1 };
 	struct timespec start, end;
 	struct addrinfo numeric = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_DGRAM }, *found;
-	struct stat about;
+	struct stat status;
 	int original;
 	const unsigned char *octets;
 
@@ -158,9 +158,9 @@ int main(int argc, char **argv)
 		fail("not an address");
 	memcpy(&server, found->ai_addr, server_size = found->ai_addrlen);
 	original = open(argv[3], O_RDONLY);
-	if (original < 0 || fstat(original, &about) < 0)
+	if (original < 0 || fstat(original, &status) < 0)
 		fail("cannot read the original");
-	octets = mmap(NULL, about.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, original, 0);
+	octets = mmap(NULL, status.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, original, 0);
 	if (octets == MAP_FAILED)
 		fail("cannot map the original");
 
@@ -176,10 +176,10 @@ int main(int argc, char **argv)
 		fail(strerror(errno));
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	send_to_server(request, request_size);
-	unsigned long last = read_all(octets, about.st_size);
+	unsigned long last = read_all(octets, status.st_size);
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	printf("%lld %lld %lu\n", (long long)about.st_size,
-	       (end.tv_sec - start.tv_sec) * 1000000000LL + end.tv_nsec - start.tv_nsec, asked_again);
+	printf("%lld %lld %lu\n", (long long)status.st_size,
+	       (end.tv_sec - start.tv_sec) * 1000000000LL + end.tv_nsec - start.tv_nsec, retries);
 	fflush(stdout);
 	while (getchar() != EOF)
 		;

@@ -1,5 +1,5 @@
-/* The floor: the least that any server must do to answer a DISCOVER. One packet at a time: receive it, copy xid, flags,
- * giaddr and chaddr into an OFFER that was made beforehand, send that to the relay. Nothing is looked at or checked. */
+/* The floor: the minimum that a server must do to reply to a DISCOVER. For each packet: receive it, copy xid, flags,
+ * giaddr and chaddr into a prepared OFFER, and send that to the relay. Nothing is parsed or validated. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +9,7 @@ enum { XID = 4, FLAGS = 10, SIADDR = 20, GIADDR = 24, CHADDR = 28, FILE_NAME = 1
 
 static unsigned char in[2048], offer[SIZE];
 
-static void make_offer(struct in_addr here)
+static void make_offer(struct in_addr server)
 {
 	static const unsigned char options[] = {
 		0x63, 0x82, 0x53, 0x63,              /* magic cookie */
@@ -23,10 +23,10 @@ static void make_offer(struct in_addr here)
 	offer[0] = 2;                            /* BOOTREPLY, Ethernet */
 	offer[1] = 1;
 	offer[2] = 6;
-	memcpy(offer + SIADDR, &here, sizeof here);
+	memcpy(offer + SIADDR, &server, sizeof server);
 	strcpy((char *)offer + FILE_NAME, "snponly.efi");
 	memcpy(offer + OPTIONS, options, sizeof options);
-	memcpy(offer + OPTIONS + 9, &here, sizeof here);
+	memcpy(offer + OPTIONS + 9, &server, sizeof server);
 }
 
 int main(int argc, char **argv)

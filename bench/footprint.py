@@ -1,4 +1,4 @@
-"""What it costs to have the server there: time until ready, memory at rest, size on disk."""
+"""The cost of an idle server: time until ready, memory, size on disk."""
 
 import os
 import re
@@ -7,29 +7,29 @@ import subprocess
 import time
 from pathlib import Path
 
-import ground
-from ground import WORK, Server, say
+import testbed
+from testbed import WORK, Server, progress
 
 STARTS = 15
-REST_SECONDS = 5
+IDLE_SECONDS = 5
 
 
 def measure(table, binary):
-    table.section("Start and rest")
+    table.section("Start and idle")
     start = table.row("ms until ready", expect=("below 50", lambda ms: ms < 50))
     for _ in range(STARTS):
         start.add("proxydhcpd", until_ready(binary))
-    say(f"start: {start.figure('proxydhcpd')} ms")
+    progress(f"start: {start.figure('proxydhcpd')} ms")
 
     resident = table.row("MiB resident", expect=("below 15", lambda mib: mib < 15))
     proportional = table.row("MiB of it its share (PSS)")
-    # At rest both serve what a small site would have them serve.
-    dnsmasq = ground.dnsmasq(
-        f"--dhcp-range={ground.NETWORK},proxy,255.255.255.0", "--enable-tftp", f"--tftp-root={ground.BOOT}"
+    # Both are configured as for a small site.
+    dnsmasq = testbed.dnsmasq(
+        f"--dhcp-range={testbed.NETWORK},proxy,255.255.255.0", "--enable-tftp", f"--tftp-root={testbed.BOOT}"
     )
-    for name, argv in {"proxydhcpd": ground.proxydhcpd(binary), "dnsmasq": dnsmasq}.items():
+    for name, argv in {"proxydhcpd": testbed.proxydhcpd(binary), "dnsmasq": dnsmasq}.items():
         with Server(argv, "udp", 67) as server:
-            time.sleep(REST_SECONDS)
+            time.sleep(IDLE_SECONDS)
             memory = server.proc("smaps_rollup")
         resident.add(name, mebibytes(memory, "Rss"))
         proportional.add(name, mebibytes(memory, "Pss"))
@@ -38,24 +38,24 @@ def measure(table, binary):
 
 
 def until_ready(binary):
-    """From exec until READY=1, told as systemd is told. Started here, not in `server`, for want of anything between."""
+    """Milliseconds from exec until READY=1, as systemd receives it. Runs directly, without the programs of `Server`."""
     path = WORK / "notify"
     Path(path).unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(path))
         notify.settimeout(10)
-        began = time.monotonic()
+        start = time.monotonic()
         process = subprocess.Popen(
-            list(map(str, ground.proxydhcpd(binary))),
+            list(map(str, testbed.proxydhcpd(binary))),
             env={**os.environ, "NOTIFY_SOCKET": str(path)},
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
         try:
             while b"READY=1" not in notify.recv(4096).split(b"\n"):
                 pass
-            return (time.monotonic() - began) * 1000
+            return (time.monotonic() - start) * 1000
         except TimeoutError:
-            raise ground.Trouble(f"{binary} did not say READY=1 within 10 s") from None
+            raise testbed.BenchError(f"{binary} did not send READY=1 within 10 s") from None
         finally:
             process.terminate()
             process.wait()

@@ -1,4 +1,4 @@
-"""Samples in, one table out: medians, with how far the samples lie apart."""
+"""A table of medians with the spread of their samples."""
 
 from statistics import median
 
@@ -18,7 +18,7 @@ class Table:
         return row
 
     def ratio(self, what, row, to, expect=None):
-        """Each round's figure divided by the same round's of `to`: what slows a round down slows both."""
+        """The figure of each round divided by that of `to` in the same round, so that a slow round affects both."""
         self.rows.append(Ratio(what, row, to, expect))
 
     def text(self):
@@ -45,7 +45,7 @@ class Section:
 
 
 class Row:
-    """A measure: its samples by subject, and what is expected of ours (a text, and whether a figure meets it)."""
+    """A measurement: samples by subject, and the requirement for proxydhcpd (a text, and a test of the figure)."""
 
     def __init__(self, what, digits, expect):
         self.what, self.digits, self.expect = what, digits, expect
@@ -62,16 +62,16 @@ class Row:
         return f"{median(samples):,.{self.digits}f}" if samples else "-"
 
     def spread(self):
-        """The widest of the subjects: from lowest to highest, half of it either way of the median."""
-        wide = [(max(s) - min(s)) / 2 / median(s) for s in self.samples.values() if len(s) > 1]
-        return f"±{max(wide):.0%}" if wide else "-"
+        """The largest spread of a subject: half of the range of its samples, relative to the median."""
+        spreads = [(max(s) - min(s)) / 2 / median(s) for s in self.samples.values() if len(s) > 1]
+        return f"±{max(spreads):.0%}" if spreads else "-"
 
     def verdict(self):
         if not self.expect:
             return "", ""
         text, meets = self.expect
-        ours = self.samples.get(SUBJECTS[0])
-        return text, "" if not ours else "met" if meets(median(ours)) else "MISSED"
+        samples = self.samples.get(SUBJECTS[0])
+        return text, "" if not samples else "met" if meets(median(samples)) else "MISSED"
 
 
 class Ratio(Row):

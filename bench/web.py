@@ -1,7 +1,7 @@
-"""Speed and CPU time of a large file over HTTP, beside nginx. Recorded; nothing is expected yet."""
+"""Speed and CPU time of a large file over HTTP, compared with nginx, without a requirement."""
 
-import ground
-from ground import BOOT, SERVER, WORK, Server, say
+import testbed
+from testbed import BOOT, SERVER, WORK, Server, progress
 
 ROUNDS = 3
 MEBIBYTES = 512
@@ -17,12 +17,12 @@ http { access_log off; sendfile on; client_body_temp_path body; proxy_temp_path 
 
 
 def measure(table, binary):
-    ground.make_file(NAME, MEBIBYTES)
+    testbed.make_file(NAME, MEBIBYTES)
     configuration = WORK / "nginx.conf"
     configuration.write_text(NGINX % BOOT)
     subjects = {"nginx": ["nginx", "-p", WORK, "-c", configuration, "-e", WORK / "error.log"]}
     if binary:
-        subjects["proxydhcpd"] = ground.proxydhcpd(binary)
+        subjects["proxydhcpd"] = testbed.proxydhcpd(binary)
 
     table.section(f"HTTP, {MEBIBYTES} MiB, {TIMES} times on one connection, by curl")
     speed = table.row("MB/s", digits=0)
@@ -32,7 +32,7 @@ def measure(table, binary):
             rate, cpu = fetch(argv)
             speed.add(name, rate)
             cost.add(name, cpu)
-            say(f"http, round {turn + 1}: {name} {rate:.0f} MB/s, {cpu:.2f} s/GB")
+            progress(f"http, round {turn + 1}: {name} {rate:.0f} MB/s, {cpu:.2f} s/GB")
 
 
 def fetch(argv):
@@ -40,10 +40,10 @@ def fetch(argv):
     form = r"%{http_code} %{size_download} %{time_total}\n"
     with Server(argv, "tcp", 8080) as server:
         before = server.cpu()
-        done = ground.load("curl", "--silent", "--write-out", form, *["--output", "/dev/null", url] * TIMES)
+        done = testbed.load("curl", "--silent", "--write-out", form, *["--output", "/dev/null", url] * TIMES)
         cpu = server.cpu() - before
     answers = [line.split() for line in done.stdout.splitlines()]
     if [answer[:2] for answer in answers] != [["200", str(MEBIBYTES << 20)]] * TIMES:
-        raise ground.Trouble(f"{argv[0]}: curl got {done.stdout.strip() or done.returncode}")
+        raise testbed.BenchError(f"{argv[0]}: curl got {done.stdout.strip() or done.returncode}")
     size = TIMES * MEBIBYTES << 20
     return size / 1e6 / sum(float(answer[2]) for answer in answers), cpu / (size / 1e9)

@@ -1,4 +1,5 @@
-//! The daemon's rooms. They are a library so that tests and tools reach them; the program is `main.rs`.
+//! The daemon's modules, in the order of their dependencies. They are a library so that tests and tools can use them;
+//! the program is `main.rs`.
 
 pub mod suggest;
 

@@ -1,8 +1,8 @@
-//! Where log lines go: fields to the journal under systemd, one readable line an event to standard error elsewhere, and
-//! to the journal or syslog from the background.
+//! Writes the log: with fields to the journal under systemd, one line per event to standard error otherwise, and to the
+//! journal or syslog from the background.
 //!
-//! A message is a whole sentence. Fields are for searching (`journalctl MAC=52:54:00:12:34:56`); a line shows those
-//! that its sentence does not already say.
+//! A message is a whole sentence. Fields are for searching (`journalctl MAC=52:54:00:12:34:56`); a line shows the
+//! fields whose values its sentence does not contain.
 
 use nix::sys::stat::fstat;
 use owo_colors::{OwoColorize, Style};
@@ -20,52 +20,52 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Who reads along.
+/// How the process runs, which decides where the log goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogMode {
-    /// Whoever started us: a terminal, a file, or systemd.
+    /// Standard error is a terminal, a file, or the journal.
     Foreground,
-    /// After `-d` nobody; until then, the terminal too.
+    /// Option `-d`: standard error is the terminal until the server is ready, then closed.
     Background,
 }
 
 /// Starts logging; to be called once.
-pub fn start(reader: LogMode, level: LevelFilter) {
-    let under_systemd = reader == LogMode::Foreground && standard_error_is_the_journal();
-    let journal = if under_systemd || reader == LogMode::Background { journal() } else { None };
-    let syslog = if journal.is_none() && reader == LogMode::Background { Syslog::open() } else { None };
-    // The journal would have every line twice.
+pub fn start(mode: LogMode, level: LevelFilter) {
+    let under_systemd = mode == LogMode::Foreground && is_stderr_the_journal();
+    let journal = if under_systemd || mode == LogMode::Background { journal() } else { None };
+    let syslog = if journal.is_none() && mode == LogMode::Background { Syslog::open() } else { None };
+    // Not both: the journal would have every line twice.
     let terminal = (!under_systemd || journal.is_none()).then_some(Terminal);
-    // What libraries have to say concerns nobody but us.
+    // Of libraries, only warnings and errors are of interest.
     let filter = Targets::new().with_target("proxydhcpd", level).with_default(level.min(LevelFilter::WARN));
     tracing_subscriber::registry().with(filter).with(journal).with(syslog).with(terminal).init();
 }
 
-/// The name of a file as a client asked for it, fit to be shown: control characters, invisible ones and octets that are
-/// no UTF-8 are escaped, and it ends after 200 characters. Whoever can send a packet must not write to our terminal.
-/// The token of a `done_url` is left out: who reads a log could use it.
+/// A requested name, safe to print: control characters, invisible characters and octets that are not UTF-8 are escaped,
+/// and it is truncated to 200 characters. A sender of packets must not control the terminal. The token of a `done_url`
+/// is replaced by `...`: a reader of the log could use it.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestedName<'a>(pub &'a [u8]);
 
 impl fmt::Display for RequestedName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_separator = |octet: &u8| b"/\\".contains(octet);
-        let mut shown = Vec::with_capacity(self.0.len());
+        let mut printed = Vec::with_capacity(self.0.len());
         for part in self.0.split_inclusive(is_separator) {
-            if says_token(part) {
-                shown.extend_from_slice(b"token=...");
-                shown.extend(part.last().filter(|octet| is_separator(octet)));
+            if contains_token(part) {
+                printed.extend_from_slice(b"token=...");
+                printed.extend(part.last().filter(|octet| is_separator(octet)));
             } else {
-                shown.extend_from_slice(part);
+                printed.extend_from_slice(part);
             }
         }
-        escape(f, &shown, 200)
+        escape(f, &printed, 200)
     }
 }
 
-/// Whether a part of a name may show a token in any spelling, also one that we would not take for it: a client that
-/// mistakes the case or the escapes sends a right one. What is escaped twice is no worse.
-fn says_token(part: &[u8]) -> bool {
+/// Whether a part of a name may contain a token in any spelling, including spellings that the server does not accept: a
+/// client that changes case or escapes sends a valid token all the same. A doubly escaped token is not usable either.
+fn contains_token(part: &[u8]) -> bool {
     let hexadecimal = |digits: &[u8]| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok();
     let (mut plain, mut rest) = (Vec::with_capacity(part.len()), part);
     while let [octet, behind @ ..] = rest {
@@ -76,14 +76,15 @@ fn says_token(part: &[u8]) -> bool {
     plain.windows(6).any(|word| word.eq_ignore_ascii_case(b"token="))
 }
 
-fn escape(f: &mut impl fmt::Write, octets: &[u8], longest: usize) -> fmt::Result {
-    let mut room = longest;
+/// Writes octets with escapes, at most `max_characters` of them.
+fn escape(f: &mut impl fmt::Write, octets: &[u8], max_characters: usize) -> fmt::Result {
+    let mut left = max_characters;
     for chunk in octets.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if room == 0 {
+            if left == 0 {
                 return f.write_char('\u{2026}');
             }
-            room -= 1;
+            left -= 1;
             match c {
                 '\\' => f.write_str("\\\\")?,
                 c if c.is_control() || is_invisible(c) => write!(f, "{}", c.escape_default())?,
@@ -91,24 +92,24 @@ fn escape(f: &mut impl fmt::Write, octets: &[u8], longest: usize) -> fmt::Result
             }
         }
         for octet in chunk.invalid() {
-            if room == 0 {
+            if left == 0 {
                 return f.write_char('\u{2026}');
             }
-            room -= 1;
+            left -= 1;
             write!(f, "\\x{octet:02x}")?;
         }
     }
     Ok(())
 }
 
-/// Zero-width characters, line separators, and those that turn the direction of the text around them.
+/// Zero-width characters, line separators, and characters that change the direction of text.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// systemd says in JOURNAL_STREAM which file standard error was when it started us; a shell in between may have
-/// redirected it since (systemd.exec(5)).
-fn standard_error_is_the_journal() -> bool {
+/// Compares standard error with JOURNAL_STREAM, the file that systemd passed as standard error (systemd.exec(5)): a
+/// shell may have redirected it since.
+fn is_stderr_the_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     fstat(io::stderr()).is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
@@ -131,20 +132,20 @@ fn journal() -> Option<tracing_journald::Layer> {
 
 /// An event as one line.
 #[derive(Default)]
-struct Line {
+struct LogLine {
     message: String,
     fields: Vec<(&'static str, String)>,
 }
 
-impl Line {
-    fn of(event: &Event<'_>) -> Self {
+impl LogLine {
+    fn from_event(event: &Event<'_>) -> Self {
         let mut line = Self::default();
         event.record(&mut line);
         line
     }
 }
 
-impl Visit for Line {
+impl Visit for LogLine {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
             "message" => self.message = format!("{value:?}"),
@@ -157,11 +158,11 @@ impl Visit for Line {
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for LogLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         escape_line(f, &self.message)?;
-        let unsaid = self.fields.iter().filter(|(_, value)| !self.message.contains(value.as_str()));
-        for (name, value) in unsaid {
+        let additional = self.fields.iter().filter(|(_, value)| !self.message.contains(value.as_str()));
+        for (name, value) in additional {
             let quote = if value.is_empty() || value.contains(' ') { "\"" } else { "" };
             write!(f, " {name}={quote}")?;
             escape_line(f, value)?;
@@ -171,18 +172,18 @@ impl fmt::Display for Line {
     }
 }
 
-/// The whole line once more: what a client sent has been escaped already, unless somebody forgot, and a backslash is
-/// not doubled twice.
+/// Escapes the whole line again, in case text from a client was not escaped before. A backslash is not doubled again.
 fn escape_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let mut parts = text.split('\\');
-    escape(f, parts.next().unwrap_or_default().as_bytes(), LONGEST_LINE)?;
+    escape(f, parts.next().unwrap_or_default().as_bytes(), MAX_LINE)?;
     parts.try_for_each(|part| {
         f.write_char('\\')?;
-        escape(f, part.as_bytes(), LONGEST_LINE)
+        escape(f, part.as_bytes(), MAX_LINE)
     })
 }
 
-const LONGEST_LINE: usize = 2000;
+/// Limit of a line's length, in characters.
+const MAX_LINE: usize = 2000;
 
 /// Lines on standard error.
 struct Terminal;
@@ -201,14 +202,14 @@ impl<S: Subscriber> Layer<S> for Terminal {
             Level::DEBUG => ("DEBUG", Style::new().blue()),
             Level::TRACE => ("TRACE", Style::new().dimmed()),
         };
-        let line = format!("{} {:5} {}\n", time.dimmed(), word.style(style), Line::of(event));
-        // With standard error gone there is nobody left to tell.
+        let line = format!("{} {:5} {}\n", time.dimmed(), word.style(style), LogLine::from_event(event));
+        // An error cannot be logged if standard error is closed.
         let _ = anstream::stderr().lock().write_all(line.as_bytes());
     }
 }
 
-/// Datagrams to /dev/log, in the form of RFC 3164 without time and host: the receiver knows both better, and fills them
-/// in (section 4.3.2).
+/// Sends datagrams to /dev/log, in the format of RFC 3164 without time and host, which the receiver adds (section
+/// 4.3.2).
 struct Syslog {
     socket: UnixDatagram,
     process: u32,
@@ -217,7 +218,7 @@ struct Syslog {
 impl Syslog {
     fn open() -> Option<Self> {
         let socket = UnixDatagram::unbound().ok()?;
-        // A syslog daemon that hangs must not stop the booting of machines.
+        // A syslog daemon that hangs must not block the server.
         socket.set_nonblocking(true).ok()?;
         Some(Self { socket, process: std::process::id() })
     }
@@ -237,9 +238,8 @@ impl<S: Subscriber> Layer<S> for Syslog {
             Level::INFO => 6,
             Level::DEBUG | Level::TRACE => 7,
         };
-        // No syslog on this machine, or one that is just restarting: serving goes on. The Python daemon did not even
-        // start then.
-        let _ = self.send(Path::new("/dev/log"), severity, &Line::of(event).to_string());
+        // The server also works without syslog, or while syslog restarts. The Python daemon did not even start then.
+        let _ = self.send(Path::new("/dev/log"), severity, &LogLine::from_event(event).to_string());
     }
 }
 
@@ -248,14 +248,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_a_client_sends_reaches_the_terminal_as_a_command() {
+    fn control_characters_from_a_client_are_escaped() {
         let sent = b"a\x1b[2J\nb\\\xff\xe2\x80\xaex \xc3\xbc";
         assert_eq!(RequestedName(sent).to_string(), "a\\u{1b}[2J\\nb\\\\\\xff\\u{202e}x \u{fc}");
     }
 
     #[test]
-    fn the_token_in_a_name_is_not_shown() {
-        for (asked, shown) in [
+    fn the_token_in_a_name_is_not_printed() {
+        for (name, printed) in [
             ("/machine/name=web1/token=0011/done", "/machine/name=web1/token=.../done"),
             ("name=web1\\token=0011\\done", "name=web1\\\\token=...\\\\done"),
             ("token=0011", "token=..."),
@@ -266,12 +266,12 @@ mod tests {
             ("x token=0011/done", "token=.../done"),
             ("debian/tokens/linux%", "debian/tokens/linux%"),
         ] {
-            assert_eq!(RequestedName(asked.as_bytes()).to_string(), shown);
+            assert_eq!(RequestedName(name.as_bytes()).to_string(), printed);
         }
     }
 
     #[test]
-    fn what_a_client_sends_is_cut() {
+    fn a_long_name_is_truncated() {
         let long = [b'a'; 5000];
         assert_eq!(RequestedName(&long).to_string().chars().count(), 201);
         assert_eq!(RequestedName(&[0xff; 5000]).to_string().len(), 200 * 4 + '\u{2026}'.len_utf8());
@@ -279,21 +279,21 @@ mod tests {
     }
 
     #[test]
-    fn a_line_shows_the_fields_that_its_sentence_does_not_say() {
+    fn a_line_shows_the_fields_that_its_sentence_does_not_contain() {
         let fields =
             vec![("mac", "52:54:00:12:34:56".to_owned()), ("arch", "x64 UEFI".to_owned()), ("xid", "\x07".to_owned())];
-        let line = Line { message: "answered 52:54:00:12:34:56".into(), fields };
+        let line = LogLine { message: "answered 52:54:00:12:34:56".into(), fields };
         assert_eq!(line.to_string(), "answered 52:54:00:12:34:56 arch=\"x64 UEFI\" xid=\\u{7}");
     }
 
     #[test]
     fn escaping_twice_changes_nothing() {
         let once = RequestedName(b"\\x \x1b").to_string();
-        assert_eq!(Line { message: once.clone(), fields: vec![] }.to_string(), once);
+        assert_eq!(LogLine { message: once.clone(), fields: vec![] }.to_string(), once);
     }
 
     #[test]
-    fn syslog_gets_a_datagram_that_it_understands() {
+    fn syslog_receives_a_datagram_of_rfc_3164() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         let receiver = UnixDatagram::bind(&path).unwrap();
@@ -304,6 +304,6 @@ mod tests {
         let expected = format!("<30>proxydhcpd[{}]: answered", std::process::id());
         assert_eq!(String::from_utf8_lossy(&datagram[..length]), expected);
         drop(receiver);
-        assert!(syslog.send(&path, 6, "nobody listens").is_err());
+        assert!(syslog.send(&path, 6, "no receiver").is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! What is said of an answer: one line for a machine that was answered, a warning once for one that nothing here can
-//! boot, that is two machines, or that somebody else keeps from us, and a counter for every silence.
+//! Logs replies and problems: one line for each reply, one warning for each machine that cannot boot from this server,
+//! has an ambiguous identity, or boots from another server, and a counter for each silence.
 
 mod identity;
 mod send_failure;
@@ -25,119 +25,123 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 pub use send_failure::SendFailure;
 
+/// The log of the server: writes lines, limits their number, and counts.
 #[derive(Debug)]
 pub struct Report {
-    /// By machine and stage of its boot.
-    journal: LogLimiter<(HardwareAddress, u64)>,
-    /// Machines that were warned of.
+    /// Limits lines about replies, by machine and stage of its boot.
+    limiter: LogLimiter<(HardwareAddress, u64)>,
+    /// Keys of the warnings that were written, such as hardware addresses.
     warned: BoundedCache<[u8; 17], ()>,
-    /// Warnings of machines that nothing here can boot: some at once, then one a second.
+    /// Rate limit of warnings about machines and files: some at once, then one a second.
     warnings: TokenBucket,
-    /// When each kind of warning that the network can cause was given last.
-    minutely: Vec<([&'static str; 2], Instant)>,
-    /// Interfaces that are not served, and on which a machine asked.
-    unserved: BTreeSet<u32>,
-    /// Failures of our own files, by a hash of what was said of them, and when.
+    /// When each kind of warning that the network can cause was last written.
+    last_warnings: Vec<([&'static str; 2], Instant)>,
+    /// Interfaces that are not served, and on which a machine sent a request.
+    unserved_links: BTreeSet<u32>,
+    /// When each failure of the server's own files was last logged, in milliseconds, by a hash of its text.
     failures: BoundedCache<u32, u64>,
     hasher: RandomState,
     started: Instant,
 }
 
-const WARNINGS_AT_ONCE: u32 = 50;
-const UNSERVED: usize = 256;
+const WARNING_BURST: u32 = 50;
+const MAX_UNSERVED_LINKS: usize = 256;
 const ONE_MINUTE: Duration = Duration::from_secs(60);
 
 impl Report {
+    /// A report that has logged nothing; `now` is the start of the server.
     pub fn new(now: Instant) -> Self {
         let hasher = RandomState::new();
         Report {
-            journal: LogLimiter::new(now),
+            limiter: LogLimiter::new(now),
             warned: BoundedCache::new(4096, hasher.hash_one(0)),
-            warnings: TokenBucket::full(WARNINGS_AT_ONCE, 0),
-            minutely: Vec::new(),
-            unserved: BTreeSet::new(),
+            warnings: TokenBucket::full(WARNING_BURST, 0),
+            last_warnings: Vec::new(),
+            unserved_links: BTreeSet::new(),
             failures: BoundedCache::new(256, hasher.hash_one(1)),
             hasher,
             started: now,
         }
     }
 
-    /// `link` is the interface that the packet came by. `unsent`: an answer was made, and has not left this host.
+    /// Logs the answer to a DHCP packet. `link` is the interface on which the packet arrived. `unsent` says why the
+    /// reply has not left this host.
     pub fn dhcp(&mut self, site: &Site, link: &str, answer: &Answer, unsent: Option<&SendFailure>, now: Instant) {
         if let (Some(client), Some(decision)) = (&answer.client, &answer.decision) {
             self.warn_identity(&site.plan, link, client, decision, now);
         }
         match (&answer.verdict, &answer.client) {
             (Verdict::Respond(response), Some(client)) if unsent.is_some() => {
-                unsent.iter().for_each(|unsent| self.unsent(link, client, response, unsent, now));
+                unsent.iter().for_each(|unsent| self.send_failure(link, client, response, unsent, now));
             }
             (Verdict::Respond(response), Some(client)) => {
-                let by = answer.decision.as_ref().map(|decision| Grounds::of(decision, &site.plan)).unwrap_or_default();
-                self.answered(link, client, response, by, now);
+                let reasons =
+                    answer.decision.as_ref().map(|decision| Reasons::new(decision, &site.plan)).unwrap_or_default();
+                self.reply(link, client, response, reasons, now);
             }
             (Verdict::Silent(silence), Some(client)) => {
-                self.journal.count_silence(silence.label());
+                self.limiter.count_silence(silence.label());
                 match silence {
                     Silence::NoBoot(NoBoot::NoLoader(_)) => {
                         let profile = answer.decision.as_ref().and_then(|decision| decision.profile);
                         self.no_loader(site, link, client, profile, now);
                     }
                     _ => {
-                        let by = answer.decision.as_ref().map(|decision| Grounds::of(decision, &site.plan));
-                        let Grounds { machine, doubt, rule, .. } = by.unwrap_or_default();
+                        let reasons = answer.decision.as_ref().map(|decision| Reasons::new(decision, &site.plan));
+                        let Reasons { machine, candidate, rule, .. } = reasons.unwrap_or_default();
                         tracing::debug!(
                             MACHINE = machine,
-                            DOUBT = doubt,
+                            CANDIDATE = candidate,
                             RULE = rule,
-                            "{} ({client}) on {link} is not answered: {silence}",
+                            "{} ({client}) on {link}: no reply: {silence}",
                             client.hardware
                         );
                     }
                 }
             }
             (Verdict::Silent(silence @ Silence::Ignored(IgnoreReason::NoArchitecture)), None) => {
-                let warning = format_args!("a boot client on {link} is not answered: {silence}");
+                let warning = format_args!("a boot client on {link}: no reply: {silence}");
                 self.warn_once_a_minute(silence.label(), warning, now);
             }
             (Verdict::Silent(silence), None) => {
                 self.count(silence.label());
-                tracing::debug!("a packet on {link} is not answered: {silence}");
+                tracing::debug!("a packet on {link}: no reply: {silence}");
             }
             (Verdict::Respond(_), None) => {}
         }
     }
 
-    /// A machine fetches its first-stage loader again and again.
+    /// Warns of a machine that fetches its first loader again and again.
     pub fn boot_loop(&mut self, address: IpAddr, loader: &str, looping: &BootLoop, guard: LoopGuard) {
-        self.count("loop:found");
-        let who = looping.owner.map_or_else(|| address.to_string(), |holder| holder.hardware.to_string());
-        let then = match guard {
-            LoopGuard::Stop => "; it is not answered for five minutes",
+        self.count("boot-loop:found");
+        let machine = looping.owner.map_or_else(|| address.to_string(), |holder| holder.hardware.to_string());
+        let consequence = match guard {
+            LoopGuard::Stop => "; it gets no reply for five minutes",
             _ => "",
         };
         let milliseconds = self.started.elapsed().as_millis() as u64;
-        if self.warnings.take(WARNINGS_AT_ONCE, 1, milliseconds) {
+        if self.warnings.take(WARNING_BURST, 1, milliseconds) {
             let loader = RequestedName(loader.as_bytes());
             tracing::warn!(
-                MAC = who,
+                MAC = machine,
                 FILE = %loader,
-                "{who} has fetched {loader} for the third time in two minutes: {}{then}",
+                "{machine} fetched {loader} for the third time in two minutes: {}{consequence}",
                 looping.cause
             );
         }
     }
 
-    /// A packet that was not even looked into.
+    /// Counts a packet that gets no reply, under this label.
     pub fn count(&mut self, reason: &'static str) {
-        self.journal.count_silence(reason);
+        self.limiter.count_silence(reason);
     }
 
-    /// Something failed while a file was sent. Whoever can send a packet can cause it, so one line a minute says it.
+    /// Warns of an error while a file was sent. Any sender of packets can cause it, so it gets one line a minute.
     pub fn file_error(&mut self, what: impl Display, now: Instant) {
-        self.warn_once_a_minute("file:trouble", what, now);
+        self.warn_once_a_minute("file:error", what, now);
     }
 
-    /// Counts it under this label, and warns of it unless the last warning of the label is less than a minute old.
+    /// Counts the event under this label, and warns of it unless the label's last warning is less than a minute old.
     pub fn warn_once_a_minute(&mut self, label: &'static str, warning: impl Display, now: Instant) {
         self.count(label);
         if self.is_due([label, ""], now) {
@@ -145,80 +149,85 @@ impl Report {
         }
     }
 
-    /// Whether the last warning of this kind is at least a minute old, so that this one may be given.
+    /// Whether the last warning of this kind is at least a minute old. If so, the minute begins anew.
     fn is_due(&mut self, kind: [&'static str; 2], now: Instant) -> bool {
-        let told = self.minutely.iter().position(|(told, _)| *told == kind);
-        if told.is_some_and(|at| now.duration_since(self.minutely[at].1) < ONE_MINUTE) {
+        let known = self.last_warnings.iter().position(|(known, _)| *known == kind);
+        if known.is_some_and(|at| now.duration_since(self.last_warnings[at].1) < ONE_MINUTE) {
             return false;
         }
-        match told {
-            Some(at) => self.minutely[at].1 = now,
-            None => self.minutely.push((kind, now)),
+        match known {
+            Some(at) => self.last_warnings[at].1 = now,
+            None => self.last_warnings.push((kind, now)),
         }
         true
     }
 
-    /// Whether no machine was told of that asked on this interface, which is not served. So many interfaces are
-    /// remembered; of others nothing is told.
+    /// Whether this is the first request on this interface, which is not served. Beyond [`MAX_UNSERVED_LINKS`]
+    /// interfaces the answer is no.
     pub fn is_new_unserved_link(&mut self, link: u32) -> bool {
-        self.unserved.len() < UNSERVED && self.unserved.insert(link)
+        self.unserved_links.len() < MAX_UNSERVED_LINKS && self.unserved_links.insert(link)
     }
 
-    /// A template that cannot be rendered is somebody's mistake in a file of ours: told once a minute, with one of the
-    /// machines that want it.
+    /// Warns of a template that cannot be rendered, a mistake in a file of the operator: once a minute, with one of the
+    /// machines that requested it.
     pub fn template_failure(&mut self, failure: &Failure, machine: &str, now: Instant) {
-        self.count("file:unrendered");
+        self.count("file:template-failed");
         let line = failure.diagnostic.one_line();
-        if self.fails_anew(&line, now) {
-            tracing::warn!(MACHINE = machine, TEMPLATE = failure.template, "no template for {machine}: {line}");
-        }
-    }
-
-    /// A machine asked for a file that we offer, and was not sent it: told once a minute for each file.
-    pub fn offered_file_refused(&mut self, name: &str, machine: &str, why: impl Display, now: Instant) {
-        self.count("file:offered-and-refused");
-        if self.fails_anew(name, now) {
+        if self.is_new_failure(&line, now) {
             tracing::warn!(
                 MACHINE = machine,
-                FILE = name,
-                "{machine} asked for {name}, which is offered, and was refused: {why}"
+                TEMPLATE = failure.template,
+                "cannot render a template for {machine}: {line}"
             );
         }
     }
 
-    /// Whether this was not told within the last minute.
-    fn fails_anew(&mut self, what: &str, now: Instant) -> bool {
+    /// Warns of a request that was refused although the server offers the file: once a minute for each file.
+    pub fn offered_file_refused(&mut self, name: &str, machine: &str, why: impl Display, now: Instant) {
+        self.count("file:offered-but-refused");
+        if self.is_new_failure(name, now) {
+            tracing::warn!(
+                MACHINE = machine,
+                FILE = name,
+                "{machine} requested {name}, which this server offers, and was refused: {why}"
+            );
+        }
+    }
+
+    /// Whether this failure was not logged within the last minute, and the rate limit allows a line.
+    fn is_new_failure(&mut self, text: &str, now: Instant) -> bool {
         let milliseconds = now.duration_since(self.started).as_millis() as u64;
-        let key = self.hasher.hash_one(what) as u32;
-        let recent = self.failures.get(key).is_some_and(|told| milliseconds - told < ONE_MINUTE.as_millis() as u64);
-        let tells = !recent && self.warnings.take(WARNINGS_AT_ONCE, 1, milliseconds);
-        if tells {
-            self.failures.update(key, milliseconds, milliseconds, |told| *told = milliseconds);
+        let key = self.hasher.hash_one(text) as u32;
+        let is_recent =
+            self.failures.get(key).is_some_and(|logged| milliseconds - logged < ONE_MINUTE.as_millis() as u64);
+        let is_new = !is_recent && self.warnings.take(WARNING_BURST, 1, milliseconds);
+        if is_new {
+            self.failures.update(key, milliseconds, milliseconds, |logged| *logged = milliseconds);
         }
-        tells
+        is_new
     }
 
-    /// To be called now and then: what was held back is summed up.
+    /// Logs how many lines were suppressed, if a minute has passed. To be called every few seconds.
     pub fn log_summary(&mut self, now: Instant) {
-        if let Some(summary) = self.journal.summary(now) {
+        if let Some(summary) = self.limiter.summary(now) {
             tracing::info!("{summary}");
         }
     }
 
-    /// The same at the end, whenever that is.
+    /// Logs how many lines were suppressed, at the end of the server.
     pub fn log_final_summary(&mut self, now: Instant) {
-        if let Some(summary) = self.journal.final_summary(now) {
+        if let Some(summary) = self.limiter.final_summary(now) {
             tracing::info!("{summary}");
         }
     }
 
-    /// How often we were silent since the start, by reason: for the last line of a server.
+    /// The number of silences since the start, by reason, for the server's last line.
     pub fn silences(&self) -> String {
-        let each = self.journal.silences().map(|(reason, times)| format!("{reason} {times}"));
+        let each = self.limiter.silences().map(|(reason, times)| format!("{reason} {times}"));
         each.collect::<Vec<_>>().join(", ")
     }
 
-    /// A machine did not take what we offered.
+    /// Warns of a machine that did not take the server's offer.
     pub fn finding(&mut self, link: &str, finding: &Finding) {
         let Finding { hardware, diagnosis: rival, .. } = finding;
         self.count(rival.label());
@@ -231,16 +240,15 @@ impl Report {
         );
     }
 
-    fn answered(&mut self, link: &str, client: &Client, response: &Response, by: Grounds<'_>, now: Instant) {
+    fn reply(&mut self, link: &str, client: &Client, response: &Response, reasons: Reasons<'_>, now: Instant) {
         let Response { message_type: kind, shape, boot, .. } = response;
-        // A machine that asks on is given a line for what is new: its stages by themselves, and in each what it is
-        // given.
+        // Only a change gets a line: each stage of a boot is compared separately.
         let stage = self.hasher.hash_one((client.is_v6(), u8::from(*kind), client.arch, client.is_ipxe()));
-        let given = self.hasher.hash_one((shape, boot, by));
-        if self.journal.admit((client.hardware, stage), given, now) == LogAction::Suppress {
+        let reply = self.hasher.hash_one((shape, boot, reasons));
+        if self.limiter.admit((client.hardware, stage), reply, now) == LogAction::Suppress {
             return;
         }
-        let absent = match client.arch_source {
+        let assumption = match client.arch_source {
             ArchSource::Assumed if !client.is_ipxe() => "; option 93 is absent, so it counts as an old BIOS ROM",
             _ => "",
         };
@@ -250,18 +258,18 @@ impl Report {
             LINK = link,
             FILE = boot.file,
             SHAPE = %shape,
-            MACHINE = by.machine,
-            DOUBT = by.doubt,
-            PROFILE = by.profile,
-            RULE = by.rule,
-            "{} ({client}) on {link}: {}{by}{absent}",
+            MACHINE = reasons.machine,
+            CANDIDATE = reasons.candidate,
+            PROFILE = reasons.profile,
+            RULE = reasons.rule,
+            "{} ({client}) on {link}: {}{reasons}{assumption}",
             client.hardware,
-            Said(response),
+            ReplyText(response),
         );
     }
 
-    /// The kernel has refused an answer: neither an OFFER nor an ACK.
-    fn unsent(&mut self, link: &str, client: &Client, response: &Response, unsent: &SendFailure, now: Instant) {
+    /// Warns of a reply that the kernel did not send.
+    fn send_failure(&mut self, link: &str, client: &Client, response: &Response, unsent: &SendFailure, now: Instant) {
         self.count(unsent.label());
         if !self.is_due([unsent.label(), unsent.recipient_label(client)], now) {
             return;
@@ -287,16 +295,16 @@ impl Report {
             MAC = %client.hardware,
             FIRMWARE = %client,
             LINK = link,
-            "{} ({client}) on {link} is not answered: {}",
+            "{} ({client}) on {link}: no reply: {}",
             client.hardware,
             site.no_loader_reason(client.arch, profile),
         );
     }
 
-    /// Once for a key, and not without end.
+    /// Whether a warning with this key was not written yet, and the rate limit allows it.
     fn is_new_warning(&mut self, key: [u8; 17], now: Instant) -> bool {
         let milliseconds = now.duration_since(self.started).as_millis() as u64;
-        if self.warned.get(key).is_some() || !self.warnings.take(WARNINGS_AT_ONCE, 1, milliseconds) {
+        if self.warned.get(key).is_some() || !self.warnings.take(WARNING_BURST, 1, milliseconds) {
             return false;
         }
         self.warned.update(key, milliseconds, (), |()| ());
@@ -304,11 +312,11 @@ impl Report {
     }
 }
 
-/// `OFFER snponly.efi from 192.0.2.10 (loader for x64 UEFI, redirect)`. A menu comes without a file, and a Raspberry Pi
-/// asks for names of its own.
-struct Said<'a>(&'a Response);
+/// `OFFER snponly.efi from 192.0.2.10 (loader for x64 UEFI, redirect)`. A menu has no file, and a Raspberry Pi requests
+/// fixed names.
+struct ReplyText<'a>(&'a Response);
 
-impl fmt::Display for Said<'_> {
+impl fmt::Display for ReplyText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Response { message_type: kind, shape, boot, .. } = self.0;
         write!(f, "{kind} ")?;
@@ -319,40 +327,40 @@ impl fmt::Display for Said<'_> {
     }
 }
 
-/// What an answer rests on, where the operator has said something about machines.
+/// The parts of the configuration that decided a reply.
 #[derive(Clone, Copy, Debug, Default, Hash)]
-struct Grounds<'a> {
+struct Reasons<'a> {
     machine: Option<&'a str>,
-    /// What it may be as well, but is not taken for.
-    doubt: Option<&'a str>,
+    /// A machine that it may also be, but that is not taken as its identity.
+    candidate: Option<&'a str>,
     profile: Option<&'a str>,
     rule: Option<&'a str>,
 }
 
-impl<'a> Grounds<'a> {
-    fn of(decision: &Decision, plan: &'a Plan) -> Grounds<'a> {
+impl<'a> Reasons<'a> {
+    fn new(decision: &Decision, plan: &'a Plan) -> Reasons<'a> {
         let rule = decision.rule.map(|rule| &plan.rules[rule]);
-        // Profiles say nothing before something leads to one, and some are always there.
-        let says_something = plan.default_profile.is_some()
+        // Some profiles always exist; a profile is a reason only if the configuration can select one.
+        let selects_profiles = plan.default_profile.is_some()
             || plan.unknown_machine_profile.is_some()
             || !(plan.rules.is_empty() && plan.machines.is_empty());
-        Grounds {
+        Reasons {
             machine: decision.machine.map(|found| plan.machines.get(found.machine).name),
-            doubt: decision.doubtful_entry().map(|machine| plan.machines.get(machine).name),
-            profile: says_something.then(|| decision.target_name(plan)),
+            candidate: decision.doubtful_entry().map(|machine| plan.machines.get(machine).name),
+            profile: selects_profiles.then(|| decision.target_name(plan)),
             rule: rule.map(|rule| rule.name.as_str()),
         }
     }
 }
 
-/// `, web1: debian by rule lab`.
-impl fmt::Display for Grounds<'_> {
+/// `, web1: profile debian by rule lab`.
+impl fmt::Display for Reasons<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(machine) = self.machine {
             write!(f, ", {machine}")?;
         }
-        if let Some(doubt) = self.doubt {
-            write!(f, ", in doubt about {doubt}")?;
+        if let Some(candidate) = self.candidate {
+            write!(f, ", possibly {candidate}")?;
         }
         if let Some(profile) = self.profile {
             write!(f, ": profile {profile}")?;
@@ -377,27 +385,28 @@ mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
 
     #[test]
-    fn an_answer_without_a_file_is_told_without_a_gap() {
+    fn the_text_of_a_reply_without_a_file_has_no_gap() {
         let to = Destination {
             to: SocketAddr::from((Ipv4Addr::BROADCAST, 68)),
             from: SocketAddr::from(([192, 0, 2, 10], 67)),
             interface_index: None,
         };
         let boot = |file: &str, why| Boot { file: file.to_owned(), server: to.from.ip(), source: why, method: BootMethod::File };
-        let said = |shape, boot| Said(&Response { message_type: DhcpMessageType::Dhcp4(MessageType::Offer), shape, boot, destination: to }).to_string();
+        let text =
+            |shape, boot| ReplyText(&Response { message_type: DhcpMessageType::Dhcp4(MessageType::Offer), shape, boot, destination: to }).to_string();
         assert_eq!(
-            said(ShapeName::Direct, boot("undionly.kpxe", BootSource::Loader(Arch::BIOS))),
+            text(ShapeName::Direct, boot("undionly.kpxe", BootSource::Loader(Arch::BIOS))),
             "OFFER undionly.kpxe from 192.0.2.10 (loader for x86 BIOS, direct)"
         );
         assert_eq!(
-            said(ShapeName::Menu, boot("", BootSource::Menu)),
+            text(ShapeName::Menu, boot("", BootSource::Menu)),
             "OFFER from 192.0.2.10 (menu for the firmware to show, menu)"
         );
     }
 
     #[test]
-    fn a_line_ends_with_what_the_answer_rests_on_where_the_operator_has_said_something() {
-        assert_eq!(Grounds::of(&Decision::default(), &Plan::default()).to_string(), "");
+    fn a_line_ends_with_the_reasons_if_the_configuration_selects_profiles() {
+        assert_eq!(Reasons::new(&Decision::default(), &Plan::default()).to_string(), "");
         let entry = Machine { name: "web1", ..Machine::default() };
         let plan = Plan {
             profiles: vec![Profile { name: "debian".to_owned(), ..Profile::default() }],
@@ -405,22 +414,22 @@ mod tests {
             machines: Machines::new(&[entry], &[]),
             ..Plan::default()
         };
-        let said = |decision: Decision| Grounds::of(&decision, &plan).to_string();
+        let text = |decision: Decision| Reasons::new(&decision, &plan).to_string();
         let found = Some(FoundEntry { machine: 0, by: IdentityKind::Mac, conflicting: None });
-        assert_eq!(said(Decision::default()), ": profile menu");
+        assert_eq!(text(Decision::default()), ": profile menu");
         assert_eq!(
-            said(Decision { rule: Some(0), profile: Some(0), decided_by: DecidedBy::Rule, ..Decision::default() }),
+            text(Decision { rule: Some(0), profile: Some(0), decided_by: DecidedBy::Rule, ..Decision::default() }),
             ": profile debian by rule lab"
         );
         assert_eq!(
-            said(Decision { machine: found, profile: Some(0), decided_by: DecidedBy::Machine, ..Decision::default() }),
+            text(Decision { machine: found, profile: Some(0), decided_by: DecidedBy::Machine, ..Decision::default() }),
             ", web1: profile debian"
         );
         assert_eq!(
-            said(Decision { machine: found, profile: None, decided_by: DecidedBy::Completed, ..Decision::default() }),
+            text(Decision { machine: found, profile: None, decided_by: DecidedBy::Completed, ..Decision::default() }),
             ", web1: profile local-disk"
         );
         let held = Decision { protected_by: Some((0, IdentityKind::Uuid)), decided_by: DecidedBy::Never, ..Decision::default() };
-        assert_eq!(said(held), ", in doubt about web1: profile local-disk");
+        assert_eq!(text(held), ", possibly web1: profile local-disk");
     }
 }

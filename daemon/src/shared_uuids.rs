@@ -1,5 +1,4 @@
-//! UUIDs that were heard from two hardware addresses, kept in a file: what was in doubt before a restart is in doubt
-//! after it.
+//! The file of shared UUIDs, those that came from two hardware addresses, so that they are known after a restart.
 
 use crate::files::{read_regular, replace};
 use proxydhcpd_core::client::HardwareAddress;
@@ -11,22 +10,23 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "shared-uuids";
-const HEAD: &str = "# UUIDs that were heard from two hardware addresses. Written by proxydhcpd; to forget one, stop the server \
-                    and remove its line.\n";
-/// Longer than that it was not written by us: a line has 73 octets.
-const LONGEST: u64 = 1 << 20;
-const _: () = assert!(80 * MAX_SHARED_UUIDS as u64 + HEAD.len() as u64 <= LONGEST);
+const HEADER: &str = "# UUIDs that came from two hardware addresses. Written by proxydhcpd; to forget one, stop the \
+                      server and remove its line.\n";
+/// Limit of the file's size, in octets: a line has 73.
+const MAX_SIZE: u64 = 1 << 20;
+const _: () = assert!(80 * MAX_SHARED_UUIDS as u64 + HEADER.len() as u64 <= MAX_SIZE);
 
-/// The file, whether it is there yet or not.
+/// The file, which may not exist yet.
 #[derive(Clone, Debug)]
 pub struct SharedUuidsFile(PathBuf);
 
 impl SharedUuidsFile {
+    /// The file in this state directory.
     pub fn new(state_dir: &Path) -> Self {
         SharedUuidsFile(state_dir.join(FILE))
     }
 
-    /// What the file holds; one that is not there holds nothing.
+    /// The UUIDs in the file; none if it does not exist.
     pub fn read(&self) -> Result<Vec<SharedUuid>, String> {
         let text = match self.text() {
             Ok(text) => text,
@@ -35,36 +35,37 @@ impl SharedUuidsFile {
         };
         let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
         let parsed = lines.map(|(index, line)| {
-            of_line(line)
-                .ok_or_else(|| format!("{}:{}: this is no UUID with two MAC addresses", self.0.display(), index + 1))
+            parse_line(line)
+                .ok_or_else(|| format!("{}:{}: expected a UUID and two MAC addresses", self.0.display(), index + 1))
         });
         parsed.collect()
     }
 
-    /// Replaces what the file holds: whole or not at all, and on the disk when it returns.
+    /// Replaces the file, atomically, and returns when it is on the disk.
     pub fn write(&self, known: &[SharedUuid]) -> io::Result<()> {
         let directory = self.0.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory)?;
-        let lines: String = known.iter().map(line).collect();
-        replace(&self.0, (HEAD.to_owned() + &lines).as_bytes(), 0o644)
+        let lines: String = known.iter().map(format_line).collect();
+        replace(&self.0, (HEADER.to_owned() + &lines).as_bytes(), 0o644)
     }
 
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
     fn text(&self) -> io::Result<String> {
-        String::from_utf8(read_regular(&self.0, LONGEST)?)
+        String::from_utf8(read_regular(&self.0, MAX_SIZE)?)
             .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
     }
 }
 
-fn line(SharedUuid { uuid, macs }: &SharedUuid) -> String {
+fn format_line(SharedUuid { uuid, macs }: &SharedUuid) -> String {
     let [one, other] = macs.map(HardwareAddress::from_mac);
     format!("{} {one} {other}\n", MachineId::from_uuid(*uuid))
 }
 
-fn of_line(line: &str) -> Option<SharedUuid> {
+fn parse_line(line: &str) -> Option<SharedUuid> {
     let mut words = line.split_ascii_whitespace();
     let digits: String = words.next()?.split('-').collect();
     let uuid = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32)?.to_be_bytes();
@@ -83,10 +84,10 @@ mod tests {
     const ONE: SharedUuid = SharedUuid { uuid: [0x11; 16], macs: [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]] };
 
     #[test]
-    fn what_was_written_is_read_again() {
+    fn written_uuids_are_read_again() {
         let directory = tempfile::tempdir().unwrap();
         let file = SharedUuidsFile::new(&directory.path().join("state"));
-        assert_eq!(file.read(), Ok(Vec::new()), "there is none yet");
+        assert_eq!(file.read(), Ok(Vec::new()), "the file does not exist yet");
         let other = SharedUuid { uuid: [0x22; 16], ..ONE };
         file.write(&[ONE, other]).unwrap();
         assert_eq!(file.read(), Ok(vec![ONE, other]));
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_through_a_link_and_a_file_is_no_directory_without_uuids() {
+    fn a_link_is_not_followed_and_a_file_instead_of_the_directory_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let other = directory.path().join("precious");
         fs::write(&other, "precious").unwrap();
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_as_may_be_known_fit_into_the_file() {
+    fn the_maximum_of_known_uuids_fits_into_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let file = SharedUuidsFile::new(directory.path());
         let all: Vec<_> = (0..MAX_SHARED_UUIDS as u128).map(|uuid| SharedUuid { uuid: uuid.to_be_bytes(), ..ONE }).collect();
@@ -120,12 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_does_not_hold_what_it_should_is_told_of_with_its_line() {
+    fn an_invalid_file_is_an_error_with_its_line() {
         let directory = tempfile::tempdir().unwrap();
         let file = SharedUuidsFile::new(directory.path());
-        for wrong in ["x", "1111 02:00:00:00:00:01 02:00:00:00:00:02", "11111111-1111-1111-1111-111111111111 02:00:*"] {
-            fs::write(file.path(), format!("{HEAD}{wrong}\n")).unwrap();
-            assert!(file.read().unwrap_err().ends_with("shared-uuids:2: this is no UUID with two MAC addresses"));
+        for invalid in ["x", "1111 02:00:00:00:00:01 02:00:00:00:00:02", "11111111-1111-1111-1111-111111111111 02:00:*"]
+        {
+            fs::write(file.path(), format!("{HEADER}{invalid}\n")).unwrap();
+            assert!(file.read().unwrap_err().ends_with("shared-uuids:2: expected a UUID and two MAC addresses"));
         }
         fs::write(file.path(), [0xff]).unwrap();
         assert!(file.read().unwrap_err().contains("shared-uuids: "));
@@ -134,6 +136,6 @@ mod tests {
         assert!(file.read().unwrap_err().ends_with("shared-uuids: is a directory"));
         fs::remove_dir(file.path()).unwrap();
         nix::unistd::mkfifo(file.path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(file.read().unwrap_err().ends_with("it is a named pipe, not a regular file"));
+        assert!(file.read().unwrap_err().contains("it is a named pipe, not a regular file"));
     }
 }

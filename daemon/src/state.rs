@@ -1,4 +1,5 @@
-//! What the threads share: the current site, the links, what was heard, what was counted.
+//! The state that the threads share: the current site, the links, the observations, the report, and which machines
+//! completed their boot-once.
 
 use crate::files::Opened;
 use crate::log::RequestedName;
@@ -6,7 +7,7 @@ use crate::report::Report;
 use crate::site::Site;
 use crate::templates::Failure;
 use crate::boot_once::completions::format_identities;
-use crate::boot_once::{CompletionChanges, UNSAID_HELP, BootOnceState, list_machines};
+use crate::boot_once::{CompletionChanges, RESET_HELP, BootOnceState, list_machines};
 use arc_swap::ArcSwap;
 use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchOutcome, Refusal, fetch, after_fetch, is_first_request};
 use proxydhcpd_core::link::Link;
@@ -20,140 +21,140 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+/// Shared by all threads of the server.
 #[derive(Debug)]
 pub struct State {
-    /// Swapped whole by a reload.
+    /// Replaced as a whole by a reload.
     pub site: ArcSwap<Site>,
-    /// Swapped whole when netlink says so.
+    /// Replaced as a whole when netlink reports a change.
     pub links: ArcSwap<Vec<Link>>,
-    memory: Mutex<Observations>,
+    observations: Mutex<Observations>,
     report: Mutex<Report>,
-    /// Which machines have used up their boot, on the disk.
+    /// The completed boot-onces on the disk.
     pub boot_once: BootOnceState,
-    /// Machines that were told of because their marks hold, though their entries do not say `boot`.
-    marked: Mutex<BTreeSet<String>>,
+    /// Machines about which the log has warned because they completed their boot-once and their entries have no `boot`.
+    warned_unset: Mutex<BTreeSet<String>>,
     started: Instant,
 }
 
 impl State {
+    /// State of a server that starts now, with the completions that are on the disk.
     pub fn new(site: Site, links: Vec<Link>, used: BootOnceState) -> Self {
         let started = Instant::now();
         let state = State {
             site: ArcSwap::from_pointee(site),
             links: ArcSwap::from_pointee(links),
             // The standard library's hasher is seeded by the kernel.
-            memory: Mutex::new(Observations::new(RandomState::new().hash_one(0))),
+            observations: Mutex::new(Observations::new(RandomState::new().hash_one(0))),
             report: Mutex::new(Report::new(started)),
             started,
             boot_once: used,
-            marked: Mutex::default(),
+            warned_unset: Mutex::default(),
         };
         state.observations().boot_once.set_completions(state.boot_once.completion_counts());
         state.refresh_boot_once();
         state
     }
 
-    /// What a requested name means, opened.
+    /// Resolves a requested name, and opens the file.
     pub fn open(&self, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
         let (site, links) = (self.site.load(), self.links.load());
         let request = &with_interface(request, &links);
-        let mut meant = {
-            let mut memory = self.observations();
-            let meant = fetch(&site.plan, &memory, request);
-            memory.note_file_request(request.client.ip(), is_first_request(request.name, &meant), self.now());
-            meant?
+        let mut resolved = {
+            let mut observations = self.observations();
+            let resolved = fetch(&site.plan, &observations, request);
+            observations.note_file_request(request.client.ip(), is_first_request(request.name, &resolved), self.now());
+            resolved?
         };
-        if let Fetch::Done(done) = &meant {
-            return self.believe(done, request);
+        if let Fetch::Done(done) = &resolved {
+            return self.accept_done(done, request);
         }
-        self.add_token(&site.plan, &mut meant);
-        let asked_for = meant.machine(&site.plan).map(str::to_owned);
-        let failed = |failure: &Failure| {
-            let who = asked_for.unwrap_or_else(|| request.client.ip().to_canonical().to_string());
-            self.report().template_failure(failure, &who, Instant::now());
+        self.add_token(&site.plan, &mut resolved);
+        let machine = resolved.machine(&site.plan).map(str::to_owned);
+        let on_failure = |failure: &Failure| {
+            let client = machine.unwrap_or_else(|| request.client.ip().to_canonical().to_string());
+            self.report().template_failure(failure, &client, Instant::now());
         };
-        site.open(meant, request, failed)
+        site.open(resolved, request, on_failure)
     }
 
-    /// A file was fetched whole.
+    /// Records that a client fetched a whole file: this may complete a boot-once, or prove a boot loop.
     pub fn fetched(&self, request: &FileRequest<'_>) {
         let (site, links) = (self.site.load(), self.links.load());
         let request = &with_interface(request, &links);
         let name = String::from_utf8_lossy(request.name);
-        let mut memory = self.observations();
-        let FetchOutcome { is_loader: loader, completes: used_up } = after_fetch(&site.plan, &memory, request);
+        let mut observations = self.observations();
+        let FetchOutcome { is_loader: loader, completes: used_up } = after_fetch(&site.plan, &observations, request);
         let looping = match loader {
-            true => memory.note_loader(request.client.ip(), &name, self.now()),
+            true => observations.note_loader(request.client.ip(), &name, self.now()),
             false => None,
         };
-        let used_up = used_up.and_then(|machine| memory.boot_once.complete(&machine).map(|times| (machine, times)));
-        drop(memory);
-        if let Some((machine, times)) = used_up {
+        let completed = used_up.and_then(|machine| observations.boot_once.complete(&machine).map(|times| (machine, times)));
+        drop(observations);
+        if let Some((machine, times)) = completed {
             let name = RequestedName(request.name).to_string();
             let entry = site.plan.machines.get_by_name(&machine);
             let identities = entry.map(|entry| format_identities(&entry)).unwrap_or_default();
             self.boot_once.complete(&machine, &format!("{name}\n{identities}"), times);
-            tracing::info!(
-                MACHINE = machine,
-                "{machine} has used up its boot by {name}: from now on it boots its disk"
-            );
+            tracing::info!(MACHINE = machine, "{machine} completed its boot-once ({name}); it now boots from disk");
         }
         if let Some(looping) = looping.filter(|_| site.plan.loop_guard != LoopGuard::Off) {
             self.report().boot_loop(request.client.ip(), &name, &looping, site.plan.loop_guard);
         }
     }
 
-    /// A request for a file was refused. Where it is a file that we offer, and cannot send, the operator has to know.
+    /// Warns of a refused request if the server offers the file and cannot send it.
     pub fn refused(&self, client: IpAddr, name: &[u8]) {
         let site = self.site.load();
         let Some((name, refusal)) = site.offered_name(name).and_then(|name| Some((name, site.refusal_of(name)?))) else { return };
         let client = client.to_canonical();
         let holder = self.observations().address_owner(client);
-        let who = holder.map_or_else(|| client.to_string(), |holder| format!("{} ({client})", holder.hardware));
-        let (why, cure) = site.explain_refusal(name, refusal);
-        self.report().offered_file_refused(name, &who, format_args!("{why}; {cure}"), Instant::now());
+        let machine = holder.map_or_else(|| client.to_string(), |holder| format!("{} ({client})", holder.hardware));
+        let (reason, remedy) = site.explain_refusal(name, refusal);
+        self.report().offered_file_refused(name, &machine, format_args!("{reason}; {remedy}"), Instant::now());
     }
 
-    /// Takes over a site: as a whole.
+    /// Replaces the site as a whole.
     pub fn replace_site(&self, site: Site) {
         self.site.store(Arc::new(site));
     }
 
-    /// A machine that is done with its boot says so with the token that was made for it, or from its address. Whoever
-    /// else says so is refused: a page in somebody's browser could.
-    fn believe(&self, done: &DoneRequest, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
-        let arming = self.observations().boot_once.generation(&done.machine);
-        let shows_token = done.token.as_ref().is_some_and(|shown| self.boot_once.is_valid_token(shown, &done.machine, arming));
-        if shows_token || done.from_its_address {
+    /// Accepts that a machine is done with its boot if the request has the machine's token or comes from its address.
+    /// Any other request is refused: a page in a browser could send it.
+    fn accept_done(&self, done: &DoneRequest, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
+        let count = self.observations().boot_once.generation(&done.machine);
+        let has_token = done.token.as_ref().is_some_and(|token| self.boot_once.is_valid_token(token, &done.machine, count));
+        if has_token || done.from_its_address {
             return Ok(Opened::text(*b"noted\n"));
         }
         let (client, machine) = (request.client.ip().to_canonical(), &done.machine);
-        let token = if done.token.is_some() { "with a token that is not valid (any more)" } else { "without a token" };
-        let what = format_args!(
-            "{client} says {token} that {machine} is done with its boot, and was not seen as {machine}: refused; \
-             {{{{ done_url }}}} in a template has the token"
+        let token = if done.token.is_some() { "with an invalid or expired token" } else { "without a token" };
+        let warning = format_args!(
+            "{client} requested the done URL of {machine} {token}, and does not have the address of {machine}: \
+             refused; use {{{{ done_url }}}} in a template, which has the token"
         );
-        self.report().warn_once_a_minute("file:done-refused", what, Instant::now());
+        self.report().warn_once_a_minute("file:done-refused", warning, Instant::now());
         Err(Refusal::Denied)
     }
 
-    /// What is rendered for a machine may tell it how to say that it is done.
-    pub fn add_token(&self, plan: &Plan, meant: &mut Fetch) {
-        let Some(machine) = meant.machine(plan) else { return };
+    /// Adds the machine's token, which `done_url` in a template contains.
+    pub fn add_token(&self, plan: &Plan, resolved: &mut Fetch) {
+        let Some(machine) = resolved.machine(plan) else { return };
         let token = self.boot_once.token(machine, self.observations().boot_once.generation(machine));
-        meant.set_token(token);
+        resolved.set_token(token);
     }
 
-    /// Which machines have used up their boot, if somebody has changed that. May wait for a disk.
+    /// Reads the completions from the disk if they changed there. May wait for the disk. To be called every few
+    /// seconds.
     pub fn refresh_boot_once(&self) {
         let CompletionChanges { completed: marked, reset: removed, is_unknown: unknown } = self.boot_once.refresh();
-        let mut memory = self.observations();
-        memory.boot_once.set_unknown(unknown);
-        let uncounted: Vec<String> = marked.iter().filter(|machine| memory.boot_once.note_completed(machine)).cloned().collect();
-        let rearmed: Vec<String> = removed.into_iter().filter(|machine| memory.boot_once.reset(machine)).collect();
-        drop(memory);
+        let mut observations = self.observations();
+        observations.boot_once.set_unknown(unknown);
+        let uncounted: Vec<String> = marked.iter().filter(|machine| observations.boot_once.note_completed(machine)).cloned().collect();
+        let reset: Vec<String> = removed.into_iter().filter(|machine| observations.boot_once.reset(machine)).collect();
+        drop(observations);
         uncounted.iter().for_each(|machine| self.boot_once.count_found_completion(machine));
-        if rearmed.iter().chain(&marked).any(|machine| self.site.load().plan.machines.get_by_name(machine).is_none()) {
+        if reset.iter().chain(&marked).any(|machine| self.site.load().plan.machines.get_by_name(machine).is_none()) {
             let mut site = Site::clone(&self.site.load());
             let warnings = self.protect_removed_machines(&mut site);
             if !marked.is_empty() {
@@ -161,52 +162,55 @@ impl State {
             }
             self.site.store(Arc::new(site));
         }
-        for machine in rearmed {
-            tracing::info!(MACHINE = machine, "{machine} may boot again: its mark was removed");
+        for machine in reset {
+            tracing::info!(MACHINE = machine, "{machine} boots its profile again: its completion was removed");
         }
-        self.hold_against_entries();
+        self.reset_by_policy();
         self.boot_once.retry_writes();
     }
 
-    /// Machines whose entries are gone boot their disks while their marks hold.
+    /// Lets machines without an entry boot their disks while their completions exist. Returns warnings.
     pub fn protect_removed_machines(&self, site: &mut Site) -> Vec<String> {
-        let marked: Vec<String> = self.observations().boot_once.completed().map(str::to_owned).collect();
-        site.protect_removed_machines(self.boot_once.directory(), marked.iter().map(String::as_str))
+        let completed: Vec<String> = self.observations().boot_once.completed().map(str::to_owned).collect();
+        site.protect_removed_machines(self.boot_once.directory(), completed.iter().map(String::as_str))
     }
 
-    /// A machine whose entry says `always` or `never` has nothing to use up. One without entry, or whose entry does not
-    /// say `boot`, keeps its mark: a file that is half written says no more.
-    fn hold_against_entries(&self) {
-        // A mark that is still to be written would come back.
+    /// Resets machines whose entries have `boot = "always"` or `"never"`. A machine without an entry, or with an entry
+    /// without `boot`, keeps its completion: the file with the entry may be half written.
+    fn reset_by_policy(&self) {
+        // A completion that is still being written would reappear.
         if !self.boot_once.is_idle() {
             return;
         }
         let site = self.site.load();
         let policy = |machine: &str| site.plan.machines.get_by_name(machine).map(|entry| entry.policy);
-        let mut memory = self.observations();
-        let dropped = memory.boot_once.reset_all(|machine| matches!(policy(machine), Some(Policy::Always | Policy::Never)));
-        let unsaid = memory.boot_once.completed().filter(|machine| policy(machine) == Some(Policy::Unspecified));
-        let unsaid: BTreeSet<String> = unsaid.map(str::to_owned).collect();
-        drop(memory);
-        if !dropped.is_empty() {
-            self.boot_once.reset(&dropped);
+        let mut observations = self.observations();
+        let reset =
+            observations.boot_once.reset_all(|machine| matches!(policy(machine), Some(Policy::Always | Policy::Never)));
+        let unset = observations.boot_once.completed().filter(|machine| policy(machine) == Some(Policy::Unspecified));
+        let unset: BTreeSet<String> = unset.map(str::to_owned).collect();
+        drop(observations);
+        if !reset.is_empty() {
+            self.boot_once.reset(&reset);
         }
-        for machine in dropped {
-            tracing::info!(MACHINE = machine, "{machine} has no used-up boot any more: its entry says another `boot`");
+        for machine in reset {
+            tracing::info!(
+                MACHINE = machine,
+                "the completed boot-once of {machine} no longer counts: its entry has another `boot`"
+            );
         }
-        let mut told = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
-        let new: Vec<&str> = unsaid.difference(&told).map(String::as_str).collect();
+        let mut warned = self.warned_unset.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<&str> = unset.difference(&warned).map(String::as_str).collect();
         if !new.is_empty() {
             tracing::warn!(
-                "boots are used up, and the entries do not say `boot`, of {}: until they do, these machines boot their \
-                 disks; {UNSAID_HELP}",
+                "completed boot-onces of {}, whose entries have no `boot`: these machines boot from disk; {RESET_HELP}",
                 list_machines(new.len(), new.iter().copied())
             );
         }
-        *told = unsaid;
+        *warned = unset;
     }
 
-    /// Says which machines did not take what we offered. To be called every few seconds.
+    /// Warns of machines that did not take the server's offer. To be called every few seconds.
     pub fn report_boot_attempts(&self) {
         let findings = self.observations().boot_attempts.expire(self.now());
         let links = self.links.load();
@@ -221,18 +225,19 @@ impl State {
         self.started.elapsed().as_millis() as u64
     }
 
-    /// A panic ends a thread of DHCP or TFTP with the whole process; after one in a request of HTTP we go on, and a
-    /// poisoned lock is taken as it is.
+    /// Locks the observations. A panic in a DHCP or TFTP thread ends the process; after a panic in an HTTP request the
+    /// server continues, and the lock's poison is ignored.
     pub fn observations(&self) -> MutexGuard<'_, Observations> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.observations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Locks the report.
     pub fn report(&self) -> MutexGuard<'_, Report> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The interface that our address is on: who serves files may not know it.
+/// Sets the interface that has the server's address of this request: a file listener may not know it.
 fn with_interface<'a>(request: &FileRequest<'a>, links: &'a [Link]) -> FileRequest<'a> {
     let server = request.server.to_canonical();
     let interface = links.iter().find(|link| link.owns(server)).map_or(request.interface, |link| &link.name);

@@ -1,45 +1,46 @@
-//! What the service manager is told. Without one (no NOTIFY_SOCKET) all of this does nothing.
+//! Notifies the service manager. Without one (no NOTIFY_SOCKET) these functions do nothing.
 
 use sd_notify::NotifyState;
 use std::time::Duration;
 
-/// Sockets are open, the configuration is good.
+/// Reports that the sockets are open and the configuration is valid.
 pub fn ready(status: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// A reload begins; [`ready`] ends it. `Type=notify-reload` wants the time with it, to tell this reload from an
-/// earlier.
+/// Reports that a reload begins; [`ready`] ends it. `Type=notify-reload` requires the time, to distinguish this reload
+/// from an earlier one.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::debug!(%error, "no monotonic clock: the service manager is not told of the reload"),
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!(%error, "no monotonic clock: cannot notify the service manager of the reload"),
     }
 }
 
+/// Reports that the server stops.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    notify(&[NotifyState::Stopping]);
 }
 
-/// The line that `systemctl status` shows.
+/// Sets the line that `systemctl status` shows.
 pub fn status(text: &str) {
-    tell(&[NotifyState::Status(text)]);
+    notify(&[NotifyState::Status(text)]);
 }
 
-/// How often [`alive`] is to be called, if the unit has a watchdog: twice in its time, as sd_watchdog_enabled(3)
-/// advises.
+/// The interval for calls of [`notify_watchdog`] if the unit has a watchdog: half of its timeout, as sd_watchdog_enabled(3)
+/// recommends.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|every| !every.is_zero())
 }
 
-/// All threads that serve have answered.
+/// Reports that all serving threads respond.
 pub fn notify_watchdog() {
-    tell(&[NotifyState::Watchdog]);
+    notify(&[NotifyState::Watchdog]);
 }
 
-/// A service manager that does not listen is no reason to stop serving.
-fn tell(state: &[NotifyState<'_>]) {
+/// The server continues if the service manager does not listen.
+fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!(%error, "the service manager cannot be told");
+        tracing::debug!(%error, "cannot notify the service manager");
     }
 }

@@ -1,16 +1,16 @@
-//! A room names only rooms above it. What nothing holds, drifts.
+//! The modules of a crate depend on each other in one direction: a module names only modules before it in the lists.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Every room of the core, from the one that names nobody to the one that may name all.
+/// The top modules of the core. Each names only modules before it.
 const CORE: &[&str] = &[
     "wire", "arch", "link", "recent", "show", "url", "arrival", "client", "plan", "route", "route6", "memory",
     "decide", "needs", "choose", "shape", "shape6", "reply4", "reply6", "answer", "name", "request", "caller",
     "script", "shim", "fetch", "transfer",
 ];
 
-/// The same of the daemon.
+/// The top modules of the daemon.
 const DAEMON: &[&str] = &[
     "probable",
     "files",
@@ -35,57 +35,57 @@ const DAEMON: &[&str] = &[
 ];
 
 #[test]
-fn a_room_of_the_core_names_only_rooms_above_it() {
-    hold("../core/src", CORE);
+fn a_module_of_the_core_names_only_modules_before_it() {
+    assert_order("../core/src", CORE);
 }
 
 #[test]
-fn a_room_of_the_daemon_names_only_rooms_above_it() {
-    hold("src", DAEMON);
+fn a_module_of_the_daemon_names_only_modules_before_it() {
+    assert_order("src", DAEMON);
 }
 
-/// The doors do not know each other.
 #[test]
-fn no_door_names_another() {
-    const DOORS: [&str; 3] = ["dhcp", "tftp", "http"];
+fn the_services_do_not_name_each_other() {
+    const SERVICES: [&str; 3] = ["dhcp", "tftp", "http"];
     let serve = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve");
     for file in rust_files(&serve) {
-        let door = room_of(file.strip_prefix(&serve).unwrap());
-        if !DOORS.contains(&door.as_str()) {
+        let service = module_of(file.strip_prefix(&serve).unwrap());
+        if !SERVICES.contains(&service.as_str()) {
             continue;
         }
         let text = std::fs::read_to_string(&file).unwrap();
-        for other in DOORS.iter().filter(|other| **other != door) {
-            let named = text.contains(&format!("serve::{other}")) || text.contains(&format!("super::{other}"));
-            assert!(!named, "{} names {other}", file.display());
+        for other in SERVICES.iter().filter(|other| **other != service) {
+            let is_named = text.contains(&format!("serve::{other}")) || text.contains(&format!("super::{other}"));
+            assert!(!is_named, "{} names {other}", file.display());
         }
     }
 }
 
-fn hold(source: &str, rooms: &[&str]) {
+fn assert_order(source: &str, modules: &[&str]) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
-    let mut wrong = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut violations = Vec::new();
+    let mut found = BTreeSet::new();
     for file in rust_files(&source) {
-        let room = room_of(file.strip_prefix(&source).unwrap());
-        if room == "lib" {
+        let module = module_of(file.strip_prefix(&source).unwrap());
+        if module == "lib" {
             continue;
         }
-        let place = rooms.iter().position(|name| *name == room).unwrap_or_else(|| panic!("{room} is not in the list"));
-        seen.insert(room);
-        for named in names(&std::fs::read_to_string(&file).unwrap()) {
-            match rooms.iter().position(|room| *room == named) {
-                Some(other) if other <= place => {}
-                _ => wrong.push(format!("{} names {named}", file.display())),
+        let rank =
+            modules.iter().position(|name| *name == module).unwrap_or_else(|| panic!("{module} is not in the list"));
+        found.insert(module);
+        for named in named_modules(&std::fs::read_to_string(&file).unwrap()) {
+            match modules.iter().position(|module| *module == named) {
+                Some(other) if other <= rank => {}
+                _ => violations.push(format!("{} names {named}", file.display())),
             }
         }
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(seen.len(), rooms.len(), "the list names a room that is not there; there are {seen:?}");
+    assert!(violations.is_empty(), "{violations:#?}");
+    assert_eq!(found.len(), modules.len(), "the list names a missing module; the modules are {found:?}");
 }
 
 /// The words after `crate::`, also within braces.
-fn names(text: &str) -> Vec<String> {
+fn named_modules(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     for (at, _) in text.match_indices("crate::") {
         let rest = &text[at + "crate::".len()..];
@@ -97,7 +97,7 @@ fn names(text: &str) -> Vec<String> {
     names
 }
 
-fn room_of(relative: &Path) -> String {
+fn module_of(relative: &Path) -> String {
     relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_string()
 }
 

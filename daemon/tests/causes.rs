@@ -85,7 +85,7 @@ fn an_interface_that_is_not_served_is_reported_with_the_reason() {
         ("eth9", "this machine has no interface called eth9", "did you mean eth0?"),
         ("wlan*", "this machine has no interface called wlan*", "this host has lo, eth0"),
         ("down0", "interface down0 is down", "`ip link set down0 up`"),
-        ("bare0", "interface bare0 has no address that the configuration lets us use", "as soon as it has one"),
+        ("bare0", "interface bare0 has no address that the configuration allows", "as soon as it has one"),
         ("port0", "interface port0 is a port of a bridge or bond", "name the bridge or bond instead"),
     ] {
         let text = output(pattern);
@@ -111,11 +111,12 @@ fn without_proc_the_owner_of_a_port_is_reported_as_unknown() {
     let arguments = ["--mount", "sh", "-c", without_proc, PROGRAM, "--boot-dir", "BOOT"];
     let server = Server::start_program("unshare", &host, &arguments);
     server.wait_for_line(
-        "cannot receive relayed requests: UDP port 67 on 192.0.2.10 cannot be had: /proc/thread-self/net/udp does",
+        "cannot receive relayed requests: cannot bind UDP port 67 on 192.0.2.10: cannot read its owner from \
+         /proc/thread-self/net/udp",
     );
     let log = server.log();
     assert!(
-        log.contains("does not say who has it (No such file or directory (os error 2)); is /proc mounted?"),
+        log.contains("/proc/thread-self/net/udp: No such file or directory (os error 2); is /proc mounted?"),
         "{log}"
     );
 }

@@ -169,7 +169,7 @@ fn an_invalid_cmdline_is_reported_once_with_its_line_and_so_is_an_unreadable_dui
         (&json!(2), &json!(8), &json!("warning"))
     );
     assert_eq!(json["served"]["menu"]["entries"].as_array().unwrap().len(), 2);
-    assert_eq!(with_message("duid cannot be read: is a directory").len(), 1, "{json:#}");
+    assert_eq!(with_message("duid: is a directory").len(), 1, "{json:#}");
 }
 
 #[test]

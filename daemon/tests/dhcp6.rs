@@ -1,4 +1,4 @@
-//! DHCPv6 through the real binary, over a cable from one network namespace to another. Needs root.
+//! DHCPv6 with the server's binary, over a cable from one network namespace to another. Needs root.
 
 mod netns;
 
@@ -21,24 +21,24 @@ fn network() -> (Host, Host) {
 }
 
 #[test]
-fn a_firmware_is_led_from_547_to_4011_and_given_a_url() {
+fn a_firmware_gets_an_advertise_on_547_and_a_url_on_4011() {
     let (host, machine) = network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("2001:db8::10");
     let (advertise, from) = Client::at_link_local(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
     assert_eq!(from.port(), 547);
-    let told = Packet::parse(&advertise).unwrap().message;
-    assert_eq!(told.message_type, MessageType::Advertise);
-    assert!(told.option(code::BOOT_FILE_URL).is_none() && told.option(code::IA_NA).is_none());
+    let message = Packet::parse(&advertise).unwrap().message;
+    assert_eq!(message.message_type, MessageType::Advertise);
+    assert!(message.option(code::BOOT_FILE_URL).is_none() && message.option(code::IA_NA).is_none());
     let request = request_for(&server_id(&advertise));
     let (reply, from) = Client::at_link_local(&machine, 4011).wait_for_answer(&request, 4011);
     assert_eq!(from.port(), 4011);
-    let told = Packet::parse(&reply).unwrap().message;
-    assert_eq!((told.message_type, url(&reply).as_deref()), (MessageType::Reply, Some("tftp://[2001:db8::10]/ipxe.efi")));
+    let message = Packet::parse(&reply).unwrap().message;
+    assert_eq!((message.message_type, url(&reply).as_deref()), (MessageType::Reply, Some("tftp://[2001:db8::10]/ipxe.efi")));
 }
 
 #[test]
-fn on_4011_the_reply_over_ipv6_waits_for_the_firmware_to_listen() {
+fn on_4011_the_server_delays_the_reply_over_ipv6_until_the_firmware_listens() {
     let (host, machine) = network();
     let _server = Server::start(&host, &["-b", "BOOT"]);
     let (advertise, _) = Client::at_link_local(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
@@ -46,47 +46,47 @@ fn on_4011_the_reply_over_ipv6_waits_for_the_firmware_to_listen() {
     let request = request_for(&server_id(&advertise));
     client.wait_for_answer(&request, 4011);
     for _ in 0..3 {
-        let asked = Instant::now();
-        client.ask(&request, 4011).expect("it is not limited yet");
-        assert!(asked.elapsed() >= Duration::from_millis(100), "{:?}", asked.elapsed());
+        let start = Instant::now();
+        client.ask(&request, 4011).expect("a reply within the rate limit");
+        assert!(start.elapsed() >= Duration::from_millis(100), "{:?}", start.elapsed());
     }
 }
 
 #[test]
-fn who_is_no_boot_client_and_who_asks_another_server_hear_nothing() {
+fn other_clients_and_requests_to_other_servers_get_no_reply() {
     let (host, machine) = network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("2001:db8::10");
     let client = Client::at_link_local(&machine, 546);
     client.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
-    for silent in
+    for ignored in
         ["ovmf-ip6-autoconfig-solicit", "ipxe6-solicit", "ipxe6-information-request", "truncated-option-solicit"]
     {
-        assert_eq!(client.ask(&vector(silent), 547), None, "{silent}");
+        assert_eq!(client.ask(&vector(ignored), 547), None, "{ignored}");
     }
     let other = Client::at_link_local(&machine, 4011).ask(&vector("ovmf-pxe6-request-4011-other-server"), 4011);
     assert_eq!(other, None);
 }
 
 #[test]
-fn the_server_is_the_same_after_a_restart_and_without_what_it_had_kept() {
+fn the_duid_is_the_same_after_a_restart_and_without_its_file() {
     let (host, machine) = network();
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("state")).unwrap();
-    let kept = directory.path().join("state/duid");
+    let duid_file = directory.path().join("state/duid");
     let server = Server::start_configured(&host, directory, "");
     let client = Client::at_link_local(&machine, 546);
     let duid = |client: &Client| server_id(&client.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547).0);
     let first = duid(&client);
     let server = server.kill_and_restart(&host);
     assert_eq!(duid(&client), first);
-    fs::remove_file(&kept).unwrap();
+    fs::remove_file(&duid_file).unwrap();
     let _server = server.kill_and_restart(&host);
     assert_eq!(duid(&client), first);
 }
 
 #[test]
-fn a_family_that_is_switched_off_is_not_heard() {
+fn with_ipv6_disabled_there_is_no_reply_over_ipv6() {
     let (host, machine) = network();
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "ipv6-interfaces = []\n");
     server.wait_for_line("serving eth0 as 192.0.2.10");
@@ -95,75 +95,76 @@ fn a_family_that_is_switched_off_is_not_heard() {
 }
 
 #[test]
-fn where_ipv6_is_switched_off_and_with_an_old_file_no_socket_of_it_is_open() {
+fn with_ipv6_disabled_or_a_legacy_configuration_no_ipv6_socket_is_open() {
     let (host, _machine) = network();
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "");
     server.wait_for_line("ready");
-    assert!(["udp6", "tcp6"].iter().all(|table| open_sockets(&host, table) > 0), "this shows nothing");
+    assert!(["udp6", "tcp6"].iter().all(|table| open_sockets(&host, table) > 0), "the test proves nothing");
     drop(server);
 
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "ipv6-interfaces = []\n");
-    serves_over_ipv4_alone(&host, &server);
+    assert_only_ipv4_is_served(&host, &server);
     drop(server);
 
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("proxy.ini");
-    // Whose TFTP is ours: then HTTP is open, too.
-    let old = "[proxy]\nlisten_address = 192.0.2.10\ntftpd = 192.0.2.10\nfilename = pxelinux.0\n\
+    // This server is the TFTP server: then HTTP is open, too.
+    let legacy = "[proxy]\nlisten_address = 192.0.2.10\ntftpd = 192.0.2.10\nfilename = pxelinux.0\n\
                vendor_specific_information = x\n[pxe]\n[ipxe]\nenabled = true\n";
-    fs::write(&file, old).unwrap();
+    fs::write(&file, legacy).unwrap();
     let server = Server::start(&host, &["-c", file.to_str().unwrap(), "--boot-dir", "BOOT"]);
-    serves_over_ipv4_alone(&host, &server);
+    assert_only_ipv4_is_served(&host, &server);
 }
 
-fn serves_over_ipv4_alone(host: &Host, server: &Server) {
+fn assert_only_ipv4_is_served(host: &Host, server: &Server) {
     server.wait_for_line("TFTP on port 69, HTTP on port 8080");
     server.wait_for_line("ready");
     let open = |table| open_sockets(host, table);
-    assert!(open("udp") > 0 && open("tcp") > 0, "this shows nothing");
+    assert!(open("udp") > 0 && open("tcp") > 0, "the test proves nothing");
     assert_eq!((open("udp6"), open("tcp6")), (0, 0), "{}", server.log());
 }
 
-/// How many the kernel lists in this table.
+/// The number of sockets in this table of the kernel.
 fn open_sockets(host: &Host, table: &str) -> usize {
     let table = host.on(|| fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap());
     table.lines().skip(1).count()
 }
 
 #[test]
-fn where_ipv4_is_switched_off_no_dhcp_port_of_it_is_open() {
+fn with_ipv4_disabled_no_dhcpv4_port_is_open() {
     let (host, machine) = network();
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "ipv4-interfaces = []\n");
     server.wait_for_line("serving eth0 as 2001:db8::10");
     server.wait_for_line("ready");
-    let of_ipv4 = |port| host.on(|| bound_sockets(Transport::Udp, port).unwrap()).iter().any(|socket| socket.address.is_ipv4());
-    assert!(!of_ipv4(67) && !of_ipv4(4011), "{}", server.log());
+    let is_bound4 =
+        |port| host.on(|| bound_sockets(Transport::Udp, port).unwrap()).iter().any(|socket| socket.address.is_ipv4());
+    assert!(!is_bound4(67) && !is_bound4(4011), "{}", server.log());
     Client::at_link_local(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
 }
 
-/// As without one port of IPv4.
+/// As with IPv4.
 #[test]
-fn without_one_port_of_the_families_that_are_wanted_it_ends_with_status_1() {
+fn without_any_port_of_the_enabled_families_the_exit_status_is_1() {
     let (host, _machine) = network();
     let (v4_off, proxy_only) = ("ipv4-interfaces = []\n", "[dhcp]\nproxy-only = true\n");
-    let mut neither =
+    let mut no_family =
         Server::start_configured(&host, tempfile::tempdir().unwrap(), &format!("{v4_off}ipv6-interfaces = []\n"));
-    assert_eq!(neither.exit_code(), Some(1), "{}", neither.log());
-    assert!(neither.log().contains("nothing to serve"), "{}", neither.log());
+    assert_eq!(no_family.exit_code(), Some(1), "{}", no_family.log());
+    assert!(no_family.log().contains("nothing to serve"), "{}", no_family.log());
 
-    // Over IPv4 alone this port is free.
+    // The port is bound for IPv6, and free for IPv4.
     let _boot = host.on(|| UdpSocket::bind("[::]:4011").unwrap());
-    let mut busy = Server::start_configured(&host, tempfile::tempdir().unwrap(), &format!("{v4_off}{proxy_only}"));
-    assert_eq!(busy.exit_code(), Some(1), "{}", busy.log());
-    for part in ["UDP port 4011 on :: cannot be had", "nothing to serve"] {
-        assert!(busy.log().contains(part), "{}", busy.log());
+    let mut port_in_use = Server::start_configured(&host, tempfile::tempdir().unwrap(), &format!("{v4_off}{proxy_only}"));
+    assert_eq!(port_in_use.exit_code(), Some(1), "{}", port_in_use.log());
+    for part in ["cannot bind UDP port 4011 on ::", "nothing to serve"] {
+        assert!(port_in_use.log().contains(part), "{}", port_in_use.log());
     }
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), v4_off);
     server.wait_for_line("ready");
 }
 
 #[test]
-fn a_reload_that_would_switch_a_family_on_or_off_is_refused_as_a_whole() {
+fn a_reload_that_would_enable_or_disable_a_family_is_refused_as_a_whole() {
     let (host, _machine) = network();
     for key in ["ipv4-interfaces", "ipv6-interfaces"] {
         let (none, some) = (format!("{key} = []\n"), format!("{key} = [\"eth*\"]\n"));
@@ -186,7 +187,7 @@ fn a_reload_that_would_switch_a_family_on_or_off_is_refused_as_a_whole() {
 }
 
 #[test]
-fn a_link_that_comes_after_the_start_is_heard_and_again_when_it_was_made_anew() {
+fn a_link_that_is_added_or_recreated_after_the_start_is_served() {
     let host = Host::new();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("no interface to serve yet");
@@ -198,9 +199,9 @@ fn a_link_that_comes_after_the_start_is_heard_and_again_when_it_was_made_anew() 
     }
 }
 
-/// The housekeeping would find it within five seconds, and the machine may have given up by then.
+/// The periodic check would find it within five seconds, and the machine may have given up by then.
 #[test]
-fn a_new_link_is_heard_at_once() {
+fn a_new_link_is_served_at_once() {
     let host = Host::new();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
@@ -214,50 +215,50 @@ fn a_new_link_is_heard_at_once() {
 }
 
 #[test]
-fn with_two_links_the_boot_server_answers_once_from_the_link_of_the_request_and_with_its_url() {
+fn with_two_links_the_boot_server_replies_once_from_the_link_of_the_request_with_its_url() {
     let host = Host::new();
     let machines = [0, 1].map(|number| plug_in(&host, &format!("eth{number}"), number));
     let _server = Server::start(&host, &["-c", "CONFIG"]);
     for (number, machine) in machines.iter().enumerate() {
         let (advertise, _) = Client::at_link_local(machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
-        let answers = Client::at_link_local(machine, 4011).answers(&request_for(&server_id(&advertise)), ALL_SERVERS_AND_RELAYS, 4011);
-        let [(reply, from)] = &answers[..] else { panic!("{} answers on link {number}", answers.len()) };
-        let here = SocketAddrV6::new(
+        let replies = Client::at_link_local(machine, 4011).answers(&request_for(&server_id(&advertise)), ALL_SERVERS_AND_RELAYS, 4011);
+        let [(reply, from)] = &replies[..] else { panic!("{} replies on link {number}", replies.len()) };
+        let expected = SocketAddrV6::new(
             Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, number as u16, 0x10),
             4011,
             0,
             machine.index("eth0"),
         );
-        assert_eq!(*from, here.into());
-        assert_eq!(url(reply), Some(format!("tftp://[{}]/ipxe.efi", ours(number))));
+        assert_eq!(*from, expected.into());
+        assert_eq!(url(reply), Some(format!("tftp://[{}]/ipxe.efi", host_address(number))));
     }
 }
 
-/// Where a host with several links is on this one.
-fn ours(number: usize) -> Ipv6Addr {
+/// The address of the host on the link of this number.
+fn host_address(number: usize) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, number as u16, 0, 0, 0, 0, 0x10)
 }
 
-/// Whatever the relay writes to: each socket that is in the group is one that might answer.
+/// For each destination: every socket in a group could reply.
 #[test]
-fn a_relay_is_answered_once_from_the_address_that_is_good_beyond_the_link() {
+fn a_relay_gets_one_reply_from_the_global_address() {
     let host = Host::new();
     let relays = [0, 1].map(|number| plug_in(&host, &format!("eth{number}"), number));
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
     for (number, relay) in relays.iter().enumerate() {
         let socket = Client::at_address(relay, &format!("2001:db8:{number}::207"), 547);
-        for to in [ours(number), ALL_SERVERS, ALL_SERVERS_AND_RELAYS] {
-            let answers = socket.answers(&vector("relayed-pxe6-solicit"), to, 547);
-            let [(reply, from)] = &answers[..] else { panic!("{} answers at {to}: {}", answers.len(), server.log()) };
-            assert_eq!(*from, SocketAddrV6::new(ours(number), 547, 0, 0).into(), "{to}");
-            assert_eq!(url(reply), Some(format!("tftp://[{}]/ipxe.efi", ours(number))));
+        for to in [host_address(number), ALL_SERVERS, ALL_SERVERS_AND_RELAYS] {
+            let replies = socket.answers(&vector("relayed-pxe6-solicit"), to, 547);
+            let [(reply, from)] = &replies[..] else { panic!("{} replies at {to}: {}", replies.len(), server.log()) };
+            assert_eq!(*from, SocketAddrV6::new(host_address(number), 547, 0, 0).into(), "{to}");
+            assert_eq!(url(reply), Some(format!("tftp://[{}]/ipxe.efi", host_address(number))));
         }
     }
 }
 
 #[test]
-fn relays_that_know_no_server_are_heard_still_when_the_only_link_was_made_anew() {
+fn relays_without_a_server_address_are_served_after_the_only_link_was_recreated() {
     let host = Host::new();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("no interface to serve yet");
@@ -266,19 +267,19 @@ fn relays_that_know_no_server_are_heard_still_when_the_only_link_was_made_anew()
         let socket = Client::at_address(&relay, "2001:db8::207", 547);
         let request = vector("relayed-pxe6-solicit");
         wait_for("the link", || (socket.answers(&request, ALL_SERVERS, 547).len() == 1).then_some(()));
-        let answers = socket.answers(&request, ALL_SERVERS, 547);
-        assert_eq!(answers.len(), 1, "in round {round}");
+        let replies = socket.answers(&request, ALL_SERVERS, 547);
+        assert_eq!(replies.len(), 1, "in round {round}");
         host.run("ip link del lan");
         server.wait_for_line("lan is no longer served");
     }
 }
 
 #[test]
-fn with_proxy_only_port_4011_is_open_and_547_is_nobodys() {
+fn with_proxy_only_port_4011_is_open_and_547_is_not() {
     let (host, machine) = network();
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("state")).unwrap();
-    // The name by which the request of the vector asks for its server.
+    // The DUID of the server in the vector's request.
     fs::write(directory.path().join("state/duid"), "00030001020000000010\n").unwrap();
     let server = Server::start_configured(&host, directory, "[dhcp]\nproxy-only = true\n");
     server.wait_for_line("serving eth0 as 192.0.2.10 and 2001:db8::10");

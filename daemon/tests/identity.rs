@@ -1,4 +1,4 @@
-//! Machines that share a UUID, as the real server sees them, and what it knows of them after a restart. Needs root.
+//! Machines that share a UUID: how the server treats them, also after a restart. Needs root.
 
 mod netns;
 
@@ -24,7 +24,7 @@ profile = \"installer\"
 ";
 
 #[test]
-fn a_machine_with_the_uuid_of_another_is_told_of_once_and_not_installed() {
+fn a_machine_with_the_uuid_of_another_causes_one_warning_and_is_not_installed() {
     let (host, machine) = one_network();
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), CONFIG);
     ready(&server);
@@ -34,16 +34,16 @@ fn a_machine_with_the_uuid_of_another_is_told_of_once_and_not_installed() {
     server.wait_for_line("02:00:00:00:00:0a (x64 UEFI) on eth0: OFFER ipxe.efi");
     server.wait_for_line("02:00:00:00:00:98 (x64 UEFI) on eth0: OFFER ipxe.efi");
     let log = server.log();
-    let warned = "has the uuid of web1, but none of the addresses in that entry: it is not taken for web1. If it is web1 with \
-                  another network card, add 02:00:00:00:00:99 to `mac` of that entry; if it is another machine, remove \
-                  `uuid` from it";
-    assert_eq!((log.matches(warned).count(), log.matches("has the uuid of").count()), (1, 1), "{log}");
+    let warning = "has the uuid of web1, but none of the addresses in that entry: the server does not treat it as \
+                   web1. If it is web1 with another network card, add 02:00:00:00:00:99 to `mac` of that entry; if it \
+                   is another machine, remove `uuid` from that entry";
+    assert_eq!((log.matches(warning).count(), log.matches("has the uuid of").count()), (1, 1), "{log}");
     assert!(log.contains("(loader for x64 UEFI, redirect), web1: profile installer"), "{log}");
-    assert!(log.contains("(loader for x64 UEFI, redirect), in doubt about web1: profile menu"), "{log}");
+    assert!(log.contains("(loader for x64 UEFI, redirect), possibly web1: profile menu"), "{log}");
 }
 
 #[test]
-fn a_machine_that_two_entries_list_gets_no_installer_while_one_of_them_says_never() {
+fn a_machine_in_two_entries_gets_no_installer_while_one_has_boot_never() {
     let entries = "default-profile = \"installer\"\n[profile.installer]\nkernel = \"linux\"\n\
                    [machine.db1]\nmac = \"02:00:00:00:00:0a\"\nboot = \"never\"\n\
                    [machine.db1-old]\nmac = \"02:00:00:00:00:0a\"\nboot = \"never\"\n";
@@ -51,17 +51,17 @@ fn a_machine_that_two_entries_list_gets_no_installer_while_one_of_them_says_neve
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), entries);
     ready(&server);
     discover(&machine, A);
-    server.wait_for_line("in doubt about db1: profile local-disk");
-    server.wait_for_line("may be db1, as db1 and another entry list its mac: it boots no more than db1 would");
+    server.wait_for_line("possibly db1: profile local-disk");
+    server.wait_for_line("may be db1, because db1 and another entry list its mac: it boots no more than db1");
     let script = script_of(&machine, "mac=02000000000a");
     assert!(script.contains("sanboot ") && !script.contains("kernel"), "{script}");
     let log = server.log();
-    let warned = log.lines().find(|line| line.contains("2 machines list the mac 02:00:00:00:00:0a (db1, db1-old)"));
-    assert!(warned.unwrap().matches("proxydhcpd.toml:").count() == 2, "{log}");
+    let warning = log.lines().find(|line| line.contains("2 machines list the mac 02:00:00:00:00:0a (db1, db1-old)"));
+    assert!(warning.unwrap().matches("proxydhcpd.toml:").count() == 2, "{log}");
 }
 
 #[test]
-fn a_uuid_that_two_machines_have_is_in_doubt_after_a_restart() {
+fn a_shared_uuid_is_known_after_a_restart() {
     let (host, machine) = one_network();
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), CONFIG);
     ready(&server);
@@ -79,16 +79,16 @@ fn a_uuid_that_two_machines_have_is_in_doubt_after_a_restart() {
 }
 
 #[test]
-fn a_file_of_shared_uuids_that_cannot_be_read_is_told_of_and_stays() {
+fn an_invalid_file_of_shared_uuids_is_an_error_and_is_not_overwritten() {
     let (host, machine) = one_network();
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("state")).unwrap();
     fs::write(directory.path().join("state/shared-uuids"), "11223344 02:00:00:00:00:0a\n").unwrap();
     let server = Server::start_configured(&host, directory, CONFIG);
     ready(&server);
-    server.wait_for_line("shared-uuids:1: this is no UUID with two MAC addresses; the file stays as it is");
+    server.wait_for_line("shared-uuids:1: expected a UUID and two MAC addresses; the file stays as it is");
     [A, [2, 0, 0, 0, 0, 0x99]].iter().for_each(|mac| discover(&machine, *mac));
-    assert!(!script_by_uuid(&machine).contains("linux"), "what is learnt holds all the same");
+    assert!(!script_by_uuid(&machine).contains("linux"), "the shared UUID counts all the same");
     server.signal(Signal::SIGTERM);
     server.wait_for_line("stopped");
     let text = fs::read_to_string(server.directory.path().join("state/shared-uuids")).unwrap();
@@ -96,7 +96,7 @@ fn a_file_of_shared_uuids_that_cannot_be_read_is_told_of_and_stays() {
 }
 
 #[test]
-fn explain_knows_what_the_server_has_learnt() {
+fn explain_reads_the_shared_uuids() {
     let directory: TempDir = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     ["boot", "state"].iter().for_each(|name| fs::create_dir(at(name)).unwrap());
@@ -108,12 +108,12 @@ fn explain_knows_what_the_server_has_learnt() {
     let mut explain = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
     explain.arg("-c").arg(at("proxydhcpd.toml")).args(["explain", "--client", "uefi-x64"]);
     let output = explain.args(["--uuid", "11223344-5566-7788-99aa-bbccddeeff00"]).output().unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert!(told.contains("shared: 02:00:00:00:00:0a and 02:00:00:00:00:99 both sent its uuid"), "{told}");
+    let output = String::from_utf8(output.stdout).unwrap();
+    assert!(output.contains("shared: 02:00:00:00:00:0a and 02:00:00:00:00:99 both sent its uuid"), "{output}");
 }
 
 #[test]
-fn check_tells_what_the_server_has_learnt_with_its_cure() {
+fn check_warns_of_shared_uuids_with_the_remedy() {
     let directory: TempDir = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     ["boot", "state"].iter().for_each(|name| fs::create_dir(at(name)).unwrap());
@@ -135,22 +135,22 @@ fn check_tells_what_the_server_has_learnt_with_its_cure() {
     fs::write(at("state/shared-uuids"), lines).unwrap();
     let mut check = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
     let output = check.arg("-c").arg(at("proxydhcpd.toml")).arg("check").output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let output = String::from_utf8(output.stderr).unwrap();
     let macs = "02:00:00:00:00:0a and 02:00:00:00:00:99";
     for line in [
-        format!("a machine has the UUID {}, which {macs} have: both are taken for web1, whose entry", uuid(1)),
-        "02:00:00:00:00:99 has the uuid of web2, but none of the addresses in that entry: it is not taken for"
+        format!("a machine has the UUID {}, which {macs} have: both match web1, whose entry", uuid(1)),
+        "02:00:00:00:00:99 has the uuid of web2, but none of the addresses in that entry: the server does not treat it"
             .to_owned(),
-        format!("a machine has the UUID {}, which {macs} have: a rule that names it holds for both", uuid(4)),
+        format!("a machine has the UUID {}, which {macs} have: a rule with this UUID matches both", uuid(4)),
         format!("has no effect: {} (02:00:00:00:00:0a, 02:00:00:00:00:99)\n", uuid(5)),
         "to make the server forget a UUID, stop it, remove the line, and start it again".to_owned(),
     ] {
-        assert!(told.contains(&line), "{line}\n{told}");
+        assert!(output.contains(&line), "{line}\n{output}");
     }
-    assert!(!told.contains("web3") && !told.contains(&uuid(3)), "the entry explains it: {told}");
+    assert!(!output.contains("web3") && !output.contains(&uuid(3)), "the entry explains it: {output}");
     fs::write(at("state/shared-uuids"), "nonsense\n").unwrap();
-    let told = String::from_utf8(check.output().unwrap().stderr).unwrap();
-    assert!(told.contains("shared-uuids:1: this is no UUID with two MAC addresses"), "{told}");
+    let output = String::from_utf8(check.output().unwrap().stderr).unwrap();
+    assert!(output.contains("shared-uuids:1: expected a UUID and two MAC addresses"), "{output}");
 }
 
 fn ready(server: &Server) {
@@ -158,7 +158,7 @@ fn ready(server: &Server) {
     fs::write(server.boot.path().join("linux"), "kernel").unwrap();
 }
 
-/// P01 of the field log, by another machine.
+/// Packet P01 of the field log, with the address of another machine.
 fn discover(machine: &Host, mac: [u8; 6]) {
     let mut packet = hex::decode(include_str!("../../core/tests/identity/p01.hex").trim()).unwrap();
     packet[28..34].copy_from_slice(&mac);
@@ -167,7 +167,7 @@ fn discover(machine: &Host, mac: [u8; 6]) {
     packet[uuid..uuid + 4].reverse();
     packet[uuid + 4..uuid + 6].reverse();
     packet[uuid + 6..uuid + 8].reverse();
-    // The one of before may live on for a moment in a process that another test is just starting.
+    // An earlier socket may exist for a moment longer in a process that another test is starting.
     let bind = || UdpSocket::bind("0.0.0.0:68").ok();
     let socket = machine.on(|| wait_for("the machine's port 68", bind));
     setsockopt(&socket, BindToDevice, &"eth0".into()).unwrap();
@@ -175,11 +175,11 @@ fn discover(machine: &Host, mac: [u8; 6]) {
     socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     socket.send_to(&packet, "255.255.255.255:67").unwrap();
     let mut reply = [0; 1500];
-    socket.recv(&mut reply).expect("its answer");
+    socket.recv(&mut reply).expect("a reply");
     assert_eq!((reply[0], &reply[28..34]), (2, &mac[..]));
 }
 
-/// What an iPXE is given that says its UUID and no address.
+/// The script for an iPXE that sends its UUID and no address.
 fn script_by_uuid(machine: &Host) -> String {
     script_of(machine, "mac=/uuid=11223344-5566-7788-99aa-bbccddeeff00")
 }

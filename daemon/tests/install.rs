@@ -44,8 +44,8 @@ fn make_with_a_cargo_that_is_too_old_names_the_required_version_and_how_to_insta
     fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
     let missing = directory.path().join("missing");
     for (cargo, message) in [
-        (&old, "is of Rust 1.85.0, and Rust 1.90 or newer is needed. Install rustup"),
-        (&missing, "there is no '{}' here, and the server is written in Rust. Install rustup"),
+        (&old, "has version 1.85.0; Rust 1.90 or newer is required. Install rustup"),
+        (&missing, "'{}' is not installed, and the server is written in Rust. Install rustup"),
     ] {
         let mut make = Command::new("make");
         make.args(["toolchain", &format!("CARGO={}", cargo.display())]).current_dir("..");

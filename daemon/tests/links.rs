@@ -1,4 +1,4 @@
-//! The list of served links follows what an administrator does to the interfaces.
+//! The list of served links follows the changes of the host's interfaces.
 
 mod netns;
 
@@ -11,10 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn links_come_and_go_and_the_list_follows() {
+fn the_list_follows_added_changed_and_removed_links() {
     let host = Host::with_ipv4_only();
     let lists = watched(&host, LinkFilter::default());
-    assert_eq!(next(&lists), "", "the loopback is no link");
+    assert_eq!(next(&lists), "", "the loopback interface is not served");
 
     let other = Host::with_ipv4_only();
     host.cable("lan", &other, "eth0");
@@ -52,7 +52,7 @@ fn a_bridge_is_served_and_its_ports_are_not() {
 }
 
 #[test]
-fn a_cable_without_carrier_is_served_for_the_machine_that_will_be_switched_on() {
+fn a_link_without_carrier_is_served() {
     let host = Host::with_ipv4_only();
     let other = Host::with_ipv4_only();
     host.cable("lan", &other, "eth0");
@@ -62,7 +62,7 @@ fn a_cable_without_carrier_is_served_for_the_machine_that_will_be_switched_on() 
 }
 
 #[test]
-fn a_filter_takes_names_patterns_and_addresses() {
+fn a_filter_selects_by_names_patterns_and_addresses() {
     let host = Host::with_ipv4_only();
     host.run("ip link add lan0 type veth peer name lan1\nip link set lan0 up\nip link set lan1 up");
     host.run(
@@ -89,12 +89,12 @@ fn a_filter_takes_names_patterns_and_addresses() {
     assert_eq!(listed(&["nothing", "*1"], &[]), lan1);
     assert_eq!(listed(&[], &[Ipv4Addr::new(192, 0, 2, 9)]), "lan0 192.0.2.9/24");
     assert_eq!(listed(&["tun*"], &[]), "", "a tunnel has no broadcast");
-    assert_eq!(listed(&["tun0"], &[]), "tun0 10.8.0.1/32", "but who names it gets it, with our end of it");
+    assert_eq!(listed(&["tun0"], &[]), "tun0 10.8.0.1/32", "the full name selects it, with the local address");
     assert_eq!(listed(&["lo"], &[]), "lo 127.0.0.1/8");
 }
 
 #[test]
-fn a_burst_is_published_once_it_is_over_not_step_by_step() {
+fn a_burst_of_changes_is_published_after_its_end() {
     let host = Host::with_ipv4_only();
     let other = Host::with_ipv4_only();
     host.cable("lan", &other, "eth0");
@@ -115,17 +115,17 @@ fn a_burst_is_published_once_it_is_over_not_step_by_step() {
 }
 
 #[test]
-fn lost_notifications_do_no_lasting_harm() {
+fn the_list_is_correct_after_lost_notifications() {
     let host = Host::with_ipv4_only();
     let other = Host::with_ipv4_only();
     host.cable("lan", &other, "eth0");
     let (sender, lists) = channel();
-    let (resume, held) = channel::<()>();
+    let (resume, blocked) = channel::<()>();
     host.on(|| {
         thread::spawn(move || {
             let publish = move |links| {
                 sender.send(links).unwrap();
-                let _ = held.recv(); // holds the whole runtime, so the kernel's buffer runs over
+                let _ = blocked.recv(); // blocks the whole runtime, so that the kernel's buffer overflows
             };
             block_on(watch(LinkFilter::default(), publish, drop))
         })
@@ -135,22 +135,23 @@ fn lost_notifications_do_no_lasting_harm() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), churn).unwrap();
     host.run(&format!("ip -batch {}\nip addr add 192.0.2.1/24 dev lan", file.path().display()));
-    assert!(overrun(&host), "the buffer did not run over: this test shows nothing");
+    assert!(has_lost_messages(&host), "the buffer did not overflow: this test proves nothing");
     drop(resume);
     settled(&lists, "lan 192.0.2.1/24");
 }
 
-/// The machine that boots from it can be switched on before we have an IPv4 address.
+/// A machine may boot over IPv6 before the host has an IPv4 address.
 #[test]
-fn over_ipv6_a_link_is_served_as_soon_as_it_has_a_link_local_address_that_can_be_used() {
+fn over_ipv6_a_link_is_served_as_soon_as_it_has_a_usable_link_local_address() {
     let (host, other) = (Host::new(), Host::new());
     let lists = watched(&host, LinkFilter::default());
     assert_eq!(next(&lists), "");
-    // The kernel makes no address of its own here, so that each is ours.
+    // The kernel generates no addresses here, so that all are from this test.
     host.set_sysctl("ipv6/conf/default/addr_gen_mode", "1");
     host.cable("lan", &other, "eth0");
     host.run("ip address add 2001:db8::1/64 dev lan nodad");
-    // Replies could not come from it. Until it is known that nobody else has the second it is no address either.
+    // The first address cannot be the source of replies, and the second one is tentative until it is known to be
+    // unique.
     host.run("ip address add fe80::1/64 dev lan");
     assert!(lists.recv_timeout(Duration::from_millis(300)).is_err(), "served too early");
     settled(&lists, "lan 2001:db8::1/64 fe80::1/64");
@@ -161,7 +162,7 @@ fn over_ipv6_a_link_is_served_as_soon_as_it_has_a_link_local_address_that_can_be
 }
 
 #[test]
-fn of_several_ipv6_addresses_the_one_that_stays_and_is_good_beyond_the_link_names_us() {
+fn of_several_ipv6_addresses_a_permanent_global_one_identifies_the_server() {
     let (host, other) = (Host::new(), Host::new());
     host.set_sysctl("ipv6/conf/default/addr_gen_mode", "1");
     host.cable("lan", &other, "eth0");
@@ -175,7 +176,7 @@ fn of_several_ipv6_addresses_the_one_that_stays_and_is_good_beyond_the_link_name
 }
 
 #[test]
-fn a_filter_serves_each_family_where_it_is_wanted() {
+fn a_filter_selects_links_for_each_family() {
     let (host, other) = (Host::new(), Host::new());
     host.set_sysctl("ipv6/conf/default/addr_gen_mode", "1");
     for (number, link) in ["lan", "dmz"].iter().enumerate() {
@@ -187,24 +188,24 @@ fn a_filter_serves_each_family_where_it_is_wanted() {
     let listed = |filter: LinkFilter| host.on(|| show(&list(&filter).unwrap()));
     let only = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
     let (lan, dmz) = ("2001:db8::1/64 fe80::1/64", "2001:db8::1:1/64 fe80::1:1/64");
-    let of = |ipv4, ipv6| listed(LinkFilter { ipv4, ipv6, ..LinkFilter::default() });
-    assert_eq!(of(None, only(&["l*"])), format!("lan 192.0.2.0/32 {lan}, dmz 192.0.2.1/32"));
-    assert_eq!(of(only(&["lan"]), only(&["dmz"])), format!("lan 192.0.2.0/32, dmz {dmz}"));
-    assert_eq!(of(only(&[]), only(&["dmz"])), format!("dmz {dmz}"));
-    assert_eq!(of(only(&[]), only(&[])), "");
-    let named = LinkFilter { addresses: vec!["2001:db8::1:1".parse().unwrap()], ..LinkFilter::default() };
-    assert_eq!(listed(named), format!("dmz 192.0.2.1/32 {dmz}"));
+    let families = |ipv4, ipv6| listed(LinkFilter { ipv4, ipv6, ..LinkFilter::default() });
+    assert_eq!(families(None, only(&["l*"])), format!("lan 192.0.2.0/32 {lan}, dmz 192.0.2.1/32"));
+    assert_eq!(families(only(&["lan"]), only(&["dmz"])), format!("lan 192.0.2.0/32, dmz {dmz}"));
+    assert_eq!(families(only(&[]), only(&["dmz"])), format!("dmz {dmz}"));
+    assert_eq!(families(only(&[]), only(&[])), "");
+    let with_address = LinkFilter { addresses: vec!["2001:db8::1:1".parse().unwrap()], ..LinkFilter::default() };
+    assert_eq!(listed(with_address), format!("dmz 192.0.2.1/32 {dmz}"));
 }
 
-/// Whether a netlink socket on this host has lost messages, by the kernel's own count.
-fn overrun(host: &Host) -> bool {
+/// Whether a netlink socket on this host has lost messages, as the kernel counts them.
+fn has_lost_messages(host: &Host) -> bool {
     let table = host.on(|| std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap());
     table.lines().skip(1).any(|row| row.split_ascii_whitespace().nth(8).is_some_and(|drops| drops != "0"))
 }
 
 fn watched(host: &Host, filter: LinkFilter) -> Receiver<Vec<Link>> {
     let (sender, lists) = channel();
-    // The thread ends when a list finds nobody who wants it, or with the test.
+    // The thread ends when the receiver of a list is gone, or with the test.
     host.on(|| {
         thread::spawn(move || block_on(watch(filter, move |links| sender.send(links).unwrap_or_default(), drop)));
     });
@@ -219,7 +220,7 @@ fn next(lists: &Receiver<Vec<Link>>) -> String {
     show(&lists.recv_timeout(TIMEOUT).unwrap())
 }
 
-/// Waits until this is the list, and stays it; gives the index of its first link.
+/// Waits until the list is this one and no longer changes; returns the index of its first link.
 fn settled(lists: &Receiver<Vec<Link>>, expected: &str) -> u32 {
     let end = Instant::now() + TIMEOUT;
     let mut last = String::from("nothing");

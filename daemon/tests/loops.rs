@@ -27,7 +27,7 @@ fn with_loop_guard_stop_the_machine_gets_no_reply_for_a_while() {
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "[dhcp]\nloop-guard = \"stop\"\n");
     loop_three_times(&server, &machine);
     assert_eq!(request_loader(&machine), None);
-    server.wait_for_line("it is not answered for five minutes");
+    server.wait_for_line("it gets no reply for five minutes");
 }
 
 /// The machine requests its address by broadcast, and fetches the same loader three times.

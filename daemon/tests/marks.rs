@@ -1,5 +1,5 @@
-//! Marks of used-up boots: what lets a machine boot again, and what does not. Through the real binary, in network
-//! namespaces. Needs root.
+//! Completed boot-onces: when a machine boots its profile again, and when it does not. Runs the server's binary in
+//! network namespaces. Needs root.
 
 mod netns;
 
@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 /// A1 a.
 #[test]
-fn a_start_or_a_reload_without_the_machines_forgets_no_mark() {
+fn a_start_or_a_reload_without_the_machines_keeps_their_completions() {
     let (site, server) = TestSite::start();
-    use_up(&site, &server, "web1");
+    complete(&site, &server, "web1");
     let text = fs::read_to_string(config(&server)).unwrap();
     fs::write(config(&server), text.replace(CONFIG, "")).unwrap();
     server.wait_for_line("no longer in the configuration: 3 machines (web1, web2, web3)");
@@ -30,18 +30,18 @@ fn a_start_or_a_reload_without_the_machines_forgets_no_mark() {
     server.wait_for_line(warned);
     server.wait_for_line("ready");
     let checked = run(&server, &["check"]);
-    let told = String::from_utf8_lossy(&checked.stderr);
-    assert!(told.contains("completed boot-onces of 1 machine (web1) without an entry"), "{told}");
+    let warnings = String::from_utf8_lossy(&checked.stderr);
+    assert!(warnings.contains("completed boot-onces of 1 machine (web1) without an entry"), "{warnings}");
     fs::write(config(&server), text).unwrap();
     server.wait_for_line("INFO  reloaded");
     assert_eq!(site.boots_kernel(), [false, true, true]);
-    assert!(server.directory.path().join("state/used-up/web1").exists());
-    assert!(!server.log().contains("may boot again"), "{}", server.log());
+    assert!(server.directory.path().join("state/boot-once/web1").exists());
+    assert!(!server.log().contains("boots its profile again"), "{}", server.log());
 }
 
-/// The whole list is gone, or the entry has another name: the mark knows which machine it is of.
+/// The whole list is gone, or the entry has another name: the completion contains the machine's identities.
 #[test]
-fn a_machine_whose_entry_is_gone_boots_its_disk_while_its_mark_is_there() {
+fn a_machine_without_its_entry_boots_from_disk_while_its_completion_exists() {
     let toml = CONFIG.split_once("[machine.").map(|(_, machines)| format!("[machine.{machines}")).unwrap();
     let csv = "name,mac,profile,boot\nweb1,52:54:00:00:00:01,installer,once\n";
     for (name, whole, cut) in [("all.toml", &toml[..], 0), ("all.csv", csv, "name,mac,profile,boot\n".len())] {
@@ -50,7 +50,7 @@ fn a_machine_whose_entry_is_gone_boots_its_disk_while_its_mark_is_there() {
         fs::write(directory.path().join("machines").join(name), whole).unwrap();
         let config = "default-profile = \"installer\"\n[profile.installer]\nkernel = \"linux\"\n";
         let (site, server) = TestSite::with_config(directory, config);
-        use_up(&site, &server, "web1");
+        complete(&site, &server, "web1");
         let file = server.directory.path().join("machines").join(name);
         fs::write(&file, &whole[..cut]).unwrap();
         server.wait_for_line("INFO  reloaded");
@@ -61,39 +61,39 @@ fn a_machine_whose_entry_is_gone_boots_its_disk_while_its_mark_is_there() {
             let mac = format!("mac=52-54-00-00-00-{last}/uuid=/platform=pcbios/arch=i386/menu.ipxe");
             String::from_utf8(site.fetch(&format!("http://192.0.2.10:8080/machine/{mac}"), &[])).unwrap()
         };
-        let is_held = |site: &TestSite| {
+        let boots_disk = |site: &TestSite| {
             let script = script(site, "01");
             script.contains("sanboot ") && script.contains("\necho proxydhcpd rearm web1\n")
         };
-        assert!(is_held(&site), "{}", server.log());
+        assert!(boots_disk(&site), "{}", server.log());
         assert!(script(&site, "77").contains("kernel "), "another machine installs");
         let server = server.kill_and_restart(&site.host);
         server.wait_for_line("ready");
         server.wait_for_line(warned);
-        assert!(is_held(&site), "{}", server.log());
+        assert!(boots_disk(&site), "{}", server.log());
         discover(&site);
         server.wait_for_line("web1: profile local-disk");
-        let words = ["explain", "--client", "ipxe-bios", "--mac", "52:54:00:00:00:01", "--server", "192.0.2.10/24"];
-        let explained = String::from_utf8(run(&server, &words).stdout).unwrap();
+        let arguments = ["explain", "--client", "ipxe-bios", "--mac", "52:54:00:00:00:01", "--server", "192.0.2.10/24"];
+        let explained = String::from_utf8(run(&server, &arguments).stdout).unwrap();
         assert!(explained.contains("machine: web1 by mac") && explained.contains("its entry is gone"), "{explained}");
         assert!(!explained.contains("kernel: linux"), "{explained}");
 
-        // Its entry has another name now: that is the operator's word.
+        // The operator renamed the entry.
         fs::write(&file, whole.replace("web1", "renamed").replace("once", "always")).unwrap();
         server.wait_for_line("web1 completed its boot-once and has no entry; its mac is now in the entry of renamed");
         wait_for("the renamed entry", || script(&site, "01").contains("kernel ").then_some(()));
         fs::write(&file, &whole[..cut]).unwrap();
-        wait_for("the mark to hold again", || is_held(&site).then_some(()));
+        wait_for("the completion to count again", || boots_disk(&site).then_some(()));
         assert!(rearm(server.directory.path(), &["web1"]).status.success());
         wait_for("a machine without an entry", || script(&site, "01").contains("kernel ").then_some(()));
     }
 }
 
-/// Of what somebody else writes there, and of marks that were made before marks said so.
+/// Files from others, and empty ones.
 #[test]
-fn a_mark_that_does_not_say_which_machine_it_is_of_is_told() {
+fn the_log_warns_of_a_completion_without_identities() {
     let (site, server) = TestSite::start();
-    let directory = server.directory.path().join("state/used-up");
+    let directory = server.directory.path().join("state/boot-once");
     fs::create_dir_all(&directory).unwrap();
     fs::write(directory.join("old"), "").unwrap();
     for (name, text) in [
@@ -126,25 +126,25 @@ fn discover(site: &TestSite) {
 
 /// A1 b.
 #[test]
-fn a_machine_file_that_is_half_there_forgets_no_mark() {
-    let (site, server) = in_a_file();
-    use_up(&site, &server, "web3");
+fn a_truncated_machine_file_keeps_the_completions() {
+    let (site, server) = with_machine_file();
+    complete(&site, &server, "web3");
     let (file, whole) = (machines(&server), fs::read_to_string(machines(&server)).unwrap());
     let half: String = whole.lines().take(2).flat_map(|line| [line, "\n"]).collect();
     fs::write(&file, &half).unwrap();
     server.wait_for_line("no longer in the configuration: 2 machines (web2, web3)");
     server.wait_for_line("INFO  reloaded");
-    assert!(server.directory.path().join("state/used-up/web3").exists());
+    assert!(server.directory.path().join("state/boot-once/web3").exists());
     fs::write(&file, &whole).unwrap();
     server.wait_for_line("3 machines in 1 file, read in");
     wait_for("the whole file", || (server.log().matches("INFO  reloaded").count() == 2).then_some(()));
     assert_eq!(site.boots_kernel(), [true, true, false]);
 }
 
-/// A cut that leaves a sound entry, without its `boot`: that is not an entry that says something else. The mark stays,
-/// and the machine boots its disk by every door.
+/// A truncated file leaves a valid entry without its `boot`, which is not another value of `boot`: the completion
+/// stays, and the machine boots from disk over every protocol.
 #[test]
-fn a_machine_whose_entry_has_lost_its_boot_line_keeps_its_mark_and_boots_its_disk() {
+fn a_machine_whose_entry_lost_its_boot_line_keeps_its_completion_and_boots_from_disk() {
     let toml = CONFIG.split_once("[machine.").map(|(_, machines)| format!("[machine.{machines}")).unwrap();
     let csv = "name,mac,profile,boot\n\
                web1,52:54:00:00:00:01,installer,once\n\
@@ -153,26 +153,26 @@ fn a_machine_whose_entry_has_lost_its_boot_line_keeps_its_mark_and_boots_its_dis
     for (name, whole, cut) in
         [("all.toml", &toml[..], toml.rfind("boot = ").unwrap()), ("all.csv", csv, csv.rfind("once").unwrap())]
     {
-        let (site, server) = in_file(name, whole);
-        use_up(&site, &server, "web3");
+        let (site, server) = with_file(name, whole);
+        complete(&site, &server, "web3");
         let file = server.directory.path().join("machines").join(name);
         fs::write(&file, &whole[..cut]).unwrap();
         server.wait_for_line("INFO  reloaded");
-        // The directory of marks is looked at every few seconds.
+        // The server checks the directory of completions every few seconds.
         thread::sleep(Duration::from_secs(5));
-        assert!(server.directory.path().join("state/used-up/web3").exists(), "{}", server.log());
+        assert!(server.directory.path().join("state/boot-once/web3").exists(), "{}", server.log());
         assert_eq!(site.boots_kernel(), [true, true, false], "{name}");
         for url in ["http://192.0.2.10:8080/", "tftp://192.0.2.10/"] {
             let url = format!("{url}machine/mac=52-54-00-00-00-03/uuid=/platform=pcbios/arch=i386/menu.ipxe");
             let script = String::from_utf8(site.fetch(&url, &[])).unwrap();
             assert!(script.contains("sanboot ") && script.contains("\necho proxydhcpd rearm web3\n"), "{script}");
         }
-        let told = |arguments: &[&str]| {
+        let output = |arguments: &[&str]| {
             let Output { stdout, stderr, .. } = run(&server, arguments);
             String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap()
         };
-        let here = ["--machine", "web3", "--server", "192.0.2.10/24"];
-        let explained = told(&[&["explain", "--client", "ipxe-bios"][..], &here].concat());
+        let machine = ["--machine", "web3", "--server", "192.0.2.10/24"];
+        let explained = output(&[&["explain", "--client", "ipxe-bios"][..], &machine].concat());
         for line in [
             "not set, and its boot-once is completed: boots from disk (`proxydhcpd rearm web3` or `boot = ",
             "its boot-once is completed, and it has no entry with `boot`: it boots its disk",
@@ -180,22 +180,22 @@ fn a_machine_whose_entry_has_lost_its_boot_line_keeps_its_mark_and_boots_its_dis
             assert!(explained.contains(line), "{explained}");
         }
         assert!(!explained.contains("kernel: linux"), "{explained}");
-        assert!(told(&[&["render"][..], &here].concat()).contains("sanboot "), "{name}");
-        let checked = told(&["check"]);
+        assert!(output(&[&["render"][..], &machine].concat()).contains("sanboot "), "{name}");
+        let checked = output(&["check"]);
         let line = "completed boot-onces of 1 machine (web3) with entries that do not set `boot`: they boot from disk";
         assert!(checked.contains(line) && checked.contains("`proxydhcpd rearm NAME`, or"), "{checked}");
-        let line = "WARN  boots are used up, and the entries do not say `boot`, of 1 machine (web3): until they do";
+        let line = "WARN  completed boot-onces of 1 machine (web3), whose entries have no `boot`: these machines boot";
         assert_eq!(server.log().matches(line).count(), 1, "{}", server.log());
         fs::write(&file, whole).unwrap();
         wait_for("the whole file", || (server.log().matches("INFO  reloaded").count() == 2).then_some(()));
         assert!(!site.boots_kernel()[2], "{}", server.log());
-        assert!(!server.log().contains("no used-up boot any more"), "{}", server.log());
+        assert!(!server.log().contains("no longer counts"), "{}", server.log());
     }
 }
 
 #[test]
-fn a_machine_file_that_is_being_written_is_taken_over_when_it_stands_still_even_if_a_signal_comes_before() {
-    let (_site, server) = in_a_file();
+fn a_machine_file_is_read_when_its_writing_has_ended_even_after_a_signal() {
+    let (_site, server) = with_machine_file();
     let (file, whole) = (machines(&server), fs::read_to_string(machines(&server)).unwrap());
     let mut written = fs::File::create(&file).unwrap();
     server.signal(Signal::SIGHUP);
@@ -210,124 +210,127 @@ fn a_machine_file_that_is_being_written_is_taken_over_when_it_stands_still_even_
 
 /// A1 c.
 #[test]
-fn a_directory_of_marks_that_cannot_be_read_is_told_and_lets_nobody_boot_again() {
+fn an_unreadable_directory_of_completions_is_an_error_and_resets_no_machine() {
     let (site, server) = TestSite::start();
-    use_up(&site, &server, "web1");
-    let (directory, aside) = (server.directory.path().join("state/used-up"), server.directory.path().join("aside"));
-    let break_it = || {
+    complete(&site, &server, "web1");
+    let (directory, aside) = (server.directory.path().join("state/boot-once"), server.directory.path().join("aside"));
+    let break_directory = || {
         fs::rename(&directory, &aside).unwrap();
-        symlink("used-up", &directory).unwrap();
+        symlink("boot-once", &directory).unwrap();
     };
-    let mend_it = || {
+    let restore_directory = || {
         fs::remove_file(&directory).unwrap();
         fs::rename(&aside, &directory).unwrap();
     };
-    break_it();
-    server.wait_for_line("used-up cannot be read (Too many levels of symbolic links (os error 40)): what was known");
+    break_directory();
+    server.wait_for_line(
+        "boot-once: Too many levels of symbolic links (os error 40); completed boot-onces count as last",
+    );
     assert_eq!(site.boots_kernel(), [false, true, true]);
-    let wrong = rearm(server.directory.path(), &["web1"]);
-    assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("cannot be read: Too many"));
+    let failed = rearm(server.directory.path(), &["web1"]);
+    assert!(!failed.status.success() && String::from_utf8_lossy(&failed.stderr).contains("Too many levels"));
 
     let server = server.kill_and_restart(&site.host);
-    server.wait_for_line("until it can be read, machines that boot once boot their disks");
+    server.wait_for_line("until it is readable, boot-once machines boot their disks");
     server.wait_for_line("ready");
-    assert_eq!(site.boots_kernel(), [false; 3], "nobody knows which of them have");
-    mend_it();
-    server.wait_for_line("used-up can be read again");
+    assert_eq!(site.boots_kernel(), [false; 3], "the completions are unknown");
+    restore_directory();
+    server.wait_for_line("boot-once is readable again");
     assert_eq!(site.boots_kernel(), [false, true, true]);
-    assert!(!server.log().contains("may boot again"), "{}", server.log());
-    assert_eq!(server.log().matches("used-up cannot be read").count(), 1, "{}", server.log());
+    assert!(!server.log().contains("boots its profile again"), "{}", server.log());
+    assert_eq!(server.log().matches("boot-once: Too many levels").count(), 1, "{}", server.log());
     fs::remove_file(directory.join("web1")).unwrap();
-    server.wait_for_line("web1 may boot again: its mark was removed");
+    server.wait_for_line("web1 boots its profile again: its completion was removed");
     assert_eq!(site.boots_kernel(), [true; 3]);
 }
 
-/// A volume that is not mounted (yet): the link to it leads to nothing.
+/// For example a volume that is not mounted yet.
 #[test]
-fn a_directory_of_marks_behind_a_link_to_nothing_is_unknown_and_a_mark_is_written_when_it_is_there() {
+fn with_a_dangling_link_the_completions_are_unknown_and_new_ones_are_written_later() {
     let (site, server) = TestSite::start();
-    use_up(&site, &server, "web1");
-    let (directory, volume) = (server.directory.path().join("state/used-up"), server.directory.path().join("volume"));
+    complete(&site, &server, "web1");
+    let (directory, volume) = (server.directory.path().join("state/boot-once"), server.directory.path().join("volume"));
     let aside = server.directory.path().join("aside");
     server.signal(Signal::SIGSTOP);
     fs::rename(&directory, &aside).unwrap();
     symlink(&volume, &directory).unwrap();
     let server = server.kill_and_restart(&site.host);
-    server.wait_for_line("until it can be read, machines that boot once boot their disks");
+    server.wait_for_line("until it is readable, boot-once machines boot their disks");
     server.wait_for_line("ready");
     assert_eq!(site.boots_kernel(), [false; 3]);
     // An installer that runs meanwhile.
     site.fetch(&site.done_url("web2"), &[]);
-    server.wait_for_line("web2 has used up its boot, which is forgotten at a restart");
+    server.wait_for_line("the completed boot-once of web2 is forgotten at a restart");
     fs::rename(&aside, &volume).unwrap();
-    server.wait_for_line("used-up can be written: marks that it lacked are in it now, 1 of them");
+    server.wait_for_line("boot-once is writable: wrote 1 delayed completions");
     assert!(volume.join("web2").exists());
-    wait_for("the marks", || (site.boots_kernel() == [false, false, true]).then_some(()));
+    wait_for("the completions", || (site.boots_kernel() == [false, false, true]).then_some(()));
 }
 
 #[test]
-fn a_file_in_the_place_of_the_directory_of_state_is_an_error_and_lets_nobody_boot_again() {
+fn a_file_instead_of_the_state_directory_is_an_error_and_resets_no_machine() {
     let (site, server) = TestSite::start();
-    use_up(&site, &server, "web1");
+    complete(&site, &server, "web1");
     let (state, aside) = (server.directory.path().join("state"), server.directory.path().join("aside"));
-    let break_it = || {
+    let break_directory = || {
         fs::rename(&state, &aside).unwrap();
         fs::write(&state, "in the way").unwrap();
     };
-    let mend_it = || {
+    let restore_directory = || {
         fs::remove_file(&state).unwrap();
         fs::rename(&aside, &state).unwrap();
     };
-    break_it();
+    break_directory();
     server.wait_for_line("ERROR");
-    server.wait_for_line("used-up cannot be read (Not a directory (os error 20)): what was known of the machines");
+    server.wait_for_line("boot-once: Not a directory (os error 20); completed boot-onces count as last read");
     assert_eq!(site.boots_kernel(), [false, true, true]);
-    let wrong = rearm(server.directory.path(), &["web1"]);
-    assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("cannot be read: Not a dir"));
+    let failed = rearm(server.directory.path(), &["web1"]);
+    assert!(!failed.status.success() && String::from_utf8_lossy(&failed.stderr).contains("Not a directory"));
 
     let server = server.kill_and_restart(&site.host);
-    server.wait_for_line("used-up cannot be read (Not a directory (os error 20)): until it can be read, machines that");
-    server.wait_for_line("machines that boot once boot their disks after a restart, until the directory can be read");
+    server
+        .wait_for_line("boot-once: Not a directory (os error 20); until it is readable, boot-once machines boot their");
+    server.wait_for_line("after a restart, boot-once machines boot their disks until the directory can be read");
     server.wait_for_line("ready");
-    assert!(!server.log().contains("boot again after a restart"), "{}", server.log());
+    assert!(!server.log().contains("are forgotten at a restart"), "{}", server.log());
     assert_eq!(site.boots_kernel(), [false; 3]);
-    mend_it();
-    server.wait_for_line("used-up can be read again");
+    restore_directory();
+    server.wait_for_line("boot-once is readable again");
     assert_eq!(site.boots_kernel(), [false, true, true]);
 }
 
 #[test]
-fn a_directory_of_marks_that_vanishes_is_made_again_with_its_marks() {
+fn a_directory_of_completions_that_vanishes_is_created_again_with_its_files() {
     let (site, server) = TestSite::start();
-    use_up(&site, &server, "web1");
-    let directory = server.directory.path().join("state/used-up");
+    complete(&site, &server, "web1");
+    let directory = server.directory.path().join("state/boot-once");
     fs::remove_dir_all(&directory).unwrap();
-    server.wait_for_line("the directory has vanished, and with it the marks of 1 machine (web1); they still hold");
-    wait_for("the mark", || directory.join("web1").exists().then_some(()));
+    server.wait_for_line("the directory vanished, and the completions of 1 machine (web1) are gone; they still count");
+    wait_for("the completion", || directory.join("web1").exists().then_some(()));
     assert_eq!(site.boots_kernel(), [false, true, true]);
 
-    // While nobody watches, it cannot be told from a directory that was removed on purpose.
+    // If the server does not run, a lost directory looks like one that was removed on purpose.
     server.signal(Signal::SIGSTOP);
     fs::rename(&directory, server.directory.path().join("aside")).unwrap();
     let server = server.kill_and_restart(&site.host);
-    server.wait_for_line("used-up is missing, though boots were used up before, by 1 machine (web1)");
+    server.wait_for_line("boot-once is missing, and the completions of 1 machine (web1) with it");
 }
 
-/// A1 c from the network: descriptors that no client can take are left for the directory.
+/// A1 c from the network: the server reserves descriptors for the directory.
 #[test]
-fn clients_that_take_all_descriptors_they_can_get_let_nobody_boot_again() {
+fn clients_that_use_all_available_descriptors_reset_no_machine() {
     thread::scope(|scope| {
-        // Of the lower limit our own sockets take more than half.
+        // The server's own sockets take more than half of the lower limit.
         for limit in [128, 256] {
-            scope.spawn(move || take_all_descriptors(limit));
+            scope.spawn(move || use_all_descriptors(limit));
         }
     });
 }
 
-fn take_all_descriptors(limit: usize) {
+fn use_all_descriptors(limit: usize) {
     let (site, server) = TestSite::start();
     for machine in ["web1", "web2"] {
-        use_up(&site, &server, machine);
+        complete(&site, &server, machine);
     }
     let nofile = format!("--nofile={limit}");
     let server = server.kill_and_restart_by(&["prlimit", &nofile, PROGRAM], &site.host);
@@ -350,45 +353,46 @@ fn take_all_descriptors(limit: usize) {
     }
     let until = Instant::now() + Duration::from_secs(12);
     while Instant::now() < until {
-        // As a mark that is written changes the directory.
-        fs::write(server.directory.path().join("state/used-up/.touched"), "").unwrap();
+        // Changes the directory, as a new completion does.
+        fs::write(server.directory.path().join("state/boot-once/.touched"), "").unwrap();
         assert!(open() <= limit - 32, "{} of {limit} descriptors", open());
         thread::sleep(Duration::from_millis(500));
     }
-    assert!(open() > limit / 2, "{} of {limit} descriptors: that was no attack", open());
+    assert!(open() > limit / 2, "{} of {limit} descriptors: the test proves nothing", open());
     drop((requests, pages));
-    assert!(!server.log().contains("may boot again") && !server.log().contains("ERROR"), "{}", server.log());
-    wait_for("room for a page", || (site.boots_kernel() == [false, false, true]).then_some(()));
+    assert!(!server.log().contains("boots its profile again") && !server.log().contains("ERROR"), "{}", server.log());
+    wait_for("a free descriptor", || (site.boots_kernel() == [false, false, true]).then_some(()));
 }
 
 /// A1 f.
 #[test]
-fn only_its_token_or_its_address_says_that_a_machine_is_done() {
+fn a_machine_is_done_only_by_its_token_or_from_its_address() {
     let (site, server) = TestSite::start();
-    // As a page in the browser of somebody who is no machine.
+    // As a page in a browser could request it.
     let status = ["--write-out", "%{http_code}", "--output", "/dev/null"];
     assert_eq!(site.fetch(&machine_url("web1", "done"), &status), b"403");
     assert_eq!(site.fetch(&machine_url("web1", "token=00112233445566778899aabbccddeeff/done"), &status), b"403");
     assert_eq!(site.fetch(&site.done_url("web2").replace("web2", "web1"), &status), b"403");
-    server.wait_for_line("192.0.2.107 says without a token that web1 is done with its boot, and was not seen as web1");
+    server
+        .wait_for_line("192.0.2.107 requested the done URL of web1 without a token, and does not have the address of");
     assert_eq!(site.boots_kernel(), [true; 3]);
 
     site.request_address(1);
     assert_eq!(site.fetch(&machine_url("web2", "done"), &status), b"403");
     assert_eq!(site.fetch(&machine_url("web1", "done"), &[]), b"noted\n");
-    server.wait_for_line("web1 has used up its boot");
+    server.wait_for_line("web1 completed its boot-once");
     assert_eq!(site.boots_kernel(), [false, true, true]);
 }
 
 #[test]
-fn a_token_outlives_reload_and_restart_and_ends_when_the_machine_is_armed_again() {
+fn a_token_outlasts_a_reload_and_a_restart_and_expires_when_the_machine_is_reset() {
     let (site, server) = TestSite::start();
     let first = site.done_url("web1");
     server.edit_config("", "# changed\n");
     server.wait_for_line("INFO  reloaded");
     assert_eq!(site.done_url("web1"), first);
-    use_up(&site, &server, "web1");
-    assert_eq!(site.done_url("web1"), first, "an installer asks for its answers after its kernel");
+    complete(&site, &server, "web1");
+    assert_eq!(site.done_url("web1"), first, "an installer fetches its answers after its kernel");
     let server = server.kill_and_restart(&site.host);
     server.wait_for_line("ready");
     assert_eq!(site.done_url("web1"), first);
@@ -396,89 +400,89 @@ fn a_token_outlives_reload_and_restart_and_ends_when_the_machine_is_armed_again(
     assert_eq!(String::from_utf8_lossy(&rendered.stdout), first);
 
     assert!(rearm(server.directory.path(), &["web1"]).status.success());
-    server.wait_for_line("web1 may boot again: its mark was removed");
+    server.wait_for_line("web1 boots its profile again: its completion was removed");
     let second = site.done_url("web1");
     assert_ne!(first, second);
     let server = server.kill_and_restart(&site.host);
     server.wait_for_line("ready");
     assert_eq!(site.done_url("web1"), second);
     let status = ["--write-out", "%{http_code}", "--output", "/dev/null"];
-    assert_eq!(site.fetch(&first, &status), b"403", "the installation before");
+    assert_eq!(site.fetch(&first, &status), b"403", "the token of the previous installation");
     assert_eq!(site.boots_kernel(), [true; 3]);
     assert_eq!(site.fetch(&second, &[]), b"noted\n");
-    server.wait_for_line("web1 has used up its boot by /machine/name=web1/token=.../done");
-    let mark = server.directory.path().join("state/used-up/web1");
-    wait_for("the mark", || mark.exists().then_some(()));
-    assert!(fs::read_to_string(mark).unwrap().contains("\n/machine/name=web1/token=.../done\n"));
+    server.wait_for_line("web1 completed its boot-once (/machine/name=web1/token=.../done)");
+    let completion = server.directory.path().join("state/boot-once/web1");
+    wait_for("the completion", || completion.exists().then_some(()));
+    assert!(fs::read_to_string(completion).unwrap().contains("\n/machine/name=web1/token=.../done\n"));
 }
 
 #[test]
-fn an_entry_that_says_something_else_than_once_ends_a_mark_and_the_log_says_whose() {
+fn an_entry_with_another_value_of_boot_resets_its_machine_and_the_log_names_it() {
     let (site, server) = TestSite::start();
-    use_up(&site, &server, "web1");
+    complete(&site, &server, "web1");
     let text = fs::read_to_string(config(&server)).unwrap();
     fs::write(config(&server), text.replacen("boot = \"once\"", "boot = \"always\"", 1)).unwrap();
-    server.wait_for_line("web1 has no used-up boot any more: its entry says another `boot`");
-    assert!(!server.directory.path().join("state/used-up/web1").exists());
+    server.wait_for_line("the completed boot-once of web1 no longer counts: its entry has another `boot`");
+    assert!(!server.directory.path().join("state/boot-once/web1").exists());
     assert_eq!(site.boots_kernel(), [true; 3]);
 }
 
 #[test]
-fn explain_and_render_read_the_marks_and_say_when_they_cannot() {
+fn explain_and_render_read_the_completions_and_warn_if_they_cannot() {
     let (site, server) = TestSite::start();
     let explain = ["explain", "--client", "ipxe-bios", "--machine", "web1", "--server", "192.0.2.10/24"];
     let render = ["render", "--machine", "web1", "--server", "192.0.2.10/24"];
-    let told = |arguments: &[&str]| String::from_utf8(run(&server, arguments).stdout).unwrap();
-    assert!(told(&explain).contains("once, not completed"), "{}", told(&explain));
-    use_up(&site, &server, "web1");
-    let explained = told(&explain);
+    let output = |arguments: &[&str]| String::from_utf8(run(&server, arguments).stdout).unwrap();
+    assert!(output(&explain).contains("once, not completed"), "{}", output(&explain));
+    complete(&site, &server, "web1");
+    let explained = output(&explain);
     assert!(explained.contains("once, completed: boots from disk (`proxydhcpd rearm web1` resets it)"), "{explained}");
     assert!(!explained.contains("kernel: linux"), "{explained}");
-    assert!(told(&render).contains("sanboot "), "{}", told(&render));
-    // All others have lost their entries, and this one has lost its `boot`: no machine boots once any more.
+    assert!(output(&render).contains("sanboot "), "{}", output(&render));
+    // The other entries are gone, and this one has lost its `boot`: no entry has `boot = "once"` now.
     let whole = fs::read_to_string(config(&server)).unwrap();
     fs::write(config(&server), whole.split_once("boot = \"once\"").unwrap().0).unwrap();
-    assert!(told(&explain).contains("not set, and its boot-once is completed: boots from disk"), "{}", told(&explain));
-    assert!(told(&render).contains("sanboot "), "{}", told(&render));
+    assert!(output(&explain).contains("not set, and its boot-once is completed: boots from disk"), "{}", output(&explain));
+    assert!(output(&render).contains("sanboot "), "{}", output(&render));
     fs::write(config(&server), whole).unwrap();
 
-    let directory = server.directory.path().join("state/used-up");
+    let directory = server.directory.path().join("state/boot-once");
     fs::rename(&directory, server.directory.path().join("aside")).unwrap();
-    symlink("used-up", &directory).unwrap();
+    symlink("boot-once", &directory).unwrap();
     for arguments in [&explain[..], &render] {
-        let told = String::from_utf8(run(&server, arguments).stderr).unwrap();
-        assert!(told.contains("warning: cannot read this (Too many levels"), "{told}");
+        let warnings = String::from_utf8(run(&server, arguments).stderr).unwrap();
+        assert!(warnings.contains("warning: cannot read this (Too many levels"), "{warnings}");
     }
-    let explained = told(&explain);
+    let explained = output(&explain);
     assert!(explained.contains("once, but its record cannot be read: boots from disk until it can"), "{explained}");
     assert!(!explained.contains("kernel: linux") && explained.contains("profile: local-disk"), "{explained}");
-    assert!(told(&render).contains("sanboot "), "as the server would: {}", told(&render));
-    let wrong = rearm(server.directory.path(), &["web1"]);
-    let told = String::from_utf8_lossy(&wrong.stderr);
-    assert!(told.contains("error: ") && !told.contains("CRITICAL"), "{told}");
+    assert!(output(&render).contains("sanboot "), "as the server would: {}", output(&render));
+    let failed = rearm(server.directory.path(), &["web1"]);
+    let errors = String::from_utf8_lossy(&failed.stderr);
+    assert!(errors.contains("error: ") && !errors.contains("CRITICAL"), "{errors}");
 }
 
 #[test]
-fn a_mark_that_is_a_directory_is_removed_where_it_is_empty_and_the_cure_is_said_where_not() {
+fn rearm_removes_a_completion_that_is_an_empty_directory_and_names_the_remedy_for_others() {
     let (_site, server) = TestSite::start();
-    let mark = server.directory.path().join("state/used-up/web1");
-    fs::create_dir_all(mark.join("deeper")).unwrap();
-    let wrong = rearm(server.directory.path(), &["web1"]);
-    let told = String::from_utf8_lossy(&wrong.stderr);
-    assert!(told.contains(&format!("`rm -r {}` removes it", mark.display())), "{told}");
-    fs::remove_dir(mark.join("deeper")).unwrap();
+    let completion = server.directory.path().join("state/boot-once/web1");
+    fs::create_dir_all(completion.join("deeper")).unwrap();
+    let failed = rearm(server.directory.path(), &["web1"]);
+    let errors = String::from_utf8_lossy(&failed.stderr);
+    assert!(errors.contains(&format!("`rm -r {}`", completion.display())), "{errors}");
+    fs::remove_dir(completion.join("deeper")).unwrap();
     assert!(rearm(server.directory.path(), &["web1"]).status.success());
-    assert!(!mark.exists());
+    assert!(!completion.exists());
 }
 
-/// The machines of [`CONFIG`] in a file of their own.
-fn in_a_file() -> (TestSite, Server) {
+/// With the machines of [`CONFIG`] in a CSV file.
+fn with_machine_file() -> (TestSite, Server) {
     let line = |number| format!("web{number},52:54:00:00:00:0{number},installer,once\n");
     let lines: String = (1..=3).map(line).collect();
-    in_file("all.csv", &format!("name,mac,profile,boot\n{lines}"))
+    with_file("all.csv", &format!("name,mac,profile,boot\n{lines}"))
 }
 
-fn in_file(name: &str, machines: &str) -> (TestSite, Server) {
+fn with_file(name: &str, machines: &str) -> (TestSite, Server) {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("machines")).unwrap();
     fs::write(directory.path().join("machines").join(name), machines).unwrap();
@@ -493,11 +497,11 @@ fn config(server: &Server) -> std::path::PathBuf {
     server.directory.path().join("proxydhcpd.toml")
 }
 
-/// By its kernel; returns when that is on the disk.
-fn use_up(site: &TestSite, server: &Server, machine: &str) {
+/// Completes the boot-once of a machine by fetching its kernel; returns when that is on the disk.
+fn complete(site: &TestSite, server: &Server, machine: &str) {
     site.fetch(&machine_url(machine, "linux"), &[]);
-    let mark = server.directory.path().join("state/used-up").join(machine);
-    wait_for("the mark", || mark.exists().then_some(()));
+    let completion = server.directory.path().join("state/boot-once").join(machine);
+    wait_for("the completion", || completion.exists().then_some(()));
 }
 
 fn run(server: &Server, arguments: &[&str]) -> Output {

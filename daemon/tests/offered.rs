@@ -268,9 +268,9 @@ fn a_refused_request_for_an_offered_file_is_one_warning_with_a_fix() {
     let warnings =
         |part: &str| server.log().lines().filter(|line| line.contains("WARN") && line.contains(part)).count();
     for name in ["debian/linux", "none/linux"] {
-        server.wait_for_line(&format!("asked for {name}, which is offered, and was refused: there is no file"));
+        server.wait_for_line(&format!("requested {name}, which this server offers, and was refused: there is no file"));
     }
-    assert_eq!(warnings("192.0.2.107 asked for ipxe.efi, which is offered, and was refused"), 1, "{}", server.log());
+    assert_eq!(warnings("192.0.2.107 requested ipxe.efi, which this server offers, and was refused"), 1, "{}", server.log());
     assert_eq!((warnings("yet; put the file there"), warnings("not/offered/here")), (3, 0), "{}", server.log());
 }
 
@@ -288,13 +288,13 @@ fn a_file_that_becomes_unreadable_is_reported_when_a_machine_requests_it() {
         "this server may not read {}: permission denied; let this server read it (chmod a+r)",
         loader.display()
     );
-    server.wait_for_line(&format!("192.0.2.107 asked for ipxe.efi, which is offered, and was refused: {why}"));
+    server.wait_for_line(&format!("192.0.2.107 requested ipxe.efi, which this server offers, and was refused: {why}"));
 
     fs::remove_file(server.boot.path().join("ipxe-arm64.efi")).unwrap();
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--fail", "--max-time", "10", "http://192.0.2.10:8080/ipxe-arm64.efi"]);
     assert!(!machine.on(|| curl.status().expect("curl is missing: run e2e/setup")).success());
-    server.wait_for_line("asked for ipxe-arm64.efi, which is offered, and was refused: there is no file");
+    server.wait_for_line("requested ipxe-arm64.efi, which this server offers, and was refused: there is no file");
 }
 
 /// Requests this file over TFTP.

@@ -1,5 +1,5 @@
-//! What other servers offer is heard, blamed on the right one, and taken from nobody: beside real DHCP servers and a
-//! real DHCP client. Needs root.
+//! The server overhears the offers of other servers, attributes a failed boot to the right one, and takes no packet
+//! from another process. Tests with real DHCP servers and a real DHCP client. Needs root.
 
 mod netns;
 
@@ -8,7 +8,7 @@ use netns::{Host, Peer, wait_for, wait_up_to, without_capability};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd::net::overhear;
-use proxydhcpd::net::socket::Socket as Ours;
+use proxydhcpd::net::socket::Socket as ListeningSocket;
 use proxydhcpd::net::sys::ReceiveBatch;
 use rustix::thread::CapabilitySet;
 use std::io::{BufRead, BufReader, ErrorKind};
@@ -20,20 +20,20 @@ use std::time::Duration;
 const DNSMASQ: &str = "dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=eth0 --leasefile-ro \
     --user=root --pid-file= --no-ping";
 const RANGE: &str = "--dhcp-authoritative --dhcp-range=192.0.2.100,192.0.2.120,1h";
-/// The server waits 15 s for a machine, and looks every five.
-const TOLD: Duration = Duration::from_secs(60);
+/// The server waits 15 s for a machine, and checks every five.
+const WARNING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One network: a switch with a cable to each host.
-struct Wire(Host);
+struct Network(Host);
 
-impl Wire {
+impl Network {
     fn new() -> Self {
-        let wire = Wire(Host::new());
-        wire.0.run("ip link add br0 type bridge forward_delay 0 stp_state 0\nip link set br0 up");
-        wire
+        let network = Network(Host::new());
+        network.0.run("ip link add br0 type bridge forward_delay 0 stp_state 0\nip link set br0 up");
+        network
     }
 
-    /// Without an address it is a machine that is switched on.
+    /// A new host. Without an address it is a booting machine.
     fn host(&self, port: &str, address: Option<&str>) -> Host {
         let host = Host::new();
         self.0.cable(port, &host, "eth0");
@@ -45,7 +45,7 @@ impl Wire {
     }
 }
 
-/// Comes back when it has its sockets.
+/// Returns when its sockets are open.
 fn dnsmasq(host: &Host, options: &str) -> Peer {
     host.on(|| {
         let before = bound_sockets(Transport::Udp, 67).unwrap().len();
@@ -63,39 +63,40 @@ fn machine(host: &Host) -> UdpSocket {
     socket
 }
 
-/// A packet of firmware, from the machine of this number.
-fn of_machine(name: &str, number: u8) -> Vec<u8> {
+/// A packet from firmware, with the address of the machine of this number.
+fn packet_of(name: &str, number: u8) -> Vec<u8> {
     let mut packet = vector(name);
     (packet[7], packet[33]) = (number, number);
     packet
 }
 
-/// A UEFI machine asks, takes an address from 192.0.2.1, and is not heard of again.
+/// A UEFI machine sends a DISCOVER, takes an address from 192.0.2.1, and sends nothing more.
 fn boot_elsewhere(socket: &UdpSocket, number: u8) {
-    let to_all = (Ipv4Addr::BROADCAST, 67);
-    let mut request = of_machine("ovmf-x64-request-to-primary", number);
-    let discover = of_machine("ovmf-x64-discover", number);
+    let broadcast = (Ipv4Addr::BROADCAST, 67);
+    let mut request = packet_of("ovmf-x64-request-to-primary", number);
+    let discover = packet_of("ovmf-x64-discover", number);
     request[4..8].copy_from_slice(&discover[4..8]);
-    socket.send_to(&discover, to_all).unwrap();
-    // The servers have answered when the same question comes again.
+    socket.send_to(&discover, broadcast).unwrap();
+    // Waits for an offer before it sends the REQUEST.
     let mut offer = [0; 1500];
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     socket.recv(&mut offer).unwrap();
-    socket.send_to(&request, to_all).unwrap();
+    socket.send_to(&request, broadcast).unwrap();
 }
 
 #[test]
-fn a_machine_that_does_not_come_is_told_of_with_the_cause_that_its_offers_show() {
-    let wire = Wire::new();
-    let (us, primary) = (wire.host("us", Some("192.0.2.10")), wire.host("primary", Some("192.0.2.1")));
-    let (another, machines) = (wire.host("another", Some("192.0.2.3")), wire.host("machines", None));
-    let server = Server::start(&us, &["--boot-dir", "BOOT"]);
+fn the_log_warns_of_a_machine_that_boots_elsewhere_with_the_cause_in_its_offers() {
+    let network = Network::new();
+    let (server_host, primary) =
+        (network.host("server", Some("192.0.2.10")), network.host("primary", Some("192.0.2.1")));
+    let (another, machines) = (network.host("another", Some("192.0.2.3")), network.host("machines", None));
+    let server = Server::start(&server_host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
     let _primary = dnsmasq(
         &primary,
         &format!("{RANGE} --dhcp-host=02:00:00:00:01:0a,set:a --dhcp-option-force=tag:a,60,PXEClient"),
     );
-    // A boot server that knows the third machine alone.
+    // A boot server that knows only the third machine.
     let _another = dnsmasq(
         &another,
         "--dhcp-range=192.0.2.0,proxy --dhcp-host=02:00:00:00:01:0c,set:c --dhcp-ignore=tag:!c \
@@ -113,7 +114,7 @@ fn a_machine_that_does_not_come_is_told_of_with_the_cause_that_its_offers_show()
         ),
         ("02:00:00:00:01:0c", "Another boot server, 192.0.2.3, sent it an offer as well"),
     ];
-    wait_up_to(TOLD, "three warnings", || (server.log().matches(seen).count() == 3).then_some(()));
+    wait_up_to(WARNING_TIMEOUT, "three warnings", || (server.log().matches(seen).count() == 3).then_some(()));
     let log = server.log();
     for (mac, cause) in causes {
         assert!(log.contains(&format!("{mac} {seen}{cause}")), "{log}");
@@ -121,79 +122,80 @@ fn a_machine_that_does_not_come_is_told_of_with_the_cause_that_its_offers_show()
 }
 
 #[test]
-fn the_dhcp_server_of_our_own_host_is_heard_and_our_own_offers_are_not() {
-    let wire = Wire::new();
-    let (us, machines) = (wire.host("us", Some("192.0.2.1")), wire.host("machines", None));
-    let ours = us.on(|| overhear::open().unwrap());
-    let here = us.on(|| UdpSocket::bind("192.0.2.1:0").unwrap());
-    here.set_broadcast(true).unwrap();
+fn offers_of_a_dhcp_server_on_the_same_host_are_overheard_and_the_servers_own_are_not() {
+    let network = Network::new();
+    let (server_host, machines) = (network.host("server", Some("192.0.2.1")), network.host("machines", None));
+    let listening = server_host.on(|| overhear::open().unwrap());
+    let sender = server_host.on(|| UdpSocket::bind("192.0.2.1:0").unwrap());
+    sender.set_broadcast(true).unwrap();
     let send = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut packet = vector("ovmf-x64-discover");
         change(&mut packet);
-        here.send_to(&packet, (Ipv4Addr::BROADCAST, 68)).unwrap();
+        sender.send_to(&packet, (Ipv4Addr::BROADCAST, 68)).unwrap();
     };
     send(&|packet| packet[16] = 192); // no reply
     send(&|packet| packet[0] = 2); // without an address
     send(&|packet| packet.truncate(20));
-    let _dnsmasq = dnsmasq(&us, RANGE);
+    let _dnsmasq = dnsmasq(&server_host, RANGE);
     let socket = machine(&machines);
     socket.send_to(&vector("ovmf-x64-discover"), (Ipv4Addr::BROADCAST, 67)).unwrap();
-    let heard = hear(&ours);
-    assert_eq!(heard.len(), 1);
-    assert_eq!((heard[0][0], heard[0][16]), (2, 192), "not the OFFER of dnsmasq");
+    let received = receive(&listening);
+    assert_eq!(received.len(), 1);
+    assert_eq!((received[0][0], received[0][16]), (2, 192), "not the OFFER of dnsmasq");
 }
 
-/// In either order, and once more: it gets its lease, and we hear what it is offered.
+/// In either order, and after a restart: the client gets its lease, and the server overhears offers.
 #[test]
-fn the_dhcp_client_of_our_own_host_gets_its_address_beside_us() {
-    let wire = Wire::new();
-    let (us, primary) = (wire.host("us", None), wire.host("primary", Some("192.0.2.1")));
+fn a_dhcp_client_on_the_same_host_gets_its_address() {
+    let network = Network::new();
+    let (server_host, primary) = (network.host("server", None), network.host("primary", Some("192.0.2.1")));
     let _primary = dnsmasq(&primary, RANGE);
-    let client = dhclient(&us);
-    assert_eq!(us.on(|| bound_sockets(Transport::Udp, 68).unwrap().len()), 1, "dhclient has a socket there");
-    let ours = us.on(|| overhear::open().unwrap());
-    assert!(matches!(ours, Ours::Udp(_)), "dhclient shares its port");
+    let client = dhclient(&server_host);
+    assert_eq!(server_host.on(|| bound_sockets(Transport::Udp, 68).unwrap().len()), 1, "dhclient has a socket there");
+    let listening = server_host.on(|| overhear::open().unwrap());
+    assert!(matches!(listening, ListeningSocket::Udp(_)), "dhclient shares its port");
     drop(client);
-    let _again = dhclient(&us);
-    // It asks for no broadcasts, and Linux needs none: what is sent to its card is not for us.
-    let (machines, mut batch) = (wire.host("machines", None), ReceiveBatch::new());
-    assert_eq!(ours.receive(&mut batch).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+    let _again = dhclient(&server_host);
+    // It requests unicast replies, as Linux needs no broadcasts, and this socket does not receive them.
+    let (machines, mut batch) = (network.host("machines", None), ReceiveBatch::new());
+    assert_eq!(listening.receive(&mut batch).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
     machine(&machines).send_to(&vector("ovmf-x64-discover"), (Ipv4Addr::BROADCAST, 67)).unwrap();
-    assert_eq!(hear(&ours).len(), 1);
+    assert_eq!(receive(&listening).len(), 1);
 }
 
 #[test]
-fn a_client_that_keeps_port_68_for_itself_is_heard_beside_by_a_packet_socket() {
-    let wire = Wire::new();
-    let (us, primary) = (wire.host("us", Some("192.0.2.10")), wire.host("primary", Some("192.0.2.1")));
-    let _keeps_it = us.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
-    let error = us.on(|| without_capability(CapabilitySet::NET_RAW, || overhear::open().unwrap_err()));
+fn a_packet_socket_overhears_offers_if_a_client_binds_port_68_exclusively() {
+    let network = Network::new();
+    let (server_host, primary) =
+        (network.host("server", Some("192.0.2.10")), network.host("primary", Some("192.0.2.1")));
+    let _exclusive = server_host.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
+    let error = server_host.on(|| without_capability(CapabilitySet::NET_RAW, || overhear::open().unwrap_err()));
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-    let ours = us.on(|| overhear::open().unwrap());
-    assert!(matches!(ours, Ours::Packet(_)));
+    let listening = server_host.on(|| overhear::open().unwrap());
+    assert!(matches!(listening, ListeningSocket::Packet(_)));
     let _primary = dnsmasq(&primary, RANGE);
-    let machines = wire.host("machines", None);
+    let machines = network.host("machines", None);
     machine(&machines).send_to(&vector("ovmf-x64-discover"), (Ipv4Addr::BROADCAST, 67)).unwrap();
-    assert_eq!(hear(&ours)[0][0], 2);
+    assert_eq!(receive(&listening)[0][0], 2);
 }
 
-/// ISC's, until it has a lease.
+/// Starts ISC's dhclient, and returns when it has a lease.
 fn dhclient(host: &Host) -> Peer {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/tools/dhclient");
     assert!(program.exists(), "{}: run e2e/setup", program.display());
     // Its script would configure the interface; the lease is enough.
     let command = format!("{} -4 -d -1 -sf /bin/true --no-pid -lf /dev/null eth0", program.display());
     let mut client = host.on(|| Peer::start(&command));
-    let mut said = BufReader::new(client.0.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(said.any(|line| line.starts_with("bound to ")), "dhclient has no lease");
+    let mut output = BufReader::new(client.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(output.any(|line| line.starts_with("bound to ")), "dhclient has no lease");
     client
 }
 
 /// The payloads of one batch.
-fn hear(ours: &Ours) -> Vec<Vec<u8>> {
-    let mut readable = [PollFd::new(ours.as_fd(), PollFlags::POLLIN)];
-    assert_eq!(poll(&mut readable, PollTimeout::from(10_000_u16)), Ok(1), "nothing came");
+fn receive(listening: &ListeningSocket) -> Vec<Vec<u8>> {
+    let mut readable = [PollFd::new(listening.as_fd(), PollFlags::POLLIN)];
+    assert_eq!(poll(&mut readable, PollTimeout::from(10_000_u16)), Ok(1), "no datagram arrived");
     let mut batch = ReceiveBatch::new();
-    ours.receive(&mut batch).unwrap();
+    listening.receive(&mut batch).unwrap();
     batch.iter().map(|datagram| datagram.payload.to_vec()).collect()
 }

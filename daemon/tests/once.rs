@@ -1,5 +1,5 @@
-//! Machines that boot once: what uses that up, what does not, and how long it holds. Through the real binary over HTTP
-//! and TFTP, in network namespaces. Needs root.
+//! Boot-once machines: which requests complete a boot-once, which do not, and how long it stays completed. Runs the
+//! server's binary, over HTTP and TFTP, in network namespaces. Needs root.
 
 mod netns;
 
@@ -8,23 +8,23 @@ use netns::wait_for;
 use std::os::unix::fs::symlink;
 
 #[test]
-fn a_whole_fetch_of_the_kernel_over_http_or_tftp_uses_up_the_boot_of_that_machine() {
+fn a_complete_download_of_the_kernel_over_http_or_tftp_completes_the_boot_once() {
     let (site, server) = TestSite::start();
     site.fetch(&machine_url("web1", "linux"), &[]);
-    server.wait_for_line("web1 has used up its boot by /machine/name=web1/linux");
+    server.wait_for_line("web1 completed its boot-once (/machine/name=web1/linux); it now boots from disk");
     assert_eq!(site.boots_kernel(), [false, true, true]);
     site.fetch("tftp://192.0.2.10/machine/name=web2/linux", &[]);
-    server.wait_for_line("web2 has used up its boot by machine/name=web2/linux");
+    server.wait_for_line("web2 completed its boot-once (machine/name=web2/linux)");
     assert_eq!(site.boots_kernel(), [false, false, true]);
-    // The whole in a part is the whole.
+    // A range that covers the whole file.
     site.fetch(&machine_url("web3", "linux"), &["--range", "0-"]);
-    server.wait_for_line("web3 has used up its boot");
+    server.wait_for_line("web3 completed its boot-once");
     assert_eq!(site.boots_kernel(), [false; 3]);
-    assert!(server.log().matches("has used up its boot").count() == 3, "{}", server.log());
+    assert!(server.log().matches("completed its boot-once").count() == 3, "{}", server.log());
 }
 
 #[test]
-fn what_is_not_the_whole_kernel_uses_nothing_up() {
+fn an_incomplete_download_of_the_kernel_completes_no_boot_once() {
     let (site, server) = TestSite::start();
     let linux = machine_url("web1", "linux");
     let head = site.fetch(&linux, &["--head"]);
@@ -55,61 +55,63 @@ fn what_is_not_the_whole_kernel_uses_nothing_up() {
         server.wait_for_line(line);
     }
     assert_eq!(site.boots_kernel(), [true; 3]);
-    assert!(!server.log().contains("used up"), "{}", server.log());
+    assert!(!server.log().contains("completed"), "{}", server.log());
     let token = done.split_once("/token=").unwrap().1.split_once('/').unwrap().0;
     assert!(!server.log().contains(token), "{}", server.log());
 }
 
 #[test]
-fn the_booted_system_uses_its_boot_up_by_get_or_post() {
+fn the_booted_system_completes_its_boot_once_by_get_or_post() {
     let (site, server) = TestSite::start();
     assert_eq!(site.fetch(&site.done_url("web1"), &[]), b"noted\n");
-    server.wait_for_line("web1 has used up its boot by /machine/name=web1/token=");
+    server.wait_for_line("web1 completed its boot-once (/machine/name=web1/token=");
     assert_eq!(site.fetch(&site.done_url("web2"), &["--data", "status=installed"]), b"noted\n");
-    server.wait_for_line("web2 has used up its boot by /machine/name=web2/token=");
+    server.wait_for_line("web2 completed its boot-once (/machine/name=web2/token=");
     assert_eq!(site.boots_kernel(), [false, false, true]);
-    // Nothing else can be posted.
+    // POST is not allowed for any other name.
     site.fetch(&machine_url("web3", "linux"), &["--data", "x"]);
     server.wait_for_line("POST /machine/name=web3/linux 405");
     assert_eq!(site.boots_kernel(), [false, false, true]);
 }
 
 #[test]
-fn a_boot_that_is_used_up_stays_so_after_a_crash_until_it_is_given_back() {
+fn a_boot_once_stays_completed_after_a_crash_until_it_is_reset() {
     let (site, server) = TestSite::start();
     site.fetch(&machine_url("web1", "linux"), &[]);
-    let mark = server.directory.path().join("state/used-up/web1");
-    wait_for("the mark", || mark.exists().then_some(()));
+    let completion = server.directory.path().join("state/boot-once/web1");
+    wait_for("the completion", || completion.exists().then_some(()));
     let server = server.kill_and_restart(&site.host);
     server.wait_for_line("ready");
     assert_eq!(site.boots_kernel(), [false, true, true]);
 
     let listed = rearm(server.directory.path(), &[]);
     assert_eq!(String::from_utf8_lossy(&listed.stdout), "web1\n");
-    let wrong = rearm(server.directory.path(), &["web2"]);
-    assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("web2 has not used up a boot"));
+    let failed = rearm(server.directory.path(), &["web2"]);
+    assert!(
+        !failed.status.success() && String::from_utf8_lossy(&failed.stderr).contains("web2 has not used up a boot")
+    );
     assert!(rearm(server.directory.path(), &["web1"]).status.success());
     wait_for("web1 to boot again", || site.boots_kernel()[0].then_some(()));
     site.fetch(&machine_url("web1", "linux"), &[]);
-    server.wait_for_line("web1 has used up its boot");
-    wait_for("the mark", || mark.exists().then_some(()));
+    server.wait_for_line("web1 completed its boot-once");
+    wait_for("the completion", || completion.exists().then_some(()));
     assert_eq!(site.boots_kernel(), [false, true, true]);
 }
 
 #[test]
-fn where_nothing_can_be_kept_the_server_says_so_and_once_is_once_until_it_ends() {
+fn without_a_writable_directory_the_server_warns_and_boot_onces_are_completed_until_it_ends() {
     let directory = tempfile::tempdir().unwrap();
-    // No directory can be made there.
+    // No directory can be created there.
     symlink("/proc", directory.path().join("state")).unwrap();
     let (site, server) = TestSite::start_in(directory);
-    let warning = "state/used-up cannot be written (No such file or directory (os error 2)): machines that boot once \
-                   from now on boot again after a restart of the server";
+    let warning = "state/boot-once: No such file or directory (os error 2); boot-onces that complete from now on are \
+                   forgotten at a restart of the server";
     assert_eq!(server.log().matches(warning).count(), 1, "{}", server.log());
     for machine in ["web1", "web2"] {
         site.fetch(&machine_url(machine, "linux"), &[]);
-        server.wait_for_line(&format!("{machine} has used up its boot"));
+        server.wait_for_line(&format!("{machine} completed its boot-once"));
     }
-    server.wait_for_line("web1 has used up its boot, which is forgotten at a restart");
+    server.wait_for_line("the completed boot-once of web1 is forgotten at a restart");
     assert_eq!(site.boots_kernel(), [false, false, true]);
     assert_eq!(server.log().matches("ERROR").count(), 1, "{}", server.log());
     let server = server.kill_and_restart(&site.host);

@@ -26,7 +26,7 @@ fn busy_tftp_and_http_ports_cause_warnings_with_their_owner_and_are_not_offered(
     let server = Server::start(&host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
     let log = server.log();
-    let us = format!("(pid {}) on 0.0.0.0 has it", std::process::id());
+    let us = format!("(pid {}) on 0.0.0.0", std::process::id());
     for port in ["UDP port 69", "TCP port 8080"] {
         assert!(log.lines().any(|line| line.contains("WARN") && line.contains(port) && line.contains(&us)), "{log}");
     }
@@ -67,7 +67,7 @@ fn port_4011_alone_is_enough_to_go_on() {
     let server = Server::start_program("setpriv", &host, &arguments);
     server.wait_for_line("ready");
     let log = server.log();
-    let us = format!("(pid {}) on 0.0.0.0 has it", std::process::id());
+    let us = format!("(pid {}) on 0.0.0.0", std::process::id());
     let warning = log.lines().find(|line| line.contains("no DHCP broadcasts")).unwrap_or_else(|| panic!("{log}"));
     assert!(["WARN", "UDP port 67", &us, "CAP_NET_RAW"].iter().all(|part| warning.contains(part)), "{warning}");
     assert!(!log.contains("DHCP on port 67"), "{log}");
@@ -306,7 +306,7 @@ fn a_machine_gets_one_line_in_ten_seconds_and_the_rest_is_summarized_at_the_end(
     let lines: Vec<&str> = log.lines().filter(|line| line.contains(" on eth0: ")).collect();
     let [line] = lines[..] else { panic!("{log}") };
     assert!(line.ends_with("(loader for x64 UEFI, redirect)"), "names a profile, but there are none: {line}");
-    assert!(log.contains("3 more answers in the last minute"), "{log}");
+    assert!(log.contains("3 more replies in the last minute"), "{log}");
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn a_template_that_fails_is_an_error_and_a_script_shows_it_at_the_console() {
     let script = curl(&[&url("broken.ipxe")]);
     assert!(script.starts_with("#!ipxe\n") && script.ends_with("exit 1\n"), "{script}");
     assert!(script.contains("echo broken.ipxe, line 2\necho gone is not defined\n"), "{script}");
-    assert!(served.state.report().silences().contains("file:unrendered 5"), "{}", served.state.report().silences());
+    assert!(served.state.report().silences().contains("file:template-failed 5"), "{}", served.state.report().silences());
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
     });
     let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
     let lines: Vec<&str> =
-        log.lines().filter_map(|line| line.split_once("no template for ")).map(|(_, message)| message).collect();
+        log.lines().filter_map(|line| line.split_once("cannot render a template for ")).map(|(_, message)| message).collect();
     let message = |line: &str| format!("web1: /templates/a.cfg: line {line} is wrong");
     let begins = |(line, number): (&&str, &str)| line.starts_with(&message(number));
     assert!(lines.len() == 3 && lines.iter().zip(["1", "2", "1"]).all(begins), "{log}");

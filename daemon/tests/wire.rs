@@ -1,4 +1,4 @@
-//! The DHCPv4 vectors through the real binary: over its sockets, from one network namespace to another, and by
+//! The DHCPv4 vectors with the server's binary: over its sockets, from one network namespace to another, and with
 //! `explain`. Needs root.
 
 mod netns;
@@ -15,8 +15,8 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_proxydhcpd");
 
-/// What was chosen from a menu; its type is one of those that were assigned long ago.
-const CHOSEN: &str = "ovmf-x64-request-4011-boot-item";
+/// A request for an item of a menu, with one of the types that were assigned long ago.
+const MENU_VECTOR: &str = "ovmf-x64-request-4011-boot-item";
 const MENU: &str = r#"
 default-profile = "ask"
 [profile.ask.menu]
@@ -24,43 +24,44 @@ items = [{ title = "iPXE", profile = "menu", type = 1 }]
 "#;
 
 #[test]
-fn every_vector_gets_its_answer_over_the_wire() {
+fn every_vector_gets_its_expected_reply_over_the_wire() {
     let site = Site::new();
     let (server, client) = network();
     let wire = client.on(RawSocket::open);
     for vector in vectors() {
-        // A server of its own for each: the vectors share machines, and a machine may ask eight times at once.
+        // A new server for each vector: the vectors share machines, and the rate limit of a machine is a burst of
+        // eight.
         let start = || Peer::start(&format!("{PROGRAM} --config {}", site.config(&vector.name)));
         let _running = server.on(|| {
             let running = start();
             let open = |port| bound_sockets(Transport::Udp, port).is_ok_and(|sockets| !sockets.is_empty());
-            wait_for("the server's ports", || (open(67) && open(4011) && relayed_is_heard()).then_some(()));
+            wait_for("the server's ports", || (open(67) && open(4011) && receives_relayed()).then_some(()));
             running
         });
         wire.send(&vector.from, &vector.to, &vector.octets);
-        // What is answered behind it, by the same socket, shows that silence is silence, without waiting.
+        // The reply to a second request on the same socket proves silence about the first without a timeout.
         let probe = Vector::named(match (vector.to.port(), vector.to.ip().is_broadcast()) {
             (67, true) => "bios-no-machine-id-discover",
             (67, false) => "relayed-x64-discover-option-82",
             _ => "ovmf-x64-request-4011",
         });
         wire.send(&probe.from, &probe.to, &probe.octets_with_xid(0x5eed));
-        let heard = wire.receive_until(|payload| payload[4..8] == 0x5eed_u32.to_be_bytes());
+        let received = wire.receive_until(|payload| payload[4..8] == 0x5eed_u32.to_be_bytes());
         match &vector.reply {
             Some(expected) => {
-                let told = heard.iter().map(|d| (d.from.to_string(), d.to.to_string(), hex::encode(&d.payload)));
+                let replies = received.iter().map(|d| (d.from.to_string(), d.to.to_string(), hex::encode(&d.payload)));
                 let to = expected["to"].as_str().unwrap().trim_end_matches(" on eth0");
-                let wanted =
+                let expected =
                     (expected["from"].as_str().unwrap().into(), to.into(), expected["hex"].as_str().unwrap().into());
-                assert_eq!(told.collect::<Vec<_>>(), [wanted], "{}", vector.name);
+                assert_eq!(replies.collect::<Vec<_>>(), [expected], "{}", vector.name);
             }
-            None => assert!(heard.is_empty(), "{} was answered", vector.name),
+            None => assert!(received.is_empty(), "{} got a reply", vector.name),
         }
     }
 }
 
 #[test]
-fn explain_says_of_every_vector_what_the_server_does() {
+fn explain_shows_the_reply_of_the_server_for_every_vector() {
     let site = Site::new();
     for vector in vectors() {
         let port = vector.to.port().to_string();
@@ -68,11 +69,11 @@ fn explain_says_of_every_vector_what_the_server_does() {
         command.args(["explain", &hex::encode(&vector.octets), "--server", "192.0.2.10/24", "--json", "--port", &port]);
         command.args(["--from", &vector.from.to_string(), "--config", &site.config(&vector.name)]);
         let output = command.output().unwrap();
-        let told: Value = serde_json::from_slice(&output.stdout).expect(&vector.name);
+        let explained: Value = serde_json::from_slice(&output.stdout).expect(&vector.name);
         let expected = vector.reply.as_ref().map_or(Value::Null, |reply| reply["hex"].clone());
-        assert_eq!(told[0]["reply"], expected, "{}", vector.name);
+        assert_eq!(explained[0]["reply"], expected, "{}", vector.name);
         assert_eq!(output.status.code(), Some(i32::from(expected.is_null())), "{}", vector.name);
-        assert_eq!(told[0]["verdict"] == "answered", !expected.is_null());
+        assert_eq!(explained[0]["verdict"] == "answered", !expected.is_null());
     }
 }
 
@@ -93,12 +94,12 @@ impl Site {
     }
 
     fn config(&self, vector: &str) -> String {
-        let name = if vector == CHOSEN { "menu.toml" } else { "plain.toml" };
+        let name = if vector == MENU_VECTOR { "menu.toml" } else { "plain.toml" };
         self.directory.path().join(name).display().to_string()
     }
 }
 
-/// A datagram that a client sends, and what it is to hear.
+/// A datagram of a client, and the expected reply.
 struct Vector {
     name: String,
     octets: Vec<u8>,
@@ -139,13 +140,13 @@ impl Vector {
     fn octets_with_xid(&self, xid: u32) -> Vec<u8> {
         let mut octets = self.octets.clone();
         octets[4..8].copy_from_slice(&xid.to_be_bytes());
-        // Another machine than that of any vector.
+        // A machine that is in no vector.
         octets[33] = 0xee;
         octets
     }
 }
 
-/// The vectors' site: 192.0.2.10/24 on eth0, and everybody else behind one cable.
+/// The network of the vectors: 192.0.2.10/24 on eth0, and all other hosts at the other end of one cable.
 fn network() -> (Host, Host) {
     let (server, client) = (Host::new(), Host::new());
     server.cable("eth0", &client, "eth0");
@@ -160,7 +161,7 @@ fn network() -> (Host, Host) {
     (server, client)
 }
 
-fn relayed_is_heard() -> bool {
-    let wanted: std::net::IpAddr = [192, 0, 2, 10].into();
-    bound_sockets(Transport::Udp, 67).is_ok_and(|sockets| sockets.iter().any(|socket| socket.address == wanted))
+fn receives_relayed() -> bool {
+    let server: std::net::IpAddr = [192, 0, 2, 10].into();
+    bound_sockets(Transport::Udp, 67).is_ok_and(|sockets| sockets.iter().any(|socket| socket.address == server))
 }

@@ -1,4 +1,4 @@
-//! The directory of marks: a file for each machine that has used up its boot, named as the machine is.
+//! The directory of completions: a file for each machine that completed its boot-once, with the machine's name.
 
 use crate::files::path_errors::is_absent;
 use crate::files::{read_regular, replace, sync_directory};
@@ -13,11 +13,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+/// The path of the directory.
 pub fn path_in(state_dir: &Path) -> PathBuf {
-    state_dir.join("used-up")
+    state_dir.join("boot-once")
 }
 
-/// The machines that have a mark. A directory that is not there holds none; one that cannot be read is an error.
+/// The machines with a completion. A missing directory has none; an unreadable one is an error.
 pub fn list(directory: &Path) -> io::Result<BTreeSet<String>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if is_absent(directory, &error) => return Ok(BTreeSet::new()),
@@ -27,13 +28,14 @@ pub fn list(directory: &Path) -> io::Result<BTreeSet<String>> {
     Ok(names.into_iter().flatten().filter(|name| !name.starts_with('.')).collect())
 }
 
-/// Whether there was a mark. A directory by that name counts as one, too, and goes if nothing is in it.
+/// Removes a completion. Returns whether there was one. A subdirectory of this name counts as one, and is removed if it
+/// is empty.
 pub fn remove(directory: &Path, machine: &str) -> io::Result<bool> {
-    let mark = directory.join(machine);
-    let removed = match fs::remove_file(&mark) {
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => fs::remove_dir(&mark).map_err(|error| {
-            let shown = mark.display();
-            io::Error::new(error.kind(), format!("this mark is a directory ({error}): `rm -r {shown}` removes it"))
+    let file = directory.join(machine);
+    let removed = match fs::remove_file(&file) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => fs::remove_dir(&file).map_err(|error| {
+            let path = file.display();
+            io::Error::new(error.kind(), format!("this completion is a directory ({error}): remove it, `rm -r {path}`"))
         }),
         removed => removed,
     };
@@ -44,24 +46,28 @@ pub fn remove(directory: &Path, machine: &str) -> io::Result<bool> {
     }
 }
 
-/// What a mark says of the machine's identities.
+/// The machine's identities in a completion.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredIdentities {
+    /// MAC addresses.
     pub macs: Vec<[u8; 6]>,
+    /// UUID, in the octet order of RFC 9562.
     pub uuid: Option<[u8; 16]>,
+    /// Serial number.
     pub serial: Option<String>,
 }
 
-/// Stands before them. Another number is another format.
-const IDENTITIES: &str = "identities 1";
-/// The longest mark that is read, and as many addresses are written.
-const LONGEST: u64 = 16 << 10;
-const MOST_MACS: usize = 256;
+/// The line before them. The number is the version of the format.
+const HEADER: &str = "identities 1";
+/// Limit of a completion's size, in octets.
+const MAX_SIZE: u64 = 16 << 10;
+/// Limit of the addresses in a completion.
+const MAX_MACS: usize = 256;
 
-/// The lines of a mark that tell which machine it is of. A serial number of several lines is left out.
+/// The lines of a completion with the machine's identities. A serial number with control characters is left out.
 pub fn format_identities(machine: &Machine<'_>) -> String {
-    let mut lines = format!("{IDENTITIES}\n");
-    for mac in machine.macs.iter().take(MOST_MACS) {
+    let mut lines = format!("{HEADER}\n");
+    for mac in machine.macs.iter().take(MAX_MACS) {
         lines += &format!("mac {}\n", HardwareAddress::from_mac(*mac));
     }
     if let Some(uuid) = machine.uuid {
@@ -73,67 +79,70 @@ pub fn format_identities(machine: &Machine<'_>) -> String {
     lines
 }
 
-/// `None`: it was written by hand, or before marks said so.
+/// The identities in a completion. `None`: the file has none, because it was written by hand.
 pub fn read_identities(directory: &Path, machine: &str) -> io::Result<Option<StoredIdentities>> {
-    let wrong = |line: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{line:?} is no identity"));
-    let text = String::from_utf8(read_regular(&directory.join(machine), LONGEST)?)
+    let invalid = |line: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{line:?} is no identity"));
+    let text = String::from_utf8(read_regular(&directory.join(machine), MAX_SIZE)?)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     let mut lines = text.lines().skip(2);
     match lines.next() {
-        Some(IDENTITIES) => {}
-        Some(line) if line.starts_with("identities ") => return Err(wrong(line)),
+        Some(HEADER) => {}
+        Some(line) if line.starts_with("identities ") => return Err(invalid(line)),
         _ => return Ok(None),
     }
-    let mut read = StoredIdentities::default();
+    let mut identities = StoredIdentities::default();
     for line in lines.take_while(|line| !line.is_empty()) {
         match line.split_once(' ') {
-            Some(("mac", mac)) if read.macs.len() < MOST_MACS => {
-                read.macs.push(mac_of(mac).ok_or_else(|| wrong(line))?);
+            Some(("mac", mac)) if identities.macs.len() < MAX_MACS => {
+                identities.macs.push(parse_mac(mac).ok_or_else(|| invalid(line))?);
             }
-            Some(("uuid", uuid)) => read.uuid = Some(uuid_of(uuid).ok_or_else(|| wrong(line))?),
-            Some(("serial", serial)) => read.serial = Some(serial.to_owned()),
-            _ => return Err(wrong(line)),
+            Some(("uuid", uuid)) => identities.uuid = Some(parse_uuid(uuid).ok_or_else(|| invalid(line))?),
+            Some(("serial", serial)) => identities.serial = Some(serial.to_owned()),
+            _ => return Err(invalid(line)),
         }
     }
-    Ok(Some(read))
+    Ok(Some(identities))
 }
 
-fn mac_of(text: &str) -> Option<[u8; 6]> {
+fn parse_mac(text: &str) -> Option<[u8; 6]> {
     let MacPattern(octets) = text.parse().ok()?;
     octets.into_iter().collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
-fn uuid_of(text: &str) -> Option<[u8; 16]> {
+fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     let digits: String = text.split('-').collect();
     u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32).map(u128::to_be_bytes)
 }
 
-/// Whole or not at all, and on the disk when it returns.
-pub fn write(directory: &Path, machine: &str, by: &str) -> io::Result<()> {
+/// Writes a completion, atomically, and returns when it is on the disk. `text`: the downloaded file, and the
+/// identities.
+pub fn write(directory: &Path, machine: &str, text: &str) -> io::Result<()> {
     fs::create_dir_all(directory)?;
-    let when = httpdate::fmt_http_date(SystemTime::now());
-    let help = format!("Remove this file, or say `proxydhcpd rearm {machine}`, to let the machine boot again.");
-    replace(&directory.join(machine), format!("{when}\n{by}\n\n{help}\n").as_bytes(), 0o644)
+    let time = httpdate::fmt_http_date(SystemTime::now());
+    let help = format!("Remove this file, or run `proxydhcpd rearm {machine}`, to reset the boot-once.");
+    replace(&directory.join(machine), format!("{time}\n{text}\n\n{help}\n").as_bytes(), 0o644)
 }
 
-/// A directory as it was read, to see whether it has to be read again.
+/// Identifies a version of a directory, to detect changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DirectoryStamp {
-    /// Another number is another directory, for example because a file system was mounted over it.
+    /// Device and inode. They change if the directory is replaced, for example because a file system was mounted over
+    /// it.
     pub inode: (u64, u64),
     modified: SystemTime,
 }
 
-/// File systems round the time of a change: a directory that was changed a moment ago may change again with the same time.
-const SETTLED: Duration = Duration::from_secs(3);
+/// File systems round times: within this time after a change, another change may get the same time.
+const TIME_GRANULARITY: Duration = Duration::from_secs(3);
 
 impl DirectoryStamp {
+    /// The version with this metadata.
     pub fn from_metadata(directory: &Metadata) -> io::Result<DirectoryStamp> {
         Ok(DirectoryStamp { inode: (directory.dev(), directory.ino()), modified: directory.modified()? })
     }
 
-    /// Whether a later change of the directory has another time for sure.
+    /// Whether any later change of the directory gets another modification time.
     pub fn is_stable(&self, now: SystemTime) -> bool {
-        now.duration_since(self.modified).is_ok_and(|age| age > SETTLED)
+        now.duration_since(self.modified).is_ok_and(|age| age > TIME_GRANULARITY)
     }
 }

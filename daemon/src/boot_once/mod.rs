@@ -1,5 +1,5 @@
-//! Machines that were to boot once and have: a mark for each in a directory, so that once is once after a restart too. A
-//! mark goes by `rearm`, or by removing its file while the directory can be read; nothing else lets a machine boot again.
+//! Completed boot-onces: a file for each machine in a directory, so that they outlast a restart. A completion ends by
+//! `rearm`, by removal of its file while the directory is readable, or by an entry with `boot = "always"` or `"never"`.
 
 pub mod completions;
 mod refresh;
@@ -20,154 +20,157 @@ use std::thread;
 use std::time::Duration;
 use token::TokenKey;
 
-/// Marks that may wait for the disk; of a site that boots more machines at once than this, some are written later.
-const WAITING: usize = 65_536;
+/// Completions that may wait for the disk. If more machines than this complete at once, some are written later.
+const QUEUE_LENGTH: usize = 65_536;
 
-/// How a machine comes to boot its profile that has a mark, and whose entry does not say `boot`.
-pub const UNSAID_HELP: &str = "`proxydhcpd rearm NAME`, or `boot = \"always\"`, has one boot its profile again";
+/// How to let a machine boot its profile again if its boot-once is completed and its entry has no `boot`.
+pub const RESET_HELP: &str = "`proxydhcpd rearm NAME`, or `boot = \"always\"`, lets a machine boot its profile again";
 
-/// Marks are written by a thread of its own: a disk that is slow holds up no transfer.
+/// The completions on the disk. A separate thread writes them, so that a slow disk delays no transfer.
 #[derive(Debug)]
 pub struct BootOnceState {
     state_dir: PathBuf,
     directory: PathBuf,
     writer: SyncSender<WriterJob>,
-    shared: Arc<Shared>,
-    /// Held while the directory is read, so only who looks may wait for it.
+    shared: Arc<WriterState>,
+    /// Locked while the directory is read: only a refresh may wait for the disk.
     known: Mutex<KnownCompletions>,
     key: OnceLock<TokenKey>,
 }
 
-/// What the writer does.
+/// A job of the writer thread.
 #[derive(Debug)]
 enum WriterJob {
-    Mark(Mark),
-    /// A mark that was found and not counted yet.
+    Write(Completion),
+    /// Counts a completion that was found in the directory.
     Count(String),
-    /// Tries again to write what could not be written.
+    /// Writes the completions whose earlier write failed.
     RetryWrites,
 }
 
 #[derive(Debug)]
-struct Mark {
+struct Completion {
     machine: String,
-    by: String,
-    /// How often its boot has been used up by now.
-    times: u64,
+    /// The file whose download completed the boot-once, and the machine's identities.
+    text: String,
+    /// How often the machine has completed its boot-once.
+    count: u64,
 }
 
-/// Between the writer and the others.
+/// Shared by the writer thread and the others.
 #[derive(Debug, Default)]
-struct Shared {
+struct WriterState {
+    /// Jobs in the queue.
     waiting: AtomicUsize,
-    /// Marks that could not be written, by machine: they hold until the server ends, and are tried again.
+    /// Text of the completions whose write failed, by machine. They count until the server ends, and are written again.
     unwritten: Mutex<BTreeMap<String, String>>,
-    /// Marks that were written since somebody looked last.
+    /// Machines whose completions were written since the last refresh.
     written: Mutex<BTreeSet<String>>,
 }
 
 impl BootOnceState {
-    /// `state_dir`: where the directory is, or will be when there is something to put into it.
+    /// Starts the writer thread. The directory below `state_dir` is created with the first completion.
     pub fn new(state_dir: &Path) -> io::Result<BootOnceState> {
-        let (writer, jobs) = sync_channel(WAITING);
-        let shared = Arc::new(Shared::default());
+        let (writer, jobs) = sync_channel(QUEUE_LENGTH);
+        let shared = Arc::new(WriterState::default());
         let (at, with) = (state_dir.to_owned(), Arc::clone(&shared));
-        thread::Builder::new().name("used-up".to_owned()).spawn(move || write_all(&at, &jobs, &with))?;
+        thread::Builder::new().name("boot-once".to_owned()).spawn(move || write_all(&at, &jobs, &with))?;
         let (state_dir, directory) = (state_dir.to_owned(), completions::path_in(state_dir));
         Ok(BootOnceState { state_dir, directory, writer, shared, known: Mutex::default(), key: OnceLock::new() })
     }
 
-    /// How often boots were used up before this start. One line for each machine is left of the file.
+    /// How often each machine completed its boot-once before this start. Rewrites the file with one line per machine.
     pub fn completion_counts(&self) -> BTreeMap<String, u64> {
-        let armings = token::read_counts(&self.state_dir).unwrap_or_else(|error| {
+        let counts = token::read_counts(&self.state_dir).unwrap_or_else(|error| {
             let file = token::counts_file(&self.state_dir);
-            tracing::error!(
-                "{} cannot be read ({error}): tokens of earlier installations are valid again",
-                file.display()
-            );
+            tracing::error!("cannot read {}: {error}; tokens of earlier installations are valid again", file.display());
             BTreeMap::new()
         });
-        if !armings.is_empty()
-            && let Err(error) = token::write_counts(&self.state_dir, &armings)
+        if !counts.is_empty()
+            && let Err(error) = token::write_counts(&self.state_dir, &counts)
         {
-            tracing::debug!("{} stays as it is: {error}", token::counts_file(&self.state_dir).display());
+            tracing::debug!("cannot rewrite {}: {error}", token::counts_file(&self.state_dir).display());
         }
-        armings
+        counts
     }
 
-    /// Gets ready for machines that boot once, and says what does not work: what is written now would be lost.
+    /// Prepares for boot-once machines: creates the directory and the key, and warns if completions would be lost.
     pub fn prepare(&self) {
         if self.key.get().is_some() {
             return;
         }
-        self.miss_marks();
+        self.check_directory();
         let probe = self.directory.join(".probe");
         let tried = fs::create_dir_all(&self.directory).and_then(|()| create_new(&probe, 0o600)).map(drop);
         if let Err(error) = tried.and_then(|()| fs::remove_file(&probe)) {
-            let then = match completions::list(&self.directory) {
-                Ok(_) => "machines that boot once from now on boot again after a restart of the server",
-                Err(_) => "machines that boot once boot their disks after a restart, until the directory can be read",
+            let consequence = match completions::list(&self.directory) {
+                Ok(_) => "boot-onces that complete from now on are forgotten at a restart of the server",
+                Err(_) => "after a restart, boot-once machines boot their disks until the directory can be read",
             };
-            tracing::warn!("{} cannot be written ({error}): {then}", self.directory.display());
+            tracing::warn!("cannot write to {}: {error}; {consequence}", self.directory.display());
         }
         match self.find_key() {
             Ok(key) => drop(self.key.set(key)),
-            Err(error) => tracing::error!("/dev/urandom cannot be read ({error}): done_url has no token"),
+            Err(error) => tracing::error!("cannot read /dev/urandom: {error}; done_url has no token"),
         }
     }
 
-    /// Where the directory is gone, but boots were used up before, its marks may have been taken from it by nobody's will.
-    fn miss_marks(&self) {
+    /// Logs an error if the directory is missing although boot-onces were completed before: it may have been lost.
+    fn check_directory(&self) {
         let is_gone = fs::symlink_metadata(&self.directory).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        if let Ok(armings) = token::read_counts(&self.state_dir)
+        if let Ok(counts) = token::read_counts(&self.state_dir)
             && is_gone
-            && !armings.is_empty()
+            && !counts.is_empty()
         {
             tracing::error!(
-                "{} is missing, though boots were used up before, by {}: they may boot once more; \
-                 stop the server and bring the directory back if that is not what you want",
+                "{} is missing, and the completions of {} with it: they may boot once more; to prevent that, stop the \
+                 server and restore the directory",
                 self.directory.display(),
-                list_machines(armings.len(), armings.keys().map(String::as_str))
+                list_machines(counts.len(), counts.keys().map(String::as_str))
             );
         }
     }
 
     fn find_key(&self) -> io::Result<TokenKey> {
-        let told = |error: io::Error| {
+        let warn = |error: io::Error| {
             tracing::warn!(
-                "{}: {error}; after a restart of the server, an installer that runs by then cannot say that it is done",
+                "{}: {error}; the tokens of installers that run during a restart of the server become invalid",
                 token::key_file(&self.state_dir).display()
             );
         };
         match TokenKey::load(&self.state_dir) {
             Ok(Some(key)) => Ok(key),
-            Ok(None) => TokenKey::generate().inspect(|key| key.save(&self.state_dir).unwrap_or_else(told)),
-            // It may be right for whoever can read it, so it stays where it is.
+            Ok(None) => TokenKey::generate().inspect(|key| key.save(&self.state_dir).unwrap_or_else(warn)),
+            // The file stays: it may be good, and only unreadable for this process.
             Err(error) => {
-                told(error);
+                warn(error);
                 TokenKey::generate()
             }
         }
     }
 
+    /// The directory of completions.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    pub fn token(&self, machine: &str, arming: u64) -> Option<String> {
-        self.key.get().map(|key| key.token(machine, arming))
+    /// The token for the boot-once of a machine after `count` completed ones. `None` before [`BootOnceState::prepare`].
+    pub fn token(&self, machine: &str, count: u64) -> Option<String> {
+        self.key.get().map(|key| key.token(machine, count))
     }
 
-    pub fn is_valid_token(&self, shown: &str, machine: &str, arming: u64) -> bool {
-        self.key.get().is_some_and(|key| key.is_valid_token(shown, machine, arming))
+    /// Whether this is the token of [`BootOnceState::token`].
+    pub fn is_valid_token(&self, token: &str, machine: &str, count: u64) -> bool {
+        self.key.get().is_some_and(|key| key.is_valid_token(token, machine, count))
     }
 
-    /// The machine has used up its boot by fetching this, for this time.
-    pub fn complete(&self, machine: &str, by: &str, times: u64) {
-        self.send(WriterJob::Mark(Mark { machine: machine.to_owned(), by: by.to_owned(), times }));
+    /// Records that the machine completed its boot-once. `text`: the downloaded file and the machine's identities;
+    /// `count`: how often the machine has completed its boot-once.
+    pub fn complete(&self, machine: &str, text: &str, count: u64) {
+        self.send(WriterJob::Write(Completion { machine: machine.to_owned(), text: text.to_owned(), count }));
     }
 
-    /// A mark was found of which nobody knew: that counts as one boot.
+    /// Counts a completion that was found in the directory, and was not known, as the machine's first.
     pub fn count_found_completion(&self, machine: &str) {
         self.send(WriterJob::Count(machine.to_owned()));
     }
@@ -176,90 +179,92 @@ impl BootOnceState {
         self.shared.waiting.fetch_add(1, Ordering::AcqRel);
         if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = self.writer.try_send(job) {
             self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
-            if let WriterJob::Mark(mark) = job {
-                self.shared.keep(mark, &format_args!("{}: too much to write", self.directory.display()));
+            if let WriterJob::Write(completion) = job {
+                self.shared.keep(completion, &format_args!("{}: too many files to write", self.directory.display()));
             }
         }
     }
 
-    /// Whether all that was marked is on the disk.
+    /// Whether all completions are on the disk.
     pub fn is_idle(&self) -> bool {
         self.shared.waiting.load(Ordering::Acquire) == 0
     }
 
-    /// Tries again to write what could not be written. To be called every few seconds.
+    /// Writes completions again whose write failed. To be called every few seconds.
     pub fn retry_writes(&self) {
         if self.is_idle() && !lock(&self.shared.unwritten).is_empty() {
             self.send(WriterJob::RetryWrites);
         }
     }
 
-    /// Waits until what was marked is on the disk.
-    pub fn flush(&self, most: Duration) {
+    /// Waits until all completions are on the disk, but not longer than `timeout`.
+    pub fn flush(&self, timeout: Duration) {
         self.retry_writes();
-        let until = std::time::Instant::now() + most;
-        while !self.is_idle() && std::time::Instant::now() < until {
+        let deadline = std::time::Instant::now() + timeout;
+        while !self.is_idle() && std::time::Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
         }
     }
 }
 
-fn write_all(state_dir: &Path, jobs: &Receiver<WriterJob>, shared: &Shared) {
+/// The writer thread.
+fn write_all(state_dir: &Path, jobs: &Receiver<WriterJob>, shared: &WriterState) {
     let directory = completions::path_in(state_dir);
-    let count = |machine: &str, times| {
-        if let Err(error) = token::append_count(state_dir, machine, times) {
+    let append_count = |machine: &str, count| {
+        if let Err(error) = token::append_count(state_dir, machine, count) {
             tracing::debug!("{}: {error}", token::counts_file(state_dir).display());
         }
     };
     for job in jobs {
         match job {
-            WriterJob::Mark(mark) => {
-                count(&mark.machine, mark.times);
-                match completions::write(&directory, &mark.machine, &mark.by) {
+            WriterJob::Write(completion) => {
+                append_count(&completion.machine, completion.count);
+                match completions::write(&directory, &completion.machine, &completion.text) {
                     Ok(()) => {
-                        lock(&shared.written).insert(mark.machine);
+                        lock(&shared.written).insert(completion.machine);
                         shared.try_again(&directory);
                     }
-                    Err(error) => shared.keep(mark, &format_args!("{}: {error}", directory.display())),
+                    Err(error) => {
+                        shared.keep(completion, &format_args!("cannot write to {}: {error}", directory.display()));
+                    }
                 }
             }
-            WriterJob::Count(machine) => count(&machine, 1),
+            WriterJob::Count(machine) => append_count(&machine, 1),
             WriterJob::RetryWrites => shared.try_again(&directory),
         }
         shared.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-impl Shared {
-    /// Told once, for every machine of a site may come this way.
-    fn keep(&self, mark: Mark, why: &dyn fmt::Display) {
+impl WriterState {
+    /// Keeps a completion to write it later. Logs only the first: every machine of a site may fail here.
+    fn keep(&self, completion: Completion, reason: &dyn fmt::Display) {
         let mut unwritten = lock(&self.unwritten);
         if unwritten.is_empty() {
             tracing::error!(
-                "{why}; {} has used up its boot, which is forgotten at a restart, as it will be of other machines \
-                 until \
-                 that is mended",
-                mark.machine
+                "{reason}; the completed boot-once of {} is forgotten at a restart, and so are those of other machines \
+                 until the write succeeds",
+                completion.machine
             );
         }
-        unwritten.insert(mark.machine, mark.by);
+        unwritten.insert(completion.machine, completion.text);
     }
 
     fn try_again(&self, directory: &Path) {
-        // Nobody waits for the disk.
+        // A copy, so that no other thread waits for the disk.
         let unwritten = lock(&self.unwritten).clone();
         if unwritten.is_empty() {
             return;
         }
         let count = unwritten.len();
-        for (machine, by) in unwritten {
-            if completions::write(directory, &machine, &by).is_err() {
+        for (machine, text) in unwritten {
+            if completions::write(directory, &machine, &text).is_err() {
                 return;
             }
             lock(&self.written).insert(machine.clone());
             lock(&self.unwritten).remove(&machine);
         }
-        tracing::info!("{} can be written: marks that it lacked are in it now, {count} of them", directory.display());
+        tracing::info!("{} is writable: wrote {count} delayed completions", directory.display());
     }
 }
 

@@ -1,5 +1,5 @@
-//! The token of `done_url`: an installer shows it to say that its machine is done. It is a hash over the machine's name
-//! and the number of its arming, keyed by a secret that is kept beside the marks.
+//! The token in `done_url`, by which an installer proves that its machine is done. It is a hash of the machine's name
+//! and of the number of its completed boot-onces, keyed with a secret that is stored in the state directory.
 
 use crate::files::{read_regular, replace};
 use sha2::{Digest, Sha256};
@@ -9,59 +9,59 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-const KEY: &str = "done-key";
-const ARMINGS: &str = "armings";
-const OCTETS: usize = 32;
-/// Lines of a million machines, some times over.
-const MOST_ARMINGS: u64 = 256 << 20;
+const KEY_FILE: &str = "done-url-key";
+const COUNTS_FILE: &str = "boot-once-counts";
+const KEY_OCTETS: usize = 32;
+/// Limit of the file's size, in octets: several lines for each of a million machines.
+const MAX_COUNTS_SIZE: u64 = 256 << 20;
 
-/// The secret. Whoever knows it can end the boot of every machine.
+/// The secret. It can complete the boot-once of every machine.
 #[derive(Clone)]
-pub struct TokenKey([u8; OCTETS]);
+pub struct TokenKey([u8; KEY_OCTETS]);
 
 impl TokenKey {
-    /// The one that is kept, if there is one.
+    /// Reads the stored key. `None`: the file does not exist.
     pub fn load(state_dir: &Path) -> io::Result<Option<TokenKey>> {
-        let file = state_dir.join(KEY);
-        let Some(text) = text(&file, 1 << 20)? else { return Ok(None) };
-        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "it does not hold 64 hexadecimal digits");
+        let file = state_dir.join(KEY_FILE);
+        let Some(text) = read_text(&file, 1 << 20)? else { return Ok(None) };
+        let invalid = || io::Error::new(io::ErrorKind::InvalidData, "expected 64 hexadecimal digits");
         let digits = text.trim();
-        if digits.len() != 2 * OCTETS || !digits.is_ascii() {
-            return Err(wrong());
+        if digits.len() != 2 * KEY_OCTETS || !digits.is_ascii() {
+            return Err(invalid());
         }
-        let mut key = [0; OCTETS];
-        for (place, octet) in key.iter_mut().enumerate() {
-            *octet = u8::from_str_radix(&digits[2 * place..][..2], 16).map_err(|_| wrong())?;
+        let mut key = [0; KEY_OCTETS];
+        for (index, octet) in key.iter_mut().enumerate() {
+            *octet = u8::from_str_radix(&digits[2 * index..][..2], 16).map_err(|_| invalid())?;
         }
         Ok(Some(TokenKey(key)))
     }
 
-    /// A new one, from the kernel.
+    /// Generates a new key from the kernel's random numbers.
     pub fn generate() -> io::Result<TokenKey> {
-        let mut key = [0; OCTETS];
+        let mut key = [0; KEY_OCTETS];
         File::open("/dev/urandom")?.read_exact(&mut key)?;
         Ok(TokenKey(key))
     }
 
-    /// Readable by the server alone, and whole or not at all.
+    /// Stores the key, atomically, in a file that only the server's user can read.
     pub fn save(&self, state_dir: &Path) -> io::Result<()> {
         fs::create_dir_all(state_dir)?;
         replace(&key_file(state_dir), (hexadecimal(&self.0) + "\n").as_bytes(), 0o600)
     }
 
-    /// What a machine shows from the moment it may boot until it may boot again.
-    pub fn token(&self, machine: &str, arming: u64) -> String {
+    /// The token for the boot-once of a machine after `count` completed ones: it is valid until that is reset.
+    pub fn token(&self, machine: &str, count: u64) -> String {
         let inner =
-            Sha256::new().chain_update(self.0).chain_update(arming.to_be_bytes()).chain_update(machine).finalize();
+            Sha256::new().chain_update(self.0).chain_update(count.to_be_bytes()).chain_update(machine).finalize();
         let outer = Sha256::new().chain_update(self.0).chain_update(inner).finalize();
         hexadecimal(&outer[..16])
     }
 
-    /// In a time that does not tell how much of it is right.
-    pub fn is_valid_token(&self, shown: &str, machine: &str, arming: u64) -> bool {
-        let right = self.token(machine, arming);
-        let differs = right.bytes().zip(shown.bytes()).fold(0, |differs, (one, other)| differs | (one ^ other));
-        shown.len() == right.len() && differs == 0
+    /// Compares in constant time.
+    pub fn is_valid_token(&self, token: &str, machine: &str, count: u64) -> bool {
+        let expected = self.token(machine, count);
+        let difference = expected.bytes().zip(token.bytes()).fold(0, |sum, (one, other)| sum | (one ^ other));
+        token.len() == expected.len() && difference == 0
     }
 }
 
@@ -71,30 +71,32 @@ impl std::fmt::Debug for TokenKey {
     }
 }
 
+/// The path of the key.
 pub fn key_file(state_dir: &Path) -> PathBuf {
-    state_dir.join(KEY)
+    state_dir.join(KEY_FILE)
 }
 
+/// The path of the file with the counts.
 pub fn counts_file(state_dir: &Path) -> PathBuf {
-    state_dir.join(ARMINGS)
+    state_dir.join(COUNTS_FILE)
 }
 
-/// How often the boot of each machine was used up. A line that was cut off by a crash counts for nothing.
+/// Reads how often each machine completed its boot-once. A line that a crash cut off is ignored.
 pub fn read_counts(state_dir: &Path) -> io::Result<BTreeMap<String, u64>> {
-    let Some(text) = text(&counts_file(state_dir), MOST_ARMINGS)? else { return Ok(BTreeMap::new()) };
-    let mut armings = BTreeMap::new();
+    let Some(text) = read_text(&counts_file(state_dir), MAX_COUNTS_SIZE)? else { return Ok(BTreeMap::new()) };
+    let mut counts = BTreeMap::new();
     for line in text.lines() {
-        let Some((machine, times)) = line.split_once(' ') else { continue };
-        let Ok(times) = times.parse::<u64>() else { continue };
-        let known = armings.entry(machine.to_owned()).or_default();
-        *known = times.max(*known);
+        let Some((machine, count)) = line.split_once(' ') else { continue };
+        let Ok(count) = count.parse::<u64>() else { continue };
+        let highest = counts.entry(machine.to_owned()).or_default();
+        *highest = count.max(*highest);
     }
-    Ok(armings)
+    Ok(counts)
 }
 
-/// What a file holds, if it is there.
-fn text(file: &Path, most: u64) -> io::Result<Option<String>> {
-    match read_regular(file, most) {
+/// The text of a file, if it exists.
+fn read_text(file: &Path, max_size: u64) -> io::Result<Option<String>> {
+    match read_regular(file, max_size) {
         Ok(octets) => {
             String::from_utf8(octets).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
         }
@@ -103,18 +105,18 @@ fn text(file: &Path, most: u64) -> io::Result<Option<String>> {
     }
 }
 
-/// Begins a new line first: the last one may have been cut off.
-pub fn append_count(state_dir: &Path, machine: &str, times: u64) -> io::Result<()> {
+/// Appends a machine's count to the file. It begins with a line break, because a crash may have cut off the last line.
+pub fn append_count(state_dir: &Path, machine: &str, count: u64) -> io::Result<()> {
     fs::create_dir_all(state_dir)?;
     let mut file =
         File::options().append(true).create(true).custom_flags(libc::O_NONBLOCK).open(counts_file(state_dir))?;
-    file.write_all(format!("\n{machine} {times}\n").as_bytes())?;
+    file.write_all(format!("\n{machine} {count}\n").as_bytes())?;
     file.sync_data()
 }
 
-/// One line for each machine.
-pub fn write_counts(state_dir: &Path, armings: &BTreeMap<String, u64>) -> io::Result<()> {
-    let text: String = armings.iter().map(|(machine, times)| format!("{machine} {times}\n")).collect();
+/// Rewrites the file with one line for each machine.
+pub fn write_counts(state_dir: &Path, counts: &BTreeMap<String, u64>) -> io::Result<()> {
+    let text: String = counts.iter().map(|(machine, count)| format!("{machine} {count}\n")).collect();
     replace(&counts_file(state_dir), text.as_bytes(), 0o644)
 }
 
@@ -128,21 +130,21 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     #[test]
-    fn a_token_is_that_of_one_machine_one_arming_and_one_server() {
-        let (one, other) = (TokenKey([1; OCTETS]), TokenKey([2; OCTETS]));
+    fn a_token_is_valid_for_one_machine_one_count_and_one_server() {
+        let (one, other) = (TokenKey([1; KEY_OCTETS]), TokenKey([2; KEY_OCTETS]));
         let token = one.token("web1", 0);
         assert_eq!(token.len(), 32);
         assert!(one.is_valid_token(&token, "web1", 0));
-        for (key, machine, arming) in [(&one, "web2", 0), (&one, "web1", 1), (&other, "web1", 0)] {
-            assert!(!key.is_valid_token(&token, machine, arming), "{machine} {arming}");
+        for (key, machine, count) in [(&one, "web2", 0), (&one, "web1", 1), (&other, "web1", 0)] {
+            assert!(!key.is_valid_token(&token, machine, count), "{machine} {count}");
         }
-        for shown in ["", &token[1..], &format!("{token}0")] {
-            assert!(!one.is_valid_token(shown, "web1", 0), "{shown:?}");
+        for invalid in ["", &token[1..], &format!("{token}0")] {
+            assert!(!one.is_valid_token(invalid, "web1", 0), "{invalid:?}");
         }
     }
 
     #[test]
-    fn a_key_is_kept_for_the_server_alone() {
+    fn a_stored_key_is_readable_by_the_server_only() {
         let state = tempfile::tempdir().unwrap();
         assert!(TokenKey::load(state.path()).unwrap().is_none());
         let key = TokenKey::generate().unwrap();
@@ -153,9 +155,9 @@ mod tests {
         assert!(TokenKey::load(state.path()).is_err());
     }
 
-    /// Nobody is at the other end of a named pipe: whoever waited for that would not start.
+    /// Opening a named pipe without a peer would block the start.
     #[test]
-    fn a_named_pipe_in_the_place_of_a_file_is_an_error_at_once() {
+    fn a_named_pipe_instead_of_a_file_is_an_error_at_once() {
         let state = tempfile::tempdir().unwrap();
         for file in [key_file(state.path()), counts_file(state.path())] {
             nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -166,15 +168,15 @@ mod tests {
     }
 
     #[test]
-    fn how_often_a_boot_was_used_up_is_kept_and_a_line_that_was_cut_off_counts_for_nothing() {
+    fn counts_are_stored_and_a_truncated_line_is_ignored() {
         let state = tempfile::tempdir().unwrap();
         assert!(read_counts(state.path()).unwrap().is_empty());
         append_count(state.path(), "web1", 1).unwrap();
         fs::write(counts_file(state.path()), "web1 1\nweb2").unwrap();
         append_count(state.path(), "web1", 2).unwrap();
-        let kept = read_counts(state.path()).unwrap();
-        assert_eq!(kept, [("web1".to_owned(), 2)].into());
-        write_counts(state.path(), &kept).unwrap();
+        let counts = read_counts(state.path()).unwrap();
+        assert_eq!(counts, [("web1".to_owned(), 2)].into());
+        write_counts(state.path(), &counts).unwrap();
         assert_eq!(fs::read_to_string(counts_file(state.path())).unwrap(), "web1 2\n");
     }
 }

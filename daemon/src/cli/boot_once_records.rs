@@ -4,7 +4,7 @@ use super::print_diagnostic;
 use super::context::CliContext;
 use crate::config::diagnostic::Diagnostic;
 use crate::boot_once::token::{self, TokenKey};
-use crate::boot_once::{UNSAID_HELP, completions, list_machines};
+use crate::boot_once::{RESET_HELP, completions, list_machines};
 use proxydhcpd_core::fetch::Fetch;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::machines::Policy;
@@ -90,7 +90,7 @@ pub fn unmatched_records(context: &CliContext) -> Vec<Diagnostic> {
     let unset = "with entries that do not set `boot`: they boot from disk";
     let no_entry_help =
         "a machine that the record identifies boots from disk; `proxydhcpd rearm NAME` removes the record";
-    [warning(None, "without an entry", no_entry_help), warning(Some(Policy::Unspecified), unset, UNSAID_HELP)]
+    [warning(None, "without an entry", no_entry_help), warning(Some(Policy::Unspecified), unset, RESET_HELP)]
         .into_iter()
         .flatten()
         .collect()

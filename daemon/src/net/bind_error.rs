@@ -1,34 +1,38 @@
-//! A port that cannot be had, said so that somebody can act: which, who has it, what to change.
+//! The error of a failed bind: which port, which process owns it, and what to change.
 
 use crate::net::port_owner::{PortOwner, Transport, port_owner};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+/// A failed bind.
 #[derive(Debug)]
 pub struct BindError {
+    /// Transport protocol.
     pub transport: Transport,
+    /// Address and port.
     pub address: SocketAddr,
-    /// Known for an address in use, unless its socket vanished before we looked, or /proc cannot be read.
+    /// Known if the address is in use, unless the other socket vanished meanwhile, or /proc is not readable.
     pub owner: Option<PortOwner>,
+    /// The kernel's error.
     pub error: io::Error,
 }
 
 impl BindError {
-    /// Looks for the holder at once: the process that we ask for may be a short one.
+    /// Looks for the owner at once: its process may be short-lived.
     pub fn new(transport: Transport, wanted: SocketAddr, error: io::Error) -> Self {
         let in_use = error.kind() == io::ErrorKind::AddrInUse;
         let holder = in_use.then(|| port_owner(transport, wanted.ip(), wanted.port())).flatten();
         BindError { transport, address: wanted, owner: holder, error }
     }
 
-    /// What the administrator can do about it.
+    /// Advice for the administrator; may be empty.
     pub fn advice(&self) -> &'static str {
         match self.error.kind() {
             io::ErrorKind::PermissionDenied if self.address.port() < 1024 => {
                 "ports below 1024 need root or CAP_NET_BIND_SERVICE"
             }
-            io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+            io::ErrorKind::AddrNotAvailable => "this host does not have this address",
             io::ErrorKind::AddrInUse => {
                 let process = self.owner.as_ref().and_then(|holder| holder.process.as_ref());
                 advice(self.address.port(), process.map(|process| process.name.as_str()))
@@ -41,11 +45,11 @@ impl BindError {
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (port, address) = (self.address.port(), self.address.ip());
-        write!(f, "{} port {port} on {address} cannot be had: ", self.transport)?;
+        write!(f, "cannot bind {} port {port} on {address}: ", self.transport)?;
         match &self.owner {
-            Some(holder) => write!(f, "{holder} has it")?,
+            Some(holder) => write!(f, "in use by {holder}")?,
             None if self.error.kind() == io::ErrorKind::AddrInUse => {
-                write!(f, "it is in use, and /proc does not show by which process")?;
+                write!(f, "in use by a process that /proc does not show")?;
             }
             None => write!(f, "{}", self.error)?,
         }
@@ -63,28 +67,28 @@ impl std::error::Error for BindError {
 }
 
 fn advice(port: u16, holder: Option<&str>) -> &'static str {
-    let known = KNOWN.iter().find(|known| known.0 == port && holder.is_some_and(|name| name.starts_with(known.1)));
+    let known = ADVICE.iter().find(|known| known.0 == port && holder.is_some_and(|name| name.starts_with(known.1)));
     match (known, holder, port) {
         (Some(known), ..) => known.2,
         (None, None, 67 | 547) => {
             "if it is dnsmasq, set bind-dynamic in its configuration; if it is another boot server, stop it"
         }
-        (None, Some("proxydhcpd"), _) => "this boot server is running already: stop one of the two",
+        (None, Some("proxydhcpd"), _) => "this boot server is already running: stop one of the two",
         (None, Some(python), _) if python.starts_with("python") => {
-            "if it is the Python daemon (proxydhcpd.py), stop it; else keep the port for it and serve without"
+            "if it is the Python daemon (proxydhcpd.py), stop it; else leave the port to it and disable the service"
         }
-        (None, ..) => "stop it, or keep the port for it and serve without",
+        (None, ..) => "stop it, or leave the port to it and disable the service",
     }
 }
 
-/// Port, beginning of the process name, what to change. Seen: dnsmasq 2.90 (`tests/sockets.rs`); Kea's option from its
-/// manual.
-const KNOWN: &[(u16, &str, &str)] = &[
-    (67, "dnsmasq", "set bind-dynamic in its configuration, so that it shares the port"),
+/// Port, beginning of the process name, advice. Measured with dnsmasq 2.90 (`tests/sockets.rs`); Kea's option is from
+/// its manual.
+const ADVICE: &[(u16, &str, &str)] = &[
+    (67, "dnsmasq", "set bind-dynamic in its configuration to let it share the port"),
     (67, "kea-dhcp4", "set \"dhcp-socket-type\": \"raw\" in its interfaces-config"),
-    (547, "dnsmasq", "set bind-dynamic in its configuration, so that it shares the port"),
-    (4011, "dnsmasq", "it answers network boots itself: remove pxe-service and pxe-prompt from its configuration"),
-    (69, "dnsmasq", "it serves TFTP itself: remove enable-tftp from its configuration"),
+    (547, "dnsmasq", "set bind-dynamic in its configuration to let it share the port"),
+    (4011, "dnsmasq", "it is a boot server, too: remove pxe-service and pxe-prompt from its configuration"),
+    (69, "dnsmasq", "it serves TFTP, too: remove enable-tftp from its configuration"),
 ];
 
 #[cfg(test)]
@@ -104,48 +108,48 @@ mod tests {
     }
 
     #[test]
-    fn dnsmasq_on_its_wildcard_is_told_to_bind_dynamically() {
+    fn the_advice_for_dnsmasq_on_a_wildcard_is_bind_dynamic() {
         assert_eq!(
             busy(67, libc::EADDRINUSE, Some("dnsmasq")).to_string(),
-            "UDP port 67 on 255.255.255.255 cannot be had: dnsmasq (pid 812) on 0.0.0.0 has it; \
-             set bind-dynamic in its configuration, so that it shares the port"
+            "cannot bind UDP port 67 on 255.255.255.255: in use by dnsmasq (pid 812) on 0.0.0.0; \
+             set bind-dynamic in its configuration to let it share the port"
         );
     }
 
     #[test]
-    fn without_the_right_to_look_the_usual_suspect_is_named() {
+    fn the_advice_for_an_invisible_owner_is_about_dnsmasq() {
         let text = busy(67, libc::EADDRINUSE, None).to_string();
         assert!(
-            text.contains("a process that /proc does not show to us on 0.0.0.0") && text.contains("bind-dynamic"),
+            text.contains("in use by a process that /proc does not show on 0.0.0.0") && text.contains("bind-dynamic"),
             "{text}"
         );
     }
 
     #[test]
-    fn a_missing_right_is_named() {
+    fn a_missing_capability_is_named() {
         let text = busy(67, libc::EACCES, None).to_string();
         assert!(text.ends_with("; ports below 1024 need root or CAP_NET_BIND_SERVICE"), "{text}");
     }
 
     #[test]
-    fn a_second_boot_server_is_told_apart_from_a_dhcp_server_and_from_any_python() {
-        let said = |name| busy(4011, libc::EADDRINUSE, Some(name)).to_string();
-        assert!(said("proxydhcpd").contains("this boot server is running already: stop one of the two"));
-        assert!(said("python3").contains("if it is the Python daemon"));
-        assert!(said("nginx").ends_with("; stop it, or keep the port for it and serve without"));
+    fn the_advice_depends_on_whether_the_owner_is_this_server_or_python_or_another() {
+        let text = |name| busy(4011, libc::EADDRINUSE, Some(name)).to_string();
+        assert!(text("proxydhcpd").contains("this boot server is already running: stop one of the two"));
+        assert!(text("python3").contains("if it is the Python daemon"));
+        assert!(text("nginx").ends_with("; stop it, or leave the port to it and disable the service"));
     }
 
-    /// SELinux keeps other ports, too, and has no capability for them.
+    /// SELinux restricts other ports, too, and has no capability for them.
     #[test]
-    fn the_capability_is_named_for_the_ports_that_need_it() {
+    fn the_capability_is_named_only_for_ports_that_need_it() {
         assert!(!busy(8080, libc::EACCES, None).to_string().contains("CAP_NET_BIND_SERVICE"));
     }
 
     #[test]
-    fn a_port_in_use_whose_holder_is_not_seen_is_told_so() {
-        let mut unseen = busy(69, libc::EADDRINUSE, None);
-        unseen.owner = None;
-        let text = unseen.to_string();
-        assert!(text.contains("it is in use, and /proc does not show by which process"), "{text}");
+    fn a_port_in_use_without_a_known_owner_is_described_so() {
+        let mut error = busy(69, libc::EADDRINUSE, None);
+        error.owner = None;
+        let text = error.to_string();
+        assert!(text.contains("in use by a process that /proc does not show"), "{text}");
     }
 }

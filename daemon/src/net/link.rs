@@ -1,5 +1,5 @@
-//! The interfaces that are served, listed and watched. A change is never applied as a difference: it is only a reason
-//! to list again, so a lost notification, a rename or a burst cannot leave us with a picture that is not so.
+//! Lists and watches the served interfaces. A notification is only a reason to list again, and is never applied as a
+//! difference, so that a lost notification, a rename or a burst cannot make the list wrong.
 
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
 use proxydhcpd_core::link::{Link, Network4, Network6};
@@ -13,25 +13,26 @@ use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 
-/// Which interfaces are wanted. Empty lists ask nothing: every interface on which machines can boot.
+/// Selects the interfaces to serve. Empty lists select every interface on which machines can boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkFilter {
     /// Names, with `*` for any characters and `?` for one.
     pub interfaces: Vec<String>,
-    /// Addresses of ours. A link with none of them is left out; of the others, only these are served, unless none is of
-    /// the same family. Link-local ones need not be named.
+    /// Addresses of this host. A link without any of them is not served. On other links, only these addresses are
+    /// served, unless none is of the same family. Link-local addresses are always served.
     pub addresses: Vec<IpAddr>,
-    /// On which of them which family is served, by patterns as above. `None`: on all.
+    /// Interfaces to serve over IPv4, by patterns as above. `None`: all.
     pub ipv4: Option<Vec<String>>,
+    /// Interfaces to serve over IPv6, by patterns as above. `None`: all.
     pub ipv6: Option<Vec<String>>,
 }
 
-/// Publishes the list now, and again after every change that alters it. Never ends: while the kernel cannot be asked,
-/// the last list stands, and `trouble` hears why, each second.
+/// Publishes the list now and after every change of it. Never returns: while the kernel does not respond, the last list
+/// stays, and `report_error` gets the error every second.
 pub async fn watch(
     filter: LinkFilter,
     mut publish: impl FnMut(Vec<Link>),
-    mut trouble: impl FnMut(io::Error),
+    mut report_error: impl FnMut(io::Error),
 ) -> Infallible {
     let mut published = None;
     loop {
@@ -39,17 +40,17 @@ pub async fn watch(
             Ok(never) => match never {},
             Err(error) => error,
         };
-        trouble(error);
+        report_error(error);
         tokio::time::sleep(RETRY).await;
     }
 }
 
-/// The list as it is now, for those who do not stay. Blocks for the few milliseconds that the kernel needs.
+/// The current list. Blocks for some milliseconds, until the kernel replies.
 pub fn list(filter: &LinkFilter) -> io::Result<Vec<Link>> {
-    run_on_thread(async |handle| served(handle, filter).await)
+    run_on_thread(async |handle| served_links(handle, filter).await)
 }
 
-/// Asks the kernel, and waits for what it says.
+/// Runs a netlink query, and waits for the result.
 pub(super) fn run_on_thread<T: Send>(ask: impl AsyncFnOnce(&Handle) -> io::Result<T> + Send) -> io::Result<T> {
     let ask = || {
         tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
@@ -60,35 +61,35 @@ pub(super) fn run_on_thread<T: Send>(ask: impl AsyncFnOnce(&Handle) -> io::Resul
             }
         })
     };
-    // A thread of its own, because a runtime cannot be entered where another one runs already.
+    // A new thread, because a runtime cannot run inside another one.
     thread::scope(|scope| scope.spawn(ask).join()).unwrap_or_else(|_| Err(io::Error::other("the listing failed")))
 }
 
-/// Notifications that follow each other within this time lead to one listing: a bridge that comes up sends a dozen.
+/// Notifications within this time cause one listing: a bridge that comes up sends a dozen.
 const BURST: Duration = Duration::from_millis(100);
 
-/// Until a closed netlink socket is opened again.
+/// Delay before a closed netlink socket is opened again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Longest wait for a listing: if the answer was lost, asking again is the way out.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Timeout of a listing, after which the query is sent again: the reply may have been lost.
+const LISTING_TIMEOUT: Duration = Duration::from_secs(5);
 
 async fn follow(
     filter: &LinkFilter,
     published: &mut Option<Vec<Link>>,
     publish: &mut impl FnMut(Vec<Link>),
 ) -> io::Result<Infallible> {
-    // Subscribed first and listed then, so that nothing falls between the two.
+    // Subscribes before it lists, so that no change is missed.
     let (connection, handle, mut changes) =
         new_multicast_connection(&[MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr])?;
     let followed = async {
         loop {
-            let links = served(&handle, filter).await?;
+            let links = served_links(&handle, filter).await?;
             if published.as_ref() != Some(&links) {
                 *published = Some(links.clone());
                 publish(links);
             }
-            // Any message will do, also the one that says that messages were lost.
+            // Any message is a reason to list, including one about lost messages.
             changes.next().await.ok_or_else(closed)?;
             tokio::time::sleep(BURST).await;
             drain(&mut changes).await;
@@ -100,7 +101,7 @@ async fn follow(
     }
 }
 
-/// Takes what has gathered. What comes after the last of it is a new reason to list.
+/// Discards the queued notifications. A later one is a new reason to list.
 async fn drain(changes: &mut (impl Stream + Unpin)) {
     while let Some(Some(_)) = changes.next().now_or_never() {}
 }
@@ -112,10 +113,10 @@ pub(super) async fn dump(handle: &Handle) -> io::Result<(Vec<LinkMessage>, Vec<A
         let addresses: Vec<AddressMessage> = handle.address().get().execute().try_collect().await?;
         Ok::<_, rtnetlink::Error>((links, addresses))
     };
-    tokio::time::timeout(PATIENCE, dumps).await?.map_err(io::Error::other)
+    tokio::time::timeout(LISTING_TIMEOUT, dumps).await?.map_err(io::Error::other)
 }
 
-async fn served(handle: &Handle, filter: &LinkFilter) -> io::Result<Vec<Link>> {
+async fn served_links(handle: &Handle, filter: &LinkFilter) -> io::Result<Vec<Link>> {
     let (links, addresses) = dump(handle).await?;
     let mut links: Vec<Link> = links.iter().filter_map(|link| served_link(link, &addresses, filter)).collect();
     links.sort_by_key(|link| link.index);
@@ -129,15 +130,15 @@ pub(super) fn link_name(message: &LinkMessage) -> Option<String> {
     })
 }
 
-/// The link as it is served, if it is.
+/// The link, if the filter selects the interface, with the addresses that are served.
 pub(super) fn served_link(message: &LinkMessage, addresses: &[AddressMessage], filter: &LinkFilter) -> Option<Link> {
     let index = message.header.index;
     let name = link_name(message)?;
     if !(can_boot_machines(message.header.flags) || filter.interfaces.contains(&name)) || is_bridge_port(message) {
         return None;
     }
-    // Up is what the administrator said, not what the cable says: where the only machine on the cable is switched off
-    // there is no carrier, and its first DISCOVER follows the carrier sooner than we could open anything.
+    // The flag is the administrative state, not that of the carrier: while the only machine on a cable is off there is
+    // no carrier, and its first DISCOVER follows the carrier sooner than the server could open a socket.
     if !message.header.flags.contains(LinkFlags::Up) {
         return None;
     }
@@ -145,13 +146,13 @@ pub(super) fn served_link(message: &LinkMessage, addresses: &[AddressMessage], f
         return None;
     }
     let (mut ipv4, mut ipv6) = (networks4(index, addresses), networks6(index, addresses));
-    let named = |is_ipv4| filter.addresses.iter().any(move |address| address.is_ipv4() == is_ipv4);
-    let wanted = |address| !named(IpAddr::is_ipv4(&address)) || filter.addresses.contains(&address);
-    ipv4.retain(|network| wanted(network.address.into()));
-    ipv6.retain(|network| network.address.is_unicast_link_local() || wanted(network.address.into()));
-    let mut own =
+    let is_family_filtered = |is_ipv4| filter.addresses.iter().any(move |address| address.is_ipv4() == is_ipv4);
+    let is_selected = |address| !is_family_filtered(IpAddr::is_ipv4(&address)) || filter.addresses.contains(&address);
+    ipv4.retain(|network| is_selected(network.address.into()));
+    ipv6.retain(|network| network.address.is_unicast_link_local() || is_selected(network.address.into()));
+    let mut selected =
         ipv4.iter().map(|network| network.address.into()).chain(ipv6.iter().map(|network| network.address.into()));
-    if !filter.addresses.is_empty() && !own.any(|address: IpAddr| filter.addresses.contains(&address)) {
+    if !filter.addresses.is_empty() && !selected.any(|address: IpAddr| filter.addresses.contains(&address)) {
         return None;
     }
     let is_off = |names: &Option<Vec<String>>| {
@@ -160,7 +161,7 @@ pub(super) fn served_link(message: &LinkMessage, addresses: &[AddressMessage], f
     if is_off(&filter.ipv4) {
         ipv4.clear();
     }
-    // Replies come from the link-local address.
+    // Without a link-local address, the server has no source address for replies.
     if is_off(&filter.ipv6) || !ipv6.iter().any(|network| network.address.is_unicast_link_local()) {
         ipv6.clear();
     }
@@ -171,14 +172,14 @@ pub(super) fn served_link(message: &LinkMessage, addresses: &[AddressMessage], f
     (!ipv4.is_empty() || !ipv6.is_empty()).then_some(Link { index, name, mtu, ipv4, ipv6 })
 }
 
-/// A DISCOVER is a broadcast. Tunnels and the loopback have none; who wants to serve one all the same (relays behind a
-/// tunnel, a test) names it in full.
+/// A DISCOVER is a broadcast, which tunnels and the loopback interface do not have. To serve one all the same (relays
+/// behind a tunnel, a test), the configuration must contain its full name.
 fn can_boot_machines(flags: LinkFlags) -> bool {
     flags.contains(LinkFlags::Broadcast) && !flags.contains(LinkFlags::Loopback)
 }
 
-/// A port of a bridge, bond, team or Open vSwitch hands what it receives to its master, and the master is served: two
-/// would see each packet twice. A member of a VRF keeps its packets, and its addresses.
+/// A port of a bridge, bond, team or Open vSwitch passes its packets to its master. The server serves only the master:
+/// otherwise it would receive each packet twice. A member of a VRF keeps its packets and its addresses.
 pub(super) fn is_bridge_port(message: &LinkMessage) -> bool {
     message.attributes.iter().any(|attribute| match attribute {
         LinkAttribute::LinkInfo(infos) => {
@@ -188,53 +189,53 @@ pub(super) fn is_bridge_port(message: &LinkMessage) -> bool {
     })
 }
 
-/// The addresses of an interface in the kernel's order, primary ones first: the first one names us there.
+/// The addresses of an interface in the kernel's order, primary ones first: the first one identifies the server there.
 fn networks4(index: u32, addresses: &[AddressMessage]) -> Vec<Network4> {
-    let mut own: Vec<&AddressMessage> = addresses
+    let mut messages: Vec<&AddressMessage> = addresses
         .iter()
         .filter(|message| message.header.index == index && message.header.family == AddressFamily::Inet)
         .collect();
-    own.sort_by_key(|message| message.header.flags.contains(AddressHeaderFlags::Secondary));
-    own.into_iter().filter_map(network4).collect()
+    messages.sort_by_key(|message| message.header.flags.contains(AddressHeaderFlags::Secondary));
+    messages.into_iter().filter_map(network4).collect()
 }
 
 fn network4(message: &AddressMessage) -> Option<Network4> {
-    // Ours is the local one: on a point-to-point link the other is the peer's. An address of host scope
-    // means nothing to others.
+    // The attribute Local is the host's address; on a point-to-point link, Address is the peer's. An address of host
+    // scope is not reachable from other hosts.
     let address = message.attributes.iter().find_map(|attribute| match attribute {
         AddressAttribute::Local(std::net::IpAddr::V4(address)) => Some(*address),
         _ => None,
     })?;
-    let usable = message.header.scope != AddressScope::Host || address.is_loopback();
-    usable.then_some(Network4 { address, prefix: message.header.prefix_len })
+    let is_usable = message.header.scope != AddressScope::Host || address.is_loopback();
+    is_usable.then_some(Network4 { address, prefix: message.header.prefix_len })
 }
 
-/// Those that can be used, and those first that stay: a temporary one changes daily (RFC 8981), a deprecated one is
-/// about to go. One that may turn out to be somebody else's is no address yet; the kernel says when it is.
+/// The usable addresses, permanent ones first: a temporary address changes daily (RFC 8981), a deprecated one expires
+/// soon. A tentative address may turn out to be a duplicate; the kernel sends a notification when it is usable.
 fn networks6(index: u32, addresses: &[AddressMessage]) -> Vec<Network6> {
-    let usable = |message: &&AddressMessage| {
+    let is_usable = |message: &&AddressMessage| {
         let flags = message.header.flags;
         message.header.index == index
             && message.header.family == AddressFamily::Inet6
             && !flags.intersects(AddressHeaderFlags::Tentative | AddressHeaderFlags::Dadfailed)
     };
-    let mut own: Vec<(&AddressMessage, Network6)> =
-        addresses.iter().filter(usable).filter_map(|message| Some((message, network6(message)?))).collect();
-    own.sort_by_key(|(message, network)| {
+    let mut usable: Vec<(&AddressMessage, Network6)> =
+        addresses.iter().filter(is_usable).filter_map(|message| Some((message, network6(message)?))).collect();
+    usable.sort_by_key(|(message, network)| {
         let flags = message.header.flags;
         let (deprecated, temporary) = (AddressHeaderFlags::Deprecated, AddressHeaderFlags::Secondary);
-        let goes = !flags.contains(AddressHeaderFlags::Permanent);
-        (flags.contains(deprecated), flags.contains(temporary), network.address.is_unicast_link_local(), goes)
+        let expires = !flags.contains(AddressHeaderFlags::Permanent);
+        (flags.contains(deprecated), flags.contains(temporary), network.address.is_unicast_link_local(), expires)
     });
-    own.into_iter().map(|(_, network)| network).collect()
+    usable.into_iter().map(|(_, network)| network).collect()
 }
 
 fn network6(message: &AddressMessage) -> Option<Network6> {
-    let of = |wanted: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(wanted);
-    let local = of(|attribute| if let AddressAttribute::Local(address) = attribute { Some(*address) } else { None });
-    // Without a peer there is only this one.
+    let find = |select: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(select);
+    let local = find(|attribute| if let AddressAttribute::Local(address) = attribute { Some(*address) } else { None });
+    // Without a peer, the kernel sends only this attribute.
     let address = local.or_else(|| {
-        of(|attribute| if let AddressAttribute::Address(address) = attribute { Some(*address) } else { None })
+        find(|attribute| if let AddressAttribute::Address(address) = attribute { Some(*address) } else { None })
     });
     match address? {
         IpAddr::V6(address) if !address.is_loopback() => Some(Network6 { address, prefix: message.header.prefix_len }),
@@ -242,8 +243,8 @@ fn network6(message: &AddressMessage) -> Option<Network6> {
     }
 }
 
-/// Shell patterns with `*` and `?`: a star takes as little as it can, and one character more whenever the rest does not
-/// fit.
+/// Matches shell patterns with `*` and `?`: a star matches as few characters as possible, and one more whenever the
+/// rest does not match.
 pub(super) fn matches_pattern(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);
@@ -278,7 +279,7 @@ mod tests {
     use rtnetlink::packet_route::link::LinkHeader;
     use std::net::Ipv4Addr;
 
-    // Bridges and their like are tried for real in tests/links.rs; few test kernels have VRFs.
+    // tests/links.rs tests bridges in the kernel; few test kernels have VRFs.
     #[test]
     fn a_member_of_a_vrf_keeps_its_packets_and_is_served() {
         let address = AddressAttribute::Local(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_those_of_the_shell() {
+    fn patterns_match_as_in_the_shell() {
         for (pattern, name) in [
             ("eth0", "eth0"),
             ("eth*", "eth0"),
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_full_of_stars_does_not_take_for_ever() {
+    fn a_pattern_with_many_stars_terminates() {
         assert!(!matches_pattern(&"*a".repeat(40), &"a".repeat(39)));
     }
 }

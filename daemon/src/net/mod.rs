@@ -1,5 +1,5 @@
-//! Calls the kernel: datagrams with the link they came by, sockets that live beside a DHCP server, who holds a port,
-//! which interfaces there are. Knows no protocol above UDP.
+//! Calls the kernel: datagrams with their links, sockets that share ports with a DHCP server, owners of ports, and the
+//! interfaces of the host. Knows no protocol above UDP.
 
 pub mod bind_error;
 pub mod port_owner;

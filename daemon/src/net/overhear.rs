@@ -1,7 +1,7 @@
-//! Hears what DHCP and boot servers broadcast to their clients, on port 68, and never sends from there. The DHCP client
-//! of this host loses nothing: it gets its own copy of every broadcast, unicast never comes to our socket, and by
-//! SO_REUSEADDR we share the port as all the usual clients do (`tests/offers.rs`). Beside one that does not share it
-//! there is a packet socket, where we may have one.
+//! Overhears what DHCP and boot servers broadcast to clients on port 68, and never sends from there. The DHCP client of
+//! this host is not affected: it receives its own copy of each broadcast, unicast does not reach this socket, and
+//! SO_REUSEADDR shares the port, as with all common clients (`tests/offers.rs`). If a client does not share the port, a
+//! packet socket is used, which needs CAP_NET_RAW.
 
 use crate::net::packet;
 use crate::net::socket::Socket;
@@ -10,9 +10,10 @@ use socket2::{Domain, SockFilter, Type};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-/// Where they are heard.
+/// The address of the socket.
 pub const ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROADCAST, 68));
 
+/// Opens the socket.
 pub fn open() -> io::Result<Socket> {
     share().map(Socket::Udp).or_else(|error| match error.kind() {
         io::ErrorKind::AddrInUse => packet::open_broadcast(ADDRESS.port()).map(Socket::Packet),
@@ -20,21 +21,21 @@ pub fn open() -> io::Result<Socket> {
     })
 }
 
-/// Its buffer is of the usual size: in a storm of machines the kernel throws away what is too much, before it costs us
-/// more.
+/// The buffer has the default size: if many machines boot at once, the kernel drops the excess before it costs CPU
+/// time.
 fn share() -> io::Result<std::net::UdpSocket> {
     let socket = socket2::Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     socket.set_reuse_address(true)?;
     setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
-    // Before it has a port, so that nothing else comes in.
-    socket.attach_filter(&OF_OTHER_SERVERS)?;
+    // Before the bind, so that no other packet is queued.
+    socket.attach_filter(&REPLIES_OF_OTHER_SERVERS)?;
     socket.bind(&ADDRESS.into())?;
     Ok(socket.into())
 }
 
-/// Replies, but not those without an address that come from this host: our own offers. What the DHCP server of this
-/// host broadcasts comes back to us, too, and counts.
-const OF_OTHER_SERVERS: [SockFilter; 8] = {
+/// Accepts replies, except those of this host without an assigned address, which are this server's own offers.
+/// Broadcasts of a DHCP server on this host are looped back, and are accepted.
+const REPLIES_OF_OTHER_SERVERS: [SockFilter; 8] = {
     const UDP_HEADER: u32 = 8;
     const OP: u32 = UDP_HEADER;
     const YIADDR: u32 = UDP_HEADER + 16;
@@ -46,7 +47,7 @@ const OF_OTHER_SERVERS: [SockFilter; 8] = {
     const fn load(size: u32, at: u32) -> SockFilter {
         SockFilter::new((LOAD | size) as u16, 0, 0, at)
     }
-    // Jumps count from the step after them: number 6 takes the packet, number 7 drops it.
+    // Jumps count from the next instruction: number 6 accepts the packet, number 7 drops it.
     [
         load(libc::BPF_B, OP),
         SockFilter::new(IF_EQUAL, 0, 5, REPLY),

@@ -1,5 +1,5 @@
-//! Who holds a port: a start that fails with "address already in use" is worth nothing to an administrator who cannot
-//! see by whom.
+//! Finds the process that owns a port: "address already in use" does not help an administrator who cannot see which
+//! process uses it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,34 +7,39 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Transport protocol of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
+    /// UDP.
     Udp,
+    /// TCP.
     Tcp,
 }
 
-/// A socket that is bound to the port asked for.
+/// A socket that is bound to a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BoundSocket {
+    /// Its local address; may be a wildcard.
     pub address: IpAddr,
-    /// Names the socket in the whole system.
+    /// Identifies the socket in the whole system.
     pub inode: u64,
 }
 
-/// A process that holds a port.
+/// A process that has a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
+    /// Process ID.
     pub pid: u32,
-    /// As the kernel keeps it: at most 15 octets, `systemd-network` for systemd-networkd.
+    /// Name in the kernel: at most 15 octets, `systemd-network` for systemd-networkd.
     pub name: String,
 }
 
-/// Who stands in the way of a bind.
+/// The owner of a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortOwner {
+    /// The address of its socket; may be a wildcard.
     pub address: IpAddr,
-    /// `None`: /proc does not show it. It belongs to another user or another container, or is none but the kernel
-    /// itself.
+    /// `None`: /proc does not show it. It belongs to another user or another container, or the kernel owns the socket.
     pub process: Option<Process>,
 }
 
@@ -51,74 +56,75 @@ impl fmt::Display for PortOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.process {
             Some(process) => write!(f, "{} (pid {}) on {}", process.name.escape_debug(), process.pid, self.address),
-            None => write!(f, "a process that /proc does not show to us on {}", self.address),
+            None => write!(f, "a process that /proc does not show on {}", self.address),
         }
     }
 }
 
-/// The socket in the way of `address`: one on the same address, or on a wildcard, or any if `address` is a wildcard.
+/// The owner of a socket that conflicts with `address`.
 pub fn port_owner(transport: Transport, address: IpAddr, port: u16) -> Option<PortOwner> {
     let bound = bound_sockets(transport, port).ok()?.into_iter().find(|other| addresses_overlap(address, other.address))?;
     Some(bound.owner())
 }
 
 impl BoundSocket {
-    /// Looks for its process, which means looking into every process there is: some milliseconds.
+    /// Finds the process of the socket. Reads all of /proc, which takes some milliseconds.
     pub fn owner(&self) -> PortOwner {
         PortOwner { address: self.address, process: process_with(&self.name()) }
     }
 
+    /// Whether this process has the socket.
     pub fn is_own_process(&self) -> bool {
         has_open("self", &self.name())
     }
 
-    /// As the links to it in `/proc` have it.
+    /// The target of the socket's links in `/proc`.
     fn name(&self) -> String {
         format!("socket:[{}]", self.inode)
     }
 }
 
-/// The sockets of our network namespace on this port, IPv4 and IPv6; of TCP, only those that listen.
+/// The sockets of this network namespace on a port, IPv4 and IPv6; for TCP, only listening ones.
 pub fn bound_sockets(transport: Transport, port: u16) -> io::Result<Vec<BoundSocket>> {
     let (four, six) = match transport {
         Transport::Udp => ("udp", "udp6"),
         Transport::Tcp => ("tcp", "tcp6"),
     };
     let mut bound = parse(&table(four)?, transport, port);
-    // A kernel without IPv6 has no such table.
+    // A kernel without IPv6 does not have this table.
     bound.extend(parse(&table(six).unwrap_or_default(), transport, port));
     bound.sort();
     Ok(bound)
 }
 
-/// Whether a socket on the other address is in the way of one of ours. An IPv6 wildcard takes IPv4 too unless told
-/// otherwise, which cannot be seen from outside; those of ours do not, so that what is bound to IPv4 is never in their
-/// way.
+/// Whether a socket on the other address conflicts with a bind to the wanted address: they are equal, or one is a
+/// wildcard. An IPv6 wildcard may include IPv4 (IPV6_V6ONLY is not visible from outside); those of this server do not,
+/// so that IPv4 sockets never conflict with them.
 pub fn addresses_overlap(wanted: IpAddr, other: IpAddr) -> bool {
     let is_free = wanted.is_ipv6() && other.is_ipv4();
     !is_free && (wanted == other || wanted.is_unspecified() || other.is_unspecified())
 }
 
-/// Octets of a table that are read: some hundred thousand sockets, more than any boot server shares its host with.
-const TABLE: u64 = 32 << 20;
+/// Limit of a table's size, in octets: some hundred thousand sockets.
+const MAX_TABLE_SIZE: u64 = 32 << 20;
 
-/// The thread's own table: `/proc/net` shows that of the first thread, which may live in another namespace.
+/// Reads the table of this thread: `/proc/net` is that of the first thread, which may be in another namespace.
 fn table(name: &str) -> io::Result<String> {
     let mut text = String::new();
     let path = format!("/proc/thread-self/net/{name}");
-    // What opening a port would mean by the same error is another matter.
-    let unknown = |error| io::Error::other(format!("{path} does not say who has it ({error}); is /proc mounted?"));
+    // Another kind: the error of a bind has another meaning.
+    let unknown = |error| io::Error::other(format!("cannot read its owner from {path}: {error}; is /proc mounted?"));
     let table = File::open(&path).map_err(unknown)?;
-    table.take(TABLE).read_to_string(&mut text).map_err(unknown)?;
+    table.take(MAX_TABLE_SIZE).read_to_string(&mut text).map_err(unknown)?;
     Ok(text)
 }
 
 fn parse(table: &str, transport: Transport, port: u16) -> Vec<BoundSocket> {
-    table.lines().skip(1).filter_map(|line| row(line, transport, port)).collect()
+    table.lines().skip(1).filter_map(|line| parse_row(line, transport, port)).collect()
 }
 
 /// `sl local remote st tx:rx tr:when retransmits uid timeout inode ...`, with `local` as `ADDRESS:PORT` in hexadecimal.
-fn row(line: &str, transport: Transport, port: u16) -> Option<BoundSocket> {
+fn parse_row(line: &str, transport: Transport, port: u16) -> Option<BoundSocket> {
     const LISTENING: &str = "0A";
     let mut columns = line.split_ascii_whitespace();
     let (address, local_port) = columns.nth(1)?.split_once(':')?;
@@ -133,7 +139,7 @@ fn row(line: &str, transport: Transport, port: u16) -> Option<BoundSocket> {
     Some(BoundSocket { address: parse_address(address)?, inode })
 }
 
-/// The kernel prints an address as 32-bit words in the byte order of the machine.
+/// The kernel prints an address as 32-bit words in host byte order.
 fn parse_address(text: &str) -> Option<IpAddr> {
     let word = |at: usize| Some(u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
     match text.len() {
@@ -149,11 +155,11 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// The first process, by number, that has this socket open, among those that we may look into.
+/// The first process, by number, that has this socket open, among the readable ones.
 fn process_with(socket: &str) -> Option<Process> {
-    let numbers: BTreeSet<u32> =
+    let pids: BTreeSet<u32> =
         fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    let pid = numbers.into_iter().find(|pid| has_open(&pid.to_string(), socket))?;
+    let pid = pids.into_iter().find(|pid| has_open(&pid.to_string(), socket))?;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     Some(Process { pid, name: name.trim_end().to_owned() })
 }
@@ -170,22 +176,22 @@ mod tests {
     use std::net::{TcpListener, TcpStream, UdpSocket};
 
     #[test]
-    fn our_own_socket_is_found_with_our_name_and_pid() {
+    fn the_owner_of_an_own_socket_is_this_process() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
-        let found = port_owner(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), port).unwrap();
-        assert_eq!(found.address, Ipv4Addr::LOCALHOST);
-        let process = found.process.unwrap();
+        let owner = port_owner(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), port).unwrap();
+        assert_eq!(owner.address, Ipv4Addr::LOCALHOST);
+        let process = owner.process.unwrap();
         assert_eq!(process.pid, std::process::id());
         assert_eq!(process.name, fs::read_to_string("/proc/self/comm").unwrap().trim_end());
         assert!(bound_sockets(Transport::Udp, port).unwrap().iter().all(BoundSocket::is_own_process));
-        assert_eq!(port_owner(Transport::Udp, Ipv6Addr::UNSPECIFIED.into(), port), None, "IPv6 has a port of its own");
+        assert_eq!(port_owner(Transport::Udp, Ipv6Addr::UNSPECIFIED.into(), port), None, "IPv6 has separate ports");
         drop(socket);
         assert_eq!(port_owner(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), port), None);
     }
 
     #[test]
-    fn a_socket_on_another_address_is_not_in_the_way() {
+    fn a_socket_on_another_address_does_not_conflict() {
         let socket = UdpSocket::bind("127.0.0.2:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         assert_eq!(port_owner(Transport::Udp, Ipv4Addr::LOCALHOST.into(), port), None);
@@ -193,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tcp_port_is_held_by_who_listens_not_by_its_connections() {
+    fn the_owner_of_a_tcp_port_is_its_listener_and_not_a_connection() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let _client = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -204,21 +210,21 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_wildcard_stands_in_the_way_of_ipv4() {
-        let Ok(socket) = UdpSocket::bind("[::]:0") else { return }; // a machine without IPv6
+    fn an_ipv6_wildcard_conflicts_with_ipv4() {
+        let Ok(socket) = UdpSocket::bind("[::]:0") else { return }; // a host without IPv6
         let port = socket.local_addr().unwrap().port();
-        let found = port_owner(Transport::Udp, Ipv4Addr::LOCALHOST.into(), port).unwrap();
-        assert_eq!(found.address, Ipv6Addr::UNSPECIFIED);
+        let owner = port_owner(Transport::Udp, Ipv4Addr::LOCALHOST.into(), port).unwrap();
+        assert_eq!(owner.address, Ipv6Addr::UNSPECIFIED);
     }
 
     #[test]
-    fn a_process_that_is_not_seen_is_told_so() {
-        let holder = PortOwner { address: Ipv4Addr::UNSPECIFIED.into(), process: None };
-        assert_eq!(holder.to_string(), "a process that /proc does not show to us on 0.0.0.0");
+    fn an_invisible_process_is_described_so() {
+        let owner = PortOwner { address: Ipv4Addr::UNSPECIFIED.into(), process: None };
+        assert_eq!(owner.to_string(), "a process that /proc does not show on 0.0.0.0");
     }
 
     #[test]
-    fn odd_rows_are_passed_over() {
+    fn invalid_rows_are_ignored() {
         for table in ["", "header\n", "header\n 1:", "h\n 0: 00:0043 0:0 07", "h\n 0: ZZZZZZZZ:0043 0:0 07 0 0 0 0 0 9"]
         {
             assert_eq!(parse(table, Transport::Udp, 67), []);

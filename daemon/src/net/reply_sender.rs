@@ -1,9 +1,9 @@
-//! What replies leave by.
+//! Sends replies.
 //!
-//! No send waits. A reply to a host that answers no ARP stays in the send buffer of its socket for three seconds, until
-//! the kernel gives up, and enough of them fill it. So what goes to all leaves by a socket that nothing else goes by,
-//! and what goes to single hosts by several sockets: where one is full, the next one has room. Without CAP_NET_ADMIN a
-//! send buffer holds some 300 replies; all of them together hold what 800 absent hosts a second leave there.
+//! No send blocks. A reply to a host that does not answer ARP stays in the socket's send buffer for three seconds,
+//! until the kernel gives up, and many of them fill the buffer. So broadcasts and multicasts have a separate socket,
+//! and unicasts have several: if one is full, the next one has space. Without CAP_NET_ADMIN a send buffer holds some
+//! 300 replies; all buffers together hold the replies to 800 absent hosts a second.
 
 use crate::net::packet;
 use crate::net::socket::Socket;
@@ -19,119 +19,122 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Sockets for single hosts.
-const SENDERS: usize = 8;
+/// Unicast sockets per port.
+const UNICAST_SOCKETS: usize = 8;
 
-/// What a socket may hold that has not left yet.
+/// Size of a send buffer, in octets.
 const SEND_BUFFER: usize = 1 << 20;
 
-/// The sockets that send from one port of ours.
+/// The sockets that send from one port.
 #[derive(Debug)]
 pub struct ReplySender {
-    /// The port where another process has it and we write the headers ourselves.
+    /// The port, if another process has bound it and the headers are written here.
     raw_port: Option<u16>,
-    to_all: OwnedFd,
-    to_one: Vec<OwnedFd>,
-    /// The one that had room last.
-    turn: AtomicUsize,
+    multicast: OwnedFd,
+    unicast: Vec<OwnedFd>,
+    /// Index of the unicast socket that had space last.
+    next: AtomicUsize,
 }
 
-/// The outlets of the ports that are open.
+/// The senders of all open ports.
 #[derive(Debug, Default)]
-pub struct ReplySenders(Mutex<HashMap<Port, Arc<ReplySender>>>);
+pub struct ReplySenders(Mutex<HashMap<PortKey, Arc<ReplySender>>>);
 
-/// Whether it is IPv6's, and its number.
-type Port = (bool, u16);
+/// Whether it is a port of IPv6, and its number.
+type PortKey = (bool, u16);
 
 /// Replies that wait for the end of their batch.
 #[derive(Debug, Default)]
 pub struct OutgoingReplies {
-    to_all: SendBatch,
-    to_one: SendBatch,
+    multicast: SendBatch,
+    unicast: SendBatch,
 }
 
-/// A reply, and how it is to leave.
+/// A reply, and how to send it.
 #[derive(Clone, Copy, Debug)]
 pub struct Reply<'a> {
+    /// The DHCP message.
     pub octets: &'a [u8],
+    /// Destination.
     pub to: SocketAddr,
-    /// An address of ours.
+    /// Source, an address of this host.
     pub from: IpAddr,
-    /// The interface to leave by, where the address does not tell.
+    /// Index of the outgoing interface, if the destination does not determine it.
     pub link: Option<u32>,
-    /// What a refusal is reported with.
+    /// Identifies the reply if the kernel refuses it.
     pub tag: usize,
 }
 
 impl ReplySenders {
-    /// In the place of the one that was there for this port.
-    pub fn insert(&self, heard_at: SocketAddr, outlet: ReplySender) {
-        self.outlets().insert((heard_at.is_ipv6(), heard_at.port()), Arc::new(outlet));
+    /// Adds a sender, and replaces the previous one for this port.
+    pub fn insert(&self, listening_at: SocketAddr, sender: ReplySender) {
+        self.senders().insert((listening_at.is_ipv6(), listening_at.port()), Arc::new(sender));
     }
 
-    /// The one by which what is heard at this address is answered.
-    pub fn get(&self, heard_at: SocketAddr) -> Option<Arc<ReplySender>> {
-        self.outlets().get(&(heard_at.is_ipv6(), heard_at.port())).map(Arc::clone)
+    /// The sender for replies to requests that arrive at this address.
+    pub fn get(&self, listening_at: SocketAddr) -> Option<Arc<ReplySender>> {
+        self.senders().get(&(listening_at.is_ipv6(), listening_at.port())).map(Arc::clone)
     }
 
-    /// Nothing that can panic is done while it is locked.
-    fn outlets(&self) -> MutexGuard<'_, HashMap<Port, Arc<ReplySender>>> {
+    /// No code that can panic runs under the lock.
+    fn senders(&self) -> MutexGuard<'_, HashMap<PortKey, Arc<ReplySender>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ReplySender {
-    /// From the port that this socket hears. Where the system gives no more sockets, one has to do.
-    pub fn new(heard: &Socket) -> io::Result<ReplySender> {
-        let (raw_port, to_all, opened) = match heard {
-            Socket::Udp(socket) => (None, socket.as_fd().try_clone_to_owned()?, udp::open_senders(socket, SENDERS)),
+    /// Sends from the port of this listening socket. If no more sockets can be opened, one sends all.
+    pub fn new(listening: &Socket) -> io::Result<ReplySender> {
+        let (raw_port, multicast, opened) = match listening {
+            Socket::Udp(socket) => (None, socket.as_fd().try_clone_to_owned()?, udp::open_senders(socket, UNICAST_SOCKETS)),
             Socket::Packet(socket) => {
-                (Some(socket.port()), socket.membership_socket().try_clone_to_owned()?, socket.senders(SENDERS))
+                (Some(socket.port()), socket.membership_socket().try_clone_to_owned()?, socket.senders(UNICAST_SOCKETS))
             }
         };
-        let to_one = match opened {
+        let unicast = match opened {
             Ok(sockets) => sockets,
             Err(error) => {
-                tracing::debug!("one socket sends what several should: {error}");
-                vec![to_all.try_clone()?]
+                tracing::debug!("cannot open more sockets, one sends all replies: {error}");
+                vec![multicast.try_clone()?]
             }
         };
-        to_one.iter().chain([&to_all]).for_each(enlarge_send_buffer);
-        Ok(ReplySender { raw_port, to_all, to_one, turn: AtomicUsize::new(0) })
+        unicast.iter().chain([&multicast]).for_each(enlarge_send_buffer);
+        Ok(ReplySender { raw_port, multicast, unicast, next: AtomicUsize::new(0) })
     }
 
-    /// For the [`Outlet::flush`] of this outlet only.
+    /// Queues a reply. The batch must be flushed by the same sender.
     pub fn push(&self, out: &mut OutgoingReplies, reply: &Reply<'_>) {
-        let batch = if is_for_all(reply.to.ip()) { &mut out.to_all } else { &mut out.to_one };
+        let batch = if is_multicast(reply.to.ip()) { &mut out.multicast } else { &mut out.unicast };
         match self.raw_port {
             None => batch.push(reply.octets, reply.to, reply.from, reply.link, reply.tag),
             Some(port) => packet::push(batch, port, reply),
         }
     }
 
-    /// Sends all; says how many the kernel took. One that it refuses is reported with its mark.
+    /// Sends all replies, and returns how many the kernel accepted. `refused` gets the tags of the others.
     pub fn flush(&self, out: &mut OutgoingReplies, mut refused: impl FnMut(usize, SocketAddr, io::Error)) -> usize {
-        let sent = out.to_all.flush(self.to_all.as_fd(), &mut refused);
-        let turn = self.turn.load(Relaxed);
-        let count = self.to_one.len();
-        let sockets: [BorrowedFd<'_>; SENDERS] = array::from_fn(|index| self.to_one[(turn + index) % count].as_fd());
-        let (more, full) = out.to_one.flush_to_any(&sockets[..count], &mut refused);
-        self.turn.store((turn + full) % count, Relaxed);
+        let sent = out.multicast.flush(self.multicast.as_fd(), &mut refused);
+        let next = self.next.load(Relaxed);
+        let count = self.unicast.len();
+        let sockets: [BorrowedFd<'_>; UNICAST_SOCKETS] =
+            array::from_fn(|index| self.unicast[(next + index) % count].as_fd());
+        let (more, full) = out.unicast.flush_to_any(&sockets[..count], &mut refused);
+        self.next.store((next + full) % count, Relaxed);
         sent + more
     }
 }
 
-/// What the kernel keeps of a socket until it can send it: beyond the system's limit with CAP_NET_ADMIN, up to it
-/// without.
+/// Enlarges a send buffer: beyond the system's limit with CAP_NET_ADMIN, up to it without.
 fn enlarge_send_buffer(socket: &impl AsFd) {
     if setsockopt(socket, sockopt::SndBufForce, &SEND_BUFFER).is_err()
         && let Err(error) = SockRef::from(socket).set_send_buffer_size(SEND_BUFFER)
     {
-        tracing::debug!("the send buffer stays as it is: {error}");
+        tracing::debug!("cannot enlarge the send buffer: {error}");
     }
 }
 
-fn is_for_all(address: IpAddr) -> bool {
+/// Whether it is a multicast or broadcast address.
+fn is_multicast(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_broadcast() || address.is_multicast(),
         IpAddr::V6(address) => address.is_multicast(),

@@ -1,19 +1,22 @@
-//! Why the kernel did not send, as far as its error proves it.
+//! Why the kernel did not send a packet, as far as its error proves it.
 
 use std::io;
 
+/// The cause of a failed send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SendErrorKind {
-    /// The send buffers are full of what has not left yet.
+    /// The send buffers are full of packets that have not left yet.
     BufferFull,
-    /// No route leads there, or one that says so.
+    /// The routing table has no route to the destination, or an `unreachable` one.
     NoRoute,
-    /// A filter of this host drops it.
+    /// A packet filter of this host drops the packet.
     Firewall,
+    /// Any other error.
     Other,
 }
 
 impl SendErrorKind {
+    /// The cause that an error of `sendmsg` proves.
     pub fn from_error(error: &io::Error) -> SendErrorKind {
         match error.raw_os_error() {
             Some(libc::EAGAIN | libc::ENOBUFS) => SendErrorKind::BufferFull,
@@ -23,13 +26,13 @@ impl SendErrorKind {
         }
     }
 
-    /// The word for counters.
+    /// The label of the counter.
     pub fn label(self) -> &'static str {
         match self {
-            SendErrorKind::BufferFull => "send:no-room",
+            SendErrorKind::BufferFull => "send:buffer-full",
             SendErrorKind::NoRoute => "send:no-route",
             SendErrorKind::Firewall => "send:firewall",
-            SendErrorKind::Other => "send:refused",
+            SendErrorKind::Other => "send:other",
         }
     }
 }

@@ -1,6 +1,6 @@
-//! A socket that datagrams come by, whichever way the kernel lets us have them. Replies leave by an [`Outlet`].
+//! A socket that receives datagrams, of either kind. A [`ReplySender`] sends the replies.
 //!
-//! [`Outlet`]: crate::net::outlet::Outlet
+//! [`ReplySender`]: crate::net::reply_sender::ReplySender
 
 use crate::net::packet::PacketSocket;
 use crate::net::sys::ReceiveBatch;
@@ -8,14 +8,17 @@ use std::io;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, BorrowedFd};
 
+/// A receiving socket.
 #[derive(Debug)]
 pub enum Socket {
+    /// A UDP socket.
     Udp(UdpSocket),
+    /// A packet socket, because another process has bound the port exclusively.
     Packet(PacketSocket),
 }
 
 impl Socket {
-    /// As [`Batch::receive`].
+    /// As [`ReceiveBatch::receive`].
     pub fn receive(&self, batch: &mut ReceiveBatch) -> io::Result<usize> {
         match self {
             Socket::Udp(socket) => batch.receive(socket.as_fd()),
@@ -23,7 +26,7 @@ impl Socket {
         }
     }
 
-    /// The one that joins groups for it.
+    /// The socket that joins groups.
     pub fn membership_socket(&self) -> BorrowedFd<'_> {
         match self {
             Socket::Udp(socket) => socket.as_fd(),

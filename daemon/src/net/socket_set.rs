@@ -1,5 +1,5 @@
-//! The sockets that one thread hears, however many there are: they come and go while it waits. One more system call for
-//! a batch than with a thread for each, and none of the threads that a host with hundreds of addresses would need.
+//! A set of sockets on which one thread waits. Sockets can be added and removed while it waits. This costs one system
+//! call more per batch than a thread per socket, and a host with hundreds of addresses needs no hundreds of threads.
 
 use crate::net::socket::Socket;
 use nix::errno::Errno;
@@ -9,91 +9,95 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Each by the address that it hears.
+/// Sockets by their addresses.
 #[derive(Debug)]
 pub struct SocketSet {
     epoll: Epoll,
-    sockets: Mutex<Sockets>,
+    sockets: Mutex<SocketTable>,
 }
 
 #[derive(Debug, Default)]
-struct Sockets {
-    /// By what epoll calls them; no name is given twice.
-    named: HashMap<u64, (SocketAddr, Arc<Socket>)>,
-    names: HashMap<SocketAddr, u64>,
-    last: u64,
+struct SocketTable {
+    /// By epoll key; keys are not reused.
+    by_key: HashMap<u64, (SocketAddr, Arc<Socket>)>,
+    keys: HashMap<SocketAddr, u64>,
+    last_key: u64,
 }
 
 impl SocketSet {
-    /// The name in [`SocketSet::epoll`] of what only wakes who waits.
+    /// Key in [`SocketSet::epoll`] for a descriptor that only wakes the waiting thread.
     pub const WAKE: u64 = u64::MAX;
 
+    /// An empty set.
     pub fn new() -> io::Result<Self> {
         Ok(SocketSet { epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?, sockets: Mutex::default() })
     }
 
+    /// The epoll instance, to add other descriptors.
     pub fn epoll(&self) -> &Epoll {
         &self.epoll
     }
 
-    /// In the place of the one that was there for this address.
+    /// Adds a socket, and replaces the previous one for this address.
     pub fn insert(&self, address: SocketAddr, socket: Socket) -> io::Result<()> {
         let mut sockets = self.sockets();
         self.take_out(&mut sockets, address);
-        sockets.last += 1;
-        let name = sockets.last;
-        self.epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, name))?;
-        sockets.named.insert(name, (address, Arc::new(socket)));
-        sockets.names.insert(address, name);
+        sockets.last_key += 1;
+        let key = sockets.last_key;
+        self.epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, key))?;
+        sockets.by_key.insert(key, (address, Arc::new(socket)));
+        sockets.keys.insert(address, key);
         Ok(())
     }
 
-    /// The one that hears this address.
+    /// The socket for this address.
     pub fn get(&self, address: SocketAddr) -> Option<Arc<Socket>> {
         let sockets = self.sockets();
-        sockets.names.get(&address).and_then(|name| sockets.named.get(name)).map(|(_, socket)| Arc::clone(socket))
+        sockets.keys.get(&address).and_then(|key| sockets.by_key.get(key)).map(|(_, socket)| Arc::clone(socket))
     }
 
-    /// It is closed when the batch that is just being received from it has been dealt with.
+    /// Removes a socket. It is closed once the current batch from it is handled.
     pub fn remove(&self, address: SocketAddr) {
         self.take_out(&mut self.sockets(), address);
     }
 
+    /// Removes all sockets.
     pub fn clear(&self) {
         let mut sockets = self.sockets();
-        let addresses: Vec<SocketAddr> = sockets.names.keys().copied().collect();
+        let addresses: Vec<SocketAddr> = sockets.keys.keys().copied().collect();
         addresses.into_iter().for_each(|address| self.take_out(&mut sockets, address));
     }
 
-    /// Waits, for so long at most, and calls `each` for those from which something can be received.
-    pub fn wait(&self, longest: EpollTimeout, mut each: impl FnMut(SocketAddr, &Socket)) -> io::Result<()> {
+    /// Waits until a socket is readable or the time has passed, and calls `each` for each readable socket.
+    pub fn wait(&self, timeout: EpollTimeout, mut each: impl FnMut(SocketAddr, &Socket)) -> io::Result<()> {
         let mut events = [EpollEvent::empty(); 32];
-        let count = match self.epoll.wait(&mut events, longest) {
+        let count = match self.epoll.wait(&mut events, timeout) {
             Err(Errno::EINTR) => 0,
             count => count?,
         };
         for event in &events[..count] {
-            let named = self.sockets().named.get(&event.data()).map(|(address, socket)| (*address, Arc::clone(socket)));
-            // It may have been removed since.
-            if let Some((address, socket)) = named {
+            let found =
+                self.sockets().by_key.get(&event.data()).map(|(address, socket)| (*address, Arc::clone(socket)));
+            // It may have been removed meanwhile.
+            if let Some((address, socket)) = found {
                 each(address, &socket);
             }
         }
         Ok(())
     }
 
-    fn take_out(&self, sockets: &mut Sockets, address: SocketAddr) {
-        let named = sockets.names.remove(&address).and_then(|name| sockets.named.remove(&name));
-        // Closing it would not do while a batch is being received from it.
-        if let Some((_, socket)) = named
+    fn take_out(&self, sockets: &mut SocketTable, address: SocketAddr) {
+        let removed = sockets.keys.remove(&address).and_then(|key| sockets.by_key.remove(&key));
+        // To close it is not enough: a thread may hold it while it receives a batch.
+        if let Some((_, socket)) = removed
             && let Err(error) = self.epoll.delete(&*socket)
         {
-            tracing::debug!("{address} was not waited for: {error}");
+            tracing::debug!("cannot remove {address} from the set: {error}");
         }
     }
 
-    /// Nothing that can panic is done while it is locked.
-    fn sockets(&self) -> MutexGuard<'_, Sockets> {
+    /// No code that can panic runs under the lock.
+    fn sockets(&self) -> MutexGuard<'_, SocketTable> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -110,43 +114,43 @@ mod tests {
         (SocketAddr::from((Ipv4Addr::LOCALHOST, socket.local_addr().unwrap().port())), socket)
     }
 
-    /// What is heard until nothing more comes.
-    fn heard(set: &SocketSet, expected: usize) -> Vec<(SocketAddr, Vec<u8>)> {
-        let (mut heard, mut batch) = (Vec::new(), ReceiveBatch::new());
+    /// Receives this number of datagrams, and checks that there are no more.
+    fn receive(set: &SocketSet, expected: usize) -> Vec<(SocketAddr, Vec<u8>)> {
+        let (mut received, mut batch) = (Vec::new(), ReceiveBatch::new());
         let end = Instant::now() + Duration::from_secs(10);
-        while heard.len() < expected && Instant::now() < end {
+        while received.len() < expected && Instant::now() < end {
             let each = |address, socket: &Socket| {
                 socket.receive(&mut batch).unwrap();
-                heard.extend(batch.iter().map(|datagram| (address, datagram.payload.to_vec())));
+                received.extend(batch.iter().map(|datagram| (address, datagram.payload.to_vec())));
             };
             set.wait(EpollTimeout::from(100_u8), each).unwrap();
         }
         set.wait(EpollTimeout::ZERO, |address, _| panic!("more at {address}")).unwrap();
-        heard.sort();
-        heard
+        received.sort();
+        received
     }
 
     #[test]
-    fn any_number_of_sockets_is_heard_and_each_is_named() {
+    fn datagrams_of_many_sockets_are_received_with_their_addresses() {
         let set = SocketSet::new().unwrap();
         let (_, sender) = socket();
         let mut expected: Vec<_> = (0..100_u8).map(|number| (put(&set), vec![number])).collect();
         expected.iter().for_each(|(address, payload)| assert_eq!(sender.send_to(payload, address).unwrap(), 1));
         expected.sort();
-        assert_eq!(heard(&set, 100), expected);
+        assert_eq!(receive(&set, 100), expected);
     }
 
     #[test]
-    fn one_that_was_removed_is_closed_and_one_may_take_its_place() {
+    fn a_removed_socket_is_closed_and_can_be_replaced() {
         let set = SocketSet::new().unwrap();
         let (_, sender) = socket();
         let (first, second) = (put(&set), put(&set));
-        sender.send_to(b"unheard", first).unwrap();
+        sender.send_to(b"lost", first).unwrap();
         set.remove(first);
         set.remove(first);
         let again = bind_when_closed(first);
         set.insert(first, Socket::Udp(again)).unwrap();
-        // Under the name of another: the one that was there is closed.
+        // With the address of another socket, which is closed.
         let (third, replacement) = socket();
         set.insert(second, Socket::Udp(replacement)).unwrap();
         drop(bind_when_closed(second));
@@ -154,10 +158,10 @@ mod tests {
         sender.send_to(b"third", third).unwrap();
         let mut expected = vec![(first, b"first".to_vec()), (second, b"third".to_vec())];
         expected.sort();
-        assert_eq!(heard(&set, 2), expected);
+        assert_eq!(receive(&set, 2), expected);
     }
 
-    /// A closed socket may live on for a moment in a process that another test is just starting.
+    /// A closed socket may exist for a moment longer in a process that another test is starting.
     fn bind_when_closed(address: SocketAddr) -> UdpSocket {
         let end = Instant::now() + Duration::from_secs(10);
         loop {

@@ -1,13 +1,13 @@
-//! Sockets that live beside a DHCP server on the same host. Which of two sockets on one port receives what is measured
-//! in `tests/sockets.rs`; the reasons are there, the short form here:
+//! Sockets that share a port with a DHCP server on the same host. `tests/sockets.rs` measures which of two sockets on
+//! one port receives a packet. In short:
 //!
-//! - A socket on 255.255.255.255 gets every limited broadcast, beside any other socket that got it too, and no unicast:
-//!   it cannot take a renewal or a relayed request from the DHCP server.
-//! - A socket on an address of ours takes the unicast for it away from a wildcard socket. It is for relayed requests
-//!   where we have the port for ourselves, and it yields as soon as somebody else wants it.
-//! - All of them share by SO_REUSEADDR, the one option that dnsmasq, systemd-networkd and dhcpd all set. SO_REUSEPORT
-//!   would spread the packets between us and them.
-//! - Beside somebody who does not share, there is `net/packet.rs`.
+//! - A socket on 255.255.255.255 receives every limited broadcast, as other sockets on the port do, and no unicast: it
+//!   cannot take a renewal or a relayed request from the DHCP server.
+//! - A socket on an address of this host takes the unicast to that address away from a wildcard socket. It receives
+//!   relayed requests if no other process uses the port, and is closed when another process does.
+//! - All of them set SO_REUSEADDR, the only option that dnsmasq, systemd-networkd and dhcpd all set. SO_REUSEPORT would
+//!   distribute the packets among the processes.
+//! - If the other process does not share the port, `net/packet.rs` is used.
 
 use crate::net::bind_error::BindError;
 use crate::net::port_owner::{BoundSocket, PortOwner, Transport, bound_sockets, addresses_overlap};
@@ -20,55 +20,54 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-/// How long a DHCP server that was seen is expected back: one that does not share its port (Kea's fallback socket)
-/// could not start again while we have it.
+/// How long an address stays unused after a DHCP server has closed it: a server that does not share its port (Kea's
+/// fallback socket) could not restart if this server had bound it.
 pub const HOLD_OFF: Duration = Duration::from_secs(300);
 
-/// How long after our start we take no address, if the machine has been up for less than [`BOOTING`]. Its services
-/// start side by side, and an order among them says only that the DHCP server's process was made first: a Kea that
-/// finds our socket on its address does not serve that network, and unless told to it does not try again.
+/// How long after its start the server binds no address if the host has been up for less than [`BOOT_TIME`]. The host's
+/// services start in parallel, and their order only means that the DHCP server's process was created first: a Kea that
+/// finds another socket on its address does not serve that network, and by default does not try again.
 const GRACE: Duration = Duration::from_secs(30);
-const BOOTING: Duration = Duration::from_secs(120);
+const BOOT_TIME: Duration = Duration::from_secs(120);
 
-/// For all limited broadcasts to this port, and nothing else. Sends broadcasts too.
+/// Binds a socket for limited broadcasts to this port, and nothing else. It also sends broadcasts.
 ///
-/// It is bound to no device: it would be deaf for good once that interface has been deleted, even if one of the same
-/// name follows.
+/// It is not bound to a device: it would receive nothing once that interface was deleted, even if another one of the
+/// same name followed.
 pub fn bind_broadcast(port: u16) -> Result<UdpSocket, BindError> {
     bind_udp((Ipv4Addr::BROADCAST, port).into(), true)
 }
 
-/// A socket for what is sent to all, where somebody has the port: ours only if they share it.
+/// Binds a socket for broadcasts or multicasts on a port of another process. `None` if that does not share the port.
 pub fn bind_shared(address: SocketAddr) -> Option<UdpSocket> {
     let socket = bind(address, true).ok()?;
-    let ours = fstat(&socket).ok()?.st_ino;
-    // One that does not share may have ended since we saw it, and not for long.
+    let inode = fstat(&socket).ok()?.st_ino;
+    // A process that does not share the port may have ended for a moment, and the bind succeeded therefore.
     let others = bound_sockets(Transport::Udp, address.port()).ok()?;
-    let claims = |other: &BoundSocket| other.inode != ours && addresses_overlap(address.ip(), other.address);
-    others.iter().any(claims).then_some(socket)
+    let conflicts = |other: &BoundSocket| other.inode != inode && addresses_overlap(address.ip(), other.address);
+    others.iter().any(conflicts).then_some(socket)
 }
 
-/// For everything that is sent to this port, alone: whoever else wants it is told so.
+/// Binds a port exclusively: the bind of any other process fails.
 pub fn bind_exclusive(address: SocketAddr) -> Result<UdpSocket, BindError> {
     bind_udp(address, false)
 }
 
-/// So many sockets that send from the port of this one and hear nothing: they are bound to a group that is none
-/// (reserved by RFC 5771 and RFC 4291), so that no packet is for them, and none is kept from anybody. What this one
-/// does not share they do not share either.
-pub fn open_senders(heard: &UdpSocket, count: usize) -> io::Result<Vec<OwnedFd>> {
-    const NO_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 0);
-    const NO_GROUP6: Ipv6Addr = Ipv6Addr::new(0xff0e, 0, 0, 0, 0, 0, 0, 0);
-    let port = heard.local_addr()?.port();
-    let address = match heard.local_addr()? {
-        SocketAddr::V4(_) => SocketAddr::from((NO_GROUP, port)),
-        SocketAddr::V6(_) => SocketAddr::from((NO_GROUP6, port)),
+/// Opens sockets that send from the port of this one and receive nothing: they are bound to a reserved group (RFC 5771,
+/// RFC 4291), so that they take no packet from any process. They share the port only if this one does.
+pub fn open_senders(listening: &UdpSocket, count: usize) -> io::Result<Vec<OwnedFd>> {
+    const RESERVED_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 0);
+    const RESERVED_GROUP6: Ipv6Addr = Ipv6Addr::new(0xff0e, 0, 0, 0, 0, 0, 0, 0);
+    let port = listening.local_addr()?.port();
+    let address = match listening.local_addr()? {
+        SocketAddr::V4(_) => SocketAddr::from((RESERVED_GROUP, port)),
+        SocketAddr::V6(_) => SocketAddr::from((RESERVED_GROUP6, port)),
     };
-    let heard = SockRef::from(heard);
-    let shared = heard.reuse_address()?;
-    heard.set_reuse_address(true)?;
+    let listening = SockRef::from(listening);
+    let shared = listening.reuse_address()?;
+    listening.set_reuse_address(true)?;
     let opened: io::Result<Vec<UdpSocket>> = (0..count).map(|_| bind(address, true)).collect();
-    heard.set_reuse_address(shared)?;
+    listening.set_reuse_address(shared)?;
     opened?
         .into_iter()
         .map(|sender| {
@@ -78,78 +77,79 @@ pub fn open_senders(heard: &UdpSocket, count: usize) -> io::Result<Vec<OwnedFd>>
         .collect()
 }
 
-/// The sockets for unicast to our own addresses, as far as nobody else on this host wants the port.
+/// The sockets for unicast to this host's addresses, which are closed if another process uses the port.
 #[derive(Debug)]
 pub struct YieldingSocket {
     port: u16,
-    /// None is taken before.
-    from: Instant,
-    addresses: BTreeMap<IpAddr, State>,
+    /// No address is bound before this time.
+    not_before: Instant,
+    addresses: BTreeMap<IpAddr, AddressState>,
 }
 
-/// What a look around has changed.
+/// A change of the unicast sockets.
 #[derive(Debug)]
 pub enum UnicastChange {
-    /// To be received from.
+    /// A socket was opened, and is to be received from.
     Opened(IpAddr, UdpSocket),
-    /// Not ours any more: our socket is to be closed.
+    /// The host no longer has the address: the socket must be closed.
     Lost(IpAddr),
-    /// Somebody else has this address and port or all of them, and unicast is theirs. Relayed requests do not reach us.
-    /// If we have a socket it is to be closed.
+    /// Another process uses this address and port, or a wildcard, and receives the unicast, including relayed requests.
+    /// A socket on this address must be closed.
     Yielded(IpAddr, PortOwner),
+    /// The bind failed.
     Failed(BindError),
 }
 
 impl YieldingSocket {
-    /// `uptime` is that of the machine.
+    /// Without sockets. `uptime` is that of the host.
     pub fn new(port: u16, uptime: Duration, now: Instant) -> Self {
-        let from = if uptime < BOOTING { now + GRACE } else { now };
-        YieldingSocket { port, from, addresses: BTreeMap::new() }
+        let not_before = if uptime < BOOT_TIME { now + GRACE } else { now };
+        YieldingSocket { port, not_before, addresses: BTreeMap::new() }
     }
 
-    /// Whether any address of ours is heard.
+    /// Whether a socket is open.
     pub fn has_open_socket(&self) -> bool {
-        self.addresses.values().any(|state| matches!(state, State::Open { .. }))
+        self.addresses.values().any(|state| matches!(state, AddressState::Open { .. }))
     }
 
-    /// Looks around, and opens what that asks for: to be called when our addresses change, and every few seconds,
-    /// because a DHCP server may start after us. Says each change once.
+    /// Opens and yields sockets; to be called when the host's addresses change, and every few seconds, because a DHCP
+    /// server may start later. Returns each change once.
     pub fn update(&mut self, addresses: &[IpAddr], now: Instant) -> Vec<UnicastChange> {
-        let lost = self.addresses.keys().filter(|address| !addresses.contains(address));
-        let mut changes: Vec<UnicastChange> = lost.copied().map(UnicastChange::Lost).collect();
+        let removed = self.addresses.keys().filter(|address| !addresses.contains(address));
+        let mut changes: Vec<UnicastChange> = removed.copied().map(UnicastChange::Lost).collect();
         self.addresses.retain(|address, _| addresses.contains(address));
-        let ours: Vec<u64> = self.addresses.values().filter_map(State::inode).collect();
-        let bound = bound_sockets(Transport::Udp, self.port)
-            .map(|bound| bound.into_iter().filter(|socket| !ours.contains(&socket.inode)).collect::<Vec<_>>());
-        changes.extend(addresses.iter().filter_map(|&address| self.look_at(address, &bound, now)));
+        let inodes: Vec<u64> = self.addresses.values().filter_map(AddressState::inode).collect();
+        let others = bound_sockets(Transport::Udp, self.port)
+            .map(|bound| bound.into_iter().filter(|socket| !inodes.contains(&socket.inode)).collect::<Vec<_>>());
+        changes.extend(addresses.iter().filter_map(|&address| self.update_address(address, &others, now)));
         changes
     }
 
-    /// `others` are the sockets on our port that are not ours.
-    fn look_at(&mut self, address: IpAddr, others: &io::Result<Vec<BoundSocket>>, now: Instant) -> Option<UnicastChange> {
-        let wanted = SocketAddr::new(address, self.port);
+    /// `others` are the sockets of other processes on the port.
+    fn update_address(&mut self, address: IpAddr, others: &io::Result<Vec<BoundSocket>>, now: Instant) -> Option<UnicastChange> {
+        let socket_address = SocketAddr::new(address, self.port);
         let before = self.addresses.get(&address);
-        let claims = |other: &&BoundSocket| addresses_overlap(address, other.address);
-        let other = others.as_ref().map(|others| others.iter().find(claims));
+        let conflicts = |other: &&BoundSocket| addresses_overlap(address, other.address);
+        let other = others.as_ref().map(|others| others.iter().find(conflicts));
         let (after, change) = match (other, before) {
-            (Ok(Some(_)), Some(State::Yielded(_))) => {
-                self.addresses.insert(address, State::Yielded(now));
+            (Ok(Some(_)), Some(AddressState::Yielded(_))) => {
+                self.addresses.insert(address, AddressState::Yielded(now));
                 return None;
             }
-            (Ok(Some(other)), _) => (State::Yielded(now), UnicastChange::Yielded(address, other.owner())),
-            (Ok(None), Some(State::Open { .. })) => return None,
-            (Ok(None), Some(State::Yielded(seen))) if now.duration_since(*seen) < HOLD_OFF => return None,
-            (Ok(None), _) if now < self.from => return None,
-            (Ok(None), _) => match bind_udp(wanted, true) {
-                Ok(socket) => (State::open(&socket), UnicastChange::Opened(address, socket)),
-                Err(_) if matches!(before, Some(State::Failed)) => return None,
-                Err(busy) => (State::Failed, UnicastChange::Failed(busy)),
+            (Ok(Some(other)), _) => (AddressState::Yielded(now), UnicastChange::Yielded(address, other.owner())),
+            (Ok(None), Some(AddressState::Open { .. })) => return None,
+            (Ok(None), Some(AddressState::Yielded(last))) if now.duration_since(*last) < HOLD_OFF => return None,
+            (Ok(None), _) if now < self.not_before => return None,
+            (Ok(None), _) => match bind_udp(socket_address, true) {
+                Ok(socket) => (AddressState::open(&socket), UnicastChange::Opened(address, socket)),
+                Err(_) if matches!(before, Some(AddressState::Failed)) => return None,
+                Err(error) => (AddressState::Failed, UnicastChange::Failed(error)),
             },
-            // Not to know who is there is no leave to take the port.
-            (Err(_), Some(State::Failed)) => return None,
+            // Without knowledge of other sockets, the port must not be bound.
+            (Err(_), Some(AddressState::Failed)) => return None,
             (Err(error), _) => {
                 let error = io::Error::new(error.kind(), error.to_string());
-                (State::Failed, UnicastChange::Failed(BindError::new(Transport::Udp, wanted, error)))
+                (AddressState::Failed, UnicastChange::Failed(BindError::new(Transport::Udp, socket_address, error)))
             }
         };
         self.addresses.insert(address, after);
@@ -158,29 +158,29 @@ impl YieldingSocket {
 }
 
 #[derive(Debug)]
-enum State {
+enum AddressState {
     Open {
         inode: Option<u64>,
     },
-    /// Somebody else was seen there at this time.
+    /// When another process was last seen there.
     Yielded(Instant),
     Failed,
 }
 
-impl State {
+impl AddressState {
     fn open(socket: &UdpSocket) -> Self {
-        State::Open { inode: fstat(socket).ok().map(|stat| stat.st_ino) }
+        AddressState::Open { inode: fstat(socket).ok().map(|stat| stat.st_ino) }
     }
 
     fn inode(&self) -> Option<u64> {
         match self {
-            State::Open { inode } => *inode,
-            State::Yielded(_) | State::Failed => None,
+            AddressState::Open { inode } => *inode,
+            AddressState::Yielded(_) | AddressState::Failed => None,
         }
     }
 }
 
-/// What the kernel may hold for us while we are busy: some thousand packets of machines that are switched on together.
+/// Size of a receive buffer, in octets: some thousand packets of machines that boot at once.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
 pub(super) fn enlarge_receive_buffer(socket: &Socket) -> io::Result<()> {
@@ -204,7 +204,7 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
             setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         }
         SocketAddr::V6(_) => {
-            // The port of IPv4 is another socket's.
+            // Another socket has the IPv4 port.
             socket.set_only_v6(true)?;
             setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
         }

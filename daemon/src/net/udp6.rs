@@ -1,10 +1,9 @@
-//! The groups in which DHCPv6 clients and relays look for servers, on every link that we serve over IPv6 (RFC 8415
-//! 7.1).
+//! The multicast groups of DHCPv6 servers, on every link that is served over IPv6 (RFC 8415 7.1).
 //!
-//! As with IPv4 (`net/udp.rs`), the DHCPv6 server on the same host comes first: a socket that is bound to a group hears
-//! all that is sent to it, beside any other socket that does, and takes no unicast packet from anybody. A link-local
-//! group has to be bound link by link; one that is not hears all links that any socket of this host has joined it on,
-//! so that there must be only one such socket.
+//! As with IPv4 (`net/udp.rs`), a DHCPv6 server on the same host is not affected: a socket that is bound to a group
+//! receives a copy of each multicast to it, and takes no unicast from another socket. A link-local group needs a socket
+//! per link. A socket on the other group receives from all links on which any socket of this host has joined it, so
+//! that there must be only one such socket.
 
 use crate::net::bind_error::BindError;
 use crate::net::port_owner::Transport;
@@ -16,69 +15,70 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::os::fd::AsFd;
 
-/// All_DHCP_Relay_Agents_and_Servers.
+/// All_DHCP_Relay_Agents_and_Servers, of link-local scope.
 pub const ALL_SERVERS_AND_RELAYS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
-/// All_DHCP_Servers, to which a relay writes that knows no server by its address.
+/// All_DHCP_Servers, to which a relay without a configured server address sends.
 pub const ALL_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
-/// All in which a DHCPv6 server is.
+/// All groups of a DHCPv6 server.
 pub const GROUPS: [Ipv6Addr; 2] = [ALL_SERVERS_AND_RELAYS, ALL_SERVERS];
 
-/// For what is sent to all DHCPv6 servers of a site, by the links on which it has joined them ([`join`]).
+/// Binds a socket for multicasts to all DHCPv6 servers of a site, on the links on which it joins the group ([`join`]).
 ///
-/// As with IPv4, who does not share the port is in its way, so that it tells whether we may have a socket there at all.
+/// The bind fails if another process does not share the port, so that it shows whether a socket is possible at all.
 pub fn bind_site_group(port: u16) -> Result<UdpSocket, BindError> {
     udp::bind_udp((ALL_SERVERS, port).into(), true)
 }
 
-/// The group of clients and relays on each link, as far as it is heard.
+/// The sockets of the group of clients and relays, one per link.
 #[derive(Debug)]
 pub struct MulticastGroups {
     port: u16,
-    /// With a second handle on its socket; `None`: it could not be had, and that was said.
-    heard: BTreeMap<SocketAddrV6, Option<UdpSocket>>,
+    /// A second handle of each socket; `None`: the bind failed, and the error was returned.
+    sockets: BTreeMap<SocketAddrV6, Option<UdpSocket>>,
 }
 
-/// What a look around has changed. The group has the index of its link as scope.
+/// A change of the sockets. The scope of the group's address is the index of its link.
 #[derive(Debug)]
 pub enum GroupChange {
-    /// To be received from.
+    /// A socket was opened, and is to be received from.
     Opened(SocketAddrV6, UdpSocket),
-    /// Not ours any more: our socket is to be closed.
+    /// The link is no longer served: the socket must be closed.
     Lost(SocketAddrV6),
-    /// Said once; it is tried again.
+    /// The bind failed. It is tried again without further reports.
     Failed(BindError),
 }
 
 impl MulticastGroups {
+    /// Without sockets.
     pub fn new(port: u16) -> Self {
-        MulticastGroups { port, heard: BTreeMap::new() }
+        MulticastGroups { port, sockets: BTreeMap::new() }
     }
 
-    /// To be called when the links change, and every few seconds, for one that could not be had may be had later.
+    /// Opens and closes sockets; to be called when the links change, and every few seconds, to retry failed binds.
     pub fn update(&mut self, links: &[Link]) -> Vec<GroupChange> {
         let on_link = |link: &Link| SocketAddrV6::new(ALL_SERVERS_AND_RELAYS, self.port, 0, link.index);
-        let wanted: Vec<SocketAddrV6> = served(links).map(on_link).collect();
+        let addresses: Vec<SocketAddrV6> = served_links(links).map(on_link).collect();
         let mut changes = Vec::new();
-        self.heard.retain(|address, socket| {
-            let stays = wanted.contains(address);
-            changes.extend((!stays && socket.is_some()).then_some(GroupChange::Lost(*address)));
-            stays
+        self.sockets.retain(|address, socket| {
+            let is_served = addresses.contains(address);
+            changes.extend((!is_served && socket.is_some()).then_some(GroupChange::Lost(*address)));
+            is_served
         });
-        for address in wanted {
-            let before = self.heard.get(&address);
+        for address in addresses {
+            let before = self.sockets.get(&address);
             if let Some(Some(socket)) = before {
                 join_on(socket, address.ip(), address.scope_id());
                 continue;
             }
-            let untold = before.is_none();
+            let is_first_try = before.is_none();
             match open(address) {
                 Ok((socket, handle)) => {
-                    self.heard.insert(address, Some(handle));
+                    self.sockets.insert(address, Some(handle));
                     changes.push(GroupChange::Opened(address, socket));
                 }
-                Err(busy) => {
-                    self.heard.insert(address, None);
-                    changes.extend(untold.then_some(GroupChange::Failed(busy)));
+                Err(error) => {
+                    self.sockets.insert(address, None);
+                    changes.extend(is_first_try.then_some(GroupChange::Failed(error)));
                 }
             }
         }
@@ -86,26 +86,26 @@ impl MulticastGroups {
     }
 }
 
-/// Has a socket hear a group on all links that are served. Where it does already nothing is changed.
+/// Joins a group on all served links. A link on which the socket is a member already stays unchanged.
 pub fn join(socket: &impl AsFd, group: Ipv6Addr, links: &[Link]) {
-    served(links).for_each(|link| join_on(socket, &group, link.index));
+    served_links(links).for_each(|link| join_on(socket, &group, link.index));
 }
 
 fn join_on(socket: &impl AsFd, group: &Ipv6Addr, link: u32) {
     if let Err(error) = SockRef::from(socket).join_multicast_v6(group, link) {
-        tracing::trace!("{group} on link {link}: {error}");
+        tracing::trace!("cannot join {group} on link {link}: {error}");
     }
 }
 
-/// Replies come from the link-local address.
-fn served(links: &[Link]) -> impl Iterator<Item = &Link> {
+/// The links with a link-local address, the source of replies.
+fn served_links(links: &[Link]) -> impl Iterator<Item = &Link> {
     links.iter().filter(|link| link.link_local().is_some())
 }
 
 fn open(address: SocketAddrV6) -> Result<(UdpSocket, UdpSocket), BindError> {
-    let busy = |error: io::Error| BindError::new(Transport::Udp, address.into(), error);
+    let bind_error = |error: io::Error| BindError::new(Transport::Udp, address.into(), error);
     let socket = udp::bind_udp(address.into(), true)?;
-    let handle = socket.try_clone().map_err(busy)?;
+    let handle = socket.try_clone().map_err(bind_error)?;
     join_on(&socket, address.ip(), address.scope_id());
     Ok((socket, handle))
 }

@@ -1,4 +1,4 @@
-//! Interfaces that the configuration names and that are not served, and why.
+//! Interfaces that the configuration names and the server does not serve, with the reasons.
 
 use crate::net::link::{LinkFilter, dump, is_bridge_port, matches_pattern, link_name, run_on_thread, served_link};
 use rtnetlink::packet_route::address::AddressMessage;
@@ -6,26 +6,31 @@ use rtnetlink::packet_route::link::{LinkFlags, LinkMessage};
 use std::fmt;
 use std::io;
 
-/// A name or pattern by which no interface is served.
+/// A name or pattern that matches no served interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnservedInterface {
+    /// The name or pattern in the configuration.
     pub pattern: String,
+    /// Why no interface is served.
     pub reason: UnservedReason,
-    /// The interfaces that there are.
+    /// The names of all interfaces of the host.
     pub all_interfaces: Vec<String>,
 }
 
-/// With the interface that is called so.
+/// Why an interface is not served, with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnservedReason {
+    /// No interface matches.
     NotFound,
+    /// It is down.
     Down(String),
+    /// It is a port of a bridge, bond or team.
     BridgePort(String),
-    /// None, or none of those that the configuration names.
+    /// It has no address, or none that the configuration allows.
     NoAddress(String),
 }
 
-/// Of the names that the filter has. Blocks for the few milliseconds that the kernel needs.
+/// The filter's names and patterns without a served interface. Blocks for some milliseconds, until the kernel replies.
 pub fn unserved_interfaces(filter: &LinkFilter) -> io::Result<Vec<UnservedInterface>> {
     if filter.interfaces.is_empty() {
         return Ok(Vec::new());
@@ -41,7 +46,7 @@ pub fn unserved_interfaces(filter: &LinkFilter) -> io::Result<Vec<UnservedInterf
     })
 }
 
-/// `None`: one is served by this pattern.
+/// `None`: an interface that matches the pattern is served.
 fn why(pattern: &str, links: &[LinkMessage], addresses: &[AddressMessage], filter: &LinkFilter) -> Option<UnservedReason> {
     let mut first = None;
     for link in links {
@@ -66,8 +71,8 @@ impl fmt::Display for UnservedInterface {
         match &self.reason {
             UnservedReason::NotFound => write!(f, "this machine has no interface called {}", self.pattern),
             UnservedReason::Down(name) => write!(f, "interface {name} is down"),
-            UnservedReason::BridgePort(name) => write!(f, "interface {name} is a port of a bridge or bond, which hears in its place"),
-            UnservedReason::NoAddress(name) => write!(f, "interface {name} has no address that the configuration lets us use"),
+            UnservedReason::BridgePort(name) => write!(f, "interface {name} is a port of a bridge or bond, which receives its packets"),
+            UnservedReason::NoAddress(name) => write!(f, "interface {name} has no address that the configuration allows"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Warnings of machines whose identity is not clear: each once, with what cures it.
+//! Warnings about machines with an ambiguous identity: each once, with its remedy.
 
 use super::Report;
 use proxydhcpd_core::client::{Client, HardwareAddress};
@@ -10,36 +10,43 @@ use proxydhcpd_core::wire::pxe;
 use std::fmt;
 use std::time::Instant;
 
-/// Keep such keys apart from hardware addresses, which begin with their length.
-const TWO_MACHINES: u8 = 0xff;
-const NEITHER: u8 = 0xfe;
-const SHARED: u8 = 0xfd;
-const DOUBT: u8 = 0xfc;
-const LISTED: u8 = 0xfb;
-/// One warning stands for all UUIDs that the configuration does not name.
-const UNNAMED: [u8; 17] = [SHARED; 17];
+/// First octets of warning keys; they differ from those of hardware addresses, which begin with their length.
+const CONFLICT: u8 = 0xff;
+const UNRESOLVED: u8 = 0xfe;
+const SHARED_UUID: u8 = 0xfd;
+const UNCONFIRMED: u8 = 0xfc;
+const DUPLICATE: u8 = 0xfb;
+/// One warning covers all UUIDs that the configuration does not use.
+const UNUSED_UUID: [u8; 17] = [SHARED_UUID; 17];
 
 impl Report {
-    /// What it says of itself does not lead to one entry without contradiction.
+    /// Warns of a client whose identities do not lead to one entry without a contradiction.
     pub(super) fn warn_identity(&mut self, plan: &Plan, link: &str, client: &Client, decision: &Decision, now: Instant) {
         let name = |id| plan.machines.get(id).name;
         let held = decision.protected_by.is_some();
         let is_other = held && decision.protected_by == decision.machine.and_then(|found| found.conflicting);
         if let Some(FoundEntry { machine, by, conflicting: Some((other, other_by)) }) = decision.machine {
-            let said = ConflictingEntries { name: name(machine), by, other: name(other), other_by };
-            self.doubtful(pair_key(TWO_MACHINES, machine, other), link, client, Some(said.name), &said, now);
+            let warning = ConflictingEntries { name: name(machine), by, other: name(other), other_by };
+            self.warn_client(pair_key(CONFLICT, machine, other), link, client, Some(warning.name), &warning, now);
         }
         if let Some(AmbiguousMachine { machines: [(one, by), (other, other_by)] }) = decision.ambiguous {
-            // A firmware and an iPXE read them in opposite orders.
-            let key = pair_key(NEITHER, one.min(other), one.max(other));
-            let said = UnresolvedConflict { name: name(one), by, other: name(other), other_by };
-            self.doubtful(key, link, client, None, &said, now);
+            // A firmware and an iPXE find the two in opposite orders.
+            let key = pair_key(UNRESOLVED, one.min(other), one.max(other));
+            let warning = UnresolvedConflict { name: name(one), by, other: name(other), other_by };
+            self.warn_client(key, link, client, None, &warning, now);
         } else if let Some(DoubtfulEntry { machine, by, reason: why }) = decision.doubt {
-            let said = UnconfirmedMatch { hardware: &client.hardware, name: name(machine), by, reason: why, is_restricted: held };
-            self.doubtful(pair_key(DOUBT, machine, by as u32), link, client, Some(said.name), &said, now);
+            let warning = UnconfirmedMatch { hardware: &client.hardware, name: name(machine), by, reason: why, is_restricted: held };
+            self.warn_client(
+                pair_key(UNCONFIRMED, machine, by as u32),
+                link,
+                client,
+                Some(warning.name),
+                &warning,
+                now,
+            );
         } else if let Some((machine, by)) = decision.protected_by.filter(|_| !is_other) {
-            let said = DuplicateIdentity { name: name(machine), by, matched: decision.machine.map(|found| name(found.machine)) };
-            self.doubtful(pair_key(LISTED, machine, by as u32), link, client, Some(said.name), &said, now);
+            let warning = DuplicateIdentity { name: name(machine), by, matched: decision.machine.map(|found| name(found.machine)) };
+            self.warn_client(pair_key(DUPLICATE, machine, by as u32), link, client, Some(warning.name), &warning, now);
         } else if let Some(shared) = decision.shared_uuid {
             self.shared_uuid(plan, link, client, decision, shared, now);
         }
@@ -56,26 +63,26 @@ impl Report {
     ) {
         let by_uuid =
             decision.machine.filter(|found| found.by == IdentityKind::Uuid).map(|found| plan.machines.get(found.machine));
-        let mut key = [SHARED; 17];
+        let mut key = [SHARED_UUID; 17];
         key[1..].copy_from_slice(&shared.uuid);
         let (key, means) = match by_uuid {
-            // It is known by an address of its own as well.
+            // The entry lists an address as well, which identifies the machine.
             Some(entry) if entry.macs.iter().any(|mac| !plan.machines.is_shared_mac(mac)) => return,
             Some(entry) => (key, UuidUse::Entry(entry.name)),
             None if plan.names_uuid(&shared.uuid) => (key, UuidUse::Rule),
-            None => (UNNAMED, UuidUse::Unused),
+            None => (UNUSED_UUID, UuidUse::Unused),
         };
         let machine = by_uuid.map(|entry| entry.name);
-        self.doubtful(key, link, client, machine, &SharedUuidWarning { shared, used_by: means }, now);
+        self.warn_client(key, link, client, machine, &SharedUuidWarning { shared, used_by: means }, now);
     }
 
-    fn doubtful(
+    fn warn_client(
         &mut self,
         key: [u8; 17],
         link: &str,
         client: &Client,
         machine: Option<&str>,
-        said: &dyn fmt::Display,
+        warning: &dyn fmt::Display,
         now: Instant,
     ) {
         if !self.is_new_warning(key, now) {
@@ -85,7 +92,7 @@ impl Report {
             MAC = %client.hardware,
             LINK = link,
             MACHINE = machine,
-            "{} ({client}) on {link} {said}",
+            "{} ({client}) on {link} {warning}",
             client.hardware
         );
     }
@@ -99,12 +106,17 @@ fn pair_key(kind: u8, one: MachineIndex, other: u32) -> [u8; 17] {
     key
 }
 
-/// A machine whose identities mean two entries; behind what it calls itself.
+/// Warning about a machine whose identities match two entries, of which the server uses the first. The text follows the
+/// machine's address.
 #[derive(Clone, Copy, Debug)]
 pub struct ConflictingEntries<'a> {
+    /// The entry that the server uses.
     pub name: &'a str,
+    /// The identity that matches it.
     pub by: IdentityKind,
+    /// The other entry.
     pub other: &'a str,
+    /// The identity that matches the other entry.
     pub other_by: IdentityKind,
 }
 
@@ -113,19 +125,22 @@ impl fmt::Display for ConflictingEntries<'_> {
         let ConflictingEntries { name, by, other, other_by } = self;
         write!(
             f,
-            "is {name} by its {by} and {other} by its {other_by}: it is taken for {name}. Has a network card moved? \
-             Then \
-             take it out of the entry of {other}"
+            "matches two entries, {name} by its {by} and {other} by its {other_by}: the server uses {name}. If a \
+             network card was moved, remove it from the entry of {other}"
         )
     }
 }
 
-/// A machine whose identities mean two entries, of which none counts.
+/// Warning about a machine whose identities match two entries, of which the server uses neither.
 #[derive(Clone, Copy, Debug)]
 pub struct UnresolvedConflict<'a> {
+    /// One of the entries.
     pub name: &'a str,
+    /// The identity that matches it.
     pub by: IdentityKind,
+    /// The other entry.
     pub other: &'a str,
+    /// The identity that matches the other entry.
     pub other_by: IdentityKind,
 }
 
@@ -135,27 +150,30 @@ impl fmt::Display for UnresolvedConflict<'_> {
         if by == other_by {
             return write!(
                 f,
-                "can be {name} or {other}, as its {by} is read over IPv6: it is taken for neither. Take that {by} out \
-                 of the \
-                 entry of the one that it is not"
+                "matches {name} or {other}, depending on how its {by} is read over IPv6: the server uses neither. \
+                 Remove that {by} from the entry of the machine that does not have it"
             );
         }
         write!(
             f,
-            "is {name} by its {by} and {other} by its {other_by}, and each entry says that it is not: it is taken for \
-             neither. If a network card has moved, list it as `mac` of the machine that it is in now"
+            "matches two entries, {name} by its {by} and {other} by its {other_by}, and each contradicts the other: \
+             the server uses neither. If a network card was moved, list it as `mac` of the machine that has it now"
         )
     }
 }
 
-/// A machine that is not taken for the one whose UUID or serial number it has.
+/// Warning about a machine that has the UUID or serial number of an entry, and does not match that entry.
 #[derive(Clone, Copy, Debug)]
 pub struct UnconfirmedMatch<'a> {
+    /// The address of the machine.
     pub hardware: &'a HardwareAddress,
+    /// The entry.
     pub name: &'a str,
+    /// The identity that they share.
     pub by: IdentityKind,
+    /// Why the entry does not match.
     pub reason: DoubtReason,
-    /// What protects the other machine holds for it, too.
+    /// Whether the protection of the entry (`boot = "never"`, a completed boot-once) applies to the machine as well.
     pub is_restricted: bool,
 }
 
@@ -165,29 +183,34 @@ impl fmt::Display for UnconfirmedMatch<'_> {
         write!(f, "has the {by} of {name}")?;
         f.write_str(match why {
             DoubtReason::OtherAddress => ", but none of the addresses in that entry",
-            DoubtReason::NoAddress => ", which several machines have, and shows no address",
+            DoubtReason::NoAddress => ", which several machines have, and its request has no address",
         })?;
-        write!(f, ": it is not taken for {name}")?;
+        write!(f, ": the server does not treat it as {name}")?;
         if *held {
-            f.write_str(", but boots no more than that would")?;
+            write!(f, ", but lets it boot no more than {name}")?;
         }
         match why {
             DoubtReason::OtherAddress => write!(
                 f,
                 ". If it is {name} with another network card, add {hardware} to `mac` of that entry; if it is another \
-                 machine, remove `{by}` from it"
+                 machine, remove `{by}` from that entry"
             ),
-            DoubtReason::NoAddress => write!(f, ". Remove `{by}` from that entry, or let the relay say the address (RFC 6939)"),
+            DoubtReason::NoAddress => {
+                write!(f, ". Remove `{by}` from that entry, or configure the relay to add the address (RFC 6939)")
+            }
         }
     }
 }
 
-/// A machine that is held to what protects an entry, because that lists an identity which other entries list, too.
+/// Warning about a machine to which the protection of an entry applies, because several entries list one of its
+/// identities.
 #[derive(Clone, Copy, Debug)]
 pub struct DuplicateIdentity<'a> {
+    /// The entry with the protection.
     pub name: &'a str,
+    /// The identity that several entries list.
     pub by: IdentityKind,
-    /// The entry that it is taken for.
+    /// The entry that the server uses.
     pub matched: Option<&'a str>,
 }
 
@@ -197,25 +220,29 @@ impl fmt::Display for DuplicateIdentity<'_> {
         let others = found.unwrap_or("another entry");
         write!(
             f,
-            "may be {name}, as {name} and {others} list its {by}: it boots no more than {name} would. Take that {by} \
-             out of \
-             the entry of the machine that does not have it"
+            "may be {name}, because {name} and {others} list its {by}: it boots no more than {name}. Remove that {by} \
+             from the entry of the machine that does not have it"
         )
     }
 }
 
-/// What of the configuration leads to a UUID.
+/// The part of the configuration that uses a UUID.
 #[derive(Clone, Copy, Debug)]
 pub enum UuidUse<'a> {
+    /// The entry of this machine.
     Entry(&'a str),
+    /// A rule.
     Rule,
+    /// None.
     Unused,
 }
 
-/// A UUID that two hardware addresses have.
+/// Warning about a UUID that two hardware addresses have.
 #[derive(Clone, Copy, Debug)]
 pub struct SharedUuidWarning<'a> {
+    /// The UUID and the addresses.
     pub shared: SharedUuid,
+    /// The part of the configuration that uses the UUID.
     pub used_by: UuidUse<'a>,
 }
 
@@ -228,18 +255,16 @@ impl fmt::Display for SharedUuidWarning<'_> {
         match means {
             UuidUse::Entry(name) => write!(
                 f,
-                "both are taken for {name}, whose entry lists no `mac`. If they are two cards of one machine, list \
-                 both there; \
-                 if they are two machines, list the address of {name} there in place of its `uuid`"
+                "both match {name}, whose entry lists no `mac`. If they are two cards of one machine, list both there; \
+                 if they are two machines, replace the `uuid` there by the address of {name}"
             ),
             UuidUse::Rule => f.write_str(
-                "a rule that names it holds for both. If they are two machines, let the rule name a `mac` in place of \
-                 the \
-                 `uuid`; if they are two cards of one machine, an entry that lists both says so",
+                "a rule with this UUID matches both. If they are two machines, replace the `uuid` of the rule by a \
+                 `mac`; if they are two cards of one machine, list both in one entry",
             ),
             UuidUse::Unused => f.write_str(
-                "two cards of one machine, or two machines that cannot be told apart by it. Nothing here names it, so \
-                 nothing changes; such UUIDs are told of once",
+                "two cards of one machine, or two machines that the UUID does not distinguish. The configuration does \
+                 not use this UUID, so nothing changes; further such UUIDs are not logged",
             ),
         }
     }

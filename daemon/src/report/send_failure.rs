@@ -1,4 +1,4 @@
-//! An answer that the kernel did not send: its cause as far as the error proves it, and the cure.
+//! A reply that the kernel did not send: the cause, as far as the error proves it, and the remedy.
 
 use crate::net::send_error::SendErrorKind;
 use proxydhcpd_core::client::Client;
@@ -7,59 +7,61 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-/// Where it was to go, and what the kernel said.
+/// Destination and error of a reply that was not sent.
 #[derive(Debug)]
 pub struct SendFailure {
+    /// Where the reply was sent to.
     pub to: SocketAddr,
+    /// The kernel's error.
     pub error: io::Error,
 }
 
-/// To whom: each is warned of by itself.
+/// The kind of destination: the log warns of each separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whom {
+enum Recipient {
     Link,
     Relay,
     Machine,
 }
 
 impl SendFailure {
-    /// The word for counters.
+    /// The label of the counter.
     pub fn label(&self) -> &'static str {
         SendErrorKind::from_error(&self.error).label()
     }
 
-    /// What is warned of once a minute: the cause does not change with the address, but with the way.
+    /// The kind of destination, of which the log warns once a minute: the cause depends on it, not on the address.
     pub fn recipient_label(&self, client: &Client) -> &'static str {
-        match self.whom(client) {
-            Whom::Link => "link",
-            Whom::Relay => "relay",
-            Whom::Machine => "machine",
+        match self.recipient(client) {
+            Recipient::Link => "link",
+            Recipient::Relay => "relay",
+            Recipient::Machine => "machine",
         }
     }
 
-    fn whom(&self, client: &Client) -> Whom {
+    fn recipient(&self, client: &Client) -> Recipient {
         match self.to {
-            _ if client.relay.is_some() => Whom::Relay,
-            SocketAddr::V4(to) if to.ip().is_broadcast() => Whom::Link,
-            _ => Whom::Machine,
+            _ if client.relay.is_some() => Recipient::Relay,
+            SocketAddr::V4(to) if to.ip().is_broadcast() => Recipient::Link,
+            _ => Recipient::Machine,
         }
     }
 
-    /// `OFFER not sent: no route to relay 10.99.0.1; ...`, behind what the machine is called.
+    /// `OFFER not sent: no route to relay 10.99.0.1. ...`; the text follows the machine's address.
     pub fn message(&self, kind: DhcpMessageType, client: &Client) -> String {
         let address = self.to.ip();
-        let to = match self.whom(client) {
-            Whom::Link => "all on its link".to_owned(),
-            Whom::Relay => format!("relay {address}"),
-            Whom::Machine => address.to_string(),
+        let to = match self.recipient(client) {
+            Recipient::Link => "all hosts on its link".to_owned(),
+            Recipient::Relay => format!("relay {address}"),
+            Recipient::Machine => address.to_string(),
         };
         let from = if client.is_v6() { client.port.number6() } else { client.port.number() };
-        let cause = Because { cause: SendErrorKind::from_error(&self.error), error: &self.error, to, address: self.to, from };
+        let cause = SendFailureText { cause: SendErrorKind::from_error(&self.error), error: &self.error, to, address: self.to, from };
         format!("{kind} not sent: {cause}")
     }
 }
 
-struct Because<'a> {
+struct SendFailureText<'a> {
     cause: SendErrorKind,
     error: &'a io::Error,
     to: String,
@@ -67,31 +69,28 @@ struct Because<'a> {
     from: u16,
 }
 
-impl fmt::Display for Because<'_> {
+impl fmt::Display for SendFailureText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Because { cause, error, to, address, from } = self;
+        let SendFailureText { cause, error, to, address, from } = self;
         match cause {
             SendErrorKind::NoRoute => write!(
                 f,
-                "no route to {to}. Add one on this host (`ip route get {}` shows what it lacks), or have the request \
-                 sent by \
-                 an address that this host can reach",
+                "no route to {to}. Add one on this host (`ip route get {}` shows what is missing), or let the request \
+                 come from an address that this host can reach",
                 address.ip()
             ),
             SendErrorKind::Firewall => write!(
                 f,
-                "this host's own firewall drops what leaves port {from} (to {to}). Allow UDP from source port {from} \
-                 there \
+                "this host's own firewall drops packets from port {from} (to {to}). Allow UDP from source port {from} \
                  (`nft list ruleset`, or `IPAddressDeny=` of the unit)"
             ),
             SendErrorKind::BufferFull => write!(
                 f,
-                "the send buffers of port {from} are full of replies that have not left (to {to}). Hosts that do not \
-                 answer \
-                 ARP, such as relays that are gone, keep them there for three seconds each (`ip neigh` shows them as \
+                "the send buffers of port {from} are full of unsent replies (to {to}). A reply to a host that does not \
+                 answer ARP, such as a removed relay, stays there for three seconds (`ip neigh` shows such hosts as \
                  INCOMPLETE or FAILED)"
             ),
-            SendErrorKind::Other => write!(f, "the kernel refuses to send from port {from} to {to}: {error}"),
+            SendErrorKind::Other => write!(f, "the kernel does not send from port {from} to {to}: {error}"),
         }
     }
 }

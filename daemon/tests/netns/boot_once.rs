@@ -1,4 +1,4 @@
-//! A site with machines that boot once, and somebody who asks in their names.
+//! A site with boot-once machines, and a client that sends requests as them.
 
 use super::Host;
 use super::server::{PROGRAM, Server, one_network};
@@ -9,8 +9,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// More than the two ends of a connection hold back for a client that does not read.
-const KERNEL: usize = 32 << 20;
+/// More octets than the buffers of a connection whose client does not read.
+const KERNEL_SIZE: usize = 32 << 20;
+/// A configuration with three boot-once machines.
 pub const CONFIG: &str = "
 [profile.installer]
 kernel = \"linux\"
@@ -28,7 +29,7 @@ profile = \"installer\"
 boot = \"once\"
 ";
 
-/// A server at 192.0.2.10 with three machines that boot once, and somebody who asks in their names.
+/// A server at 192.0.2.10 with three boot-once machines, and a client that sends requests as them.
 pub struct TestSite {
     pub host: Host,
     pub machine: Host,
@@ -48,13 +49,13 @@ impl TestSite {
         fs::create_dir(directory.path().join("templates")).unwrap();
         fs::write(directory.path().join("templates/done-url"), "{{ done_url }}").unwrap();
         let server = Server::start_configured(&host, directory, config);
-        fs::File::create(server.boot.path().join("linux")).unwrap().set_len(KERNEL as u64).unwrap();
+        fs::File::create(server.boot.path().join("linux")).unwrap().set_len(KERNEL_SIZE as u64).unwrap();
         fs::write(server.boot.path().join("initrd"), "initrd").unwrap();
         server.wait_for_line("ready");
         (TestSite { host, machine }, server)
     }
 
-    /// Whatever the status.
+    /// Fetches a URL with curl, and accepts any status.
     pub fn fetch(&self, url: &str, arguments: &[&str]) -> Vec<u8> {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--max-time", "60"]).args(arguments).arg(url);
@@ -63,12 +64,12 @@ impl TestSite {
         output.stdout
     }
 
-    /// What an installer of this machine is told to fetch when it is done.
+    /// The URL that this machine's installer fetches when it is done.
     pub fn done_url(&self, machine: &str) -> String {
         String::from_utf8(self.fetch(&machine_url(machine, "done-url"), &[])).unwrap()
     }
 
-    /// Whether each machine boots its kernel now, or its disk.
+    /// Whether each machine boots its kernel, and not its disk.
     pub fn boots_kernel(&self) -> [bool; 3] {
         ["web1", "web2", "web3"].map(|machine| {
             let script = self.fetch(&machine_url(machine, "menu.ipxe"), &[]);
@@ -79,7 +80,7 @@ impl TestSite {
         })
     }
 
-    /// The machine of this number asks its DHCP server for the address that is asked from.
+    /// The machine of this number requests the client's address from its DHCP server.
     pub fn request_address(&self, number: u8) {
         self.machine.run("ip route replace 255.255.255.255 dev eth0");
         let socket = self.machine.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
@@ -107,7 +108,7 @@ impl TestSite {
         for number in 1..=2 {
             let (length, from) = socket.recv_from(&mut block).unwrap();
             assert_eq!((length, &block[..4]), (516, &[0, 3, 0, number][..]));
-            // Of the second, it wants to hear no more.
+            // It aborts the transfer after the second block.
             let reply = if number == 1 { &b"\0\x04\0\x01"[..] } else { b"\0\x05\0\0gone\0" };
             socket.send_to(reply, from).unwrap();
         }

@@ -1,4 +1,4 @@
-//! Machines and relays that ask over IPv6, on links of their own.
+//! Machines and relays that send requests over IPv6, each on a separate link.
 
 use super::server::vector;
 use super::{Host, wait_for};
@@ -12,11 +12,11 @@ pub const ALL_SERVERS_AND_RELAYS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0
 /// All DHCPv6 servers of a site.
 pub const ALL_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
 
-/// How long an answer may take, and for how long a second one is waited for.
-const SOON: Duration = Duration::from_millis(500);
+/// Timeout for a reply, and the time to wait for further replies.
+const REPLY_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A cable from this link of the host to the eth0 of a machine. The host is 2001:db8:NUMBER::10 and fe80::NUMBER:10
-/// there, the machine ::207 of both.
+/// Connects a link of the host to eth0 of a new machine. The addresses of the host are 2001:db8:NUMBER::10 and
+/// fe80::NUMBER:10, those of the machine end with ::207.
 pub fn plug_in(host: &Host, link: &str, number: u8) -> Host {
     let machine = Host::new();
     host.cable(link, &machine, "eth0");
@@ -27,14 +27,14 @@ pub fn plug_in(host: &Host, link: &str, number: u8) -> Host {
     machine
 }
 
-/// A port of a machine, at an address of its eth0.
+/// A UDP socket of a machine, on an address of its eth0.
 pub struct Client {
     link: u32,
     socket: UdpSocket,
 }
 
 impl Client {
-    /// At its link-local address.
+    /// On the link-local address.
     pub fn at_link_local(machine: &Host, port: u16) -> Client {
         Client::at_address(machine, "fe80::207", port)
     }
@@ -42,10 +42,10 @@ impl Client {
     pub fn at_address(machine: &Host, address: &str, port: u16) -> Client {
         let link = machine.index("eth0");
         let address = SocketAddrV6::new(address.parse().unwrap(), port, 0, link);
-        // The one of before may live on for a moment in a process that another test is just starting.
+        // An earlier socket may exist for a moment longer in a process that another test is starting.
         let socket = machine.on(|| wait_for("the machine's port", || UdpSocket::bind(address).ok()));
         SockRef::from(&socket).set_multicast_if_v6(link).unwrap();
-        socket.set_read_timeout(Some(SOON)).unwrap();
+        socket.set_read_timeout(Some(REPLY_TIMEOUT)).unwrap();
         Client { link, socket }
     }
 
@@ -53,51 +53,51 @@ impl Client {
         self.socket.send_to(octets, SocketAddrV6::new(to, port, 0, self.link)).unwrap();
     }
 
-    /// What comes next, and from where.
+    /// The next datagram, and its source.
     pub fn receive(&self) -> Option<(Vec<u8>, SocketAddr)> {
         let mut reply = [0; 1500];
         let (length, from) = self.socket.recv_from(&mut reply).ok()?;
         Some((reply[..length].to_vec(), from))
     }
 
-    /// What the group's first answer is.
+    /// Sends a request to the group, and returns the first reply.
     pub fn ask(&self, octets: &[u8], port: u16) -> Option<(Vec<u8>, SocketAddr)> {
         self.send(octets, ALL_SERVERS_AND_RELAYS, port);
         self.receive()
     }
 
-    /// The same, asked until a server that has just been started hears it.
+    /// Repeats the request until a server that is starting replies.
     pub fn wait_for_answer(&self, octets: &[u8], port: u16) -> (Vec<u8>, SocketAddr) {
-        wait_for("an answer", || self.ask(octets, port))
+        wait_for("a reply", || self.ask(octets, port))
     }
 
-    /// Asked once: every answer that comes.
+    /// Sends a request once, and returns all replies.
     pub fn answers(&self, octets: &[u8], to: Ipv6Addr, port: u16) -> Vec<(Vec<u8>, SocketAddr)> {
         self.send(octets, to, port);
-        let end = Instant::now() + SOON;
-        let mut answers = Vec::new();
+        let end = Instant::now() + REPLY_TIMEOUT;
+        let mut replies = Vec::new();
         while Instant::now() < end {
-            answers.extend(self.receive());
+            replies.extend(self.receive());
         }
-        answers
+        replies
     }
 }
 
-/// The DUID in an answer, through a relay or not.
+/// The server's DUID in a reply, relayed or not.
 pub fn server_id(reply: &[u8]) -> Vec<u8> {
     Packet::parse(reply).unwrap().message.option(code::SERVER_ID).unwrap().to_vec()
 }
 
-/// The URL in an answer, if there is one.
+/// The boot file URL in a reply.
 pub fn url(reply: &[u8]) -> Option<String> {
     let packet = Packet::parse(reply).unwrap();
     packet.message.option(code::BOOT_FILE_URL).map(|url| String::from_utf8(url.to_vec()).unwrap())
 }
 
-/// The REQUEST of a vector, for the server of this DUID.
+/// The REQUEST of a vector, for the server with this DUID.
 pub fn request_for(server: &[u8]) -> Vec<u8> {
-    let (request, of_vector) = (vector("ovmf-pxe6-request-4011"), [0, 2, 0, 10, 0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
-    let at = request.windows(of_vector.len()).position(|window| window == of_vector).unwrap();
+    let (request, duid) = (vector("ovmf-pxe6-request-4011"), [0, 2, 0, 10, 0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
+    let at = request.windows(duid.len()).position(|window| window == duid).unwrap();
     let option = [&[0, 2, 0, server.len() as u8][..], server].concat();
-    [&request[..at], &option, &request[at + of_vector.len()..]].concat()
+    [&request[..at], &option, &request[at + duid.len()..]].concat()
 }

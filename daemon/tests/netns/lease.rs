@@ -1,57 +1,58 @@
-//! A file that whoever opens it has to wait for, as on storage that does not answer: somebody has a lease on it, as
-//! Samba takes one (fcntl(2), F_SETLEASE), and keeps it. The kernel takes it away after 45 seconds.
+//! A file whose opening blocks, as on storage that does not respond: another process has a lease on it, as Samba uses
+//! them (fcntl(2), F_SETLEASE), and does not release it. The kernel breaks the lease after 45 seconds.
 
 use super::wait_for;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+/// A lease on a file, which a child process has.
 pub struct FileLease {
-    holder: Child,
-    told: PathBuf,
+    owner: Child,
+    log: PathBuf,
 }
 
-const HOLDER: &str = "
+const OWNER: &str = "
 import fcntl, os, signal, sys
-signal.signal(signal.SIGIO, lambda *_: os.write(1, b'asked\\n'))
+signal.signal(signal.SIGIO, lambda *_: os.write(1, b'broken\\n'))
 file = os.open(sys.argv[1], os.O_RDWR)
 fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-os.write(1, b'held\\n')
+os.write(1, b'taken\\n')
 sys.stdin.read()
 ";
 
 impl FileLease {
-    /// `told`: a file for what its holder says.
-    pub fn take(file: &Path, told: PathBuf) -> FileLease {
+    /// Takes a lease. `log`: a file for the output of the child process.
+    pub fn take(file: &Path, log: PathBuf) -> FileLease {
         let mut python = Command::new("setpriv");
-        python.args(["--pdeathsig", "KILL", "--", "python3", "-c", HOLDER]).arg(file).stdin(Stdio::piped());
-        let holder = python.stdout(File::create(&told).unwrap()).spawn().unwrap();
-        let lease = FileLease { holder, told };
-        lease.wait_for("held");
+        python.args(["--pdeathsig", "KILL", "--", "python3", "-c", OWNER]).arg(file).stdin(Stdio::piped());
+        let owner = python.stdout(File::create(&log).unwrap()).spawn().unwrap();
+        let lease = FileLease { owner, log };
+        lease.wait_for("taken");
         lease
     }
 
-    /// Until somebody wants to open the file, and waits.
+    /// Waits until another process blocks while it opens the file.
     pub fn wait_until_opened(&self) {
-        self.wait_for("asked");
+        self.wait_for("broken");
     }
 
-    /// Lets him.
+    /// Releases the lease.
     pub fn release(mut self) {
-        drop(self.holder.stdin.take());
-        self.holder.wait().unwrap();
+        drop(self.owner.stdin.take());
+        self.owner.wait().unwrap();
     }
 
-    fn wait_for(&self, what: &str) {
-        wait_for(&format!("the lease to be {what}"), || {
-            fs::read_to_string(&self.told).unwrap().contains(what).then_some(())
+    fn wait_for(&self, state: &str) {
+        wait_for(&format!("the lease to be {state}"), || {
+            fs::read_to_string(&self.log).unwrap().contains(state).then_some(())
         });
     }
 }
 
 impl Drop for FileLease {
     fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
+        let _ = self.owner.kill();
+        let _ = self.owner.wait();
     }
 }

@@ -1,7 +1,7 @@
-//! Loaders that are no more than their headers.
+//! Fake loaders, which consist of their headers.
 
-/// A boot directory with files that pass for the loaders which the vectors expect, and for all others that Debian's
-/// packages have: what is installed on this machine is not looked for then.
+/// A boot directory with fakes of the loaders that the vectors expect, and of all others in Debian's packages, so that
+/// the server does not search for those that are installed on this host.
 pub fn boot_dir() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, octets: &[u8]| std::fs::write(directory.path().join(name), octets).unwrap();
@@ -18,7 +18,7 @@ pub fn boot_dir() -> tempfile::TempDir {
     directory
 }
 
-/// As much of a program as is looked at: for BIOS, or for UEFI of an architecture.
+/// The part of a program that the server inspects: for BIOS, or for UEFI of an architecture.
 pub fn fake_loader(kind: &str) -> Vec<u8> {
     match kind {
         "bios" => [&[0xea, 5, 0x7c, 0, 0][..], &[0x90; 4091]].concat(),
@@ -26,11 +26,11 @@ pub fn fake_loader(kind: &str) -> Vec<u8> {
         "ia32" => portable_executable(0x014c),
         "arm64" => portable_executable(0xaa64),
         "text" => b"#!ipxe\n".to_vec(),
-        kind => panic!("no program is of the kind {kind}"),
+        kind => panic!("unknown kind of program: {kind}"),
     }
 }
 
-/// As much of a PE/COFF image as its headers: an EFI application for this machine type.
+/// The headers of a PE/COFF image: an EFI application for this machine type.
 fn portable_executable(machine: u16) -> Vec<u8> {
     let mut image = vec![0; 4096];
     image[..2].copy_from_slice(b"MZ");

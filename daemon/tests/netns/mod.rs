@@ -1,5 +1,5 @@
-//! Hosts for tests, each a network namespace without a name: it lives as long as something holds it open, so whatever
-//! way a test ends, nothing stays behind. Needs root.
+//! Hosts for tests, each an unnamed network namespace: it exists as long as a descriptor of it is open, so nothing is
+//! left behind, however a test ends. Needs root.
 
 #![allow(dead_code)] // each test binary uses some of it
 
@@ -17,23 +17,25 @@ use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Longest wait for something that must happen.
+/// Timeout for an event that must happen.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A host with network interfaces.
 pub struct Host(File);
 
 impl Host {
+    /// A host with a loopback interface.
     pub fn new() -> Self {
-        let home = current();
-        unshare(CloneFlags::CLONE_NEWNET).expect("these tests make network namespaces: run them as root");
+        let original = current();
+        unshare(CloneFlags::CLONE_NEWNET).expect("these tests create network namespaces: run them as root");
         let host = Host(current());
         run("ip link set lo up");
-        setns(home, CloneFlags::CLONE_NEWNET).unwrap();
+        setns(original, CloneFlags::CLONE_NEWNET).unwrap();
         host
     }
 
-    /// Without IPv6: a link-local address that the kernel publishes a second or two after a link is up would be a
-    /// change that nobody made.
+    /// Without IPv6, because the kernel publishes a link-local address a second or two after a link is up, and a test
+    /// would see that change.
     pub fn with_ipv4_only() -> Self {
         let host = Host::new();
         host.set_sysctl("ipv6/conf/all/disable_ipv6", "1");
@@ -41,32 +43,33 @@ impl Host {
         host
     }
 
-    /// Does it on this host: sockets that it opens and processes that it starts are the host's.
+    /// Runs code on this host: its sockets and its processes belong to the host.
     pub fn on<T>(&self, work: impl FnOnce() -> T) -> T {
-        let home = current();
+        let original = current();
         setns(&self.0, CloneFlags::CLONE_NEWNET).unwrap();
-        let done = work();
-        setns(home, CloneFlags::CLONE_NEWNET).unwrap();
-        done
+        let result = work();
+        setns(original, CloneFlags::CLONE_NEWNET).unwrap();
+        result
     }
 
-    /// `run` for each line.
+    /// Runs a command for each line.
     pub fn run(&self, commands: &str) {
         self.on(|| commands.lines().for_each(run));
     }
 
-    /// Sets one of its parameters below /proc/sys/net: a minimal Debian has no sysctl(8).
+    /// Sets a parameter below /proc/sys/net, because a minimal Debian has no sysctl(8).
     pub fn set_sysctl(&self, name: &str, value: &str) {
         self.on(|| fs::write(format!("/proc/sys/net/{name}"), value).unwrap());
     }
 
-    /// A cable between two hosts, both ends up.
+    /// Connects two hosts with a cable, and sets both interfaces up.
     pub fn cable(&self, name: &str, other: &Host, other_name: &str) {
         let path = format!("/proc/{}/fd/{}", std::process::id(), other.0.as_raw_fd());
         self.run(&format!("ip link add {name} type veth peer name {other_name} netns {path}\nip link set {name} up"));
         other.run(&format!("ip link set {other_name} up"));
     }
 
+    /// The index of an interface.
     pub fn index(&self, name: &str) -> u32 {
         self.on(|| nix::net::if_::if_nametoindex(name).unwrap())
     }
@@ -76,6 +79,7 @@ impl Host {
 pub struct Peer(pub Child);
 
 impl Peer {
+    /// Starts a command, with its standard error piped.
     pub fn start(command: &str) -> Self {
         let mut child = Command::new("setpriv");
         child.args(["--pdeathsig", "KILL", "--"]).args(command.split_whitespace());
@@ -90,27 +94,28 @@ impl Drop for Peer {
     }
 }
 
-/// Does it on this thread without this capability.
+/// Runs code on this thread without a capability.
 pub fn without_capability<T>(capability: CapabilitySet, work: impl FnOnce() -> T) -> T {
     let all = capabilities(None).unwrap();
     set_capabilities(None, CapabilitySets { effective: all.effective - capability, ..all }).unwrap();
-    let done = work();
+    let result = work();
     set_capabilities(None, all).unwrap();
-    done
+    result
 }
 
-/// Looks until it is there.
-pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    wait_up_to(TIMEOUT, what, look)
+/// Repeats `attempt` until it succeeds, up to [`TIMEOUT`].
+pub fn wait_for<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
+    wait_up_to(TIMEOUT, what, attempt)
 }
 
-pub fn wait_up_to<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + patience;
+/// Repeats `attempt` until it succeeds.
+pub fn wait_up_to<T>(timeout: Duration, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + timeout;
     loop {
-        if let Some(found) = look() {
-            return found;
+        if let Some(result) = attempt() {
+            return result;
         }
-        assert!(Instant::now() < end, "waited in vain for {what}");
+        assert!(Instant::now() < end, "timeout while waiting for {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,4 +1,4 @@
-//! Packets made and read by hand: vectors come from addresses that nobody has.
+//! Builds and parses frames, because the source addresses of vectors belong to no host.
 
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{
@@ -8,11 +8,12 @@ use nix::sys::time::TimeVal;
 use std::net::{SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd};
 
-/// The Ethernet addresses of the two ends of the cable.
+/// The Ethernet address of the server's end of the cable.
 pub const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x10];
+/// The Ethernet address of the client's end.
 pub const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x11];
 
-/// As `ip link` takes it.
+/// The address in the notation of `ip link`.
 pub fn format_mac(mac: [u8; 6]) -> String {
     mac.map(|octet| format!("{octet:02x}")).join(":")
 }
@@ -45,35 +46,35 @@ impl RawSocket {
         assert_eq!(send(self.0.as_raw_fd(), frame, MsgFlags::empty()), Ok(frame.len()));
     }
 
-    /// The DHCP messages of the server up to the one that is waited for, without it.
+    /// Receives DHCP messages of the server until one matches, and returns those before it.
     pub fn receive_until(&self, mut last: impl FnMut(&[u8]) -> bool) -> Vec<UdpDatagram> {
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         let mut frame = [0; 2048];
         loop {
             let length =
-                recv(self.0.as_raw_fd(), &mut frame, MsgFlags::empty()).expect("the answer that is waited for");
+                recv(self.0.as_raw_fd(), &mut frame, MsgFlags::empty()).expect("a matching message of the server");
             let Some(datagram) = from_server(&frame[..length]) else { continue };
             if last(&datagram.payload) {
-                return heard;
+                return received;
             }
-            heard.push(datagram);
+            received.push(datagram);
         }
     }
 }
 
 impl RawSocket {
-    /// The DHCP messages of the server that have come by now.
+    /// The DHCP messages of the server that are queued now.
     pub fn received_so_far(&self) -> Vec<UdpDatagram> {
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         let mut frame = [0; 2048];
         while let Ok(length) = recv(self.0.as_raw_fd(), &mut frame, MsgFlags::MSG_DONTWAIT) {
-            heard.extend(from_server(&frame[..length]));
+            received.extend(from_server(&frame[..length]));
         }
-        heard
+        received
     }
 }
 
-/// From the client, for the server or for all: 14 octets of Ethernet, 20 of IP, 8 of UDP.
+/// A frame from the client to the server or to the broadcast address: 14 octets of Ethernet, 20 of IP, 8 of UDP.
 pub fn frame(from: &SocketAddrV4, to: &SocketAddrV4, payload: &[u8]) -> Vec<u8> {
     let destination = if to.ip().is_broadcast() { [0xff; 6] } else { SERVER_MAC };
     let mut frame = [&destination[..], &CLIENT_MAC, &[8, 0]].concat();
@@ -90,7 +91,7 @@ pub fn frame(from: &SocketAddrV4, to: &SocketAddrV4, payload: &[u8]) -> Vec<u8> 
     frame
 }
 
-/// The same of IPv6, from a machine to a group: 14 octets of Ethernet, 40 of IP, 8 of UDP.
+/// An IPv6 frame from the client to a group: 14 octets of Ethernet, 40 of IP, 8 of UDP.
 pub fn frame6(from: &SocketAddrV6, to: &SocketAddrV6, payload: &[u8]) -> Vec<u8> {
     let group = to.ip().octets();
     let mut frame = [&[0x33, 0x33][..], &group[12..], &CLIENT_MAC, &[0x86, 0xdd]].concat();
@@ -103,7 +104,7 @@ pub fn frame6(from: &SocketAddrV6, to: &SocketAddrV6, payload: &[u8]) -> Vec<u8>
     frame
 }
 
-/// Makes the checksum of UDP right, by the lengths and addresses that the headers have.
+/// Sets the UDP checksum, for the lengths and addresses in the headers.
 pub fn set_udp_checksum6(frame: &mut [u8]) {
     frame[60..62].fill(0);
     let words = frame[22..].chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
@@ -113,7 +114,7 @@ pub fn set_udp_checksum6(frame: &mut [u8]) {
     frame[60..62].copy_from_slice(&(!((folded & 0xffff) + (folded >> 16)) as u16).to_be_bytes());
 }
 
-/// Makes the checksum of the IP header right.
+/// Sets the checksum of the IP header.
 pub fn set_ip_checksum(frame: &mut [u8]) {
     let ip = &mut frame[14..34];
     ip[10..12].fill(0);

@@ -1,4 +1,4 @@
-//! The real server on a host of a test, and a machine that asks it.
+//! The server's binary on a host of a test, and a machine that sends requests.
 
 use super::loaders::boot_dir;
 use super::{Host, Peer, wait_for};
@@ -14,11 +14,11 @@ use tempfile::TempDir;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_proxydhcpd");
 
-/// For setpriv: without root, and with these capabilities.
+/// Arguments of setpriv to run the server without root, with these capabilities.
 pub fn unprivileged_with(capabilities: &str) -> Vec<String> {
-    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"].map(String::from);
+    let user = ["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"].map(String::from);
     let sets = ["bounding-set", "inh-caps", "ambient-caps"].map(|set| format!("--{set}={capabilities}"));
-    [&nobody[..], &sets, &["--".to_owned(), PROGRAM.to_owned()]].concat()
+    [&user[..], &sets, &["--".to_owned(), PROGRAM.to_owned()]].concat()
 }
 
 /// A host at 192.0.2.10, and a machine at 192.0.2.107.
@@ -30,45 +30,46 @@ pub fn one_network() -> (Host, Host) {
     (host, machine)
 }
 
-/// What an x64 UEFI machine at 192.0.2.107 is told to load on port 4011.
+/// Requests a loader on port 4011 as an x64 UEFI machine at 192.0.2.107, and returns its name.
 pub fn request_loader(machine: &Host) -> Option<String> {
     request_loader_for(machine, None)
 }
 
-/// The same, of another architecture if there is one.
+/// Requests a loader, for another architecture if one is given.
 pub fn request_loader_for(machine: &Host, arch: Option<u8>) -> Option<String> {
     let mut request = vector("ovmf-x64-request-4011");
     if let Some(arch) = arch {
         let option = request.windows(4).position(|window| window[..3] == [93, 2, 0]).unwrap();
         request[option + 3] = arch;
     }
-    // The one of before may live on for a moment in a process that another test is just starting.
+    // An earlier socket may exist for a moment longer in a process that another test is starting.
     let bind = || UdpSocket::bind("192.0.2.107:4011").ok();
     let socket = machine.on(|| wait_for("the machine's port 4011", bind));
     socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     socket.send_to(&request, "192.0.2.10:4011").unwrap();
     let mut reply = [0; 1500];
-    // A refused port is no answer either.
+    // An ICMP error is no reply either.
     socket.recv(&mut reply).ok()?;
     let file = reply[108..236].split(|&octet| octet == 0).next().unwrap();
     Some(String::from_utf8(file.to_vec()).unwrap())
 }
 
-/// A packet that real firmware has sent.
+/// A packet from real firmware.
 pub fn vector(name: &str) -> Vec<u8> {
     let path = format!("{}/../core/testdata/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let vector: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     hex::decode(vector["hex"].as_str().unwrap()).unwrap()
 }
 
-/// Where a server keeps what it learns, whoever it runs as: not in the directory of one that is installed here.
+/// A state directory for a server of any user, so that it does not use that of a server that is installed on this host.
 pub fn state_dir() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
     directory
 }
 
-/// A server that ends with the test. `BOOT` stands for a boot directory with loaders, `CONFIG` for a file that names it.
+/// A server that ends with the test. The argument `BOOT` is replaced by a boot directory with loaders, `CONFIG` by a
+/// configuration with that directory.
 pub struct Server {
     peer: Peer,
     _state: TempDir,
@@ -87,8 +88,8 @@ impl Server {
         Server::in_directories(boot, directory, program, host, arguments)
     }
 
-    /// With these lines in the file of this directory, where it keeps its state, too. It tells of every file that it
-    /// sends.
+    /// With these lines in the configuration in this directory, which also contains the state directory. Logs every
+    /// file that it sends.
     pub fn start_configured(host: &Host, directory: TempDir, lines: &str) -> Server {
         let boot = boot_dir();
         let text = format!("boot-dir = {:?}\nstate-dir = {:?}\n{lines}", boot.path(), directory.path().join("state"));
@@ -96,28 +97,28 @@ impl Server {
         Server::in_directories(boot, directory, PROGRAM, host, &["-v", "-c", "CONFIG"])
     }
 
-    /// Ends it as a power cut would, and starts it again with the same file and an empty log.
+    /// Kills it, as a power cut would, and starts it again with the same configuration and an empty log.
     pub fn kill_and_restart(self, host: &Host) -> Server {
         let Server { peer, boot, directory, .. } = self;
         drop(peer);
         Server::in_directories(boot, directory, PROGRAM, host, &["-v", "-c", "CONFIG"])
     }
 
-    /// The same, by another command.
+    /// Kills it, and starts it again with another command.
     pub fn kill_and_restart_by(self, command: &[&str], host: &Host) -> Server {
         let Server { peer, boot, directory, .. } = self;
         drop(peer);
-        let (program, before) = command.split_first().unwrap();
-        let arguments = [before, &["-v", "-c", "CONFIG"]].concat();
+        let (program, first) = command.split_first().unwrap();
+        let arguments = [first, &["-v", "-c", "CONFIG"]].concat();
         Server::in_directories(boot, directory, program, host, &arguments)
     }
 
-    /// Of its process.
+    /// The process ID.
     pub fn pid(&self) -> u32 {
         self.peer.0.id()
     }
 
-    /// Puts these lines of its file in the place of those.
+    /// Replaces lines in the configuration; an empty `from` appends.
     pub fn edit_config(&self, from: &str, to: &str) {
         let file = self.directory.path().join("proxydhcpd.toml");
         let text = fs::read_to_string(&file).unwrap();
@@ -127,12 +128,12 @@ impl Server {
 
     fn in_directories(boot: TempDir, directory: TempDir, program: &str, host: &Host, arguments: &[&str]) -> Server {
         let config = directory.path().join("proxydhcpd.toml");
-        let place = |argument: &&str| match *argument {
+        let expand = |argument: &&str| match *argument {
             "BOOT" => boot.path().to_owned(),
             "CONFIG" => config.clone(),
             other => PathBuf::from(other),
         };
-        let arguments: Vec<PathBuf> = arguments.iter().map(place).collect();
+        let arguments: Vec<PathBuf> = arguments.iter().map(expand).collect();
         let log = fs::File::create(directory.path().join("log")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--", program]).args(arguments).stdin(Stdio::null()).stderr(log);

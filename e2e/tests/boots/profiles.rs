@@ -226,7 +226,7 @@ fn installs_debian(work: &WorkDir, machine: Machine, directory: PathBuf) -> Resu
     machine.wait_for("Linux version", BOOT_TIMEOUT)?;
     work.log_progress("the kernel runs");
     // The boot-once is completed, and the installer still receives its machine's files.
-    server.wait_for("web1 has used up its boot by /machine/name=web1/debian/linux: ", BOOT_TIMEOUT)?;
+    server.wait_for("web1 completed its boot-once (/machine/name=web1/debian/linux); ", BOOT_TIMEOUT)?;
     machine.wait_for(&work.token.word(), INSTALLER)?;
     work.log_progress("the installer has executed its preseed");
 

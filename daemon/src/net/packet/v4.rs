@@ -7,18 +7,18 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 const IP_HEADER: usize = 20;
 
-/// UDP to 255.255.255.255 and this port that IP would take too, and no fragment. The kernel runs it for every IPv4
-/// packet of this machine, so the test that most of them fail comes first.
+/// Filter for UDP to 255.255.255.255 and this port, without fragments, and only for packets that IP would accept. The
+/// kernel runs it for every IPv4 packet of this host, so the test that most packets fail comes first.
 ///
-/// A frame of a VLAN that this machine does not have, or for another machine on an interface in promiscuous mode, is
-/// marked PACKET_OTHERHOST. One of a VLAN that it has comes by the interface of that VLAN.
+/// A frame of a VLAN that this host does not have, or for another host on an interface in promiscuous mode, has the
+/// type PACKET_OTHERHOST. A frame of a VLAN of this host arrives on the interface of that VLAN.
 pub fn broadcast_filter(port: u16) -> [SockFilter; 13] {
     const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
     const JUMP: u32 = libc::BPF_JMP | libc::BPF_K;
     const MORE_FRAGMENTS_OR_OFFSET: u32 = 0x3fff;
     const KIND_OF_PACKET: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
     let step = |code: u32, operand: u32| SockFilter::new(code as u16, 0, 0, operand);
-    // Jumps count from the step after them, and number 12 ends with nothing.
+    // Jumps count from the next instruction, and number 12 drops the packet.
     let drop_if = |at: u8, code: u32, operand: u32| SockFilter::new(code as u16, 11 - at, 0, operand);
     let drop_unless = |at: u8, code: u32, operand: u32| SockFilter::new(code as u16, 0, 11 - at, operand);
     [
@@ -30,7 +30,7 @@ pub fn broadcast_filter(port: u16) -> [SockFilter; 13] {
         drop_unless(5, JUMP | libc::BPF_JEQ, u32::from(IPPROTO_UDP)),
         step(LOAD | libc::BPF_H, 6),
         drop_if(7, JUMP | libc::BPF_JSET, MORE_FRAGMENTS_OR_OFFSET),
-        // The length of the IP header, which is where the ports are.
+        // The length of the IP header, which the ports follow.
         step(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0),
         step(libc::BPF_LD | libc::BPF_IND | libc::BPF_H, 2),
         drop_unless(10, JUMP | libc::BPF_JEQ, u32::from(port)),
@@ -39,8 +39,8 @@ pub fn broadcast_filter(port: u16) -> [SockFilter; 13] {
     ]
 }
 
-/// The datagram in a frame that has passed the filter; none where IP or UDP would find a wrong length or checksum. The
-/// kernel counts those, as they reach the owner of the port by its hands.
+/// The datagram in a frame that passed the filter; `None` if IP or UDP would reject a length or a checksum. The kernel
+/// counts such packets when it handles them for the owner of the port.
 pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     let octets = frame.octets;
     let number = |at: usize| Some(u16::from_be_bytes(octets.get(at..at + 2)?.try_into().ok()?));
@@ -51,7 +51,7 @@ pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     if first >> 4 != 4 || udp < IP_HEADER || fold(sum_words(octets.get(..udp)?)) != 0xffff {
         return None;
     }
-    // Short frames are padded to the least length of Ethernet: the end is where the headers say.
+    // Short frames are padded to the minimum length of Ethernet: the headers determine the end.
     let length = usize::from(number(udp + 4)?);
     let (in_packet, received) = (udp + length, octets.len());
     if length < UDP_HEADER || in_packet > usize::from(number(2)?) {
@@ -74,8 +74,8 @@ pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     Some(content(in_packet))
 }
 
-/// IP and UDP. The kernel writes the total length, the identification and the checksum of IP, and refuses what is too
-/// long for them.
+/// IP and UDP headers. The kernel fills in the total length, the identification and the checksum of IP, and refuses a
+/// packet that is too long.
 pub fn headers(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> [u8; IP_HEADER + UDP_HEADER] {
     const TIME_TO_LIVE: u8 = 64;
     let length = UDP_HEADER + payload.len();
@@ -105,27 +105,27 @@ mod tests {
     const FROM: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 67);
     const TO: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::BROADCAST, 68);
 
-    /// As the kernel completes it.
+    /// A packet with the fields that the kernel fills in.
     fn packet(payload: &[u8]) -> Vec<u8> {
         let mut packet = [&headers(FROM, TO, payload)[..], payload].concat();
         let length = packet.len() as u16;
         packet[2..4].copy_from_slice(&length.to_be_bytes());
-        seal(&mut packet);
+        set_ip_checksum(&mut packet);
         packet
     }
 
-    fn seal(packet: &mut [u8]) {
+    fn set_ip_checksum(packet: &mut [u8]) {
         let header = usize::from(packet[0] & 15) * 4;
         packet[10..12].fill(0);
         let checksum = !fold(sum_words(&packet[..header]));
         packet[10..12].copy_from_slice(&checksum.to_be_bytes());
     }
 
-    fn read(octets: &[u8]) -> Option<ParsedDatagram> {
+    fn parse(octets: &[u8]) -> Option<ParsedDatagram> {
         parse_datagram(Frame { octets, is_checksum_pending: false, truncated: false })
     }
 
-    /// The kernel of a client takes it, too (`tests/sockets.rs`).
+    /// A client's kernel accepts it as well (`tests/sockets.rs`).
     #[test]
     fn the_checksum_is_that_of_rfc_768() {
         let headers = headers(FROM, TO, b"odd");
@@ -138,67 +138,67 @@ mod tests {
     }
 
     #[test]
-    fn what_we_send_we_can_read() {
+    fn built_packets_are_parsed_again() {
         for payload in [&b""[..], b"a", b"ab", b"abc", &[0xff; 1472]] {
             let packet = packet(payload);
-            let content = read(&packet).unwrap();
-            assert_eq!((content.from, content.to), (FROM.into(), Ipv4Addr::BROADCAST.into()));
-            assert_eq!(&packet[content.payload], payload);
+            let parsed = parse(&packet).unwrap();
+            assert_eq!((parsed.from, parsed.to), (FROM.into(), Ipv4Addr::BROADCAST.into()));
+            assert_eq!(&packet[parsed.payload], payload);
         }
     }
 
     #[test]
-    fn padding_is_no_payload_and_ip_options_are_passed_over() {
+    fn padding_and_ip_options_are_not_payload() {
         let mut padded = packet(b"abc");
         padded.resize(46, 0x55);
-        assert_eq!(read(&padded).unwrap().payload, 28..31);
+        assert_eq!(parse(&padded).unwrap().payload, 28..31);
 
         let mut long = packet(b"abc");
         long.splice(20..20, [1; 4]);
         (long[0], long[3]) = (0x46, long[3] + 4);
-        seal(&mut long);
-        assert_eq!(read(&long).unwrap().payload, 32..35);
+        set_ip_checksum(&mut long);
+        assert_eq!(parse(&long).unwrap().payload, 32..35);
     }
 
     #[test]
-    fn any_octet_that_changes_on_the_way_is_noticed() {
+    fn a_change_of_any_octet_is_detected() {
         let good = packet(b"abc");
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 0x10;
-            assert_eq!(read(&bad), None, "octet {at}");
+            assert_eq!(parse(&bad), None, "octet {at}");
         }
     }
 
     #[test]
-    fn a_checksum_that_is_absent_or_not_computed_yet_is_not_checked() {
+    fn an_absent_or_pending_checksum_is_not_verified() {
         let mut absent = packet(b"abc");
         absent[26..28].fill(0);
-        assert!(read(&absent).is_some());
-        let mut open = packet(b"abc");
-        open[26] ^= 1;
-        assert_eq!(read(&open), None);
-        assert!(parse_datagram(Frame { octets: &open, is_checksum_pending: true, truncated: false }).is_some());
+        assert!(parse(&absent).is_some());
+        let mut pending = packet(b"abc");
+        pending[26] ^= 1;
+        assert_eq!(parse(&pending), None);
+        assert!(parse_datagram(Frame { octets: &pending, is_checksum_pending: true, truncated: false }).is_some());
     }
 
     #[test]
-    fn lengths_that_lie_are_refused_and_a_lost_end_is_not_a_lie() {
+    fn wrong_lengths_are_rejected_and_truncated_frames_are_not() {
         let good = packet(b"abcdef");
         for end in 0..good.len() {
-            assert_eq!(read(&good[..end]), None, "cut to {end}");
+            assert_eq!(parse(&good[..end]), None, "cut to {end}");
         }
         for length in [0, 7, 15, 0xffff_u16] {
             let mut bad = good.clone();
             bad[24..26].copy_from_slice(&length.to_be_bytes());
             bad[26..28].fill(0);
-            assert_eq!(read(&bad), None, "a UDP length of {length}");
+            assert_eq!(parse(&bad), None, "a UDP length of {length}");
         }
-        let cut = parse_datagram(Frame { octets: &good[..30], is_checksum_pending: false, truncated: true }).unwrap();
-        assert_eq!(cut.payload, 28..30);
+        let truncated = parse_datagram(Frame { octets: &good[..30], is_checksum_pending: false, truncated: true }).unwrap();
+        assert_eq!(truncated.payload, 28..30);
     }
 
     #[test]
-    fn any_octets_at_all_are_harmless() {
+    fn random_octets_do_not_panic() {
         let mut seed = 1_u32;
         for length in 0..2000 {
             let octets: Vec<u8> = (0..length % 80)

@@ -1,4 +1,4 @@
-//! IPv6: what is sent to a group.
+//! IPv6: multicasts.
 
 use super::checksum::{IPPROTO_UDP, UDP_HEADER, fold, pseudo_header_sum, sum_words, udp_checksum};
 use crate::net::sys::{ParsedDatagram, Frame};
@@ -7,11 +7,11 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 
 const IP_HEADER: usize = 40;
 
-/// UDP to one of these groups and this port that IP would take too. A packet with extension headers, and so a fragment,
-/// is not among it: no client and no relay needs them. The kernel runs it for every IPv6 packet of this machine, so the
-/// tests that most of them fail come first.
+/// Filter for UDP to one of these groups and this port, only for packets that IP would accept. It drops packets with
+/// extension headers, and so fragments: no client and no relay needs them. The kernel runs it for every IPv6 packet of
+/// this host, so the tests that most packets fail come first.
 ///
-/// As with IPv4, a frame of a VLAN that is not ours, or for another machine, is marked PACKET_OTHERHOST.
+/// As with IPv4, a frame of another VLAN or for another host has the type PACKET_OTHERHOST.
 pub fn multicast_filter(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
     const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
     const JUMP: u32 = libc::BPF_JMP | libc::BPF_K;
@@ -20,7 +20,7 @@ pub fn multicast_filter(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
     const DROP: u8 = 23;
     const SECOND: u8 = 14;
     let step = |code: u32, operand: u32| SockFilter::new(code as u16, 0, 0, operand);
-    // Jumps count from the step after them.
+    // Jumps count from the next instruction.
     let unless = |at: u8, code: u32, operand: u32, to: u8| SockFilter::new(code as u16, 0, to - at - 1, operand);
     let load_word = |at: u32| step(LOAD | libc::BPF_W, at);
     let [first, second] = groups.map(words);
@@ -53,13 +53,13 @@ pub fn multicast_filter(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
     ]
 }
 
-/// An address as the filter compares it.
+/// The four words of an address, which the filter compares.
 fn words(address: Ipv6Addr) -> [u32; 4] {
     let bits = address.to_bits();
     [96, 64, 32, 0].map(|shift| (bits >> shift) as u32)
 }
 
-/// The datagram in a frame that has passed the filter; none where IP or UDP would find a wrong length or checksum.
+/// The datagram in a frame that passed the filter; `None` if IP or UDP would reject a length or the checksum.
 pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     let octets = frame.octets;
     let number = |at: usize| Some(u16::from_be_bytes(octets.get(at..at + 2)?.try_into().ok()?));
@@ -68,7 +68,7 @@ pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     if octets.first()? >> 4 != 6 || octets.get(6) != Some(&IPPROTO_UDP) {
         return None;
     }
-    // Short frames are padded to the least length of Ethernet: the end is where the headers say.
+    // Short frames are padded to the minimum length of Ethernet: the headers determine the end.
     let (in_packet, length) = (usize::from(number(4)?), usize::from(number(IP_HEADER + 4)?));
     let received = octets.len().checked_sub(IP_HEADER)?;
     if length < UDP_HEADER || length > in_packet || (in_packet > received && !frame.truncated) {
@@ -77,18 +77,18 @@ pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     let (from, to) = (address(8)?, address(24)?);
     let end = IP_HEADER + length.min(received);
     let datagram = octets.get(IP_HEADER..end).filter(|datagram| datagram.len() >= UDP_HEADER)?;
-    // Without a checksum nothing would protect the addresses: there is always one (RFC 8200 8.1).
-    let is_whole = frame.truncated
+    // The checksum is mandatory: it is the only protection of the addresses (RFC 8200 8.1).
+    let is_valid = frame.truncated
         || frame.is_checksum_pending
         || number(IP_HEADER + 6)? != 0 && fold(addresses(from, to) + pseudo_header_sum(length) + sum_words(datagram)) == 0xffff;
-    is_whole.then(|| ParsedDatagram {
+    is_valid.then(|| ParsedDatagram {
         payload: IP_HEADER + UDP_HEADER..end,
         from: SocketAddrV6::new(from, u16::from_be_bytes([datagram[0], datagram[1]]), 0, 0).into(),
         to: to.into(),
     })
 }
 
-/// IP and UDP. The kernel refuses what is too long for them.
+/// IP and UDP headers. The kernel refuses a packet that is too long.
 pub fn headers(from: SocketAddrV6, to: SocketAddrV6, payload: &[u8]) -> [u8; IP_HEADER + UDP_HEADER] {
     const HOP_LIMIT: u8 = 64;
     let length = ((UDP_HEADER + payload.len()) as u16).to_be_bytes();
@@ -123,11 +123,11 @@ mod tests {
         [&headers(FROM, TO, payload)[..], payload].concat()
     }
 
-    fn read(octets: &[u8]) -> Option<ParsedDatagram> {
+    fn parse(octets: &[u8]) -> Option<ParsedDatagram> {
         parse_datagram(Frame { octets, is_checksum_pending: false, truncated: false })
     }
 
-    /// The kernel of a client takes it, too (`tests/sockets6.rs`).
+    /// A client's kernel accepts it as well (`tests/sockets6.rs`).
     #[test]
     fn the_checksum_is_that_of_rfc_8200() {
         let headers = headers(FROM, TO, b"odd");
@@ -141,72 +141,72 @@ mod tests {
     }
 
     #[test]
-    fn what_we_send_we_can_read() {
+    fn built_packets_are_parsed_again() {
         for payload in [&b""[..], b"a", b"ab", b"abc", &[0xff; 1452]] {
             let packet = packet(payload);
-            let content = read(&packet).unwrap();
-            assert_eq!((content.from, content.to), (FROM.into(), (*TO.ip()).into()));
-            assert_eq!(&packet[content.payload], payload);
+            let parsed = parse(&packet).unwrap();
+            assert_eq!((parsed.from, parsed.to), (FROM.into(), (*TO.ip()).into()));
+            assert_eq!(&packet[parsed.payload], payload);
         }
     }
 
     #[test]
-    fn padding_is_no_payload() {
+    fn padding_is_not_payload() {
         let mut padded = packet(b"abc");
         padded.resize(60, 0x55);
-        assert_eq!(read(&padded).unwrap().payload, 48..51);
+        assert_eq!(parse(&padded).unwrap().payload, 48..51);
     }
 
-    /// But for the traffic class, the flow label and the hop limit, which routers may change.
+    /// Except the traffic class, the flow label and the hop limit, which routers may change.
     #[test]
-    fn any_octet_that_changes_on_the_way_is_noticed() {
+    fn a_change_of_any_octet_is_detected() {
         let good = packet(b"abc");
         for at in (0..good.len()).filter(|at| ![1, 2, 3, 7].contains(at)) {
             let mut bad = good.clone();
             bad[at] ^= 0x10;
-            assert_eq!(read(&bad), None, "octet {at}");
+            assert_eq!(parse(&bad), None, "octet {at}");
         }
     }
 
     #[test]
-    fn a_checksum_that_is_not_computed_yet_is_not_checked_and_one_that_is_absent_is_wrong() {
+    fn a_pending_checksum_is_not_verified_and_an_absent_one_is_rejected() {
         let mut absent = packet(b"abc");
         absent[46..48].fill(0);
-        assert_eq!(read(&absent), None);
+        assert_eq!(parse(&absent), None);
         assert!(parse_datagram(Frame { octets: &absent, is_checksum_pending: true, truncated: false }).is_some());
     }
 
-    /// Where all other words sum up to what would make it 0, as which it would be taken for absent.
+    /// A computed checksum of 0 would mean an absent one.
     #[test]
     fn a_checksum_is_never_0() {
         let mut payload = [0; 2];
         let without = headers(FROM, TO, &payload);
         payload.copy_from_slice(&without[46..48]);
         assert_eq!(headers(FROM, TO, &payload)[46..48], [0xff, 0xff]);
-        assert!(read(&packet(&payload)).is_some());
+        assert!(parse(&packet(&payload)).is_some());
     }
 
     #[test]
-    fn lengths_that_lie_are_refused_and_a_lost_end_is_not_a_lie() {
+    fn wrong_lengths_are_rejected_and_truncated_frames_are_not() {
         let good = packet(b"abcdef");
         for end in 0..good.len() {
-            assert_eq!(read(&good[..end]), None, "cut to {end}");
+            assert_eq!(parse(&good[..end]), None, "cut to {end}");
         }
-        let open = |octets: &[u8]| parse_datagram(Frame { octets, is_checksum_pending: true, truncated: false });
+        let parse_pending = |octets: &[u8]| parse_datagram(Frame { octets, is_checksum_pending: true, truncated: false });
         for (at, lengths) in [(44, [0, 7, 15, 0xffff_u16]), (4, [0, 8, 13, 15])] {
             for length in lengths {
                 let mut bad = good.clone();
                 bad[at..at + 2].copy_from_slice(&length.to_be_bytes());
-                assert_eq!(open(&bad), None, "a length of {length} at {at}");
+                assert_eq!(parse_pending(&bad), None, "a length of {length} at {at}");
             }
         }
-        let cut = |end| parse_datagram(Frame { octets: &good[..end], is_checksum_pending: false, truncated: true });
-        assert_eq!(cut(50).unwrap().payload, 48..50);
-        assert_eq!((cut(48).unwrap().payload, cut(47)), (48..48, None));
+        let truncate = |end| parse_datagram(Frame { octets: &good[..end], is_checksum_pending: false, truncated: true });
+        assert_eq!(truncate(50).unwrap().payload, 48..50);
+        assert_eq!((truncate(48).unwrap().payload, truncate(47)), (48..48, None));
     }
 
     #[test]
-    fn any_octets_at_all_are_harmless() {
+    fn random_octets_do_not_panic() {
         let mut seed = 1_u32;
         for length in 0..4000 {
             let mut octets: Vec<u8> = (0..length % 80)
@@ -215,7 +215,7 @@ mod tests {
                     (seed >> 24) as u8
                 })
                 .collect();
-            // What the filter lets through.
+            // As the filter guarantees.
             if let [first, ..] = &mut octets[..] {
                 *first = 0x60;
             }

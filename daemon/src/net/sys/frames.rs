@@ -1,11 +1,11 @@
-//! What makes a packet socket ours. The rest of its setting up is in `net/packet.rs`.
+//! Setup of packet sockets, as far as it needs unsafe code. The rest is in `net/packet.rs`.
 
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-/// Every frame is to say whether its checksum has been computed yet ([`super::Frame::checksum_is_open`]).
+/// Enables the status that shows whether a frame's checksum has been computed ([`super::Frame::is_checksum_pending`]).
 pub fn enable_checksum_status(socket: BorrowedFd<'_>) -> io::Result<()> {
     let yes: libc::c_int = 1;
     // SAFETY: the option takes an int, and the pointer and the length are those of one.
@@ -21,8 +21,8 @@ pub fn enable_checksum_status(socket: BorrowedFd<'_>) -> io::Result<()> {
     checked(done)
 }
 
-/// Begins to receive packets of this protocol, an EtherType, from all interfaces, those included that come later. What
-/// this machine sends is not among it: the kernel shows that only to who asks for all protocols.
+/// Starts to receive packets of this protocol, an EtherType, from all interfaces, including later ones. Packets that
+/// this host sends are not received: the kernel passes them only to sockets for all protocols.
 pub fn bind_to_all_links(socket: BorrowedFd<'_>, protocol: u16) -> io::Result<()> {
     // SAFETY: integers only, for which zero is a value.
     let mut address: libc::sockaddr_ll = unsafe { zeroed() };

@@ -1,9 +1,9 @@
-//! What the kernel has no safe function for: many datagrams with one system call, each with the link and the address
-//! it came by or leaves by, and packet sockets. The only unsafe code of the project.
+//! System calls without a safe function: receiving and sending many datagrams with one call, each with its link and its
+//! local address, and packet sockets. The only unsafe code of the daemon.
 //!
-//! Nothing here keeps a pointer between calls: headers are built on the stack for each call and point into plain
-//! arrays, which therefore can be moved and sent between threads. That costs some twenty nanoseconds a call, against
-//! some microseconds for the call itself.
+//! No pointer is kept between calls: headers are built on the stack for each call and point into plain arrays, which
+//! can therefore be moved and sent between threads. That costs some twenty nanoseconds a call; the system call itself
+//! takes some microseconds.
 
 mod frames;
 mod receive;
@@ -17,10 +17,11 @@ use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::{Ipv4Addr, SocketAddr};
 
-/// Datagrams that one call takes or gives.
+/// Datagrams per system call.
 const BATCH_SIZE: usize = 32;
 
-/// Longest datagram that is taken whole. DHCP over Ethernet stays under 1500; a relay may add to that.
+/// Limit of a received datagram, in octets; a longer one is truncated. DHCP over Ethernet stays below 1500; a relay may
+/// add options.
 const MAX_DATAGRAM_SIZE: usize = 4096;
 
 // SAFETY: arithmetic on its argument, nothing is read or written.
@@ -28,7 +29,7 @@ const PACKET_INFO4_LEN: usize = unsafe { libc::CMSG_LEN(size_of::<libc::in_pktin
 // SAFETY: as above.
 const PACKET_INFO6_LEN: usize = unsafe { libc::CMSG_LEN(size_of::<libc::in6_pktinfo>() as u32) } as usize;
 
-/// The name of a UDP socket, of either family.
+/// The address of a UDP socket, of either family.
 #[derive(Clone, Copy)]
 #[repr(C)]
 union SockAddr {
@@ -36,8 +37,8 @@ union SockAddr {
     v6: libc::sockaddr_in6,
 }
 
-fn message_header<Name>(
-    (name, name_octets): (*mut Name, usize),
+fn message_header<Address>(
+    (name, name_octets): (*mut Address, usize),
     vector: *mut libc::iovec,
     control: *mut libc::c_void,
     control_octets: usize,
@@ -54,7 +55,7 @@ fn message_header<Name>(
     message
 }
 
-/// Runs a system call again when a signal came first: signals are the business of another thread.
+/// Repeats a system call that a signal interrupted: another thread handles signals.
 fn retry_interrupted(mut call: impl FnMut() -> libc::c_int) -> io::Result<usize> {
     loop {
         if let Ok(count) = usize::try_from(call()) {
@@ -67,7 +68,7 @@ fn retry_interrupted(mut call: impl FnMut() -> libc::c_int) -> io::Result<usize>
     }
 }
 
-/// With the octets of it that count.
+/// The address for the kernel, and its length in octets.
 fn sockaddr(address: SocketAddr) -> (SockAddr, usize) {
     match address {
         SocketAddr::V4(address) => {
@@ -117,15 +118,15 @@ mod tests {
         (socket, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into())
     }
 
-    /// Waits until something is there.
+    /// Waits for datagrams, and receives a batch.
     fn receive(batch: &mut ReceiveBatch, socket: &UdpSocket) -> usize {
         let mut readable = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
-        assert_eq!(poll(&mut readable, 10_000_u16), Ok(1), "nothing came");
+        assert_eq!(poll(&mut readable, 10_000_u16), Ok(1), "no datagram arrived");
         batch.receive(socket.as_fd()).unwrap()
     }
 
     #[test]
-    fn a_datagram_says_where_it_was_sent_and_what_it_came_by() {
+    fn a_datagram_has_its_destination_and_its_interface() {
         let (receiver, at) = socket();
         let (sender, _) = socket();
         let mut out = SendBatch::new();
@@ -146,13 +147,13 @@ mod tests {
             link: lo,
             truncated: false,
         };
-        let got: Vec<_> = batch.iter().collect();
-        assert_eq!(got[0], expected(&b"one"[..], Ipv4Addr::LOCALHOST, at.ip()));
-        assert_eq!(got[1], expected(&b"second"[..], Ipv4Addr::new(127, 0, 0, 5), second.ip()));
+        let received: Vec<_> = batch.iter().collect();
+        assert_eq!(received[0], expected(&b"one"[..], Ipv4Addr::LOCALHOST, at.ip()));
+        assert_eq!(received[1], expected(&b"second"[..], Ipv4Addr::new(127, 0, 0, 5), second.ip()));
     }
 
     #[test]
-    fn more_than_one_batch_arrives_whole_and_in_order() {
+    fn several_batches_arrive_complete_and_in_order() {
         let (receiver, at) = socket();
         let (sender, _) = socket();
         let mut out = SendBatch::new();
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_message_does_not_keep_the_others_back() {
+    fn a_refused_datagram_does_not_block_the_others() {
         let (receiver, at) = socket();
         let (sender, _) = socket();
         let mut out = SendBatch::new();
@@ -184,7 +185,7 @@ mod tests {
         out.push(b"a", at, UNSPECIFIED, None, 0);
         out.push(&[0; 70_000], at, UNSPECIFIED, None, 0);
         out.push(b"b", at, UNSPECIFIED, None, 0);
-        out.push(b"source not ours", at, [192, 0, 2, 77].into(), None, 0);
+        out.push(b"foreign source", at, [192, 0, 2, 77].into(), None, 0);
         out.push(b"no such link", at, UNSPECIFIED, Some(1_000_000), 0);
         out.push(b"c", at, UNSPECIFIED, None, 0);
         out.push(b"last of all", nowhere, UNSPECIFIED, None, 0);
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_marked_and_the_next_one_is_not() {
+    fn only_a_datagram_that_is_too_long_is_marked_as_truncated() {
         let (receiver, at) = socket();
         let (sender, _) = socket();
         sender.send_to(&[7; MAX_DATAGRAM_SIZE + 1], at).unwrap();
@@ -210,12 +211,12 @@ mod tests {
         sender.send_to(&[], at).unwrap();
         let mut batch = ReceiveBatch::new();
         assert_eq!(receive(&mut batch, &receiver), 3);
-        let got: Vec<_> = batch.iter().map(|datagram| (datagram.payload.len(), datagram.truncated)).collect();
-        assert_eq!(got, [(MAX_DATAGRAM_SIZE, true), (MAX_DATAGRAM_SIZE, false), (0, false)]);
+        let received: Vec<_> = batch.iter().map(|datagram| (datagram.payload.len(), datagram.truncated)).collect();
+        assert_eq!(received, [(MAX_DATAGRAM_SIZE, true), (MAX_DATAGRAM_SIZE, false), (0, false)]);
     }
 
     #[test]
-    fn silence_is_not_waited_for_and_leaves_nothing_of_before() {
+    fn without_datagrams_a_call_returns_at_once_and_empties_the_batch() {
         let (receiver, at) = socket();
         let (sender, _) = socket();
         sender.send_to(b"x", at).unwrap();
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn without_packet_information_the_rest_still_arrives() {
+    fn without_packet_information_the_payload_still_arrives() {
         let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let (sender, _) = socket();
         sender.send_to(b"x", receiver.local_addr().unwrap()).unwrap();
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_is_known_of_ipv6() {
+    fn an_ipv6_datagram_has_its_destination_and_its_interface() {
         let receiver = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).unwrap();
         setsockopt(&receiver, sockopt::Ipv6RecvPacketInfo, &true).unwrap();
         let at = SocketAddr::from((Ipv6Addr::LOCALHOST, receiver.local_addr().unwrap().port()));

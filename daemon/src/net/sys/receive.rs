@@ -1,4 +1,4 @@
-//! Receiving.
+//! Receives batches of datagrams.
 
 use super::{BATCH_SIZE, SockAddr, MAX_DATAGRAM_SIZE, PACKET_INFO4_LEN, PACKET_INFO6_LEN, from_in_addr, message_header, retry_interrupted};
 use std::io;
@@ -8,83 +8,88 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-/// A datagram and the way it came.
+/// A datagram, with its addresses and its interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
+    /// Payload of UDP.
     pub payload: &'a [u8],
-    /// A link-local address comes with the index of the interface.
+    /// Source; a link-local address has the index of the interface as its scope.
     pub from: SocketAddr,
-    /// The destination in its IP header; a broadcast address or a group stays one. Unspecified if the socket was not
-    /// asked for packet information.
+    /// Destination in the IP header, which may be a broadcast address or a group. Unspecified if the socket does not
+    /// request packet information.
     pub to: IpAddr,
-    /// Index of the interface that it came in by; 0 if unknown.
+    /// Index of the incoming interface; 0 if unknown.
     pub link: u32,
-    /// It was longer than our buffer, and its end is lost.
+    /// It was longer than the buffer, and its end is lost.
     pub truncated: bool,
 }
 
-/// What a packet socket gives, beginning with the IP header.
+/// A frame from a packet socket, beginning with the IP header.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
+    /// IP header, UDP header and payload.
     pub octets: &'a [u8],
-    /// Its sender has left the checksum to a network card that it never came by: another network namespace or a virtual
-    /// machine of this host.
+    /// The sender left the checksum to its network card, and the frame has passed none: it comes from another network
+    /// namespace or a virtual machine of this host.
     pub is_checksum_pending: bool,
-    /// It was longer than our buffer, and its end is lost.
+    /// It was longer than the buffer, and its end is lost.
     pub truncated: bool,
 }
 
-/// What is found in a frame.
+/// A datagram that was found in a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedDatagram {
-    /// Where in the frame.
+    /// Range of the payload in the frame.
     pub payload: Range<usize>,
+    /// Source.
     pub from: SocketAddr,
+    /// Destination.
     pub to: IpAddr,
 }
 
-/// Room for what one call receives, used again and again.
+/// Buffers for one batch, reused for each call.
 pub struct ReceiveBatch {
     payloads: Box<[[u8; MAX_DATAGRAM_SIZE]]>,
-    controls: [Control; BATCH_SIZE],
-    senders: [Sender; BATCH_SIZE],
-    arrived: Vec<Arrival>,
+    controls: [ControlBuffer; BATCH_SIZE],
+    senders: [SenderAddress; BATCH_SIZE],
+    received: Vec<ReceivedDatagram>,
 }
 
 impl ReceiveBatch {
+    /// An empty batch.
     pub fn new() -> Self {
         ReceiveBatch {
             payloads: vec![[0; MAX_DATAGRAM_SIZE]; BATCH_SIZE].into_boxed_slice(),
-            controls: [Control([0; CONTROL_OCTETS]); BATCH_SIZE],
+            controls: [ControlBuffer([0; CONTROL_OCTETS]); BATCH_SIZE],
             // SAFETY: integers only, for which zero is a value.
             senders: unsafe { zeroed() },
-            arrived: Vec::with_capacity(BATCH_SIZE),
+            received: Vec::with_capacity(BATCH_SIZE),
         }
     }
 
-    /// Takes the datagrams that are there and says how many; `WouldBlock` if there are none. It does not wait even
-    /// where poll(2) has said that something is there: the kernel may find its checksum wrong when it is to be taken.
+    /// Receives the queued datagrams, and returns their number; `WouldBlock` if there are none. It does not block even
+    /// if poll(2) reported the socket as readable: the kernel may verify a checksum only now, and drop the datagram.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.fill(socket, |slot, octets, header, sender| {
             // SAFETY: integers only, all of them written at least once, by `new`.
             let (from, to, link) = unsafe { sender.udp }.arrival(header);
-            Some(Arrival { slot, payload: 0..octets.len(), from, to, link, truncated: truncated(header) })
+            Some(ReceivedDatagram { slot, payload: 0..octets.len(), from, to, link, truncated: truncated(header) })
         })
     }
 
-    /// The same from a packet socket: `read` finds the datagrams in its frames. What it finds nothing in is left out,
-    /// so the number may be 0.
+    /// Receives frames from a packet socket. `parse` finds the datagrams in them; frames without one are ignored, so
+    /// that the number may be 0.
     pub fn receive_frames(
         &mut self,
         socket: BorrowedFd<'_>,
-        read: impl Fn(Frame<'_>) -> Option<ParsedDatagram>,
+        parse: impl Fn(Frame<'_>) -> Option<ParsedDatagram>,
     ) -> io::Result<usize> {
         self.fill(socket, |slot, octets, header, sender| {
             let auxiliary = control::<libc::tpacket_auxdata>(header, libc::SOL_PACKET, libc::PACKET_AUXDATA);
             let status = auxiliary.map_or(0, |auxiliary| auxiliary.tp_status);
             let checksum_is_open = status & libc::TP_STATUS_CSUMNOTREADY != 0;
             let truncated = truncated(header);
-            let ParsedDatagram { payload, mut from, to } = read(Frame { octets, is_checksum_pending: checksum_is_open, truncated })?;
+            let ParsedDatagram { payload, mut from, to } = parse(Frame { octets, is_checksum_pending: checksum_is_open, truncated })?;
             // SAFETY: integers only, all of them written at least once, by `new`.
             let link = u32::try_from(unsafe { sender.frame }.sll_ifindex).unwrap_or(0);
             if let SocketAddr::V6(from) = &mut from
@@ -92,34 +97,34 @@ impl ReceiveBatch {
             {
                 from.set_scope_id(link);
             }
-            Some(Arrival { slot, payload, from, to, link, truncated })
+            Some(ReceivedDatagram { slot, payload, from, to, link, truncated })
         })
     }
 
-    /// What the last call received.
+    /// The datagrams of the last call.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Datagram<'_>> {
-        self.arrived.iter().map(|arrival| Datagram {
-            payload: &self.payloads[arrival.slot][arrival.payload.clone()],
-            from: arrival.from,
-            to: arrival.to,
-            link: arrival.link,
-            truncated: arrival.truncated,
+        self.received.iter().map(|received| Datagram {
+            payload: &self.payloads[received.slot][received.payload.clone()],
+            from: received.from,
+            to: received.to,
+            link: received.link,
+            truncated: received.truncated,
         })
     }
 
-    /// One call for all; `arrive` makes of each message what is kept of it.
+    /// Receives a batch with one system call, and converts each message.
     fn fill(
         &mut self,
         socket: BorrowedFd<'_>,
-        mut arrive: impl FnMut(usize, &[u8], &libc::msghdr, &Sender) -> Option<Arrival>,
+        mut convert: impl FnMut(usize, &[u8], &libc::msghdr, &SenderAddress) -> Option<ReceivedDatagram>,
     ) -> io::Result<usize> {
-        self.arrived.clear();
+        self.received.clear();
         let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH_SIZE];
         let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH_SIZE];
         let buffers = self.payloads.iter_mut().zip(self.controls.iter_mut()).zip(self.senders.iter_mut());
         for ((vector, header), ((payload, control), sender)) in vectors.iter_mut().zip(&mut headers).zip(buffers) {
             let vector = vector.write(libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: MAX_DATAGRAM_SIZE });
-            let name = (ptr::from_mut(sender), size_of::<Sender>());
+            let name = (ptr::from_mut(sender), size_of::<SenderAddress>());
             header.write(message_header(name, vector, control.0.as_mut_ptr().cast(), CONTROL_OCTETS));
         }
 
@@ -140,9 +145,9 @@ impl ReceiveBatch {
             // SAFETY: every header was written above, and the kernel has filled the first `count` of them.
             let header = unsafe { header.assume_init_ref() };
             let octets = &self.payloads[slot][..(header.msg_len as usize).min(MAX_DATAGRAM_SIZE)];
-            self.arrived.extend(arrive(slot, octets, &header.msg_hdr, &self.senders[slot]));
+            self.received.extend(convert(slot, octets, &header.msg_hdr, &self.senders[slot]));
         }
-        Ok(self.arrived.len())
+        Ok(self.received.len())
     }
 }
 
@@ -158,8 +163,8 @@ impl std::fmt::Debug for ReceiveBatch {
     }
 }
 
-/// What there is to know of a received datagram beside its octets, which lie in a slot of the batch.
-struct Arrival {
+/// A received datagram, whose octets are in a slot of the batch.
+struct ReceivedDatagram {
     slot: usize,
     payload: Range<usize>,
     from: SocketAddr,
@@ -169,7 +174,7 @@ struct Arrival {
 }
 
 impl SockAddr {
-    /// Who it names as the sender, and how the datagram came by its control data.
+    /// The source; the destination and the interface, from the control data.
     fn arrival(self, header: &libc::msghdr) -> (SocketAddr, IpAddr, u32) {
         // SAFETY: both begin with the family, and any octets are integers.
         let (v4, v6) = unsafe { (self.v4, self.v6) };
@@ -189,10 +194,10 @@ impl SockAddr {
     }
 }
 
-/// Whom a UDP socket names, and whom a packet socket.
+/// The source address from a UDP socket, or from a packet socket.
 #[derive(Clone, Copy)]
 #[repr(C)]
-union Sender {
+union SenderAddress {
     udp: SockAddr,
     frame: libc::sockaddr_ll,
 }
@@ -203,9 +208,9 @@ const CONTROL_OCTETS: usize = unsafe { libc::CMSG_SPACE(size_of::<libc::tpacket_
 /// Control data of one message: one `IP_PKTINFO`, `IPV6_PKTINFO` or `PACKET_AUXDATA`; the last two are the longest.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
-struct Control([u8; CONTROL_OCTETS]);
+struct ControlBuffer([u8; CONTROL_OCTETS]);
 
-const _: () = assert!(align_of::<Control>() >= align_of::<libc::cmsghdr>());
+const _: () = assert!(align_of::<ControlBuffer>() >= align_of::<libc::cmsghdr>());
 const _: () = assert!(CONTROL_OCTETS >= PACKET_INFO4_LEN && CONTROL_OCTETS >= PACKET_INFO6_LEN);
 
 fn truncated(header: &libc::msghdr) -> bool {
@@ -213,7 +218,7 @@ fn truncated(header: &libc::msghdr) -> bool {
 }
 
 /// # Safety
-/// Any octets are a value of it.
+/// Any octets must be a valid value of the type.
 unsafe trait Plain: Copy {}
 // SAFETY: integers only.
 unsafe impl Plain for libc::in_pktinfo {}
@@ -222,19 +227,19 @@ unsafe impl Plain for libc::in6_pktinfo {}
 // SAFETY: integers only.
 unsafe impl Plain for libc::tpacket_auxdata {}
 
-/// The first control message, if it is of this level and kind, and whole.
+/// The first control message, if it has this level and kind, and is complete.
 fn control<T: Plain>(header: &libc::msghdr, level: libc::c_int, kind: libc::c_int) -> Option<T> {
-    // SAFETY: the kernel has set msg_control and msg_controllen to control data that it wrote into a `Control`, which
-    // is aligned for a cmsghdr; CMSG_FIRSTHDR gives null if there is none.
+    // SAFETY: the kernel has set msg_control and msg_controllen to control data that it wrote into a `ControlBuffer`,
+    // which is aligned for a cmsghdr; CMSG_FIRSTHDR returns null if there is none.
     let control = unsafe { libc::CMSG_FIRSTHDR(header).as_ref() }?;
     if control.cmsg_level != level || control.cmsg_type != kind {
         return None;
     }
     // SAFETY: arithmetic on its argument, nothing is read or written.
-    let whole = unsafe { libc::CMSG_LEN(size_of::<T>() as u32) };
-    if (control.cmsg_len as usize) < whole as usize {
+    let length = unsafe { libc::CMSG_LEN(size_of::<T>() as u32) };
+    if (control.cmsg_len as usize) < length as usize {
         return None;
     }
-    // SAFETY: the length above says that a whole T follows the header, and any octets are one; it may lie unaligned.
+    // SAFETY: by the length above, a complete T follows the header, and any octets are a T; it may be unaligned.
     Some(unsafe { libc::CMSG_DATA(control).cast::<T>().read_unaligned() })
 }

@@ -1,4 +1,4 @@
-//! Sending.
+//! Sends batches of datagrams.
 
 use super::{BATCH_SIZE, SockAddr, PACKET_INFO4_LEN, PACKET_INFO6_LEN, to_in_addr, message_header, retry_interrupted, sockaddr};
 use std::io;
@@ -8,48 +8,52 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-/// Datagrams that wait to be sent, used again and again: it allocates only until it has seen its largest content.
+/// A queue of datagrams, reused for each batch: it allocates memory only until it has held its largest content.
 #[derive(Debug, Default)]
 pub struct SendBatch {
     octets: Vec<u8>,
-    messages: Vec<Message>,
+    messages: Vec<QueuedDatagram>,
 }
 
 impl SendBatch {
+    /// An empty batch.
     pub fn new() -> Self {
         SendBatch::default()
     }
 
-    /// Adds a datagram. `from` must be an address of this machine or unspecified, which leaves the choice to the
-    /// kernel; `link` makes it leave by that interface, and a broadcast needs that, for it has no route. A refusal is
-    /// reported with its `mark`.
-    pub fn push(&mut self, payload: &[u8], to: SocketAddr, from: IpAddr, link: Option<u32>, mark: usize) {
-        self.push_parts([&[], payload], to, from, link, mark);
+    /// Adds a datagram. `from` must be an address of this host or unspecified, which leaves the choice to the kernel;
+    /// `link` selects the outgoing interface, which a broadcast needs because it has no route. `tag` identifies the
+    /// datagram if the kernel refuses it.
+    pub fn push(&mut self, payload: &[u8], to: SocketAddr, from: IpAddr, link: Option<u32>, tag: usize) {
+        self.push_parts([&[], payload], to, from, link, tag);
     }
 
-    /// The same for what begins with headers of our own.
-    pub fn push_parts(&mut self, parts: [&[u8]; 2], to: SocketAddr, from: IpAddr, link: Option<u32>, mark: usize) {
+    /// Adds a datagram that consists of headers and payload.
+    pub fn push_parts(&mut self, parts: [&[u8]; 2], to: SocketAddr, from: IpAddr, link: Option<u32>, tag: usize) {
         let start = self.octets.len();
         parts.iter().for_each(|part| self.octets.extend_from_slice(part));
-        self.messages.push(Message { octets: start..self.octets.len(), to, from, link: link.unwrap_or(0), mark });
+        self.messages.push(QueuedDatagram { octets: start..self.octets.len(), to, from, link: link.unwrap_or(0), tag });
     }
 
+    /// Number of datagrams.
     pub fn len(&self) -> usize {
         self.messages.len()
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
-    /// Sends all and empties the batch; says how many the kernel took. One that it refuses (no route, an address that
-    /// has gone, a firewall, a full buffer) is reported and left behind, and the next ones are sent. It never waits.
+    /// Sends all datagrams, empties the batch, and returns how many the kernel accepted. `refused` gets each datagram
+    /// that it refuses (no route, a removed address, a firewall, a full buffer), and the next ones are sent. It never
+    /// blocks.
     pub fn flush(&mut self, socket: BorrowedFd<'_>, refused: impl FnMut(usize, SocketAddr, io::Error)) -> usize {
         self.flush_to_any(&[socket], refused).0
     }
 
-    /// The same by several sockets: where the buffer of one is full, the next one sends what follows. Says as well how
-    /// many were full. When all are, nothing more of this batch is tried.
+    /// Sends with several sockets: if the buffer of one is full, the next one continues. Also returns how many were
+    /// full. If all are, the rest of the batch is refused.
     pub fn flush_to_any(
         &mut self,
         sockets: &[BorrowedFd<'_>],
@@ -58,10 +62,10 @@ impl SendBatch {
         let (mut sent, mut full) = (0, 0);
         let mut rest = &self.messages[..];
         while let Some(first) = rest.first() {
-            // The call stops before a message that fails and says so only when that is the first: each turn sends one,
-            // drops one, or leaves a full socket behind, so this ends.
+            // The call stops before a message that fails, and reports the error only if that is the first message: each
+            // iteration sends some, drops one, or skips a full socket, so the loop terminates.
             let Some(socket) = sockets.get(full) else {
-                rest.iter().for_each(|left| refused(left.mark, left.to, io::Error::from_raw_os_error(libc::EAGAIN)));
+                rest.iter().for_each(|left| refused(left.tag, left.to, io::Error::from_raw_os_error(libc::EAGAIN)));
                 break;
             };
             let done = match send(*socket, &self.octets, &rest[..rest.len().min(BATCH_SIZE)]) {
@@ -70,7 +74,7 @@ impl SendBatch {
                     count
                 }
                 Ok(_) => {
-                    refused(first.mark, first.to, io::ErrorKind::WriteZero.into());
+                    refused(first.tag, first.to, io::ErrorKind::WriteZero.into());
                     1
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -78,7 +82,7 @@ impl SendBatch {
                     0
                 }
                 Err(error) => {
-                    refused(first.mark, first.to, error);
+                    refused(first.tag, first.to, error);
                     1
                 }
             };
@@ -91,45 +95,44 @@ impl SendBatch {
 }
 
 #[derive(Clone, Debug)]
-struct Message {
+struct QueuedDatagram {
     octets: Range<usize>,
     to: SocketAddr,
     from: IpAddr,
     link: u32,
-    mark: usize,
+    tag: usize,
 }
 
-/// Its layout when we write it: header, then packet information, as `CMSG_DATA` would place it.
+/// A control message: header, then packet information, with the layout of `CMSG_DATA`.
 #[repr(C, align(8))]
-struct PacketInfo {
+struct PacketInfoMessage {
     header: libc::cmsghdr,
-    info: Info,
+    info: PacketInfoData,
 }
 
 #[repr(C)]
-union Info {
+union PacketInfoData {
     v4: libc::in_pktinfo,
     v6: libc::in6_pktinfo,
 }
 
-const _: () = assert!(offset_of!(PacketInfo, info) + size_of::<libc::in_pktinfo>() == PACKET_INFO4_LEN);
-const _: () = assert!(offset_of!(PacketInfo, info) + size_of::<libc::in6_pktinfo>() == PACKET_INFO6_LEN);
+const _: () = assert!(offset_of!(PacketInfoMessage, info) + size_of::<libc::in_pktinfo>() == PACKET_INFO4_LEN);
+const _: () = assert!(offset_of!(PacketInfoMessage, info) + size_of::<libc::in6_pktinfo>() == PACKET_INFO6_LEN);
 
-fn send(socket: BorrowedFd<'_>, octets: &[u8], messages: &[Message]) -> io::Result<usize> {
+fn send(socket: BorrowedFd<'_>, octets: &[u8], messages: &[QueuedDatagram]) -> io::Result<usize> {
     let mut addresses = [const { MaybeUninit::<SockAddr>::uninit() }; BATCH_SIZE];
     let mut vectors = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH_SIZE];
-    let mut controls = [const { MaybeUninit::<PacketInfo>::uninit() }; BATCH_SIZE];
+    let mut controls = [const { MaybeUninit::<PacketInfoMessage>::uninit() }; BATCH_SIZE];
     let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH_SIZE];
-    let room = addresses.iter_mut().zip(&mut vectors).zip(&mut controls).zip(&mut headers);
+    let slots = addresses.iter_mut().zip(&mut vectors).zip(&mut controls).zip(&mut headers);
     let mut count = 0;
-    for (out, (((to, vector), control), header)) in messages.iter().zip(room) {
+    for (out, (((to, vector), control), header)) in messages.iter().zip(slots) {
         let payload = &octets[out.octets.clone()];
         let (name, name_octets) = sockaddr(out.to);
         let to = to.write(name);
-        // The kernel only reads what a sent message points to; the pointer is mutable because receiving shares the
-        // type.
+        // The kernel only reads the payload; the pointer is mutable because the type is also used to receive.
         let vector = vector.write(libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() });
-        let (info, info_octets) = control_out(out);
+        let (info, info_octets) = packet_info(out);
         let control = control.write(info);
         header.write(message_header((to, name_octets), vector, ptr::from_mut(control).cast(), info_octets));
         count += 1;
@@ -141,10 +144,10 @@ fn send(socket: BorrowedFd<'_>, octets: &[u8], messages: &[Message]) -> io::Resu
     })
 }
 
-/// With the octets of it that count.
-fn control_out(out: &Message) -> (PacketInfo, usize) {
-    // SAFETY: integers only, for which zero is a value; padding that some libraries have in there is zeroed too.
-    let mut control: PacketInfo = unsafe { zeroed() };
+/// The control message, and its length in octets.
+fn packet_info(out: &QueuedDatagram) -> (PacketInfoMessage, usize) {
+    // SAFETY: integers only, for which zero is a value; the padding of some libraries is zeroed, too.
+    let mut control: PacketInfoMessage = unsafe { zeroed() };
     let length = match out.from {
         IpAddr::V4(from) => {
             control.header.cmsg_level = libc::IPPROTO_IP;

@@ -1,8 +1,7 @@
-"""What every measurement stands on: two network namespaces joined by a veth pair, and servers whose CPU time is read.
+"""The test bed: two network namespaces joined by a veth pair, and servers with a measurement of their CPU time.
 
-The servers run in the namespace `server`, the load in the one that bench/run has made for itself. Between them is a
-veth pair with the MTU of an Ethernet: over `lo`, with its 64 KiB, TFTP and HTTP would be measured on a network that no
-machine boots from.
+The servers run in the namespace `server`, the load in the namespace of bench/run. The veth pair between them has the
+MTU of Ethernet: `lo`, with an MTU of 64 KiB, is not a network that machines boot from.
 """
 
 import os
@@ -17,7 +16,7 @@ SERVER6 = "fd77::1"
 LOAD = "10.77.0.2"
 NETWORK = "10.77.0.0"
 
-# A file system of this run alone, gone with its mount namespace. What is served lies in memory.
+# A tmpfs in the mount namespace of this run, so that the served files are in memory.
 WORK = Path("/run/bench")
 BOOT = WORK / "boot"
 
@@ -27,11 +26,11 @@ LOADING = ["taskset", "-c", str(PROCESSORS[-1])]
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class Trouble(Exception):
-    """Why there can be no table."""
+class BenchError(Exception):
+    """A failure that prevents the measurement."""
 
 
-def lay():
+def set_up():
     command("mount", "-t", "tmpfs", "-o", "mode=0755,size=1g", "tmpfs", "/run")
     BOOT.mkdir(parents=True)
     command("ip", "netns", "add", "server")
@@ -41,9 +40,9 @@ def lay():
     command("ip", "address", "add", "fd77::2/64", "dev", "load0", "nodad")
     command("ip", "link", "set", "load0", "up")
     command("ip", "-n", "server", "link", "set", "lo", "up")
-    # Link-local addresses are otherwise on probation for the first second or two.
-    settled = "echo 0 >/proc/sys/net/ipv6/conf/boot0/accept_dad"
-    command("ip", "netns", "exec", "server", "sh", "-c", settled)
+    # Without duplicate address detection, which makes link-local addresses tentative for a second or two.
+    disable_dad = "echo 0 >/proc/sys/net/ipv6/conf/boot0/accept_dad"
+    command("ip", "netns", "exec", "server", "sh", "-c", disable_dad)
     command("ip", "-n", "server", "address", "add", f"{SERVER}/24", "dev", "boot0")
     command("ip", "-n", "server", "address", "add", f"{SERVER6}/64", "dev", "boot0", "nodad")
     command("ip", "-n", "server", "link", "set", "boot0", "up")
@@ -53,17 +52,17 @@ def lay():
 def command(*argv):
     done = run(argv)
     if done.returncode:
-        raise Trouble(f"{' '.join(map(str, argv))}: {done.stderr.strip() or done.returncode}")
+        raise BenchError(f"{' '.join(map(str, argv))}: {done.stderr.strip() or done.returncode}")
     return done.stdout
 
 
 def load(*argv):
-    """Runs a client on the load's processor; the caller judges its exit status."""
+    """Runs a client on the load's processor; the caller checks its exit status."""
     return run([*LOADING, *argv])
 
 
 def start_load(*argv):
-    """The same, not waited for: the caller reads its standard output and ends its standard input."""
+    """Starts a client without waiting: the caller reads its standard output and closes its standard input."""
     pipe = subprocess.PIPE
     return subprocess.Popen([*LOADING, *map(str, argv)], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
@@ -72,7 +71,7 @@ def run(argv):
     try:
         return subprocess.run(list(map(str, argv)), capture_output=True, text=True, stdin=subprocess.DEVNULL)
     except FileNotFoundError:
-        raise Trouble(f"no {argv[0]} here; bench/setup installs it") from None
+        raise BenchError(f"{argv[0]} is not installed; run bench/setup") from None
 
 
 def compile_c(name):
@@ -90,18 +89,18 @@ def make_file(name, mebibytes):
 
 
 def machine():
-    """What the figures were taken on; neighbours show in the load."""
+    """Describes this host; the load average shows other users."""
     model = [line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
     system, load = os.uname(), ", ".join(f"{load:.1f}" for load in os.getloadavg())
     return f"{os.cpu_count()} x {(model or [system.machine])[0]}, Linux {system.release}, load {load}; MB = 10^6 octets"
 
 
-def say(text):
+def progress(text):
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 def proxydhcpd(binary):
-    """Every default: what an operator gets, logging included."""
+    """The command with all defaults, including logging."""
     return [binary, "--boot-dir", BOOT]
 
 
@@ -111,14 +110,14 @@ def dnsmasq(*options):
 
 
 class Server:
-    """A server in its namespace and on its processor, from `with` until the end of the block."""
+    """A server in the namespace `server` and on its processor, which runs during a `with` block."""
 
     def __init__(self, argv, transport, port):
         self.argv, self.transport, self.port = list(map(str, argv)), transport, port
         self.output = WORK / "output"
 
     def __enter__(self):
-        # Each of these programs becomes the next, so that the process id is the server's in the end.
+        # Each of these programs executes the next one, so that the process ID is the server's in the end.
         argv = [*SERVING, *self.argv]
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=WORK)
@@ -141,11 +140,11 @@ class Server:
             if self.has_port():
                 return
             time.sleep(0.01)
-        said = self.output.read_text(errors="replace").strip()[-2000:]
-        raise Trouble(f"{self.argv[0]} does not serve {self.transport} port {self.port}:\n{said}")
+        output = self.output.read_text(errors="replace").strip()[-2000:]
+        raise BenchError(f"{self.argv[0]} does not serve {self.transport} port {self.port}:\n{output}")
 
     def has_port(self):
-        """Whether anything in its namespace has bound the port, to whatever address."""
+        """Whether a socket in the namespace is bound to the port, on any address."""
         lines = (line for version in ("", "6") for line in self.proc(f"net/{self.transport}{version}").splitlines()[1:])
         return any(line.split()[1].endswith(f":{self.port:04X}") for line in lines)
 
@@ -153,11 +152,11 @@ class Server:
         return Path(f"/proc/{self.pid}/{name}").read_text()
 
     def cpu(self):
-        """Seconds of processor time so far, those of its children included."""
+        """Seconds of CPU time so far, including the children's."""
         return process_clock(self.pid) + children(self.pid)
 
     def datagrams_sent(self):
-        """UDP datagrams that left its namespace, where nothing else sends any: what it really answered."""
+        """UDP datagrams that left the namespace, in which only the server sends: the number of replies."""
         names, values = (line.split() for line in self.proc("net/snmp").splitlines() if line.startswith("Udp:"))
         return int(values[names.index("OutDatagrams")]) + self.datagrams_sent6()
 
@@ -167,12 +166,13 @@ class Server:
 
 
 def process_clock(pid):
-    """The kernel's CPU clock of another process, in nanoseconds where /proc/PID/stat has hundredths."""
+    """The kernel's CPU clock of another process, with nanoseconds; /proc/PID/stat has only hundredths of a second."""
     return time.clock_gettime((~pid << 3) | 2)
 
 
 def children(pid):
-    # The name is the second field and may hold anything, so count from its end: cutime and cstime, of those waited for.
+    # The second field, the name, may contain anything, so the fields after it are counted: cutime and cstime, the time
+    # of children that have ended.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     total = sum(map(int, fields[13:15])) / TICKS
     for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
