@@ -1,9 +1,9 @@
-//! The word that was probably meant by one that nobody knows: for keys, sections and names on the command line.
+//! Spelling suggestions for unknown keys, sections and names on the command line.
 
-/// The nearest of `known`, if one is near enough that a slip of the finger explains it.
+/// The most similar of `known`, if a typo can explain the difference.
 pub fn closest_match<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().chars().collect();
-    if word.len() > LONGEST {
+    if word.len() > MAX_LENGTH {
         return None;
     }
     let allowed = (word.len() / 3).max(1);
@@ -15,12 +15,12 @@ pub fn closest_match<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -
         .map(|(_, candidate)| candidate)
 }
 
-/// No key is nearly as long; what is longer is not a slip, and comparing it would take time for nothing.
-const LONGEST: usize = 64;
+/// In characters. No key is nearly as long, so a longer word is no typo and not worth the comparison.
+const MAX_LENGTH: usize = 64;
 
-/// Edits that turn one word into the other, an exchange of neighbours counting as one (optimal string alignment). A
-/// word that is only the beginning or the end of the other is two edits away: `chainload` means `chainload_url`, and
-/// `architecture` means `arch`.
+/// The number of edits that turn one word into the other; a swap of neighbors is one (optimal string alignment). A word
+/// that is the beginning or the end of the other is at most two edits away: `chainload` suggests `chainload_url`, and
+/// `architecture` suggests `arch`.
 fn distance(word: &[char], candidate: &str) -> usize {
     let candidate: Vec<char> = candidate.chars().collect();
     let (short, long) = if word.len() < candidate.len() { (word, &candidate[..]) } else { (&candidate[..], word) };
@@ -53,8 +53,8 @@ mod tests {
     const KEYS: [&str; 6] = ["mac", "filename", "filename_efi32", "filename_efi64", "listen_address", "chainload_url"];
 
     #[test]
-    fn a_slip_of_the_finger_finds_its_key() {
-        for (slip, key) in [
+    fn a_typo_finds_its_key() {
+        for (typo, key) in [
             ("filname", "filename"),
             ("fielname", "filename"),
             ("filename_efi_64", "filename_efi64"),
@@ -64,12 +64,12 @@ mod tests {
             ("filename_of_the_file", "filename"),
             ("mac address", "mac"),
         ] {
-            assert_eq!(closest_match(slip, KEYS), Some(key), "{slip}");
+            assert_eq!(closest_match(typo, KEYS), Some(key), "{typo}");
         }
     }
 
     #[test]
-    fn a_foreign_word_finds_nothing() {
+    fn an_unrelated_word_finds_nothing() {
         for word in ["dns", "timeout", "", "zzzzzzzz"] {
             assert_eq!(closest_match(word, KEYS), None, "{word}");
         }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exchange_of_neighbours_is_one_edit() {
+    fn a_swap_of_neighbors_is_one_edit() {
         assert_eq!(distance(&['t', 'f', 'p', 't', 'd'], "tftpd"), 1);
         assert_eq!(distance(&['k', 'i', 't', 't', 'e', 'n'], "sitting"), 3);
     }

@@ -308,7 +308,7 @@ fn a_key_that_cannot_be_read_is_reported_and_ignored() {
     let boot = boot_dir();
     let (file, key) = (boot.path().join("proxydhcpd.toml"), boot.path().join("site.key"));
     fs::write(&key, "-----BEGIN PRIVATE KEY-----\n").unwrap();
-    fs::write(&file, format!("boot-dir = {:?}\nsecure-boot-keys = [{key:?}]\n", boot.path())).unwrap();
+    fs::write(&file, format!("boot-dir = {:?}\nsecure-boot-certificates = [{key:?}]\n", boot.path())).unwrap();
     let output = check(&host, &[file.to_str().unwrap()]);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{stderr}");
@@ -388,7 +388,7 @@ fn it_shows_the_default_profile_and_reads_the_loaders_of_profiles() {
     let line = "iPXE boots      profile grub, unless a rule or the machine's entry selects another";
     assert!(stdout.lines().any(|printed| printed == line), "{stdout}");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(stderr.contains("warning: no interface that is served has the address 192.0.2.99 now"), "{stderr}");
+    assert!(stderr.contains("warning: no served interface has the address 192.0.2.99 at the moment"), "{stderr}");
 
     // A valid file that does not fit the boot directory.
     fs::remove_file(boot.path().join("grub.efi")).unwrap();
@@ -564,13 +564,11 @@ fn the_keys_are_listed_without_reading_a_configuration() {
     let host = host();
     let output = check(&host, &["--keys", "loop-guard", "-c", "/nowhere/at/all"]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(
-        String::from_utf8(output.stdout).unwrap().starts_with("[dhcp]: Which requests are answered.\n  loop-guard =")
-    );
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("[dhcp]: DHCP, over IPv4 and IPv6.\n  loop-guard ="));
     let output = check(&host, &["--keys", "lop-guard"]);
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(stderr, "error: no key or table is called `lop-guard`; did you mean `loop-guard`?\n");
+    assert_eq!(stderr, "error: there is no key or table `lop-guard`; did you mean `loop-guard`?\n");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Exit statuses and what is printed, through the real binary.
+//! Exit statuses and output of the real binary.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -24,7 +24,7 @@ fn the_version_is_one_line() {
 }
 
 #[test]
-fn help_teaches_by_examples() {
+fn help_has_examples() {
     for arguments in [&["--help"][..], &["-h"], &["check", "--help"], &["explain", "-h"]] {
         let (status, stdout, _) = run(arguments);
         assert_eq!(status, Some(0));
@@ -34,7 +34,7 @@ fn help_teaches_by_examples() {
 }
 
 #[test]
-fn wrong_usage_is_2() {
+fn invalid_usage_exits_with_2() {
     for arguments in
         [&["--nonsense"][..], &["nonsense"], &["-c"], &["explain", "--client", "uefi-z80"], &["-d", "check"]]
     {
@@ -45,7 +45,7 @@ fn wrong_usage_is_2() {
 }
 
 #[test]
-fn a_missing_file_is_2_in_the_background_too() {
+fn a_missing_file_exits_with_2_in_the_background_too() {
     for arguments in [
         &["-c", "/nonexistent/proxy.ini"][..],
         &["-d", "-c", "/nonexistent/proxy.ini"],
@@ -58,36 +58,36 @@ fn a_missing_file_is_2_in_the_background_too() {
 }
 
 #[test]
-fn an_unknown_key_is_2_with_file_line_and_the_probable_key() {
+fn an_unknown_key_exits_with_2_and_prints_file_line_and_a_suggestion() {
     let directory = tempfile::tempdir().unwrap();
-    let old = file(directory.path(), "proxy.ini", "[proxy]\nlisten_adress = 192.0.2.1\n");
-    for arguments in [&["-c", &old][..], &["check", &old], &["-d", "-c", &old]] {
+    let proxy_ini = file(directory.path(), "proxy.ini", "[proxy]\nlisten_adress = 192.0.2.1\n");
+    for arguments in [&["-c", &proxy_ini][..], &["check", &proxy_ini], &["-d", "-c", &proxy_ini]] {
         let (status, _, stderr) = run(arguments);
         assert_eq!(status, Some(2), "{arguments:?}");
         assert!(
-            stderr.contains(&format!("{old}:2:1")) && stderr.contains("did you mean `listen_address`?"),
+            stderr.contains(&format!("{proxy_ini}:2:1")) && stderr.contains("did you mean `listen_address`?"),
             "{stderr}"
         );
-        assert!(!stderr.contains('\x1b'), "colour in a pipe");
+        assert!(!stderr.contains('\x1b'), "color in a pipe");
     }
 }
 
 #[test]
-fn check_speaks_json() {
+fn check_prints_json() {
     let directory = tempfile::tempdir().unwrap();
-    let new = file(directory.path(), "new.toml", "[http]\nprot = 80\n");
-    let (status, stdout, stderr) = run(&["check", "--json", &new]);
+    let toml = file(directory.path(), "new.toml", "[http]\nprot = 80\n");
+    let (status, stdout, stderr) = run(&["check", "--json", &toml]);
     assert_eq!((status, stderr.as_str()), (Some(2), ""));
     let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-    let told = &json["diagnostics"][0];
+    let diagnostic = &json["diagnostics"][0];
     assert_eq!(
-        (told["severity"].as_str(), told["line"].as_u64(), told["column"].as_u64()),
+        (diagnostic["severity"].as_str(), diagnostic["line"].as_u64(), diagnostic["column"].as_u64()),
         (Some("error"), Some(2), Some(1))
     );
 }
 
 #[test]
-fn colour_comes_when_it_is_asked_for() {
+fn color_always_colors_a_pipe() {
     let (_, _, stderr) = run(&["--color", "always", "-c", "/nonexistent/proxy.ini"]);
     assert!(stderr.contains("\x1b["), "{stderr}");
 }

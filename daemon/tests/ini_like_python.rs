@@ -1,5 +1,5 @@
-//! Our INI reader against Python's own ConfigParser, which the Python daemon read proxy.ini with: the same files are
-//! accepted, and every key has the same value.
+//! Compares the INI parser with Python's ConfigParser, which the Python daemon used for proxy.ini: both must accept the
+//! same files, and every key must have the same value.
 
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::config::ini;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Files that each try one rule.
+/// Files that each test one rule.
 const RULES: &[&str] = &[
     "",
     "\n\n; only a comment\n# and another\n",
@@ -73,13 +73,13 @@ const RULES: &[&str] = &[
 ];
 
 #[test]
-fn every_rule_is_pythons() {
+fn every_rule_is_the_same_as_in_python() {
     compare(RULES.iter().map(|text| (*text).to_owned()).collect());
 }
 
-/// Files put together at random from what the rules are about. The seed is fixed: a failure can be seen again.
+/// Random files made of the pieces that the rules are about. The seed is fixed, so a failure is reproducible.
 #[test]
-fn random_files_read_as_python_reads_them() {
+fn random_files_have_the_same_values_as_in_python() {
     const PIECES: &[&str] = &[
         "\n",
         "\n",
@@ -140,12 +140,12 @@ fn compare(files: Vec<String>) {
     let accepted = python.iter().filter(|read| !read.is_null()).count();
     assert!(accepted > files.len() / 20 && accepted < files.len(), "{accepted} of {} files accepted", files.len());
     for (text, python) in files.iter().zip(python) {
-        assert_eq!(ours(text), python, "(left: ours, right: Python's) of\n{text}\n{text:?}");
+        assert_eq!(parsed(text), python, "(left: this parser, right: Python) of\n{text}\n{text:?}");
     }
 }
 
-/// Sections with their keys and values; a value that cannot be expanded is null, and so is a file that is refused.
-fn ours(text: &str) -> Value {
+/// Sections with their keys and values. A value that cannot be expanded is null, and so is a rejected file.
+fn parsed(text: &str) -> Value {
     let source = Source::new("t.ini", text.into()).expect("UTF-8");
     let Ok(ini) = ini::parse(&source) else { return Value::Null };
     let section = |section| {
@@ -183,10 +183,10 @@ fn python(files: &[String]) -> Vec<Value> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("python3 is needed to compare with: apt-get install python3");
+        .expect("this test needs python3: apt-get install python3");
     let input = serde_json::to_vec(files).expect("strings");
     let mut stdin = python.stdin.take().expect("piped");
-    // All of it is read before anything is written.
+    // Python reads all of it before it writes anything.
     stdin.write_all(&input).expect("python3 reads");
     drop(stdin);
     let output = python.wait_with_output().expect("python3 ends");

@@ -1,4 +1,4 @@
-//! The Python daemon's proxy.ini: what is routed by it, what is warned of, what is refused.
+//! The Python daemon's proxy.ini: the files that machines get, the warnings, and the errors.
 
 use proxydhcpd::config::diagnostic::{Diagnostic, Source};
 use proxydhcpd::config::legacy::{self, LegacyConfig};
@@ -6,8 +6,9 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{IpxeTarget, Plan, TftpServer};
 use std::net::Ipv4Addr;
 
-/// As shipped with the Python daemon 0.3.2, the comments aside.
-const SHIPPED: &str = "[proxy]\nlisten_address=192.168.188.20\ntftpd=192.168.188.20\n#interface=\nfilename=ipxe-snponly-x86_64.efi\n\
+/// As shipped with the Python daemon 0.3.2, without the comments.
+const SHIPPED: &str = "[proxy]\nlisten_address=192.168.188.20\ntftpd=192.168.188.20\n#interface=\n\
+                       filename=ipxe-snponly-x86_64.efi\n\
     vendor_specific_information=\"proxyDHCPd\"\n\n[ipxe]\nenabled=true\nlegacy_bootstrap=undionly.kpxe\n\
     efi_bootstrap=ipxe-snponly-x86_64.efi\nchainload_url=boot.ipxe\n";
 const MINIMAL: &str = "[proxy]\nlisten_address=192.0.2.1\ntftpd=192.0.2.2\nfilename=pxelinux.0\n";
@@ -55,7 +56,7 @@ fn http_clients_stay_unanswered_with_an_old_file() {
 }
 
 #[test]
-fn ipxe_mode_is_a_whitelist_of_architectures() {
+fn ipxe_mode_serves_only_architectures_that_have_a_loader() {
     let (plan, _) = accepted("[proxy]\ntftpd=192.0.2.2\n[ipxe]\nenabled=TRUE\n");
     assert_eq!(plan.loaders.keys().copied().collect::<Vec<_>>(), [Arch::BIOS, Arch::X64]);
     assert_eq!((loader(&plan, 0), loader(&plan, 7)), (Some("undionly.kpxe"), Some("ipxe.efi")));
@@ -63,7 +64,7 @@ fn ipxe_mode_is_a_whitelist_of_architectures() {
 }
 
 #[test]
-fn the_whitelist_grows_by_a_key_for_each_architecture() {
+fn a_key_for_each_other_architecture_adds_its_loader() {
     let keys = [("efi32", 6), ("arm32", 10), ("arm64", 11), ("riscv64", 27), ("loongarch64", 39)];
     for (name, code) in keys {
         let key = format!("{name}_bootstrap");
@@ -76,7 +77,7 @@ fn the_whitelist_grows_by_a_key_for_each_architecture() {
 }
 
 #[test]
-fn without_ipxe_mode_everybody_gets_the_file_an_ipxe_too() {
+fn without_ipxe_mode_every_client_gets_the_file_even_ipxe() {
     let (plan, warnings) = accepted(MINIMAL);
     assert_eq!(plan.default_loader.as_ref().map(|loader| loader.name.as_str()), Some("pxelinux.0"));
     assert!(plan.loaders.is_empty() && warnings.is_empty());
@@ -84,7 +85,7 @@ fn without_ipxe_mode_everybody_gets_the_file_an_ipxe_too() {
 }
 
 #[test]
-fn without_ipxe_mode_two_families_may_have_their_own_file() {
+fn without_ipxe_mode_two_architectures_may_have_another_file() {
     let (plan, _) =
         accepted(&format!("{MINIMAL}filename_efi32=ia32.efi\nfilename_efi64=x64.efi\n[ipxe]\nenabled=false\n"));
     assert_eq!(
@@ -95,7 +96,7 @@ fn without_ipxe_mode_two_families_may_have_their_own_file() {
 }
 
 #[test]
-fn enabled_is_on_for_the_word_true_only_and_says_so() {
+fn only_true_enables_ipxe_mode_and_other_words_are_warnings() {
     for word in ["yes", "1", "on", "", "\"true\"", "true ; really"] {
         let (plan, warnings) = accepted(&format!("{MINIMAL}[ipxe]\nenabled = {word}\n"));
         assert_eq!(plan.ipxe, IpxeTarget::AsFirmware, "{word}");
@@ -109,7 +110,7 @@ fn enabled_is_on_for_the_word_true_only_and_says_so() {
 }
 
 #[test]
-fn a_key_in_another_section_is_accepted_and_not_read() {
+fn a_key_in_another_section_has_no_effect_and_is_a_warning() {
     let (plan, warnings) = accepted(&format!("{MINIMAL}enabled=true\n[pxe]\nfilename=x\n[ipxe]\ntftpd=192.0.2.9\n"));
     assert_eq!(plan.ipxe, IpxeTarget::AsFirmware);
     assert_eq!(plan.tftp, Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 2))));
@@ -118,34 +119,35 @@ fn a_key_in_another_section_is_accepted_and_not_read() {
 
 #[test]
 fn defaults_reach_every_section() {
-    let told = refused("[DEFAULT]\ndir=boot\n[proxy]\n[ipxe]\n");
-    assert_eq!(told.matches("unknown key `dir`").count(), 1, "{told}");
+    let errors = refused("[DEFAULT]\ndir=boot\n[proxy]\n[ipxe]\n");
+    assert_eq!(errors.matches("unknown key `dir`").count(), 1, "{errors}");
     let (plan, warnings) = accepted(
-        "[DEFAULT]\ntftpd=192.0.2.2\nenabled=true\nchainload_url=http://%(tftpd)s/x%%20y\n[proxy]\ninterface=eth0\n[ipxe]\n",
+        "[DEFAULT]\ntftpd=192.0.2.2\nenabled=true\nchainload_url=http://%(tftpd)s/x%%20y\n[proxy]\ninterface=eth0\n\
+         [ipxe]\n",
     );
     assert_eq!(plan.ipxe, IpxeTarget::Configured("http://192.0.2.2/x%20y".into()));
     assert!(warnings.is_empty(), "{warnings:?}");
 }
 
 #[test]
-fn an_unknown_key_names_the_one_that_was_probably_meant() {
-    let told = refused(&format!("{MINIMAL}filname_efi64=x\n"));
-    assert!(told.contains("proxy.ini:5:1") && told.contains("did you mean `filename_efi64`?"), "{told}");
-    let told = refused(&format!("{MINIMAL}[Ipxe]\nenabled=true\n"));
-    assert!(told.contains("proxy.ini:5:1") && told.contains("did you mean [ipxe]?"), "{told}");
+fn an_unknown_key_or_section_has_a_suggestion() {
+    let errors = refused(&format!("{MINIMAL}filname_efi64=x\n"));
+    assert!(errors.contains("proxy.ini:5:1") && errors.contains("did you mean `filename_efi64`?"), "{errors}");
+    let errors = refused(&format!("{MINIMAL}[Ipxe]\nenabled=true\n"));
+    assert!(errors.contains("proxy.ini:5:1") && errors.contains("did you mean [ipxe]?"), "{errors}");
 }
 
 #[test]
-fn all_errors_are_told_at_once() {
-    let told = refused("[proxy]\nlisten_address=here\ntftp=192.0.2.1\nfilename=\n[dhcp]\n");
-    for place in [":2:16", ":3:1", ":4:1", ":5:1"] {
-        assert!(told.contains(&format!("proxy.ini{place}")), "{place} in {told}");
+fn all_errors_are_reported_at_once() {
+    let errors = refused("[proxy]\nlisten_address=here\ntftp=192.0.2.1\nfilename=\n[dhcp]\n");
+    for location in [":2:16", ":3:1", ":4:1", ":5:1"] {
+        assert!(errors.contains(&format!("proxy.ini{location}")), "{location} in {errors}");
     }
 }
 
 #[test]
-fn what_the_python_daemon_crashed_on_is_an_error_with_a_place() {
-    for (line, what) in [
+fn values_that_crashed_the_python_daemon_are_errors_with_a_location() {
+    for (line, message) in [
         ("tftpd=192.0.2.1.5", "IPv4"),
         ("tftpd=192.0.2.1 # mine", "IPv4"),
         ("tftpd=192.0.2.1:69", "IPv4"),
@@ -153,15 +155,15 @@ fn what_the_python_daemon_crashed_on_is_an_error_with_a_place() {
         ("tftpd=boot.example.org", "IPv4"),
         ("tftpd=", "IPv4"),
         ("tftpd=192.0.2.1\nfilename=küche.0", "ASCII"),
-        ("tftpd=192.0.2.1\nfilename=%(nothing)s", "not there"),
+        ("tftpd=192.0.2.1\nfilename=%(nothing)s", "does not exist"),
         ("tftpd=192.0.2.1\nfilename=a%20b", "%%"),
         ("tftpd=192.0.2.1\nfilename=x\nvendor_specific_information=é", "ASCII"),
         ("tftpd=192.0.2.1", "`filename` is missing"),
         ("filename=x", "`tftpd` is missing"),
     ] {
-        let told = refused(&format!("[proxy]\nlisten_address=192.0.2.1\n{line}\n"));
-        assert!(told.contains(what) && told.contains("proxy.ini:"), "{line}: {told}");
-        assert_eq!(told.matches("error:").count(), 1, "{line}: {told}");
+        let errors = refused(&format!("[proxy]\nlisten_address=192.0.2.1\n{line}\n"));
+        assert!(errors.contains(message) && errors.contains("proxy.ini:"), "{line}: {errors}");
+        assert_eq!(errors.matches("error:").count(), 1, "{line}: {errors}");
     }
     assert!(refused("").contains("no section [proxy]"));
     assert!(refused("[ipxe]\nenabled=true\n").contains("no section [proxy]"));
@@ -174,56 +176,56 @@ fn octets_with_leading_zeros_are_decimal() {
 }
 
 #[test]
-fn what_is_too_long_for_the_wire_is_an_error_and_the_longest_is_not() {
+fn a_name_that_does_not_fit_into_a_reply_is_an_error_and_the_longest_that_fits_is_not() {
     let file = |key: &str, octets: usize| {
         format!("[proxy]\ntftpd=192.0.2.2\nfilename=x\n[ipxe]\nenabled=true\n{key}={}\n", "n".repeat(octets))
     };
-    for (key, longest) in [("legacy_bootstrap", 127), ("arm64_bootstrap", 127), ("chainload_url", 254)] {
-        accepted(&file(key, longest));
-        let told = refused(&file(key, longest + 1));
-        assert!(told.contains(&format!("room for {longest}")) && told.contains("proxy.ini:6:"), "{told}");
+    for (key, max) in [("legacy_bootstrap", 127), ("arm64_bootstrap", 127), ("chainload_url", 254)] {
+        accepted(&file(key, max));
+        let errors = refused(&file(key, max + 1));
+        assert!(errors.contains(&format!("room for {max}")) && errors.contains("proxy.ini:6:"), "{errors}");
     }
     let name = "n".repeat(128);
     assert!(refused(&format!("[proxy]\ntftpd=192.0.2.2\nfilename={name}\n")).contains("127"));
-    // In iPXE mode nobody is given `filename`, and the Python daemon did not mind it.
+    // In iPXE mode `filename` is not used, and the Python daemon accepted any.
     accepted(&format!("[proxy]\ntftpd=192.0.2.2\nfilename={name}\n[ipxe]\nenabled=true\n"));
 }
 
 #[test]
-fn a_line_that_is_swallowed_by_the_one_above_is_warned_of() {
+fn an_indented_line_that_continues_a_file_name_is_a_warning() {
     let (plan, warnings) = accepted(&format!("{MINIMAL}  filename_efi64=x64.efi\n"));
     assert_eq!(plan.default_loader.map(|loader| loader.name), Some("pxelinux.0\nfilename_efi64=x64.efi".into()));
     assert!(warnings[0].contains("proxy.ini:4:10") && warnings[0].contains("indented"), "{warnings:?}");
 }
 
 #[test]
-fn a_comment_behind_a_value_is_told_to_need_a_line_of_its_own() {
-    let told = refused(&MINIMAL.replace("192.0.2.1", "192.0.2.1 ; this machine"));
-    assert!(told.contains("a comment needs a line of its own: here it is a part of the value"), "{told}");
+fn a_comment_after_a_value_is_an_error_or_a_warning() {
+    let errors = refused(&MINIMAL.replace("192.0.2.1", "192.0.2.1 ; this machine"));
+    assert!(errors.contains("a comment needs a separate line; here it is part of the value"), "{errors}");
     let (plan, warnings) = accepted(&MINIMAL.replace("pxelinux.0", "pxelinux.0 # the loader"));
     assert_eq!(plan.default_loader.unwrap().name, "pxelinux.0 # the loader");
     assert!(warnings[0].contains("`# the loader` is part of `filename`"), "{warnings:?}");
 }
 
 #[test]
-fn quotes_around_a_name_are_told_to_be_a_part_of_it() {
+fn quotes_around_a_name_are_a_warning() {
     let (plan, warnings) = accepted(&MINIMAL.replace("pxelinux.0", "\"pxelinux.0\""));
     assert_eq!(plan.default_loader.unwrap().name, "\"pxelinux.0\"");
-    assert!(warnings[0].contains("the quotes are part of `filename`: machines ask for \"pxelinux.0\""), "{warnings:?}");
+    assert!(warnings[0].contains("the quotes are part of `filename`: machines request \"pxelinux.0\""), "{warnings:?}");
     assert!(warnings[0].contains("write `filename = pxelinux.0`"), "{warnings:?}");
 }
 
 #[test]
-fn the_file_of_the_python_daemons_packages_is_found_beside_our_directory() {
+fn the_file_of_the_python_daemons_packages_is_found_in_etc() {
     let etc = tempfile::tempdir().unwrap();
-    let ours = etc.path().join("proxydhcpd");
-    let load = || proxydhcpd::config::load_from_dir(&proxydhcpd::config::flags::Flags::default(), &ours).unwrap();
+    let directory = etc.path().join("proxydhcpd");
+    let load = || proxydhcpd::config::load_from_dir(&proxydhcpd::config::flags::Flags::default(), &directory).unwrap();
     assert_eq!(load().file, None);
-    let theirs = etc.path().join("proxyDHCPd");
-    std::fs::create_dir(&theirs).unwrap();
-    std::fs::write(theirs.join("proxy.ini"), MINIMAL).unwrap();
-    assert_eq!(load().file, Some(theirs.join("proxy.ini")));
-    std::fs::create_dir(&ours).unwrap();
-    std::fs::write(ours.join("proxydhcpd.toml"), "").unwrap();
-    assert_eq!(load().file, Some(ours.join("proxydhcpd.toml")));
+    let python_directory = etc.path().join("proxyDHCPd");
+    std::fs::create_dir(&python_directory).unwrap();
+    std::fs::write(python_directory.join("proxy.ini"), MINIMAL).unwrap();
+    assert_eq!(load().file, Some(python_directory.join("proxy.ini")));
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("proxydhcpd.toml"), "").unwrap();
+    assert_eq!(load().file, Some(directory.join("proxydhcpd.toml")));
 }

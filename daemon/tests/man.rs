@@ -1,6 +1,5 @@
-//! The manual pages are made from the command line's own definition, that of the configuration and the example file
-//! from the table of keys. After a change of them:
-//! `UPDATE=1 cargo test -p proxydhcpd --test man`.
+//! The manual pages of commands are generated from the command line's definition, and those of the configuration and
+//! the example file from the table of keys. To regenerate them: `UPDATE=1 cargo test -p proxydhcpd --test man`.
 
 use clap::CommandFactory;
 use proxydhcpd::cli::Cli;
@@ -9,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 #[test]
-fn the_manual_pages_say_what_the_command_line_does() {
+fn the_manual_pages_match_the_command_line() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/man");
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
@@ -33,16 +32,16 @@ fn the_manual_pages_say_what_the_command_line_does() {
 }
 
 #[test]
-fn the_manual_page_of_the_configuration_and_the_example_file_say_what_the_table_of_keys_does() {
+fn the_manual_page_of_the_configuration_and_the_example_file_match_the_table_of_keys() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     compare(&root.join("docs/man/proxydhcpd.toml.5"), render::man_page().as_bytes());
     compare(&root.join("dist/proxydhcpd.toml"), render::example_file().as_bytes());
 }
 
-fn compare(file: &Path, made: &[u8]) {
+fn compare(file: &Path, generated: &[u8]) {
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(file, made).unwrap();
+        fs::write(file, generated).unwrap();
     }
     let committed = fs::read(file).unwrap_or_default();
-    assert!(committed == made, "{} is not what the program says: run with UPDATE=1", file.display());
+    assert!(committed == generated, "{} is out of date: run this test with UPDATE=1", file.display());
 }

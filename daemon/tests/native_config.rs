@@ -1,4 +1,4 @@
-//! Our own proxydhcpd.toml, and which file is read.
+//! The settings of proxydhcpd.toml, and the choice of the configuration file.
 
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::keys::{self, KEYS, render};
@@ -22,7 +22,7 @@ fn toml(text: &str) -> Result<Settings, String> {
 }
 
 #[test]
-fn nothing_written_is_nothing_changed() {
+fn an_empty_file_changes_no_setting() {
     assert_eq!(toml("# nothing\n"), Ok(Settings::default()));
 }
 
@@ -37,12 +37,12 @@ fn every_key_sets_its_setting() {
         template-dir = "/srv/templates"
         machine-files = "MACHINES"
         ignore-case = true
-        secure-boot-keys = ["/etc/site.pem"]
+        secure-boot-certificates = ["/etc/site.pem"]
         [dhcp]
         proxy-only = true
         relays = ["192.0.2.1"]
-        user-classes = ["xNBA"]
-        max-packets-per-second = 1_000
+        ipxe-user-classes = ["xNBA"]
+        max-requests-per-second = 1_000
         loop-guard = "off"
         [http]
         enabled = false
@@ -74,7 +74,7 @@ fn every_key_sets_its_setting() {
     assert!(toml("[tftp]\nsingle-port = true\n").unwrap().tftp.single_port);
 }
 
-/// A setting of the example file is a line behind a `#` and no space.
+/// The settings of the example file, without the `#` before them; in comments, a space follows the `#`.
 fn uncommented(example: &str) -> String {
     let line = |line: &str| match line.strip_prefix('#') {
         Some(setting) if !setting.starts_with(' ') || setting.starts_with("  {") => format!("{setting}\n"),
@@ -84,20 +84,20 @@ fn uncommented(example: &str) -> String {
 }
 
 #[test]
-fn the_example_file_says_nothing_and_could_be_taken_as_it_is() {
+fn the_example_file_sets_nothing_and_is_valid_when_uncommented() {
     let example = render::example_file();
     assert_eq!(toml(&example), Ok(Settings::default()));
-    let taken = uncommented(&example);
+    let text = uncommented(&example);
     let machines = "machine-files = [\"/etc/proxydhcpd/machines\"]\n";
-    assert!(taken.contains(machines));
-    // Nobody has this directory here.
-    let settings = toml(&taken.replace(machines, "")).unwrap();
+    assert!(text.contains(machines));
+    // This directory does not exist here.
+    let settings = toml(&text.replace(machines, "")).unwrap();
     assert_eq!((settings.http.port, settings.loop_guard), (80, LoopGuard::Stop));
     assert!(example.lines().all(|line| line.len() < 120));
 }
 
 #[test]
-fn the_example_of_every_key_is_one() {
+fn the_example_of_every_key_is_a_valid_value() {
     for key in KEYS {
         let text = match key.table {
             "" => format!("{} = {}", key.name, key.example),
@@ -107,18 +107,18 @@ fn the_example_of_every_key_is_one() {
             "profile" | "machine" => format!("[{}.x]\n{} = {}", key.table, key.name, key.example),
             table => format!("[{table}]\n{} = {}", key.name, key.example),
         };
-        // What it refers to is not there, but it is no unknown key and no impossible value.
-        let told = toml(&text).err().unwrap_or_default();
-        assert!(!told.contains("unknown") && !told.contains("must be"), "{text}\n{told}");
-        // And it is read: another type of value is refused with the words of the table.
-        let told =
+        // References are unresolved, but the key is known and the value has the right form.
+        let errors = toml(&text).err().unwrap_or_default();
+        assert!(!errors.contains("unknown") && !errors.contains("must be"), "{text}\n{errors}");
+        // A value of another type is an error with the expected form.
+        let result =
             toml(&text.replace(&format!("{} = {}", key.name, key.example), &format!("{} = 1979-05-27", key.name)));
-        assert!(told.unwrap_err().contains(&format!("`{}` must be {}", key.name, key.expected)), "{text}");
+        assert!(result.unwrap_err().contains(&format!("`{}` must be {}", key.name, key.expected)), "{text}");
     }
 }
 
 #[test]
-fn every_configuration_in_the_documentation_is_a_good_one() {
+fn every_configuration_in_the_documentation_is_valid() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages =
@@ -128,7 +128,7 @@ fn every_configuration_in_the_documentation_is_a_good_one() {
         let text = std::fs::read_to_string(&page).unwrap();
         for block in text.split("```toml\n").skip(1) {
             let block = block.split_once("```").unwrap().0;
-            toml(block).unwrap_or_else(|told| panic!("{}:\n{block}\n{told}", page.display()));
+            toml(block).unwrap_or_else(|errors| panic!("{}:\n{block}\n{errors}", page.display()));
             blocks += 1;
         }
     }
@@ -143,7 +143,7 @@ fn a_list_may_be_a_single_value_and_interfaces_may_be_patterns() {
 }
 
 #[test]
-fn the_addresses_to_announce_are_those_that_are_served() {
+fn addresses_to_announce_and_interfaces_come_from_the_settings() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("proxydhcpd.toml"), "interfaces = \"eth*\"\naddress = \"192.0.2.11\"\n")
         .unwrap();
@@ -152,81 +152,85 @@ fn the_addresses_to_announce_are_those_that_are_served() {
 }
 
 #[test]
-fn machine_files_that_are_named_have_to_be_there() {
-    let told = toml("machine-files = [\"/nowhere/at/all\", \"/nowhere.csv\"]\n").unwrap_err();
+fn listed_machine_files_must_exist() {
+    let errors = toml("machine-files = [\"/nowhere/at/all\", \"/nowhere.csv\"]\n").unwrap_err();
     for (column, path) in [(18, "/nowhere/at/all"), (37, "/nowhere.csv")] {
-        assert!(told.contains(&format!("error: there is no file or directory {path}\n")), "{told}");
-        assert!(told.contains(&format!("proxydhcpd.toml:1:{column}\n")), "{told}");
+        assert!(errors.contains(&format!("error: there is no file or directory {path}\n")), "{errors}");
+        assert!(errors.contains(&format!("proxydhcpd.toml:1:{column}\n")), "{errors}");
     }
 }
 
 #[test]
-fn addresses_are_those_of_one_machine() {
+fn addresses_must_be_unicast() {
     for address in ["0.0.0.0", "224.0.0.1", "255.255.255.255", "x", "192.0.2.1/24"] {
         for (line, column) in [("address = ", 11), ("[dhcp]\nrelays = ", 10)] {
-            let told = toml(&format!("{line}\"{address}\"\n")).unwrap_err();
-            assert!(told.contains(&format!(":{column}\n")) && told.contains("must be"), "{told}");
+            let errors = toml(&format!("{line}\"{address}\"\n")).unwrap_err();
+            assert!(errors.contains(&format!(":{column}\n")) && errors.contains("must be"), "{errors}");
         }
     }
 }
 
 #[test]
-fn the_known_keys_are_told_where_none_was_meant() {
-    let told = toml("[http]\nxxxxxxxxxxxx = 1\n").unwrap_err();
-    assert!(told.contains("the keys under [http] are enabled, port"), "{told}");
+fn an_unknown_key_without_a_suggestion_lists_the_known_keys() {
+    let errors = toml("[http]\nxxxxxxxxxxxx = 1\n").unwrap_err();
+    assert!(errors.contains("the keys under [http] are enabled, port"), "{errors}");
     assert!(keys::suggestion("xxxxxxxxxxxx", "").contains("interfaces, address"), "{}", keys::suggestion("xxxxxxxxxxxx", ""));
 }
 
 #[test]
-fn all_errors_are_told_at_once_with_their_places() {
-    let told = toml("interfaces = 5\nbootdir = \"/b\"\n[http]\nport = 65536\n[tftp]\nenabled = 1\nports = \"9-1\"\n")
+fn all_errors_are_reported_at_once_with_their_locations() {
+    let errors = toml("interfaces = 5\nbootdir = \"/b\"\n[http]\nport = 65536\n[tftp]\nenabled = 1\nports = \"9-1\"\n")
         .unwrap_err();
-    for (place, what) in [
+    for (location, message) in [
         (":1:14", "`interfaces` must be a list"),
         (":2:1", "did you mean `boot-dir`?"),
         (":4:8", "`port` must be a port"),
         (":6:11", "`enabled` must be true or false"),
         (":7:9", "the lower one first"),
     ] {
-        assert!(told.contains(&format!("proxydhcpd.toml{place}")) && told.contains(what), "{place} {what} in\n{told}");
+        assert!(
+            errors.contains(&format!("proxydhcpd.toml{location}")) && errors.contains(message),
+            "{location} {message} in\n{errors}"
+        );
     }
 }
 
 #[test]
-fn a_key_that_belongs_into_a_table_is_told_where() {
+fn a_key_of_another_table_is_suggested_with_its_table() {
     assert!(toml("max-transfers = 5\n").unwrap_err().contains("did you mean `max-transfers` under [tftp]?"));
     assert!(toml("[dhcp]\nsingle_port = true\n").unwrap_err().contains("did you mean `single-port` under [tftp]?"));
     assert!(toml("[htp]\nport = 80\n").unwrap_err().contains("did you mean [http]?"));
-    assert!(toml("http = 80\n").unwrap_err().contains("`http` is a table"));
-    assert!(toml("[[machine]]\nmac = \"x\"\n").unwrap_err().contains("it is written [machine.NAME]"));
+    assert!(toml("http = 80\n").unwrap_err().contains("`http` must be a table"));
+    assert!(toml("[[machine]]\nmac = \"x\"\n").unwrap_err().contains("write it as [machine.NAME]"));
     assert!(toml("[[rule]]\nallow = true\n").unwrap_err().contains("a rule without `deny` allows"));
     assert!(toml("[profile.x]\nappend = \"x\"\n").unwrap_err().contains("did you mean `arguments`?"));
 }
 
 #[test]
-fn several_syntax_errors_are_told_at_once() {
-    let told = toml("interfaces = [\"eth0\nboot-dir = /srv\n").unwrap_err();
-    assert!(told.matches("error:").count() >= 2 && told.contains("^"), "{told}");
+fn several_syntax_errors_are_reported_at_once() {
+    let errors = toml("interfaces = [\"eth0\nboot-dir = /srv\n").unwrap_err();
+    assert!(errors.matches("error:").count() >= 2 && errors.contains("^"), "{errors}");
 }
 
 #[test]
-fn a_syntax_error_hides_nothing_of_the_other_lines_but_where_a_header_is_broken() {
-    let text = "boot-dir = \ndefualt-profle = \"menu\"\n[profile.a]\nkernel = \"linux\nargments = \"x\"\n[machine.b]\nmac = x\n";
-    let told = toml(text).unwrap_err();
-    for place in [":1:12", ":2:1", ":4:16", ":5:1", ":7:7"] {
-        assert!(told.contains(place), "{place}: {told}");
+fn a_syntax_error_hides_no_error_of_another_line_unless_it_is_in_a_header() {
+    let text = "boot-dir = \ndefualt-profle = \"menu\"\n[profile.a]\nkernel = \"linux\nargments = \"x\"\n[machine.b]\n\
+                mac = x\n";
+    let errors = toml(text).unwrap_err();
+    for location in [":1:12", ":2:1", ":4:16", ":5:1", ":7:7"] {
+        assert!(errors.contains(location), "{location}: {errors}");
     }
-    assert_eq!(told.matches("error: ").count(), 5, "{told}");
-    let told = toml("[profile.a\nkernal = \"x\"\n").unwrap_err();
-    assert!(!told.contains("kernal`") && told.contains(":1:11"), "{told}");
+    assert_eq!(errors.matches("error: ").count(), 5, "{errors}");
+    let errors = toml("[profile.a\nkernal = \"x\"\n").unwrap_err();
+    assert!(!errors.contains("kernal`") && errors.contains(":1:11"), "{errors}");
 }
 
 #[test]
-fn numbers_and_ports_out_of_bounds_are_refused() {
+fn numbers_and_ports_out_of_range_are_errors() {
     for line in [
         "[http]\nport = 0",
         "[http]\nport = -1",
-        "[dhcp]\nmax-packets-per-second = 0",
+        "[dhcp]\nmax-requests-per-second = 0",
         "[tftp]\nmax-transfers = 1.5",
         "[tftp]\nmax-transfers = 0",
         "[tftp]\nmax-transfers = 1048577",
@@ -234,24 +238,24 @@ fn numbers_and_ports_out_of_bounds_are_refused() {
     ] {
         assert!(toml(line).is_err(), "{line}");
     }
-    assert!(toml("secure-boot-keys = [\"/a\", \"site.pem\"]").unwrap_err().contains(":1:27"));
+    assert!(toml("secure-boot-certificates = [\"/a\", \"site.pem\"]").unwrap_err().contains(":1:35"));
     assert!(toml("boot-dir = \"relative\"").unwrap_err().contains("absolute"));
     assert!(toml("[tftp]\nsingle-port = true\nports = \"1-2\"").unwrap_err().contains("exclude"));
     assert!(toml("[dhcp]\nrelays = [\"192.0.2.1\", \"x\"]").unwrap_err().contains(":2:24"));
 }
 
-const OLD: &str = "[proxy]\nlisten_address=192.0.2.1\ntftpd=192.0.2.2\nfilename=x\n";
+const PROXY_INI: &str = "[proxy]\nlisten_address=192.0.2.1\ntftpd=192.0.2.2\nfilename=x\n";
 
 fn load(directory: &Path, config: Option<&str>) -> Result<Loaded, ConfigError> {
     load_from_dir(&Flags { config: config.map(|name| directory.join(name)), ..Flags::default() }, directory)
 }
 
 #[test]
-fn our_own_file_goes_before_the_old_one_and_none_is_needed() {
+fn proxydhcpd_toml_takes_precedence_over_proxy_ini_and_no_file_is_required() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
     assert_eq!(load(directory, None).unwrap().file, None);
-    std::fs::write(directory.join("proxy.ini"), OLD).unwrap();
+    std::fs::write(directory.join("proxy.ini"), PROXY_INI).unwrap();
     let loaded = load(directory, None).unwrap();
     assert_eq!(loaded.file, Some(directory.join("proxy.ini")));
     assert_eq!(loaded.settings.tftp.enabled, Enabled::IfLocal(Ipv4Addr::new(192, 0, 2, 2)));
@@ -263,7 +267,7 @@ fn our_own_file_goes_before_the_old_one_and_none_is_needed() {
 }
 
 #[test]
-fn a_file_that_is_named_and_missing_is_an_error() {
+fn a_missing_file_that_the_flags_name_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let error = load(directory.path(), Some("missing.ini")).unwrap_err();
     assert_eq!(error.exit_status(), 2);
@@ -272,24 +276,24 @@ fn a_file_that_is_named_and_missing_is_an_error() {
 }
 
 #[test]
-fn the_format_is_told_by_ending_or_content() {
+fn the_format_is_detected_by_extension_or_content() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
-    std::fs::write(directory.join("old.conf"), OLD).unwrap();
+    std::fs::write(directory.join("old.conf"), PROXY_INI).unwrap();
     std::fs::write(directory.join("new.conf"), "[http]\nport = 80\n").unwrap();
     assert!(load(directory, Some("old.conf")).unwrap().legacy.is_some());
     assert_eq!(load(directory, Some("new.conf")).unwrap().settings.http.port, 80);
 }
 
 #[test]
-fn an_old_file_that_does_not_fit_the_machine_ends_with_1() {
+fn a_proxy_ini_for_another_host_exits_with_1() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("proxy.ini"), OLD).unwrap();
+    std::fs::write(directory.path().join("proxy.ini"), PROXY_INI).unwrap();
     let mut loaded = load(directory.path(), None).unwrap();
     let error = loaded.select_interfaces(&[]).unwrap_err();
     assert_eq!(error.exit_status(), 1);
     assert!(error.to_string().starts_with("CRITICAL: "), "{error}");
-    // The flag says which network, so the file no longer does.
+    // A flag that names the interface overrides the file.
     loaded.settings.interfaces = vec!["eth5".into()];
     assert_eq!(loaded.select_interfaces(&[]).unwrap().interfaces, ["eth5"]);
 }

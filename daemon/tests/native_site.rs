@@ -1,5 +1,5 @@
-//! A configuration held against the files that there are: what fits becomes the plan, and what does not is told at the
-//! place that names it.
+//! A configuration and the files that it names: existing ones become part of the plan, and missing ones are errors or
+//! warnings at the location that names them.
 
 mod netns;
 
@@ -39,25 +39,25 @@ impl Lab {
         Site::build(&mut loaded, OpenPorts { tftp: true, http: Some(8080), boot_server: true, ..OpenPorts::default() })
     }
 
-    /// What is told, without the names of directories that are others each time.
-    fn told(&self, told: &[Diagnostic]) -> Vec<String> {
+    /// Diagnostics with placeholders for the temporary directories.
+    fn lines(&self, diagnostics: &[Diagnostic]) -> Vec<String> {
         let plain = |line: String| {
             let line = line.replace(&format!("{}/proxydhcpd.toml:", self.etc.path().display()), "");
             let line = line.replace(&self.boot.path().display().to_string(), "BOOT");
             line.replace(&self.mirror.path().display().to_string(), "MIRROR")
         };
-        told.iter().map(|told| plain(told.one_line())).collect()
+        diagnostics.iter().map(|diagnostic| plain(diagnostic.one_line())).collect()
     }
 
-    fn refused(&self, text: &str) -> Vec<String> {
+    fn errors(&self, text: &str) -> Vec<String> {
         let error = self.site(text).expect_err(text);
-        assert_eq!(error.exit_status(), 1, "the file is right, and does not fit this machine");
-        self.told(&error.0)
+        assert_eq!(error.exit_status(), 1, "the configuration is valid, but not for this host");
+        self.lines(&error.0)
     }
 }
 
 #[test]
-fn a_script_by_host_name_is_served_in_any_case_and_no_other_file_is() {
+fn only_scripts_by_host_name_are_served_regardless_of_case() {
     let lab = Lab::new();
     for name in ["hostname-PC3.IPXE", "HOSTNAME-bad name.ipxe", "HOSTNAME-pc4.ipxe", "HOSTNAME-PC4.ipxe", "Other.ipxe"]
     {
@@ -86,7 +86,7 @@ fn a_script_by_host_name_is_served_in_any_case_and_no_other_file_is() {
 }
 
 #[test]
-fn a_loader_of_a_profile_is_a_program_for_its_architecture_or_nothing_is_served() {
+fn a_loader_of_a_profile_must_be_a_program_for_its_architecture() {
     let lab = Lab::new();
     let text = "[profile.grub.loaders]\nuefi-x64 = \"ipxe.efi\"\nbios = \"undionly.kpxe\"\n";
     let site = lab.site(text).unwrap();
@@ -95,7 +95,7 @@ fn a_loader_of_a_profile_is_a_program_for_its_architecture_or_nothing_is_served(
     assert_eq!(grub.loaders[&Arch::X64], Loader { name: "ipxe.efi".into(), path: Some(path) });
     assert_eq!(grub.loaders.len(), 2);
     assert_eq!(
-        lab.refused(
+        lab.errors(
             "[profile.grub.loaders]\nuefi-x64 = \"ipxe-arm64.efi\"\nbios = \"ipxe.efi\"\nuefi-arm64 = \"gone.efi\"\n"
         ),
         [
@@ -107,12 +107,12 @@ fn a_loader_of_a_profile_is_a_program_for_its_architecture_or_nothing_is_served(
 }
 
 #[test]
-fn a_shim_needs_what_it_starts() {
+fn a_shim_needs_the_program_that_it_starts() {
     let lab = Lab::new();
     fs::copy(lab.boot.path().join("ipxe.efi"), lab.boot.path().join("shimx64.efi")).unwrap();
     let text = "[profile.grub.loaders]\nuefi-x64 = \"shimx64.efi\"\n";
     assert_eq!(
-        lab.refused(text),
+        lab.errors(text),
         ["3:12: shimx64.efi cannot be offered for x64 UEFI: it is a shim that starts grubx64.efi, \
              which is missing in its directory"]
     );
@@ -121,7 +121,7 @@ fn a_shim_needs_what_it_starts() {
 }
 
 #[test]
-fn a_kernel_that_is_not_there_is_a_warning_and_a_url_is_not_looked_for() {
+fn a_missing_kernel_is_a_warning_and_a_url_is_not_checked() {
     let lab = Lab::new();
     fs::write(lab.boot.path().join("linux"), "").unwrap();
     let site = lab
@@ -131,24 +131,24 @@ fn a_kernel_that_is_not_there_is_a_warning_and_a_url_is_not_looked_for() {
         )
         .unwrap();
     assert_eq!(
-        lab.told(&site.warnings),
+        lab.lines(&site.warnings),
         ["3:10: there is no file BOOT/debian/linux yet", "4:20: there is no file BOOT/initrd yet"]
     );
 }
 
 #[test]
-fn a_script_is_a_template_that_is_there() {
+fn a_script_must_be_an_existing_template() {
     let lab = Lab::new();
     fs::create_dir(lab.etc.path().join("templates")).unwrap();
     fs::write(lab.etc.path().join("templates/rescue.ipxe"), "#!ipxe\n").unwrap();
     let site = lab.site("[profile.a]\nscript = \"rescue.ipxe\"\n").unwrap();
     assert!(site.plan.templates.contains("rescue.ipxe"));
     assert_eq!(
-        lab.refused("[profile.a]\nscript = \"resuce.ipxe\"\n"),
+        lab.errors("[profile.a]\nscript = \"resuce.ipxe\"\n"),
         ["3:10: there is no template `resuce.ipxe` (did you mean `rescue.ipxe`?)"]
     );
-    let told = lab.refused("template-dir = \"/nowhere/at/all\"\n");
-    assert_eq!(told, ["2:16: there is no directory /nowhere/at/all"]);
+    let errors = lab.errors("template-dir = \"/nowhere/at/all\"\n");
+    assert_eq!(errors, ["2:16: there is no directory /nowhere/at/all"]);
 }
 
 #[test]
@@ -163,15 +163,15 @@ fn a_directory_is_served_and_shown_under_its_name() {
     let name = b"debian/rescue.ipxe";
     let client = SocketAddr::new(server, 1024);
     let request = FileRequest { protocol: Protocol::Tftp, name, server, client, interface: "" };
-    let meant = fetch(&site.plan, &Observations::new(0), &request).unwrap();
-    assert_eq!(site.open(meant, &request, |failure| panic!("{failure:?}")).unwrap().size, 7);
-    assert_eq!(lab.told(&site.warnings), [""; 0]);
+    let fetched = fetch(&site.plan, &Observations::new(0), &request).unwrap();
+    assert_eq!(site.open(fetched, &request, |failure| panic!("{failure:?}")).unwrap().size, 7);
+    assert_eq!(lab.lines(&site.warnings), [""; 0]);
 
     fs::create_dir(lab.boot.path().join("debian")).unwrap();
     let site = lab.site("[directories]\ndebian = \"MIRROR\"\n").unwrap();
-    assert_eq!(lab.told(&site.warnings), ["3:10: it hides BOOT/debian"]);
+    assert_eq!(lab.lines(&site.warnings), ["3:10: it hides BOOT/debian"]);
     assert_eq!(
-        lab.refused("[directories]\ndebian = \"MIRROR/gone\"\n"),
+        lab.errors("[directories]\ndebian = \"MIRROR/gone\"\n"),
         [
             "3:10: cannot serve the directory MIRROR/gone: No such file or directory (os error 2)",
             "3:10: it hides BOOT/debian",
@@ -179,7 +179,7 @@ fn a_directory_is_served_and_shown_under_its_name() {
     );
 }
 
-/// A kernel with its initrd, and what it is to be told.
+/// Creates a kernel, its initrd, and its command line.
 fn linux(boot: &Path, cmdline: &str) {
     fs::create_dir_all(boot.join("debian")).unwrap();
     let mut kernel = vec![0; 1024];
@@ -190,27 +190,27 @@ fn linux(boot: &Path, cmdline: &str) {
     fs::write(boot.join("debian/cmdline"), cmdline).unwrap();
 }
 
-/// The menu of a machine, and what could not be made of it.
+/// The menu of a machine, and errors of its templates.
 fn menu(site: &Site, machine: &str) -> (String, Vec<String>) {
     let name = format!("machine/{machine}/platform=efi/arch=x86_64/menu.ipxe");
     let client = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 50), 1024));
     let server = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
     let request = FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "" };
-    let meant = fetch(&site.plan, &Observations::new(0), &request).unwrap();
+    let fetched = fetch(&site.plan, &Observations::new(0), &request).unwrap();
     let mut failed = Vec::new();
-    let opened = site.open(meant, &request, |failure| failed.push(failure.diagnostic.one_line())).unwrap();
+    let opened = site.open(fetched, &request, |failure| failed.push(failure.diagnostic.one_line())).unwrap();
     let mut text = vec![0; usize::try_from(opened.size).unwrap()];
     opened.read_at(&mut text, 0).unwrap();
     (String::from_utf8(text).unwrap(), failed)
 }
 
 #[test]
-fn a_cmdline_of_the_boot_dir_is_a_template_rendered_for_the_machine_that_asks() {
+fn a_cmdline_in_the_boot_dir_is_a_template_rendered_for_the_machine() {
     let lab = Lab::new();
     let cmdline = "# the installer\nurl={{ base }}preseed.cfg # ours\n{% if machine.name is defined %}hostname={{ machine.name }}{% endif %}\n";
     linux(lab.boot.path(), cmdline);
     let site = lab.site("[machine.web1]\nmac = \"52:54:00:12:34:56\"\n").unwrap();
-    assert_eq!(lab.told(&site.warnings), [""; 0]);
+    assert_eq!(lab.lines(&site.warnings), [""; 0]);
     let (script, failed) = menu(&site, "mac=52-54-00-12-34-56");
     let arguments =
         "initrd=initrd0 url=http://192.0.2.10:8080/machine/name=web1/preseed.cfg hostname=web1 || goto failed\n";
@@ -220,45 +220,45 @@ fn a_cmdline_of_the_boot_dir_is_a_template_rendered_for_the_machine_that_asks() 
 }
 
 #[test]
-fn a_cmdline_that_cannot_be_used_is_told_with_its_place_and_its_entry_says_so() {
+fn a_cmdline_with_an_error_is_a_warning_with_its_location_and_marks_its_entry() {
     let lab = Lab::new();
-    for (cmdline, told) in [
+    for (cmdline, expected) in [
         ("# x\na={{ base }", "BOOT/debian/cmdline:2:11: unexpected `}`, expected end of variable block"),
         ("a={{ base | bse64 }}", "BOOT/debian/cmdline:1:13: there is no filter `bse64`"),
         ("quiet || reboot", "BOOT/debian/cmdline:1:7: \"||\" cannot be passed on by iPXE"),
     ] {
         linux(lab.boot.path(), cmdline);
         let site = lab.site("").unwrap();
-        let warnings = lab.told(&site.warnings);
-        assert!(warnings.len() == 1 && warnings[0].starts_with(told), "{warnings:?}");
+        let warnings = lab.lines(&site.warnings);
+        assert!(warnings.len() == 1 && warnings[0].starts_with(expected), "{warnings:?}");
         let (script, failed) = menu(&site, "mac=52-54-00-12-34-56");
         assert!(script.contains("item entry0 ${sp}${sp} debian${sp}${sp}(does not boot as it is)"), "{script}");
         assert_eq!(failed, [""; 0]);
     }
-    // What only a machine shows.
+    // An error that appears only for a machine.
     linux(lab.boot.path(), "role={{ machine.role }}");
     let site = lab.site("").unwrap();
-    assert_eq!(lab.told(&site.warnings), [""; 0]);
+    assert_eq!(lab.lines(&site.warnings), [""; 0]);
     let (script, failed) = menu(&site, "mac=52-54-00-12-34-56");
     assert!(script.contains("echo its arguments cannot be rendered: machine.role is not defined"), "{script}");
     assert!(failed.len() == 1 && failed[0].contains("/debian/cmdline:1:9: machine.role is not defined"), "{failed:?}");
 }
 
 #[test]
-fn the_kernel_of_a_profile_may_lie_in_such_a_directory_and_so_may_a_loader() {
+fn the_kernel_and_the_loader_of_a_profile_may_be_in_an_additional_directory() {
     let lab = Lab::new();
     fs::write(lab.mirror.path().join("linux"), "").unwrap();
     fs::copy(lab.boot.path().join("ipxe.efi"), lab.mirror.path().join("grubx64.efi")).unwrap();
     let text = "[directories]\nm = \"MIRROR\"\n[profile.a]\nkernel = \"m/linux\"\nloaders = { uefi-x64 = \"m/grubx64.efi\" }\n";
     let site = lab.site(text).unwrap();
-    assert_eq!(lab.told(&site.warnings), [""; 0]);
+    assert_eq!(lab.lines(&site.warnings), [""; 0]);
     let loader = &site.plan.profiles[3].loaders[&Arch::X64];
     assert_eq!(loader.name, "m/grubx64.efi");
     assert!(Path::new(loader.path.as_ref().unwrap()).starts_with(lab.mirror.path()));
 }
 
 #[test]
-fn everything_that_the_files_say_is_in_the_plan() {
+fn every_setting_of_the_files_is_in_the_plan() {
     let lab = Lab::new();
     fs::write(lab.boot.path().join("config.txt"), "").unwrap();
     let site = lab
@@ -276,38 +276,38 @@ fn everything_that_the_files_say_is_in_the_plan() {
 }
 
 #[test]
-fn all_that_does_not_fit_is_told_at_once() {
+fn all_errors_about_files_are_reported_at_once() {
     let lab = Lab::new();
-    let told = lab.refused(
+    let errors = lab.errors(
         "[directories]\nm = \"/nowhere/at/all\"\n[profile.a.loaders]\nbios = \"gone\"\n[profile.b]\nscript = \"gone\"\n",
     );
-    assert_eq!(told.len(), 3, "{told:#?}");
+    assert_eq!(errors.len(), 3, "{errors:#?}");
 }
 
 #[test]
-fn a_rule_that_sends_machines_to_a_disk_that_nothing_here_starts_is_warned_of() {
+fn a_rule_that_sends_machines_to_a_disk_that_no_loader_starts_is_a_warning() {
     let lab = Lab::new();
     let rule = "[[rule]]\narch = [\"uefi-riscv32\", \"uefi-x64\"]\nprofile = \"local-disk\"\n";
     assert_eq!(
-        lab.told(&lab.site(rule).unwrap().warnings),
+        lab.lines(&lab.site(rule).unwrap().warnings),
         ["rule 1 sends RISC-V 32 UEFI to the local disk, and no program here starts it (such a machine tries \
           each network entry for a minute first; to prevent this, put local-disk/uefi-riscv32.efi into the boot directory)"]
     );
     let denied = rule.replace("profile = \"local-disk\"", "deny = true");
-    assert_eq!(lab.told(&lab.site(&denied).unwrap().warnings), [""; 0]);
+    assert_eq!(lab.lines(&lab.site(&denied).unwrap().warnings), [""; 0]);
     fs::copy(lab.boot.path().join("ipxe.efi"), lab.boot.path().join("own.efi")).unwrap();
     let own = "[profile.disk]\nboot = \"local-disk\"\nloaders = { default = \"own.efi\" }\n";
     let own = own.to_owned() + &rule.replace("local-disk", "disk");
-    assert_eq!(lab.told(&lab.site(&own).unwrap().warnings), [""; 0], "it gets a loader");
+    assert_eq!(lab.lines(&lab.site(&own).unwrap().warnings), [""; 0], "it gets a loader");
 }
 
 #[test]
-fn rules_are_marked_by_what_they_say_and_by_the_profiles_that_they_name() {
+fn the_version_of_rules_depends_on_their_contents_and_on_the_profiles_that_they_name() {
     let lab = Lab::new();
-    let mark = |text: &str| lab.site(text).unwrap().plan.rules_version;
+    let version = |text: &str| lab.site(text).unwrap().plan.rules_version;
     let rule = "[[rule]]\ncircuit-id = \"a\"\nprofile = \"local-disk\"\n";
-    assert_eq!(mark(""), 0);
-    assert_eq!(mark(rule), mark(&format!("address = \"192.0.2.10\"\n{rule}")));
-    assert_ne!(mark(rule), mark(&rule.replace("\"a\"", "\"b\"")));
-    assert_ne!(mark(rule), mark(&format!("{rule}[profile.x]\nboot = \"menu\"\n")));
+    assert_eq!(version(""), 0);
+    assert_eq!(version(rule), version(&format!("address = \"192.0.2.10\"\n{rule}")));
+    assert_ne!(version(rule), version(&rule.replace("\"a\"", "\"b\"")));
+    assert_ne!(version(rule), version(&format!("{rule}[profile.x]\nboot = \"menu\"\n")));
 }

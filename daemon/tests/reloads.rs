@@ -25,7 +25,7 @@ fn special_files_are_refused_at_once_wherever_they_are() {
     fs::write(at("proxydhcpd.toml"), "").unwrap();
     assert_eq!(check(&at("proxydhcpd.toml")), (Some(0), String::new()));
     for (name, what) in [
-        ("conf.d/a.toml", "unable to read the configuration file"),
+        ("conf.d/a.toml", "cannot read the configuration file"),
         ("machines/a.csv", "unable to read the machines"),
         ("machines/a.json", "unable to read the machines"),
         ("machines/a.toml", "unable to read the machines"),

@@ -1,57 +1,69 @@
-//! What is wrong with a configuration, as values: `serve` prints the first screen of it, `check` all, a script reads
-//! JSON.
+//! Errors and warnings about a configuration, with their locations. `serve` logs them, `check` prints them with the
+//! line in question, or all of them as JSON.
 
 use owo_colors::{OwoColorize, Style};
 use serde::Serialize;
 use std::fmt;
 use std::ops::Range;
 
-/// Octets of a [`Source`].
+/// A range of octets of a [`Source`].
 pub type Span = Range<usize>;
 
+/// The severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// The server runs all the same.
     Warning,
-    /// The file or the command line is wrong: exit status 2.
+    /// An error in a file or on the command line: exit status 2.
     Error,
-    /// The file is right and does not fit this machine: exit status 1. The Python daemon printed such lines with
-    /// `CRITICAL:` in front, and scripts look for it.
+    /// The configuration is valid, but not for this host: exit status 1. Printed with `CRITICAL:`, as the Python daemon
+    /// did, because scripts search for it.
     Critical,
 }
 
+/// An error or a warning about a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
+    /// Error or warning.
     pub severity: Severity,
+    /// The message: one line, without a full stop.
     pub message: String,
+    /// The path of the file, as it was opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// The location in that file.
     #[serde(flatten)]
     pub location: Option<Box<Location>>,
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
 
-/// Where in the file. Lines and columns count from 1, columns in characters.
+/// A location in a file. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Location {
+    /// The line, from 1.
     pub line: usize,
+    /// The column of the first character in question, from 1.
     pub column: usize,
-    /// Characters that the finger points at, at least one.
+    /// The number of characters to underline, at least one.
     pub width: usize,
-    /// The line itself.
+    /// The text of the line.
     pub text: String,
 }
 
 /// The text of a configuration file and its name.
 #[derive(Clone, Debug)]
 pub struct Source {
+    /// The path of the file.
     pub name: String,
+    /// Its text, without a byte order mark.
     pub text: String,
 }
 
 impl Source {
-    /// Takes a byte order mark off; refuses what is not UTF-8.
+    /// Decodes UTF-8 and drops a byte order mark. Fails at the first octet that is not UTF-8.
     pub fn new(name: &str, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
         match String::from_utf8(bytes) {
             Ok(mut text) => {
@@ -66,50 +78,54 @@ impl Source {
                 let source = Self { name: name.to_owned(), text };
                 Err(source
                     .error(at..at + 1, "this is not UTF-8 text")
-                    .help("save the file in UTF-8, or leave characters beyond ASCII out"))
+                    .help("save the file as UTF-8, or use only ASCII characters"))
             }
         }
     }
 
+    /// An error at this span.
     pub fn error(&self, at: Span, message: impl Into<String>) -> Diagnostic {
         self.diagnostic(Severity::Error, at, message.into())
     }
 
+    /// A warning at this span.
     pub fn warning(&self, at: Span, message: impl Into<String>) -> Diagnostic {
         self.diagnostic(Severity::Warning, at, message.into())
     }
 
+    /// A critical error at this span: see [`Severity::Critical`].
     pub fn critical(&self, at: Span, message: impl Into<String>) -> Diagnostic {
         self.diagnostic(Severity::Critical, at, message.into())
     }
 
     /// The line of an octet, from 1.
     pub fn line_number(&self, at: usize) -> usize {
-        1 + line_breaks(&self.text[..self.boundary(at)])
+        1 + line_breaks(&self.text[..self.char_start(at)])
     }
 
-    /// Something that the whole file lacks.
+    /// An error about the whole file, without a location in it.
     pub fn file_error(&self, message: impl Into<String>) -> Diagnostic {
         Diagnostic::error(message).in_file(&self.name)
     }
 
+    /// The location of this span, independent of the source.
     pub fn file_location(&self, at: Span) -> FileLocation {
-        FileLocation { file: self.name.clone(), place: Box::new(self.place(at)) }
+        FileLocation { file: self.name.clone(), location: Box::new(self.locate(at)) }
     }
 
     fn diagnostic(&self, severity: Severity, at: Span, message: String) -> Diagnostic {
-        let place = Some(Box::new(self.place(at)));
+        let place = Some(Box::new(self.locate(at)));
         Diagnostic { severity, message, file: Some(self.name.clone()), location: place, help: None }
     }
 
-    /// The character that this octet belongs to.
-    fn boundary(&self, at: usize) -> usize {
+    /// The first octet of the character that contains this octet.
+    fn char_start(&self, at: usize) -> usize {
         (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
     }
 
-    fn place(&self, at: Span) -> Location {
-        let start = self.boundary(at.start);
-        let end = self.boundary(at.end).max(start);
+    fn locate(&self, at: Span) -> Location {
+        let start = self.char_start(at.start);
+        let end = self.char_start(at.end).max(start);
         let before = &self.text[..start];
         let line_start = before.rfind(['\n', '\r']).map_or(0, |newline| newline + 1);
         let line_end = self.text[start..].find(['\n', '\r']).map_or(self.text.len(), |length| start + length);
@@ -122,11 +138,12 @@ impl Source {
     }
 }
 
-/// Where the lines of a text begin, for whoever asks for many of them.
+/// Where the lines of a text begin, so that many line numbers can be looked up.
 #[derive(Clone, Debug)]
 pub struct LineIndex(Vec<usize>);
 
 impl LineIndex {
+    /// Indexes the lines of this text.
     pub fn new(text: &str) -> LineIndex {
         let ends = text.bytes().enumerate().filter(|(at, _)| ends_line(text.as_bytes(), *at));
         LineIndex([0].into_iter().chain(ends.map(|(at, _)| at + 1)).collect())
@@ -137,7 +154,7 @@ impl LineIndex {
         self.0.partition_point(|start| *start <= at)
     }
 
-    /// What stands in a line, without the blanks around it.
+    /// The text of a line, without white space around it.
     pub fn trimmed_line<'a>(&self, text: &'a str, number: usize) -> &'a str {
         let start = self.0.get(number.saturating_sub(1)).copied().unwrap_or(text.len());
         let end = self.0.get(number).copied().unwrap_or(text.len());
@@ -145,7 +162,7 @@ impl LineIndex {
     }
 }
 
-/// LF, CR LF and a lone CR each end a line, as they do for Python.
+/// The number of line breaks: LF, CR LF, or CR alone, as in Python.
 fn line_breaks(text: &str) -> usize {
     (0..text.len()).filter(|&at| ends_line(text.as_bytes(), at)).count()
 }
@@ -155,115 +172,122 @@ fn ends_line(octets: &[u8], at: usize) -> bool {
 }
 
 impl Location {
-    /// This place's part that `inner` is, which has a line of what stands here.
-    fn with(&self, inner: &Location) -> Option<Location> {
-        let behind: String = self.text.chars().skip(self.column - 1).take(self.width).collect();
-        let before = &behind[..behind.find(&inner.text).filter(|_| inner.line == 1)?];
+    /// Maps a location in the value at this location to the file. `None` unless the value is on one line and the file
+    /// has it without escapes.
+    fn nested(&self, inner: &Location) -> Option<Location> {
+        let value: String = self.text.chars().skip(self.column - 1).take(self.width).collect();
+        let before = &value[..value.find(&inner.text).filter(|_| inner.line == 1)?];
         let column = self.column + before.chars().count() + inner.column - 1;
         Some(Location { column, width: inner.width, ..self.clone() })
     }
 }
 
-/// A place that outlives the text of its file: for what is found out only when the files to boot are looked at.
+/// A location that outlives the text of its file: for errors found after loading, when boot files are opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileLocation {
     file: String,
-    place: Box<Location>,
+    location: Box<Location>,
 }
 
 impl FileLocation {
+    /// A critical error at this location.
     pub fn critical(&self, message: impl Into<String>) -> Diagnostic {
         self.diagnostic(Diagnostic::critical(message))
     }
 
+    /// A warning at this location.
     pub fn warning(&self, message: impl Into<String>) -> Diagnostic {
         self.diagnostic(Diagnostic::warning(message))
     }
 
-    /// What was told of the text that stands here, with a place in that text. Where the file has the text as it is, on
-    /// one line and without escapes, the finger points into it.
-    pub fn relocate(&self, told: Diagnostic) -> Diagnostic {
-        let within = told.location.as_deref().and_then(|inner| self.place.with(inner));
-        Diagnostic { location: Some(within.map_or_else(|| self.place.clone(), Box::new)), ..self.diagnostic(told) }
+    /// Moves a diagnostic about the value at this location into the file. If the file has the value on one line and
+    /// without escapes, it points into the value, else at all of it.
+    pub fn relocate(&self, inner: Diagnostic) -> Diagnostic {
+        let within = inner.location.as_deref().and_then(|location| self.location.nested(location));
+        Diagnostic { location: Some(within.map_or_else(|| self.location.clone(), Box::new)), ..self.diagnostic(inner) }
     }
 
-    fn diagnostic(&self, told: Diagnostic) -> Diagnostic {
-        Diagnostic { file: Some(self.file.clone()), location: Some(self.place.clone()), ..told }
+    fn diagnostic(&self, diagnostic: Diagnostic) -> Diagnostic {
+        Diagnostic { file: Some(self.file.clone()), location: Some(self.location.clone()), ..diagnostic }
     }
 }
 
 impl Diagnostic {
-    /// An error of no particular file: the command line.
+    /// An error without a file, for example on the command line.
     pub fn error(message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, message: message.into(), file: None, location: None, help: None }
     }
 
+    /// A critical error without a file.
     pub fn critical(message: impl Into<String>) -> Self {
         Self { severity: Severity::Critical, ..Self::error(message) }
     }
 
+    /// A warning without a file.
     pub fn warning(message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(message) }
     }
 
+    /// Sets the file.
     pub fn in_file(mut self, file: &str) -> Self {
         self.file = Some(file.to_owned());
         self
     }
 
+    /// Sets the help.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// For telling in the order of files and lines.
+    /// File, line and column, to sort by.
     pub fn sort_key(&self) -> (Option<&str>, usize, usize) {
         let (line, column) = self.location.as_ref().map_or((0, 0), |place| (place.line, place.column));
         (self.file.as_deref(), line, column)
     }
 
-    /// Without the picture: for the log.
+    /// `FILE:LINE:COLUMN: message (help)`, for the log.
     pub fn one_line(&self) -> String {
         let file = self.file.iter().map(|file| format!("{file}:"));
-        let place = self.location.iter().map(|place| format!("{}:{}:", place.line, place.column));
-        let place = file.chain(place).collect::<String>();
+        let location = self.location.iter().map(|place| format!("{}:{}:", place.line, place.column));
+        let location = file.chain(location).collect::<String>();
         let help = self.help.iter().map(|help| format!(" ({help})")).collect::<String>();
-        format!("{place}{}{}{help}", if place.is_empty() { "" } else { " " }, self.message)
+        format!("{location}{}{}{help}", if location.is_empty() { "" } else { " " }, self.message)
     }
 
-    /// For a printer that strips colours where they are not wanted (`anstream`).
+    /// In color, for a writer that strips colors when they are off (`anstream`).
     pub fn styled(&self) -> impl fmt::Display + '_ {
         Styled(self)
     }
 
-    fn write(&self, f: &mut fmt::Formatter<'_>, colours: &Colours) -> fmt::Result {
+    fn write(&self, f: &mut fmt::Formatter<'_>, palette: &Palette) -> fmt::Result {
         let (word, colour) = match self.severity {
-            Severity::Warning => ("warning", colours.warning),
-            Severity::Error => ("error", colours.error),
-            Severity::Critical => ("CRITICAL", colours.error),
+            Severity::Warning => ("warning", palette.warning),
+            Severity::Error => ("error", palette.error),
+            Severity::Critical => ("CRITICAL", palette.error),
         };
-        write!(f, "{}{}", word.style(colour), format_args!(": {}", Printable(&self.message)).style(colours.bold))?;
+        write!(f, "{}{}", word.style(colour), format_args!(": {}", Printable(&self.message)).style(palette.bold))?;
         if let Some(file) = &self.file {
-            write!(f, "\n {} {}", "-->".style(colours.frame), Printable(file))?;
+            write!(f, "\n {} {}", "-->".style(palette.frame), Printable(file))?;
         }
         if let Some(place) = &self.location {
             let number = place.line.to_string();
             let margin = " ".repeat(number.len());
-            let bar = "|".style(colours.frame);
+            let bar = "|".style(palette.frame);
             let indent = " ".repeat(place.column - 1);
             write!(f, ":{}:{}", place.line, place.column)?;
-            write!(f, "\n{margin} {bar}\n{} {bar} {}", number.style(colours.frame), Printable(&place.text))?;
+            write!(f, "\n{margin} {bar}\n{} {bar} {}", number.style(palette.frame), Printable(&place.text))?;
             write!(f, "\n{margin} {bar} {indent}{}", "^".repeat(place.width).style(colour))?;
         }
         if let Some(help) = &self.help {
-            write!(f, "\n {} {}", "= help:".style(colours.frame), Printable(help))?;
+            write!(f, "\n {} {}", "= help:".style(palette.frame), Printable(help))?;
         }
         Ok(())
     }
 }
 
 #[derive(Default)]
-struct Colours {
+struct Palette {
     error: Style,
     warning: Style,
     bold: Style,
@@ -272,7 +296,7 @@ struct Colours {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f, &Colours::default())
+        self.write(f, &Palette::default())
     }
 }
 
@@ -281,11 +305,11 @@ struct Styled<'a>(&'a Diagnostic);
 impl fmt::Display for Styled<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bold = Style::new().bold();
-        self.0.write(f, &Colours { error: bold.red(), warning: bold.yellow(), bold, frame: bold.blue() })
+        self.0.write(f, &Palette { error: bold.red(), warning: bold.yellow(), bold, frame: bold.blue() })
     }
 }
 
-/// Every character in one column, so that the finger under the line points at the right one.
+/// Text with one column for each character, so that the carets below the line are at the right ones.
 struct Printable<'a>(&'a str);
 
 impl fmt::Display for Printable<'_> {
@@ -303,30 +327,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_finger_points_at_the_column_in_characters() {
+    fn the_carets_are_below_the_column_in_characters() {
         let source = Source::new("a.ini", "[proxy]\r\nküche\t= eins\r\n".into()).unwrap();
         let at = source.text.find("eins").unwrap();
-        let shown = source.error(at..at + 4, "no such thing").help("try another").to_string();
+        let printed = source.error(at..at + 4, "no such thing").help("try another").to_string();
         assert_eq!(
-            shown,
+            printed,
             "error: no such thing\n --> a.ini:2:9\n  |\n2 | küche = eins\n  |         ^^^^\n = help: try another"
         );
     }
 
     #[test]
-    fn the_log_gets_one_line() {
+    fn one_line_has_file_location_message_and_help() {
         let source = Source::new("a.ini", b"x = 1".to_vec()).unwrap();
         assert_eq!(source.error(4..5, "odd").help("even").one_line(), "a.ini:1:5: odd (even)");
         assert_eq!(source.file_error("odd").one_line(), "a.ini: odd");
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_part_of_the_text() {
+    fn a_byte_order_mark_is_not_part_of_the_text() {
         assert_eq!(Source::new("a", b"\xef\xbb\xbf[proxy]".to_vec()).unwrap().text, "[proxy]");
     }
 
     #[test]
-    fn another_encoding_is_named_with_its_place() {
+    fn another_encoding_is_an_error_with_a_location() {
         let error = Source::new("a.ini", b"[proxy]\nfilename=k\xfcche\n".to_vec()).unwrap_err();
         let place = error.location.unwrap();
         assert_eq!((place.line, place.column), (2, 11));
@@ -334,19 +358,19 @@ mod tests {
     }
 
     #[test]
-    fn a_span_past_the_end_still_has_a_place() {
+    fn a_span_past_the_end_still_has_a_location() {
         let source = Source::new("a", b"x".to_vec()).unwrap();
-        assert_eq!(source.place(5..9), Location { line: 1, column: 2, width: 1, text: "x".into() });
+        assert_eq!(source.locate(5..9), Location { line: 1, column: 2, width: 1, text: "x".into() });
     }
 
     #[test]
-    fn control_characters_of_the_file_do_not_reach_the_terminal() {
+    fn control_characters_in_the_file_do_not_reach_the_terminal() {
         let source = Source::new("a", b"\x1b[2J = 1".to_vec()).unwrap();
         assert!(!source.error(0..1, "bad \x07").to_string().contains(['\x1b', '\x07']));
     }
 
     #[test]
-    fn json_is_flat() {
+    fn json_has_file_line_and_column_in_one_object() {
         let source = Source::new("a.ini", b"x".to_vec()).unwrap();
         let json = serde_json::to_value(source.warning(0..1, "odd")).unwrap();
         assert_eq!(json["severity"], "warning");

@@ -1,4 +1,4 @@
-//! The settings as flags of the command line; each does what the key of the same name does, and goes before it.
+//! The command line's flags for settings. Each overrides the key of the same name.
 
 use crate::config::{Enabled, Settings, MaxTransfers};
 use std::net::IpAddr;
@@ -6,21 +6,22 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+// A doc comment here would replace the description of every command that has these flags.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Configuration")]
 pub struct Flags {
-    /// Configuration file: our own, or the proxy.ini of the Python daemon
+    /// Configuration file: proxydhcpd.toml, or the proxy.ini of the Python daemon
     ///
-    /// Without it: /etc/proxydhcpd/proxydhcpd.toml, else /etc/proxydhcpd/proxy.ini, else /etc/proxyDHCPd/proxy.ini,
-    /// else none, and none is needed.
+    /// The default is the first that exists of /etc/proxydhcpd/proxydhcpd.toml, /etc/proxydhcpd/proxy.ini and
+    /// /etc/proxyDHCPd/proxy.ini. No file is required.
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Answer on port 4011 only, because this host's own DHCP server has port 67
+    /// Answer on UDP port 4011 only, because a DHCP server on this host uses port 67
     #[arg(short, long, global = true)]
     pub proxy_only: bool,
 
-    /// Serve on this interface; may be given several times [default: all on which machines can boot]
+    /// Serve this interface; may be repeated [default: all on which machines can boot]
     #[arg(short, long = "interface", global = true, value_name = "NAME")]
     pub interfaces: Vec<String>,
 
@@ -28,53 +29,53 @@ pub struct Flags {
     #[arg(short, long, global = true, value_name = "DIR")]
     pub boot_dir: Option<PathBuf>,
 
-    /// Directory in which it is kept which machines have used up their boot [default: /var/lib/proxydhcpd/state]
+    /// Directory that records completed boot-once boots [default: /var/lib/proxydhcpd/state]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 
-    /// Find files of the boot directory whose names differ in case: Windows asks for `\Boot\BCD` and `\boot\bcd`
+    /// Ignore case in file names of the boot directory: Windows requests `\Boot\BCD` and `\boot\bcd`
     #[arg(long, global = true)]
     pub ignore_case: bool,
 
-    /// Port of the HTTP server [default: 8080]
+    /// TCP port of the HTTP server [default: 8080]
     #[arg(long, global = true, value_name = "PORT", conflicts_with = "no_http")]
     pub http_port: Option<NonZeroU16>,
 
-    /// Serve no HTTP
+    /// Do not run the HTTP server
     #[arg(long, global = true)]
     pub no_http: bool,
 
-    /// Serve no TFTP
+    /// Do not run the TFTP server
     #[arg(long, global = true, conflicts_with_all = ["tftp_ports", "tftp_single_port"])]
     pub no_tftp: bool,
 
-    /// Ports from which TFTP transfers are sent [default: any]
+    /// UDP ports for TFTP transfers [default: any]
     #[arg(long, global = true, value_name = "FIRST-LAST", value_parser = parse_port_range)]
     pub tftp_ports: Option<RangeInclusive<u16>>,
 
-    /// Send TFTP transfers from port 69 too, for firewalls and containers
+    /// Use UDP port 69 for TFTP transfers, too, for firewalls and containers
     #[arg(long, global = true, conflicts_with = "tftp_ports")]
     pub tftp_single_port: bool,
 
-    /// TFTP transfers at a time, of all machines together [default: as many as open files allow]
+    /// Maximum number of concurrent TFTP transfers [default: as many as the limit on open files allows]
     #[arg(long, global = true, value_name = "N")]
     pub max_transfers: Option<MaxTransfers>,
 
-    /// Boot clients that are answered in a second on each interface [default: no limit]
-    #[arg(long, global = true, value_name = "N")]
+    /// Maximum number of requests to answer per second on each interface [default: no limit]
+    #[arg(long = "max-requests-per-second", global = true, value_name = "N")]
     pub max_requests_per_second: Option<NonZeroU32>,
 
-    /// Answer this relay, and no other but those given so; may be given several times [default: any]
+    /// Answer no relay but this one; may be repeated [default: any]
     #[arg(long = "allow-relay", global = true, value_name = "ADDRESS")]
     pub relays: Vec<IpAddr>,
 
-    /// A further word in option 77 that means "already iPXE"; may be given several times
-    #[arg(long = "user-class", global = true, value_name = "WORD")]
+    /// Additional user class (option 77) that identifies iPXE; may be repeated
+    #[arg(long = "ipxe-user-class", global = true, value_name = "WORD")]
     pub ipxe_user_classes: Vec<String>,
 }
 
 impl Flags {
-    /// With paths that still lead there when the working directory has changed: a reload reads them again.
+    /// Makes paths absolute, so that a reload finds them after the working directory has changed.
     pub fn with_absolute_paths(mut self) -> Self {
         for path in [&mut self.config, &mut self.boot_dir, &mut self.state_dir].into_iter().flatten() {
             if let Ok(absolute) = std::path::absolute(&*path) {
@@ -84,6 +85,7 @@ impl Flags {
         self
     }
 
+    /// Overrides the settings for which a flag is given.
     pub fn apply(&self, settings: &mut Settings) {
         settings.proxy_only |= self.proxy_only;
         settings.ignore_case |= self.ignore_case;
@@ -122,12 +124,12 @@ fn replace_list<T: Clone>(setting: &mut Vec<T>, flags: &[T]) {
     }
 }
 
-/// `50000-50999`.
+/// Parses `FIRST-LAST`, for example `50000-50999`.
 pub fn parse_port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
     let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
     match text.split_once('-').and_then(|(first, last)| Some((port(first)?, port(last)?))) {
         Some((first, last)) if first <= last => Ok(first..=last),
-        _ => Err("two ports, the lower one first, for example 50000-50999".to_owned()),
+        _ => Err("expected two ports, the lower one first, for example 50000-50999".to_owned()),
     }
 }
 
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_goes_before_the_file() {
+    fn a_flag_overrides_the_file() {
         let mut settings = Settings { interfaces: vec!["eth0".into()], ..Settings::default() };
         let flags = Flags { interfaces: vec!["eth1".into()], no_http: true, ..Flags::default() };
         flags.apply(&mut settings);

@@ -1,59 +1,74 @@
-//! The dialect of Python's ConfigParser, as the Python daemon read its proxy.ini with it: what is accepted, what is
-//! refused and what every value is must be the same. `tests/ini_like_python.rs` asks Python itself.
+//! INI as Python's ConfigParser reads it, because the Python daemon read its proxy.ini so: the same files are accepted,
+//! and every value is the same. `tests/ini_like_python.rs` compares this reader with Python.
 //!
-//! Where it differs on purpose: a byte order mark is skipped, and all errors are told at once.
+//! Two differences are intended: a byte order mark is skipped, and all errors are reported at once.
 
 use crate::config::diagnostic::{Diagnostic, Source, Span};
 
-/// What was written, before `%` is expanded.
+/// A file before `%` is expanded.
 #[derive(Debug, Default)]
 pub struct Ini {
+    /// In the order of the file, without `[DEFAULT]`.
     pub sections: Vec<IniSection>,
-    /// `[DEFAULT]`: entries that every section has unless it has its own.
-    defaults: Vec<Entry>,
+    /// `[DEFAULT]`: entries that every section inherits.
+    defaults: Vec<IniEntry>,
 }
 
+/// A section and its entries.
 #[derive(Debug)]
 pub struct IniSection {
+    /// The text between the brackets.
     pub name: String,
+    /// The location of its header.
     pub span: Span,
-    entries: Vec<Entry>,
+    entries: Vec<IniEntry>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct IniEntry {
     key: String,
     key_at: Span,
-    /// The value's lines, joined by line feeds.
+    /// The lines of the value, joined by line feeds.
     raw: String,
     value_at: Span,
 }
 
-/// An entry as a section sees it.
+/// An entry of a section, with `%` expanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IniItem {
+    /// In lower case.
     pub key: String,
+    /// The location of the key.
     pub key_span: Span,
+    /// The expanded value; several lines are joined by line feeds.
     pub value: String,
+    /// The location of the value.
     pub value_span: Span,
-    /// It stands in `[DEFAULT]`.
+    /// It is an entry of `[DEFAULT]`.
     pub inherited: bool,
 }
 
+/// Parses a file, or returns all its errors.
 pub fn parse(source: &Source) -> Result<Ini, Vec<Diagnostic>> {
-    let mut reader =
-        Reader { source, ini: Ini::default(), open: Open::Nothing, indent: 0, in_value: false, errors: vec![] };
+    let mut parser = IniParser {
+        source,
+        ini: Ini::default(),
+        current: CurrentSection::None,
+        indent: 0,
+        in_value: false,
+        errors: vec![],
+    };
     for line in lines(&source.text) {
-        reader.line(line);
+        parser.line(line);
     }
-    for entry in reader.ini.all_entries() {
+    for entry in parser.ini.all_entries() {
         entry.raw.truncate(entry.raw.trim_end_matches(is_space).len());
     }
-    if reader.errors.is_empty() { Ok(reader.ini) } else { Err(reader.errors) }
+    if parser.errors.is_empty() { Ok(parser.ini) } else { Err(parser.errors) }
 }
 
 impl Ini {
-    /// The entries of a section, its own and the inherited, with `%` expanded.
+    /// The entries of a section, inherited ones included, with `%` expanded.
     pub fn items(&self, section: &IniSection, source: &Source) -> Vec<Result<IniItem, Diagnostic>> {
         let inherited = self.defaults.iter().filter(|entry| !section.entries.iter().any(|own| own.key == entry.key));
         let own = section.entries.iter().map(|entry| (entry, false));
@@ -70,8 +85,8 @@ impl Ini {
 
     /// Appends `raw` to `out`, with `%%` and `%(key)s` replaced.
     fn expand(&self, section: &IniSection, raw: &str, depth: usize, out: &mut String) -> Result<(), String> {
-        if depth > DEEPEST && raw.contains('%') {
-            return Err(format!("`%(...)s` refers to itself, or through more than {DEEPEST} keys"));
+        if depth > MAX_DEPTH && raw.contains('%') {
+            return Err(format!("`%(...)s` refers to itself, or through more than {MAX_DEPTH} keys"));
         }
         let mut rest = raw;
         while let Some((before, after)) = rest.split_once('%') {
@@ -86,10 +101,10 @@ impl Ini {
             };
             let key = key.to_lowercase();
             let entry = section.entries.iter().chain(&self.defaults).find(|entry| entry.key == key);
-            let entry = entry.ok_or_else(|| format!("`%({key})s` refers to a key that is not there"))?;
+            let entry = entry.ok_or_else(|| format!("`%({key})s` refers to a key that does not exist"))?;
             self.expand(section, &entry.raw, depth + 1, out)?;
-            if out.len() > LONGEST_VALUE {
-                return Err(format!("the value grows past {LONGEST_VALUE} octets"));
+            if out.len() > MAX_VALUE {
+                return Err(format!("the value grows past {MAX_VALUE} octets"));
             }
             rest = after;
         }
@@ -97,15 +112,15 @@ impl Ini {
         Ok(())
     }
 
-    fn all_entries(&mut self) -> impl Iterator<Item = &mut Entry> {
+    fn all_entries(&mut self) -> impl Iterator<Item = &mut IniEntry> {
         self.sections.iter_mut().flat_map(|section| &mut section.entries).chain(&mut self.defaults)
     }
 }
 
 /// Python's MAX_INTERPOLATION_DEPTH.
-const DEEPEST: usize = 10;
-/// Python knows no limit; ten keys of ten references each would fill its memory.
-const LONGEST_VALUE: usize = 65536;
+const MAX_DEPTH: usize = 10;
+/// In octets. Python has no limit; ten keys with ten references each would fill its memory.
+const MAX_VALUE: usize = 65536;
 const PERCENT: &str = "a single `%` is written `%%`";
 
 /// `(key)s` and what follows it.
@@ -114,26 +129,26 @@ fn reference(text: &str) -> Option<(&str, &str)> {
     Some((key, after.strip_prefix('s')?)).filter(|_| !key.is_empty())
 }
 
-/// Which section the next entry goes to.
-enum Open {
-    Nothing,
+/// The section that the next entry belongs to.
+enum CurrentSection {
+    None,
     Defaults,
-    /// The last one.
-    Section,
+    /// The last of [`Ini::sections`].
+    Last,
 }
 
-struct Reader<'a> {
+struct IniParser<'a> {
     source: &'a Source,
     ini: Ini,
-    open: Open,
-    /// Indentation of the last line that was no continuation.
+    current: CurrentSection,
+    /// Indentation, in characters, of the last line that did not continue a value.
     indent: usize,
-    /// An entry stands above in this section, so a deeper line continues it.
+    /// The section has an entry already, so a line indented deeper continues it.
     in_value: bool,
     errors: Vec<Diagnostic>,
 }
 
-impl Reader<'_> {
+impl IniParser<'_> {
     fn line(&mut self, line: Span) {
         let text = &self.source.text[line.clone()];
         let content = text.trim_matches(is_space);
@@ -143,7 +158,7 @@ impl Reader<'_> {
             return;
         }
         if content.is_empty() {
-            // An empty line belongs to the value above; trailing ones are trimmed at the end.
+            // An empty line belongs to the value above it; trailing ones are trimmed at the end.
             if self.in_value {
                 self.continue_value("", at);
             }
@@ -164,45 +179,45 @@ impl Reader<'_> {
     fn section(&mut self, name: &str, at: Span) {
         self.in_value = false;
         if name == "DEFAULT" {
-            self.open = Open::Defaults;
+            self.current = CurrentSection::Defaults;
             return;
         }
         if self.ini.sections.iter().any(|section| section.name == name) {
-            self.errors.push(self.source.error(at.clone(), format!("section [{name}] is there twice")));
+            self.errors.push(self.source.error(at.clone(), format!("duplicate section [{name}]")));
         }
-        self.open = Open::Section;
+        self.current = CurrentSection::Last;
         self.ini.sections.push(IniSection { name: name.to_owned(), span: at, entries: Vec::new() });
     }
 
     fn entry(&mut self, content: &str, at: Span) {
-        let entries = match self.open {
-            Open::Defaults => &mut self.ini.defaults,
-            Open::Section => &mut self.ini.sections.last_mut().expect("opened by its header").entries,
-            Open::Nothing => {
+        let entries = match self.current {
+            CurrentSection::Defaults => &mut self.ini.defaults,
+            CurrentSection::Last => &mut self.ini.sections.last_mut().expect("added by its header").entries,
+            CurrentSection::None => {
                 let error = self.source.error(at, "a line before the first section");
-                return self.errors.push(error.help("the file begins with `[proxy]`"));
+                return self.errors.push(error.help("begin the file with `[proxy]`"));
             }
         };
         let Some(delimiter) = content.find(['=', ':']).filter(|position| *position > 0) else {
             let error = self.source.error(at, "neither `[section]` nor `key = value`");
             return self.errors.push(error);
         };
-        let written = content[..delimiter].trim_end_matches(is_space);
+        let raw_key = content[..delimiter].trim_end_matches(is_space);
         let value = content[delimiter + 1..].trim_start_matches(is_space);
-        let (key, key_at) = (written.to_lowercase(), at.start..at.start + written.len());
+        let (key, key_at) = (raw_key.to_lowercase(), at.start..at.start + raw_key.len());
         if entries.iter().any(|entry| entry.key == key) {
-            self.errors.push(self.source.error(key_at.clone(), format!("key `{key}` is there twice")));
+            self.errors.push(self.source.error(key_at.clone(), format!("duplicate key `{key}`")));
         }
-        entries.push(Entry { key, key_at, raw: value.to_owned(), value_at: at.end - value.len()..at.end });
+        entries.push(IniEntry { key, key_at, raw: value.to_owned(), value_at: at.end - value.len()..at.end });
         self.in_value = true;
     }
 
     fn continue_value(&mut self, content: &str, at: Span) {
-        let entries = match self.open {
-            Open::Defaults => &mut self.ini.defaults,
-            _ => &mut self.ini.sections.last_mut().expect("opened by its header").entries,
+        let entries = match self.current {
+            CurrentSection::Defaults => &mut self.ini.defaults,
+            _ => &mut self.ini.sections.last_mut().expect("added by its header").entries,
         };
-        let entry = entries.last_mut().expect("in_value: an entry stands above");
+        let entry = entries.last_mut().expect("in_value: the section has an entry");
         if entry.raw.is_empty() && !content.is_empty() {
             entry.value_at = at;
         }
@@ -211,13 +226,13 @@ impl Reader<'_> {
     }
 }
 
-/// `[name]`; what follows the last bracket is ignored, and a name may hold brackets.
+/// The name in `[name]`. Text after the last bracket is ignored, and a name may contain brackets.
 fn header(content: &str) -> Option<&str> {
     let (name, _) = content.strip_prefix('[')?.rsplit_once(']')?;
     (!name.is_empty()).then_some(name)
 }
 
-/// The lines without their ends: LF, CR LF and a lone CR, as Python opens text.
+/// The lines without their ends: LF, CR LF, or CR alone, as Python reads text.
 fn lines(text: &str) -> impl Iterator<Item = Span> + '_ {
     let mut start = 0;
     std::iter::from_fn(move || {
@@ -229,7 +244,7 @@ fn lines(text: &str) -> impl Iterator<Item = Span> + '_ {
     })
 }
 
-/// `str.isspace` of Python: Unicode white space and the four separators of ASCII.
+/// Python's `str.isspace`: Unicode white space and the four ASCII separators.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }
@@ -240,8 +255,8 @@ mod tests {
 
     fn read(text: &str) -> Result<Vec<(String, String)>, String> {
         let source = Source::new("t.ini", text.into()).unwrap();
-        let told = |errors: Vec<Diagnostic>| errors.iter().map(|e| format!("{e}\n")).collect::<String>();
-        let ini = parse(&source).map_err(told)?;
+        let print = |errors: Vec<Diagnostic>| errors.iter().map(|e| format!("{e}\n")).collect::<String>();
+        let ini = parse(&source).map_err(print)?;
         let section = &ini.sections[0];
         ini.items(section, &source)
             .into_iter()
@@ -254,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_what_stands_there_quotes_and_all() {
+    fn a_value_keeps_its_quotes_and_what_looks_like_a_comment() {
         assert_eq!(value("a = \"x\" ; no comment"), "\"x\" ; no comment");
         assert_eq!(value("A:http://h:8080/#x"), "http://h:8080/#x");
     }
@@ -266,12 +281,12 @@ mod tests {
     }
 
     #[test]
-    fn equally_indented_keys_are_keys() {
+    fn keys_with_the_same_indentation_do_not_continue_each_other() {
         assert_eq!(read("[proxy]\n  a=1\n  b=2").unwrap().len(), 2);
     }
 
     #[test]
-    fn percent_is_expanded_and_bounded() {
+    fn percent_is_expanded_up_to_a_limit() {
         assert_eq!(value("a = 100%% %(B)s\nb=x"), "100% x");
         assert!(read("[proxy]\na = %(a)s").unwrap_err().contains("itself"));
         assert!(read("[proxy]\na = 50%").unwrap_err().contains("%%"));
@@ -280,10 +295,10 @@ mod tests {
     }
 
     #[test]
-    fn all_errors_are_told_with_their_places() {
-        let told = read("[proxy]\na=1\nA=2\nnonsense\n[proxy]").unwrap_err();
-        for place in ["t.ini:3:1", "t.ini:4:1", "t.ini:5:1"] {
-            assert!(told.contains(place), "{place} in {told}");
+    fn all_errors_are_reported_with_their_locations() {
+        let printed = read("[proxy]\na=1\nA=2\nnonsense\n[proxy]").unwrap_err();
+        for location in ["t.ini:3:1", "t.ini:4:1", "t.ini:5:1"] {
+            assert!(printed.contains(location), "{location} in {printed}");
         }
     }
 }

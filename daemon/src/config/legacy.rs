@@ -1,4 +1,4 @@
-//! The Python daemon's proxy.ini: what it means. A file that worked there works here and routes by it identically.
+//! The meaning of the Python daemon's proxy.ini. A file that worked there works here, and machines get the same files.
 
 use crate::config::legacy_addresses::LegacyAddresses;
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
@@ -10,40 +10,46 @@ use proxydhcpd_core::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-/// An old file, read.
+/// The contents of a proxy.ini.
 #[derive(Clone, Debug)]
 pub struct LegacyConfig {
+    /// Loaders and the script for iPXE.
     pub boot: LegacyBoot,
+    /// Where to serve.
     pub addresses: LegacyAddresses,
 }
 
-/// What its keys route, as parts of a [`Plan`].
+/// The loaders and the script for iPXE, as parts of a [`Plan`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegacyBoot {
+    /// The TFTP server that has the files (`tftpd`).
     pub tftpd: Ipv4Addr,
+    /// The loaders by architecture.
     pub loaders: BTreeMap<Arch, Loader>,
+    /// The loader for other architectures.
     pub default_loader: Option<Loader>,
+    /// The script for iPXE, or that it gets a loader.
     pub ipxe: IpxeTarget,
 }
 
-/// The file and its warnings, or its errors among them.
+/// The file and its warnings, or its errors and warnings.
 pub fn read(source: &Source) -> Result<(LegacyConfig, Vec<Diagnostic>), Vec<Diagnostic>> {
     let ini = ini::parse(source)?;
-    let mut reader = Reader { source, values: BTreeMap::new(), told: Vec::new() };
+    let mut reader = LegacyReader { source, values: BTreeMap::new(), diagnostics: Vec::new() };
     for section in &ini.sections {
         reader.section(&ini, section);
     }
-    // A misspelt key is told as such, and not also as a missing one.
-    let meaning = if reader.wrong() { None } else { reader.meaning(&ini) };
-    match meaning {
-        Some((routing, addresses)) if !reader.wrong() => Ok((LegacyConfig { boot: routing, addresses }, reader.told)),
-        _ => Err(reader.told),
+    // A misspelled key is one error, not a second one for the key that is missing then.
+    let evaluated = if reader.has_errors() { None } else { reader.evaluate(&ini) };
+    match evaluated {
+        Some((routing, addresses)) if !reader.has_errors() => Ok((LegacyConfig { boot: routing, addresses }, reader.diagnostics)),
+        _ => Err(reader.diagnostics),
     }
 }
 
 impl LegacyBoot {
-    /// Puts itself into a plan in place of whatever we would choose ourselves. The file knows no HTTP boot: such
-    /// clients stay unanswered as they were.
+    /// Replaces the loaders of a plan. The Python daemon did not support UEFI HTTP boot, so those clients get no
+    /// answer, as before.
     pub fn apply(&self, plan: &mut Plan) {
         plan.tftp = Some(TftpServer::Remote(self.tftpd));
         plan.http_clients = false;
@@ -53,45 +59,46 @@ impl LegacyBoot {
     }
 }
 
-/// The key of [ipxe] that would serve this architecture: a hint for the log when there is none.
+/// The key under [ipxe] for the loader of this architecture: a hint for the log when the file has none.
 pub fn loader_key(arch: Arch) -> Option<&'static str> {
     BOOTSTRAPS.iter().find(|(_, served, _)| *served == arch.base()).map(|(key, ..)| *key)
 }
 
-/// How a value is checked, wherever its key stands.
+/// How a value is checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ValueKind {
     Address,
-    /// Anything but nothing.
+    /// Any text that is not empty.
     Text,
-    Switch,
+    Boolean,
 }
 
-/// Every key, and the section from which it is read; in the other two it is accepted and does nothing.
-const KEYS: [(&str, &str, Kind); 16] = [
-    ("listen_address", "proxy", Kind::Address),
-    ("interface", "proxy", Kind::Text),
-    ("tftpd", "proxy", Kind::Address),
-    ("filename", "proxy", Kind::Text),
-    ("filename_efi32", "proxy", Kind::Text),
-    ("filename_efi64", "proxy", Kind::Text),
-    (VENDOR_KEY, "proxy", Kind::Text),
-    ("enabled", "ipxe", Kind::Switch),
-    ("chainload_url", "ipxe", Kind::Text),
-    ("legacy_bootstrap", "ipxe", Kind::Text),
-    ("efi_bootstrap", "ipxe", Kind::Text),
-    ("efi32_bootstrap", "ipxe", Kind::Text),
-    ("arm32_bootstrap", "ipxe", Kind::Text),
-    ("arm64_bootstrap", "ipxe", Kind::Text),
-    ("riscv64_bootstrap", "ipxe", Kind::Text),
-    ("loongarch64_bootstrap", "ipxe", Kind::Text),
+/// Every key, and the section from which it is read. In the other two sections it is accepted and ignored.
+const KEYS: [(&str, &str, ValueKind); 16] = [
+    ("listen_address", "proxy", ValueKind::Address),
+    ("interface", "proxy", ValueKind::Text),
+    ("tftpd", "proxy", ValueKind::Address),
+    ("filename", "proxy", ValueKind::Text),
+    ("filename_efi32", "proxy", ValueKind::Text),
+    ("filename_efi64", "proxy", ValueKind::Text),
+    (VENDOR_KEY, "proxy", ValueKind::Text),
+    ("enabled", "ipxe", ValueKind::Boolean),
+    ("chainload_url", "ipxe", ValueKind::Text),
+    ("legacy_bootstrap", "ipxe", ValueKind::Text),
+    ("efi_bootstrap", "ipxe", ValueKind::Text),
+    ("efi32_bootstrap", "ipxe", ValueKind::Text),
+    ("arm32_bootstrap", "ipxe", ValueKind::Text),
+    ("arm64_bootstrap", "ipxe", ValueKind::Text),
+    ("riscv64_bootstrap", "ipxe", ValueKind::Text),
+    ("loongarch64_bootstrap", "ipxe", ValueKind::Text),
 ];
 
+/// A key that is accepted, checked, and never sent.
 pub const VENDOR_KEY: &str = "vendor_specific_information";
 const SECTIONS: [&str; 3] = ["proxy", "pxe", "ipxe"];
 
-/// The loaders of iPXE mode: the two that the Python daemon had, with its defaults, and ours, without: an architecture
-/// that the file does not name stays unserved, as its owner knows it.
+/// The loaders of iPXE mode: two of the Python daemon, with its defaults, and new ones without a default. An
+/// architecture that the file does not name gets no answer, as before.
 const BOOTSTRAPS: [(&str, Arch, Option<&str>); 7] = [
     ("legacy_bootstrap", Arch::BIOS, Some("undionly.kpxe")),
     ("efi_bootstrap", Arch::X64, Some("ipxe.efi")),
@@ -102,14 +109,14 @@ const BOOTSTRAPS: [(&str, Arch, Option<&str>); 7] = [
     ("loongarch64_bootstrap", Arch(39), None),
 ];
 
-struct Reader<'a> {
+struct LegacyReader<'a> {
     source: &'a Source,
-    /// The values that are read, by section and key.
+    /// The values read so far, by section and key.
     values: BTreeMap<(&'static str, &'static str), IniItem>,
-    told: Vec<Diagnostic>,
+    diagnostics: Vec<Diagnostic>,
 }
 
-impl Reader<'_> {
+impl LegacyReader<'_> {
     fn section(&mut self, ini: &Ini, section: &IniSection) {
         if !SECTIONS.contains(&section.name.as_str()) {
             let error = self.source.error(section.span.clone(), format!("unknown section [{}]", section.name));
@@ -117,57 +124,57 @@ impl Reader<'_> {
                 Some(known) => format!("did you mean [{known}]?"),
                 None => "the sections are [proxy], [pxe] and [ipxe]".to_owned(),
             };
-            return self.tell(error.help(help));
+            return self.report(error.help(help));
         }
         for item in ini.items(section, self.source) {
             match item {
                 Ok(item) => self.item(section, item),
-                Err(error) => self.tell(error),
+                Err(error) => self.report(error),
             }
         }
     }
 
     fn item(&mut self, section: &IniSection, item: IniItem) {
-        let Some((key, home, kind)) = KEYS.into_iter().find(|(key, ..)| *key == item.key) else {
+        let Some((key, own_section, kind)) = KEYS.into_iter().find(|(key, ..)| *key == item.key) else {
             let error = self.source.error(item.key_span, format!("unknown key `{}`", item.key));
             let known = closest_match(&item.key, KEYS.map(|(key, ..)| key));
-            return self.tell(match known {
+            return self.report(match known {
                 Some(known) => error.help(format!("did you mean `{known}`?")),
                 None => error.help(format!("the keys are {}", KEYS.map(|(key, ..)| key).join(", "))),
             });
         };
         match kind {
-            Kind::Address if address(&item.value).is_none() => {
+            ValueKind::Address if address(&item.value).is_none() => {
                 let error = self.source.error(item.value_span, format!("`{key}` must be an IPv4 address"));
-                let help = match comment_behind(&item.value) {
-                    Some(_) => "a comment needs a line of its own: here it is a part of the value".to_owned(),
+                let help = match trailing_comment(&item.value) {
+                    Some(_) => "a comment needs a separate line; here it is part of the value".to_owned(),
                     None => format!("for example `{key} = 192.0.2.10`"),
                 };
-                return self.tell(error.help(help));
+                return self.report(error.help(help));
             }
-            Kind::Text if item.value.is_empty() => {
+            ValueKind::Text if item.value.is_empty() => {
                 let error = self.source.error(item.key_span, format!("`{key}` has no value"));
-                return self.tell(error.help("give it one, or take the line out"));
+                return self.report(error.help("give it a value, or delete the line"));
             }
             _ => {}
         }
-        if section.name == home {
-            self.values.insert((home, key), item);
+        if section.name == own_section {
+            self.values.insert((own_section, key), item);
         } else if !item.inherited {
-            let warning = self.source.warning(item.key_span, format!("`{key}` is not read from [{}]", section.name));
-            self.tell(warning.help(format!("it counts under [{home}] only")));
+            let warning = self.source.warning(item.key_span, format!("`{key}` has no effect under [{}]", section.name));
+            self.report(warning.help(format!("move it to [{own_section}]")));
         }
     }
 
-    /// What the values mean together; `None` if something needed is missing.
-    fn meaning(&mut self, ini: &Ini) -> Option<(LegacyBoot, LegacyAddresses)> {
+    /// The file's meaning. `None` if a required key is missing.
+    fn evaluate(&mut self, ini: &Ini) -> Option<(LegacyBoot, LegacyAddresses)> {
         let Some(proxy) = ini.sections.iter().find(|section| section.name == "proxy") else {
-            self.tell(self.source.file_error("there is no section [proxy]"));
+            self.report(self.source.file_error("there is no section [proxy]"));
             return None;
         };
         if self.item_of("proxy", "tftpd").is_none() {
             let error = self.source.error(proxy.span.clone(), "`tftpd` is missing under [proxy]");
-            self.tell(error.help("the address of the server that has the boot files"));
+            self.report(error.help("set it to the address of the server that has the boot files"));
         }
         self.vendor_information();
         let (loaders, default_loader, ipxe) = if self.ipxe_mode() {
@@ -175,7 +182,7 @@ impl Reader<'_> {
         } else {
             if self.item_of("proxy", "filename").is_none() {
                 let error = self.source.error(proxy.span.clone(), "`filename` is missing under [proxy]");
-                self.tell(error.help("the file that every machine gets while iPXE mode is off"));
+                self.report(error.help("set it to the file that machines get while iPXE mode is off"));
             }
             (self.filenames(), self.loader("proxy", "filename", None), IpxeTarget::AsFirmware)
         };
@@ -190,32 +197,37 @@ impl Reader<'_> {
         let item = self.item_of("proxy", "tftpd")?;
         let (address, at) = (address(&item.value)?, item.value_span.clone());
         if address.is_unspecified() {
-            self.tell(self.source.warning(at, "with `tftpd = 0.0.0.0` no machine knows where to fetch its file"));
+            self.report(
+                self.source.warning(at, "with `tftpd = 0.0.0.0`, no machine knows the server to fetch its file from"),
+            );
         }
         Some(address)
     }
 
-    /// Option 43 is a list of sub-options (PXE 2.1 section 2.2.3). Text there is none, and UEFI firmware drops the
-    /// whole offer for it, which is one reason why no UEFI machine ever booted from the Python daemon.
+    /// Option 43 is a list of sub-options (PXE 2.1 section 2.2.3). Plain text is not, and UEFI firmware drops the whole
+    /// offer for it. That is one reason why no UEFI machine ever booted from the Python daemon.
     fn vendor_information(&mut self) {
         let Some(item) = self.item_of("proxy", VENDOR_KEY) else { return };
         let (at, ascii) = (item.key_span.clone(), item.value.is_ascii());
         let value_at = item.value_span.clone();
         if ascii {
             let warning = self.source.warning(at, format!("`{VENDOR_KEY}` is not sent"));
-            self.tell(warning.help("as plain text it is no valid option 43 and stops UEFI firmware; the line can go"));
+            self.report(
+                warning
+                    .help("plain text is not a valid option 43, and UEFI firmware drops such offers; delete the line"),
+            );
         } else {
-            self.tell(self.source.error(value_at, format!("`{VENDOR_KEY}` holds characters beyond ASCII")));
+            self.report(self.source.error(value_at, format!("`{VENDOR_KEY}` contains characters that are not ASCII")));
         }
     }
 
-    /// On only for `true`; the Python daemon knew no `yes`, `1` or `on`.
+    /// On only for `true`: the Python daemon did not accept `yes`, `1` or `on`.
     fn ipxe_mode(&mut self) -> bool {
         let Some(item) = self.item_of("ipxe", "enabled") else { return false };
         let (value, at) = (item.value.to_lowercase(), item.value_span.clone());
         if value != "true" && value != "false" {
-            let warning = self.source.warning(at, "iPXE mode is off: it is on for `enabled = true` only");
-            self.tell(warning.help("write `true` or `false`"));
+            let warning = self.source.warning(at, "iPXE mode is off: only `enabled = true` turns it on");
+            self.report(warning.help("write `true` or `false`"));
         }
         value == "true"
     }
@@ -239,26 +251,27 @@ impl Reader<'_> {
         self.name("ipxe", "chainload_url", MAX_URL_LENGTH).unwrap_or_else(|| "boot.ipxe".to_owned())
     }
 
-    /// A name as it goes on the wire.
-    fn name(&mut self, section: &'static str, key: &'static str, longest: usize) -> Option<String> {
+    /// A file name or URL, as it is sent.
+    fn name(&mut self, section: &'static str, key: &'static str, max: usize) -> Option<String> {
         let item = self.item_of(section, key)?.clone();
         let (value, at) = (item.value, item.value_span);
         if !value.is_ascii() {
-            let error = self.source.error(at, format!("`{key}` holds characters beyond ASCII"));
-            self.tell(error.help("firmware compares names octet by octet; rename the file"));
-        } else if value.len() > longest {
+            let error = self.source.error(at, format!("`{key}` contains characters that are not ASCII"));
+            self.report(error.help("firmware compares names octet by octet; rename the file"));
+        } else if value.len() > max {
             let error =
-                self.source.error(at, format!("`{key}` has {} octets, the wire has room for {longest}", value.len()));
-            self.tell(error.help("a shorter path, or a symbolic link on the server"));
+                self.source.error(at, format!("`{key}` has {} octets: a reply has room for {max}", value.len()));
+            self.report(error.help("use a shorter path, or a symbolic link on the server"));
         } else if let Some(bare) = unquoted(&value) {
-            let warning = self.source.warning(at, format!("the quotes are part of `{key}`: machines ask for {value}"));
-            self.tell(warning.help(format!("write `{key} = {bare}` if the file has no quotes in its name")));
-        } else if let Some(comment) = comment_behind(&value) {
-            let warning = self.source.warning(at, format!("`{comment}` is part of `{key}`: machines ask for {value}"));
-            self.tell(warning.help("a comment needs a line of its own"));
+            let warning = self.source.warning(at, format!("the quotes are part of `{key}`: machines request {value}"));
+            self.report(warning.help(format!("write `{key} = {bare}` if the file has no quotes in its name")));
+        } else if let Some(comment) = trailing_comment(&value) {
+            let warning = self.source.warning(at, format!("`{comment}` is part of `{key}`: machines request {value}"));
+            self.report(warning.help("a comment needs a separate line"));
         } else if value.contains(char::is_control) {
-            let warning = self.source.warning(at, format!("`{key}` holds a line break or another control character"));
-            self.tell(warning.help("an indented line continues the value above it"));
+            let warning =
+                self.source.warning(at, format!("`{key}` contains a line break or another control character"));
+            self.report(warning.help("an indented line continues the value above it"));
         }
         Some(value)
     }
@@ -267,31 +280,31 @@ impl Reader<'_> {
         self.values.get(&(section, key))
     }
 
-    /// What [DEFAULT] gives to three sections is told once.
-    fn tell(&mut self, diagnostic: Diagnostic) {
-        if !self.told.contains(&diagnostic) {
-            self.told.push(diagnostic);
+    /// Adds a diagnostic once: a value of [DEFAULT] is checked in each section.
+    fn report(&mut self, diagnostic: Diagnostic) {
+        if !self.diagnostics.contains(&diagnostic) {
+            self.diagnostics.push(diagnostic);
         }
     }
 
-    fn wrong(&self) -> bool {
-        self.told.iter().any(|told| told.severity >= Severity::Error)
+    fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity >= Severity::Error)
     }
 }
 
-/// What the writer may have meant for a comment: the dialect knows none behind a value.
-fn comment_behind(value: &str) -> Option<&str> {
+/// Text that looks like a comment. In this dialect it is part of the value.
+fn trailing_comment(value: &str) -> Option<&str> {
     let at =
         value.match_indices(['#', ';']).map(|(at, _)| at).find(|at| value[..*at].ends_with(char::is_whitespace))?;
     Some(&value[at..])
 }
 
-/// The value without the quotes around it: the dialect takes them for what they are.
+/// The value without quotes around it. In this dialect they are part of the value.
 fn unquoted(value: &str) -> Option<&str> {
     ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
 }
 
-/// Four decimal numbers, leading zeros allowed and decimal all the same: Python's `int` read them so.
+/// Four decimal numbers. Leading zeros are allowed, as Python's `int` allows them.
 fn address(text: &str) -> Option<Ipv4Addr> {
     let octet = |part: &str| {
         let digits = (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());

@@ -1,10 +1,11 @@
-//! The addresses that an old proxy.ini names, held against those that the machine has.
+//! The interface and the address of an old proxy.ini, compared with those of this host.
 
 use crate::config::diagnostic::{Diagnostic, Source, Span};
 use proxydhcpd_core::link::Link;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Who the file says that we are. It must fit the machine: see [`Addresses::settle`].
+/// `interface` and `listen_address` of an old proxy.ini. They must match this host
+/// ([`LegacyAddresses::select_interfaces`]).
 #[derive(Clone, Debug)]
 pub struct LegacyAddresses {
     pub(super) source: Source,
@@ -12,25 +13,25 @@ pub struct LegacyAddresses {
     pub(crate) listen_address: Option<(Ipv4Addr, Span)>,
 }
 
-/// Where to serve, once the addresses have been held against the machine.
+/// The interfaces to serve and the addresses to announce on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InterfaceSelection {
-    /// By name. Empty: all on which machines can boot.
+    /// By name, with `*` and `?`. Empty: every interface on which machines can boot.
     pub interfaces: Vec<String>,
-    /// The addresses to announce; none of a family: each interface's first one.
+    /// The addresses to announce. Without one of a family, the first address of each interface.
     pub addresses: Vec<IpAddr>,
 }
 
 impl LegacyAddresses {
-    /// The Python daemon's "split brain" check, against the machine's interfaces. It compared the first address of an
-    /// interface only; here each of its addresses counts.
+    /// Finds the interface and the address on this host, or fails as the "split brain" check of the Python daemon did.
+    /// That compared only the first address of an interface; this compares all.
     pub fn select_interfaces(&self, links: &[Link]) -> Result<InterfaceSelection, Diagnostic> {
         match (&self.interface, &self.listen_address) {
             (Some((name, at)), listen) => {
                 let Some(link) = links.iter().find(|link| link.name == *name) else {
                     return Err(self.critical(
                         at,
-                        format!("interface {name} is not there, is down or has no address"),
+                        format!("interface {name} does not exist, is down or has no address"),
                         links,
                     ));
                 };
@@ -53,25 +54,25 @@ impl LegacyAddresses {
                 None => Err(self.critical(at, format!("no interface has the address {address}"), links)),
             },
             (None, None) => {
-                let mut critical = Diagnostic::critical("neither `interface` nor `listen_address` is given");
+                let mut critical = Diagnostic::critical("neither `interface` nor `listen_address` is set");
                 critical.file = Some(self.source.name.clone());
-                Err(critical.help(format!("put one of them under [proxy]; {}", what_there_is(links))))
+                Err(critical.help(format!("put one of them under [proxy]; {}", host_addresses(links))))
             }
         }
     }
 
     fn critical(&self, at: &Span, message: String, links: &[Link]) -> Diagnostic {
-        self.source.critical(at.clone(), message).help(what_there_is(links))
+        self.source.critical(at.clone(), message).help(host_addresses(links))
     }
 }
 
-fn what_there_is(links: &[Link]) -> String {
+fn host_addresses(links: &[Link]) -> String {
     let each = |link: &Link| link.address().map(|address| format!("{} ({address})", link.name));
     let named: Vec<String> = links.iter().filter_map(each).collect();
     if named.is_empty() {
         return "no interface that is up has an IPv4 address".to_owned();
     }
-    format!("this machine has {}", named.join(", "))
+    format!("this host has {}", named.join(", "))
 }
 
 #[cfg(test)]
@@ -83,7 +84,7 @@ mod tests {
     const SECOND: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 11);
     const ETH1: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 
-    fn machine() -> Vec<Link> {
+    fn host_links() -> Vec<Link> {
         let link = |index, name: &str, addresses: &[Ipv4Addr]| Link {
             index,
             name: name.to_owned(),
@@ -98,11 +99,11 @@ mod tests {
         let source = Source::new("proxy.ini", b"[proxy]\n".to_vec()).unwrap();
         let interface = interface.map(|name| (name.to_owned(), 0..7));
         let addresses = LegacyAddresses { source, interface, listen_address: listen.map(|address| (address, 0..7)) };
-        addresses.select_interfaces(&machine()).map_err(|critical| critical.to_string())
+        addresses.select_interfaces(&host_links()).map_err(|critical| critical.to_string())
     }
 
     #[test]
-    fn either_of_the_two_names_the_other() {
+    fn an_interface_selects_its_address_and_an_address_its_interface() {
         let eth0 = |address: Ipv4Addr| Ok(InterfaceSelection { interfaces: vec!["eth0".into()], addresses: vec![address.into()] });
         assert_eq!(settle(Some("eth0"), None), eth0(ETH0));
         assert_eq!(settle(None, Some(ETH0)), eth0(ETH0));
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_the_machine_is_critical() {
+    fn an_address_or_interface_that_this_host_does_not_have_is_critical() {
         for (interface, listen) in [
             (Some("eth0"), Some(ETH1)),
             (Some("eth0"), Some(Ipv4Addr::UNSPECIFIED)),
@@ -125,9 +126,9 @@ mod tests {
             (None, Some(Ipv4Addr::new(203, 0, 113, 1))),
             (None, None),
         ] {
-            let told = settle(interface, listen).unwrap_err();
-            assert!(told.starts_with("CRITICAL: "), "{told}");
-            assert!(told.contains("eth0 (192.0.2.10), eth1 (198.51.100.1)"), "{told}");
+            let printed = settle(interface, listen).unwrap_err();
+            assert!(printed.starts_with("CRITICAL: "), "{printed}");
+            assert!(printed.contains("eth0 (192.0.2.10), eth1 (198.51.100.1)"), "{printed}");
         }
     }
 }

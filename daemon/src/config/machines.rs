@@ -1,5 +1,5 @@
-//! Machines as files describe them: what may be said of one, and the reader of its table, in the configuration itself
-//! and in machine files alike.
+//! The entry of a machine: its keys and their limits, and the parser of its TOML table, in the configuration and in
+//! machine files.
 
 use crate::config::diagnostic::Span;
 use crate::config::toml::value::{self, ValueResult, TomlValue, ValueError, list, parse_mac, machine_uuid, parse_with, one_of, invalid};
@@ -9,30 +9,35 @@ use proxydhcpd_core::plan::profile::ProfileId;
 use serde_json::Map;
 use toml::de::DeTable;
 
-/// A machine, before its profile is looked up.
+/// A machine whose profile is not resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawMachine {
+    /// Its name: see [`check_name`].
     pub name: String,
+    /// At most [`MAX_MACS`].
     pub macs: Vec<[u8; 6]>,
     /// In printed order.
     pub uuid: Option<[u8; 16]>,
+    /// The serial number, without white space around it.
     pub serial: Option<String>,
-    /// By name, and where that stands in its file.
+    /// The name of its profile, and its location in the file.
     pub profile: Option<(String, Span)>,
+    /// When it boots its profile.
     pub policy: Policy,
-    /// A JSON object, or nothing.
+    /// A JSON object, or an empty string.
     pub variables: String,
 }
 
+/// The values of `boot`.
 pub const POLICIES: [(&str, Policy); 3] =
     [("always", Policy::Always), ("once", Policy::Once), ("never", Policy::Never)];
 
-/// One `[machine.NAME]`. What is wrong with it is told; what is right is taken all the same.
+/// Parses one `[machine.NAME]`. Reports invalid values and keeps the valid ones.
 pub fn parse_machine(walk: &mut TableReader<'_>, name: &str, name_at: Span, table: &DeTable<'_>) -> RawMachine {
-    let before = walk.diagnostics.len();
+    let count_before = walk.diagnostics.len();
     let mut machine = RawMachine { name: name.to_owned(), ..RawMachine::default() };
-    if let Err(why) = check_name(name) {
-        walk.error(name_at.clone(), why);
+    if let Err(message) = check_name(name) {
+        walk.error(name_at.clone(), message);
     }
     walk.read_table("machine", table, |key, value| match key {
         "mac" => match list(value, |value| parse_with(value, parse_mac))? {
@@ -53,58 +58,62 @@ pub fn parse_machine(walk: &mut TableReader<'_>, name: &str, name_at: Span, tabl
         }
         _ => Ok(()),
     });
-    if walk.diagnostics.len() == before && machine.macs.is_empty() && machine.uuid.is_none() && machine.serial.is_none() {
+    if walk.diagnostics.len() == count_before && machine.macs.is_empty() && machine.uuid.is_none() && machine.serial.is_none()
+    {
         walk.warning(name_at, no_identity_message(name));
     }
     machine
 }
 
 impl RawMachine {
-    /// As the plan takes it in. `profile`: that of its name.
+    /// The machine for the plan's table, with its resolved profile.
     pub fn to_machine(&self, profile: Option<ProfileId>) -> Machine<'_> {
         let RawMachine { name, macs, uuid, serial, policy, variables, .. } = self;
         Machine { name, macs, uuid: *uuid, serial: serial.as_deref(), profile, policy: *policy, variables }
     }
 }
 
-/// More than any server has; a look-up by address goes through those of one machine.
+/// The most MAC addresses of a machine, more than any server has. A search by address compares all of a machine's.
 pub const MAX_MACS: usize = 64;
-pub const TOO_MANY_MACS: &str = "a machine may have 64 addresses";
+/// The error for more than [`MAX_MACS`].
+pub const TOO_MANY_MACS: &str = "a machine can have at most 64 MAC addresses";
 
-/// What `machine.` means in templates beside variables.
-const OWN: [&str; 4] = ["name", "mac", "uuid", "serial"];
+/// Names after `machine.` in templates that are not variables.
+const RESERVED_NAMES: [&str; 4] = ["name", "mac", "uuid", "serial"];
 
-/// SMBIOS has strings of 64 octets in its older versions.
-const LONGEST_SERIAL: usize = 255;
+/// In octets. Older versions of SMBIOS have strings of 64 octets.
+const MAX_SERIAL: usize = 255;
 
+/// The warning about a machine without an identity.
 pub fn no_identity_message(name: &str) -> String {
-    format!("machine `{name}` has neither MAC address nor UUID nor serial number: it is never found")
+    format!("machine `{name}` has no MAC address, UUID or serial number, so its entry never applies")
 }
 
-/// A name goes into URLs, into logs, and into the names of files, where one that begins with a dot is not seen.
+/// Checks the name of a machine or a profile: URLs, logs and file names contain it, and files whose name begins with a
+/// dot are hidden.
 pub fn check_name(name: &str) -> Result<(), String> {
     let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"._-".contains(&octet);
     if name.starts_with('.') {
-        return Err(format!("`{name}` cannot be a name here: a name does not begin with a dot"));
+        return Err(format!("`{name}` is not a valid name: a name must not begin with a dot"));
     }
     if (1..=63).contains(&name.len()) && name.bytes().all(fits) {
         return Ok(());
     }
-    Err(format!("`{name}` cannot be a name here: 1 to 63 letters, digits, dots, hyphens and underscores can"))
+    Err(format!("`{name}` is not a valid name: use 1 to 63 letters, digits, dots, hyphens and underscores"))
 }
 
-/// Or why a variable of a machine cannot be called so.
+/// Checks the name of a machine's variable.
 pub fn check_machine_variable(name: &str) -> Result<(), String> {
     value::check_variable_name(name)?;
-    if OWN.contains(&name) {
-        return Err(format!("`{name}` is a machine's own, and no variable"));
+    if RESERVED_NAMES.contains(&name) {
+        return Err(format!("`{name}` is reserved for the machine itself: rename the variable"));
     }
     Ok(())
 }
 
-/// As firmware says it, without the blanks around it.
+/// A serial number as firmware has it, without white space around it.
 pub fn parse_serial(text: &str) -> Option<&str> {
-    let fits = |text: &&str| (1..=LONGEST_SERIAL).contains(&text.len()) && !text.chars().any(char::is_control);
+    let fits = |text: &&str| (1..=MAX_SERIAL).contains(&text.len()) && !text.chars().any(char::is_control);
     Some(text.trim()).filter(fits)
 }
 

@@ -1,5 +1,6 @@
-//! From what the operator wrote to what it means. Reading touches nothing but the configuration file itself: whether an
-//! address is ours is asked later ([`addresses::Addresses::settle`]), so `check` needs neither root nor the network.
+//! The configuration: reads it from files and flags. Loading opens only configuration and machine files; addresses are
+//! compared with the host's interfaces later ([`Loaded::select_interfaces`]), so `check` needs neither root nor the
+//! network.
 
 pub mod legacy_addresses;
 pub mod diagnostic;
@@ -29,103 +30,118 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// Nobody has to make it before there is something to put into it.
+/// The default of `boot-dir`. The directory may be missing; the server then offers no files.
 pub const DEFAULT_BOOT_DIR: &str = "/var/lib/proxydhcpd/boot";
 
-/// The unit's StateDirectory.
+/// The `StateDirectory=` of the systemd unit.
 const DEFAULT_STATE_DIR: &str = "/var/lib/proxydhcpd/state";
 
-/// What a service manager has made for us (systemd.exec(5), StateDirectory=); our unit has it make the usual one.
+/// `$STATE_DIRECTORY`, if a service manager sets it (systemd.exec(5)). The unit sets it to [`DEFAULT_STATE_DIR`].
 fn default_state_dir() -> PathBuf {
-    let made = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).filter(|directory| directory.is_absolute());
-    made.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR))
+    let from_env = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).filter(|directory| directory.is_absolute());
+    from_env.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR))
 }
 
-/// The longest configuration file. Machine files may be longer.
-const LONGEST: u64 = 64 << 20;
+/// The longest configuration file, in octets. Machine files may be longer.
+const MAX_FILE_SIZE: u64 = 64 << 20;
 
-/// How the server runs, as opposed to what a machine is given (that is the plan).
+/// How the server runs. The plan ([`UnresolvedPlan`]) decides what machines boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Only port 4011: port 67 belongs to a DHCP server on this host.
+    /// Answer on UDP port 4011 only, because a DHCP server on this host uses port 67.
     pub proxy_only: bool,
-    /// Interfaces to serve, by name, with `*` and `?`. Empty: all on which machines can boot.
+    /// Interfaces to serve, by name, with `*` and `?`. Empty: every interface on which machines can boot.
     pub interfaces: Vec<String>,
-    /// Of these, the ones that are served over each family. `None`: all.
+    /// The interfaces among them to serve over IPv4. `None`: all.
     pub ipv4_interfaces: Option<Vec<String>>,
+    /// The interfaces among them to serve over IPv6. `None`: all.
     pub ipv6_interfaces: Option<Vec<String>>,
-    /// The addresses to announce. None of a family: each interface's first one.
+    /// The addresses to announce. Without one of a family, the first address of each interface.
     pub addresses: Vec<IpAddr>,
+    /// The directory with the files to boot, absolute.
     pub boot_dir: PathBuf,
-    /// Where it is kept which machines have used up their boot.
+    /// The directory for boot-once state, shared UUIDs and the DUID, absolute.
     pub state_dir: PathBuf,
-    /// `None`: the one beside the configuration file, if there is one.
+    /// The directory of templates. `None`: `templates` next to the configuration file, if it exists.
     pub template_dir: Option<PathBuf>,
-    /// Files and directories in which machines are described. `None`: the directory beside the configuration file.
+    /// Machine files, and directories of them. `None`: `machines` next to the configuration file, if it exists.
     pub machine_files: Option<Vec<PathBuf>>,
     /// Find files of the boot directory whose names differ in case.
     pub ignore_case: bool,
+    /// The HTTP server.
     pub http: HttpConfig,
+    /// The TFTP server.
     pub tftp: TftpConfig,
-    /// Cap on a whole interface.
+    /// The most requests to answer each second on one interface. `None`: no limit.
     pub max_requests_per_second: Option<NonZeroU32>,
+    /// The reaction to a boot loop.
     pub loop_guard: LoopGuard,
-    /// Relays that may ask. Empty: any.
+    /// Relays to answer, by address. Empty: any.
     pub relays: Vec<IpAddr>,
+    /// IPv6-only settings.
     pub dhcp6: Dhcp6Config,
-    /// Words in option 77 that mean "already iPXE", beside the usual ones.
+    /// User classes (option 77) that identify iPXE, besides the usual ones.
     pub ipxe_user_classes: Vec<String>,
-    /// Words with which option 60 of PXE firmware begins, beside `PXEClient`.
+    /// Beginnings of the vendor class (option 60) that identify PXE firmware, besides `PXEClient`.
     pub pxe_vendor_classes: Vec<String>,
-    /// Certificates that the site's machines know beside Microsoft's, for `check`.
+    /// Certificate files (PEM) that the machines trust for Secure Boot, besides Microsoft's, for `check`.
     pub secure_boot_certificates: Vec<PathBuf>,
 }
 
 impl Settings {
-    /// Whether any interface is to be served over IPv4. If not, no DHCP port of it is opened.
+    /// Whether any interface is served over IPv4. If not, the server opens no DHCPv4 port.
     pub fn serves_ipv4(&self) -> bool {
         self.ipv4_interfaces.as_ref().is_none_or(|names| !names.is_empty())
     }
 
-    /// Whether any interface is to be served over IPv6. If not, no socket of it is opened.
+    /// Whether any interface is served over IPv6. If not, the server opens no IPv6 socket.
     pub fn serves_ipv6(&self) -> bool {
         self.ipv6_interfaces.as_ref().is_none_or(|names| !names.is_empty())
     }
 }
 
+/// The settings of `[dhcp6]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dhcp6Config {
-    /// Whether an iPXE in a stateless network is answered, in place of the DHCPv6 server there.
+    /// Answer iPXE in stateless networks, instead of the DHCPv6 server there.
     pub stateless_ipxe: bool,
+    /// DNS servers and search domains for such an iPXE.
     pub dns: StatelessOptions,
 }
 
+/// The settings of `[http]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpConfig {
+    /// Whether the HTTP server runs.
     pub enabled: Enabled,
+    /// The TCP port that it listens on.
     pub port: u16,
 }
 
+/// The settings of `[tftp]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TftpConfig {
+    /// Whether the TFTP server runs.
     pub enabled: Enabled,
-    /// Ports from which transfers are sent.
+    /// The UDP ports that transfers use. `None`: any.
     pub ports: Option<RangeInclusive<u16>>,
-    /// Transfers are sent from port 69 too.
+    /// Transfers use port 69, too.
     pub single_port: bool,
-    /// Cap on all transfers together. None by itself: a boot storm may be thousands of machines.
+    /// The most concurrent transfers. No limit by default, because thousands of machines may boot together.
     pub max_transfers: Option<MaxTransfers>,
 }
 
-/// A number of transfers: at least one, and no more than a process could have open files.
+/// A number of concurrent transfers, 1 to [`Self::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxTransfers(usize);
 
 impl MaxTransfers {
-    /// What Linux lets a process raise its limit to (`fs.nr_open`), unless it is told otherwise.
+    /// As many as a process can have open files: the default of `fs.nr_open` on Linux.
     pub const MAX: MaxTransfers = MaxTransfers(1 << 20);
+    /// The expected value, for error messages.
     pub const EXPECTED: &str = "a number from 1 to 1048576";
 
+    /// The number itself.
     pub fn get(self) -> usize {
         self.0
     }
@@ -139,17 +155,19 @@ impl FromStr for MaxTransfers {
     }
 }
 
-/// Whether a file server of ours runs.
+/// Whether the HTTP or TFTP server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enabled {
+    /// It does not.
     No,
+    /// It does.
     Yes,
-    /// Only if this address (`tftpd` of an old proxy.ini) is the machine's own and nothing else serves there.
+    /// It runs if this host has this address (`tftpd` of an old proxy.ini) and no other program serves there.
     IfLocal(Ipv4Addr),
 }
 
 impl Enabled {
-    /// `links`: those that the machine has.
+    /// Whether the server runs on a host with these links.
     pub fn is_on(self, links: &[Link]) -> bool {
         match self {
             Self::No => false,
@@ -191,44 +209,47 @@ impl Default for Settings {
     }
 }
 
-/// A configuration, as far as it is right.
+/// A configuration as far as it is valid, with its diagnostics.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// Where it was read from, absolute; `None`: there is no file.
+    /// The main file, absolute. `None`: there is none.
     pub file: Option<PathBuf>,
-    /// Where `conf.d`, `templates` and `machines` are looked for: the directory of that file, absolute.
+    /// The directory of `conf.d`, `templates` and `machines`: that of the main file, absolute.
     pub directory: PathBuf,
-    /// How many files of `conf.d` were read with it.
+    /// The number of files read from `conf.d`.
     pub conf_d_files: usize,
+    /// How the server runs.
     pub settings: Settings,
-    /// What machines are to boot, as the files say it.
+    /// The plan, with file names not yet resolved.
     pub plan: UnresolvedPlan,
-    /// What an old proxy.ini says about routing and addresses.
+    /// The boot files and addresses of an old proxy.ini.
     pub legacy: Option<LegacyConfig>,
-    /// With an error among it, it cannot be run.
+    /// Errors and warnings. With an error, the server does not start.
     pub diagnostics: Vec<Diagnostic>,
-    /// What is wrong may have been where files lie: looking for them would mislead.
+    /// An error may hide a path setting, so a search for files would report false errors.
     pub paths_unknown: bool,
 }
 
 impl Loaded {
+    /// Whether it has warnings at most.
     pub fn is_valid(&self) -> bool {
-        self.diagnostics.iter().all(|told| told.severity == Severity::Warning)
+        self.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning)
     }
 
-    /// In the order of files and lines: what is wrong with the whole, the main file, the others by name. What is wrong
-    /// with a profile is so with each that extends it, and told once.
-    pub fn sort_diagnostics(&self, told: &mut Vec<Diagnostic>) {
+    /// Sorts by file and line: first diagnostics without a file, then the main file, then the others by name. Removes
+    /// duplicates: an error in a profile is reported for each profile that extends it.
+    pub fn sort_diagnostics(&self, diagnostics: &mut Vec<Diagnostic>) {
         let main = self.file.as_ref().map(|file| file.display().to_string());
-        let place = |told: &Diagnostic| {
-            let (file, line, column) = told.sort_key();
+        let sort_key = |diagnostic: &Diagnostic| {
+            let (file, line, column) = diagnostic.sort_key();
             (file.is_some_and(|file| Some(file) != main.as_deref()), file.map(str::to_owned), line, column)
         };
-        told.sort_by_cached_key(place);
-        told.dedup();
+        diagnostics.sort_by_cached_key(sort_key);
+        diagnostics.dedup();
     }
 
-    /// Where to serve on this machine. An old file's addresses must fit it; interfaces named by flags take their place.
+    /// The interfaces and addresses to serve on this host. The addresses of an old proxy.ini must be this host's,
+    /// unless flags name interfaces: then the file's addresses are ignored.
     pub fn select_interfaces(&self, links: &[Link]) -> Result<InterfaceSelection, ConfigError> {
         match &self.legacy {
             Some(legacy) if self.settings.interfaces.is_empty() => {
@@ -240,67 +261,69 @@ impl Loaded {
         }
     }
 
-    /// Addresses to announce that none of these links has. It may come later.
+    /// A warning for each address to announce that none of these links has. A link may get it later.
     pub fn missing_addresses(&self, links: &[Link]) -> Vec<Diagnostic> {
-        let absent = self.settings.addresses.iter().filter(|address| !links.iter().any(|link| link.owns(**address)));
-        let tell = |address| Diagnostic::warning(format!("no interface that is served has the address {address} now"));
-        absent.map(tell).collect()
+        let missing = self.settings.addresses.iter().filter(|address| !links.iter().any(|link| link.owns(**address)));
+        let warn =
+            |address| Diagnostic::warning(format!("no served interface has the address {address} at the moment"));
+        missing.map(warn).collect()
     }
 
-    /// Where templates lie; there need be none, unless it is set.
+    /// The directory of templates. It may be missing, unless `template-dir` is set.
     pub fn template_dir(&self) -> PathBuf {
         self.settings.template_dir.clone().unwrap_or_else(|| self.directory.join("templates"))
     }
 }
 
-/// Why there is none: at least one error among warnings.
+/// Why the configuration was rejected: diagnostics, at least one of them an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ConfigError(pub Vec<Diagnostic>);
 
 impl ConfigError {
-    /// 2: the file or the command line is wrong. 1: it does not fit the machine.
+    /// 2: an error in a file or on the command line. 1: the configuration is valid, but not for this host.
     pub fn exit_status(&self) -> u8 {
-        if self.0.iter().any(|told| told.severity == Severity::Error) { 2 } else { 1 }
+        if self.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error) { 2 } else { 1 }
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|told| writeln!(f, "{told}"))
+        self.0.iter().try_for_each(|diagnostic| writeln!(f, "{diagnostic}"))
     }
 }
 
 impl std::error::Error for ConfigError {}
 
-/// Reads the file of the flags, else the one in /etc, else none. An error: nothing of it could be read.
+/// Reads the file that the flags name, else the one in /etc, else none. Fails if a file cannot be read at all; other
+/// errors are in [`Loaded::diagnostics`].
 pub fn read(flags: &Flags) -> Result<Loaded, ConfigError> {
     read_from_dir(flags, Path::new("/etc/proxydhcpd"))
 }
 
-/// [`read`], if nothing is wrong in the text.
+/// [`read`] that fails on any error in the configuration.
 pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
-    sound(read(flags)?)
+    without_errors(read(flags)?)
 }
 
-/// [`load`] with the directory in which a file is looked for when the flags name none.
+/// [`load`] with a directory other than /etc/proxydhcpd to search when the flags name no file.
 pub fn load_from_dir(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigError> {
-    sound(read_from_dir(flags, directory)?)
+    without_errors(read_from_dir(flags, directory)?)
 }
 
-fn sound(loaded: Loaded) -> Result<Loaded, ConfigError> {
+fn without_errors(loaded: Loaded) -> Result<Loaded, ConfigError> {
     if loaded.is_valid() { Ok(loaded) } else { Err(ConfigError(loaded.diagnostics)) }
 }
 
-/// Where a file is looked for when the flags name none. The Python daemon's packages put theirs into a directory beside
-/// ours.
+/// The files to try, in this order, when the flags name none. Packages of the Python daemon install proxy.ini in
+/// /etc/proxyDHCPd.
 pub fn default_paths(directory: &Path) -> Vec<PathBuf> {
-    let beside = directory.with_file_name("proxyDHCPd");
-    vec![directory.join("proxydhcpd.toml"), directory.join("proxy.ini"), beside.join("proxy.ini")]
+    let python_directory = directory.with_file_name("proxyDHCPd");
+    vec![directory.join("proxydhcpd.toml"), directory.join("proxy.ini"), python_directory.join("proxy.ini")]
 }
 
-/// What stands beside the file, in `conf.d`, is read with it, also where there is no file; an old proxy.ini stands
-/// alone.
+/// [`read`] with a directory other than /etc/proxydhcpd. The files of `conf.d` are read with proxydhcpd.toml, and
+/// without it, too; an old proxy.ini is read alone.
 pub fn read_from_dir(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigError> {
     let main = match &flags.config {
         Some(file) => Some(open(file)?),
@@ -313,14 +336,16 @@ pub fn read_from_dir(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigEr
     let file = main.as_ref().map(|source| absolute(PathBuf::from(&source.name)));
     let directory = file.as_ref().and_then(|file| file.parent()).unwrap_or(directory);
     let mut loaded = match main {
-        Some(source) if Format::of(&source) == Format::Ini => read_ini(&source, file.clone(), directory)?,
+        Some(source) if ConfigFormat::detect(&source) == ConfigFormat::Ini => {
+            read_ini(&source, file.clone(), directory)?
+        }
         main => read_toml(main, file.clone(), directory),
     };
     flags.apply(&mut loaded.settings);
     if flags.boot_dir.is_some() {
         loaded.plan.boot_dir_location = None;
     }
-    // The way back into the directory is lost when the server goes into the background, and a reload needs it.
+    // The daemon leaves the working directory, and a reload uses these paths again.
     loaded.settings.boot_dir = absolute(loaded.settings.boot_dir);
     loaded.settings.state_dir = absolute(loaded.settings.state_dir);
     Ok(loaded)
@@ -331,14 +356,14 @@ fn read_ini(source: &Source, file: Option<PathBuf>, directory: &Path) -> Result<
     let mut settings = Settings::default();
     settings.tftp.enabled = Enabled::IfLocal(legacy.boot.tftpd);
     settings.http.enabled = Enabled::IfLocal(legacy.boot.tftpd);
-    // It knows nothing of IPv6.
+    // The Python daemon did not support IPv6.
     settings.ipv6_interfaces = Some(Vec::new());
     let (draft, directory) = (UnresolvedPlan::default(), directory.into());
     Ok(Loaded { file, directory, conf_d_files: 0, settings, plan: draft, legacy: Some(legacy), diagnostics: told, paths_unknown: false })
 }
 
 fn read_toml(main: Option<Source>, file: Option<PathBuf>, directory: &Path) -> Loaded {
-    let (others, mut told) = beside(directory);
+    let (others, mut told) = read_conf_d(directory);
     let beside = others.len();
     let sources: Vec<Source> = main.into_iter().chain(others).collect();
     let read = toml::read(&sources, directory, told.is_empty());
@@ -348,9 +373,9 @@ fn read_toml(main: Option<Source>, file: Option<PathBuf>, directory: &Path) -> L
     Loaded { file, directory, conf_d_files: beside, settings: read.settings, plan: read.plan, legacy: None, diagnostics: told, paths_unknown: unplaced }
 }
 
-/// The files of `conf.d`, by name, and what is to be told of those that cannot be read. What begins with a dot is an
-/// editor's, or a container's.
-fn beside(directory: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
+/// The files of `conf.d` by name, and errors for those that cannot be read. Names that begin with a dot are skipped:
+/// editors and container volumes create them.
+fn read_conf_d(directory: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
     let directory = directory.join("conf.d");
     let paths = std::fs::read_dir(&directory)
         .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<PathBuf>, _>>());
@@ -358,27 +383,27 @@ fn beside(directory: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
         Ok(paths) => paths,
         Err(error) if error.kind() == ErrorKind::NotFound => return (Vec::new(), Vec::new()),
         Err(error) => {
-            let error = Diagnostic::error(format!("unable to read the directory: {error}"));
+            let error = Diagnostic::error(format!("cannot read the directory: {error}"));
             return (Vec::new(), vec![error.in_file(&directory.display().to_string())]);
         }
     };
-    let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == "toml") && !hidden(path));
+    let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml") && !is_hidden(path));
     paths.sort();
-    let (mut sources, mut told) = (Vec::new(), Vec::new());
+    let (mut sources, mut diagnostics) = (Vec::new(), Vec::new());
     for path in &paths {
         match open(path) {
             Ok(source) => sources.push(source),
-            Err(mut error) => told.append(&mut error.0),
+            Err(mut error) => diagnostics.append(&mut error.0),
         }
     }
-    (sources, told)
+    (sources, diagnostics)
 }
 
 fn open(file: &Path) -> Result<Source, ConfigError> {
     let name = file.display().to_string();
-    let read = files::read_regular(file, LONGEST)
-        .map_err(|error| Diagnostic::error(format!("unable to read the configuration file: {error}")).in_file(&name));
+    let read = files::read_regular(file, MAX_FILE_SIZE)
+        .map_err(|error| Diagnostic::error(format!("cannot read the configuration file: {error}")).in_file(&name));
     read.and_then(|bytes| Source::new(&name, bytes)).map_err(|error| ConfigError(vec![error]))
 }
 
@@ -387,15 +412,15 @@ fn absolute(path: PathBuf) -> PathBuf {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Format {
+enum ConfigFormat {
     Toml,
     Ini,
 }
 
-impl Format {
-    /// By the ending; where that says nothing, by a section that only the old file has.
-    fn of(source: &Source) -> Self {
-        match Path::new(&source.name).extension().and_then(|ending| ending.to_str()) {
+impl ConfigFormat {
+    /// By the extension of the file name; without a known one, by a section that only proxy.ini has.
+    fn detect(source: &Source) -> Self {
+        match Path::new(&source.name).extension().and_then(|extension| extension.to_str()) {
             Some("toml") => Self::Toml,
             Some("ini") => Self::Ini,
             _ if source.text.lines().any(|line| ["[proxy]", "[pxe]", "[ipxe]", "[DEFAULT]"].contains(&line.trim())) => {

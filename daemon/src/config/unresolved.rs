@@ -1,4 +1,5 @@
-//! The plan as far as the files say it. The boot directory has not been looked at: `site` does that, and makes the plan.
+//! The plan before the file names in it are resolved. `site` looks the files up in the boot directory and makes the
+//! plan.
 
 use crate::config::diagnostic::FileLocation;
 use crate::config::machine_files::MachineFiles;
@@ -9,50 +10,64 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// A plan whose file names are not resolved.
 #[derive(Clone, Debug)]
 pub struct UnresolvedPlan {
-    /// By their numbers: [`BUILT_IN`], then those of the files by name.
+    /// By [`ProfileId`]: [`BUILT_IN_PROFILES`], then the profiles of the files in the order of their names.
     pub profiles: Vec<UnresolvedProfile>,
+    /// In the order in which they decide.
     pub rules: Vec<Rule>,
+    /// The machines of the configuration and of machine files.
     pub machine_files: MachineFiles,
+    /// The key `default-profile`.
     pub default_profile: Option<ProfileId>,
+    /// The key `unknown-machine-profile`.
     pub unknown_machine_profile: Option<ProfileId>,
-    /// For all templates. Those of a profile and of a machine go before them.
+    /// Variables for all templates. Those of a profile and of a machine override them.
     pub variables: Map<String, Value>,
+    /// Further directories to serve.
     pub directories: Vec<NamedDirectory>,
-    /// Where the template directory is named, if it is.
+    /// The location of the key `boot-dir`, if it is set.
     pub boot_dir_location: Option<FileLocation>,
+    /// The location of the key `template-dir`, if it is set.
     pub template_dir_location: Option<FileLocation>,
 }
 
-/// A profile, with what is to be looked up.
+/// A profile whose file names are not resolved.
 #[derive(Clone, Debug, Default)]
 pub struct UnresolvedProfile {
-    /// Its loaders are not looked up yet.
+    /// The profile, still without loaders.
     pub profile: Profile,
-    /// Names of the boot directory.
+    /// File names in the boot directory, or URLs.
     pub loaders: BTreeMap<Arch, (String, FileLocation)>,
+    /// The loader for every other architecture, and for iPXE.
     pub default_loader: Option<(String, FileLocation)>,
-    /// Where the kernel, or the script, is named.
+    /// The location of `kernel` or `script`.
     pub boot_location: Option<FileLocation>,
+    /// The locations of the values of `initrd`.
     pub initrd_locations: Vec<FileLocation>,
+    /// The location of `arguments`.
     pub arguments_location: Option<FileLocation>,
+    /// The location of `boot-once-file`.
     pub boot_once_file_location: Option<FileLocation>,
-    /// What it boots may be what is wrong in the text.
+    /// Its text has errors, so what it boots may be unknown.
     pub has_errors: bool,
-    /// With those of the profiles that it extends.
+    /// Including those of the profiles that it extends.
     pub variables: Map<String, Value>,
 }
 
-/// A directory that is served under a name.
+/// A further directory to serve, of `[directories]`.
 #[derive(Clone, Debug)]
 pub struct NamedDirectory {
+    /// The first part of the paths under which its files are requested.
     pub name: String,
+    /// Where it is on this host, absolute.
     pub path: PathBuf,
+    /// The location of the path in the configuration.
     pub location: FileLocation,
 }
 
-/// The profiles that are always there, by name and title.
+/// The profiles that always exist: name, title, and what they boot.
 pub const BUILT_IN_PROFILES: [(&str, &str, BootTarget); 3] = [
     ("menu", "Menu of the boot directory", BootTarget::BootDir),
     ("local-disk", "Local disk", BootTarget::LocalDisk),

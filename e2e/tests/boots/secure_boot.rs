@@ -21,7 +21,7 @@ cases![
 fn an_ipxe_with_the_sites_signature_boots_under_secure_boot(work: &WorkDir) -> Result<()> {
     let directory = site::boot_dir(work, Some(&work.token.script()))?;
     sign::sign(work, &cache::path("2025/snponly.efi")?, &directory.join("snponly.efi"))?;
-    let text = format!("secure-boot-keys = [{:?}]\n", cache::path("2025/PkKek-1-snakeoil.pem")?);
+    let text = format!("secure-boot-certificates = [{:?}]\n", cache::path("2025/PkKek-1-snakeoil.pem")?);
     let file = site::write_config(work, &directory, &text, &[])?;
     let site = Site::new(work)?;
     let report = server::check(&site.server, &[OsStr::new("-c"), file.as_os_str()])?;

@@ -1,5 +1,5 @@
-//! Every key of the configuration, once. The parser's known keys, the example file, the manual page and `check --keys`
-//! come from here.
+//! Every key of the configuration. The parser's known keys, the example file, the manual page and `check --keys` come
+//! from this table.
 
 pub mod render;
 mod table;
@@ -8,59 +8,64 @@ use crate::suggest::closest_match;
 
 pub use table::{KEYS, TABLES};
 
-/// A key, and what there is to say of it.
+/// A key and its documentation.
 #[derive(Debug)]
 pub struct ConfigKey {
-    /// As in [`TABLES`]; empty for the top of the file.
+    /// The name of its table in [`TABLES`]; empty for the top of the file.
     pub table: &'static str,
+    /// The key.
     pub name: &'static str,
-    /// What its value must be, as an error would say it.
+    /// The expected value, as in "`port` must be a port, 1 to 65535".
     pub expected: &'static str,
-    /// What holds without it.
+    /// The value that applies without the key.
     pub default: &'static str,
-    /// One line.
+    /// One line about it.
     pub summary: &'static str,
-    /// What else is to know; may be empty.
+    /// Further sentences; may be empty.
     pub details: &'static str,
-    /// A value, as it is written.
+    /// A value, as TOML.
     pub example: &'static str,
 }
 
 /// A table of the file.
 #[derive(Debug)]
 pub struct ConfigTable {
-    /// Its keys have this in [`Key::table`].
+    /// As in [`ConfigKey::table`].
     pub name: &'static str,
-    /// As it is written.
+    /// As in the file.
     pub header: &'static str,
+    /// One line about it.
     pub summary: &'static str,
+    /// Further sentences; may be empty.
     pub details: &'static str,
-    /// Where its keys stand in no order of their own: lines that show all of them.
+    /// Lines that show all its keys, for a table that is clearer as a whole. Empty for one that lists its keys in turn.
     pub example: &'static str,
 }
 
+/// A key by its table and name.
 pub fn find(table: &str, name: &str) -> Option<&'static ConfigKey> {
     KEYS.iter().find(|key| key.table == table && key.name == name)
 }
 
+/// The keys of a table.
 pub fn in_table(table: &str) -> impl Iterator<Item = &'static ConfigKey> {
     KEYS.iter().filter(move |key| key.table == table)
 }
 
-/// The table by its name; the top of the file is one.
+/// A table by its name. Without one of this name, the top of the file.
 pub fn find_table(name: &str) -> &'static ConfigTable {
     TABLES.iter().find(|table| table.name == name).unwrap_or(&TABLES[0])
 }
 
-/// What was probably meant by a key that this table does not have. It may stand in another one: `port` at the top means
-/// `[http] port`.
-pub fn suggestion(wrong: &str, within: &str) -> String {
-    if let Some((.., help)) = OTHERS_WORDS.iter().find(|(table, word, _)| (*table, *word) == (within, wrong)) {
+/// Help for a key that this table does not have: a similar key of it, one of another table (`port` at the top means
+/// `[http] port`), or the keys that it has.
+pub fn suggestion(unknown: &str, within: &str) -> String {
+    if let Some((.., help)) = FOREIGN_KEYS.iter().find(|(table, word, _)| (*table, *word) == (within, unknown)) {
         return (*help).to_owned();
     }
     let tables =
         || TABLES.iter().filter(|table| within.is_empty() && !table.name.is_empty() && !table.name.contains('.'));
-    if let Some(name) = closest_match(wrong, in_table(within).map(|key| key.name).chain(tables().map(|table| table.name))) {
+    if let Some(name) = closest_match(unknown, in_table(within).map(|key| key.name).chain(tables().map(|table| table.name))) {
         return match tables().find(|table| table.name == name) {
             Some(table) => format!("did you mean {}?", table.header),
             None => format!("did you mean `{name}`?"),
@@ -68,10 +73,10 @@ pub fn suggestion(wrong: &str, within: &str) -> String {
     }
     if within == "machine" {
         let known: Vec<_> = in_table(within).map(|key| key.name).collect();
-        return format!("a machine has {}; anything else goes into its `variables`", known.join(", "));
+        return format!("the keys of a machine are {}; put anything else into its `variables`", known.join(", "));
     }
     let elsewhere =
-        closest_match(wrong, KEYS.iter().map(|key| key.name)).and_then(|name| KEYS.iter().find(|key| key.name == name));
+        closest_match(unknown, KEYS.iter().map(|key| key.name)).and_then(|name| KEYS.iter().find(|key| key.name == name));
     match elsewhere {
         Some(key) => format!("did you mean `{}` {}?", key.name, key.place()),
         None => {
@@ -82,17 +87,17 @@ pub fn suggestion(wrong: &str, within: &str) -> String {
     }
 }
 
-/// What newcomers write, by table and word, where no slip of the finger explains it.
-const OTHERS_WORDS: [(&str, &str, &str); 9] = [
+/// Help for keys that newcomers try, by table and key, and that are not just misspelled.
+const FOREIGN_KEYS: [(&str, &str, &str); 9] = [
     ("", "tftp-root", "did you mean `boot-dir`?"),
     ("", "root", "did you mean `boot-dir`?"),
     ("rule", "allow", "a rule without `deny` allows"),
-    ("rule", "match", "each condition is a key of the rule itself: mac, arch, subnet and the others"),
+    ("rule", "match", "each condition is a key of the rule: mac, arch, subnet and others"),
     ("profile", "append", "did you mean `arguments`?"),
     ("profile", "cmdline", "did you mean `arguments`?"),
     ("profile", "linux", "did you mean `kernel`?"),
-    ("profile", "filename", "a program for the firmware goes into [profile.NAME.loaders], by architecture"),
-    ("machine", "hostname", "it is the NAME in [machine.NAME]; anything else goes into its `variables`"),
+    ("profile", "filename", "put a program for the firmware into [profile.NAME.loaders], by architecture"),
+    ("machine", "hostname", "the name is the NAME in [machine.NAME]; put anything else into its `variables`"),
 ];
 
 impl ConfigKey {

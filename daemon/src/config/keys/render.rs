@@ -1,22 +1,22 @@
-//! The table of keys as an example file, as a manual page, and as help.
+//! The table of keys as an example file, a manual page, and help.
 
 use super::{KEYS, ConfigKey, TABLES, ConfigTable, in_table};
 use crate::suggest::closest_match;
 use std::fmt::Write;
 
-/// dist/proxydhcpd.toml: every key behind a `#`, with what there is to say of it before.
+/// dist/proxydhcpd.toml: every key, commented out, below its documentation.
 pub fn example_file() -> String {
     let mut text = comment(INTRODUCTION);
-    for table in TABLES.iter().filter(|table| !is_part(table)) {
+    for table in TABLES.iter().filter(|table| !is_subtable(table)) {
         text.push_str("\n\n");
         if !table.name.is_empty() {
             text += &comment(&format!("{}: {}", table.header, sentences(&[table.summary, table.details])));
         }
         match table.example {
-            "" => in_turn(&mut text, table),
+            "" => write_keys(&mut text, table),
             example => {
-                for part in TABLES.iter().filter(|part| part.name == table.name || is_part_of(part, table)) {
-                    listed(&mut text, table, part);
+                for part in TABLES.iter().filter(|part| part.name == table.name || is_subtable_of(part, table)) {
+                    write_key_list(&mut text, table, part);
                 }
                 text.push('\n');
                 example
@@ -28,8 +28,8 @@ pub fn example_file() -> String {
     text
 }
 
-/// A table whose keys stand one below the other.
-fn in_turn(text: &mut String, table: &ConfigTable) {
+/// A table as its keys, each with its documentation.
+fn write_keys(text: &mut String, table: &ConfigTable) {
     if !table.name.is_empty() {
         writeln!(text, "#{}", table.header).ok();
     }
@@ -42,8 +42,8 @@ fn in_turn(text: &mut String, table: &ConfigTable) {
     }
 }
 
-/// The keys of a table as a list, before an example that has all of them.
-fn listed(text: &mut String, table: &ConfigTable, part: &ConfigTable) {
+/// The keys of a table as a list, for the example below it.
+fn write_key_list(text: &mut String, table: &ConfigTable, part: &ConfigTable) {
     if part.name != table.name {
         text.push_str("#\n");
         *text += &comment(&format!("{}: {}", part.header, sentences(&[part.summary, part.details])));
@@ -54,7 +54,7 @@ fn listed(text: &mut String, table: &ConfigTable, part: &ConfigTable) {
             if ["none", "any"].contains(&key.default) { String::new() } else { format!(" Default: {}.", key.default) };
         for (index, line) in wrapped(&format!("{about}{default}"), 90).iter().enumerate() {
             let name = if index == 0 { key.name } else { "" };
-            writeln!(text, "#   {name:14} {line}").ok();
+            writeln!(text, "#   {name:15} {line}").ok();
         }
     }
 }
@@ -62,8 +62,8 @@ fn listed(text: &mut String, table: &ConfigTable, part: &ConfigTable) {
 /// docs/man/proxydhcpd.toml.5.
 pub fn man_page() -> String {
     let mut page = format!(
-        ".TH proxydhcpd.toml 5 \"\" \"proxydhcpd {}\" \"File Formats Manual\"\n.SH NAME\nproxydhcpd.toml \\- what \
-         proxydhcpd serves, and what machines boot\n.SH DESCRIPTION\n{}\n.SH KEYS\n",
+        ".TH proxydhcpd.toml 5 \"\" \"proxydhcpd {}\" \"File Formats Manual\"\n.SH NAME\nproxydhcpd.toml \\- \
+         configuration of proxydhcpd\n.SH DESCRIPTION\n{}\n.SH KEYS\n",
         env!("CARGO_PKG_VERSION"),
         roff(INTRODUCTION),
     );
@@ -71,7 +71,7 @@ pub fn man_page() -> String {
         writeln!(page, ".SS {}", roff(table.header)).ok();
         writeln!(page, "{}", roff(&sentences(&[table.summary, table.details]))).ok();
         for key in in_table(table.name) {
-            let about = sentences(&[key.summary, key.details, &must(key), &format!("Default: {}.", key.default)]);
+            let about = sentences(&[key.summary, key.details, &expected(key), &format!("Default: {}.", key.default)]);
             writeln!(page, ".TP\n\\fB{}\\fR = {}\n{}", roff(key.name), roff(key.example), roff(&about)).ok();
         }
         if !table.example.is_empty() {
@@ -88,14 +88,14 @@ pub fn man_page() -> String {
 const FILES: &str = "/etc/proxydhcpd/machines/\nMachine files.\n.TP\n/etc/proxydhcpd/templates/\nTemplates.\n.TP\n\
                      /var/lib/proxydhcpd/boot/\nThe boot directory.\n";
 
-const INTRODUCTION: &str = "The configuration of proxydhcpd, /etc/proxydhcpd/proxydhcpd.toml. No key is needed, and neither is the file. Files \
-                            conf.d/*.toml beside it are read with it as one: what can be set once is set in one of \
-                            them, tables of profiles and \
-                            machines are united, rules follow each other by the names of their files. A list may be \
-                            written as a single value. \
-                            `proxydhcpd check` says what is wrong with it; a reload takes it over as a whole or not at all.";
+const INTRODUCTION: &str = "The configuration of proxydhcpd, /etc/proxydhcpd/proxydhcpd.toml. No key is required, and \
+                            neither is the file. The files conf.d/*.toml next to it are read with it as one: a \
+                            setting may be in only one of the files, profiles and machines are merged, and rules \
+                            apply in the order of the file names. A list with one element may be written as a single \
+                            value. `proxydhcpd check` reports errors. A reload applies the whole configuration or \
+                            nothing.";
 
-/// For `check --keys`: all keys and tables, or those that a word says something of. Otherwise what was probably meant.
+/// For `check --keys`: the keys and tables that match a word, or all for an empty word. Fails with a suggestion.
 pub fn help(word: &str) -> Result<String, String> {
     let is_key = KEYS.iter().any(|key| key.name == word);
     let mut parts = Vec::new();
@@ -103,49 +103,50 @@ pub fn help(word: &str) -> Result<String, String> {
         let named = table.name == word || table.header.contains(word) || table.details.contains(&format!("`{word}`"));
         let fits = |key: &&ConfigKey| if is_key { key.name == word } else { named || key.name.contains(word) };
         let keys: Vec<&ConfigKey> = in_table(table.name).filter(fits).collect();
-        // A table that takes any name has no keys to be listed.
+        // A table that takes any name has no keys to list.
         let is_free = in_table(table.name).next().is_none();
         if !keys.is_empty() || (is_free && named) {
-            parts.push(shown(table, &keys, is_free));
+            parts.push(table_help(table, &keys, is_free));
         }
     }
     if parts.is_empty() {
         let known = KEYS.iter().map(|key| key.name).chain(TABLES.iter().map(|table| table.name));
-        let meant = closest_match(word, known).map(|meant| format!("; did you mean `{meant}`?"));
-        return Err(format!("no key or table is called `{word}`{}", meant.unwrap_or_default()));
+        let suggestion = closest_match(word, known).map(|similar| format!("; did you mean `{similar}`?"));
+        return Err(format!("there is no key or table `{word}`{}", suggestion.unwrap_or_default()));
     }
     Ok(parts.join("\n"))
 }
 
-fn shown(table: &ConfigTable, keys: &[&ConfigKey], is_free: bool) -> String {
+fn table_help(table: &ConfigTable, keys: &[&ConfigKey], is_free: bool) -> String {
     let mut text = format!("{}: {}\n", table.header, table.summary);
     for key in keys {
         writeln!(text, "  {} = {}", key.name, key.example).ok();
-        explained(&mut text, &sentences(&[key.summary, key.details, &must(key), &format!("Default: {}.", key.default)]));
+        indent(&mut text, &sentences(&[key.summary, key.details, &expected(key), &format!("Default: {}.", key.default)]));
     }
     if is_free {
         table.example.lines().for_each(|line| writeln!(text, "  {line}").unwrap_or_default());
-        explained(&mut text, table.details);
+        indent(&mut text, table.details);
     }
     text
 }
 
-fn explained(text: &mut String, about: &str) {
+fn indent(text: &mut String, about: &str) {
     wrapped(about, 100).iter().for_each(|line| writeln!(text, "      {line}").unwrap_or_default());
 }
 
-fn must(key: &ConfigKey) -> String {
+/// The expected value, as a sentence.
+fn expected(key: &ConfigKey) -> String {
     let mut letters = key.expected.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     format!("{}{}.", first.into_iter().collect::<String>(), letters.as_str())
 }
 
-/// A table that is only a part of one.
-fn is_part(table: &ConfigTable) -> bool {
-    TABLES.iter().any(|whole| is_part_of(table, whole))
+/// A table inside another one.
+fn is_subtable(table: &ConfigTable) -> bool {
+    TABLES.iter().any(|whole| is_subtable_of(table, whole))
 }
 
-fn is_part_of(part: &ConfigTable, whole: &ConfigTable) -> bool {
+fn is_subtable_of(part: &ConfigTable, whole: &ConfigTable) -> bool {
     !whole.name.is_empty() && part.name.strip_prefix(whole.name).is_some_and(|rest| rest.starts_with('.'))
 }
 
@@ -170,7 +171,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// No letter of it is taken for a command.
+/// Escapes text for roff, so that it contains no requests.
 fn roff(text: &str) -> String {
     let escaped = text.replace('\\', "\\e").replace('-', "\\-").replace('"', "\\(dq");
     let lines =
@@ -186,17 +187,17 @@ mod tests {
     fn an_example_shows_every_key_of_its_table() {
         for table in TABLES.iter().filter(|table| !table.example.is_empty()) {
             for key in KEYS.iter().filter(|key| key.table == table.name) {
-                let shown = [format!("{} =", key.name), format!(".{}]", key.name)];
-                assert!(shown.iter().any(|shown| table.example.contains(shown)), "{} {}", table.header, key.name);
+                let forms = [format!("{} =", key.name), format!(".{}]", key.name)];
+                assert!(forms.iter().any(|form| table.example.contains(form)), "{} {}", table.header, key.name);
             }
         }
     }
 
     #[test]
-    fn help_is_found_by_key_and_by_table_and_a_slip_is_understood() {
-        assert!(help("max-transfers").unwrap().starts_with("[tftp]: Our TFTP server.\n  max-transfers = 512\n"));
+    fn help_finds_keys_and_tables_and_suggests_one_for_a_typo() {
+        assert!(help("max-transfers").unwrap().starts_with("[tftp]: The TFTP server.\n  max-transfers = 512\n"));
         assert!(help("[[rule]]").unwrap().contains("circuit-id"));
-        assert_eq!(help("port").unwrap().matches("\n  ").count(), 2, "the key of this very name, and its one line");
+        assert_eq!(help("port").unwrap().matches("\n  ").count(), 2, "the key of this name, and its one line");
         let all = help("").unwrap();
         assert!(all.matches(" = ").count() >= KEYS.len());
         for table in TABLES {
@@ -204,14 +205,11 @@ mod tests {
         }
         assert!(help("directories").unwrap().starts_with("[directories]: "));
         assert!(help("default").unwrap().contains("[profile.NAME.loaders]: "));
-        assert_eq!(
-            help("interfcaes"),
-            Err("no key or table is called `interfcaes`; did you mean `interfaces`?".into())
-        );
+        assert_eq!(help("interfcaes"), Err("there is no key or table `interfcaes`; did you mean `interfaces`?".into()));
     }
 
     #[test]
-    fn what_roff_would_take_for_a_command_is_none() {
+    fn text_that_looks_like_a_roff_request_is_escaped() {
         assert_eq!(roff(".x\n'y \\ a-b"), "\\&.x\n\\&'y \\e a\\-b");
     }
 }

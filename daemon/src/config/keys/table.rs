@@ -1,10 +1,11 @@
-//! The rows.
+//! The rows of the table of keys.
 
 use super::{ConfigKey, ConfigTable};
 use crate::config::MaxTransfers;
 
+/// The tables, in the order of the example file and the manual page.
 pub const TABLES: &[ConfigTable] = &[
-    table("", "the top of the file", "The site.", "These keys stand before the first table.", ""),
+    table("", "the top of the file", "Settings of the whole site.", "These keys come before the first table.", ""),
     table(
         "variables",
         "[variables]",
@@ -15,51 +16,65 @@ pub const TABLES: &[ConfigTable] = &[
     table(
         "directories",
         "[directories]",
-        "Further directories, served under names.",
-        "What is asked for as debian/... comes from that directory. The boot directory must have nothing of the same name.",
+        "Additional directories to serve, each under a name.",
+        "Files requested as debian/... come from that directory. An entry of the same name in the boot directory is \
+         hidden.",
         "[directories]\ndebian = \"/srv/mirror/debian\"\n",
     ),
-    table("dhcp", "[dhcp]", "Which requests are answered.", "", ""),
-    table("dhcp6", "[dhcp6]", "What there is to IPv6 beside all that holds for both families.", "", ""),
-    table("http", "[http]", "Our HTTP server.", "", ""),
-    table("tftp", "[tftp]", "Our TFTP server.", "", ""),
-    table("profile", "[profile.NAME]", "What machines boot.", PROFILE_MORE, PROFILE_EXAMPLE),
+    table("dhcp", "[dhcp]", "DHCP, over IPv4 and IPv6.", "", ""),
+    table("dhcp6", "[dhcp6]", "IPv6-only settings.", "All others apply to IPv4 and IPv6.", ""),
+    table("http", "[http]", "The HTTP server.", "", ""),
+    table("tftp", "[tftp]", "The TFTP server.", "", ""),
+    table(
+        "profile",
+        "[profile.NAME]",
+        "A named boot, to which machines, rules and menus refer.",
+        PROFILE_MORE,
+        PROFILE_EXAMPLE,
+    ),
     table(
         "profile.loaders",
         "[profile.NAME.loaders]",
-        "The first programs that firmware is given, by architecture.",
-        "They take the place of the loaders that the server finds by itself. In a profile that boots nothing else \
-         they are \
-         all there is: GRUB, shim, Windows. Files of the boot directory; each must be a program for its architecture. \
-         `default` is given to every other architecture, and to iPXE. A file of another TFTP server is written \
-         tftp://192.0.2.5/name; any other URL is for UEFI HTTP boot and for iPXE, and other firmware is given our iPXE to go there.",
+        "The first programs that firmware downloads, by architecture.",
+        "They replace the loaders that the server finds automatically. A profile that boots nothing else boots only \
+         them: GRUB, shim or Windows. A value is a file in the boot directory, which must be a program for its \
+         architecture, or a URL. `default` is the loader for iPXE and for every architecture that is not listed. \
+         tftp://192.0.2.5/name is a file on another TFTP server. Any other URL is for UEFI HTTP boot and for iPXE; \
+         other firmware gets the server's iPXE first, which then opens the URL.",
         "[profile.grub.loaders]\nuefi-x64 = \"grub/bootx64.efi\"\nuefi-arm64 = \"grub/bootaa64.efi\"\n",
     ),
     table(
         "profile.menu",
         "[profile.NAME.menu]",
-        "A menu that the firmware itself shows; iPXE shows it as well.",
-        "It has to fit into 255 octets with all its texts.",
+        "A menu that the firmware itself shows; iPXE shows it, too.",
+        "The menu must fit into 255 octets, including all its texts.",
         "",
     ),
     table("profile.menu.items", "an item of a menu", "A line of the menu.", "", ""),
-    table("rule", "[[rule]]", "Which machines get what. The first rule that matches decides.", RULE_MORE, RULE_EXAMPLE),
+    table(
+        "rule",
+        "[[rule]]",
+        "A rule chooses what machines boot. The first rule that matches decides.",
+        RULE_MORE,
+        RULE_EXAMPLE,
+    ),
     table(
         "machine",
         "[machine.NAME]",
-        "A machine that you know.",
-        "NAME is of letters, digits, dots, hyphens and underscores, at most 63. The same keys stand in machine files.",
+        "The entry of one machine.",
+        "NAME has at most 63 letters, digits, dots, hyphens and underscores. Machine files have the same keys.",
         MACHINE_EXAMPLE,
     ),
 ];
 
+/// The keys, in the order of the example file and the manual page.
 pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "interfaces",
         "a list of names: [\"eth0\", \"vlan*\"]",
         "all on which machines can boot",
-        "Interfaces to serve.",
+        "The interfaces to serve.",
         "`*` stands for any characters, `?` for one.",
         "[\"eth0\", \"vlan*\"]",
     ),
@@ -67,27 +82,27 @@ pub const KEYS: &[ConfigKey] = &[
         "",
         "ipv4-interfaces",
         "a list of names: [\"eth0\", \"vlan*\"]",
-        "all that are served",
-        "Of the interfaces to serve, those on which machines boot over IPv4.",
-        "An empty list switches IPv4 off: no DHCP port of it is open then, and to switch it on again needs a restart.",
+        "all served interfaces",
+        "The served interfaces on which machines boot over IPv4.",
+        "An empty list turns IPv4 off: the server opens no DHCPv4 port, and turning it on again needs a restart.",
         "[\"eth0\"]",
     ),
     key(
         "",
         "ipv6-interfaces",
         "a list of names: [\"eth0\", \"vlan*\"]",
-        "all that are served",
-        "Of the interfaces to serve, those on which machines boot over IPv6.",
-        "An empty list switches IPv6 off: nothing listens there then, and to switch it on again needs a restart.",
+        "all served interfaces",
+        "The served interfaces on which machines boot over IPv6.",
+        "An empty list turns IPv6 off: the server opens no IPv6 port, and turning it on again needs a restart.",
         "[\"vlan*\"]",
     ),
     key(
         "",
         "address",
-        "an address of this machine, or a list of them",
+        "an address of this host, or a list of them",
         "the first address of each interface",
-        "The address to announce: in replies and in URLs.",
-        "For interfaces that have several, IPv4 or IPv6. An interface that has none of the addresses given here is not \
+        "The address to announce in replies and URLs.",
+        "For interfaces with several addresses, IPv4 or IPv6. An interface with none of the listed addresses is not \
          served.",
         "\"192.0.2.10\"",
     ),
@@ -97,7 +112,7 @@ pub const KEYS: &[ConfigKey] = &[
         "an absolute path in quotes",
         "\"/var/lib/proxydhcpd/boot\"",
         "The directory with the files to boot.",
-        "The menu shows what is in it.",
+        "The boot menu lists its contents.",
         "\"/srv/boot\"",
     ),
     key(
@@ -105,10 +120,11 @@ pub const KEYS: &[ConfigKey] = &[
         "state-dir",
         "an absolute path in quotes",
         "\"/var/lib/proxydhcpd/state\"",
-        "The directory for what outlasts the server.",
-        "used-up/ has a mark for each machine that has used up its boot; armings and done-key make the tokens of \
-         done_url; shared-uuids lists UUIDs that were heard from two machines; duid is the server's name in DHCPv6. No \
-         other directory is written to. Where $STATE_DIRECTORY is set, as systemd does it, that is the default.",
+        "The directory for state that outlives the server.",
+        "boot-once/ records the machines that completed their boot-once; boot-once-counts and done-url-key make the \
+         tokens of done_url; shared-uuids lists UUIDs seen on more than one machine; duid identifies the server in \
+         DHCPv6. The server writes to no other directory. $STATE_DIRECTORY, which systemd sets, overrides the \
+         default.",
         "\"/var/lib/proxydhcpd/state\"",
     ),
     key(
@@ -116,25 +132,25 @@ pub const KEYS: &[ConfigKey] = &[
         "ignore-case",
         "true or false",
         "false",
-        "Find files of the boot directory whose names differ in case.",
-        "Windows asks for \\Boot\\BCD and for \\boot\\bcd.",
+        "Ignore case in file names of the boot directory.",
+        "Windows requests both \\Boot\\BCD and \\boot\\bcd.",
         "true",
     ),
     key(
         "",
         "template-dir",
         "an absolute path in quotes",
-        "the directory `templates` beside this file",
-        "The directory with templates: scripts, and any text that machines fetch.",
-        "Each file in it is served under its name there, rendered for the machine that asks.",
+        "the directory `templates` next to this file",
+        "The directory of templates: scripts, and any other text that machines download.",
+        "Each file in it is served under its name, rendered for the machine that requests it.",
         "\"/etc/proxydhcpd/templates\"",
     ),
     key(
         "",
         "machine-files",
         "a list of absolute paths: [\"/etc/proxydhcpd/machines\"]",
-        "the directory `machines` beside this file",
-        "Where machines are described, beside this file.",
+        "the directory `machines` next to this file",
+        "Files with the entries of machines, in addition to this file.",
         MACHINE_FILES_MORE,
         "[\"/etc/proxydhcpd/machines\"]",
     ),
@@ -143,16 +159,16 @@ pub const KEYS: &[ConfigKey] = &[
         "default-profile",
         "the name of a profile",
         "\"menu\"",
-        "What a machine boots for which nothing else decides.",
-        "Built in are \"menu\" (the menu of the boot directory), \"local-disk\" and \"nothing\".",
+        "The profile of machines for which no entry or rule names one.",
+        "Built-in profiles are \"menu\" (the menu of the boot directory), \"local-disk\" and \"nothing\".",
         "\"menu\"",
     ),
     key(
         "",
         "unknown-machine-profile",
         "the name of a profile",
-        "what default-profile says",
-        "What a machine boots that has no entry, where no rule decides.",
+        "the value of default-profile",
+        "The profile of machines that have no entry, if no rule names one.",
         "",
         "\"local-disk\"",
     ),
@@ -161,17 +177,17 @@ pub const KEYS: &[ConfigKey] = &[
         "shared-macs",
         "a list of MAC addresses, or parts of them: [\"00:e0:4c:68:*\"]",
         "none",
-        "Addresses that many machines share in turn: no identity.",
-        "Those of docking stations and USB adapters. Give the machines that use them a UUID or a serial number.",
+        "MAC addresses of shared adapters, which never identify a machine.",
+        "Docking stations and USB adapters have them. Identify the machines that use them by UUID or serial number.",
         "[\"00:e0:4c:68:*\"]",
     ),
     key(
         "",
-        "secure-boot-keys",
+        "secure-boot-certificates",
         "a list of absolute paths: [\"/etc/proxydhcpd/site.pem\"]",
         "none",
-        "Certificates of your own that machines with Secure Boot hold, beside Microsoft's.",
-        "`check` says by them which loaders would be refused. PEM files.",
+        "Your own certificates that machines with Secure Boot trust, besides Microsoft's.",
+        "PEM files. `check` reports which loaders the firmware would refuse.",
         "[\"/etc/proxydhcpd/site.pem\"]",
     ),
     key(
@@ -179,8 +195,9 @@ pub const KEYS: &[ConfigKey] = &[
         "proxy-only",
         "true or false",
         "false",
-        "Answer on port 4011 only.",
-        "For a host whose own DHCP server has port 67 and sends machines to us. Machines of all networks may then come to port 4011.",
+        "Answer on UDP port 4011 only.",
+        "For a host whose own DHCP server uses port 67 and refers machines to this server. Machines of all networks \
+         may then send requests to port 4011.",
         "true",
     ),
     key(
@@ -188,35 +205,35 @@ pub const KEYS: &[ConfigKey] = &[
         "relays",
         ADDRESSES,
         "any",
-        "The relays that may ask, and no others.",
-        "",
+        "The relays to answer.",
+        "Requests through any other relay are ignored.",
         "[\"10.1.0.1\", \"10.2.0.1\"]",
     ),
     key(
         "dhcp",
-        "user-classes",
+        "ipxe-user-classes",
         "a list of words: [\"one\", \"two\"]",
         "none",
-        "Further words in option 77 that mean \"already iPXE\".",
-        "",
+        "Additional user classes (option 77) that identify iPXE.",
+        "For builds of iPXE that send another word than iPXE.",
         "[\"xNBA\"]",
     ),
     key(
         "dhcp",
-        "vendor-classes",
+        "pxe-vendor-classes",
         "a list of words: [\"one\", \"two\"]",
         "none",
-        "Further words with which option 60 of PXE firmware begins.",
-        "Beside PXEClient: the firmware of some makers has a word of its own.",
+        "Additional beginnings of the vendor class (option 60) that identify PXE firmware.",
+        "For makers whose firmware sends another word than PXEClient.",
         "[\"HW-Client\"]",
     ),
     key(
         "dhcp",
-        "max-packets-per-second",
-        "a number above 0 (leave the line out for no limit)",
+        "max-requests-per-second",
+        "a number above 0 (omit the key for no limit)",
         "no limit",
-        "The most boot clients that are answered in a second on each interface.",
-        "What comes from the link itself, through relays, and to port 4011 counts each by itself.",
+        "The maximum number of requests to answer per second on each interface.",
+        "Requests from the link itself, through relays, and to port 4011 are counted separately.",
         "1000",
     ),
     key(
@@ -224,8 +241,8 @@ pub const KEYS: &[ConfigKey] = &[
         "loop-guard",
         "\"warn\", \"stop\" or \"off\"",
         "\"warn\"",
-        "What is done about a machine that fetches the same first loader for the third time within two minutes.",
-        "\"warn\": the log says so. \"stop\": it is not answered for five minutes as well.",
+        "The reaction to a boot loop: a machine fetches the same first loader three times within two minutes.",
+        "\"warn\" logs a warning. \"stop\" also ignores the machine for five minutes.",
         "\"stop\"",
     ),
     key(
@@ -233,7 +250,7 @@ pub const KEYS: &[ConfigKey] = &[
         "stateless-ipxe",
         "true or false",
         "false",
-        "Answer an iPXE in a network whose DHCPv6 server gives no addresses.",
+        "Answer iPXE in a network whose DHCPv6 server assigns no addresses.",
         STATELESS_MORE,
         "true",
     ),
@@ -242,7 +259,7 @@ pub const KEYS: &[ConfigKey] = &[
         "dns-servers",
         "a list of unicast IPv6 addresses: [\"2001:db8::53\"]",
         "none",
-        "The name servers that such an iPXE is told.",
+        "The DNS servers for such an iPXE.",
         "",
         "[\"2001:db8::53\"]",
     ),
@@ -251,7 +268,7 @@ pub const KEYS: &[ConfigKey] = &[
         "domains",
         "a list of domain names: [\"example.org\"]",
         "none",
-        "The domains in which it looks up names.",
+        "The search domains for such an iPXE.",
         "",
         "[\"example.org\"]",
     ),
@@ -260,18 +277,18 @@ pub const KEYS: &[ConfigKey] = &[
         "enabled",
         "true or false",
         "true",
-        "Serve HTTP.",
-        "Scripts and kernels come much faster than by TFTP.",
+        "Run the HTTP server.",
+        "Scripts and kernels load much faster over HTTP than over TFTP.",
         "true",
     ),
-    key("http", "port", "a port, 1 to 65535", "8080", "The port.", "", "80"),
+    key("http", "port", "a port, 1 to 65535", "8080", "The TCP port of the HTTP server.", "", "80"),
     key(
         "tftp",
         "enabled",
         "true or false",
         "true",
-        "Serve TFTP.",
-        "Without it firmware can only boot over HTTP.",
+        "Run the TFTP server.",
+        "Without it, firmware can boot only over HTTP.",
         "true",
     ),
     key(
@@ -279,8 +296,8 @@ pub const KEYS: &[ConfigKey] = &[
         "ports",
         "two ports, the lower one first: \"50000-51023\"",
         "any",
-        "The ports from which transfers are sent.",
-        "For firewalls. Not together with single-port. 1024 or more allow for windows of 64 blocks.",
+        "The UDP ports for transfers.",
+        "For firewalls. Cannot be combined with single-port. Windows of 64 blocks need 1024 ports or more.",
         "\"50000-51023\"",
     ),
     key(
@@ -288,17 +305,18 @@ pub const KEYS: &[ConfigKey] = &[
         "single-port",
         "true or false",
         "false",
-        "Send transfers from port 69 too.",
-        "For firewalls and containers. Not together with ports. Machines behind relays that are not listed load slowly.",
+        "Use port 69 for transfers, too.",
+        "For firewalls and containers. Cannot be combined with ports. Machines behind relays that `relays` does not \
+         list load slowly.",
         "false",
     ),
     key(
         "tftp",
         "max-transfers",
         MaxTransfers::EXPECTED,
-        "as many as open files allow",
-        "Transfers at a time, of all machines together.",
-        "The others ask again until it is their turn.",
+        "as many as the limit on open files allows",
+        "The maximum number of concurrent transfers.",
+        "Further machines repeat their requests until it is their turn.",
         "512",
     ),
     key(
@@ -306,18 +324,27 @@ pub const KEYS: &[ConfigKey] = &[
         "extends",
         "the name of a profile",
         "none",
-        "Another profile: what is not said here comes from there.",
-        "Variables and loaders are united. Another kind of boot takes the place of that of the other profile.",
+        "Another profile, from which this one inherits the keys that it does not set.",
+        "The title is not inherited; variables and loaders are merged. A different kind of boot replaces that of the \
+         other profile.",
         "\"base\"",
     ),
-    key("profile", "title", TEXT, "its name", "What menus and logs call it.", "", "\"Debian 12 installer\""),
+    key(
+        "profile",
+        "title",
+        TEXT,
+        "the name of the profile",
+        "The title in menus and logs.",
+        "",
+        "\"Debian 12 installer\"",
+    ),
     key(
         "profile",
         "kernel",
         "a path in the boot directory, or a URL",
         "none",
         "The kernel that iPXE starts.",
-        "May hold template expressions, as initrd and arguments may.",
+        "May contain template expressions, and so may initrd and arguments.",
         "\"debian/linux\"",
     ),
     key(
@@ -325,7 +352,7 @@ pub const KEYS: &[ConfigKey] = &[
         "initrd",
         "a path in the boot directory or a URL, or a list of them",
         "none",
-        "Its initrds.",
+        "The initrds to load with the kernel.",
         "",
         "[\"debian/initrd.gz\"]",
     ),
@@ -334,7 +361,7 @@ pub const KEYS: &[ConfigKey] = &[
         "arguments",
         LINE,
         "none",
-        "What the kernel is told.",
+        "The command line of the kernel.",
         "",
         "\"auto=true priority=critical url={{ base }}preseed.cfg\"",
     ),
@@ -343,8 +370,8 @@ pub const KEYS: &[ConfigKey] = &[
         "script",
         "the name of a file in the template directory, or a URL",
         "none",
-        "The script that iPXE runs, a template.",
-        "A URL is given to iPXE as it stands.",
+        "The script that iPXE runs: a template.",
+        "iPXE opens a URL unchanged.",
         "\"rescue.ipxe\"",
     ),
     key(
@@ -352,16 +379,17 @@ pub const KEYS: &[ConfigKey] = &[
         "boot",
         "\"menu\", \"local-disk\" or \"nothing\"",
         "none",
-        "What is built in.",
-        "\"menu\" is the menu of the boot directory; \"local-disk\" starts the machine's disk; \"nothing\" leaves it alone.",
+        "A built-in boot.",
+        "\"menu\" shows the menu of the boot directory, \"local-disk\" starts the machine's disk, \"nothing\" leaves \
+         the machine alone.",
         "\"local-disk\"",
     ),
     key(
         "profile",
         "boot-once-file",
-        "the name of a file as it is asked for",
+        "the name of a file, as machines request it",
         "the kernel",
-        "The file that uses up a boot-once when it was fetched whole.",
+        "The file whose complete download completes a boot-once.",
         "",
         "\"debian/initrd.gz\"",
     ),
@@ -370,7 +398,7 @@ pub const KEYS: &[ConfigKey] = &[
         "variables",
         "a table: { name = \"value\" }",
         "none",
-        "Variables for templates, before those of the site.",
+        "Variables for templates; they override the site's.",
         "",
         "{ suite = \"bookworm\" }",
     ),
@@ -379,7 +407,7 @@ pub const KEYS: &[ConfigKey] = &[
         "loaders",
         "a table",
         "none",
-        "The first program by architecture; see [profile.NAME.loaders].",
+        "The first programs, by architecture; see [profile.NAME.loaders].",
         "",
         "{ uefi-x64 = \"shimx64.efi\" }",
     ),
@@ -388,7 +416,7 @@ pub const KEYS: &[ConfigKey] = &[
         "menu",
         "a table",
         "none",
-        "A menu for the firmware to show; see [profile.NAME.menu].",
+        "A menu that the firmware shows; see [profile.NAME.menu].",
         "",
         "{ items = [{ title = \"Debian\", profile = \"debian\" }] }",
     ),
@@ -397,7 +425,7 @@ pub const KEYS: &[ConfigKey] = &[
         "prompt",
         MENU_TEXT,
         "\"Press F8 for the menu\"",
-        "What is shown before the menu.",
+        "The prompt before the menu.",
         "",
         "\"Press F8 for the menu\"",
     ),
@@ -406,8 +434,8 @@ pub const KEYS: &[ConfigKey] = &[
         "timeout",
         "a number of seconds, 0 to 255",
         "10",
-        "Seconds until the first item is taken.",
-        "0: at once and without a word. 255: the menu is shown and waits.",
+        "Seconds until the firmware selects the first item.",
+        "0 selects it at once and shows nothing. 255 shows the menu and waits.",
         "10",
     ),
     key(
@@ -419,15 +447,15 @@ pub const KEYS: &[ConfigKey] = &[
         "",
         "[{ title = \"Debian\", profile = \"debian\" }]",
     ),
-    key("profile.menu.items", "title", MENU_TEXT, "none", "What the line says.", "", "\"Debian\""),
-    key("profile.menu.items", "profile", "the name of a profile", "none", "What it boots.", "", "\"debian\""),
+    key("profile.menu.items", "title", MENU_TEXT, "none", "The text of the line.", "", "\"Debian\""),
+    key("profile.menu.items", "profile", "the name of a profile", "none", "The profile to boot.", "", "\"debian\""),
     key(
         "profile.menu.items",
         "server",
         "a unicast IPv4 address in quotes",
         "none",
-        "Another boot server, which is asked for it on port 4011.",
-        "In place of a profile.",
+        "Another boot server for this item, instead of a profile.",
+        "The client sends its request to UDP port 4011 there.",
         "\"192.0.2.99\"",
     ),
     key(
@@ -435,17 +463,25 @@ pub const KEYS: &[ConfigKey] = &[
         "type",
         "a PXE boot server type, 1 to 65535",
         "32769 and up",
-        "The number by which firmware asks for it.",
-        "An item with nothing else leads to whichever boot server of this type answers a broadcast.",
+        "The boot server type by which firmware requests the item.",
+        "An item with only a type leads to any boot server of this type that answers a broadcast.",
         "1",
     ),
-    key("rule", "name", TEXT, "\"rule\" and its number", "What logs and `explain` call it.", "", "\"lab\""),
+    key(
+        "rule",
+        "name",
+        TEXT,
+        "\"rule\" and its number",
+        "The name in logs and in the output of `explain`.",
+        "",
+        "\"lab\"",
+    ),
     key(
         "rule",
         "mac",
         "a list of MAC addresses, or parts of them: [\"52:54:00:*\"]",
         ANY,
-        "By MAC address.",
+        "Condition: the MAC address.",
         "",
         "[\"52:54:00:*\"]",
     ),
@@ -454,7 +490,7 @@ pub const KEYS: &[ConfigKey] = &[
         "uuid",
         "a list of UUIDs",
         ANY,
-        "By the machine's UUID, as its firmware prints it.",
+        "Condition: the machine's UUID, as its firmware prints it.",
         "",
         "[\"11223344-5566-7788-99aa-bbccddeeff00\"]",
     ),
@@ -463,8 +499,8 @@ pub const KEYS: &[ConfigKey] = &[
         "serial",
         PATTERNS,
         ANY,
-        "By serial number.",
-        "Only iPXE tells it: it decides which script is given, not which loader.",
+        "Condition: the serial number.",
+        "Only iPXE sends it, so it can select a script, but not a loader.",
         "[\"ABC*\"]",
     ),
     key(
@@ -472,7 +508,7 @@ pub const KEYS: &[ConfigKey] = &[
         "arch",
         "a list of architectures: [\"uefi-x64\"]",
         ANY,
-        "By architecture.",
+        "Condition: the architecture.",
         "",
         "[\"uefi-x64\", \"uefi-arm64\"]",
     ),
@@ -481,19 +517,35 @@ pub const KEYS: &[ConfigKey] = &[
         "firmware",
         "a list of \"bios\", \"uefi\", \"http\", \"ipxe\", \"raspberry-pi\" or \"u-boot\"",
         ANY,
-        "By the kind of firmware that asks.",
-        "An iPXE is \"ipxe\" and what it runs on as well. U-Boot is answered only where a rule names it.",
+        "Condition: the kind of firmware.",
+        "iPXE is \"ipxe\", and also the firmware on which it runs. U-Boot gets an answer only if a rule lists it.",
         "[\"uefi\"]",
     ),
-    key("rule", "vendor-class", PATTERNS, ANY, "By vendor class (option 60).", "", "[\"PXEClient:Arch:00007*\"]"),
-    key("rule", "user-class", PATTERNS, ANY, "By user class (option 77).", "", "[\"iPXE\"]"),
-    key("rule", "interface", PATTERNS, ANY, "By the interface of ours that it asks on.", "", "[\"eth*\"]"),
+    key(
+        "rule",
+        "vendor-class",
+        PATTERNS,
+        ANY,
+        "Condition: the vendor class (option 60).",
+        "",
+        "[\"PXEClient:Arch:00007*\"]",
+    ),
+    key("rule", "user-class", PATTERNS, ANY, "Condition: the user class (option 77).", "", "[\"iPXE\"]"),
+    key(
+        "rule",
+        "interface",
+        PATTERNS,
+        ANY,
+        "Condition: the interface of this host that received the request.",
+        "",
+        "[\"eth*\"]",
+    ),
     key(
         "rule",
         "subnet",
         "a list of networks: [\"10.1.0.0/16\", \"2001:db8:12::/48\"]",
         ANY,
-        "By the network that it is in.",
+        "Condition: the machine's network.",
         "",
         "[\"10.1.0.0/16\"]",
     ),
@@ -502,8 +554,8 @@ pub const KEYS: &[ConfigKey] = &[
         "relay",
         ADDRESSES,
         ANY,
-        "By the relay that it is behind.",
-        "A DHCPv6 relay is known by the address that it writes from, or by that on the machine's link.",
+        "Condition: the relay that forwarded the request.",
+        "A DHCPv6 relay matches by the address that it sends from, or by its address on the machine's link.",
         "[\"10.1.0.1\"]",
     ),
     key(
@@ -511,7 +563,7 @@ pub const KEYS: &[ConfigKey] = &[
         "circuit-id",
         PATTERNS,
         ANY,
-        "By what the relay says of its port (option 82, circuit id).",
+        "Condition: the circuit ID that the relay adds for its port (option 82).",
         "",
         "[\"*:12\"]",
     ),
@@ -520,28 +572,28 @@ pub const KEYS: &[ConfigKey] = &[
         "interface-id",
         PATTERNS,
         ANY,
-        "By what a DHCPv6 relay says of its port (option 18, interface id).",
+        "Condition: the interface ID that a DHCPv6 relay adds for its port (option 18).",
         "",
         "[\"vlan12\"]",
     ),
-    key("rule", "known", "true or false", ANY, "Whether it has an entry.", "", "true"),
+    key("rule", "known", "true or false", ANY, "Condition: whether the machine has an entry.", "", "true"),
     key(
         "rule",
         "profile",
         "the name of a profile",
         "as if there were no rule",
-        "What it boots, unless its own entry says otherwise.",
+        "The profile to boot, unless the machine's entry names one.",
         "",
         "\"debian\"",
     ),
-    key("rule", "deny", "true or false", "false", "Do not answer it, whatever its own entry says.", "", "true"),
+    key("rule", "deny", "true or false", "false", "Do not answer the machine, whatever its entry says.", "", "true"),
     key(
         "rule",
         "as-firmware",
         "true or false",
         "false",
-        "Give it its firmware's loader, whatever it says of itself.",
-        "For an iPXE in a network card that shall be replaced by ours.",
+        "Treat the client as plain firmware and give it its architecture's loader.",
+        "For an iPXE in a network card that the server's iPXE should replace.",
         "true",
     ),
     key(
@@ -549,9 +601,9 @@ pub const KEYS: &[ConfigKey] = &[
         "as-raspberry-pi",
         "true or false",
         "false",
-        "It is a Raspberry Pi, although nothing in its packet says so.",
-        "For a Compute Module with another maker's address, or an option 97 of your own. A UEFI that runs on a Pi is a \
-         UEFI machine all the same.",
+        "Treat the machine as a Raspberry Pi, although its requests do not show that it is one.",
+        "For a Compute Module with another maker's MAC address, or one with a custom option 97. A UEFI that runs on a \
+         Pi stays a UEFI machine.",
         "true",
     ),
     key(
@@ -559,7 +611,7 @@ pub const KEYS: &[ConfigKey] = &[
         "mac",
         "a MAC address, or a list of them: \"52:54:00:12:34:56\"",
         "none",
-        "Its MAC addresses.",
+        "The machine's MAC addresses.",
         "",
         "[\"52:54:00:12:34:56\"]",
     ),
@@ -568,17 +620,17 @@ pub const KEYS: &[ConfigKey] = &[
         "uuid",
         "a UUID: \"11223344-5566-7788-99aa-bbccddeeff00\"",
         "none",
-        "Its UUID, as its firmware prints it.",
+        "The machine's UUID, as its firmware prints it.",
         "",
         "\"11223344-5566-7788-99aa-bbccddeeff00\"",
     ),
-    key("machine", "serial", TEXT, "none", "Its serial number.", "", "\"ABC123\""),
+    key("machine", "serial", TEXT, "none", "The machine's serial number.", "", "\"ABC123\""),
     key(
         "machine",
         "profile",
         "the name of a profile",
-        "what a rule says, or default-profile",
-        "What it boots.",
+        "that of a rule, or default-profile",
+        "The profile to boot.",
         "",
         "\"debian\"",
     ),
@@ -587,9 +639,9 @@ pub const KEYS: &[ConfigKey] = &[
         "boot",
         "\"always\", \"once\" or \"never\"",
         "\"always\"",
-        "When it boots its profile. Otherwise it boots its disk.",
-        "\"once\": until the file that its profile names has been fetched whole, or its system asks for .../done. \
-         Without this key a boot that was used up before still counts.",
+        "When the machine boots its profile; otherwise it boots its disk.",
+        "\"once\": until it has downloaded the whole boot-once-file of its profile, or its system requests .../done. \
+         Without this key, a boot-once that was completed before still counts.",
         "\"once\"",
     ),
     key(
@@ -597,34 +649,38 @@ pub const KEYS: &[ConfigKey] = &[
         "variables",
         "a table: { name = \"value\" }",
         "none",
-        "Variables for templates, before all others.",
+        "Variables for templates; they override all others.",
         "",
         "{ role = \"web\" }",
     ),
 ];
 
-const TEXT: &str = "a text in quotes";
-const LINE: &str = "a text in quotes, on one line";
-const MENU_TEXT: &str = "a text of 1 to 60 printable ASCII characters, which is what firmware shows";
-const PATTERNS: &str = "a list of patterns: [\"eth*\"]";
+const TEXT: &str = "text in quotes, on one line";
+const LINE: &str = "text in quotes, without control characters";
+const MENU_TEXT: &str = "1 to 60 printable ASCII characters in quotes (firmware shows no others)";
+const PATTERNS: &str = "a list of patterns with `*` and `?`";
 const ANY: &str = "any";
 const ADDRESSES: &str = "a list of unicast addresses: [\"192.0.2.1\", \"2001:db8::1\"]";
 
-const STATELESS_MORE: &str = "It takes the first reply and asks no further, so ours stands in for that of the DHCPv6 server, which would \
-                              have named the DNS servers: name them here.";
-const MACHINE_FILES_MORE: &str = "A path is a file that ends in .toml, .csv or .json, or a directory of such files. The first line of a CSV names its \
-     columns: name, mac (several with blanks between them), uuid, serial, profile, boot, or by their usual \
-     names (Hostname, MAC Address, Serial number); any other is a variable, and an empty field says nothing. JSON is \
-     an array of machines, an object that has them by name, or one with such an array in it; there, \
-     too, any other key is a variable.";
-const VARIABLES_MORE: &str = "A template finds them by their names. Those of a profile go before them, those of a machine before both. Also as \
-                              variables = { ... } at the top of the file.";
-const PROFILE_MORE: &str = "A profile boots one thing: a kernel, a script, a menu, what `boot` says, or, where it says none of these, its \
-                            loaders. One that others extend may leave that to them.";
-const RULE_MORE: &str = "All keys of a rule must hold, of a list one element. `*` stands for any characters, `?` for one. A machine's own entry \
-                         goes before a rule, but not before one that denies. A rule without profile and deny allows: \
-                         what is behind it does \
-                         not count.";
+const STATELESS_MORE: &str = "\
+    iPXE takes the first reply, so this server's reply replaces that of the DHCPv6 server, which would have listed the \
+    DNS servers: set `dns-servers` as well.";
+const MACHINE_FILES_MORE: &str = "\
+    Each path is a file that ends in .toml, .csv or .json, or a directory of such files. The first line of a CSV file \
+    names the columns: name, mac (several are separated by blanks), uuid, serial, profile and boot. Usual names such \
+    as Hostname, MAC Address and Serial number are accepted, too. Every other column is a variable; an empty field \
+    sets nothing. A JSON file is an array of machines, an object with machines by name, or an object that contains \
+    such an array. There, too, every other key is a variable.";
+const VARIABLES_MORE: &str = "\
+    Templates use them by name. Variables of a profile override them, and variables of a machine override both. They \
+    can also be set as variables = { ... } at the top of the file.";
+const PROFILE_MORE: &str = "\
+    A profile boots one thing: a kernel, a script, a menu, a built-in boot (`boot`), or, if it sets none of these, its \
+    loaders. A profile that others extend may leave this to them.";
+const RULE_MORE: &str = "\
+    A rule matches if all its conditions are met; a list is met if one of its elements is. `*` stands for any \
+    characters, `?` for one. The entry of a machine takes precedence over a rule, but not over one that denies. A rule \
+    with neither profile nor deny lets the machine boot as if there were no rules: later rules do not apply.";
 
 const PROFILE_EXAMPLE: &str = r#"[profile.base]
 arguments = "auto=true priority=critical url={{ base }}preseed.cfg"
@@ -684,13 +740,13 @@ interface-id = ["vlan12"]
 profile = "rescue"
 
 [[rule]]
-name = "our iPXE in place of that of the network card"
+name = "replace the iPXE of network cards"
 vendor-class = ["PXEClient:Arch:00000*"]
 user-class = ["iPXE"]
 as-firmware = true
 
 [[rule]]
-name = "Compute Modules with addresses of our own"
+name = "Compute Modules with local MAC addresses"
 mac = ["02:c0:*"]
 as-raspberry-pi = true
 

@@ -1,5 +1,4 @@
-//! One machine of an exported file while it is read. The same draft serves one after the other, so that nothing is
-//! allocated for most of them.
+//! Builds one machine after another from a machine file. The builder is reused, so most machines need no allocation.
 
 use super::ProfileLookup;
 use crate::config::machines::{MAX_MACS, POLICIES, TOO_MANY_MACS, check_name, check_machine_variable, parse_serial};
@@ -8,43 +7,56 @@ use crate::suggest::closest_match;
 use proxydhcpd_core::plan::machines::{Machine, Policy};
 use proxydhcpd_core::plan::profile::ProfileId;
 
-/// What may be said of a machine, in every format.
+/// A key of a machine, in every format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MachineField {
+    /// `name`
     Name,
+    /// `mac`
     Mac,
+    /// `uuid`
     Uuid,
+    /// `serial`
     Serial,
+    /// `profile`
     Profile,
+    /// `boot`
     Boot,
+    /// `variables`
     Variables,
 }
 
+/// The values of one machine so far.
 #[derive(Debug, Default)]
 pub struct MachineBuilder {
+    /// Its name: see [`check_name`].
     pub name: String,
     macs: Vec<[u8; 6]>,
     uuid: Option<[u8; 16]>,
-    /// Its UUID is one that makers leave in many machines, and is not taken.
+    /// Its UUID is a placeholder that many machines have. It is dropped.
     pub has_placeholder_uuid: bool,
     serial: String,
     profile: Option<ProfileId>,
     policy: Policy,
-    /// A JSON object that is not closed yet, or nothing.
+    /// A JSON object, still without its closing brace, or an empty string.
     variables: String,
 }
 
-/// What is wrong with a value, and perhaps what was meant.
+/// Why a value is invalid.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FieldError {
+    /// The error.
     pub message: String,
+    /// How to fix it.
     pub help: Option<String>,
 }
 
 impl MachineField {
+    /// All keys.
     pub const ALL: [MachineField; 7] =
         [Self::Name, Self::Mac, Self::Uuid, Self::Serial, Self::Profile, Self::Boot, Self::Variables];
 
+    /// The key as text.
     pub fn name(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -57,12 +69,14 @@ impl MachineField {
         }
     }
 
+    /// The key with this name.
     pub fn from_name(word: &str) -> Option<MachineField> {
         Self::ALL.into_iter().find(|key| key.name() == word)
     }
 }
 
 impl MachineBuilder {
+    /// Starts the next machine.
     pub fn clear(&mut self) {
         self.name.clear();
         self.macs.clear();
@@ -74,7 +88,7 @@ impl MachineBuilder {
         self.variables.clear();
     }
 
-    /// What has been said so far, variables closed.
+    /// The machine, after [`Self::close_variables`].
     pub fn machine(&self) -> Machine<'_> {
         Machine {
             name: &self.name,
@@ -87,45 +101,46 @@ impl MachineBuilder {
         }
     }
 
-    /// One more address for [`Key::Mac`]; any other key has one value.
+    /// Sets the value of a key, or adds one more address for [`MachineField::Mac`].
     pub fn set(&mut self, key: MachineField, text: &str, profiles: &ProfileLookup<'_>) -> Result<(), FieldError> {
         match key {
             MachineField::Name => {
-                check_name(text).map_err(|why| FieldError::new(&why))?;
+                check_name(text).map_err(|message| FieldError::new(&message))?;
                 self.name.push_str(text);
             }
             MachineField::Mac if self.macs.len() == MAX_MACS => return Err(FieldError::new(TOO_MANY_MACS)),
-            MachineField::Mac => self.macs.push(parse_mac(text).ok_or_else(|| no_mac(text))?),
+            MachineField::Mac => self.macs.push(parse_mac(text).ok_or_else(|| mac_error(text))?),
             MachineField::Uuid => match parse_uuid(text) {
-                // Only zeros or only ones: that is how others write down that they know none.
+                // All zeros or all ones: exports write that for an unknown UUID.
                 None if parse_any_uuid(text).is_some_and(|uuid| [[0; 16], [0xff; 16]].contains(&uuid)) => {}
                 None if parse_any_uuid(text).is_some() => self.has_placeholder_uuid = true,
-                None => return Err(no_uuid(text)),
+                None => return Err(uuid_error(text)),
                 known => self.uuid = known,
             },
-            MachineField::Serial => self.serial.push_str(parse_serial(text).ok_or_else(|| FieldError::new(NO_SERIAL))?),
+            MachineField::Serial => self.serial.push_str(parse_serial(text).ok_or_else(|| FieldError::new(SERIAL_ERROR))?),
             MachineField::Profile => {
                 self.profile = Some(profiles(text).map_err(|(message, help)| FieldError { message, help })?);
             }
             MachineField::Boot => self.policy = policy(text)?,
-            MachineField::Variables => return Err(FieldError::new("`variables` is a table")),
+            MachineField::Variables => return Err(FieldError::new("`variables` must be a table")),
         }
         Ok(())
     }
 
-    /// A variable whose name is a JSON string already.
+    /// Adds a variable with a text value. `json_name`: its name, as a JSON string.
     pub fn add_text_variable(&mut self, json_name: &str, text: &str) {
         self.open_variables(json_name);
-        let plain = |octet: &u8| *octet >= b' ' && !b"\"\\".contains(octet);
-        if text.as_bytes().iter().all(plain) {
+        let needs_no_escape = |octet: &u8| *octet >= b' ' && !b"\"\\".contains(octet);
+        if text.as_bytes().iter().all(needs_no_escape) {
             self.variables.extend(["\"", text, "\""]);
         } else {
             self.variables.push_str(&json_string(text));
         }
     }
 
+    /// Adds a variable with any JSON value. Fails if its name is invalid.
     pub fn add_variable(&mut self, name: &str, value: &serde_json::Value) -> Result<(), FieldError> {
-        check_machine_variable(name).map_err(|why| FieldError::new(&why))?;
+        check_machine_variable(name).map_err(|message| FieldError::new(&message))?;
         self.open_variables(&json_string(name));
         self.variables.push_str(&value.to_string());
         Ok(())
@@ -135,6 +150,7 @@ impl MachineBuilder {
         self.variables.extend([if self.variables.is_empty() { "{" } else { "," }, json_name, ":"]);
     }
 
+    /// Ends the object of variables.
     pub fn close_variables(&mut self) {
         if !self.variables.is_empty() {
             self.variables.push('}');
@@ -142,33 +158,35 @@ impl MachineBuilder {
     }
 }
 
+/// A JSON string.
 pub fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-const NO_SERIAL: &str = "a serial number is one line of 1 to 255 octets";
+const SERIAL_ERROR: &str = "a serial number must be one line of 1 to 255 octets";
 
-fn no_mac(text: &str) -> FieldError {
+fn mac_error(text: &str) -> FieldError {
     if parse_any_mac(text).is_some() {
-        return FieldError::new(&format!("{text:?} is no machine's own address, but one for a group or for nobody"));
+        return FieldError::new(&format!("{text:?} is a multicast, broadcast or null address: no machine has it"));
     }
-    let help = "a MAC address is 52:54:00:12:34:56, also with hyphens or as 5254.0012.3456".to_owned();
-    FieldError { message: format!("{text:?} is no MAC address"), help: Some(help) }
+    let help = "write a MAC address as 52:54:00:12:34:56, 52-54-00-12-34-56 or 5254.0012.3456".to_owned();
+    FieldError { message: format!("{text:?} is not a MAC address"), help: Some(help) }
 }
 
-fn no_uuid(text: &str) -> FieldError {
-    let help = "a UUID is 11223344-5566-7788-99aa-bbccddeeff00, as the firmware's setup prints it".to_owned();
-    FieldError { message: format!("{text:?} is no UUID"), help: Some(help) }
+fn uuid_error(text: &str) -> FieldError {
+    let help = "write a UUID as the firmware setup shows it: 11223344-5566-7788-99aa-bbccddeeff00".to_owned();
+    FieldError { message: format!("{text:?} is not a UUID"), help: Some(help) }
 }
 
 fn policy(text: &str) -> Result<Policy, FieldError> {
     POLICIES.iter().find(|(word, _)| *word == text).map(|(_, policy)| *policy).ok_or_else(|| {
-        let help = closest_match(text, POLICIES.map(|(word, _)| word)).map(|meant| format!("did you mean `{meant}`?"));
-        FieldError { message: format!("`boot` is always, once or never, and not {text:?}"), help }
+        let help = closest_match(text, POLICIES.map(|(word, _)| word)).map(|similar| format!("did you mean `{similar}`?"));
+        FieldError { message: format!("`boot` must be always, once or never, not {text:?}"), help }
     })
 }
 
 impl FieldError {
+    /// An error without help.
     pub fn new(message: &str) -> FieldError {
         FieldError { message: message.to_owned(), help: None }
     }
@@ -179,17 +197,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_as_switches_labels_and_exports_write_them() {
+    fn mac_addresses_are_read_as_switches_labels_and_exports_write_them() {
         for text in ["52:54:00:12:ab:Ff", "52-54-00-12-AB-FF", "5254.0012.abff", "52540012abff"] {
             assert_eq!(parse_mac(text), Some([0x52, 0x54, 0, 0x12, 0xab, 0xff]), "{text}");
         }
         for text in
             ["", "52:54:00:12:ab", "52:54:00:12:ab:fg", "52:5:400:12:ab:ff", "52:54-00:12:ab:ff", "5254:0012:abff"]
         {
-            assert_eq!((parse_mac(text), no_mac(text).message), (None, format!("{text:?} is no MAC address")));
+            assert_eq!((parse_mac(text), mac_error(text).message), (None, format!("{text:?} is not a MAC address")));
         }
         for text in ["01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"] {
-            assert!(parse_mac(text).is_none() && no_mac(text).message.contains("group"), "{text}");
+            assert!(parse_mac(text).is_none() && mac_error(text).message.contains("multicast"), "{text}");
         }
     }
 
@@ -210,30 +228,30 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_of_only_zeros_or_ones_says_nothing_in_an_export() {
-        let mut draft = MachineBuilder::default();
+    fn a_uuid_of_zeros_or_ones_is_ignored_in_an_export() {
+        let mut builder = MachineBuilder::default();
         for text in ["00000000-0000-0000-0000-000000000000", "ffffffffffffffffffffffffffffffff"] {
-            assert_eq!(draft.set(MachineField::Uuid, text, &|_| Ok(0)), Ok(()));
+            assert_eq!(builder.set(MachineField::Uuid, text, &|_| Ok(0)), Ok(()));
         }
-        assert_eq!((draft.machine(), draft.has_placeholder_uuid), (Machine::default(), false));
-        assert_eq!(draft.set(MachineField::Uuid, "03000200-0400-0500-0006-000700080009", &|_| Ok(0)), Ok(()));
-        assert_eq!((draft.machine(), draft.has_placeholder_uuid), (Machine::default(), true));
+        assert_eq!((builder.machine(), builder.has_placeholder_uuid), (Machine::default(), false));
+        assert_eq!(builder.set(MachineField::Uuid, "03000200-0400-0500-0006-000700080009", &|_| Ok(0)), Ok(()));
+        assert_eq!((builder.machine(), builder.has_placeholder_uuid), (Machine::default(), true));
     }
 
     #[test]
     fn variables_are_one_json_object() {
-        let mut draft = MachineBuilder::default();
-        draft.add_text_variable("\"role\"", "web");
-        draft.add_text_variable("\"motto\"", "say \"hi\"\n\\");
-        draft.add_variable("disks", &serde_json::json!([1, 2])).unwrap();
+        let mut builder = MachineBuilder::default();
+        builder.add_text_variable("\"role\"", "web");
+        builder.add_text_variable("\"motto\"", "say \"hi\"\n\\");
+        builder.add_variable("disks", &serde_json::json!([1, 2])).unwrap();
         for name in ["", "a b", "1a", "serial", "request", "server"] {
-            assert!(draft.add_variable(name, &serde_json::Value::Null).is_err(), "{name}");
+            assert!(builder.add_variable(name, &serde_json::Value::Null).is_err(), "{name}");
         }
-        draft.close_variables();
-        let read: serde_json::Value = serde_json::from_str(draft.machine().variables).unwrap();
+        builder.close_variables();
+        let read: serde_json::Value = serde_json::from_str(builder.machine().variables).unwrap();
         assert_eq!(read, serde_json::json!({ "role": "web", "motto": "say \"hi\"\n\\", "disks": [1, 2] }));
-        draft.clear();
-        draft.close_variables();
-        assert_eq!(draft.machine(), Machine::default());
+        builder.clear();
+        builder.close_variables();
+        assert_eq!(builder.machine(), Machine::default());
     }
 }

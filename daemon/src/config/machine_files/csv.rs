@@ -1,5 +1,5 @@
-//! Machines from a CSV file: one a line, below a line that names the columns. A column that is no key of a machine is a
-//! variable; an empty field says nothing.
+//! Machine files in CSV: a header line that names the columns, then one machine a line. A column that is not a key of a
+//! machine is a variable; an empty field sets nothing.
 
 use super::MachineReader;
 use super::builder::{MachineField, FieldError, json_string};
@@ -11,101 +11,107 @@ use crate::suggest::closest_match;
 use std::io::Read;
 use std::ops::Range;
 
-pub fn read(reading: &mut MachineReader<'_>, file: &str, input: impl Read) {
-    let mut csv = Csv { file, records: CsvRecords::new(input), fields: Vec::new() };
-    match csv.columns(reading) {
-        Ok(Some((columns, separator))) => csv.machines(reading, &columns, separator),
-        Ok(None) => reading.diagnostics.error(|| Diagnostic::error("no line names the columns").in_file(file).help(HEADER)),
-        Err(error) => reading.diagnostics.error(|| error),
+/// Reads the machines of a CSV file.
+pub fn read(reader: &mut MachineReader<'_>, file: &str, input: impl Read) {
+    let mut csv = CsvReader { file, records: CsvRecords::new(input), fields: Vec::new() };
+    match csv.columns(reader) {
+        Ok(Some((columns, separator))) => csv.machines(reader, &columns, separator),
+        Ok(None) => reader.diagnostics.error(|| Diagnostic::error("the file has no header line").in_file(file).help(HEADER_HELP)),
+        Err(error) => reader.diagnostics.error(|| error),
     }
 }
 
-const ADDRESSES: &str = "addresses come from the DHCP server";
-const HEADER: &str = "the first line is, for example: name,mac,uuid,serial,profile,boot";
+const IP_ADDRESS_HELP: &str = "the DHCP server assigns addresses";
+const HEADER_HELP: &str = "name the columns in the first line, for example: name,mac,uuid,serial,profile,boot";
 
-struct Csv<'a, R> {
+struct CsvReader<'a, R> {
     file: &'a str,
     records: CsvRecords<R>,
-    /// Of the record at hand.
+    /// The fields of the current record, as ranges in it.
     fields: Vec<Range<usize>>,
 }
 
-enum Column {
+enum MachineColumn {
     Key(MachineField),
-    /// Its name, as JSON.
+    /// The name of a variable, as a JSON string.
     Variable(String),
-    /// Spreadsheets write such behind the last that was ever used.
+    /// Spreadsheets write such columns after the last one in use.
     Unnamed,
-    PassedOver,
+    Ignored,
 }
 
-impl<R: Read> Csv<'_, R> {
-    /// What the first line says, and which character separates: spreadsheets of many countries write semicolons.
-    fn columns(&mut self, reading: &mut MachineReader<'_>) -> Result<Option<(Vec<Column>, u8)>, Diagnostic> {
-        self.records.skip_bom().map_err(|broken| self.broken(&broken))?;
+impl<R: Read> CsvReader<'_, R> {
+    /// The columns in the header line, and the separator: spreadsheets of many countries write semicolons. `None`: the
+    /// file is empty.
+    fn columns(&mut self, reader: &mut MachineReader<'_>) -> Result<Option<(Vec<MachineColumn>, u8)>, Diagnostic> {
+        self.records.skip_bom().map_err(|error| self.csv_error(&error))?;
         let first: Vec<u8> = self.records.buffered().iter().copied().take_while(|o| !b"\r\n".contains(o)).collect();
         let separator = *b",;\t".iter().find(|octet| first.contains(octet)).unwrap_or(&b',');
         let read = self.records.next(separator, &mut self.fields);
-        let Some(record) = read.map_err(|broken| self.broken(&broken))? else { return Ok(None) };
+        let Some(record) = read.map_err(|error| self.csv_error(&error))? else { return Ok(None) };
         let text = self.text(&record)?;
-        let mut columns: Vec<Column> = Vec::new();
+        let mut columns: Vec<MachineColumn> = Vec::new();
         let mut names: Vec<String> = Vec::new();
-        let written: Vec<String> = self.fields.iter().map(|field| unquote(&text[field.clone()]).into_owned()).collect();
-        if headings::lists_interfaces(&written) {
+        let titles: Vec<String> = self.fields.iter().map(|field| unquote(&text[field.clone()]).into_owned()).collect();
+        if headings::lists_interfaces(&titles) {
             let error =
-                self.error(&record, 0..text.len(), "each line of this list is an interface, not a machine".into());
-            return Err(error.help(format!("`proxydhcpd import {} -o NEW.toml` makes machines of it", self.file)));
+                self.error(&record, 0..text.len(), "each line of this file is an interface, not a machine".into());
+            return Err(error.help(format!("`proxydhcpd import {} -o NEW.toml` converts it to machines", self.file)));
         }
-        let keys = headings::fields(&written);
-        for ((field, name), key) in self.fields.iter().zip(written.clone()).zip(keys.iter().copied()) {
+        let keys = headings::fields(&titles);
+        for ((field, name), key) in self.fields.iter().zip(titles.clone()).zip(keys.iter().copied()) {
             let error = |message: String| self.error(&record, field.clone(), message);
             let name = key.map_or(name, |key| key.name().to_owned());
             if !name.is_empty() && names.contains(&name) {
-                reading.diagnostics.error(|| error(format!("there are two columns {name:?}")));
+                reader.diagnostics.error(|| error(format!("duplicate column {name:?}")));
             }
-            let meant = closest_match(&name, MachineField::ALL.map(MachineField::name)).filter(|_| key.is_none());
-            // Another column is that already.
-            let meant = meant.filter(|meant| !keys.contains(&MachineField::from_name(meant)));
-            let meant = meant.map(|meant| format!("did you mean `{meant}`?"));
+            let similar = closest_match(&name, MachineField::ALL.map(MachineField::name)).filter(|_| key.is_none());
+            // No suggestion of a key that another column has.
+            let similar = similar.filter(|similar| !keys.contains(&MachineField::from_name(similar)));
+            let suggestion = similar.map(|similar| format!("did you mean `{similar}`?"));
             if key.is_none()
                 && !name.is_empty()
-                && let Err(why) = check_machine_variable(&name)
+                && let Err(message) = check_machine_variable(&name)
             {
-                let warning = error(format!("the column {name:?} is passed over"));
+                let warning = error(format!("the column {name:?} is ignored"));
                 let warning = Diagnostic { severity: Severity::Warning, ..warning };
-                let why = if headings::is_ip_address(&name) { ADDRESSES.to_owned() } else { meant.unwrap_or(why) };
-                reading.diagnostics.warning(|| warning.help(why));
-                columns.push(Column::PassedOver);
+                let help = if headings::is_ip_address(&name) {
+                    IP_ADDRESS_HELP.to_owned()
+                } else {
+                    suggestion.unwrap_or(message)
+                };
+                reader.diagnostics.warning(|| warning.help(help));
+                columns.push(MachineColumn::Ignored);
                 names.push(name);
                 continue;
             }
-            if let Some(meant) = meant {
-                let warning = error(format!("the column {name:?} is taken for a variable"));
+            if let Some(suggestion) = suggestion {
+                let warning = error(format!("the column {name:?} becomes a variable"));
                 let warning = Diagnostic { severity: Severity::Warning, ..warning };
-                reading.diagnostics.warning(|| warning.help(meant));
+                reader.diagnostics.warning(|| warning.help(suggestion));
             }
             columns.push(match key {
-                Some(key) => Column::Key(key),
-                None if name.is_empty() => Column::Unnamed,
-                None => Column::Variable(json_string(&name)),
+                Some(key) => MachineColumn::Key(key),
+                None if name.is_empty() => MachineColumn::Unnamed,
+                None => MachineColumn::Variable(json_string(&name)),
             });
             names.push(name);
         }
         if !names.iter().any(|name| name == MachineField::Name.name()) {
             let all = 0..text.len();
-            return Err(self.error(&record, all, "no column is called `name`".to_owned()).help(HEADER));
+            return Err(self.error(&record, all, "the column `name` is missing".to_owned()).help(HEADER_HELP));
         }
         Ok(Some((columns, separator)))
     }
 
-    fn machines(&mut self, reading: &mut MachineReader<'_>, columns: &[Column], separator: u8) {
+    fn machines(&mut self, reader: &mut MachineReader<'_>, columns: &[MachineColumn], separator: u8) {
         loop {
             match self.records.next(separator, &mut self.fields) {
-                Ok(Some(record)) => self.machine(reading, columns, &record),
+                Ok(Some(record)) => self.machine(reader, columns, &record),
                 Ok(None) => return,
-                Err(broken) => {
-                    reading.diagnostics.error(|| self.broken(&broken));
-                    if let CsvError::Io(_) = broken {
+                Err(error) => {
+                    reader.diagnostics.error(|| self.csv_error(&error));
+                    if let CsvError::Io(_) = error {
                         return;
                     }
                 }
@@ -113,37 +119,37 @@ impl<R: Read> Csv<'_, R> {
         }
     }
 
-    fn machine(&self, reading: &mut MachineReader<'_>, columns: &[Column], record: &CsvRecord) {
+    fn machine(&self, reader: &mut MachineReader<'_>, columns: &[MachineColumn], record: &CsvRecord) {
         let text = match self.text(record) {
             Ok(text) => text,
-            Err(error) => return reading.diagnostics.error(|| error),
+            Err(error) => return reader.diagnostics.error(|| error),
         };
         if self.fields.iter().all(|field| field.is_empty()) {
             return;
         }
         if self.fields.len() != columns.len() {
             let (fields, columns) = (self.fields.len(), columns.len());
-            let message = format!("this line has {fields} fields, and the first line names {columns} columns");
-            return reading.diagnostics.error(|| self.error(record, 0..text.len(), message));
+            let message = format!("this line has {fields} fields, but the header line has {columns} columns");
+            return reader.diagnostics.error(|| self.error(record, 0..text.len(), message));
         }
-        reading.current.clear();
+        reader.current.clear();
         let mut name = None;
-        let mut right = true;
+        let mut is_valid = true;
         for (column, field) in columns.iter().zip(&self.fields) {
             let value = unquote(&text[field.clone()]);
-            if let Column::Key(MachineField::Name) = column {
+            if let MachineColumn::Key(MachineField::Name) = column {
                 name = Some(field.clone());
             } else if value.is_empty() {
                 continue;
             }
-            if let Err(wrong) = set(reading, column, &value) {
-                reading.diagnostics.error(|| self.wrong(record, field.clone(), wrong));
-                right = false;
+            if let Err(error) = set(reader, column, &value) {
+                reader.diagnostics.error(|| self.field_error(record, field.clone(), error));
+                is_valid = false;
             }
         }
-        if right {
-            reading.current.close_variables();
-            reading.add_current(record.offset, |message| self.error(record, name.clone().unwrap_or(0..0), message));
+        if is_valid {
+            reader.current.close_variables();
+            reader.add_current(record.offset, |message| self.error(record, name.clone().unwrap_or(0..0), message));
         }
     }
 
@@ -152,25 +158,23 @@ impl<R: Read> Csv<'_, R> {
         std::str::from_utf8(octets).map_err(|error| {
             let at = error.valid_up_to();
             self.error(record, at..at + 1, "this is not UTF-8 text".to_owned())
-                .help("save the file in UTF-8: spreadsheets call it \"CSV UTF-8\"")
+                .help("save the file as UTF-8: spreadsheets call it \"CSV UTF-8\"")
         })
     }
 
-    fn broken(&self, broken: &CsvError) -> Diagnostic {
-        match broken {
-            CsvError::Malformed(record, at, why) => self.error(record, *at..*at + 1, (*why).to_owned()),
-            CsvError::Io(error) => {
-                Diagnostic::error(format!("unable to read the machines: {error}")).in_file(self.file)
-            }
+    fn csv_error(&self, error: &CsvError) -> Diagnostic {
+        match error {
+            CsvError::Malformed(record, at, message) => self.error(record, *at..*at + 1, (*message).to_owned()),
+            CsvError::Io(error) => Diagnostic::error(format!("cannot read the machines: {error}")).in_file(self.file),
         }
     }
 
-    fn wrong(&self, record: &CsvRecord, at: Range<usize>, wrong: FieldError) -> Diagnostic {
-        let error = self.error(record, at, wrong.message);
-        Diagnostic { help: wrong.help, ..error }
+    fn field_error(&self, record: &CsvRecord, at: Range<usize>, field_error: FieldError) -> Diagnostic {
+        let error = self.error(record, at, field_error.message);
+        Diagnostic { help: field_error.help, ..error }
     }
 
-    /// `at`: octets of the record.
+    /// An error at these octets of the record.
     fn error(&self, record: &CsvRecord, at: Range<usize>, message: String) -> Diagnostic {
         let octets = self.records.octets(record);
         let start = at.start.min(octets.len());
@@ -188,18 +192,18 @@ impl<R: Read> Csv<'_, R> {
     }
 }
 
-fn set(reading: &mut MachineReader<'_>, column: &Column, value: &str) -> Result<(), FieldError> {
+fn set(reader: &mut MachineReader<'_>, column: &MachineColumn, value: &str) -> Result<(), FieldError> {
     match column {
-        // Several in one field.
-        Column::Key(MachineField::Mac) => {
-            value.split_ascii_whitespace().try_for_each(|mac| reading.current.set(MachineField::Mac, mac, reading.find_profile))
+        // A field may have several addresses.
+        MachineColumn::Key(MachineField::Mac) => {
+            value.split_ascii_whitespace().try_for_each(|mac| reader.current.set(MachineField::Mac, mac, reader.find_profile))
         }
-        Column::Key(key) => reading.current.set(*key, value, reading.find_profile),
-        Column::Variable(name) => {
-            reading.current.add_text_variable(name, value);
+        MachineColumn::Key(key) => reader.current.set(*key, value, reader.find_profile),
+        MachineColumn::Variable(name) => {
+            reader.current.add_text_variable(name, value);
             Ok(())
         }
-        Column::PassedOver => Ok(()),
-        Column::Unnamed => Err(FieldError::new("the first line has no name for this column")),
+        MachineColumn::Ignored => Ok(()),
+        MachineColumn::Unnamed => Err(FieldError::new("the header line has no name for this column")),
     }
 }

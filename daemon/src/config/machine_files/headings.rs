@@ -1,9 +1,9 @@
-//! What lists of machines call their columns: those that NetBox exports, those of inventories, those that people write.
+//! The names of columns in lists of machines: of NetBox exports, of inventories, and of lists made by hand.
 
 use super::builder::MachineField;
 
-/// A column by its name, as lists elsewhere have it.
-const USUAL: [(&str, MachineField); 31] = [
+/// Usual names of columns, and their keys.
+const ALIASES: [(&str, MachineField); 31] = [
     ("hostname", MachineField::Name),
     ("host", MachineField::Name),
     ("host_name", MachineField::Name),
@@ -37,40 +37,40 @@ const USUAL: [(&str, MachineField); 31] = [
     ("boot_profile", MachineField::Profile),
 ];
 
-/// The key of each column. Where one is called by the key's own word, others are not taken for it. In a list of
-/// interfaces, `device` is the machine, and `name` the interface.
+/// The key of each column. If a column has the name of a key, aliases of this key are ignored. In a list of interfaces,
+/// `device` is the machine and `name` the interface.
 pub fn fields(names: &[String]) -> Vec<Option<MachineField>> {
-    let plain: Vec<String> = names.iter().map(|name| plain(name)).collect();
+    let normalized: Vec<String> = names.iter().map(|name| normalize(name)).collect();
     let is_of_interfaces = lists_interfaces(names);
-    let own =
+    let exact =
         |word: &str| MachineField::from_name(word).filter(|key| *key != MachineField::Variables).filter(|_| !is_of_interfaces || word != "name");
-    let owned: Vec<MachineField> = plain.iter().filter_map(|word| own(word)).collect();
+    let exact_keys: Vec<MachineField> = normalized.iter().filter_map(|word| exact(word)).collect();
     let mut taken = Vec::new();
     let mut keys = Vec::new();
-    for word in &plain {
-        let usual = USUAL.iter().find(|(name, _)| name == word).map(|(_, key)| *key);
-        let usual = usual.filter(|key| !owned.contains(key) && !taken.contains(key));
-        taken.extend(usual);
-        keys.push(own(word).or(usual));
+    for word in &normalized {
+        let alias = ALIASES.iter().find(|(name, _)| name == word).map(|(_, key)| *key);
+        let alias = alias.filter(|key| !exact_keys.contains(key) && !taken.contains(key));
+        taken.extend(alias);
+        keys.push(exact(word).or(alias));
     }
     keys
 }
 
-/// Whether the rows are interfaces, of which a machine may have several.
+/// Whether each row is an interface, so that a machine may have several rows.
 pub fn lists_interfaces(names: &[String]) -> bool {
-    let has = |word: &str| names.iter().any(|name| plain(name) == word);
+    let has = |word: &str| names.iter().any(|name| normalize(name) == word);
     has("device") && has("name")
 }
 
-/// Addresses are in most lists, and of no use here.
+/// Whether the column has IP addresses. Most lists have them, and machines have no such key.
 pub fn is_ip_address(name: &str) -> bool {
-    let name = plain(name);
+    let name = normalize(name);
     ["ip", "ipv4", "ipv6"].iter().any(|word| name.starts_with(word))
         || name.contains("ip_address")
         || name.ends_with("_ip")
 }
 
-/// `MAC Address`, `mac-address` and `mac_address` are one.
-fn plain(name: &str) -> String {
+/// `MAC Address`, `mac-address` and `mac_address` are the same.
+fn normalize(name: &str) -> String {
     name.trim().to_lowercase().replace([' ', '-'], "_")
 }

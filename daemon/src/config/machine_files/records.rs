@@ -1,50 +1,54 @@
-//! Records of a CSV file (RFC 4180), one after the other from a buffer of bounded size. A quoted field may hold
-//! separators, doubled quotes and line breaks; lines end in LF, CR LF or CR. Blanks around a field, which RFC 4180
-//! counts as part of it, mean nothing here.
+//! Records of a CSV file (RFC 4180), one after another from a buffer of bounded size. A quoted field may contain
+//! separators, doubled quotes and line breaks; lines end in LF, CR LF or CR. Spaces around a field are ignored,
+//! although RFC 4180 counts them as part of it.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
 use std::ops::Range;
 
+/// Reads the records of a file.
 #[derive(Debug)]
 pub struct CsvRecords<R> {
     input: R,
     buffer: Vec<u8>,
-    /// The part of the buffer that was read and not given out.
+    /// The part of the buffer that is filled and not yet returned.
     unread: Range<usize>,
-    /// Where the buffer begins in the file.
-    before: usize,
+    /// The offset of the buffer in the file.
+    buffer_offset: usize,
     line: usize,
     at_end: bool,
 }
 
-/// A record where it lies, and the line of the file in which it begins.
+/// A record in the buffer, valid until the next one is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvRecord {
     octets: Range<usize>,
+    /// The line of the file in which it begins, from 1.
     pub line: usize,
-    /// Where it begins in the file.
+    /// The offset of its first octet in the file.
     pub offset: usize,
 }
 
-/// A record cannot be told from the next.
+/// Why a record cannot be read.
 #[derive(Debug)]
 pub enum CsvError {
-    /// At this octet of the record, which is given out nevertheless: the next begins in the line after it.
+    /// A syntax error at this octet of the record. The next record begins on the next line.
     Malformed(CsvRecord, usize, &'static str),
+    /// The file cannot be read.
     Io(io::Error),
 }
 
-/// What is left of a longer one is no record, but a quote that was not closed.
-const LONGEST: usize = 64 * 1024;
-const BUFFER: usize = 4 * LONGEST;
+/// The longest record, in octets. A longer one is an unclosed quote, not a record.
+const MAX_RECORD: usize = 64 * 1024;
+const BUFFER_SIZE: usize = 4 * MAX_RECORD;
 
 impl<R: Read> CsvRecords<R> {
+    /// Reads from the beginning of this input.
     pub fn new(input: R) -> Self {
-        CsvRecords { input, buffer: vec![0; BUFFER], unread: 0..0, before: 0, line: 1, at_end: false }
+        CsvRecords { input, buffer: vec![0; BUFFER_SIZE], unread: 0..0, buffer_offset: 0, line: 1, at_end: false }
     }
 
-    /// Takes a byte order mark off the beginning.
+    /// Skips a byte order mark at the beginning.
     pub fn skip_bom(&mut self) -> Result<(), CsvError> {
         self.fill()?;
         if self.buffer[self.unread.clone()].starts_with(b"\xef\xbb\xbf") {
@@ -53,29 +57,30 @@ impl<R: Read> CsvRecords<R> {
         Ok(())
     }
 
-    /// The rest of the buffer, to choose a separator by it.
+    /// The unread part of the buffer, in which to look for the separator.
     pub fn buffered(&self) -> &[u8] {
         &self.buffer[self.unread.clone()]
     }
 
+    /// The text of a record.
     pub fn octets(&self, record: &CsvRecord) -> &[u8] {
         &self.buffer[record.octets.clone()]
     }
 
-    /// The next record, and its fields by their place in it. `None` at the end.
+    /// The next record, with its fields as ranges in it. `None` at the end of the file.
     pub fn next(&mut self, separator: u8, fields: &mut Vec<Range<usize>>) -> Result<Option<CsvRecord>, CsvError> {
         loop {
-            let whole = self.at_end || self.unread.len() > LONGEST;
-            match split(&self.buffer[self.unread.clone()], whole, separator, fields) {
+            let is_complete = self.at_end || self.unread.len() > MAX_RECORD;
+            match split(&self.buffer[self.unread.clone()], is_complete, separator, fields) {
                 Split::Record { length, next } if next > length || self.at_end => {
-                    return Ok(Some(self.give(length, next)));
+                    return Ok(Some(self.take(length, next)));
                 }
                 Split::Record { next, .. } => {
-                    return Err(CsvError::Malformed(self.give(next, next), 0, "a line of more than 64 KiB"));
+                    return Err(CsvError::Malformed(self.take(next, next), 0, "this line is longer than 64 KiB"));
                 }
-                Split::Wrong { at, next, why } => {
-                    let record = self.give(next, next);
-                    return Err(CsvError::Malformed(record, at, why));
+                Split::Malformed { at, next, message } => {
+                    let record = self.take(next, next);
+                    return Err(CsvError::Malformed(record, at, message));
                 }
                 Split::More if self.at_end => return Ok(None),
                 Split::More => self.fill()?,
@@ -83,9 +88,9 @@ impl<R: Read> CsvRecords<R> {
         }
     }
 
-    fn give(&mut self, length: usize, next: usize) -> CsvRecord {
+    fn take(&mut self, length: usize, next: usize) -> CsvRecord {
         let start = self.unread.start;
-        let record = CsvRecord { octets: start..start + length, line: self.line, offset: self.before + start };
+        let record = CsvRecord { octets: start..start + length, line: self.line, offset: self.buffer_offset + start };
         self.line += count_line_breaks(&self.buffer[start..start + next]);
         self.unread.start += next;
         record
@@ -93,7 +98,7 @@ impl<R: Read> CsvRecords<R> {
 
     fn fill(&mut self) -> Result<(), CsvError> {
         self.buffer.copy_within(self.unread.clone(), 0);
-        self.before += self.unread.start;
+        self.buffer_offset += self.unread.start;
         self.unread = 0..self.unread.len();
         while self.unread.end < self.buffer.len() && !self.at_end {
             match self.input.read(&mut self.buffer[self.unread.end..]) {
@@ -107,7 +112,7 @@ impl<R: Read> CsvRecords<R> {
     }
 }
 
-/// A field without its quotes and without the spaces around it.
+/// The value of a field: without quotes and without spaces around it.
 pub fn unquote(field: &str) -> Cow<'_, str> {
     let field = field.trim();
     match field.strip_prefix('"').and_then(|field| field.strip_suffix('"')) {
@@ -117,6 +122,7 @@ pub fn unquote(field: &str) -> Cow<'_, str> {
     }
 }
 
+/// The number of line breaks: LF, CR LF or CR.
 pub fn count_line_breaks(octets: &[u8]) -> usize {
     let lone_cr = |at: usize| octets[at] == b'\r' && octets.get(at + 1) != Some(&b'\n');
     (0..octets.len()).filter(|&at| octets[at] == b'\n' || lone_cr(at)).count()
@@ -124,49 +130,49 @@ pub fn count_line_breaks(octets: &[u8]) -> usize {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Split {
-    /// `next`: where the next one begins.
+    /// `next`: the offset of the next record.
     Record {
         length: usize,
         next: usize,
     },
-    Wrong {
+    Malformed {
         at: usize,
         next: usize,
-        why: &'static str,
+        message: &'static str,
     },
-    /// It does not end here.
+    /// The record continues after these octets.
     More,
 }
 
-/// The first record. `whole`: nothing comes behind these octets.
-fn split(octets: &[u8], whole: bool, separator: u8, fields: &mut Vec<Range<usize>>) -> Split {
+/// The first record. `is_complete`: no octets follow these.
+fn split(octets: &[u8], is_complete: bool, separator: u8, fields: &mut Vec<Range<usize>>) -> Split {
     fields.clear();
     let mut start = 0;
     if octets.is_empty() {
         return Split::More;
     }
     loop {
-        let end = match end_of_field(octets, start, whole, separator) {
+        let end = match end_of_field(octets, start, is_complete, separator) {
             Ok(Some(end)) => end,
             Ok(None) => return Split::More,
-            Err((at, why)) => return Split::Wrong { at, next: next_line(octets, at), why },
+            Err((at, message)) => return Split::Malformed { at, next: next_line(octets, at), message },
         };
         fields.push(start..end);
         match octets.get(end) {
             Some(&octet) if octet == separator => start = end + 1,
             Some(b'\r') if octets.get(end + 1) == Some(&b'\n') => return Split::Record { length: end, next: end + 2 },
-            Some(b'\r') if end + 1 == octets.len() && !whole => return Split::More,
+            Some(b'\r') if end + 1 == octets.len() && !is_complete => return Split::More,
             Some(_) => return Split::Record { length: end, next: end + 1 },
             None => return Split::Record { length: end, next: end },
         }
     }
 }
 
-/// `None`: it may go on behind these octets.
+/// `None`: the field may continue after these octets.
 fn end_of_field(
     octets: &[u8],
     start: usize,
-    whole: bool,
+    is_complete: bool,
     separator: u8,
 ) -> Result<Option<usize>, (usize, &'static str)> {
     let ends = |octet: &u8| *octet == separator || *octet == b'\n' || *octet == b'\r';
@@ -174,20 +180,20 @@ fn end_of_field(
     let start = start + blanks(start);
     if octets.get(start) != Some(&b'"') {
         let end = octets[start..].iter().position(ends).map(|length| start + length);
-        return Ok(end.or(whole.then_some(octets.len())));
+        return Ok(end.or(is_complete.then_some(octets.len())));
     }
     let mut at = start + 1;
     loop {
         let Some(length) = octets[at..].iter().position(|octet| *octet == b'"') else {
-            return if whole { Err((start, "this quote is not closed")) } else { Ok(None) };
+            return if is_complete { Err((start, "this quote is not closed")) } else { Ok(None) };
         };
         at += length + 1;
-        let behind = at + blanks(at);
-        match octets.get(behind) {
-            Some(b'"') if behind == at => at += 1,
-            Some(octet) if ends(octet) => return Ok(Some(behind)),
-            Some(_) => return Err((behind, "text behind a closing quote; a quote within quotes is written twice")),
-            None => return Ok(whole.then_some(behind)),
+        let after = at + blanks(at);
+        match octets.get(after) {
+            Some(b'"') if after == at => at += 1,
+            Some(octet) if ends(octet) => return Ok(Some(after)),
+            Some(_) => return Err((after, "unexpected text after a closing quote; write a quote within quotes twice")),
+            None => return Ok(is_complete.then_some(after)),
         }
     }
 }
@@ -212,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rfc_4180_allows_is_read() {
+    fn every_form_of_rfc_4180_is_read() {
         let text =
             b"\xef\xbb\xbfname,mac\r\nweb1 , \"a \"\"b\"\", c\"\r\n\"two\r\nlines\",\"\"\n\nlast,\"no line end\"";
         assert_eq!(
@@ -230,17 +236,17 @@ mod tests {
     }
 
     #[test]
-    fn a_record_across_the_end_of_the_buffer_is_whole() {
+    fn a_record_across_the_end_of_the_buffer_is_complete() {
         let line = |number: usize| format!("pc{number},\"x{}\"\r\n", "y".repeat(number % 97));
         let text: String = (0..20_000).map(line).collect();
-        assert!(text.len() > 3 * BUFFER);
+        assert!(text.len() > 3 * BUFFER_SIZE);
         for (number, fields) in read(text.as_bytes()).iter().enumerate() {
             assert_eq!(fields, &[format!("pc{number}"), format!("x{}", "y".repeat(number % 97))]);
         }
     }
 
     #[test]
-    fn what_is_broken_is_told_with_its_place_and_the_next_line_is_read() {
+    fn a_syntax_error_has_its_location_and_the_next_line_is_read() {
         let mut records = CsvRecords::new(&b"a,\"b\" c\nd,e\nf,\"g"[..]);
         let mut fields = Vec::new();
         let Err(CsvError::Malformed(record, 6, _)) = records.next(b',', &mut fields) else { panic!() };
@@ -252,12 +258,12 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_nobody_closes_does_not_fill_the_memory() {
-        let text = format!("a\n\"{}", "x\n".repeat(BUFFER));
+    fn an_unclosed_quote_does_not_fill_the_memory() {
+        let text = format!("a\n\"{}", "x\n".repeat(BUFFER_SIZE));
         let mut records = CsvRecords::new(text.as_bytes());
         let mut fields = Vec::new();
         assert!(records.next(b',', &mut fields).unwrap().is_some());
         assert!(matches!(records.next(b',', &mut fields), Err(CsvError::Malformed(_, 0, "this quote is not closed"))));
-        assert_eq!(records.buffer.len(), BUFFER);
+        assert_eq!(records.buffer.len(), BUFFER_SIZE);
     }
 }

@@ -1,4 +1,5 @@
-//! What the files say, united: what can be only once is, and what has names has each of them once.
+//! The merged contents of all files, before references are resolved. A setting that two files set, or a name that they
+//! both define, is an error.
 
 use super::profile::{self, RawProfile};
 use super::rule;
@@ -17,38 +18,53 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
 
+/// All files merged.
 #[derive(Debug, Default)]
 pub struct Document<'a> {
+    /// How the server runs.
     pub settings: Settings,
-    /// Where a key was set, by table and name.
-    set: BTreeMap<(&'static str, &'static str), SourceLocation<'a>>,
+    /// The location of each setting, by table and key.
+    set_at: BTreeMap<(&'static str, &'static str), SourceLocation<'a>>,
+    /// The key `default-profile`.
     pub default_profile: Option<Reference<'a>>,
+    /// The key `unknown-machine-profile`.
     pub unknown_machine_profile: Option<Reference<'a>>,
+    /// The key `shared-macs`.
     pub shared_macs: Vec<MacPattern>,
+    /// The location of `boot-dir`, if it is set.
     pub boot_dir_location: Option<SourceLocation<'a>>,
+    /// The location of `template-dir`, if it is set.
     pub template_dir_location: Option<SourceLocation<'a>>,
+    /// The values of `machine-files`.
     pub machine_files: Vec<(PathBuf, SourceLocation<'a>)>,
+    /// The directories of `[directories]`, by name.
     pub directories: BTreeMap<String, (PathBuf, SourceLocation<'a>)>,
+    /// The variables of `[variables]`, by name.
     pub variables: BTreeMap<String, (serde_json::Value, SourceLocation<'a>)>,
+    /// The profiles, by name.
     pub profiles: BTreeMap<String, RawProfile<'a>>,
+    /// The rules, in the order of the files.
     pub rules: Vec<rule::RawRule<'a>>,
+    /// The machines, by name.
     pub machines: BTreeMap<String, (RawMachine, SourceLocation<'a>)>,
-    /// A name that nobody knows, or a value that cannot be, may have been one that says where files lie.
+    /// An unknown key or an invalid value may have been meant as a path setting.
     pub paths_unknown: bool,
 }
 
-/// The tables in which nothing says where files lie. What is wrong anywhere else may have been meant to.
-const PLACES_NO_FILES: [&str; 8] = ["dhcp", "dhcp6", "http", "tftp", "variables", "profile", "machine", "rule"];
+/// The tables without path settings. An error in any other table may hide a path setting.
+const TABLES_WITHOUT_PATHS: [&str; 8] = ["dhcp", "dhcp6", "http", "tftp", "variables", "profile", "machine", "rule"];
 
-const GUARDS: [(&str, LoopGuard); 3] = [("warn", LoopGuard::Warn), ("stop", LoopGuard::Stop), ("off", LoopGuard::Off)];
+const LOOP_GUARDS: [(&str, LoopGuard); 3] =
+    [("warn", LoopGuard::Warn), ("stop", LoopGuard::Stop), ("off", LoopGuard::Off)];
 
-/// A name that refers to something, and where it stands.
+/// A name that refers to something, and its location.
 pub type Reference<'a> = (String, SourceLocation<'a>);
 
 impl<'a> Document<'a> {
+    /// Adds the contents of one file.
     pub fn add_file(&mut self, walk: &mut TableReader<'a>, document: &DeTable<'_>) {
         for (key, value) in document {
-            let before = walk.diagnostics.len();
+            let count_before = walk.diagnostics.len();
             match &**key.get_ref() {
                 "dhcp" => self.settings("dhcp", walk, value),
                 "dhcp6" => self.settings("dhcp6", walk, value),
@@ -61,9 +77,9 @@ impl<'a> Document<'a> {
                 "rule" => self.rules(walk, value),
                 _ => self.setting("", walk, key, value),
             }
-            self.paths_unknown |= walk.diagnostics.len() > before && !PLACES_NO_FILES.contains(&&**key.get_ref());
+            self.paths_unknown |= walk.diagnostics.len() > count_before && !TABLES_WITHOUT_PATHS.contains(&&**key.get_ref());
         }
-        self.exclude_ports(walk);
+        self.check_tftp_ports(walk);
     }
 
     fn settings(&mut self, table: &'static str, walk: &mut TableReader<'a>, value: &TomlValue<'_>) {
@@ -76,17 +92,17 @@ impl<'a> Document<'a> {
     fn setting(&mut self, table: &'static str, walk: &mut TableReader<'a>, key: &Spanned<DeString<'_>>, value: &TomlValue<'_>) {
         let Some(known) = walk.find_key(table, key) else { return };
         let at = walk.location(key.span());
-        if let Some(first) = self.set.get(&(table, known.name)) {
-            let error = at.error(format!("`{}` is set a second time", known.name));
-            walk.diagnostics.push(error.help(format!("{first} sets it, and only one file can")));
+        if let Some(first) = self.set_at.get(&(table, known.name)) {
+            let error = at.error(format!("`{}` is set twice", known.name));
+            walk.diagnostics.push(error.help(format!("{first} sets it already; delete one of them")));
             return;
         }
-        self.set.insert((table, known.name), at);
-        let read = self.take(known, walk.location(value.span()), value);
+        self.set_at.insert((table, known.name), at);
+        let read = self.apply(known, walk.location(value.span()), value);
         walk.check(known, read);
     }
 
-    fn take(&mut self, key: &ConfigKey, at: SourceLocation<'a>, value: &TomlValue<'_>) -> ValueResult<()> {
+    fn apply(&mut self, key: &ConfigKey, at: SourceLocation<'a>, value: &TomlValue<'_>) -> ValueResult<()> {
         let settings = &mut self.settings;
         match (key.table, key.name) {
             ("", "interfaces") => list(value, text).map(|names| settings.interfaces = names),
@@ -105,8 +121,8 @@ impl<'a> Document<'a> {
             }),
             ("", "machine-files") => {
                 let source = at.source;
-                let placed = |value: &TomlValue<'_>| absolute_path(value).map(|file| (file, SourceLocation { source, span: value.span() }));
-                list(value, placed).map(|files| {
+                let located = |value: &TomlValue<'_>| absolute_path(value).map(|file| (file, SourceLocation { source, span: value.span() }));
+                list(value, located).map(|files| {
                     settings.machine_files = Some(files.iter().map(|(file, _)| file.clone()).collect());
                     self.machine_files = files;
                 })
@@ -114,15 +130,13 @@ impl<'a> Document<'a> {
             ("", "default-profile") => text(value).map(|name| self.default_profile = Some((name, at))),
             ("", "unknown-machine-profile") => text(value).map(|name| self.unknown_machine_profile = Some((name, at))),
             ("", "shared-macs") => list(value, mac_pattern).map(|shared_macs| self.shared_macs = shared_macs),
-            ("", "secure-boot-keys") => list(value, absolute_path).map(|keys| settings.secure_boot_certificates = keys),
+            ("", "secure-boot-certificates") => list(value, absolute_path).map(|keys| settings.secure_boot_certificates = keys),
             ("dhcp", "proxy-only") => boolean(value).map(|on| settings.proxy_only = on),
             ("dhcp", "relays") => list(value, address).map(|relays| settings.relays = relays),
-            ("dhcp", "user-classes") => list(value, text).map(|words| settings.ipxe_user_classes = words),
-            ("dhcp", "vendor-classes") => list(value, text).map(|words| settings.pxe_vendor_classes = words),
-            ("dhcp", "max-packets-per-second") => {
-                number(value).map(|most| settings.max_requests_per_second = Some(most))
-            }
-            ("dhcp", "loop-guard") => one_of(value, &GUARDS).map(|guard| settings.loop_guard = guard),
+            ("dhcp", "ipxe-user-classes") => list(value, text).map(|words| settings.ipxe_user_classes = words),
+            ("dhcp", "pxe-vendor-classes") => list(value, text).map(|words| settings.pxe_vendor_classes = words),
+            ("dhcp", "max-requests-per-second") => number(value).map(|max| settings.max_requests_per_second = Some(max)),
+            ("dhcp", "loop-guard") => one_of(value, &LOOP_GUARDS).map(|guard| settings.loop_guard = guard),
             ("dhcp6", "stateless-ipxe") => boolean(value).map(|on| settings.dhcp6.stateless_ipxe = on),
             ("dhcp6", "dns-servers") => list(value, address6).map(|servers| settings.dhcp6.dns.dns_servers = servers),
             ("dhcp6", "domains") => list(value, domain_name).map(|domains| settings.dhcp6.dns.domains = domains),
@@ -131,24 +145,25 @@ impl<'a> Document<'a> {
             ("tftp", "enabled") => boolean(value).map(|on| settings.tftp.enabled = Enabled::from(on)),
             ("tftp", "ports") => ports(value).map(|ports| settings.tftp.ports = Some(ports)),
             ("tftp", "single-port") => boolean(value).map(|on| settings.tftp.single_port = on),
-            ("tftp", "max-transfers") => number(value).map(|most| settings.tftp.max_transfers = Some(most)),
+            ("tftp", "max-transfers") => number(value).map(|max| settings.tftp.max_transfers = Some(max)),
             _ => Ok(()),
         }
     }
 
-    /// Firewalls want the one or the other of them.
-    fn exclude_ports(&self, walk: &mut TableReader<'a>) {
+    /// Reports `ports` together with `single-port`.
+    fn check_tftp_ports(&self, walk: &mut TableReader<'a>) {
         if !self.settings.tftp.single_port || self.settings.tftp.ports.is_none() {
             return;
         }
-        let set = ["ports", "single-port"].map(|key| self.set.get(&("tftp", key)));
+        let set = ["ports", "single-port"].map(|key| self.set_at.get(&("tftp", key)));
         let [Some(ports), Some(single_port)] = set else { return };
-        let is_here = |at: &&&SourceLocation<'_>| at.source.name == walk.source.name;
-        let Some(here) = [ports, single_port].iter().filter(is_here).max_by_key(|at| at.span.start).copied() else {
+        let is_in_this_file = |at: &&&SourceLocation<'_>| at.source.name == walk.source.name;
+        let Some(last) = [ports, single_port].iter().filter(is_in_this_file).max_by_key(|at| at.span.start).copied()
+        else {
             return;
         };
-        let other = if std::ptr::eq(here, ports) { single_port } else { ports };
-        let error = here.error("`single-port` and `ports` of [tftp] exclude each other");
+        let other = if std::ptr::eq(last, ports) { single_port } else { ports };
+        let error = last.error("`single-port` and `ports` of [tftp] exclude each other");
         walk.diagnostics.push(error.help(format!("{other} sets the other")));
     }
 
@@ -156,12 +171,12 @@ impl<'a> Document<'a> {
         let Some(entries) = walk.as_table("directories", value) else { return };
         for (key, value) in entries {
             let name = key.get_ref().to_string();
-            if let Err(why) = machines::check_name(&name) {
-                walk.error(key.span(), why);
+            if let Err(message) = machines::check_name(&name) {
+                walk.error(key.span(), message);
                 continue;
             }
             match absolute_path(value) {
-                Ok(dir) if first(walk, &self.directories, "directory", key, |(_, at)| at) => {
+                Ok(dir) if is_new(walk, &self.directories, "directory", key, |(_, at)| at) => {
                     self.directories.insert(name, (dir, walk.location(value.span())));
                 }
                 Ok(_) => {}
@@ -174,48 +189,48 @@ impl<'a> Document<'a> {
         let Some(entries) = walk.as_table(key.get_ref(), value) else { return };
         for (key, value) in entries {
             match value::check_variable_name(key.get_ref()) {
-                Ok(()) if first(walk, &self.variables, "variable", key, |(_, at)| at) => {
-                    let taken = (value::to_json(value.get_ref()), walk.location(key.span()));
-                    self.variables.insert(key.get_ref().to_string(), taken);
+                Ok(()) if is_new(walk, &self.variables, "variable", key, |(_, at)| at) => {
+                    let variable = (value::to_json(value.get_ref()), walk.location(key.span()));
+                    self.variables.insert(key.get_ref().to_string(), variable);
                 }
                 Ok(()) => {}
-                Err(why) => walk.error(key.span(), why),
+                Err(message) => walk.error(key.span(), message),
             }
         }
     }
 
-    /// `[profile.NAME]`, `[machine.NAME]`.
+    /// The tables of `[profile.NAME]` or `[machine.NAME]`.
     fn each(
         &mut self,
         walk: &mut TableReader<'a>,
-        what: &str,
+        kind: &str,
         value: &TomlValue<'_>,
         take: impl Fn(&mut Self, &mut TableReader<'a>, &Spanned<DeString<'_>>, &DeTable<'_>),
     ) {
-        let Some(entries) = walk.as_table(what, value) else { return };
+        let Some(entries) = walk.as_table(kind, value) else { return };
         for (name, value) in entries {
             match value.get_ref().as_table() {
                 Some(table) => take(self, walk, name, table),
                 None => {
                     let error =
-                        walk.source.error(name.span(), format!("`{}` is no {what}, but a value", name.get_ref()));
-                    walk.diagnostics.push(error.help(format!("a {what} is a table: [{what}.{}]", name.get_ref())));
+                        walk.source.error(name.span(), format!("`{}` is a value, not a {kind}", name.get_ref()));
+                    walk.diagnostics.push(error.help(format!("write a {kind} as a table: [{kind}.{}]", name.get_ref())));
                 }
             }
         }
     }
 
     fn profile(&mut self, walk: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) {
-        let written = profile::parse(walk, name, table);
-        if first(walk, &self.profiles, "profile", name, |written| &written.location) {
-            self.profiles.insert(name.get_ref().to_string(), written);
+        let profile = profile::parse(walk, name, table);
+        if is_new(walk, &self.profiles, "profile", name, |profile| &profile.location) {
+            self.profiles.insert(name.get_ref().to_string(), profile);
         }
     }
 
     fn machine(&mut self, walk: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) {
-        let described = machines::parse_machine(walk, name.get_ref(), name.span(), table);
-        if first(walk, &self.machines, "machine", name, |(_, at)| at) {
-            self.machines.insert(name.get_ref().to_string(), (described, walk.location(name.span())));
+        let machine = machines::parse_machine(walk, name.get_ref(), name.span(), table);
+        if is_new(walk, &self.machines, "machine", name, |(_, at)| at) {
+            self.machines.insert(name.get_ref().to_string(), (machine, walk.location(name.span())));
         }
     }
 
@@ -223,7 +238,7 @@ impl<'a> Document<'a> {
         let elements = value.get_ref().as_array();
         let tables = elements.filter(|rules| rules.iter().all(|rule| rule.get_ref().is_table()));
         let Some(tables) = tables else {
-            return walk.error(value.span(), "rules are a list of tables: each begins with [[rule]]");
+            return walk.error(value.span(), "`rule` must be a list of tables: begin each rule with [[rule]]");
         };
         for value in tables.iter() {
             if let Some(table) = value.get_ref().as_table() {
@@ -234,16 +249,16 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Whether nothing has this name yet; it is told where it has.
-fn first<'a, T>(
+/// Whether the name is new. Reports a duplicate with the location of the first.
+fn is_new<'a, T>(
     walk: &mut TableReader<'a>,
     known: &BTreeMap<String, T>,
-    what: &str,
+    kind: &str,
     name: &Spanned<DeString<'_>>,
     at: impl Fn(&T) -> &SourceLocation<'a>,
 ) -> bool {
     let Some(known) = known.get(&**name.get_ref()) else { return true };
-    let error = walk.source.error(name.span(), format!("{what} `{}` is given twice", name.get_ref()));
-    walk.diagnostics.push(error.help(format!("{} gives it first", at(known))));
+    let error = walk.source.error(name.span(), format!("duplicate {kind} `{}`", name.get_ref()));
+    walk.diagnostics.push(error.help(format!("{} has it first", at(known))));
     false
 }

@@ -1,4 +1,4 @@
-//! `[profile.NAME.menu]`.
+//! Parses `[profile.NAME.menu]`.
 
 use super::document::Reference;
 use super::value::{ValueResult, TomlValue, address4, number, parse_with, text};
@@ -10,36 +10,51 @@ use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
 use toml::de::DeTable;
 
+/// A menu whose profiles are not resolved.
 #[derive(Clone, Debug)]
 pub struct RawMenu<'a> {
+    /// The text before the menu.
     pub prompt: String,
+    /// Seconds until the first item is selected; 255: none.
     pub timeout: u8,
+    /// Its lines.
     pub items: Vec<RawMenuItem<'a>>,
+    /// The location of the table.
     pub location: SourceLocation<'a>,
 }
 
+/// A line of a menu.
 #[derive(Clone, Debug)]
 pub struct RawMenuItem<'a> {
+    /// The PXE boot server type by which firmware requests it.
     pub server_type: u16,
+    /// The text of the line.
     pub title: String,
+    /// Its destination.
     pub target: RawItemTarget<'a>,
 }
 
+/// The destination of a line of a menu.
 #[derive(Clone, Debug)]
 pub enum RawItemTarget<'a> {
+    /// A profile of this server.
     Profile(Reference<'a>),
+    /// Another boot server.
     Server(Ipv4Addr),
+    /// Any boot server of the item's type.
     Broadcast,
 }
 
 /// EDK2 shows no more.
-const MOST_ITEMS: usize = 24;
-const LONGEST_TEXT: usize = 60;
-/// Types from here on are nobody's.
-const FIRST_KIND: u16 = 0x8001;
+const MAX_ITEMS: usize = 24;
+/// In octets.
+const MAX_TEXT: usize = 60;
+/// The first type to assign to an item without one, in the range that PXE leaves to vendors.
+const FIRST_FREE_TYPE: u16 = 0x8001;
 
+/// Parses a menu. Reports invalid values and keeps the valid ones.
 pub fn parse<'a>(walk: &mut TableReader<'a>, at: Span, table: &DeTable<'_>) -> RawMenu<'a> {
-    let before = walk.diagnostics.len();
+    let count_before = walk.diagnostics.len();
     let at = walk.location(at);
     let mut menu = RawMenu { prompt: "Press F8 for the menu".to_owned(), timeout: 10, items: Vec::new(), location: at };
     let mut items = None;
@@ -51,24 +66,24 @@ pub fn parse<'a>(walk: &mut TableReader<'a>, at: Span, table: &DeTable<'_>) -> R
     });
     let given = items.unwrap_or_default();
     let mut taken = BTreeSet::new();
-    let mut written: Vec<Written<'a>> = Vec::new();
+    let mut parsed_items: Vec<PartialItem<'a>> = Vec::new();
     for (span, table) in &given {
-        let item = Written::read(walk, span, table);
+        let item = PartialItem::parse(walk, span, table);
         if let Some((kind, at)) = &item.kind
             && !taken.insert(*kind)
         {
-            walk.error(at.clone(), format!("another item has the type {kind}"));
+            walk.error(at.clone(), format!("duplicate type {kind}: another item has it"));
         }
-        written.push(item);
+        parsed_items.push(item);
     }
-    let mut free = (FIRST_KIND..).filter(|kind| !taken.contains(kind));
-    for Written { kind, title, to } in written {
+    let mut free = (FIRST_FREE_TYPE..).filter(|kind| !taken.contains(kind));
+    for PartialItem { kind, title, to } in parsed_items {
         let kind = kind.map(|(kind, _)| kind).or_else(|| free.next());
         if let (Some(kind), Some(title), Some(to)) = (kind, title, to) {
             menu.items.push(RawMenuItem { server_type: kind, title, target: to });
         }
     }
-    if walk.diagnostics.len() == before {
+    if walk.diagnostics.len() == count_before {
         check_size(walk, &menu);
     }
     menu
@@ -76,7 +91,7 @@ pub fn parse<'a>(walk: &mut TableReader<'a>, at: Span, table: &DeTable<'_>) -> R
 
 fn check_size(walk: &mut TableReader<'_>, menu: &RawMenu<'_>) {
     let at = menu.location.span.clone();
-    // The address takes as much room whichever it is.
+    // Every address has the same length.
     let item = |item: &'_ RawMenuItem<'_>| (item.server_type, item.title.clone());
     let items: Vec<_> = menu.items.iter().map(item).collect();
     let items: Vec<_> = items
@@ -84,28 +99,28 @@ fn check_size(walk: &mut TableReader<'_>, menu: &RawMenu<'_>) {
         .map(|(kind, title)| pxe::MenuItem { server_type: *kind, title, server: Some(Ipv4Addr::UNSPECIFIED) })
         .collect();
     if menu.items.is_empty() {
-        walk.error(at, "a menu without items");
-    } else if menu.items.len() > MOST_ITEMS {
-        walk.error(at, format!("a menu of {} items: firmware shows {MOST_ITEMS} at most", menu.items.len()));
+        walk.error(at, "the menu has no items");
+    } else if menu.items.len() > MAX_ITEMS {
+        walk.error(at, format!("the menu has {} items: firmware shows at most {MAX_ITEMS}", menu.items.len()));
     } else if pxe::menu(&menu.prompt, menu.timeout, &items).is_none() {
         let error = walk.source.error(at, "the menu does not fit into the 255 octets that a reply has for it");
         walk.diagnostics
-            .push(error.help("each item takes 10 octets and its title; make the titles shorter, or the items fewer"));
+            .push(error.help("each item takes 10 octets plus its title: use shorter titles or fewer items"));
     }
 }
 
-/// A line of it, as far as it is right.
+/// A line of a menu as far as it is valid.
 #[derive(Default)]
-struct Written<'a> {
+struct PartialItem<'a> {
     kind: Option<(u16, Span)>,
     title: Option<String>,
     to: Option<RawItemTarget<'a>>,
 }
 
-impl<'a> Written<'a> {
-    fn read(walk: &mut TableReader<'a>, at: &Span, table: &DeTable<'_>) -> Self {
-        let before = walk.diagnostics.len();
-        let mut item = Written::default();
+impl<'a> PartialItem<'a> {
+    fn parse(walk: &mut TableReader<'a>, at: &Span, table: &DeTable<'_>) -> Self {
+        let count_before = walk.diagnostics.len();
+        let mut item = PartialItem::default();
         let (mut profile, mut server) = (None, None);
         walk.read_table("profile.menu.items", table, |key, value| match key {
             "title" => menu_text(value).map(|title| item.title = Some(title)),
@@ -114,22 +129,22 @@ impl<'a> Written<'a> {
             "server" => address4(value).map(|address| server = Some(address)),
             _ => Ok(()),
         });
-        if walk.diagnostics.len() > before {
+        if walk.diagnostics.len() > count_before {
             return item;
         }
         if item.title.is_none() {
-            walk.error(at.clone(), "an item without `title`");
+            walk.error(at.clone(), "this item has no `title`");
         }
         item.to = match (profile, server) {
             (Some((name, span)), None) => Some(RawItemTarget::Profile((name, walk.location(span)))),
             (None, Some(server)) => Some(RawItemTarget::Server(server)),
             (Some(_), Some(_)) => {
-                walk.error(at.clone(), "`profile` and `server` exclude each other: an item leads to one place");
+                walk.error(at.clone(), "`profile` and `server` exclude each other: an item leads to one of them");
                 None
             }
             (None, None) if item.kind.is_some() => Some(RawItemTarget::Broadcast),
             (None, None) => {
-                walk.error(at.clone(), "an item without `profile`, `server` or `type`");
+                walk.error(at.clone(), "this item has no `profile`, `server` or `type`");
                 None
             }
         };
@@ -139,7 +154,7 @@ impl<'a> Written<'a> {
 
 fn menu_text(value: &TomlValue<'_>) -> ValueResult<String> {
     let fits =
-        |text: &str| text.len() <= LONGEST_TEXT && text.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic());
+        |text: &str| text.len() <= MAX_TEXT && text.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic());
     parse_with(value, |text| fits(text).then(|| text.to_owned()))
 }
 

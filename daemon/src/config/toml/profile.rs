@@ -1,4 +1,4 @@
-//! `[profile.NAME]`: as it is written, and what it is with what it extends.
+//! Parses `[profile.NAME]`, and merges it with the profile that it extends.
 
 use super::menu::{self, RawMenu};
 use super::document::Reference;
@@ -18,38 +18,53 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
 
-/// A profile as its table says it.
+/// A profile as in its table, with names not resolved.
 #[derive(Clone, Debug)]
 pub struct RawProfile<'a> {
+    /// The location of its name.
     pub location: SourceLocation<'a>,
+    /// The profile that it extends.
     pub extends: Option<Reference<'a>>,
+    /// Its title.
     pub title: Option<String>,
+    /// The kind of boot. `None`: only loaders.
     pub boot: Option<RawBoot<'a>>,
+    /// The values of `initrd`, and the location of the list.
     pub initrds: Option<(Vec<Reference<'a>>, SourceLocation<'a>)>,
+    /// The command line of the kernel.
     pub arguments: Option<Reference<'a>>,
+    /// File names in the boot directory, or URLs.
     pub loaders: BTreeMap<Arch, Reference<'a>>,
+    /// The loader for every other architecture, and for iPXE.
     pub default_loader: Option<Reference<'a>>,
+    /// The file whose complete download completes a boot-once.
     pub boot_once_file: Option<Reference<'a>>,
+    /// Variables for templates.
     pub variables: Map<String, serde_json::Value>,
-    /// Something in it is wrong: what else seems to be missing may be just that.
+    /// Its table has errors, so a key that seems to be missing may be misspelled.
     pub has_errors: bool,
 }
 
-/// What it boots.
+/// The kind of boot of a profile.
 #[derive(Clone, Debug)]
 pub enum RawBoot<'a> {
+    /// `kernel`
     Kernel(Reference<'a>),
+    /// `script`
     Script(Reference<'a>),
+    /// `menu`
     Menu(RawMenu<'a>),
+    /// `boot`
     BuiltIn(BootTarget),
 }
 
+/// Parses a profile. Reports invalid values and keeps the valid ones.
 pub fn parse<'a>(walk: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) -> RawProfile<'a> {
-    let before = walk.diagnostics.len();
-    if let Err(why) = check_name(name.get_ref()) {
-        walk.error(name.span(), why);
+    let count_before = walk.diagnostics.len();
+    if let Err(message) = check_name(name.get_ref()) {
+        walk.error(name.span(), message);
     } else if BUILT_IN_PROFILES.iter().any(|(known, ..)| known == name.get_ref()) {
-        walk.error(name.span(), format!("`{}` is built in: call this profile otherwise", name.get_ref()));
+        walk.error(name.span(), format!("`{}` is a built-in profile: rename this one", name.get_ref()));
     }
     let mut profile = RawProfile::new(walk.location(name.span()));
     let mut kinds: Vec<(&str, Span, RawBoot<'a>)> = Vec::new();
@@ -63,7 +78,7 @@ pub fn parse<'a>(walk: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table
         "script" => {
             path_or_url(value).map(|name| kinds.push(("script", value.span(), RawBoot::Script((name, at(value))))))
         }
-        "boot" => one_of(value, &WORDS).map(|word| {
+        "boot" => one_of(value, &BUILT_IN_NAMES).map(|word| {
             let boots = BUILT_IN_PROFILES[word].2.clone();
             kinds.push(("boot", value.span(), RawBoot::BuiltIn(boots)));
         }),
@@ -83,17 +98,17 @@ pub fn parse<'a>(walk: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table
         kinds.push(("menu", span.clone(), RawBoot::Menu(menu::parse(walk, span, table))));
     }
     if let Some(table) = loaders {
-        written_loaders(walk, table, &mut profile);
+        parse_loaders(walk, table, &mut profile);
     }
     profile.boot = one_kind(walk, kinds);
-    profile.has_errors = walk.diagnostics.len() > before;
+    profile.has_errors = walk.diagnostics.len() > count_before;
     profile
 }
 
-/// By their numbers among [`BUILT_IN`].
-const WORDS: [(&str, usize); 3] = [(BUILT_IN_PROFILES[0].0, 0), (BUILT_IN_PROFILES[1].0, 1), (BUILT_IN_PROFILES[2].0, 2)];
+/// Their indices in [`BUILT_IN_PROFILES`].
+const BUILT_IN_NAMES: [(&str, usize); 3] = [(BUILT_IN_PROFILES[0].0, 0), (BUILT_IN_PROFILES[1].0, 1), (BUILT_IN_PROFILES[2].0, 2)];
 
-/// A profile boots one thing. Which of two was meant nobody can tell.
+/// The first of them, and an error for each other: a profile boots one thing.
 fn one_kind<'a>(walk: &mut TableReader<'a>, mut kinds: Vec<(&str, Span, RawBoot<'a>)>) -> Option<RawBoot<'a>> {
     kinds.sort_by_key(|(_, span, _)| span.start);
     let mut kinds = kinds.into_iter();
@@ -104,14 +119,14 @@ fn one_kind<'a>(walk: &mut TableReader<'a>, mut kinds: Vec<(&str, Span, RawBoot<
     Some(kind)
 }
 
-fn written_loaders<'a>(walk: &mut TableReader<'a>, table: &DeTable<'_>, profile: &mut RawProfile<'a>) {
+fn parse_loaders<'a>(walk: &mut TableReader<'a>, table: &DeTable<'_>, profile: &mut RawProfile<'a>) {
     for (key, value) in table {
         let arch = match parse_architecture(key.get_ref()) {
-            _ if key.get_ref() == ANY_OTHER => None,
+            _ if key.get_ref() == DEFAULT_LOADER => None,
             Ok(arch) if arch.base() == arch => Some(arch),
             Ok(arch) => {
-                let error = walk.source.error(key.span(), format!("{arch} has no loaders of its own"));
-                walk.diagnostics.push(error.help(format!("it takes those of `{}`", id(arch.base()))));
+                let error = walk.source.error(key.span(), format!("{arch} has no separate loader"));
+                walk.diagnostics.push(error.help(format!("it uses that of `{}`", id(arch.base()))));
                 continue;
             }
             Err(help) => {
@@ -122,40 +137,44 @@ fn written_loaders<'a>(walk: &mut TableReader<'a>, table: &DeTable<'_>, profile:
         };
         match (path_or_url(value), arch) {
             (Ok(name), _) if !is_url(&name) && name.len() > MAX_FILE_LENGTH => {
-                walk.error(value.span(), format!("a name of {} octets: firmware takes {MAX_FILE_LENGTH}", name.len()));
+                walk.error(
+                    value.span(),
+                    format!("the name has {} octets: firmware accepts at most {MAX_FILE_LENGTH}", name.len()),
+                );
             }
             (Ok(name), Some(arch)) => drop(profile.loaders.insert(arch, (name, walk.location(value.span())))),
             (Ok(name), None) => profile.default_loader = Some((name, walk.location(value.span()))),
-            (Err(wrong), _) => {
-                let usual = || format!("`{}` must be a path in the boot directory, or a URL", key.get_ref());
-                let why = wrong.into_iter().find_map(|wrong| wrong.reason);
-                walk.error(value.span(), why.unwrap_or_else(usual));
+            (Err(errors), _) => {
+                let expected = || format!("`{}` must be a path in the boot directory, or a URL", key.get_ref());
+                let message = errors.into_iter().find_map(|error| error.reason);
+                walk.error(value.span(), message.unwrap_or_else(expected));
             }
         }
     }
 }
 
-/// Beside architectures: the loader of those that have none of their own.
-const ANY_OTHER: &str = "default";
+/// The key of the loader for every other architecture, and for iPXE.
+const DEFAULT_LOADER: &str = "default";
 
 fn path_or_url(value: &TomlValue<'_>) -> ValueResult<String> {
     let fits = |text: &str| !text.chars().any(|c| c.is_control() || c == ' ');
     match value.get_ref().as_str().filter(|text| is_url(text)) {
-        Some(url) if url.len() > MAX_URL_LENGTH => {
-            Err(ValueError::because(value.span(), format!("a URL of {} octets: firmware takes {MAX_URL_LENGTH}", url.len())))
-        }
+        Some(url) if url.len() > MAX_URL_LENGTH => Err(ValueError::because(
+            value.span(),
+            format!("the URL has {} octets: firmware accepts at most {MAX_URL_LENGTH}", url.len()),
+        )),
         Some(_) => parse_with(value, |text| fits(text).then(|| text.to_owned())),
         None => relative(value),
     }
 }
 
-/// The architecture, or what was probably meant: `x64` is the UEFI of that name.
+/// The architecture with this name, or help: `x64` suggests `uefi-x64`.
 pub fn parse_architecture(word: &str) -> Result<Arch, String> {
-    let ends = |id: &&str| id.split_once('-').is_some_and(|(_, end)| end == word);
+    let has_suffix = |id: &&str| id.split_once('-').is_some_and(|(_, suffix)| suffix == word);
     let ids = || ARCHITECTURES.iter().map(|row| row.id);
-    Arch::from_id(word).ok_or_else(|| match ids().find(ends).or_else(|| closest_match(word, ids())) {
+    Arch::from_id(word).ok_or_else(|| match ids().find(has_suffix).or_else(|| closest_match(word, ids())) {
         Some(id) => format!("did you mean `{id}`?"),
-        None => "the usual ones are bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64".to_owned(),
+        None => "common ones are bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64".to_owned(),
     })
 }
 
@@ -163,7 +182,7 @@ fn id(arch: Arch) -> &'static str {
     arch.info().map_or("", |row| row.id)
 }
 
-/// A path in the boot directory, as it will be asked for, or a URL; either may hold template expressions.
+/// A path in the boot directory, as machines request it, or a URL. Either may contain template expressions.
 fn file(value: &TomlValue<'_>) -> ValueResult<String> {
     let text = line(value)?;
     match text.contains("://") || is_template(&text) {
@@ -172,6 +191,7 @@ fn file(value: &TomlValue<'_>) -> ValueResult<String> {
     }
 }
 
+/// Whether the text contains template expressions.
 pub fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
 }
@@ -180,15 +200,15 @@ fn relative(value: &TomlValue<'_>) -> ValueResult<String> {
     parse_with(value, |name| normalize(name.as_bytes()).ok())
 }
 
-/// On as many lines as one likes.
+/// A command line, on one line or several.
 fn arguments(value: &TomlValue<'_>) -> ValueResult<String> {
     let text: String = parse_with(value, |text| Some(text.lines().map(str::trim).collect::<Vec<_>>().join(" ")))?;
     if text.chars().any(char::is_control) {
         return Err(invalid(value.span()));
     }
-    // These would end the command in the script, and there is no way to quote them.
+    // They would end the command in iPXE's script, and nothing can quote them.
     match text.split_whitespace().find(|word| ["||", "&&"].contains(word)) {
-        Some(word) => Err(ValueError::because(value.span(), format!("`{word}` cannot be passed on by iPXE"))),
+        Some(word) => Err(ValueError::because(value.span(), format!("iPXE cannot pass `{word}` to the kernel"))),
         None => Ok(text.trim().to_owned()),
     }
 }
@@ -210,33 +230,34 @@ impl<'a> RawProfile<'a> {
         }
     }
 
+    /// Whether it extends the profile with this name.
     pub fn extends_profile(&self, name: &str) -> bool {
         self.extends.as_ref().is_some_and(|(base, _)| base == name)
     }
 
-    /// What it is when the other one says what it does not.
-    pub fn with_base(&self, other: &RawProfile<'a>) -> RawProfile<'a> {
-        let mut both = self.clone();
-        // With another kind of boot, what belongs to the first one's makes no sense.
+    /// This profile with the keys of `base` that it does not set.
+    pub fn with_base(&self, base: &RawProfile<'a>) -> RawProfile<'a> {
+        let mut merged = self.clone();
+        // Keys of one kind of boot mean nothing for another kind.
         let same_kind =
-            matches!((&self.boot, &other.boot), (None, _) | (Some(RawBoot::Kernel(_)), None | Some(RawBoot::Kernel(_))));
+            matches!((&self.boot, &base.boot), (None, _) | (Some(RawBoot::Kernel(_)), None | Some(RawBoot::Kernel(_))));
         if same_kind {
-            both.initrds = both.initrds.or_else(|| other.initrds.clone());
-            both.arguments = both.arguments.or_else(|| other.arguments.clone());
-            both.boot_once_file = both.boot_once_file.or_else(|| other.boot_once_file.clone());
+            merged.initrds = merged.initrds.or_else(|| base.initrds.clone());
+            merged.arguments = merged.arguments.or_else(|| base.arguments.clone());
+            merged.boot_once_file = merged.boot_once_file.or_else(|| base.boot_once_file.clone());
         }
-        both.boot = both.boot.or_else(|| other.boot.clone());
-        both.has_errors |= other.has_errors;
-        both.default_loader = both.default_loader.or_else(|| other.default_loader.clone());
-        for (arch, loader) in &other.loaders {
-            both.loaders.entry(*arch).or_insert_with(|| loader.clone());
+        merged.boot = merged.boot.or_else(|| base.boot.clone());
+        merged.has_errors |= base.has_errors;
+        merged.default_loader = merged.default_loader.or_else(|| base.default_loader.clone());
+        for (arch, loader) in &base.loaders {
+            merged.loaders.entry(*arch).or_insert_with(|| loader.clone());
         }
-        for (name, value) in &other.variables {
-            both.variables.entry(name).or_insert_with(|| value.clone());
+        for (name, value) in &base.variables {
+            merged.variables.entry(name).or_insert_with(|| value.clone());
         }
-        both
+        merged
     }
 
-    /// The keys that say what is booted, for whoever gave none.
-    pub const BOOT_KEYS: &'static str = "`kernel`, `script`, `boot`, `menu` and `loaders` does";
+    /// The keys of which a profile needs one, for help.
+    pub const BOOT_KEYS: &'static str = "`kernel`, `script`, `boot`, `menu` and `loaders`";
 }

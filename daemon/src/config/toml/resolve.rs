@@ -1,4 +1,4 @@
-//! What the files refer to, looked up among all of them.
+//! Resolves references across all files.
 
 use super::menu::{self, RawItemTarget};
 use super::profile::{RawBoot, RawProfile, is_template};
@@ -13,33 +13,33 @@ use proxydhcpd_core::plan::rule::{Rule, Conditions};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The profiles by name. One that boots nothing by itself has no number.
+/// The profiles by name. One that only others extend has no ID.
 #[derive(Debug)]
 pub struct ProfileNames(BTreeMap<String, Option<ProfileId>>);
 
 impl ProfileNames {
-    /// The number of a profile, or why there is none and what was probably meant.
+    /// The ID of a profile, or an error and help.
     pub fn find(&self, name: &str) -> Result<ProfileId, (String, Option<String>)> {
         match self.0.get(name) {
             Some(Some(id)) => Ok(*id),
             Some(None) => {
-                let help = "say in it what is booted, or name one that extends it";
-                Err((format!("profile `{name}` boots nothing by itself"), Some(help.into())))
+                let help = "set what it boots, or use a profile that extends it";
+                Err((format!("profile `{name}` does not set what it boots"), Some(help.into())))
             }
             None => {
-                let meant = closest_match(name, self.0.keys().map(String::as_str));
-                let help = meant.map(|meant| format!("did you mean `{meant}`?"));
+                let similar = closest_match(name, self.0.keys().map(String::as_str));
+                let help = similar.map(|similar| format!("did you mean `{similar}`?"));
                 Err((format!("there is no profile `{name}`"), help))
             }
         }
     }
 
-    fn look_up(&self, (name, at): &Reference<'_>, told: &mut Vec<Diagnostic>) -> Option<ProfileId> {
+    fn resolve(&self, (name, at): &Reference<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<ProfileId> {
         match self.find(name) {
             Ok(id) => Some(id),
-            Err((why, help)) => {
-                let error = at.error(why);
-                told.push(match help {
+            Err((message, help)) => {
+                let error = at.error(message);
+                diagnostics.push(match help {
                     Some(help) => error.help(help),
                     None => error,
                 });
@@ -50,124 +50,127 @@ impl ProfileNames {
 }
 
 impl<'a> Document<'a> {
-    /// The plan as the files say it. What refers to nothing is told, and apart from it what is wrong in machine files.
-    pub fn resolve(&self, machine_files: &[PathBuf], told: &mut Vec<Diagnostic>) -> (UnresolvedPlan, Vec<Diagnostic>) {
-        let profiles = self.extended(told);
-        let names = number(&profiles, &self.profiles, told);
+    /// The plan, and diagnostics about machine files. Adds an error for each unresolved reference to `diagnostics`.
+    pub fn resolve(&self, machine_files: &[PathBuf], diagnostics: &mut Vec<Diagnostic>) -> (UnresolvedPlan, Vec<Diagnostic>) {
+        let profiles = self.extend_profiles(diagnostics);
+        let names = assign_ids(&profiles, &self.profiles, diagnostics);
         let mut draft = UnresolvedPlan::default();
         for (name, profile) in &profiles {
             if names.0[name].is_some() {
-                draft.profiles.push(drafted(name, profile, &names, &profiles, told));
+                draft.profiles.push(resolve_profile(name, profile, &names, &profiles, diagnostics));
             }
         }
-        let of_site =
-            |named: &Option<Reference<'a>>, told: &mut _| named.as_ref().and_then(|name| names.look_up(name, told));
-        draft.default_profile = of_site(&self.default_profile, told);
-        draft.unknown_machine_profile = of_site(&self.unknown_machine_profile, told);
-        draft.rules = self.looked_up_rules(&names, told);
-        let (machines, of_machines) = self.looked_up_machines(&names, &draft, machine_files, told);
+        let resolve = |reference: &Option<Reference<'a>>, diagnostics: &mut _| {
+            reference.as_ref().and_then(|name| names.resolve(name, diagnostics))
+        };
+        draft.default_profile = resolve(&self.default_profile, diagnostics);
+        draft.unknown_machine_profile = resolve(&self.unknown_machine_profile, diagnostics);
+        draft.rules = self.resolve_rules(&names, diagnostics);
+        let (machines, machine_diagnostics) = self.resolve_machines(&names, &draft, machine_files, diagnostics);
         draft.machine_files = machines;
         draft.variables = self.variables.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
-        let mount = |(name, (path, at)): (&String, &(_, SourceLocation<'a>))| NamedDirectory {
+        let directory = |(name, (path, at)): (&String, &(_, SourceLocation<'a>))| NamedDirectory {
             name: name.clone(),
             path: Clone::clone(path),
             location: at.to_file_location(),
         };
         draft.boot_dir_location = self.boot_dir_location.as_ref().map(SourceLocation::to_file_location);
         draft.template_dir_location = self.template_dir_location.as_ref().map(SourceLocation::to_file_location);
-        draft.directories = self.directories.iter().map(mount).collect();
-        (draft, of_machines)
+        draft.directories = self.directories.iter().map(directory).collect();
+        (draft, machine_diagnostics)
     }
 
-    /// Every profile with what it extends.
-    fn extended(&self, told: &mut Vec<Diagnostic>) -> BTreeMap<String, RawProfile<'a>> {
+    /// Every profile, merged with those that it extends.
+    fn extend_profiles(&self, diagnostics: &mut Vec<Diagnostic>) -> BTreeMap<String, RawProfile<'a>> {
         let mut extended = BTreeMap::new();
-        for (name, written) in &self.profiles {
+        for (name, raw) in &self.profiles {
             let mut chain = vec![name];
-            let mut whole = written.clone();
-            let mut last = written;
+            let mut merged = raw.clone();
+            let mut last = raw;
             while let Some((base, at)) = &last.extends {
-                let Some((base, written)) = self.profiles.get_key_value(base) else {
-                    // Told once, where it is said.
+                let Some((base, base_profile)) = self.profiles.get_key_value(base) else {
+                    // One error, at the profile that extends it directly.
                     if chain.len() == 1 {
-                        told.push(self.no_base(base, at));
+                        diagnostics.push(self.unknown_base(base, at));
                     }
-                    whole.has_errors = true;
+                    merged.has_errors = true;
                     break;
                 };
                 if let Some(from) = chain.iter().position(|known| *known == base) {
-                    whole.has_errors = true;
-                    // The first by name of those in the circle tells of it.
+                    merged.has_errors = true;
+                    // One error for the circle, at the first of its profiles by name.
                     if from == 0 && chain.iter().all(|other| *other >= name) {
                         let circle: Vec<_> = chain.iter().map(|name| name.as_str()).chain([base.as_str()]).collect();
-                        let at = written.extends.as_ref().map_or(&written.location, |(_, at)| at);
-                        told.push(at.error(format!("profiles extend each other in a circle: {}", circle.join(" -> "))));
+                        let at = raw.extends.as_ref().map_or(&raw.location, |(_, at)| at);
+                        diagnostics
+                            .push(at.error(format!("profiles extend each other in a circle: {}", circle.join(" -> "))));
                     }
                     break;
                 }
-                whole = whole.with_base(written);
+                merged = merged.with_base(base_profile);
                 chain.push(base);
-                last = written;
+                last = base_profile;
             }
-            extended.insert(name.clone(), whole);
+            extended.insert(name.clone(), merged);
         }
         extended
     }
 
-    fn no_base(&self, base: &str, at: &SourceLocation<'_>) -> Diagnostic {
+    fn unknown_base(&self, base: &str, at: &SourceLocation<'_>) -> Diagnostic {
         if BUILT_IN_PROFILES.iter().any(|(name, ..)| *name == base) {
-            return at.error(format!("`{base}` is built in, and has nothing to extend"));
+            return at.error(format!("`{base}` is built in and cannot be extended"));
         }
         let error = at.error(format!("there is no profile `{base}`"));
         match closest_match(base, self.profiles.keys().map(String::as_str)) {
-            Some(meant) => error.help(format!("did you mean `{meant}`?")),
+            Some(similar) => error.help(format!("did you mean `{similar}`?")),
             None => error,
         }
     }
 
-    fn looked_up_rules(&self, names: &ProfileNames, told: &mut Vec<Diagnostic>) -> Vec<Rule> {
+    fn resolve_rules(&self, names: &ProfileNames, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rule> {
         let mut rules = Vec::new();
-        for written in &self.rules {
-            let profile = written.profile.as_ref().and_then(|name| names.look_up(name, told));
-            rules.push(Rule { profile, ..written.rule.clone() });
+        for raw in &self.rules {
+            let profile = raw.profile.as_ref().and_then(|name| names.resolve(name, diagnostics));
+            rules.push(Rule { profile, ..raw.rule.clone() });
         }
         let last = rules.len().saturating_sub(1);
         if let Some(all) = (0..last).find(|at| rules[*at].when == Conditions::default() && !self.rules[*at].has_errors) {
             let warning =
-                self.rules[all].location.warning("this rule matches every machine: the rules behind it never decide");
-            told.push(warning.help("put it last"));
+                self.rules[all].location.warning("this rule matches every machine, so the rules after it never decide");
+            diagnostics.push(warning.help("put it last"));
         }
         rules
     }
 
-    /// Those that stand here, and those of the machine files, of which what is wrong is told apart: in their order.
-    fn looked_up_machines(
+    /// The machines of the configuration and of machine files, and diagnostics about the latter in their own order.
+    fn resolve_machines(
         &self,
         names: &ProfileNames,
         draft: &UnresolvedPlan,
         files: &[PathBuf],
-        told: &mut Vec<Diagnostic>,
+        diagnostics: &mut Vec<Diagnostic>,
     ) -> (MachineFiles, Vec<Diagnostic>) {
         let profiles = |name: &str| names.find(name);
-        let mut reading = MachineReader::new(&profiles);
-        for (described, at) in self.machines.values() {
+        let mut reader = MachineReader::new(&profiles);
+        for (raw, at) in self.machines.values() {
             let at_profile = |span: &std::ops::Range<usize>| SourceLocation { source: at.source, span: span.clone() };
-            let named = described.profile.as_ref().map(|(name, span)| (name.clone(), at_profile(span)));
-            let profile = named.as_ref().and_then(|name| names.look_up(name, told));
-            let machine = described.to_machine(profile);
-            reading.add_machine(&machine, Path::new(&at.source.name), at.span.start, |message| at.error(message));
+            let reference = raw.profile.as_ref().map(|(name, span)| (name.clone(), at_profile(span)));
+            let profile = reference.as_ref().and_then(|name| names.resolve(name, diagnostics));
+            let machine = raw.to_machine(profile);
+            reader.add_machine(&machine, Path::new(&at.source.name), at.span.start, |message| at.error(message));
         }
-        files.iter().for_each(|path| reading.read_path(path));
-        // Whether a rule names another profile for a machine without one of its own is seen when it asks.
-        let by_rules = draft.rules.iter().any(|rule| rule.profile.is_some());
-        reading.warn_about_boot_once(|own| {
-            let id = own.or(draft.default_profile.filter(|_| !by_rules))?;
+        files.iter().for_each(|path| reader.read_path(path));
+        // A rule may name another profile for a machine without one; that is known only when it sends a request.
+        let rules_name_profiles = draft.rules.iter().any(|rule| rule.profile.is_some());
+        reader.warn_about_boot_once(|own| {
+            let id = own.or(draft.default_profile.filter(|_| !rules_name_profiles))?;
             let UnresolvedProfile { profile, has_errors: faulty, .. } = draft.profiles.get(id)?;
             (!faulty && !completes_boot_once(profile)).then(|| profile.name.clone())
         });
         let unknown = draft.unknown_machine_profile.or(draft.default_profile).and_then(|id| draft.profiles.get(id));
-        let get_nothing = !by_rules && unknown.is_some_and(|drafted| drafted.profile.boots == BootTarget::Nothing);
-        match reading.finish(&self.shared_macs, get_nothing) {
+        let boot_nothing =
+            !rules_name_profiles && unknown.is_some_and(|unresolved| unresolved.profile.boots == BootTarget::Nothing);
+        match reader.finish(&self.shared_macs, boot_nothing) {
             Ok(mut read) => {
                 let warnings = std::mem::take(&mut read.warnings);
                 (read, warnings)
@@ -177,7 +180,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Whether a file that we send uses up a boot-once.
+/// Whether the server can see a boot-once complete: it sends the file that completes it.
 pub fn completes_boot_once(profile: &Profile) -> bool {
     match &profile.boots {
         BootTarget::BootDir => true,
@@ -185,11 +188,11 @@ pub fn completes_boot_once(profile: &Profile) -> bool {
     }
 }
 
-/// Numbers for those that boot something. The others are there to be extended, and must be.
-fn number(
+/// IDs for the profiles that boot something. The others need a profile that extends them.
+fn assign_ids(
     extended: &BTreeMap<String, RawProfile<'_>>,
-    written: &BTreeMap<String, RawProfile<'_>>,
-    told: &mut Vec<Diagnostic>,
+    raw: &BTreeMap<String, RawProfile<'_>>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> ProfileNames {
     let mut names: BTreeMap<_, _> = (0..).zip(BUILT_IN_PROFILES).map(|(id, (name, ..))| (name.to_owned(), Some(id))).collect();
     let mut next = BUILT_IN_PROFILES.len();
@@ -200,82 +203,84 @@ fn number(
             continue;
         }
         names.insert(name.clone(), None);
-        // Where a name leads nowhere, it may have meant this one.
+        // An `extends` that names no profile may be a misspelled reference to this one.
         let may_extend_it = |other: &RawProfile<'_>| {
-            other.extends_profile(name) || other.extends.as_ref().is_some_and(|(base, _)| !written.contains_key(base))
+            other.extends_profile(name) || other.extends.as_ref().is_some_and(|(base, _)| !raw.contains_key(base))
         };
-        if !written.values().any(may_extend_it) {
-            let error = profile.location.error(format!("profile `{name}` does not say what it boots"));
-            told.push(error.help(format!("one of {}", RawProfile::BOOT_KEYS)));
+        if !raw.values().any(may_extend_it) {
+            let error = profile.location.error(format!("profile `{name}` does not set what it boots"));
+            diagnostics.push(error.help(format!("set one of {}", RawProfile::BOOT_KEYS)));
         }
     }
     ProfileNames(names)
 }
 
-fn drafted(
+fn resolve_profile(
     name: &str,
-    written: &RawProfile<'_>,
+    raw: &RawProfile<'_>,
     names: &ProfileNames,
     profiles: &BTreeMap<String, RawProfile<'_>>,
-    told: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> UnresolvedProfile {
-    let given = written.initrds.iter().flat_map(|(names, _)| names);
-    let (initrds, initrds_at) = given.map(|(name, at)| (name.clone(), at.to_file_location())).unzip();
-    let arguments = written.arguments.clone().map(|(text, _)| text).unwrap_or_default();
-    let (boots, at) = match &written.boot {
+    let references = raw.initrds.iter().flat_map(|(names, _)| names);
+    let (initrds, initrds_at) = references.map(|(name, at)| (name.clone(), at.to_file_location())).unzip();
+    let arguments = raw.arguments.clone().map(|(text, _)| text).unwrap_or_default();
+    let (boots, at) = match &raw.boot {
         Some(RawBoot::Kernel((kernel, at))) => {
             (BootTarget::Linux(Linux { kernel: kernel.clone(), initrds, arguments }), Some(at.to_file_location()))
         }
         Some(RawBoot::Script((name, at))) => (BootTarget::Script(name.clone()), Some(at.to_file_location())),
-        Some(RawBoot::Menu(menu)) => (BootTarget::Menu(looked_up_menu(menu, names, profiles, told)), None),
+        Some(RawBoot::Menu(menu)) => (BootTarget::Menu(resolve_menu(menu, names, profiles, diagnostics)), None),
         Some(RawBoot::BuiltIn(boots)) => (boots.clone(), None),
         None => (BootTarget::Loader, None),
     };
-    // Beside loaders they may be there for others that extend it.
-    let is_base = || written.boot.is_none() && profiles.values().any(|other| other.extends_profile(name));
-    if !matches!(boots, BootTarget::Linux(_)) && !written.has_errors && !is_base() {
-        let initrds = written.initrds.as_ref().map(|(_, at)| ("initrd", at));
-        let arguments = written.arguments.as_ref().map(|(_, at)| ("arguments", at));
+    // A profile with only loaders may have them for profiles that extend it.
+    let is_base = || raw.boot.is_none() && profiles.values().any(|other| other.extends_profile(name));
+    if !matches!(boots, BootTarget::Linux(_)) && !raw.has_errors && !is_base() {
+        let initrds = raw.initrds.as_ref().map(|(_, at)| ("initrd", at));
+        let arguments = raw.arguments.as_ref().map(|(_, at)| ("arguments", at));
         for (key, at) in initrds.into_iter().chain(arguments) {
-            told.push(at.error(format!("`{key}` goes with `kernel`, and profile `{name}` has none")));
+            diagnostics.push(at.error(format!("`{key}` requires `kernel`, which profile `{name}` does not set")));
         }
     }
     let profile = Profile {
         name: name.to_owned(),
-        title: written.title.clone().unwrap_or_else(|| name.to_owned()),
+        title: raw.title.clone().unwrap_or_else(|| name.to_owned()),
         boots,
-        boot_once_file: written.boot_once_file.clone().map(|(name, _)| name),
+        boot_once_file: raw.boot_once_file.clone().map(|(name, _)| name),
         ..Profile::default()
     };
     UnresolvedProfile {
         profile,
-        default_loader: written.default_loader.as_ref().map(|(name, at)| (name.clone(), at.to_file_location())),
-        loaders: written.loaders.iter().map(|(arch, (name, at))| (*arch, (name.clone(), at.to_file_location()))).collect(),
+        default_loader: raw.default_loader.as_ref().map(|(name, at)| (name.clone(), at.to_file_location())),
+        loaders: raw.loaders.iter().map(|(arch, (name, at))| (*arch, (name.clone(), at.to_file_location()))).collect(),
         boot_location: at,
         initrd_locations: initrds_at,
-        arguments_location: written.arguments.as_ref().map(|(_, at)| at.to_file_location()),
-        boot_once_file_location: written.boot_once_file.as_ref().map(|(_, at)| at.to_file_location()),
-        has_errors: written.has_errors,
-        variables: written.variables.clone(),
+        arguments_location: raw.arguments.as_ref().map(|(_, at)| at.to_file_location()),
+        boot_once_file_location: raw.boot_once_file.as_ref().map(|(_, at)| at.to_file_location()),
+        has_errors: raw.has_errors,
+        variables: raw.variables.clone(),
     }
 }
 
-fn looked_up_menu(
+fn resolve_menu(
     menu: &menu::RawMenu<'_>,
     names: &ProfileNames,
     profiles: &BTreeMap<String, RawProfile<'_>>,
-    told: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> FirmwareMenu {
     let mut items = Vec::new();
     for item in &menu.items {
         let to = match &item.target {
             RawItemTarget::Server(server) => ItemTarget::Server(*server),
             RawItemTarget::Broadcast => ItemTarget::Broadcast,
-            RawItemTarget::Profile(named) => {
-                if let Some(RawProfile { boot: Some(RawBoot::Menu(_)), .. }) = profiles.get(&named.0) {
-                    told.push(named.1.error(format!("profile `{}` is a menu itself: firmware shows one", named.0)));
+            RawItemTarget::Profile(reference) => {
+                if let Some(RawProfile { boot: Some(RawBoot::Menu(_)), .. }) = profiles.get(&reference.0) {
+                    diagnostics.push(
+                        reference.1.error(format!("profile `{}` is a menu: firmware shows no submenus", reference.0)),
+                    );
                 }
-                ItemTarget::Profile(names.look_up(named, told))
+                ItemTarget::Profile(names.resolve(reference, diagnostics))
             }
         };
         items.push(FirmwareMenuItem { kind: item.server_type, title: item.title.clone(), target: to });

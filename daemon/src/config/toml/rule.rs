@@ -1,4 +1,4 @@
-//! `[[rule]]`.
+//! Parses `[[rule]]`.
 
 use super::profile::parse_architecture;
 use super::document::Reference;
@@ -12,21 +12,24 @@ use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::rule::{Firmware, Rule};
 use toml::de::DeTable;
 
-/// A rule, before its profile is looked up.
+/// A rule whose profile is not resolved.
 #[derive(Debug)]
 pub struct RawRule<'a> {
+    /// Its name, conditions and flags.
     pub rule: Rule,
+    /// The profile to boot.
     pub profile: Option<Reference<'a>>,
+    /// The location of its table.
     pub location: SourceLocation<'a>,
-    /// What it asks for may be what is wrong in the text.
+    /// Its table has errors, so it may have more conditions.
     pub has_errors: bool,
 }
 
-/// `number`: its place among all rules, from 1.
+/// Parses a rule. Reports invalid values and keeps the valid ones. `number`: its position among all rules, from 1.
 pub fn parse<'a>(walk: &mut TableReader<'a>, number: usize, at: Span, table: &DeTable<'_>) -> RawRule<'a> {
     let mut rule = Rule { name: format!("rule {number}"), ..Rule::default() };
     let (mut profile, mut deny_at, mut pi_at) = (None, None, None);
-    let before = walk.diagnostics.len();
+    let count_before = walk.diagnostics.len();
     let when = &mut rule.when;
     walk.read_table("rule", table, |key, value| match key {
         "name" => line(value).map(|name| rule.name = name),
@@ -56,27 +59,27 @@ pub fn parse<'a>(walk: &mut TableReader<'a>, number: usize, at: Span, table: &De
         _ => Ok(()),
     });
     if let Some((_, span)) = profile.as_ref().filter(|_| rule.deny) {
-        walk.error(span.clone(), "`profile` and `deny` exclude each other: what is denied boots nothing");
+        walk.error(span.clone(), "`profile` and `deny` exclude each other: a denied machine boots nothing");
     }
     if let Some(span) = pi_at.filter(|_| rule.as_raspberry_pi && rule.as_firmware) {
         walk.error(span, "`as-raspberry-pi` and `as-firmware` exclude each other: a Raspberry Pi takes no loader");
     }
     let profile = profile.map(|(name, span)| (name, walk.location(span)));
-    RawRule { rule, profile, location: walk.location(at), has_errors: walk.diagnostics.len() > before }
+    RawRule { rule, profile, location: walk.location(at), has_errors: walk.diagnostics.len() > count_before }
 }
 
 fn glob(value: &TomlValue<'_>) -> ValueResult<Glob> {
     text(value).map(Glob)
 }
 
-/// No interface is called so: whoever writes a bracket expects more of a pattern than there is.
+/// A pattern for interfaces. Brackets, which other patterns have and no interface name contains, are an error.
 fn interface(value: &TomlValue<'_>) -> ValueResult<Glob> {
     let name = glob(value)?;
     match name.0.contains(['[', ']']) {
         true => Err(vec![ValueError {
             span: value.span(),
-            reason: Some(format!("no interface is called `{}`", name.0)),
-            help: Some("`*` stands for any characters, `?` for one; write several names as a list".into()),
+            reason: Some(format!("`{}` matches no interface: patterns have no brackets", name.0)),
+            help: Some("`*` stands for any characters, `?` for one; for several names, write a list".into()),
         }]),
         false => Ok(name),
     }

@@ -1,5 +1,5 @@
-//! A table, key by key: a name that nobody knows and a value that cannot be are told, and the walk goes on, so that all
-//! errors are told at once. A deserialiser stops at the first.
+//! Reads a table key by key. Unknown keys and invalid values are reported and skipped, so that all errors are reported
+//! at once. A deserializer would stop at the first.
 
 use super::value::{ValueResult, TomlValue};
 use crate::config::diagnostic::{Diagnostic, Source, Span, FileLocation};
@@ -8,53 +8,61 @@ use std::fmt;
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
 
-/// What is told of one file.
+/// Reads the tables of one file and collects their diagnostics.
 #[derive(Debug)]
 pub struct TableReader<'a> {
+    /// The file.
     pub source: &'a Source,
+    /// Errors and warnings so far.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A place in one of the files.
+/// A location in one of the files.
 #[derive(Clone, Debug)]
 pub struct SourceLocation<'a> {
+    /// The file.
     pub source: &'a Source,
+    /// The octets in question.
     pub span: Span,
 }
 
 impl<'a> TableReader<'a> {
+    /// Starts without diagnostics.
     pub fn new(source: &'a Source) -> Self {
         TableReader { source, diagnostics: Vec::new() }
     }
 
+    /// The location of this span.
     pub fn location(&self, span: Span) -> SourceLocation<'a> {
         SourceLocation { source: self.source, span }
     }
 
+    /// Reports an error.
     pub fn error(&mut self, at: Span, message: impl Into<String>) {
         self.diagnostics.push(self.source.error(at, message));
     }
 
+    /// Reports a warning.
     pub fn warning(&mut self, at: Span, message: impl Into<String>) {
         self.diagnostics.push(self.source.warning(at, message));
     }
 
-    /// Every key of a table that [`keys::KEYS`] knows is given to `take`, with its value.
+    /// Passes each known key of a table ([`keys::KEYS`]) and its value to `parse`, and reports the errors.
     pub fn read_table<'t, 'v>(
         &mut self,
         name: &str,
         table: &'t DeTable<'v>,
-        mut take: impl FnMut(&str, &'t TomlValue<'v>) -> ValueResult<()>,
+        mut parse: impl FnMut(&str, &'t TomlValue<'v>) -> ValueResult<()>,
     ) {
         for (key, value) in table {
             if let Some(known) = self.find_key(name, key) {
-                let read = take(known.name, value);
+                let read = parse(known.name, value);
                 self.check(known, read);
             }
         }
     }
 
-    /// The key by its name, or the one that was probably meant.
+    /// The row of a key. Reports an unknown one with a suggestion.
     pub fn find_key(&mut self, table: &str, key: &Spanned<DeString<'_>>) -> Option<&'static ConfigKey> {
         let name: &str = key.get_ref();
         let known = keys::find(table, name);
@@ -65,15 +73,16 @@ impl<'a> TableReader<'a> {
         known
     }
 
+    /// The value, or `None` after reporting its errors.
     pub fn check<T>(&mut self, key: &ConfigKey, read: ValueResult<T>) -> Option<T> {
-        let told = match read {
+        let errors = match read {
             Ok(value) => return Some(value),
-            Err(told) => told,
+            Err(errors) => errors,
         };
-        for wrong in told {
-            let must = || format!("`{}` must be {}", key.name, key.expected);
-            let error = self.source.error(wrong.span, wrong.reason.unwrap_or_else(must));
-            self.diagnostics.push(match wrong.help {
+        for invalid in errors {
+            let expected = || format!("`{}` must be {}", key.name, key.expected);
+            let error = self.source.error(invalid.span, invalid.reason.unwrap_or_else(expected));
+            self.diagnostics.push(match invalid.help {
                 Some(help) => error.help(help),
                 None => error,
             });
@@ -81,33 +90,36 @@ impl<'a> TableReader<'a> {
         None
     }
 
-    /// The value as a table, or it is told that it must be one.
+    /// The value as a table. Reports any other value.
     pub fn as_table<'t, 'v>(&mut self, name: &str, value: &'t TomlValue<'v>) -> Option<&'t DeTable<'v>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
-            let error = self.source.error(value.span(), format!("`{name}` is a table"));
+            let error = self.source.error(value.span(), format!("`{name}` must be a table"));
             let header = keys::TABLES.iter().find(|table| table.name == name).map(|table| table.header);
-            self.diagnostics.push(header.map_or(error.clone(), |header| error.help(format!("it is written {header}"))));
+            self.diagnostics.push(header.map_or(error.clone(), |header| error.help(format!("write it as {header}"))));
         }
         table
     }
 }
 
 impl SourceLocation<'_> {
+    /// The location, independent of the source.
     pub fn to_file_location(&self) -> FileLocation {
         self.source.file_location(self.span.clone())
     }
 
+    /// An error at this location.
     pub fn error(&self, message: impl Into<String>) -> Diagnostic {
         self.source.error(self.span.clone(), message)
     }
 
+    /// A warning at this location.
     pub fn warning(&self, message: impl Into<String>) -> Diagnostic {
         self.source.warning(self.span.clone(), message)
     }
 }
 
-/// The file and the line, for the message of another place.
+/// `FILE:LINE`, to refer to it in the message for another location.
 impl fmt::Display for SourceLocation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.source.name, self.source.line_number(self.span.start))

@@ -1,4 +1,4 @@
-//! Reading values: each function takes one, or says where it is wrong. What it must be is said by the table of keys.
+//! Parsers of values. Each returns the value or its errors; the expected form is in the table of keys.
 
 use crate::config::diagnostic::Span;
 use crate::config::flags::parse_port_range;
@@ -14,79 +14,90 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// A value and its span.
 pub type TomlValue<'a> = Spanned<DeValue<'a>>;
 
-/// Where a value is wrong.
+/// Why a value is invalid.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ValueError {
+    /// The location of the invalid part.
     pub span: Span,
-    /// What to say in place of what its key must be.
+    /// The error. `None`: that the value is not the expected one of its key.
     pub reason: Option<String>,
+    /// How to fix it.
     pub help: Option<String>,
 }
 
+/// A value, or its errors.
 pub type ValueResult<T> = Result<T, Vec<ValueError>>;
 
 impl ValueError {
-    pub fn because(at: Span, why: impl Into<String>) -> Vec<ValueError> {
-        vec![ValueError { span: at, reason: Some(why.into()), help: None }]
+    /// One error with its own message.
+    pub fn because(at: Span, message: impl Into<String>) -> Vec<ValueError> {
+        vec![ValueError { span: at, reason: Some(message.into()), help: None }]
     }
 
+    /// Sets the help.
     pub fn help(self, help: String) -> ValueError {
         ValueError { help: Some(help), ..self }
     }
 }
 
-/// Simply not what its key must be.
+/// One error: the value is not the expected one of its key.
 pub fn invalid(at: Span) -> Vec<ValueError> {
     vec![ValueError { span: at, ..ValueError::default() }]
 }
 
+/// `true` or `false`.
 pub fn boolean(value: &TomlValue<'_>) -> ValueResult<bool> {
     value.get_ref().as_bool().ok_or_else(|| invalid(value.span()))
 }
 
-/// A text with something in it.
+/// A string that is not empty.
 pub fn text(value: &TomlValue<'_>) -> ValueResult<String> {
     parse_with(value, |text| Some(text.to_owned()))
 }
 
+/// A string that is not empty, without control characters.
 pub fn line(value: &TomlValue<'_>) -> ValueResult<String> {
     parse_with(value, |text| (!text.chars().any(char::is_control)).then(|| text.to_owned()))
 }
 
-/// A text that means something.
+/// A string that is not empty and that `parse` accepts.
 pub fn parse_with<T>(value: &TomlValue<'_>, parse: impl Fn(&str) -> Option<T>) -> ValueResult<T> {
     let text = value.get_ref().as_str().filter(|text| !text.is_empty());
     text.and_then(parse).ok_or_else(|| invalid(value.span()))
 }
 
-/// One of some words.
+/// One of these strings.
 pub fn one_of<T: Copy>(value: &TomlValue<'_>, known: &[(&str, T)]) -> ValueResult<T> {
     let Some(text) = value.get_ref().as_str() else { return Err(invalid(value.span())) };
-    known.iter().find(|(word, _)| *word == text).map(|(_, meant)| *meant).ok_or_else(|| {
-        let mut wrong = ValueError { span: value.span(), ..ValueError::default() };
-        if let Some(meant) = closest_match(text, known.iter().map(|(word, _)| *word)) {
-            wrong = wrong.help(format!("did you mean \"{meant}\"?"));
+    known.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let mut error = ValueError { span: value.span(), ..ValueError::default() };
+        if let Some(similar) = closest_match(text, known.iter().map(|(word, _)| *word)) {
+            error = error.help(format!("did you mean \"{similar}\"?"));
         }
-        vec![wrong]
+        vec![error]
     })
 }
 
+/// An absolute path.
 pub fn absolute_path(value: &TomlValue<'_>) -> ValueResult<PathBuf> {
     parse_with(value, |text| Some(PathBuf::from(text)).filter(|path| path.is_absolute()))
 }
 
+/// A range of ports: `"50000-51023"`.
 pub fn ports(value: &TomlValue<'_>) -> ValueResult<RangeInclusive<u16>> {
     parse_with(value, |text| parse_port_range(text).ok())
 }
 
+/// A decimal integer in the range of `T`.
 pub fn number<T: FromStr>(value: &TomlValue<'_>) -> ValueResult<T> {
     let integer = value.get_ref().as_integer().filter(|integer| integer.radix() == 10);
     integer.and_then(|integer| integer.as_str().parse().ok()).ok_or_else(|| invalid(value.span()))
 }
 
-/// Every element of a list, or a single one in its place. All that is wrong is told.
+/// The elements of a list, or a single value as a list of one; or the errors of all elements.
 pub fn list<T>(value: &TomlValue<'_>, element: impl Fn(&TomlValue<'_>) -> ValueResult<T>) -> ValueResult<Vec<T>> {
     let Some(elements) = value.get_ref().as_array() else {
         return match value.get_ref() {
@@ -94,30 +105,32 @@ pub fn list<T>(value: &TomlValue<'_>, element: impl Fn(&TomlValue<'_>) -> ValueR
             _ => Err(invalid(value.span())),
         };
     };
-    let (mut taken, mut told) = (Vec::new(), Vec::new());
+    let (mut valid, mut errors) = (Vec::new(), Vec::new());
     for value in elements {
         match element(value) {
-            Ok(element) => taken.push(element),
-            Err(mut wrong) => told.append(&mut wrong),
+            Ok(element) => valid.push(element),
+            Err(mut invalid) => errors.append(&mut invalid),
         }
     }
-    if told.is_empty() { Ok(taken) } else { Err(told) }
+    if errors.is_empty() { Ok(valid) } else { Err(errors) }
 }
 
-/// A list that says something: an empty one would ask for nothing, where most likely something was meant.
+/// A list that is not empty: an empty condition is most likely a mistake.
 pub fn non_empty_list<T>(value: &TomlValue<'_>, element: impl Fn(&TomlValue<'_>) -> ValueResult<T>) -> ValueResult<Vec<T>> {
     list(value, element).and_then(|list| if list.is_empty() { Err(invalid(value.span())) } else { Ok(list) })
 }
 
+/// A unicast IPv4 address.
 pub fn address4(value: &TomlValue<'_>) -> ValueResult<Ipv4Addr> {
     parse_with(value, |text| text.parse().ok().filter(is_unicast))
 }
 
+/// A unicast IPv6 address that is not link-local.
 pub fn address6(value: &TomlValue<'_>) -> ValueResult<Ipv6Addr> {
     parse_with(value, |text| text.parse().ok().filter(is_unicast6))
 }
 
-/// Of either family.
+/// A unicast address of either family.
 pub fn address(value: &TomlValue<'_>) -> ValueResult<IpAddr> {
     let fits = |address: &IpAddr| match address {
         IpAddr::V4(address) => is_unicast(address),
@@ -130,12 +143,12 @@ fn is_unicast(address: &Ipv4Addr) -> bool {
     !(address.octets()[0] == 0 || address.octets()[0] >= 224)
 }
 
-/// One that means the same on every link.
+/// Link-local addresses are excluded, because they mean another host on another link.
 fn is_unicast6(address: &Ipv6Addr) -> bool {
     !(address.is_unspecified() || address.is_loopback() || address.is_multicast() || address.is_unicast_link_local())
 }
 
-/// `10.1.0.0/16`, `2001:db8:12::/48`.
+/// A network: `10.1.0.0/16`, `2001:db8:12::/48`.
 pub fn network(value: &TomlValue<'_>) -> ValueResult<Network> {
     parse_with(value, |text| {
         let (address, prefix) = text.split_once('/')?;
@@ -148,7 +161,7 @@ pub fn network(value: &TomlValue<'_>) -> ValueResult<Network> {
     })
 }
 
-/// `example.org`: labels of letters, digits and hyphens, at most 63 of them in each (RFC 1035 2.3.1).
+/// A domain name: labels of at most 63 letters, digits, hyphens and underscores (RFC 1035 2.3.1).
 pub fn domain_name(value: &TomlValue<'_>) -> ValueResult<String> {
     let letters =
         |label: &str| label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_');
@@ -156,103 +169,105 @@ pub fn domain_name(value: &TomlValue<'_>) -> ValueResult<String> {
     parse_with(value, |text| (text.len() <= 253 && text.split('.').all(label)).then(|| text.to_owned()))
 }
 
+/// A MAC address, or part of one.
 pub fn mac_pattern(value: &TomlValue<'_>) -> ValueResult<MacPattern> {
     parse_with(value, |text| text.parse().ok())
 }
 
-/// A machine's own address: neither a group's nor none at all.
+/// A MAC address that a machine can have: unicast and not zero.
 pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
     parse_any_mac(text).filter(|mac| mac[0] & 1 == 0 && *mac != [0; 6])
 }
 
-/// As switches, labels and exports write it: `52:54:00:12:34:56`, with hyphens, `5254.0012.3456` or bare.
+/// Any MAC address, as switches, labels and exports write it: `52:54:00:12:34:56`, with hyphens, `5254.0012.3456`, or
+/// only digits.
 pub fn parse_any_mac(text: &str) -> Option<[u8; 6]> {
     let separated = |width: usize, separator: u8| {
         text.bytes().enumerate().all(|(at, octet)| (at % width == width - 1) == (octet == separator))
     };
-    let regular = match text.len() {
+    let has_separators = match text.len() {
         17 => separated(3, b':') || separated(3, b'-'),
         14 => separated(5, b'.'),
         12 => true,
         _ => false,
     };
-    octets(text).filter(|_| regular)
+    octets(text).filter(|_| has_separators)
 }
 
-/// In printed order. Those that many machines have are none.
+/// A UUID in printed order. Placeholders, which many machines have, are refused.
 pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     parse_any_uuid(text).filter(|uuid| !is_placeholder(uuid))
 }
 
-/// A UUID that tells machines apart.
+/// A UUID that identifies a machine, so not a placeholder.
 pub fn machine_uuid(value: &TomlValue<'_>) -> ValueResult<[u8; 16]> {
     let uuid = parse_with(value, parse_any_uuid)?;
     if is_placeholder(&uuid) {
-        let why =
-            "this UUID is in many machines, whose makers gave them none of their own: it identifies none".to_owned();
-        let help = "leave it out, and say `mac`".to_owned();
+        let why = "this UUID is a placeholder that many machines have, so it identifies none".to_owned();
+        let help = "use `mac` instead".to_owned();
         return Err(vec![ValueError { span: value.span(), reason: Some(why), help: Some(help) }]);
     }
     Ok(uuid)
 }
 
-/// With hyphens or without, perhaps in braces.
+/// Any UUID, with hyphens or without, also in braces.
 pub fn parse_any_uuid(text: &str) -> Option<[u8; 16]> {
     let bare = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
     let hyphens = |at| [8, 13, 18, 23].contains(&at);
-    let regular = match bare.len() {
+    let has_hyphens = match bare.len() {
         36 => bare.bytes().enumerate().all(|(at, octet)| hyphens(at) == (octet == b'-')),
         32 => true,
         _ => false,
     };
-    octets(bare).filter(|_| regular)
+    octets(bare).filter(|_| has_hyphens)
 }
 
-/// So many octets in hexadecimal, with anything between them that is no digit: its places have been looked at.
+/// `N` octets in hexadecimal, ignoring separators, whose positions the caller checks.
 fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut octets = [0u8; N];
     let mut digits = 0;
     for octet in text.bytes().filter(|octet| !b":-.".contains(octet)) {
         let value = char::from(octet).to_digit(16)? as u8;
-        let place = octets.get_mut(digits / 2)?;
-        *place = *place << 4 | value;
+        let target = octets.get_mut(digits / 2)?;
+        *target = *target << 4 | value;
         digits += 1;
     }
     (digits == 2 * N).then_some(octets)
 }
 
-/// Names that a template has already.
-const TAKEN: [&str; 6] = ["machine", "profile", "request", "base", "server", "done_url"];
+/// Names that templates define.
+const RESERVED_NAMES: [&str; 6] = ["machine", "profile", "request", "base", "server", "done_url"];
 
-/// Names a template can say, with any values.
+/// Variables for templates: valid names, with any values.
 pub fn variables(value: &TomlValue<'_>) -> ValueResult<Map<String, serde_json::Value>> {
     named_values(value.get_ref().as_table().ok_or_else(|| invalid(value.span()))?, check_variable_name)
 }
 
-/// Any values, by names that pass.
+/// A table with any values and names that pass the check.
 pub fn named_values(table: &DeTable<'_>, check: impl Fn(&str) -> Result<(), String>) -> ValueResult<Map<String, serde_json::Value>> {
-    let (mut taken, mut told) = (Map::new(), Vec::new());
+    let (mut valid, mut errors) = (Map::new(), Vec::new());
     for (name, value) in table {
         match check(name.get_ref()) {
-            Ok(()) => drop(taken.insert(name.get_ref().to_string(), to_json(value.get_ref()))),
-            Err(why) => told.append(&mut ValueError::because(name.span(), why)),
+            Ok(()) => drop(valid.insert(name.get_ref().to_string(), to_json(value.get_ref()))),
+            Err(message) => errors.append(&mut ValueError::because(name.span(), message)),
         }
     }
-    if told.is_empty() { Ok(taken) } else { Err(told) }
+    if errors.is_empty() { Ok(valid) } else { Err(errors) }
 }
 
-/// Or why it cannot be one: a hyphen would be a minus.
+/// Checks the name of a variable. A hyphen would be a minus sign in a template.
 pub fn check_variable_name(name: &str) -> Result<(), String> {
-    let begins = |c: char| c.is_ascii_alphabetic() || c == '_';
-    if !name.starts_with(begins) || !name.chars().all(|c| begins(c) || c.is_ascii_digit()) {
-        return Err(format!("`{name}` cannot be the name of a variable: letters, digits and underscores can"));
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    if !name.starts_with(is_letter) || !name.chars().all(|c| is_letter(c) || c.is_ascii_digit()) {
+        return Err(format!("`{name}` is not a valid name of a variable: use letters, digits and underscores"));
     }
-    if TAKEN.contains(&name) {
-        return Err(format!("`{name}` cannot be the name of a variable: templates know something else by it"));
+    if RESERVED_NAMES.contains(&name) {
+        return Err(format!("`{name}` is not a valid name of a variable: templates define it already"));
     }
     Ok(())
 }
 
+/// The value as JSON.
 pub fn to_json(value: &DeValue<'_>) -> serde_json::Value {
     match value {
         DeValue::String(text) => text.as_ref().into(),

@@ -107,7 +107,7 @@ impl TableWriter<'_> {
         }
         if !config.vendor_classes.is_empty() {
             let words = toml_list(config.vendor_classes.iter().map(|(_, word)| word));
-            write!(text, "\n[dhcp]\nvendor-classes = {words}\n").ok();
+            write!(text, "\n[dhcp]\npxe-vendor-classes = {words}\n").ok();
         }
         text
     }
