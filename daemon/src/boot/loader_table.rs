@@ -105,18 +105,18 @@ impl Distribution {
                     "fedora" | "rhel" | "centos" => Distribution::Fedora,
                     "suse" | "opensuse" => Distribution::Suse,
                     "arch" => Distribution::Arch,
-                    "alpine" => System::Alpine,
+                    "alpine" => Distribution::Alpine,
                     _ => return None,
                 })
             })
-            .unwrap_or(System::Unknown)
+            .unwrap_or(Distribution::Unknown)
     }
 
     /// How to get a loader for this architecture: the package that has one, or else the file to provide.
     pub fn hint(self, arch: Arch) -> String {
-        let id = arch.row().map_or("", |row| row.id);
+        let id = arch.info().map_or("", |row| row.id);
         let command = match (self, id) {
-            (System::DebianX86 | System::Debian, "bios" | "uefi-x64") => "apt install ipxe",
+            (Distribution::DebianX86 | Distribution::Debian, "bios" | "uefi-x64") => "apt install ipxe",
             (Distribution::Debian, "uefi-arm64" | "uefi-riscv64" | "uefi-loongarch64") => "apt install ipxe",
             (Distribution::DebianX86, "uefi-arm64" | "uefi-riscv64" | "uefi-loongarch64") => "make loaders",
             (Distribution::Fedora, "bios" | "uefi-ia32" | "uefi-x64") => "dnf install ipxe-bootimgs-x86",
@@ -131,7 +131,7 @@ impl Distribution {
 
     fn file_hint(self, arch: Arch) -> String {
         // The first name that contains its architecture and stands for an iPXE with native drivers.
-        let names = arch.row().map_or(&[][..], |row| row.loaders);
+        let names = arch.info().map_or(&[][..], |row| row.loaders);
         let native = |name: &&&str| name.starts_with("ipxe-") && !name.contains("snponly") && !name.contains("shim");
         let name = names.iter().find(native).or(names.first());
         format!("put {} into the boot directory", name.unwrap_or(&"one"))

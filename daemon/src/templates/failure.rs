@@ -74,7 +74,7 @@ fn describe(error: &Error, scope: Option<&Scope>) -> (String, Option<String>) {
     match error.kind() {
         ErrorKind::UndefinedError => undefined(detail, scope),
         ErrorKind::OutOfFuel => ("rendering takes too long: is there an infinite loop?".into(), None),
-        ErrorKind::WriteFailure => (format!("the text is longer than {} octets", LONGEST_TEXT), None),
+        ErrorKind::WriteFailure => (format!("the text is longer than {} octets", MAX_TEXT), None),
         ErrorKind::TemplateNotFound => {
             let name = detail.split(['"', '\'']).nth(1).unwrap_or(detail);
             (
@@ -98,9 +98,9 @@ fn undefined(detail: &str, scope: Option<&Scope>) -> (String, Option<String>) {
         }
         // `machine.rol` is compared with the names in `machine`, `rol` with the names without a dot.
         let (before, last) = name.split_at(name.rfind('.').map_or(0, |dot| dot + 1));
-        let known = scope.known();
+        let known = scope.known_names();
         let siblings = known.iter().filter_map(|name| name.strip_prefix(before)).filter(|name| !name.contains('.'));
-        match probable(last, siblings) {
+        match closest_match(last, siblings) {
             Some(suggestion) => format!("did you mean `{before}{suggestion}`?"),
             None => format!("if it may be absent: `{{{{ {name} | default(\"...\") }}}}`"),
         }

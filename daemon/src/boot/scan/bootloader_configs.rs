@@ -229,7 +229,7 @@ impl<'a> Parser<'a> {
             if let Some(path) = normalize(&join(directory, name)).and_then(|path| self.tree.find(&path)) {
                 return self.file(&path);
             }
-            from = (!directory.is_empty()).then(|| split(directory).0);
+            from = (!directory.is_empty()).then(|| split_path(directory).0);
         }
     }
 
