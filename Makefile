@@ -7,7 +7,7 @@ BOOT    ?= /var/lib/proxydhcpd/boot
 RUN     ?= target/run/boot
 
 RELEASE := target/release/proxydhcpd
-LAB     := target/lab/proxydhcpd
+E2E     := target/e2e/proxydhcpd
 
 # `e2e` and `bench` are directories, too.
 .PHONY: help run toolchain build loaders test unit e2e bench coverage fuzz install uninstall
@@ -45,8 +45,8 @@ unit: toolchain
 
 e2e: toolchain
 	e2e/setup
-	$(CARGO) build --profile lab --locked --package proxydhcpd
-	PROXYDHCPD=$(CURDIR)/$(LAB) $(CARGO) test --locked --package proxydhcpd-e2e
+	$(CARGO) build --profile e2e --locked --package proxydhcpd
+	PROXYDHCPD=$(CURDIR)/$(E2E) $(CARGO) test --locked --package proxydhcpd-e2e
 
 bench:
 	bench/setup

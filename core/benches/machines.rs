@@ -2,7 +2,7 @@
 //! and random ones that do not. One line each: machines, identity, nanoseconds for hits, nanoseconds for misses.
 
 use proxydhcpd_core::client::Identifiers;
-use proxydhcpd_core::plan::machines::{MachinesBuilder, Identity, Machine, Machines};
+use proxydhcpd_core::plan::machines::{Identity, Machine, Machines, MachinesBuilder};
 use std::hint::black_box;
 use std::time::Instant;
 

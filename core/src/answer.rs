@@ -2,27 +2,27 @@
 //! same function, [`answer`].
 
 use crate::arrival::{Arrival, Port};
-use crate::choose::{Boot, NoBoot, BootSource, choose};
+use crate::choose::{Boot, BootSource, NoBoot, choose};
 use crate::client::{
-    Class, Client, HardwareAddress, IgnoreReason, Relay, Stage, architecture, architecture6, class6, hardware6, recognise4,
-    recognise6,
+    Class, Client, HardwareAddress, IgnoreReason, Relay, Stage, architecture, architecture6, class6, hardware6,
+    recognise4, recognise6,
 };
 use crate::decide::{self, Decision, decide};
 use crate::link::Link;
+use crate::observations::boot_attempts::{AddressRequest, SentOffer};
 use crate::observations::finding::NextContact;
-use crate::observations::boot_attempts::{SentOffer, AddressRequest};
-use crate::observations::{FirmwareInfo, AddressOwner, Observations};
-use crate::required_features::required_features;
+use crate::observations::{AddressOwner, FirmwareInfo, Observations};
 use crate::plan::rule::{Condition, RuleRef, Subject};
 use crate::plan::{LoopGuard, Plan};
+use crate::required_features::required_features;
 use crate::route::{Destination, RefuseReason, route};
 use crate::route6::{self, Route};
-use crate::shape::{ShapeName, Shape};
+use crate::shape::{Shape, ShapeName};
 use crate::shape6::Shape6;
 use crate::url::host;
 use crate::wire::dhcp4::{MessageType, code};
 use crate::wire::pxe::{Features, MachineId, SubOptions, user_classes};
-use crate::wire::{DhcpMessageType, MalformedDhcp, DhcpPacket, dhcp4, dhcp6};
+use crate::wire::{DhcpMessageType, DhcpPacket, MalformedDhcp, dhcp4, dhcp6};
 use crate::{reply4, reply6};
 use alloc::format;
 use alloc::vec::Vec;
@@ -186,8 +186,9 @@ pub fn recognise(plan: &Plan, arrival: &Arrival<'_>, packet: &DhcpPacket<'_>) ->
         (DhcpPacket::Dhcp4(message), _) => {
             let client = recognise4(message, port, classes, &plan.vendor_classes, || plan.serves_u_boot())?;
             // On port 4011, iPXE names the server whose offer it took; EDK2 names none.
-            let server_id =
-                message.address(code::SERVER_ID).filter(|_| client.message_type == DhcpMessageType::Dhcp4(MessageType::Request));
+            let server_id = message
+                .address(code::SERVER_ID)
+                .filter(|_| client.message_type == DhcpMessageType::Dhcp4(MessageType::Request));
             let is_ours = server_id.is_none_or(|server| arrival.is_local(server));
             is_ours.then_some(client).ok_or(IgnoreReason::OtherServer)
         }
@@ -216,7 +217,12 @@ impl RoutedRequest<'_> {
             RoutedRequest::Dhcp4(message, to, local_addr) => {
                 let shape = Shape::new(client, boot.clone(), local_addr, plan.boot_server)?;
                 replies.push(to, |out| reply4::write(message, client.port, &shape, local_addr, out))?;
-                Ok(Response { message_type: DhcpMessageType::Dhcp4(shape.message_type), shape: shape.name, boot, destination: to })
+                Ok(Response {
+                    message_type: DhcpMessageType::Dhcp4(shape.message_type),
+                    shape: shape.name,
+                    boot,
+                    destination: to,
+                })
             }
             RoutedRequest::Dhcp6(packet, Route { destination: to, second_destination: also, local_addr: here }) => {
                 let shape = Shape6::new(plan, client, &boot, || format!("tftp://{}/", host(here)));
@@ -226,7 +232,12 @@ impl RoutedRequest<'_> {
                         Ok::<_, Silence>(())
                     })?;
                 }
-                Ok(Response { message_type: DhcpMessageType::Dhcp6(shape.message_type), shape: shape.name, boot, destination: to })
+                Ok(Response {
+                    message_type: DhcpMessageType::Dhcp6(shape.message_type),
+                    shape: shape.name,
+                    boot,
+                    destination: to,
+                })
             }
         }
     }
@@ -324,7 +335,10 @@ fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, o
         observations.boot_attempts.note_request(&hardware, header.xid, request, now);
     }
     let Some(vendor_class) = message.option(code::VENDOR_CLASS) else { return };
-    let (Some(class), Some(MessageType::Request)) = (Class::from_vendor_class(&vendor_class), message.message_type()) else { return };
+    let (Some(class), Some(MessageType::Request)) = (Class::from_vendor_class(&vendor_class), message.message_type())
+    else {
+        return;
+    };
     let ciaddr = Some(header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
     if let Some(address) = ciaddr.or_else(|| message.address(code::REQUESTED_ADDRESS)) {
         let hardware = observations.resolve_hardware(Some(address.into()), &hardware, machine);
@@ -349,7 +363,9 @@ fn proves_address(plan: &Plan, arrival: &Arrival<'_>, relay: Option<&Relay>, add
     };
     match relay {
         Some(relay) => relay.is_listed(&plan.relays) && plan.relays.contains(&arrival.from.ip()),
-        None => is_link_wide && !arrival.via_other_link && arrival.port == Port::Dhcp && arrival.link().reaches(address),
+        None => {
+            is_link_wide && !arrival.via_other_link && arrival.port == Port::Dhcp && arrival.link().reaches(address)
+        }
     }
 }
 
@@ -409,7 +425,8 @@ pub fn unmet(
 /// Adds the observed MAC address of a machine that sends its UUID or DUID instead.
 fn add_observed_mac(client: &mut Client, observations: &Observations) {
     if client.identifiers.macs == [None; 3] {
-        client.identifiers.macs[0] = observations.resolve_hardware(client.address, &client.hardware, client.machine_id).mac();
+        client.identifiers.macs[0] =
+            observations.resolve_hardware(client.address, &client.hardware, client.machine_id).mac();
     }
 }
 

@@ -5,7 +5,9 @@ use crate::client::{Class, Client};
 use crate::observations::Observations;
 use crate::observations::shared_uuids::SharedUuid;
 use crate::plan::Plan;
-use crate::plan::machines::{IdentityKind, DoubtfulEntry, Lookup, FoundEntry, Identity, MachineIndex, Policy, AmbiguousMachine};
+use crate::plan::machines::{
+    AmbiguousMachine, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup, MachineIndex, Policy,
+};
 use crate::plan::profile::{BootTarget, ProfileId};
 use crate::plan::rule::{Firmware, Rule, Subject};
 use core::fmt;
@@ -81,8 +83,10 @@ pub fn decide(plan: &Plan, memory: &Observations, subject: &Subject<'_>, name: O
     }
     let rule = rule_for(plan, subject, true);
     for other in others {
-        let Decision { rule, profile, decided_by: ground, as_firmware, .. } = decision_from(plan, memory, rule, Some(other.0));
-        let protected = Decision { protected_by: Some(other), rule, profile, decided_by: ground, as_firmware, ..decision };
+        let Decision { rule, profile, decided_by: ground, as_firmware, .. } =
+            decision_from(plan, memory, rule, Some(other.0));
+        let protected =
+            Decision { protected_by: Some(other), rule, profile, decided_by: ground, as_firmware, ..decision };
         if protected.protects(plan) {
             return protected;
         }
@@ -102,7 +106,12 @@ fn without<'a>(subject: &Subject<'a>, doubt: DoubtfulEntry) -> Subject<'a> {
 
 /// The decision for this entry, or for none. A rule may deny; otherwise the machine's entry decides, then the rule,
 /// then the defaults.
-fn decide_for_entry(plan: &Plan, memory: &Observations, subject: &Subject<'_>, machine: Option<MachineIndex>) -> Decision {
+fn decide_for_entry(
+    plan: &Plan,
+    memory: &Observations,
+    subject: &Subject<'_>,
+    machine: Option<MachineIndex>,
+) -> Decision {
     decision_from(plan, memory, rule_for(plan, subject, machine.is_some()), machine)
 }
 
@@ -125,7 +134,9 @@ fn decision_from(plan: &Plan, memory: &Observations, rule: MatchedRule<'_>, mach
         }
         (_, Some(entry)) if entry.profile.is_some() => (entry.profile, DecidedBy::Machine),
         (Some((_, rule)), _) if rule.profile.is_some() => (rule.profile, DecidedBy::Rule),
-        (_, None) if plan.unknown_machine_profile.is_some() => (plan.unknown_machine_profile, DecidedBy::UnknownMachine),
+        (_, None) if plan.unknown_machine_profile.is_some() => {
+            (plan.unknown_machine_profile, DecidedBy::UnknownMachine)
+        }
         _ => (plan.default_profile, DecidedBy::Default),
     };
     Decision {
@@ -174,7 +185,9 @@ impl Decision {
     /// The machine's profile, even if the machine does not boot it now: an installer requests more files after its
     /// kernel has completed the boot-once.
     pub fn own_profile(&self, plan: &Plan) -> Option<ProfileId> {
-        if self.protected_by.is_some() || !matches!(self.decided_by, DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified) {
+        if self.protected_by.is_some()
+            || !matches!(self.decided_by, DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified)
+        {
             return self.profile;
         }
         let machine_profile = self.machine.and_then(|found| plan.machines.get(found.machine).profile);
@@ -221,7 +234,9 @@ impl fmt::Display for DecidedBy {
             Self::Machine => "the machine's entry",
             Self::Never => "the machine's entry: it boots its disk",
             Self::Completed => "its boot-once is completed: it boots its disk",
-            Self::CompletedUnspecified => "its boot-once is completed, and it has no entry with `boot`: it boots its disk",
+            Self::CompletedUnspecified => {
+                "its boot-once is completed, and it has no entry with `boot`: it boots its disk"
+            }
             Self::Denied => "a rule that denies",
         })
     }

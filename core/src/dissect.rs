@@ -3,7 +3,7 @@
 use crate::arch::Arch;
 use crate::wire;
 use crate::wire::dhcp4::{Message, MessageType, code};
-use crate::wire::dhcp6::{self, LengthPrefixed, Duid, RelayHop, Options, code as code6};
+use crate::wire::dhcp6::{self, Duid, LengthPrefixed, Options, RelayHop, code as code6};
 use crate::wire::pxe::{BOOT_ITEM, Features, MachineId, SubOptions, escape};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -81,8 +81,9 @@ fn option(code: u8, value: &[u8]) -> Node {
             None => node(hex(id, "")),
         },
         (code::VENDOR_SPECIFIC, list) => node(hex(list, "")).with_children(SubOptions(list).map(pxe_option)),
-        (code::RELAY_AGENT, list) => node(hex(list, ""))
-            .with_children(SubOptions(list).map(|(code, value)| Node::new(format!("sub-option {code}"), escape(value)))),
+        (code::RELAY_AGENT, list) => node(hex(list, "")).with_children(
+            SubOptions(list).map(|(code, value)| Node::new(format!("sub-option {code}"), escape(value))),
+        ),
         (code::IPXE, list) => match Features::parse(list) {
             Some(features) => node(ipxe(&features)),
             None => node(hex(list, "")),
@@ -102,10 +103,15 @@ pub fn dhcp6(packet: &dhcp6::Packet<'_>) -> Node {
 }
 
 fn relay(hop: &RelayHop<'_>) -> Node {
-    let fields =
-        [Node::new("hop count", hop.hop_count), Node::new("link address", hop.link_address), Node::new("peer address", hop.peer_address)];
+    let fields = [
+        Node::new("hop count", hop.hop_count),
+        Node::new("link address", hop.link_address),
+        Node::new("peer address", hop.peer_address),
+    ];
     let relay_options = hop.options().filter(|(code, _)| *code != code6::RELAY_MESSAGE);
-    Node::new("DHCPv6", hop.message_type).with_children(fields).with_children(relay_options.map(|(code, value)| option6(code, value, 0)))
+    Node::new("DHCPv6", hop.message_type)
+        .with_children(fields)
+        .with_children(relay_options.map(|(code, value)| option6(code, value, 0)))
 }
 
 /// `depth` is the number of options around this one. An address with its status is the deepest nesting with a meaning.

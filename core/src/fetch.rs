@@ -2,16 +2,16 @@
 //! complete fetch changes.
 
 use crate::arch::Arch;
+use crate::choose::{BOOT_SCRIPT, IPXE_WRAPPER_PREFIX, MACHINE_PREFIX};
 use crate::claimed_identity::ClaimedIdentity;
-use crate::choose::{MACHINE_PREFIX, BOOT_SCRIPT, IPXE_WRAPPER_PREFIX};
 use crate::client::Identifiers;
-use crate::decide::{Decision, DecidedBy, decide};
-use crate::observations::{AddressOwner, Observations};
+use crate::decide::{DecidedBy, Decision, decide};
 use crate::file_name::{BadName, normalize};
+use crate::observations::{AddressOwner, Observations};
 use crate::plan::machines::{Identity, Policy};
-use crate::plan::profile::{BootTarget, Profile, ProfileId, ItemTarget};
+use crate::plan::profile::{BootTarget, ItemTarget, Profile, ProfileId};
 use crate::plan::rule::{Firmware, Subject};
-use crate::plan::{Plan, EntryTarget};
+use crate::plan::{EntryTarget, Plan};
 use crate::request::FileRequest;
 use crate::script;
 use crate::shim;
@@ -158,10 +158,16 @@ pub fn fetch(plan: &Plan, memory: &Observations, request: &FileRequest<'_>) -> R
     };
     let (caller, rest) = ClaimedIdentity::parse(&name).map_or((None, &name[..]), |(caller, rest)| (Some(caller), rest));
     match (&caller, rest) {
-        (Some(caller), BOOT_SCRIPT) => return Ok(Fetch::Text(script::entry_script(request.protocol, request.server, caller))),
+        (Some(caller), BOOT_SCRIPT) => {
+            return Ok(Fetch::Text(script::entry_script(request.protocol, request.server, caller)));
+        }
         (Some(caller), DONE) => return done(plan, memory, request, caller).map(Fetch::Done).ok_or(Refusal::NotFound),
         (None, BOOT_SCRIPT) if !plan.menu.has_boot_script => {
-            return Ok(Fetch::Text(script::entry_script(request.protocol, request.server, &ClaimedIdentity::default())));
+            return Ok(Fetch::Text(script::entry_script(
+                request.protocol,
+                request.server,
+                &ClaimedIdentity::default(),
+            )));
         }
         _ => {}
     }
@@ -213,7 +219,12 @@ pub fn is_done_request(name: &[u8]) -> bool {
 }
 
 /// The report that a machine of the plan has finished its boot; `None` if the plan does not have the machine.
-fn done(plan: &Plan, memory: &Observations, request: &FileRequest<'_>, caller: &ClaimedIdentity) -> Option<DoneRequest> {
+fn done(
+    plan: &Plan,
+    memory: &Observations,
+    request: &FileRequest<'_>,
+    caller: &ClaimedIdentity,
+) -> Option<DoneRequest> {
     let machine = plan.machines.get_by_name(caller.name.as_deref()?)?.name;
     // The address owner counts only if no host beyond the link can have forged it.
     let address = request.client.ip();
@@ -228,7 +239,12 @@ fn done(plan: &Plan, memory: &Observations, request: &FileRequest<'_>, caller: &
 }
 
 /// The menu for `request.name` if this were the machine's profile.
-pub fn preview_menu(plan: &Plan, memory: &Observations, request: &FileRequest<'_>, profile: ProfileId) -> Result<Fetch, Refusal> {
+pub fn preview_menu(
+    plan: &Plan,
+    memory: &Observations,
+    request: &FileRequest<'_>,
+    profile: ProfileId,
+) -> Result<Fetch, Refusal> {
     let name = normalize(request.name).map_err(|_| Refusal::BadName)?;
     let caller = ClaimedIdentity::parse(&name).map(|(caller, _)| caller).unwrap_or_default();
     let mut asking = asking(plan, memory, request, caller);
@@ -283,7 +299,9 @@ fn menu(plan: &Plan, asking: RenderContext, request: &FileRequest<'_>) -> Fetch 
                 None => script::boot_nothing(),
             }
         }
-        (BootTarget::Menu(menu), _) => script::profile_menu(&script::base_url(request.protocol, request.server), menu, caller),
+        (BootTarget::Menu(menu), _) => {
+            script::profile_menu(&script::base_url(request.protocol, request.server), menu, caller)
+        }
         (BootTarget::LocalDisk, _) => {
             let marked = decision.entry().filter(|_| decision.decided_by == DecidedBy::CompletedUnspecified);
             script::local_disk(plan, base, caller, marked.map(|machine| plan.machines.get(machine).name))
@@ -427,7 +445,8 @@ mod tests {
         let ask6 = |name: &str| {
             let server = "2001:db8::10".parse().unwrap();
             let client = "[2001:db8::207]:1024".parse().unwrap();
-            let request = FileRequest { protocol: Protocol::Tftp, name: name.as_bytes(), server, client, interface: "eth0" };
+            let request =
+                FileRequest { protocol: Protocol::Tftp, name: name.as_bytes(), server, client, interface: "eth0" };
             fetch(&plan(), &Observations::new(0), &request)
         };
         for (asked, name, passed_on) in [

@@ -11,12 +11,12 @@ pub mod wire;
 
 /// Client architectures (option 93), and the loaders for each.
 pub mod arch;
-/// Served interfaces and their addresses.
-pub mod link;
 /// A cache of bounded size, and a token bucket.
 pub mod bounded_cache;
 /// DHCP messages as readable trees.
 pub mod dissect;
+/// Served interfaces and their addresses.
+pub mod link;
 /// Building and inspecting URLs.
 pub mod url;
 
@@ -41,12 +41,12 @@ pub mod decide;
 
 /// The choice: the file that a client receives for that decision.
 pub mod choose;
-/// The iPXE features that a decision requires.
-pub mod required_features;
 /// Writing a DHCPv4 reply.
 pub mod reply4;
 /// Writing a DHCPv6 reply.
 pub mod reply6;
+/// The iPXE features that a decision requires.
+pub mod required_features;
 /// The shape of a DHCPv4 reply.
 pub mod shape;
 /// The shape of a DHCPv6 reply.

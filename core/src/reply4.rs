@@ -3,7 +3,7 @@
 use crate::arrival::Port;
 use crate::client::Class;
 use crate::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH, Shape};
-use crate::wire::dhcp4::{BROADCAST_FLAG, Header, Message, OP_REPLY, MIN_LENGTH, Writer, code};
+use crate::wire::dhcp4::{BROADCAST_FLAG, Header, MIN_LENGTH, Message, OP_REPLY, Writer, code};
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
@@ -57,8 +57,9 @@ pub fn write(
     reply.option(code::MESSAGE_TYPE, &[shape.message_type.into()]);
     reply.option(code::SERVER_ID, &server.octets());
     // Firmware with its maker's own vendor class looks for that class in the reply.
-    let own_class =
-        request.option(code::VENDOR_CLASS).filter(|class| shape.class == Class::Pxe && Class::from_vendor_class(class).is_none());
+    let own_class = request
+        .option(code::VENDOR_CLASS)
+        .filter(|class| shape.class == Class::Pxe && Class::from_vendor_class(class).is_none());
     reply.option(code::VENDOR_CLASS, own_class.as_deref().unwrap_or(shape.class.vendor_class().as_bytes()));
     if let Some(machine) = request.option(code::MACHINE_ID).filter(|value| value.len() == 17) {
         reply.option(code::MACHINE_ID, &machine);

@@ -2,8 +2,8 @@
 
 use crate::arch::Arch;
 use crate::decide::Decision;
-use crate::plan::profile::{BootTarget, ProfileId, ItemTarget};
-use crate::plan::{IpxeTarget, Plan, EntryTarget, TftpServer};
+use crate::plan::profile::{BootTarget, ItemTarget, ProfileId};
+use crate::plan::{EntryTarget, IpxeTarget, Plan, TftpServer};
 use crate::wire::pxe::Features;
 use alloc::vec::Vec;
 

@@ -105,7 +105,10 @@ impl ReplyPath<'_> {
         let is_valid = |lease: &Ipv6Addr| same_network(lease) && is_unicast(*lease) && !self.arrival.is_local(*lease);
         let second = lease().filter(is_valid);
         let to = |address| SocketAddrV6::new(address, self.source.port(), 0, 0).into();
-        Ok(Route { second_destination: second.map(|lease| Destination { to: to(lease), ..route.destination }), ..route })
+        Ok(Route {
+            second_destination: second.map(|lease| Destination { to: to(lease), ..route.destination }),
+            ..route
+        })
     }
 
     fn single(&self, from: Ipv6Addr, local_port: Port, port: u16) -> Route {

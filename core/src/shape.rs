@@ -2,7 +2,7 @@
 //! what it accepts: a shape is one consistent way to fill a reply.
 
 use crate::arrival::Port;
-use crate::choose::{Boot, BootMethod, NoBoot, MenuLine};
+use crate::choose::{Boot, BootMethod, MenuLine, NoBoot};
 use crate::client::{Class, Client};
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp4::MessageType;

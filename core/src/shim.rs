@@ -131,7 +131,11 @@ mod tests {
         assert_eq!(resolve_missing(&x64("a/shimx64.efi"), "grubx64.efi").as_deref(), Some("a/grubx64.efi"));
         assert_eq!(resolve_missing(&x64("a/snponly-shim.efi"), "snponly.efi").as_deref(), Some("a/snponly.efi"));
         assert_eq!(resolve_missing(&x64("a/shimx64.efi"), "grubaa64.efi"), None);
-        assert_eq!(resolve_missing(&x64("shimx64.efi"), "grubx64.efi"), None, "the requested name itself, which does not exist");
+        assert_eq!(
+            resolve_missing(&x64("shimx64.efi"), "grubx64.efi"),
+            None,
+            "the requested name itself, which does not exist"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use proxydhcpd_core::client::Stage;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile};
-use proxydhcpd_core::plan::rule::{Rule, Conditions};
+use proxydhcpd_core::plan::rule::{Conditions, Rule};
 use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, TftpServer};
 use proxydhcpd_core::shape::ShapeName;
 use proxydhcpd_core::wire::DhcpMessageType;
@@ -212,7 +212,10 @@ fn a_request_for_another_server_is_ignored() {
     let ask_67 = ask_67(&plan(), &Packet::discover().set(53, &[3]).set(54, &[192, 0, 2, 1]).set(43, &item));
     assert_eq!(silence(ask_67), "ignored:other-server");
     assert_eq!(silence(ask_4011(&plan(), &request_for(&[192, 0, 2, 1]))), "ignored:other-server");
-    assert_eq!(response(ask_4011(&plan(), &request_for(&HERE.octets()))).message_type, DhcpMessageType::Dhcp4(MessageType::Ack));
+    assert_eq!(
+        response(ask_4011(&plan(), &request_for(&HERE.octets()))).message_type,
+        DhcpMessageType::Dhcp4(MessageType::Ack)
+    );
 }
 
 #[test]
@@ -452,7 +455,8 @@ fn a_packet_from_an_unserved_interface_is_answered_only_if_it_crosses_networks()
         let links = common::links();
         let octets = packet.octets();
         let (from, to) = (from.parse().unwrap(), HERE.into());
-        let arrival = Arrival { datagram: &octets, port, from, to, links: &links, link: 0, via_other_link: true, now: 0 };
+        let arrival =
+            Arrival { datagram: &octets, port, from, to, links: &links, link: 0, via_other_link: true, now: 0 };
         answer(&plan(), &mut Observations::new(1), &arrival, &mut Replies::default()).verdict
     };
     let mut packet = Packet::discover();

@@ -7,14 +7,14 @@ use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::decide::DecidedBy;
-use proxydhcpd_core::fetch::{Fetch, Refusal, fetch, after_fetch};
+use proxydhcpd_core::fetch::{Fetch, Refusal, after_fetch, fetch};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, Linux, FirmwareMenu, Profile, ItemTarget};
-use proxydhcpd_core::plan::rule::{Firmware, Rule, Conditions};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
+use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
 use proxydhcpd_core::plan::{Loader, LoopGuard, Plan};
-use proxydhcpd_core::request::{Protocol, FileRequest};
+use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::shape::ShapeName;
 use std::net::Ipv4Addr;
 
@@ -32,7 +32,11 @@ fn site() -> Plan {
     let linux =
         Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], arguments: String::new() };
     let grub = Loader { name: "grubx64.efi".into(), path: Some("/srv/boot/grubx64.efi".into()) };
-    let item = |kind, title: &str, profile| FirmwareMenuItem { kind, title: title.into(), target: ItemTarget::Profile(Some(profile)) };
+    let item = |kind, title: &str, profile| FirmwareMenuItem {
+        kind,
+        title: title.into(),
+        target: ItemTarget::Profile(Some(profile)),
+    };
     let menu = FirmwareMenu {
         prompt: "boot:".into(),
         timeout: 10,
@@ -110,7 +114,10 @@ fn the_first_rule_that_matches_decides() {
     assert_eq!(offered(&plan, &Packet::discover()), "grubx64.efi");
     assert_eq!(offered(&plan, &Packet::discover().set(93, &[0, 11]).set(60, b"PXEClient")), "nothing:profile");
     // The name of the script carries facts that only the packet has.
-    let relayed = Rule { when: Conditions { user_classes: vec![Glob("iPXE".into())], ..Conditions::default() }, ..Rule::default() };
+    let relayed = Rule {
+        when: Conditions { user_classes: vec![Glob("iPXE".into())], ..Conditions::default() },
+        ..Rule::default()
+    };
     let plan = with_rules(vec![Rule { profile: Some(DEBIAN), ..relayed }]);
     assert_eq!(offered(&plan, &ipxe()), "http://192.0.2.10:8080/machine/rule=0/boot.ipxe");
 }
@@ -214,9 +221,10 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
         (outcome(answer), ground, script)
     };
     // If the profile is missing as well, the default does not apply either.
-    for plan in
-        [machine(Policy::Unspecified, GRUB), Plan { default_profile: Some(DEBIAN), ..without_profile(Policy::Unspecified) }]
-    {
+    for plan in [
+        machine(Policy::Unspecified, GRUB),
+        Plan { default_profile: Some(DEBIAN), ..without_profile(Policy::Unspecified) },
+    ] {
         let (file, ground, script) = boots(&plan, &mut memory);
         assert_eq!((&file[..], ground), ("local-disk/uefi-x64.efi", DecidedBy::CompletedUnspecified));
         assert!(script.contains("sanboot --no-describe --drive 0x80"), "{script}");
@@ -283,7 +291,8 @@ fn u_boot_receives_a_reply_only_if_a_rule_names_it() {
         Plan { loaders: [(Arch(22), loader)].into(), ..with_rules(vec![Rule { when: named, ..Rule::default() }]) };
     assert_eq!(offered(&site(), &u_boot), "ignored:other-vendor-class");
     assert_eq!(offered(&opted, &u_boot), "ipxe-arm64.efi");
-    let elsewhere = Conditions { firmware: vec![Firmware::UBoot], interfaces: vec![Glob("eth9".into())], ..Conditions::default() };
+    let elsewhere =
+        Conditions { firmware: vec![Firmware::UBoot], interfaces: vec![Glob("eth9".into())], ..Conditions::default() };
     let opted = Plan { rules: vec![Rule { when: elsewhere, ..Rule::default() }], ..opted };
     assert_eq!(offered(&opted, &u_boot), "ignored:other-vendor-class");
 }

@@ -8,8 +8,8 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
-use proxydhcpd_core::plan::rule::{Rule, Conditions};
-use proxydhcpd_core::plan::{BootDirEntry, IpxeTarget, Loader, LoopGuard, BootDirMenu, Plan, EntryTarget, TftpServer};
+use proxydhcpd_core::plan::rule::{Conditions, Rule};
+use proxydhcpd_core::plan::{BootDirEntry, BootDirMenu, EntryTarget, IpxeTarget, Loader, LoopGuard, Plan, TftpServer};
 use proxydhcpd_core::shape::ShapeName;
 use std::net::Ipv4Addr;
 
@@ -164,8 +164,12 @@ fn an_ipxe_receives_our_loader_from_another_tftp_server_at_most_once() {
 #[test]
 fn an_ipxe_requires_the_features_of_its_script() {
     let menu = |entries| Plan { menu: BootDirMenu { entries, ..BootDirMenu::default() }, ..plan() };
-    let starts =
-        EntryTarget::Linux { kernel: "debian/linux".into(), initrds: Vec::new(), arguments: String::new(), arch: Arch::X64 };
+    let starts = EntryTarget::Linux {
+        kernel: "debian/linux".into(),
+        initrds: Vec::new(),
+        arguments: String::new(),
+        arch: Arch::X64,
+    };
     let kernel = BootDirEntry { title: String::new(), target: starts, problem: None };
     let ipxe_with = |features: &[u8]| {
         let list: Vec<u8> = features.iter().flat_map(|code| [*code, 1, 1]).collect();
@@ -210,7 +214,9 @@ fn only_an_ipxe_replaces_an_ipxe() {
 #[test]
 fn an_ipxe_is_offered_no_url_that_it_cannot_download() {
     for url in ["http://192.0.2.7/boot.php", "https://192.0.2.7/boot.php"] {
-        for plan in [booting(BootTarget::Script(url.into())), Plan { ipxe: IpxeTarget::Configured(url.into()), ..plan() }] {
+        for plan in
+            [booting(BootTarget::Script(url.into())), Plan { ipxe: IpxeTarget::Configured(url.into()), ..plan() }]
+        {
             assert_eq!(offered(&plan, &virtualbox()), "undionly.kpxe", "our iPXE can");
             assert_eq!(offered(&Plan { tftp: None, ..plan.clone() }, &virtualbox()), "nothing:ipxe-lacks");
             let unlisted = Packet::discover().set(77, b"iPXE");
@@ -311,7 +317,10 @@ fn a_pxe_firmware_receives_our_ipxe_instead_of_a_url() {
             assert_eq!(offered(&plan, &ipxe), url, "our iPXE continues with the URL");
             let alone = Plan { loaders: [].into(), ..plan };
             assert_eq!(offered(&alone, &firmware), "nothing:loader-url", "{url}");
-            assert_eq!(offered(&Plan { tftp: None, ..by_url(arch, url, BootTarget::Loader) }, &firmware), "nothing:no-tftp");
+            assert_eq!(
+                offered(&Plan { tftp: None, ..by_url(arch, url, BootTarget::Loader) }, &firmware),
+                "nothing:no-tftp"
+            );
         }
         let with_script = by_url(arch, "http://192.0.2.5/x", linux("debian/linux"));
         assert_eq!(offered(&with_script, &firmware), our_ipxe, "the profile's loader was to be an iPXE");
@@ -333,7 +342,11 @@ fn a_u_boot_with_the_class_pxeclient_receives_its_file_at_once() {
         let p11 = Packet::discover().set(93, &[0, code]).set(94, &[1, 0, 0]).set(60, class(digits).as_bytes());
         for packet in [p11.clone(), p11.without(93)] {
             let Verdict::Respond(response) = discover(&plan, &packet).verdict else { panic!("silent") };
-            assert_eq!((response.boot.file.as_str(), response.shape), (file, ShapeName::Direct), "it never contacts 4011");
+            assert_eq!(
+                (response.boot.file.as_str(), response.shape),
+                (file, ShapeName::Direct),
+                "it never contacts 4011"
+            );
             assert_eq!(response.boot.server.to_string(), "192.0.2.99");
         }
     }

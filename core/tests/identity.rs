@@ -6,16 +6,16 @@ use common::{HERE, Packet, ask_again, mac, plan};
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::decide::{Decision, DecidedBy};
-use proxydhcpd_core::fetch::{Fetch, fetch, after_fetch};
+use proxydhcpd_core::decide::{DecidedBy, Decision};
+use proxydhcpd_core::fetch::{Fetch, after_fetch, fetch};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::observations::shared_uuids::{MAX_SHARED_UUIDS, SharedUuid};
-use proxydhcpd_core::plan::machines::{IdentityKind, Machine, Machines, Policy, DoubtReason};
+use proxydhcpd_core::plan::machines::{DoubtReason, IdentityKind, Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, Linux, FirmwareMenu, Profile, ItemTarget};
-use proxydhcpd_core::plan::rule::{Rule, Conditions};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
+use proxydhcpd_core::plan::rule::{Conditions, Rule};
 use proxydhcpd_core::plan::{Loader, LoopGuard, Plan};
-use proxydhcpd_core::request::{Protocol, FileRequest};
+use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::wire::pxe::MachineId;
 use std::net::Ipv4Addr;
 
@@ -99,7 +99,13 @@ fn name<'a>(plan: &'a Plan, decision: &Decision) -> Option<&'a str> {
 
 fn request(name: &str) -> FileRequest<'_> {
     let client = "192.0.2.107:1024".parse().unwrap();
-    FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server: HERE.into(), client, interface: "eth0" }
+    FileRequest {
+        protocol: Protocol::Http(8080),
+        name: name.as_bytes(),
+        server: HERE.into(),
+        client,
+        interface: "eth0",
+    }
 }
 
 fn hex(octets: &[u8]) -> String {
@@ -225,7 +231,11 @@ fn a_machine_that_never_boots_is_not_installed_because_of_a_new_card() {
 #[test]
 fn the_protection_of_either_machine_applies_in_doubt() {
     let plan = |policy, profile, rules| Plan { rules, ..site(&[entry("web1", &[A], U1, policy, profile)]) };
-    let deny = |known| Rule { deny: true, when: Conditions { known: Some(known), ..Conditions::default() }, ..Rule::default() };
+    let deny = |known| Rule {
+        deny: true,
+        when: Conditions { known: Some(known), ..Conditions::default() },
+        ..Rule::default()
+    };
     let of_uuid = Rule { deny: true, when: Conditions { uuids: vec![U1], ..Conditions::default() }, ..Rule::default() };
     for (plan, given) in [
         (plan(Policy::Always, NOTHING, vec![]), "nothing:profile"),
@@ -316,7 +326,11 @@ fn a_shared_identity_that_fits_the_found_entry_does_not_lead_to_an_entry_with_ot
     let old = Machine { uuid: None, macs: &[A], ..never };
     let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB), old]);
     let (given, decision) = first(&plan, A, U1);
-    assert_eq!((given.as_str(), decision.protected_by), (DISK, Some((1, IdentityKind::Mac))), "it may be the machine of the old entry");
+    assert_eq!(
+        (given.as_str(), decision.protected_by),
+        (DISK, Some((1, IdentityKind::Mac))),
+        "it may be the machine of the old entry"
+    );
     assert_eq!((first(&plan, B, U1).0, first(&plan, A, U2).0), ("install.efi".into(), DISK.into()));
 }
 
@@ -349,7 +363,8 @@ fn a_machine_in_doubt_completes_no_boot_once_of_another() {
 
 #[test]
 fn a_rule_that_names_a_uuid_does_not_match_a_machine_whose_uuid_is_in_doubt() {
-    let rule = Rule { profile: Some(GRUB), when: Conditions { uuids: vec![U1], ..Conditions::default() }, ..Rule::default() };
+    let rule =
+        Rule { profile: Some(GRUB), when: Conditions { uuids: vec![U1], ..Conditions::default() }, ..Rule::default() };
     let web1 = Machine { profile: None, ..entry("web1", &[A], U1, Policy::Always, 0) };
     let plan = Plan { rules: vec![rule], ..site(&[web1]) };
     assert_eq!((first(&plan, A, U1).0, first(&plan, B, U1).0), ("grub.efi".into(), "install.efi".into()));
@@ -372,8 +387,12 @@ fn a_request_with_a_uuid_only_receives_the_script_of_the_address_owner() {
 
 #[test]
 fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
-    let rule =
-        |deny, profile| Rule { deny, profile, when: Conditions { uuids: vec![U1], ..Conditions::default() }, ..Rule::default() };
+    let rule = |deny, profile| Rule {
+        deny,
+        profile,
+        when: Conditions { uuids: vec![U1], ..Conditions::default() },
+        ..Rule::default()
+    };
     let plans = [&[][..], &[A]].into_iter().flat_map(|macs| {
         let once = site(&[entry("web1", macs, U1, Policy::Once, GRUB)]);
         let never = site(&[entry("web1", macs, U1, Policy::Never, INSTALL)]);

@@ -14,7 +14,14 @@ const VICTIM: [u8; 6] = [2, 0, 0, 0, 1, 7];
 const BROADCAST: (&str, &str) = ("0.0.0.0:68", "255.255.255.255");
 
 /// `answered`, or the label of the silence.
-fn outcome(plan: &Plan, memory: &mut Observations, octets: &[u8], port: Port, way: (&str, &str), now: u64) -> &'static str {
+fn outcome(
+    plan: &Plan,
+    memory: &mut Observations,
+    octets: &[u8],
+    port: Port,
+    way: (&str, &str),
+    now: u64,
+) -> &'static str {
     match ask_again(plan, memory, octets, port, way.0, way.1, now).0.verdict {
         Verdict::Respond(_) => "answered",
         Verdict::Silent(silence) => silence.label(),

@@ -5,7 +5,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proxydhcpd_core::client::Identifiers;
 use proxydhcpd_core::plan::machines::{
-    MachinesBuilder, IdentityKind, DoubtfulEntry, Lookup, FoundEntry, Identity, Machine, Machines, Policy, AddError, SharedIdentity, AmbiguousMachine, DoubtReason,
+    AddError, AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup, Machine,
+    Machines, MachinesBuilder, Policy, SharedIdentity,
 };
 use proxydhcpd_core::plan::pattern::MacPattern;
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,13 +130,16 @@ impl Oracle {
         let sure: Vec<_> = listed.iter().copied().filter(|one| why(one).is_none()).collect();
         let first = sure.first().copied();
         let mut others = listed.iter().copied().filter(|(machine, _)| first.is_none_or(|(found, _)| *machine != found));
-        let doubt =
-            others.clone().filter(|_| first.is_none_or(|(_, by)| by != IdentityKind::Name)).find(|one| why(one).is_some());
+        let doubt = others
+            .clone()
+            .filter(|_| first.is_none_or(|(_, by)| by != IdentityKind::Name))
+            .find(|one| why(one).is_some());
         let doubt = doubt.map(|(machine, by)| DoubtfulEntry { machine, by, reason: why(&(machine, by)).unwrap() });
         let Some((machine, by)) = first else { return Lookup { doubt, ..Lookup::default() } };
         let other = others.find(|one| why(one).is_none());
         let own = self.config[machine as usize].uuid.filter(|uuid| *uuid != [0xff; 16]);
-        let differs = by == IdentityKind::Mac && uuids[0].is_some() && own.is_some_and(|own| !uuids.contains(&Some(own)));
+        let differs =
+            by == IdentityKind::Mac && uuids[0].is_some() && own.is_some_and(|own| !uuids.contains(&Some(own)));
         let same_kind = other.filter(|(_, other_by)| *other_by == by);
         match same_kind.or(doubt.filter(|_| differs).map(|doubt| (doubt.machine, doubt.by))) {
             Some(second) => {
@@ -254,8 +258,14 @@ fn a_shared_identity_is_listed_with_some_of_its_machines() {
     let (shared, count) = machines.shared_identities();
     assert_eq!((shared.len(), count), (17, 17));
     let first = vec![0, 1, 2, 3];
-    let serial = SharedIdentity { by: IdentityKind::Serial, identity: "Default string".into(), machines: first.clone(), count: 30 };
-    let mac = SharedIdentity { by: IdentityKind::Mac, identity: "02:00:00:00:00:07".into(), machines: first, count: 30 };
+    let serial = SharedIdentity {
+        by: IdentityKind::Serial,
+        identity: "Default string".into(),
+        machines: first.clone(),
+        count: 30,
+    };
+    let mac =
+        SharedIdentity { by: IdentityKind::Mac, identity: "02:00:00:00:00:07".into(), machines: first, count: 30 };
     assert_eq!(shared[..2], [serial, mac]);
     assert_eq!(shared[3].machines, [2, 3]);
     let readings = Identifiers::new(Some([2, 0, 0, 0, 0, 7]), None);

@@ -14,8 +14,8 @@ use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::machines::{Machine, Machines};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, Linux, FirmwareMenu, Profile, ItemTarget};
-use proxydhcpd_core::plan::rule::{Rule, Conditions};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
+use proxydhcpd_core::plan::rule::{Conditions, Rule};
 use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, StatelessOptions, TftpServer};
 use proxydhcpd_core::wire::dhcp6::{MAX_RELAYS, MessageType, Packet, Writer, write_relay_reply};
 use std::cell::Cell;
@@ -161,7 +161,12 @@ fn loader() -> impl Strategy<Value = Loader> {
 
 fn boots() -> impl Strategy<Value = BootTarget> {
     let item = |(kind, to)| FirmwareMenuItem { kind, title: "a".into(), target: to };
-    let items = [ItemTarget::Profile(None), ItemTarget::Profile(Some(0)), ItemTarget::Server([192, 0, 2, 5].into()), ItemTarget::Broadcast];
+    let items = [
+        ItemTarget::Profile(None),
+        ItemTarget::Profile(Some(0)),
+        ItemTarget::Server([192, 0, 2, 5].into()),
+        ItemTarget::Broadcast,
+    ];
     let menu = FirmwareMenu { prompt: "F8".into(), timeout: 0, items: (1..).zip(items).map(item).collect() };
     select(vec![
         BootTarget::BootDir,
@@ -200,8 +205,12 @@ fn any_plan() -> impl Strategy<Value = Plan> {
         1 => Just(Some(TftpServer::Remote([192, 0, 2, 5].into()))),
         1 => Just(None)
     ];
-    let ipxe =
-        select(vec![IpxeTarget::Builtin, IpxeTarget::Configured("x".into()), IpxeTarget::Configured("http://[::1]/x".into()), IpxeTarget::AsFirmware]);
+    let ipxe = select(vec![
+        IpxeTarget::Builtin,
+        IpxeTarget::Configured("x".into()),
+        IpxeTarget::Configured("http://[::1]/x".into()),
+        IpxeTarget::AsFirmware,
+    ]);
     let dns = StatelessOptions { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["a..b.example.".into()] };
     let stateless = select(vec![None, Some(StatelessOptions::default()), Some(dns)]);
     let profile =

@@ -1,7 +1,7 @@
 //! The shared TFTP vectors through the core alone: their meaning, and the first reply to each.
 
 use proxydhcpd_core::file_name::{BadName, normalize};
-use proxydhcpd_core::transfer::{MAX_WINDOW, TransferLimits, Step, Transfer, max_block_size, refuse_mode};
+use proxydhcpd_core::transfer::{MAX_WINDOW, Step, Transfer, TransferLimits, max_block_size, refuse_mode};
 use proxydhcpd_core::wire::tftp::{TftpPacket, TftpRequest};
 use serde_json::Value;
 use std::time::Duration;

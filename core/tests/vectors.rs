@@ -5,7 +5,7 @@ mod common;
 use common::{ask, plan};
 use proxydhcpd_core::answer::Verdict;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, FirmwareMenu, Profile, ItemTarget};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Profile};
 use proxydhcpd_core::plan::{Plan, StatelessOptions};
 use proxydhcpd_core::route::Destination;
 use serde::Deserialize;

@@ -1,7 +1,7 @@
 //! Opens the files that [`proxydhcpd_core::fetch`] names, inside the served directory only.
 
-pub mod path_errors;
 mod openat_beneath;
+pub mod path_errors;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -122,7 +122,8 @@ impl Directory {
         let mut found = String::new();
         for (depth, part) in relative.split('/').enumerate() {
             let above = if depth == 0 { "." } else { &found };
-            let listing = Dir::from_fd(openat_beneath::open(self.root.as_fd(), above, OFlag::O_DIRECTORY).ok()?).ok()?;
+            let listing =
+                Dir::from_fd(openat_beneath::open(self.root.as_fd(), above, OFlag::O_DIRECTORY).ok()?).ok()?;
             let entry = listing
                 .into_iter()
                 .take(MAX_ENTRIES)
@@ -156,7 +157,9 @@ pub fn open_regular(path: &Path, max_size: u64) -> io::Result<File> {
         // Another process (such as Samba) holds a lease on it, which it gives up on request.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock && path.metadata()?.is_file() => File::open(path)?,
         // A socket, or a device without a driver.
-        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => return Err(irregular_error(path.metadata()?.file_type())),
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
+            return Err(irregular_error(path.metadata()?.file_type()));
+        }
         opened => opened?,
     };
     let metadata = file.metadata()?;

@@ -3,15 +3,15 @@
 
 pub mod suggest;
 
+pub mod boot_once;
 pub mod daemonize;
 pub mod duid;
 pub mod files;
-pub mod log_limiter;
 pub mod log;
+pub mod log_limiter;
 pub mod net;
 pub mod shared_uuids;
 pub mod systemd;
-pub mod boot_once;
 
 pub mod boot;
 pub mod config;

@@ -4,26 +4,28 @@
 mod identity;
 mod send_failure;
 
-use crate::log_limiter::{LogAction, LogLimiter};
 use crate::log::RequestedName;
+use crate::log_limiter::{LogAction, LogLimiter};
 use crate::site::Site;
 use crate::templates::Failure;
-pub use identity::{DuplicateIdentity, UuidUse, UnresolvedConflict, UnconfirmedMatch, SharedUuidWarning, ConflictingEntries};
+pub use identity::{
+    ConflictingEntries, DuplicateIdentity, SharedUuidWarning, UnconfirmedMatch, UnresolvedConflict, UuidUse,
+};
 use proxydhcpd_core::answer::{Answer, Response, Silence, Verdict};
+use proxydhcpd_core::bounded_cache::{BoundedCache, TokenBucket};
 use proxydhcpd_core::choose::NoBoot;
 use proxydhcpd_core::client::{ArchSource, Client, HardwareAddress, IgnoreReason};
 use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::observations::BootLoop;
-use proxydhcpd_core::observations::finding::{Finding, Advice};
+use proxydhcpd_core::observations::finding::{Advice, Finding};
 use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_core::plan::{LoopGuard, Plan};
-use proxydhcpd_core::bounded_cache::{TokenBucket, BoundedCache};
+pub use send_failure::SendFailure;
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-pub use send_failure::SendFailure;
 
 /// The log of the server: writes lines, limits their number, and counts.
 #[derive(Debug)]
@@ -375,7 +377,7 @@ mod tests {
     use proxydhcpd_core::arch::Arch;
     use proxydhcpd_core::choose::{Boot, BootMethod, BootSource};
     use proxydhcpd_core::decide::DecidedBy;
-    use proxydhcpd_core::plan::machines::{IdentityKind, FoundEntry, Machine, Machines};
+    use proxydhcpd_core::plan::machines::{FoundEntry, IdentityKind, Machine, Machines};
     use proxydhcpd_core::plan::profile::Profile;
     use proxydhcpd_core::plan::rule::Rule;
     use proxydhcpd_core::route::Destination;
@@ -391,9 +393,21 @@ mod tests {
             from: SocketAddr::from(([192, 0, 2, 10], 67)),
             interface_index: None,
         };
-        let boot = |file: &str, why| Boot { file: file.to_owned(), server: to.from.ip(), source: why, method: BootMethod::File };
-        let text =
-            |shape, boot| ReplyText(&Response { message_type: DhcpMessageType::Dhcp4(MessageType::Offer), shape, boot, destination: to }).to_string();
+        let boot = |file: &str, why| Boot {
+            file: file.to_owned(),
+            server: to.from.ip(),
+            source: why,
+            method: BootMethod::File,
+        };
+        let text = |shape, boot| {
+            ReplyText(&Response {
+                message_type: DhcpMessageType::Dhcp4(MessageType::Offer),
+                shape,
+                boot,
+                destination: to,
+            })
+            .to_string()
+        };
         assert_eq!(
             text(ShapeName::Direct, boot("undionly.kpxe", BootSource::Loader(Arch::BIOS))),
             "OFFER undionly.kpxe from 192.0.2.10 (loader for x86 BIOS, direct)"
@@ -429,7 +443,11 @@ mod tests {
             text(Decision { machine: found, profile: None, decided_by: DecidedBy::Completed, ..Decision::default() }),
             ", web1: profile local-disk"
         );
-        let held = Decision { protected_by: Some((0, IdentityKind::Uuid)), decided_by: DecidedBy::Never, ..Decision::default() };
+        let held = Decision {
+            protected_by: Some((0, IdentityKind::Uuid)),
+            decided_by: DecidedBy::Never,
+            ..Decision::default()
+        };
         assert_eq!(text(held), ", possibly web1: profile local-disk");
     }
 }

@@ -115,7 +115,8 @@ mod tests {
     fn the_maximum_of_known_uuids_fits_into_the_file() {
         let directory = tempfile::tempdir().unwrap();
         let file = SharedUuidsFile::new(directory.path());
-        let all: Vec<_> = (0..MAX_SHARED_UUIDS as u128).map(|uuid| SharedUuid { uuid: uuid.to_be_bytes(), ..ONE }).collect();
+        let all: Vec<_> =
+            (0..MAX_SHARED_UUIDS as u128).map(|uuid| SharedUuid { uuid: uuid.to_be_bytes(), ..ONE }).collect();
         file.write(&all).unwrap();
         assert_eq!(file.read(), Ok(all));
     }

@@ -1,34 +1,34 @@
 //! The site, which a reload replaces as a whole: the plan, and the files that it offers.
 
 mod lint_loader_urls;
-mod resolve;
+mod lint_loaders;
+mod lint_rules;
 pub mod offered_files;
 mod profiles;
-mod lint_loaders;
+mod resolve;
 mod served_directories;
-mod lint_rules;
 
-use crate::boot::scan::{self, HostNameScript, Scan};
-use crate::boot::loaders::{self, FoundLoaders};
 use crate::boot::loader_table::{self, Distribution};
-use crate::boot::{local_disk, second_stage, signature, ipxe_wrapper};
+use crate::boot::loaders::{self, FoundLoaders};
+use crate::boot::scan::{self, HostNameScript, Scan};
+use crate::boot::{ipxe_wrapper, local_disk, second_stage, signature};
+use crate::boot_once::completions::StoredIdentities;
+use crate::boot_once::{self, list_machines};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::flags::Flags;
 use crate::config::{self, ConfigError, Loaded, legacy};
 use crate::duid;
 use crate::files::{self, Opened};
 use crate::templates::{self, Failure, Templates};
-use crate::boot_once::completions::StoredIdentities;
-use crate::boot_once::{self, list_machines};
-use resolve::ResolvedFiles;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
-use proxydhcpd_core::fetch::{RenderContext, Fetch, Fallback, Refusal};
+use proxydhcpd_core::fetch::{Fallback, Fetch, Refusal, RenderContext};
 use proxydhcpd_core::plan::machines::{IdentityKind, Machine};
-use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId, ItemTarget};
-use proxydhcpd_core::plan::{Dhcp6, IpxeTarget, Loader, BootDirMenu, Plan, TftpServer};
+use proxydhcpd_core::plan::profile::{BootTarget, ItemTarget, Profile, ProfileId};
+use proxydhcpd_core::plan::{BootDirMenu, Dhcp6, IpxeTarget, Loader, Plan, TftpServer};
 use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::script;
+use resolve::ResolvedFiles;
 use served_directories::ServedDirectories;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,7 +160,8 @@ impl Site {
         diagnostics
             .extend(found.unusable.iter().map(|misfit| Diagnostic::warning(misfit.to_string()).help(&misfit.fix)));
         let system = Distribution::from_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
-        diagnostics.extend(lint_loader_urls::unfetchable_loaders(&plan, |arch| loader_table::hint(arch, &found, &system)));
+        diagnostics
+            .extend(lint_loader_urls::unfetchable_loaders(&plan, |arch| loader_table::hint(arch, &found, &system)));
         diagnostics.extend(scan.warnings.iter().map(Diagnostic::warning));
         diagnostics.extend(second_stage::old_grubs(&plan, |name| roots.path(name)).into_iter().map(old_grub));
         let machine_files = (draft.machine_files.file_count, draft.machine_files.duration);
@@ -201,7 +202,11 @@ impl Site {
 
     /// Makes machines without an entry boot from disk if they completed a boot-once. Returns warnings
     /// about them, and about marks that do not identify their machine. An identity in an entry belongs to that entry.
-    pub fn protect_removed_machines<'a>(&mut self, directory: &Path, marked: impl Iterator<Item = &'a str>) -> Vec<String> {
+    pub fn protect_removed_machines<'a>(
+        &mut self,
+        directory: &Path,
+        marked: impl Iterator<Item = &'a str>,
+    ) -> Vec<String> {
         let machines = std::mem::take(&mut self.plan.machines).with_removed_entries(&[]);
         let (mut gone, mut unknown, mut diagnostics) = (Vec::new(), Vec::new(), Vec::new());
         for name in marked.filter(|name| machines.get_by_name(name).is_none()) {
@@ -216,7 +221,11 @@ impl Site {
         }
         for (name, known) in &mut gone {
             let listed = machines.entries_listing(&completed_machine(name, known));
-            let takers = [(IdentityKind::Mac, listed.mac), (IdentityKind::Uuid, listed.uuid), (IdentityKind::Serial, listed.serial)];
+            let takers = [
+                (IdentityKind::Mac, listed.mac),
+                (IdentityKind::Uuid, listed.uuid),
+                (IdentityKind::Serial, listed.serial),
+            ];
             if let Some((by, taker)) = takers.into_iter().find_map(|(by, taker)| Some((by, taker?))) {
                 let entry = machines.get_by_name(taker).unwrap_or_default();
                 let profile =
@@ -260,7 +269,12 @@ impl Site {
 
     /// Opens the file that a requested name leads to. `failed` gets the failure of a template. A script then prints it
     /// at the machine's console, where there would otherwise be a boot server that does not reply.
-    pub fn open(&self, meant: Fetch, request: &FileRequest<'_>, failed: impl FnOnce(&Failure)) -> Result<Opened, Refusal> {
+    pub fn open(
+        &self,
+        meant: Fetch,
+        request: &FileRequest<'_>,
+        failed: impl FnOnce(&Failure),
+    ) -> Result<Opened, Refusal> {
         match self.templates.render_request(&self.plan, &meant, request) {
             Some(Ok(text)) => return Ok(Opened::text(text.into_bytes())),
             Some(Err(failure)) => {
@@ -333,7 +347,9 @@ impl Site {
             || plan.rules.iter().filter_map(|rule| rule.profile).any(chosen)
             || machines.filter_map(|machine| plan.machines.get(machine).profile).any(chosen)
             || plan.profiles.iter().any(|profile| match &profile.boots {
-                BootTarget::Menu(menu) => menu.items.iter().any(|item| matches!(item.target, ItemTarget::Profile(id) if shows(id))),
+                BootTarget::Menu(menu) => {
+                    menu.items.iter().any(|item| matches!(item.target, ItemTarget::Profile(id) if shows(id)))
+                }
                 _ => false,
             });
         let why = match &plan.ipxe {
@@ -394,7 +410,12 @@ impl Site {
     pub fn report_hash(&self, loaded: &Loaded) -> u64 {
         let warnings = loaded.diagnostics.iter().chain(&self.warnings).map(Diagnostic::one_line).collect::<Vec<_>>();
         let machines = (self.plan.machines.len(), self.machine_files.0);
-        BuildHasherDefault::<DefaultHasher>::default().hash_one((self.loader_table(), machines, self.unsigned(), warnings))
+        BuildHasherDefault::<DefaultHasher>::default().hash_one((
+            self.loader_table(),
+            machines,
+            self.unsigned(),
+            warnings,
+        ))
     }
 
     /// Logs the table of loaders, the number of machines, and the warnings.
@@ -421,7 +442,10 @@ impl Site {
             return format!("profile {name} has no loader for {arch}: set `{key}` in [profile.{name}.loaders]");
         }
         if !self.legacy {
-            return format!("no loader for {arch} here; {}", loader_table::hint(arch.base(), &self.found, &self.system));
+            return format!(
+                "no loader for {arch} here; {}",
+                loader_table::hint(arch.base(), &self.found, &self.system)
+            );
         }
         // The message of the Python daemon, for scripts that look for it.
         let [high, low] = arch.0.to_be_bytes();
@@ -504,7 +528,11 @@ mod tests {
             found: FoundLoaders::default(),
             scan: Scan::default(),
             system: Distribution::Unknown,
-            directories: Arc::new(ServedDirectories::new(directory, Some(Directory::from_path(directory, false).unwrap()), false)),
+            directories: Arc::new(ServedDirectories::new(
+                directory,
+                Some(Directory::from_path(directory, false).unwrap()),
+                false,
+            )),
             local_disks: BTreeMap::new(),
             machine_files: (0, Duration::ZERO),
             warnings: Vec::new(),

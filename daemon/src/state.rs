@@ -1,15 +1,15 @@
 //! The state that the threads share: the current site, the links, the observations, the report, and which machines
 //! completed their boot-once.
 
+use crate::boot_once::completions::format_identities;
+use crate::boot_once::{BootOnceState, CompletionChanges, RESET_HELP, list_machines};
 use crate::files::Opened;
 use crate::log::RequestedName;
 use crate::report::Report;
 use crate::site::Site;
 use crate::templates::Failure;
-use crate::boot_once::completions::format_identities;
-use crate::boot_once::{CompletionChanges, RESET_HELP, BootOnceState, list_machines};
 use arc_swap::ArcSwap;
-use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchOutcome, Refusal, fetch, after_fetch, is_first_request};
+use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchOutcome, Refusal, after_fetch, fetch, is_first_request};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::machines::Policy;
@@ -89,7 +89,8 @@ impl State {
             true => observations.note_loader(request.client.ip(), &name, self.now()),
             false => None,
         };
-        let completed = used_up.and_then(|machine| observations.boot_once.complete(&machine).map(|times| (machine, times)));
+        let completed =
+            used_up.and_then(|machine| observations.boot_once.complete(&machine).map(|times| (machine, times)));
         drop(observations);
         if let Some((machine, times)) = completed {
             let name = RequestedName(request.name).to_string();
@@ -106,7 +107,10 @@ impl State {
     /// Warns of a refused request if the server offers the file and cannot send it.
     pub fn refused(&self, client: IpAddr, name: &[u8]) {
         let site = self.site.load();
-        let Some((name, refusal)) = site.offered_name(name).and_then(|name| Some((name, site.refusal_of(name)?))) else { return };
+        let Some((name, refusal)) = site.offered_name(name).and_then(|name| Some((name, site.refusal_of(name)?)))
+        else {
+            return;
+        };
         let client = client.to_canonical();
         let holder = self.observations().address_owner(client);
         let machine = holder.map_or_else(|| client.to_string(), |holder| format!("{} ({client})", holder.hardware));
@@ -123,7 +127,8 @@ impl State {
     /// Any other request is refused: a page in a browser could send it.
     fn accept_done(&self, done: &DoneRequest, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
         let count = self.observations().boot_once.generation(&done.machine);
-        let has_token = done.token.as_ref().is_some_and(|token| self.boot_once.is_valid_token(token, &done.machine, count));
+        let has_token =
+            done.token.as_ref().is_some_and(|token| self.boot_once.is_valid_token(token, &done.machine, count));
         if has_token || done.from_its_address {
             return Ok(Opened::text(*b"noted\n"));
         }
@@ -150,7 +155,8 @@ impl State {
         let CompletionChanges { completed: marked, reset: removed, is_unknown: unknown } = self.boot_once.refresh();
         let mut observations = self.observations();
         observations.boot_once.set_unknown(unknown);
-        let uncounted: Vec<String> = marked.iter().filter(|machine| observations.boot_once.note_completed(machine)).cloned().collect();
+        let uncounted: Vec<String> =
+            marked.iter().filter(|machine| observations.boot_once.note_completed(machine)).cloned().collect();
         let reset: Vec<String> = removed.into_iter().filter(|machine| observations.boot_once.reset(machine)).collect();
         drop(observations);
         uncounted.iter().for_each(|machine| self.boot_once.count_found_completion(machine));

@@ -88,7 +88,8 @@ fn shows(files: &[&str], expected: &[&str]) -> Scan {
 #[track_caller]
 fn fix_of(files: &[&str]) -> String {
     let root = directory(files);
-    let lacking: Vec<_> = scan(root.path(), []).found.into_iter().filter(|found| found.entry.problem.is_some()).collect();
+    let lacking: Vec<_> =
+        scan(root.path(), []).found.into_iter().filter(|found| found.entry.problem.is_some()).collect();
     assert_eq!(lacking.len(), 1, "{lacking:#?}");
     lacking[0].fix.clone().unwrap()
 }
@@ -422,7 +423,8 @@ fn netboot_xyz_is_an_entry_and_its_scripts_for_single_machines_are_none() {
         ],
         &["menu [script]", "netboot.xyz [program]"],
     );
-    let by_host_name: Vec<_> = scan.host_name_scripts.iter().map(|script| (&script.path[..], &script.host_name[..])).collect();
+    let by_host_name: Vec<_> =
+        scan.host_name_scripts.iter().map(|script| (&script.path[..], &script.host_name[..])).collect();
     assert_eq!(by_host_name, [("HOSTNAME-pc1.ipxe", "pc1"), ("hostname-PC2.IPXE", "PC2")]);
     assert_eq!(
         [scan.host_name_script("HOSTNAME-pc2.ipxe"), scan.host_name_script("HOSTNAME-pc3.ipxe")],

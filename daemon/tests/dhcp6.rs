@@ -2,7 +2,7 @@
 
 mod netns;
 
-use netns::ipv6::{Client, ALL_SERVERS_AND_RELAYS, ALL_SERVERS, plug_in, request_for, server_id, url};
+use netns::ipv6::{ALL_SERVERS, ALL_SERVERS_AND_RELAYS, Client, plug_in, request_for, server_id, url};
 use netns::server::{Server, vector};
 use netns::{Host, wait_for};
 use nix::sys::signal::Signal;
@@ -34,7 +34,10 @@ fn a_firmware_gets_an_advertise_on_547_and_a_url_on_4011() {
     let (reply, from) = Client::at_link_local(&machine, 4011).wait_for_answer(&request, 4011);
     assert_eq!(from.port(), 4011);
     let message = Packet::parse(&reply).unwrap().message;
-    assert_eq!((message.message_type, url(&reply).as_deref()), (MessageType::Reply, Some("tftp://[2001:db8::10]/ipxe.efi")));
+    assert_eq!(
+        (message.message_type, url(&reply).as_deref()),
+        (MessageType::Reply, Some("tftp://[2001:db8::10]/ipxe.efi"))
+    );
 }
 
 #[test]
@@ -154,7 +157,8 @@ fn without_any_port_of_the_enabled_families_the_exit_status_is_1() {
 
     // The port is bound for IPv6, and free for IPv4.
     let _boot = host.on(|| UdpSocket::bind("[::]:4011").unwrap());
-    let mut port_in_use = Server::start_configured(&host, tempfile::tempdir().unwrap(), &format!("{v4_off}{proxy_only}"));
+    let mut port_in_use =
+        Server::start_configured(&host, tempfile::tempdir().unwrap(), &format!("{v4_off}{proxy_only}"));
     assert_eq!(port_in_use.exit_code(), Some(1), "{}", port_in_use.log());
     for part in ["cannot bind UDP port 4011 on ::", "nothing to serve"] {
         assert!(port_in_use.log().contains(part), "{}", port_in_use.log());
@@ -221,7 +225,11 @@ fn with_two_links_the_boot_server_replies_once_from_the_link_of_the_request_with
     let _server = Server::start(&host, &["-c", "CONFIG"]);
     for (number, machine) in machines.iter().enumerate() {
         let (advertise, _) = Client::at_link_local(machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
-        let replies = Client::at_link_local(machine, 4011).answers(&request_for(&server_id(&advertise)), ALL_SERVERS_AND_RELAYS, 4011);
+        let replies = Client::at_link_local(machine, 4011).answers(
+            &request_for(&server_id(&advertise)),
+            ALL_SERVERS_AND_RELAYS,
+            4011,
+        );
         let [(reply, from)] = &replies[..] else { panic!("{} replies on link {number}", replies.len()) };
         let expected = SocketAddrV6::new(
             Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, number as u16, 0x10),

@@ -3,7 +3,7 @@
 mod netns;
 
 use netns::raw::RawSocket;
-use netns::server::{Server, request_loader, one_network, vector};
+use netns::server::{Server, one_network, request_loader, vector};
 use netns::{Host, wait_for};
 use std::process::Command;
 

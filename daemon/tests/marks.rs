@@ -442,7 +442,11 @@ fn explain_and_render_read_the_completions_and_warn_if_they_cannot() {
     // The other entries are gone, and this one has lost its `boot`: no entry has `boot = "once"` now.
     let whole = fs::read_to_string(config(&server)).unwrap();
     fs::write(config(&server), whole.split_once("boot = \"once\"").unwrap().0).unwrap();
-    assert!(output(&explain).contains("not set, and its boot-once is completed: boots from disk"), "{}", output(&explain));
+    assert!(
+        output(&explain).contains("not set, and its boot-once is completed: boots from disk"),
+        "{}",
+        output(&explain)
+    );
     assert!(output(&render).contains("sanboot "), "{}", output(&render));
     fs::write(config(&server), whole).unwrap();
 

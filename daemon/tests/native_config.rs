@@ -2,7 +2,7 @@
 
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::keys::{self, KEYS, render};
-use proxydhcpd::config::{ConfigError, Enabled, Loaded, Settings, MaxTransfers, load_from_dir};
+use proxydhcpd::config::{ConfigError, Enabled, Loaded, MaxTransfers, Settings, load_from_dir};
 use proxydhcpd_core::plan::LoopGuard;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -174,7 +174,11 @@ fn addresses_must_be_unicast() {
 fn an_unknown_key_without_a_suggestion_lists_the_known_keys() {
     let errors = toml("[http]\nxxxxxxxxxxxx = 1\n").unwrap_err();
     assert!(errors.contains("the keys under [http] are enabled, port"), "{errors}");
-    assert!(keys::suggestion("xxxxxxxxxxxx", "").contains("interfaces, address"), "{}", keys::suggestion("xxxxxxxxxxxx", ""));
+    assert!(
+        keys::suggestion("xxxxxxxxxxxx", "").contains("interfaces, address"),
+        "{}",
+        keys::suggestion("xxxxxxxxxxxx", "")
+    );
 }
 
 #[test]

@@ -11,8 +11,8 @@ use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::fetch;
 use proxydhcpd_core::observations::Observations;
-use proxydhcpd_core::plan::{BootDirEntry, Loader, EntryTarget};
-use proxydhcpd_core::request::{Protocol, FileRequest};
+use proxydhcpd_core::plan::{BootDirEntry, EntryTarget, Loader};
+use proxydhcpd_core::request::{FileRequest, Protocol};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -66,7 +66,8 @@ fn only_scripts_by_host_name_are_served_regardless_of_case() {
     let site = lab.site("").unwrap();
     let asked = |name: &str| {
         let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
-        let request = FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "" };
+        let request =
+            FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "" };
         let opened = site.open(fetch(&site.plan, &Observations::new(0), &request).unwrap(), &request, |_| ()).ok()?;
         let mut text = vec![0; 100];
         let length = opened.read_at(&mut text, 0).unwrap();

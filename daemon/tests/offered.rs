@@ -4,7 +4,7 @@
 mod netns;
 
 use netns::Host;
-use netns::server::{Server, unprivileged_with, one_network};
+use netns::server::{Server, one_network, unprivileged_with};
 use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket, TftpRequest};
 use serde_json::Value;
 use std::fs;
@@ -270,7 +270,12 @@ fn a_refused_request_for_an_offered_file_is_one_warning_with_a_fix() {
     for name in ["debian/linux", "none/linux"] {
         server.wait_for_line(&format!("requested {name}, which this server offers, and was refused: there is no file"));
     }
-    assert_eq!(warnings("192.0.2.107 requested ipxe.efi, which this server offers, and was refused"), 1, "{}", server.log());
+    assert_eq!(
+        warnings("192.0.2.107 requested ipxe.efi, which this server offers, and was refused"),
+        1,
+        "{}",
+        server.log()
+    );
     assert_eq!((warnings("yet; put the file there"), warnings("not/offered/here")), (3, 0), "{}", server.log());
 }
 

@@ -4,19 +4,19 @@
 mod netns;
 
 use netns::loaders::boot_dir;
-use netns::server::{Server, unprivileged_with, request_loader, one_network, vector};
-use netns::{Host, TIMEOUT, Peer, wait_for, wait_up_to, without_capability};
+use netns::server::{Server, one_network, request_loader, unprivileged_with, vector};
+use netns::{Host, Peer, TIMEOUT, wait_for, wait_up_to, without_capability};
+use proxydhcpd::boot_once::BootOnceState;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Enabled, Loaded, load_from_dir};
-use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd::net::link::{LinkFilter, list};
+use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd::net::socket::Socket;
 use proxydhcpd::net::udp::HOLD_OFF;
 use proxydhcpd::serve::listeners::{Listener, Listeners};
 use proxydhcpd::serve::workers::Workers;
 use proxydhcpd::site::Site;
 use proxydhcpd::state::State;
-use proxydhcpd::boot_once::BootOnceState;
 use rustix::thread::CapabilitySet;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -140,8 +140,9 @@ fn port_67_is_left_to_a_restarting_dnsmasq_and_opened_minutes_after_its_end() {
     let directory = boot_dir();
     let (mut loaded, start) = (loaded(directory.path()), Instant::now());
     let links = host.on(|| list(&LinkFilter::default()).unwrap());
-    let mut listeners =
-        host.on(|| without_capability(CapabilitySet::NET_RAW, || Listeners::open(&loaded.settings, &links, start).unwrap()));
+    let mut listeners = host.on(|| {
+        without_capability(CapabilitySet::NET_RAW, || Listeners::open(&loaded.settings, &links, start).unwrap())
+    });
     assert!(!listeners.opened.iter().any(is_port_67));
     let settings = loaded.settings.clone();
     let look = |listeners: &mut Listeners, seconds| {

@@ -3,12 +3,12 @@
 
 mod netns;
 
-use netns::ipv6::{Client, ALL_SERVERS_AND_RELAYS};
-use netns::raw::{SERVER_MAC, RawSocket, format_mac};
+use netns::ipv6::{ALL_SERVERS_AND_RELAYS, Client};
+use netns::raw::{RawSocket, SERVER_MAC, format_mac};
 use netns::server::{Server, unprivileged_with, vector};
 use netns::{Host, wait_for};
 use nix::sys::signal::Signal;
-use proxydhcpd::net::reply_sender::{OutgoingReplies, ReplySender, Reply};
+use proxydhcpd::net::reply_sender::{OutgoingReplies, Reply, ReplySender};
 use proxydhcpd::net::socket::Socket;
 use proxydhcpd::net::udp;
 use socket2::SockRef;

@@ -4,7 +4,9 @@
 mod netns;
 
 use netns::loaders::boot_dir;
-use netns::server::{PROGRAM, Server, unprivileged_with, request_loader_for, request_loader, one_network, state_dir, vector};
+use netns::server::{
+    PROGRAM, Server, one_network, request_loader, request_loader_for, state_dir, unprivileged_with, vector,
+};
 use netns::{Host, TIMEOUT, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -436,7 +438,8 @@ fn files_that_its_user_may_not_read_cause_warnings_and_are_not_offered() {
     }
     server.signal(Signal::SIGHUP);
     server.wait_for_line("INFO  reloaded");
-    for warning in ["boot.ipxe is not a regular file that this server may read", "left out of the menu: rescue.ipxe: "] {
+    for warning in ["boot.ipxe is not a regular file that this server may read", "left out of the menu: rescue.ipxe: "]
+    {
         assert!(server.log().contains(&format!("WARN  {warning}")), "{}", server.log());
     }
     let fetch = |name: &str| {

@@ -3,7 +3,9 @@
 
 use proxydhcpd::boot::image::Image;
 use proxydhcpd::boot::signature::certificate::Certificate;
-use proxydhcpd::boot::signature::{TrustAnchor, SignatureFault, Rejection, SecureBootVerdict, inspect, is_signed, microsoft, parse};
+use proxydhcpd::boot::signature::{
+    Rejection, SecureBootVerdict, SignatureFault, TrustAnchor, inspect, is_signed, microsoft, parse,
+};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +33,9 @@ fn shim_is_signed_with_both_of_microsofts_keys_for_other_vendors() {
 fn a_distributions_grub_is_signed_with_a_key_that_only_its_shim_knows() {
     let grub = inspect(&cached("2022/grubnetx64.efi.signed")).unwrap();
     assert_eq!(grub.signatures[0].fault, None);
-    let SecureBootVerdict::Rejected(Rejection::UnknownSigner { signer, issuer }) = grub.verdict(&[]) else { panic!("{grub:?}") };
+    let SecureBootVerdict::Rejected(Rejection::UnknownSigner { signer, issuer }) = grub.verdict(&[]) else {
+        panic!("{grub:?}")
+    };
     assert!(signer.starts_with("Debian Secure Boot Signer"), "{signer}");
     assert_eq!(issuer, "Debian Secure Boot CA");
     assert!(grub.sbat.iter().any(|part| part.name == "grub" && part.version == "2.06"));
@@ -82,7 +86,10 @@ fn every_signature_of_a_file_counts() {
     assert_eq!(both.verdict(&of(&two)), SecureBootVerdict::Accepted(vec![TrustAnchor::Site("Two".into())]));
     let keys = [of(&two), of(&one)].concat();
     let verdict = both.verdict(&keys);
-    assert_eq!(verdict, SecureBootVerdict::Accepted(vec![TrustAnchor::Site("One".into()), TrustAnchor::Site("Two".into())]));
+    assert_eq!(
+        verdict,
+        SecureBootVerdict::Accepted(vec![TrustAnchor::Site("One".into()), TrustAnchor::Site("Two".into())])
+    );
 }
 
 #[test]
@@ -95,7 +102,10 @@ fn a_certificate_accepts_signatures_of_certificates_that_it_issued() {
         (signatures.signatures[0].signer.as_str(), signatures.signatures[0].issuer.as_str()),
         ("Site signer", "Site authority")
     );
-    assert_eq!(signatures.verdict(&keys), SecureBootVerdict::Accepted(vec![TrustAnchor::Site("Site authority".into())]));
+    assert_eq!(
+        signatures.verdict(&keys),
+        SecureBootVerdict::Accepted(vec![TrustAnchor::Site("Site authority".into())])
+    );
     assert_eq!(signatures.verdict(&[]), SecureBootVerdict::Rejected(unknown_signer("Site signer", "Site authority")));
 }
 
@@ -124,7 +134,10 @@ fn a_file_that_was_changed_after_signing_is_refused() {
         assert_eq!(matches!(verdict, SecureBootVerdict::Accepted(_)), free, "octet {at:#x}: {verdict}");
     }
     let verdict = inspect(&change_code(&site.sign(&ipxe()))).unwrap().verdict(&keys);
-    assert_eq!(verdict, SecureBootVerdict::Rejected(Rejection::Fault { signer: "SnakeOil".into(), fault: SignatureFault::Changed }));
+    assert_eq!(
+        verdict,
+        SecureBootVerdict::Rejected(Rejection::Fault { signer: "SnakeOil".into(), fault: SignatureFault::Changed })
+    );
 }
 
 #[test]
@@ -141,7 +154,10 @@ fn a_signature_that_was_changed_is_refused() {
         let mut signed = signed.clone();
         signed[at] ^= 1;
         let verdict = parse(&signed).verdict(&keys);
-        assert_eq!(verdict, SecureBootVerdict::Rejected(Rejection::Fault { signer: "SnakeOil".into(), fault: SignatureFault::Forged }));
+        assert_eq!(
+            verdict,
+            SecureBootVerdict::Rejected(Rejection::Fault { signer: "SnakeOil".into(), fault: SignatureFault::Forged })
+        );
     }
 }
 

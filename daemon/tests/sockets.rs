@@ -5,15 +5,15 @@
 mod netns;
 
 use netns::raw::{RawSocket, frame, set_ip_checksum};
-use netns::{Host, TIMEOUT, Peer, wait_for};
+use netns::{Host, Peer, TIMEOUT, wait_for};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use proxydhcpd::net::port_owner::{Transport, bound_sockets};
-use proxydhcpd::net::reply_sender::{OutgoingReplies, ReplySender, Reply};
 use proxydhcpd::net::packet;
+use proxydhcpd::net::port_owner::{Transport, bound_sockets};
+use proxydhcpd::net::reply_sender::{OutgoingReplies, Reply, ReplySender};
 use proxydhcpd::net::socket::Socket as ListeningSocket;
 use proxydhcpd::net::sys::{ReceiveBatch, SendBatch};
-use proxydhcpd::net::udp::{self, UnicastChange, HOLD_OFF, YieldingSocket};
+use proxydhcpd::net::udp::{self, HOLD_OFF, UnicastChange, YieldingSocket};
 use socket2::{Domain, Socket, Type};
 use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
@@ -93,7 +93,8 @@ fn a_reply_with_a_packet_socket_leaves_from_port_67_on_the_link_of_its_request()
 
     // To a relay, whose DISCOVER may have been a broadcast on the server's own network.
     let relay = network.client_with_address();
-    let (sender, mut offers) = (network.server.on(|| ReplySender::new(&listening).unwrap()), OutgoingReplies::default());
+    let (sender, mut offers) =
+        (network.server.on(|| ReplySender::new(&listening).unwrap()), OutgoingReplies::default());
     let to = SocketAddrV4::new(CLIENT, 68).into();
     sender.push(&mut offers, &Reply { octets: b"relayed", to, from: SERVER_IP, link: None, tag: 0 });
     assert_eq!(sender.flush(&mut offers, |_, to, error| panic!("{to}: {error}")), 1);
@@ -262,7 +263,10 @@ fn while_the_host_boots_no_address_is_bound_at_once() {
     drop(other_server);
     network.wait_until_bound(0);
     let mut long_up = YieldingSocket::new(67, Duration::from_secs(120), start);
-    assert!(matches!(&network.server.on(|| long_up.update(&[SERVER_IP], start))[..], [UnicastChange::Opened(SERVER_IP, _)]));
+    assert!(matches!(
+        &network.server.on(|| long_up.update(&[SERVER_IP], start))[..],
+        [UnicastChange::Opened(SERVER_IP, _)]
+    ));
 }
 
 #[test]
@@ -371,7 +375,8 @@ impl Network {
             let mut batch = ReceiveBatch::new();
             assert_eq!(receive_batch(listening, &mut batch), 1);
             assert_eq!(batch.iter().next().unwrap().link, link);
-            let (sender, mut offers) = (self.server.on(|| ReplySender::new(listening).unwrap()), OutgoingReplies::default());
+            let (sender, mut offers) =
+                (self.server.on(|| ReplySender::new(listening).unwrap()), OutgoingReplies::default());
             for octets in [&b"offer"[..], b"offer of odd length"] {
                 let to = SocketAddrV4::new(Ipv4Addr::BROADCAST, 68).into();
                 sender.push(&mut offers, &Reply { octets, to, from: address.into(), link: Some(link), tag: 0 });

@@ -3,16 +3,16 @@
 
 mod netns;
 
-use netns::ipv6::{Client, ALL_SERVERS_AND_RELAYS, ALL_SERVERS, plug_in, server_id, url};
+use netns::ipv6::{ALL_SERVERS, ALL_SERVERS_AND_RELAYS, Client, plug_in, server_id, url};
 use netns::raw::{RawSocket, frame6, set_udp_checksum6};
 use netns::server::{Server, unprivileged_with, vector};
 use netns::{Host, Peer, wait_for, without_capability};
 use nix::poll::{PollFd, PollFlags, poll};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Settings, load_from_dir};
-use proxydhcpd::net::port_owner::{Transport, bound_sockets};
-use proxydhcpd::net::reply_sender::{OutgoingReplies, ReplySender, Reply};
 use proxydhcpd::net::packet;
+use proxydhcpd::net::port_owner::{Transport, bound_sockets};
+use proxydhcpd::net::reply_sender::{OutgoingReplies, Reply, ReplySender};
 use proxydhcpd::net::socket::Socket;
 use proxydhcpd::net::sys::ReceiveBatch;
 use proxydhcpd::net::udp::HOLD_OFF;
@@ -166,7 +166,12 @@ fn a_packet_socket_ignores_packets_that_ip_or_udp_would_reject() {
             received.push((datagram.to, datagram.payload.to_vec()));
         }
     }
-    let expected = [(ALL_SERVERS_AND_RELAYS, &b"first"[..]), (ALL_SERVERS, b"second"), (ALL_SERVERS_AND_RELAYS, b"third"), (ALL_SERVERS_AND_RELAYS, b"last")];
+    let expected = [
+        (ALL_SERVERS_AND_RELAYS, &b"first"[..]),
+        (ALL_SERVERS, b"second"),
+        (ALL_SERVERS_AND_RELAYS, b"third"),
+        (ALL_SERVERS_AND_RELAYS, b"last"),
+    ];
     assert_eq!(received, expected.map(|(to, payload)| (to.into(), payload.to_vec())));
 }
 
@@ -217,7 +222,12 @@ fn the_log_names_a_dnsmasq_with_the_exclusive_port_once_and_the_server_receives_
     let server = Server::start_program("setpriv", &host, &arguments);
     server.wait_for_line("ready");
     let client = Client::at_link_local(&machine, 546);
-    assert!(client.answers(&vector("ovmf-pxe6-solicit"), ALL_SERVERS_AND_RELAYS, 547).iter().all(|reply| has_address(&reply.0)));
+    assert!(
+        client
+            .answers(&vector("ovmf-pxe6-solicit"), ALL_SERVERS_AND_RELAYS, 547)
+            .iter()
+            .all(|reply| has_address(&reply.0))
+    );
     let log = server.log();
     let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
     let [warning] = warnings[..] else { panic!("{log}") };
@@ -247,7 +257,8 @@ fn the_server_binds_port_547_minutes_after_dnsmasq_has_ended_and_not_during_its_
     let _machine = plug_in(&host, "eth0", 0);
     let dnsmasq = start_dnsmasq(&host, "");
     let (settings, start) = (settings(), Instant::now());
-    let mut listeners = host.on(|| without_capability(CapabilitySet::NET_RAW, || Listeners::open(&settings, &[], start).unwrap()));
+    let mut listeners =
+        host.on(|| without_capability(CapabilitySet::NET_RAW, || Listeners::open(&settings, &[], start).unwrap()));
     assert!(!listeners.opened.iter().any(is_547));
     let mut look = |seconds| {
         host.on(|| listeners.retry(&settings, start + Duration::from_secs(seconds)));

@@ -1,5 +1,6 @@
 //! Templates over HTTP and TFTP on the loopback interface, and those of the documentation.
 
+use proxydhcpd::boot_once::BootOnceState;
 use proxydhcpd::config;
 use proxydhcpd::config::diagnostic::Diagnostic;
 use proxydhcpd::config::flags::Flags;
@@ -8,11 +9,10 @@ use proxydhcpd::serve::{http, tftp};
 use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd::state::State;
 use proxydhcpd::templates::Failure;
-use proxydhcpd::boot_once::BootOnceState;
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
-use proxydhcpd_core::wire::dhcp4::{Header, MessageType, MIN_LENGTH, Writer, code};
+use proxydhcpd_core::wire::dhcp4::{Header, MIN_LENGTH, MessageType, Writer, code};
 use std::fs;
 use std::io::{PipeWriter, Write, pipe};
 use std::net::Ipv4Addr;
@@ -87,7 +87,11 @@ fn a_template_that_fails_is_an_error_and_a_script_shows_it_at_the_console() {
     let script = curl(&[&url("broken.ipxe")]);
     assert!(script.starts_with("#!ipxe\n") && script.ends_with("exit 1\n"), "{script}");
     assert!(script.contains("echo broken.ipxe, line 2\necho gone is not defined\n"), "{script}");
-    assert!(served.state.report().silences().contains("file:template-failed 5"), "{}", served.state.report().silences());
+    assert!(
+        served.state.report().silences().contains("file:template-failed 5"),
+        "{}",
+        served.state.report().silences()
+    );
 }
 
 #[test]
@@ -108,8 +112,11 @@ fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
         }
     });
     let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
-    let lines: Vec<&str> =
-        log.lines().filter_map(|line| line.split_once("cannot render a template for ")).map(|(_, message)| message).collect();
+    let lines: Vec<&str> = log
+        .lines()
+        .filter_map(|line| line.split_once("cannot render a template for "))
+        .map(|(_, message)| message)
+        .collect();
     let message = |line: &str| format!("web1: /templates/a.cfg: line {line} is wrong");
     let begins = |(line, number): (&&str, &str)| line.starts_with(&message(number));
     assert!(lines.len() == 3 && lines.iter().zip(["1", "2", "1"]).all(begins), "{log}");
@@ -293,7 +300,8 @@ fn site(directory: &Path, settings: &toml::Table) -> Site {
     let file = directory.join("proxydhcpd.toml");
     fs::write(&file, settings.to_string()).unwrap();
     let mut loaded = config::load(&Flags { config: Some(file), ..Flags::default() }).unwrap();
-    Site::build(&mut loaded, OpenPorts { tftp: true, http: Some(8080), boot_server: true, ..OpenPorts::default() }).unwrap()
+    Site::build(&mut loaded, OpenPorts { tftp: true, http: Some(8080), boot_server: true, ..OpenPorts::default() })
+        .unwrap()
 }
 
 /// The settings and the templates of docs/templates.md.

@@ -1,12 +1,14 @@
 //! docs/troubleshooting.md quotes the program's messages verbatim.
 
-use proxydhcpd::report::{DuplicateIdentity, UuidUse, UnresolvedConflict, UnconfirmedMatch, SharedUuidWarning, ConflictingEntries};
+use proxydhcpd::report::{
+    ConflictingEntries, DuplicateIdentity, SharedUuidWarning, UnconfirmedMatch, UnresolvedConflict, UuidUse,
+};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::observations::LoopCause;
+use proxydhcpd_core::observations::finding::{Advice, Cause, Diagnosis, Finding, NextContact};
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
-use proxydhcpd_core::observations::finding::{Cause, Finding, NextContact, Advice, Diagnosis};
-use proxydhcpd_core::plan::machines::{IdentityKind, DoubtReason};
+use proxydhcpd_core::plan::machines::{DoubtReason, IdentityKind};
 use std::net::Ipv4Addr;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -37,15 +39,24 @@ fn whole(rival: Diagnosis) -> String {
 
 #[test]
 fn every_message_that_troubleshooting_quotes_is_the_programs_text() {
-    let (shut_out, loaded, named) = (Diagnosis::ShutOut(SERVER), Diagnosis::LoadedElsewhere(SERVER), Diagnosis::BootsAnother(SERVER));
+    let (shut_out, loaded, named) =
+        (Diagnosis::ShutOut(SERVER), Diagnosis::LoadedElsewhere(SERVER), Diagnosis::BootsAnother(SERVER));
     let two = ConflictingEntries { name: "web1", by: IdentityKind::Uuid, other: "web2", other_by: IdentityKind::Mac };
-    let neither = UnresolvedConflict { name: "web1", by: IdentityKind::Mac, other: "web2", other_by: IdentityKind::Uuid };
+    let neither =
+        UnresolvedConflict { name: "web1", by: IdentityKind::Mac, other: "web2", other_by: IdentityKind::Uuid };
     let listed = DuplicateIdentity { name: "web1", by: IdentityKind::Mac, matched: None };
     let hardware = &HardwareAddress::from_mac([2, 0, 0, 0, 0, 3]);
-    let not_taken = UnconfirmedMatch { hardware, name: "web1", by: IdentityKind::Uuid, reason: DoubtReason::OtherAddress, is_restricted: false };
+    let not_taken = UnconfirmedMatch {
+        hardware,
+        name: "web1",
+        by: IdentityKind::Uuid,
+        reason: DoubtReason::OtherAddress,
+        is_restricted: false,
+    };
     let uuid = 0x11223344_5566_7788_99aa_bbccddeeff00_u128.to_be_bytes();
     let shared = SharedUuid { uuid, macs: [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]] };
-    let shared = [UuidUse::Entry("web1"), UuidUse::Rule, UuidUse::Unused].map(|means| SharedUuidWarning { shared, used_by: means }.to_string());
+    let shared = [UuidUse::Entry("web1"), UuidUse::Rule, UuidUse::Unused]
+        .map(|means| SharedUuidWarning { shared, used_by: means }.to_string());
     let messages = [
         shut_out.to_string(),
         reason(shut_out, Cause::Option60),

@@ -4,7 +4,7 @@
 mod netns;
 
 use netns::loaders::boot_dir;
-use netns::raw::{CLIENT_MAC, SERVER_MAC, RawSocket, format_mac};
+use netns::raw::{CLIENT_MAC, RawSocket, SERVER_MAC, format_mac};
 use netns::{Host, Peer, wait_for};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use serde_json::Value;

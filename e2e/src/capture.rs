@@ -1,8 +1,8 @@
 //! Packet captures of segments, for tests and for the analysis of failed boots.
 
-use crate::work_dir::WorkDir;
 use crate::net::Segment;
 use crate::process::Process;
+use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, ensure};
 use std::fs::File;
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 
 use crate::cache;
 use crate::grub;
-use crate::work_dir::WorkDir;
 use crate::sign;
+use crate::work_dir::WorkDir;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,8 +8,6 @@ pub mod cache;
 pub mod capture;
 pub mod disk;
 pub mod grub;
-pub mod systemd_host;
-pub mod work_dir;
 pub mod machine;
 pub mod net;
 pub mod peers;
@@ -19,6 +17,8 @@ pub mod sandbox;
 pub mod server;
 pub mod sign;
 pub mod site;
+pub mod systemd_host;
 pub mod token;
+pub mod work_dir;
 
 pub use work_dir::WorkDir;

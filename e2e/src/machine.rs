@@ -2,10 +2,10 @@
 
 use crate::cache;
 use crate::disk::Disk;
-use crate::work_dir::WorkDir;
 use crate::net::Segment;
 use crate::process::Process;
 use crate::running_machine::RunningMachine;
+use crate::work_dir::WorkDir;
 use anyhow::Result;
 use std::fs;
 use std::process::Command;

@@ -1,10 +1,10 @@
 //! The other programs on the network: the site's DHCP server, a relay, a TFTP server, a client.
 
 use crate::cache;
-use crate::work_dir::WorkDir;
 use crate::net::Host;
 use crate::process::Process;
 use crate::server;
+use crate::work_dir::WorkDir;
 use anyhow::Result;
 use std::fs;
 use std::path::Path;

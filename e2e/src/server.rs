@@ -1,8 +1,8 @@
 //! The program under test: the real binary, started as an administrator would.
 
-use crate::work_dir::WorkDir;
 use crate::net::Host;
 use crate::process::Process;
+use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, ensure};
 use std::cell::Cell;
 use std::env;
@@ -52,9 +52,9 @@ pub fn check(host: &Host, arguments: &[&OsStr]) -> Result<String> {
 pub fn binary() -> Result<PathBuf> {
     let path = match env::var_os("PROXYDHCPD") {
         Some(path) => PathBuf::from(path),
-        None => target().join("lab/proxydhcpd"),
+        None => target().join("e2e/proxydhcpd"),
     };
-    ensure!(path.is_file(), "{} is missing: cargo build --package proxydhcpd --profile lab", path.display());
+    ensure!(path.is_file(), "{} is missing: cargo build --package proxydhcpd --profile e2e", path.display());
     Ok(path)
 }
 

@@ -2,12 +2,12 @@
 
 use crate::cache;
 use crate::capture::Capture;
-use crate::work_dir::WorkDir;
-use crate::machine::{Machine, BOOT_TIMEOUT};
+use crate::machine::{BOOT_TIMEOUT, Machine};
 use crate::net::{Host, Segment};
 use crate::peers::{self, ADVERTISE};
 use crate::process::Process;
 use crate::server;
+use crate::work_dir::WorkDir;
 use anyhow::Result;
 use std::ffi::OsStr;
 use std::fs;

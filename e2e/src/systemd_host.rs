@@ -3,11 +3,11 @@
 //! It shares this host's kernel and, through an overlay, its `/usr`. `/etc` and `/var` are as empty as after an
 //! installation, so none of this host's services start in it. `systemd-nspawn` boots it in a separate control group.
 
-use crate::work_dir::WorkDir;
 use crate::net::Host;
 use crate::process::Process;
 use crate::server;
 use crate::token::random_hex;
+use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,12 +1,14 @@
 //! First-stage programs: which one a firmware receives, and how it fetches it.
 
-use super::{Boot, BootMethod, NoBoot, IPXE_WRAPPER_PREFIX, BootSource, packet_rule, local_disk_name, tftp_file, tftp_server};
+use super::{
+    Boot, BootMethod, BootSource, IPXE_WRAPPER_PREFIX, NoBoot, local_disk_name, packet_rule, tftp_file, tftp_server,
+};
 use crate::choose::MACHINE_PREFIX;
 use crate::client::{Class, Client, Stage};
 use crate::decide::Decision;
 use crate::plan::profile::BootTarget;
 use crate::plan::{Loader, Plan};
-use crate::url::{host, has_ipv4_host};
+use crate::url::{has_ipv4_host, host};
 use alloc::format;
 use alloc::string::String;
 use core::net::IpAddr;
@@ -22,7 +24,8 @@ pub fn for_firmware(
     let arch = client.arch.base();
     if *boots == BootTarget::LocalDisk && plan.local_disk.contains(&arch) {
         let name = local_disk_name(arch);
-        let starter = HostedProgram { name: &name, is_local: true, runs_script: true, why: BootSource::LocalDisk(arch) };
+        let starter =
+            HostedProgram { name: &name, is_local: true, runs_script: true, why: BootSource::LocalDisk(arch) };
         return program(plan, client, decision, starter, local_addr);
     }
     let profile = plan.profile(decision.profile);
@@ -30,8 +33,12 @@ pub fn for_firmware(
         let by_arch = profile.loaders.get(&arch).map(|loader| (loader, BootSource::Loader(arch)));
         by_arch.or_else(|| profile.default_loader.as_ref().map(|loader| (loader, BootSource::DefaultLoader)))
     });
-    let site_loader =
-        || plan.loaders.get(&arch).filter(|_| *boots != BootTarget::Loader).map(|loader| (loader, BootSource::Loader(arch)));
+    let site_loader = || {
+        plan.loaders
+            .get(&arch)
+            .filter(|_| *boots != BootTarget::Loader)
+            .map(|loader| (loader, BootSource::Loader(arch)))
+    };
     let default_loader = || plan.default_loader.as_ref().map(|loader| (loader, BootSource::DefaultLoader));
     let (loader, why) = profile_loader.or_else(site_loader).or_else(default_loader).ok_or(NoBoot::NoLoader(arch))?;
     if loader.remote_location().is_none() {
@@ -62,8 +69,12 @@ pub fn replacement_ipxe(plan: &Plan, client: &Client, decision: &Decision, local
         loader.is_ipxe() && loader.remote_location().is_none() && finds_script
     };
     let ipxe = loaders.find(is_suitable).ok_or(NoBoot::NoLoader(arch))?;
-    let ipxe =
-        HostedProgram { name: &ipxe.name, is_local: ipxe.path.is_some(), runs_script: true, why: BootSource::Loader(arch) };
+    let ipxe = HostedProgram {
+        name: &ipxe.name,
+        is_local: ipxe.path.is_some(),
+        runs_script: true,
+        why: BootSource::Loader(arch),
+    };
     program(plan, client, decision, ipxe, local_addr)
 }
 

@@ -4,11 +4,11 @@ mod firmware;
 
 use crate::arch::Arch;
 use crate::client::{Class, Client, Stage};
-use crate::decide::{Decision, DecidedBy};
-use crate::plan::profile::{BootTarget, FirmwareMenuItem, FirmwareMenu, ItemTarget};
+use crate::decide::{DecidedBy, Decision};
+use crate::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget};
 use crate::plan::rule::RuleRef;
 use crate::plan::{IpxeTarget, Plan, TftpServer};
-use crate::url::{percent_encode, host, is_url};
+use crate::url::{host, is_url, percent_encode};
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp6::MessageType;
 use crate::wire::pxe::{BootItem, Features};
@@ -147,7 +147,9 @@ pub fn choose(
     }
     let boots = decision.boots(plan);
     match (boots, decision.rule) {
-        (BootTarget::Nothing, Some(rule)) if decision.decided_by == DecidedBy::Denied => return Err(NoBoot::Denied(rule)),
+        (BootTarget::Nothing, Some(rule)) if decision.decided_by == DecidedBy::Denied => {
+            return Err(NoBoot::Denied(rule));
+        }
         (BootTarget::Nothing, _) => return Err(NoBoot::Profile),
         _ => {}
     }
@@ -155,7 +157,9 @@ pub fn choose(
     match (client.stage, client.boot_item, menu) {
         (_, Some(chosen), menu) => chosen_boot(plan, client, menu, chosen, local_addr),
         (Stage::Ipxe(features), None, _) => ipxe(plan, client, decision, choice, features, local_addr),
-        (Stage::ReplacedIpxe(lacks), None, _) if !lacks.is_empty() => replacement_ipxe(plan, client, decision, local_addr),
+        (Stage::ReplacedIpxe(lacks), None, _) if !lacks.is_empty() => {
+            replacement_ipxe(plan, client, decision, local_addr)
+        }
         _ if client.raspberry_pi => raspberry_pi(plan, local_addr),
         // Over IPv6 no firmware shows a menu; the iPXE that it loads does.
         (_, None, Some(menu)) if client.class == Class::Pxe && !client.is_v6() => {

@@ -1,8 +1,8 @@
 //! Recognises a client from its DHCPv4 packet.
 
 use super::{
-    ArchSource, Class, Client, HardwareAddress, IgnoreReason, Identifiers, Relay, Stage, select_architecture, raspberry_pi, is_gpxe_class,
-    is_ipxe_class, accept_for_script,
+    ArchSource, Class, Client, HardwareAddress, Identifiers, IgnoreReason, Relay, Stage, accept_for_script,
+    is_gpxe_class, is_ipxe_class, raspberry_pi, select_architecture,
 };
 use crate::arch::Arch;
 use crate::arrival::Port;
@@ -51,7 +51,9 @@ pub fn recognise(
     let stage = stage(message, port, &vendor_class, ipxe_user_classes);
     let arch = match (architecture(message, class, &vendor_class), stage) {
         // The script is the same for every architecture.
-        (Err(IgnoreReason::NoArchitecture), Stage::Ipxe(_)) if class == Class::Pxe => Ok((Arch::BIOS, ArchSource::Assumed)),
+        (Err(IgnoreReason::NoArchitecture), Stage::Ipxe(_)) if class == Class::Pxe => {
+            Ok((Arch::BIOS, ArchSource::Assumed))
+        }
         (arch, _) => arch,
     };
     let (arch, arch_from) = accept_for_script(arch, stage, ArchSource::Option93)?;
@@ -94,12 +96,20 @@ impl Relay {
         let agent = message.option(code::RELAY_AGENT).unwrap_or_default();
         let find = |wanted: u8| SubOptions(&agent).find(|&(code, _)| code == wanted).map(|(_, value)| value);
         let link_selection = find(5).and_then(|value| <[u8; 4]>::try_from(value).ok()).map(Ipv4Addr::from);
-        Some(Relay { address: giaddr.into(), reply_to_source_port: find(19).is_some(), subnet: link_selection.map(IpAddr::V4) })
+        Some(Relay {
+            address: giaddr.into(),
+            reply_to_source_port: find(19).is_some(),
+            subnet: link_selection.map(IpAddr::V4),
+        })
     }
 }
 
 /// The architecture from option 93, or from the digits of option 60.
-pub fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) -> Result<(Arch, ArchSource), IgnoreReason> {
+pub fn architecture(
+    message: &Message<'_>,
+    class: Class,
+    vendor_class: &[u8],
+) -> Result<(Arch, ArchSource), IgnoreReason> {
     let option = message.option(code::ARCHITECTURE).unwrap_or_default();
     match select_architecture(&option, class, vendor_class, ArchSource::Option93) {
         Ok((_, ArchSource::Assumed)) if !may_be_old_rom(message) => Err(IgnoreReason::NoArchitecture),

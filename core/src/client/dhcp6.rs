@@ -1,12 +1,13 @@
 //! Recognises a client from its DHCPv6 packet (protocol.md 5.3, 5.6).
 
 use super::{
-    ArchSource, Class, Client, HardwareAddress, IgnoreReason, Identifiers, Relay, Stage, select_architecture, is_ipxe_class, accept_for_script,
+    ArchSource, Class, Client, HardwareAddress, Identifiers, IgnoreReason, Relay, Stage, accept_for_script,
+    is_ipxe_class, select_architecture,
 };
 use crate::arch::Arch;
 use crate::arrival::Port;
 use crate::wire::DhcpMessageType;
-use crate::wire::dhcp6::{Duid, RelayHop, Message, MessageType, Packet, code, mac_from_eui64};
+use crate::wire::dhcp6::{Duid, Message, MessageType, Packet, RelayHop, code, mac_from_eui64};
 use crate::wire::pxe::MachineId;
 use alloc::string::String;
 use core::net::{IpAddr, Ipv6Addr};
@@ -32,7 +33,8 @@ pub fn recognise(
         }
         _ => reason,
     })?;
-    let stage = if is_ipxe_class(&message.user_classes(), ipxe_user_classes) { Stage::Ipxe(None) } else { Stage::Firmware };
+    let stage =
+        if is_ipxe_class(&message.user_classes(), ipxe_user_classes) { Stage::Ipxe(None) } else { Stage::Firmware };
     let is_served = match (port, kind) {
         (Port::Dhcp, MessageType::Solicit) => true,
         // iPXE requests its file with it; firmware never sends it.
@@ -97,7 +99,11 @@ pub fn class<'a>(message: &Message<'a>) -> Result<(Class, &'a [u8]), IgnoreReaso
 
 /// The architecture from option 61, or from the digits of the class. A client without either is no old BIOS ROM: those
 /// do not support IPv6.
-pub fn architecture(message: &Message<'_>, class: Class, vendor_class: &[u8]) -> Result<(Arch, ArchSource), IgnoreReason> {
+pub fn architecture(
+    message: &Message<'_>,
+    class: Class,
+    vendor_class: &[u8],
+) -> Result<(Arch, ArchSource), IgnoreReason> {
     let option = message.option(code::ARCHITECTURE).unwrap_or_default();
     match select_architecture(option, class, vendor_class, ArchSource::Option61) {
         Ok((_, ArchSource::Assumed)) => Err(IgnoreReason::NoArchitecture),

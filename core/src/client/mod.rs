@@ -338,7 +338,9 @@ impl fmt::Display for IgnoreReason {
                  so not boot firmware",
             ),
             Self::OtherVendorClass => f.write_str("vendor class begins with neither PXEClient nor HTTPClient"),
-            Self::Message(port, kind @ DhcpMessageType::Dhcp4(_)) => write!(f, "{kind} on {port} is for the DHCP server"),
+            Self::Message(port, kind @ DhcpMessageType::Dhcp4(_)) => {
+                write!(f, "{kind} on {port} is for the DHCP server")
+            }
             Self::Message(port, kind @ DhcpMessageType::Dhcp6(_)) => {
                 write!(f, "{kind} on port {} is for the DHCPv6 server", port.number6())
             }

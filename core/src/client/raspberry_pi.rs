@@ -27,7 +27,12 @@ pub fn can_be_raspberry_pi(arch: Arch) -> bool {
 }
 
 /// Whether the client is a Raspberry Pi's own firmware.
-pub fn is_raspberry_pi(arch: Arch, hardware: &HardwareAddress, vendor_class: &[u8], machine: Option<&MachineId>) -> bool {
+pub fn is_raspberry_pi(
+    arch: Arch,
+    hardware: &HardwareAddress,
+    vendor_class: &[u8],
+    machine: Option<&MachineId>,
+) -> bool {
     let has_sign = || {
         let has_prefix = MAC_PREFIXES.iter().any(|prefix| hardware.octets().starts_with(prefix));
         has_prefix || machine.is_some_and(|machine| has_machine_id_sign(machine, vendor_class))

@@ -6,11 +6,11 @@
 //! in any way causes no finding. If other machines with an address from the same DHCP server did contact it, a single
 //! one that did not causes no finding either, unless the offers to it show the cause.
 
-use super::finding::{Cause, Finding, NextContact, Diagnosis};
+use super::finding::{Cause, Diagnosis, Finding, NextContact};
 use super::overheard_offers::{OverheardOffer, OverheardOffers};
 use super::{MachineKey, hardware_key};
+use crate::bounded_cache::{BoundedCache, TokenBucket};
 use crate::client::{Class, Client, HardwareAddress};
-use crate::bounded_cache::{TokenBucket, BoundedCache};
 use crate::wire::dhcp4::Message;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
@@ -256,8 +256,9 @@ impl BootAttempts {
         };
         let own = offers().find(|offered| offered.server == server);
         // From an offer with an address EDK2 takes the boot file only if it takes that address.
-        let is_another =
-            |offered: &OverheardOffer| offered.server != server && offered.is_pxe && (finding.ipxe || !offered.has_address);
+        let is_another = |offered: &OverheardOffer| {
+            offered.server != server && offered.is_pxe && (finding.ipxe || !offered.has_address)
+        };
         let another = offers().find(is_another).map(|offered| Cause::AnotherServer(offered.server));
         let option_60 = own.filter(|own| own.is_pxe).map(|_| Cause::Option60);
         let boot_file = own.filter(|own| own.has_file).map(|_| Cause::BootFile);
@@ -346,7 +347,8 @@ impl BootAttempt {
     fn loaded_elsewhere(&self, fresh: &BootAttempt, now: u64) -> Option<Diagnosis> {
         let AddressRequest { server, at, .. } = self.request?;
         let is_next = fresh.finding.ipxe && !self.finding.ipxe && self.offer.next == NextContact::BootServer;
-        (is_next && !self.closed && now.saturating_sub(at) < FIRMWARE_WAIT).then_some(Diagnosis::LoadedElsewhere(server))
+        (is_next && !self.closed && now.saturating_sub(at) < FIRMWARE_WAIT)
+            .then_some(Diagnosis::LoadedElsewhere(server))
     }
 
     /// The weight of a failure. An iPXE from elsewhere may have an embedded script: one failure is not enough.

@@ -46,7 +46,13 @@ impl BootLoops {
 
     /// Notes a complete fetch. Returns the cause at the third fetch within two minutes; then again only after two
     /// minutes without a fetch.
-    pub fn note_loader(&mut self, holder: Option<AddressOwner>, address: IpAddr, name: &str, now: u64) -> Option<LoopCause> {
+    pub fn note_loader(
+        &mut self,
+        holder: Option<AddressOwner>,
+        address: IpAddr,
+        name: &str,
+        now: u64,
+    ) -> Option<LoopCause> {
         let key = holder.map_or_else(|| address_key(address), |holder| hardware_key(&holder.hardware));
         let name = hash(name.as_bytes());
         self.0.update(key, now, LoaderHistory::default(), |history| history.loaded(name, now))

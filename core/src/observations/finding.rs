@@ -122,7 +122,10 @@ impl Diagnosis {
     /// The DHCP server that offered the address.
     pub fn server(&self) -> Option<Ipv4Addr> {
         match self {
-            Self::ShutOut(server) | Self::LoadedElsewhere(server) | Self::OfferUnseen(server) | Self::BootsAnother(server) => Some(*server),
+            Self::ShutOut(server)
+            | Self::LoadedElsewhere(server)
+            | Self::OfferUnseen(server)
+            | Self::BootsAnother(server) => Some(*server),
             Self::AddressUntaken(_, server) => Some(*server),
             Self::NoAddress(_) => None,
         }

@@ -1,26 +1,26 @@
 //! The server's observations of clients and of other servers, as far as they matter for a reply. `answer()` takes
 //! them as a value; time is an argument, in milliseconds of any monotonic clock.
 
-pub mod shared_uuids;
-pub mod finding;
-mod rate_limits;
-mod boot_loop;
-mod overheard_offers;
-pub mod boot_once;
 pub mod boot_attempts;
+mod boot_loop;
+pub mod boot_once;
+pub mod finding;
+mod overheard_offers;
+mod rate_limits;
+pub mod shared_uuids;
 
 use crate::arch::Arch;
+use crate::bounded_cache::{BoundedCache, CacheKey};
 use crate::client::{Client, HardwareAddress};
 use crate::plan::rule::RuleRef;
-use crate::bounded_cache::{CacheKey, BoundedCache};
 use crate::wire::pxe::{Features, MachineId};
-use shared_uuids::UuidClaims;
-use core::net::{IpAddr, Ipv6Addr};
-use rate_limits::RateLimits;
+use boot_attempts::BootAttempts;
 use boot_loop::BootLoops;
 pub use boot_loop::LoopCause;
 use boot_once::BootOnce;
-use boot_attempts::BootAttempts;
+use core::net::{IpAddr, Ipv6Addr};
+use rate_limits::RateLimits;
+use shared_uuids::UuidClaims;
 
 /// How long an OFFER counts. A UEFI client contacts port 4011 a few seconds later; a stop at a setup screen takes
 /// minutes.
@@ -261,13 +261,19 @@ impl Observations {
 
     /// The hardware address of a client that shows a UUID or a DUID instead: the only one that has shown it, or that of
     /// the owner of the client's IP address with the same UUID.
-    pub fn resolve_hardware(&self, at: Option<IpAddr>, hardware: &HardwareAddress, machine: Option<MachineId>) -> HardwareAddress {
+    pub fn resolve_hardware(
+        &self,
+        at: Option<IpAddr>,
+        hardware: &HardwareAddress,
+        machine: Option<MachineId>,
+    ) -> HardwareAddress {
         let claimed = self.uuid_claims.resolve_hardware(hardware, machine);
         if claimed.mac().is_some() {
             return claimed;
         }
-        let holder =
-            at.and_then(|address| self.address_owner(address)).filter(|holder| machine.is_some() && holder.machine == machine);
+        let holder = at
+            .and_then(|address| self.address_owner(address))
+            .filter(|holder| machine.is_some() && holder.machine == machine);
         holder.map_or(claimed, |holder| holder.hardware)
     }
 

@@ -3,8 +3,8 @@
 //! the server's offer.
 
 use super::{MachineKey, hardware_key};
+use crate::bounded_cache::{BoundedCache, CacheKey};
 use crate::client::{Class, HardwareAddress};
-use crate::bounded_cache::{CacheKey, BoundedCache};
 use crate::wire::dhcp4::{Message, MessageType, OP_REPLY, code};
 use core::net::Ipv4Addr;
 
@@ -58,7 +58,12 @@ impl OverheardOffers {
     }
 
     /// The offers to the boot attempt of a machine that began at `since`. iPXE has the same xid at every boot.
-    pub fn for_attempt(&self, hardware: &HardwareAddress, xid: u32, since: u64) -> impl Iterator<Item = OverheardOffer> + use<> {
+    pub fn for_attempt(
+        &self,
+        hardware: &HardwareAddress,
+        xid: u32,
+        since: u64,
+    ) -> impl Iterator<Item = OverheardOffer> + use<> {
         let known = self.0.get(AttemptKey::new(hardware, xid)).unwrap_or_default();
         known.into_iter().flatten().filter(move |offered| offered.at >= since)
     }
@@ -75,7 +80,9 @@ impl OverheardOffer {
             server: message.address(code::SERVER_ID)?,
             at: now,
             has_address: !message.header.yiaddr.is_unspecified(),
-            is_pxe: message.option(code::VENDOR_CLASS).is_some_and(|class| Class::from_vendor_class(&class) == Some(Class::Pxe)),
+            is_pxe: message
+                .option(code::VENDOR_CLASS)
+                .is_some_and(|class| Class::from_vendor_class(&class) == Some(Class::Pxe)),
             has_file: !message.file().is_empty() || is_present(code::BOOT_FILE),
         })
     }

@@ -5,9 +5,9 @@
 
 use super::{MachineKey, hardware_key};
 use crate::arrival::{Arrival, Port};
+use crate::bounded_cache::{BoundedCache, CacheKey, TokenBucket};
 use crate::client::Client;
 use crate::plan::Plan;
-use crate::bounded_cache::{TokenBucket, CacheKey, BoundedCache};
 use crate::route::RefuseReason;
 use core::net::{IpAddr, Ipv4Addr};
 

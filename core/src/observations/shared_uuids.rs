@@ -3,9 +3,9 @@
 //! any host can send any UUID.
 
 use super::{MachineKey, hardware_key};
+use crate::bounded_cache::BoundedCache;
 use crate::client::{Client, HardwareAddress};
 use crate::plan::Plan;
-use crate::bounded_cache::BoundedCache;
 use crate::wire::pxe::MachineId;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

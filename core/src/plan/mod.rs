@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use machines::Machines;
 use profile::{Profile, ProfileId};
-use rule::{RuleRef, Rule};
+use rule::{Rule, RuleRef};
 
 /// Everything that decides what a machine receives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

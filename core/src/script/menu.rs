@@ -1,9 +1,12 @@
 //! The script with the menu of the boot directory.
 
-use super::{COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, menu_heading, menu_item, sanitize, echo_lines, start_linux, start_local_disk, file_url};
+use super::{
+    COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, echo_lines, file_url, menu_heading, menu_item, sanitize, start_linux,
+    start_local_disk,
+};
 use crate::arch::Arch;
 use crate::claimed_identity::ClaimedIdentity;
-use crate::plan::{BootDirEntry, Plan, EntryTarget};
+use crate::plan::{BootDirEntry, EntryTarget, Plan};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -8,14 +8,14 @@ mod menu;
 mod profile;
 
 pub use menu::{HOST_NAME_PREFIX, menu};
-pub use profile::{chain, chain_url, profile_menu, boot_nothing, linux, local_disk, template_error};
+pub use profile::{boot_nothing, chain, chain_url, linux, local_disk, profile_menu, template_error};
 
 use crate::arch::Arch;
-use crate::claimed_identity::ClaimedIdentity;
 use crate::choose::{MACHINE_PREFIX, local_disk_name};
+use crate::claimed_identity::ClaimedIdentity;
 use crate::plan::Plan;
 use crate::request::Protocol;
-use crate::url::{percent_encode, host, is_url};
+use crate::url::{host, is_url, percent_encode};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -241,8 +241,9 @@ mod tests {
 
     #[test]
     fn a_kernel_for_bios_only_is_shown_there_only() {
-        let shows =
-            |machine: ClaimedIdentity| menu(&plan(vec![linux(Arch::BIOS)]), Protocol::Tftp, &machine).contains("item entry0 ");
+        let shows = |machine: ClaimedIdentity| {
+            menu(&plan(vec![linux(Arch::BIOS)]), Protocol::Tftp, &machine).contains("item entry0 ")
+        };
         assert!(shows(machine("pcbios", "i386")) && !shows(machine("efi", "x86_64")));
     }
 
@@ -364,7 +365,9 @@ goto menu"
         };
         assert!(shows(&program, machine("efi", "x86_64")));
         assert!(!shows(&program, machine("pcbios", "i386")) && !shows(&program, ClaimedIdentity::default()));
-        assert!(shows(&linux(Arch::X64), machine("pcbios", "i386")) && shows(&linux(Arch::X64), ClaimedIdentity::default()));
+        assert!(
+            shows(&linux(Arch::X64), machine("pcbios", "i386")) && shows(&linux(Arch::X64), ClaimedIdentity::default())
+        );
         assert!(
             !shows(&linux(Arch::X64), machine("efi", "arm64")) && !shows(&linux(Arch::IA32), machine("efi", "x86_64"))
         );

@@ -1,10 +1,13 @@
 //! The scripts of profiles.
 
-use super::{COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, menu_heading, menu_item, sanitize, echo_lines, start_linux, start_local_disk};
-use crate::claimed_identity::ClaimedIdentity;
+use super::{
+    COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, echo_lines, menu_heading, menu_item, sanitize, start_linux,
+    start_local_disk,
+};
 use crate::choose::MACHINE_PREFIX;
+use crate::claimed_identity::ClaimedIdentity;
 use crate::plan::Plan;
-use crate::plan::profile::{Linux, FirmwareMenu};
+use crate::plan::profile::{FirmwareMenu, Linux};
 use crate::url::percent_encode;
 use alloc::format;
 use alloc::string::String;
@@ -70,8 +73,11 @@ pub fn profile_menu(base: &str, menu: &FirmwareMenu, caller: &ClaimedIdentity) -
         let script_of_item = format!("{base}{MACHINE_PREFIX}{chosen}{who}menu.ipxe");
         writeln!(script, "\n:item{}\nchain --autofree {script_of_item} || goto failed\ngoto menu", choice.kind).ok();
     }
-    writeln!(script, "\n:failed\nprompt --timeout {MESSAGE_TIMEOUT} That did not work. Press a key for the menu. ||\ngoto menu")
-        .ok();
+    writeln!(
+        script,
+        "\n:failed\nprompt --timeout {MESSAGE_TIMEOUT} That did not work. Press a key for the menu. ||\ngoto menu"
+    )
+    .ok();
     script
 }
 
@@ -92,5 +98,8 @@ fn head(title: &str) -> String {
 
 /// The commands after a failure: the console shows the error for a while.
 fn failed(title: &str) -> String {
-    format!("\n:failed\nprompt --timeout {MESSAGE_TIMEOUT} {} did not start; the lines above say why. ||\nexit 1\n", sanitize(title))
+    format!(
+        "\n:failed\nprompt --timeout {MESSAGE_TIMEOUT} {} did not start; the lines above say why. ||\nexit 1\n",
+        sanitize(title)
+    )
 }

@@ -257,7 +257,13 @@ impl<'a> RelayHop<'a> {
         check_area(options, RELAY_HEADER_LENGTH)?;
         check_unique(options, code::RELAY_MESSAGE)?;
         let [link, peer] = [&header[2..18], &header[18..34]].map(|octets| address(octets).ok_or(short));
-        Ok(RelayHop { message_type: header[0].into(), hop_count: header[1], link_address: link?, peer_address: peer?, options })
+        Ok(RelayHop {
+            message_type: header[0].into(),
+            hop_count: header[1],
+            link_address: link?,
+            peer_address: peer?,
+            options,
+        })
     }
 
     /// The relay's options in order of appearance.

@@ -102,7 +102,9 @@ impl BootItem {
     /// Finds the item in the value of option 43.
     pub fn parse(vendor_specific: &[u8]) -> Option<Self> {
         match SubOptions(vendor_specific).find(|&(code, _)| code == BOOT_ITEM)?.1 {
-            &[a, b, c, d] => Some(BootItem { server_type: u16::from_be_bytes([a, b]), layer: u16::from_be_bytes([c, d]) }),
+            &[a, b, c, d] => {
+                Some(BootItem { server_type: u16::from_be_bytes([a, b]), layer: u16::from_be_bytes([c, d]) })
+            }
             _ => None,
         }
     }

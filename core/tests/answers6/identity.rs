@@ -38,7 +38,11 @@ fn a_machine_is_found_by_its_mac_address_from_any_source() {
     assert_eq!(from(b"\0\x01\0\x01timE\x02\0\0\0\x02\x07"), Some(IdentityKind::Mac), "DUID-LLT");
     assert_eq!(from(b"\0\x03\0\x06\x02\0\0\0\x02\x07"), None, "not Ethernet");
     assert_eq!(from(b"\0\x02\0\0\x02\0\0\0\x02\x07"), None, "DUID-EN");
-    assert_eq!(found(ask_through_relay(&plan, &Packet6::solicit(), &[])), Some(IdentityKind::Mac), "from the peer address of its relay");
+    assert_eq!(
+        found(ask_through_relay(&plan, &Packet6::solicit(), &[])),
+        Some(IdentityKind::Mac),
+        "from the peer address of its relay"
+    );
     let from_relay = |link_layer: &[u8]| {
         let octets = relayed(&Packet6::solicit().octets(), RELAY, "fe80::1234", &[(79, link_layer)]);
         found(ask(&plan, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6))
@@ -70,7 +74,10 @@ fn two_interpretations_that_match_two_machines_match_neither() {
     for packet in [Packet6::solicit(), Packet6::information_request()] {
         let decision = ask_547(&plan, &packet).0.decision.unwrap();
         assert_eq!(decision.machine, None);
-        assert_eq!(decision.ambiguous.map(|undecided| undecided.machines.map(|(_, by)| by)), Some([IdentityKind::Uuid; 2]));
+        assert_eq!(
+            decision.ambiguous.map(|undecided| undecided.machines.map(|(_, by)| by)),
+            Some([IdentityKind::Uuid; 2])
+        );
     }
     let plan = plan_with(&[
         Machine { name: "web1", macs: &[MAC], ..Machine::default() },
@@ -89,7 +96,10 @@ fn a_uuid_takes_precedence_over_an_address() {
     ]);
     let found = ask_547(&plan, &Packet6::solicit()).0.decision.unwrap().machine.unwrap();
     assert_eq!((plan.machines.get(found.machine).name, found.by), ("web2", IdentityKind::Uuid));
-    assert_eq!(found.conflicting.map(|(other, by)| (plan.machines.get(other).name, by)), Some(("web1", IdentityKind::Mac)));
+    assert_eq!(
+        found.conflicting.map(|(other, by)| (plan.machines.get(other).name, by)),
+        Some(("web1", IdentityKind::Mac))
+    );
 }
 
 #[test]
@@ -99,7 +109,10 @@ fn the_protection_of_one_of_two_entries_with_an_identity_applies_over_dhcpv6() {
         let never = Machine { name: "web1", policy: Policy::Never, ..never };
         for packet in [Packet6::solicit(), Packet6::information_request()] {
             let decision = ask_547(&plan_with(&[web2, never]), &packet).0.decision.unwrap();
-            assert_eq!((decision.decided_by, decision.protected_by.map(|(machine, _)| machine)), (DecidedBy::Never, Some(1)));
+            assert_eq!(
+                (decision.decided_by, decision.protected_by.map(|(machine, _)| machine)),
+                (DecidedBy::Never, Some(1))
+            );
         }
     }
 }

@@ -6,9 +6,9 @@ mod identity;
 mod profiles;
 mod recognition;
 mod relays;
+mod replies;
 mod routes;
 mod rules;
-mod replies;
 
 use common::{DUID, GROUP, HERE6, NEIGHBOUR, Packet6, RELAY, ask, ask_again, links, plan, relayed, vendor_class};
 use proxydhcpd_core::answer::{Answer, Replies, Response, Verdict, answer};
@@ -20,10 +20,10 @@ use proxydhcpd_core::link::{Link, Network, Network6};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::machines::{IdentityKind, Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, FirmwareMenu, Profile, ItemTarget};
-use proxydhcpd_core::plan::rule::{Rule, Conditions};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Profile};
+use proxydhcpd_core::plan::rule::{Conditions, Rule};
 use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, StatelessOptions, TftpServer};
-use proxydhcpd_core::request::{Protocol, FileRequest};
+use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet};
 

@@ -24,7 +24,10 @@ fn an_ipxe_with_a_wrapper_is_sent_in_it_by_pxe_over_ipv6() {
         given(plan_booting(BootTarget::Script("http://boot.example/x".into()), None)),
         "tftp://[2001:db8::10]/with-script/ipxe.efi"
     );
-    let rule = Rule { when: Conditions { vendor_classes: vec![Glob("*".into())], ..Conditions::default() }, ..Rule::default() };
+    let rule = Rule {
+        when: Conditions { vendor_classes: vec![Glob("*".into())], ..Conditions::default() },
+        ..Rule::default()
+    };
     let by_rule = Plan { rules: vec![rule], ..plan() };
     assert_eq!(given(by_rule), "tftp://[2001:db8::10]/machine/rule=0/with-script/ipxe.efi");
     // A profile with only a loader boots that loader, and the other programs need no script.
@@ -51,7 +54,10 @@ fn a_loader_url_is_sent_unchanged_if_it_is_reachable_over_ipv6() {
     assert_eq!(url(&given("tftp://boot.example/x.efi")), "tftp://boot.example/x.efi");
     for name in ["tftp://192.0.2.5/x.efi", "http://[2001:db8::5]/x.efi"] {
         assert_eq!(silence(given(name)), "nothing:loader-url", "{name}");
-        let site = Plan { ipxe_wrappers: [("ipxe.efi".into(), Arch::X64)].into(), ..plan_booting(BootTarget::Loader, Some(name)) };
+        let site = Plan {
+            ipxe_wrappers: [("ipxe.efi".into(), Arch::X64)].into(),
+            ..plan_booting(BootTarget::Loader, Some(name))
+        };
         let via_ipxe = ask_4011(&site, &Packet6::request_4011());
         assert_eq!(url(&via_ipxe), "tftp://[2001:db8::10]/with-script/ipxe.efi", "its script continues with {name}");
     }

@@ -13,8 +13,14 @@ fn each_relay_receives_its_own_options_back() {
     assert_eq!(reply.hops.len(), 2);
     let [outer, inner] = &reply.hops[..] else { panic!() };
     assert!(reply.hops.iter().all(|hop| hop.message_type == MessageType::RelayReply));
-    assert_eq!((outer.hop_count, outer.link_address.to_string(), outer.peer_address.to_string()), (1, RELAY.into(), "fe80::1".into()));
-    assert_eq!((inner.hop_count, inner.link_address.to_string(), inner.peer_address.to_string()), (0, "::".into(), NEIGHBOUR.into()));
+    assert_eq!(
+        (outer.hop_count, outer.link_address.to_string(), outer.peer_address.to_string()),
+        (1, RELAY.into(), "fe80::1".into())
+    );
+    assert_eq!(
+        (inner.hop_count, inner.link_address.to_string(), inner.peer_address.to_string()),
+        (0, "::".into(), NEIGHBOUR.into())
+    );
     assert_eq!((outer.option(18), outer.option(135)), (Some(&b"vlan10"[..]), Some(&[0, 0][..])));
     assert_eq!((inner.option(18), inner.option(135)), (Some(&b"port 7"[..]), None));
     assert_eq!(inner.option(79), None, "option 79 is for servers");

@@ -20,7 +20,8 @@ fn an_advertise_on_the_link_has_no_url_and_a_relayed_one_has_this_servers() {
 
 #[test]
 fn an_http_client_receives_its_url_at_once_followed_by_a_zero() {
-    for asked in [ask_547(&plan(), &Packet6::http_solicit()), ask_through_relay(&plan(), &Packet6::http_solicit(), &[])] {
+    for asked in [ask_547(&plan(), &Packet6::http_solicit()), ask_through_relay(&plan(), &Packet6::http_solicit(), &[])]
+    {
         assert_eq!(codes(&asked), [1, 2, 59, 16]);
         assert_eq!(url(&asked), "http://[2001:db8::10]:8080/ipxe.efi");
         let octets = &asked.1[0].0;
@@ -82,7 +83,8 @@ fn a_stateless_reply_has_the_dns_options_of_the_reply_that_it_replaces() {
 
 #[test]
 fn only_a_stateless_ipxe_receives_dns_options() {
-    let plan = with_stateless(StatelessOptions { dns_servers: vec!["2001:db8::53".parse().unwrap()], domains: Vec::new() });
+    let plan =
+        with_stateless(StatelessOptions { dns_servers: vec!["2001:db8::53".parse().unwrap()], domains: Vec::new() });
     for asked in [
         ask_547(&plan, &Packet6::solicit()),
         ask_547(&plan, &Packet6::http_solicit()),

@@ -75,7 +75,8 @@ fn an_interface_with_only_a_link_local_address_cannot_serve_beyond_its_link() {
     links[0].ipv6.retain(|network| network.address.is_unicast_link_local());
     let asked = |octets: &[u8], from: &str, links: &[Link]| {
         let (from, to) = (from.parse().unwrap(), GROUP.parse().unwrap());
-        let arrival = Arrival { datagram: octets, port: Port::Dhcp, from, to, links, link: 0, via_other_link: false, now: 0 };
+        let arrival =
+            Arrival { datagram: octets, port: Port::Dhcp, from, to, links, link: 0, via_other_link: false, now: 0 };
         let mut replies = Replies::default();
         let answer = answer(&plan(), &mut Observations::new(1), &arrival, &mut replies);
         (answer, replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect())
@@ -93,7 +94,8 @@ fn a_packet_from_an_unserved_interface_is_answered_only_if_it_crosses_networks()
     let ask_off_link = |octets: &[u8], port, from: &str| {
         let links = links();
         let (from, to) = (from.parse().unwrap(), HERE6.parse().unwrap());
-        let arrival = Arrival { datagram: octets, port, from, to, links: &links, link: 0, via_other_link: true, now: 0 };
+        let arrival =
+            Arrival { datagram: octets, port, from, to, links: &links, link: 0, via_other_link: true, now: 0 };
         let mut replies = Replies::default();
         let answer = answer(&plan(), &mut Observations::new(1), &arrival, &mut replies);
         (answer, replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect())

@@ -42,11 +42,19 @@ fn if_no_offer_shows_a_cause_the_finding_names_the_missing_request_and_possible_
 fn the_finding_names_the_port_to_which_the_offer_directs_the_machine() {
     let mut network = Network::new(Plan { boot_server: false, ..plan() });
     network.shut_out_by(|network| network.overhear_primary(&Packet::discover()));
-    assert!(network.reports()[0].contains("no request of this machine reached UDP port 69:"), "{:?}", network.reports());
+    assert!(
+        network.reports()[0].contains("no request of this machine reached UDP port 69:"),
+        "{:?}",
+        network.reports()
+    );
 
     let mut network = Network::new(Plan { http: None, ..plan() });
     network.boot_another(|network| network.overhear_primary(&ipxe()));
-    assert!(network.reports()[0].contains("no request of this machine reached UDP port 69:"), "{:?}", network.reports());
+    assert!(
+        network.reports()[0].contains("no request of this machine reached UDP port 69:"),
+        "{:?}",
+        network.reports()
+    );
 }
 
 #[test]
@@ -208,7 +216,9 @@ fn an_offer_counts_only_for_the_attempt_that_it_answers() {
     let mut network = Network::new(plan());
     network.overhear_offer_of(&ipxe(), PRIMARY, Some(ADDRESS), &[BOOT_FILE]);
     network.wait(60 * SECOND);
-    network.boot_another(|network| network.overhear_offer_of(&from_machine(ipxe(), 9), PRIMARY, Some(ADDRESS), &[BOOT_FILE]));
+    network.boot_another(|network| {
+        network.overhear_offer_of(&from_machine(ipxe(), 9), PRIMARY, Some(ADDRESS), &[BOOT_FILE])
+    });
     assert_eq!(network.causes(), [Cause::NotOverheard { remote: false }]);
 }
 
@@ -245,7 +255,9 @@ fn the_same_server_is_reported_again_for_another_cause() {
     let mut network = Network::new(plan());
     for _ in 0..3 {
         network.shut_out();
-        network.shut_out_by(|network| network.overhear_offer_of(&Packet::discover(), PRIMARY, Some(ADDRESS), &[OPTION_60]));
+        network.shut_out_by(|network| {
+            network.overhear_offer_of(&Packet::discover(), PRIMARY, Some(ADDRESS), &[OPTION_60])
+        });
     }
     assert_eq!(network.causes(), [Cause::NotOverheard { remote: false }, Cause::Option60]);
 }

@@ -9,9 +9,9 @@ use proxydhcpd_core::answer::overhear_offer;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::fetch::{fetch, is_first_request};
 use proxydhcpd_core::observations::Observations;
-use proxydhcpd_core::observations::finding::{Cause, Finding, Advice, Diagnosis};
+use proxydhcpd_core::observations::finding::{Advice, Cause, Diagnosis, Finding};
 use proxydhcpd_core::plan::{IpxeTarget, Plan, TftpServer};
-use proxydhcpd_core::request::{Protocol, FileRequest};
+use proxydhcpd_core::request::{FileRequest, Protocol};
 use std::net::Ipv4Addr;
 
 /// The DHCP server that assigns addresses.
@@ -87,7 +87,8 @@ impl Network {
     /// A request for a file, noted as the daemon does.
     fn fetch_by_name(&mut self, name: &str) {
         let (server, client) = (Ipv4Addr::new(192, 0, 2, 10).into(), (ADDRESS, 1030).into());
-        let request = FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "eth0" };
+        let request =
+            FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "eth0" };
         let beginning = is_first_request(request.name, &fetch(&self.plan, &self.memory, &request));
         self.memory.note_file_request(request.client.ip(), beginning, self.now);
     }

@@ -295,7 +295,8 @@ impl Run {
             Step::Blocks(Blocks { first, count }) => {
                 for block in first..first + count {
                     let offset = self.transfer.offset(block);
-                    let payload: Vec<u8> = (offset..offset + self.transfer.payload_length(block) as u64).map(file_octet).collect();
+                    let payload: Vec<u8> =
+                        (offset..offset + self.transfer.payload_length(block) as u64).map(file_octet).collect();
                     self.data_sent += 1;
                     self.send(|| InFlight::Data(block as u16, payload.clone()));
                 }

@@ -5,7 +5,7 @@ mod bad_network;
 
 use proptest::prelude::*;
 use proxydhcpd_core::transfer::{
-    Blocks, MAX_WINDOW, TransferLimits, Outcome, Step, Transfer, max_block_size, max_window, refuse_mode,
+    Blocks, MAX_WINDOW, Outcome, Step, Transfer, TransferLimits, max_block_size, max_window, refuse_mode,
 };
 use proxydhcpd_core::wire::tftp::{ErrorCode, TftpOptions, TftpPacket, TftpRequest};
 use std::collections::BTreeMap;
@@ -298,7 +298,9 @@ fn a_file_that_fills_its_last_block_ends_with_an_empty_one() {
 
 #[test]
 fn a_changed_file_ends_the_transfer_with_error_0() {
-    let Step::End(Outcome::Failed, Some((ErrorCode::NOT_DEFINED, _))) = new_transfer(&[], 10_000).file_changed() else { panic!() };
+    let Step::End(Outcome::Failed, Some((ErrorCode::NOT_DEFINED, _))) = new_transfer(&[], 10_000).file_changed() else {
+        panic!()
+    };
 }
 
 #[test]

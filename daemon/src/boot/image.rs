@@ -1,7 +1,7 @@
 //! Recognises the kind of a file by its first octets.
 
 use super::pe::Pe;
-use proxydhcpd_core::arch::{Arch, ImageFormat, ARCHITECTURES};
+use proxydhcpd_core::arch::{ARCHITECTURES, Arch, ImageFormat};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -134,7 +134,10 @@ pub fn efi_arch(head: &[u8]) -> Option<Arch> {
 
 /// The architecture whose UEFI starts programs of this machine type.
 pub fn arch_of_machine_type(machine: u16) -> Option<Arch> {
-    ARCHITECTURES.iter().find(|row| row.image == ImageFormat::Efi(machine) && row.base == row.code).map(|row| Arch(row.code))
+    ARCHITECTURES
+        .iter()
+        .find(|row| row.image == ImageFormat::Efi(machine) && row.base == row.code)
+        .map(|row| Arch(row.code))
 }
 
 impl Image {

@@ -1,7 +1,7 @@
 //! The table of loaders, one architecture a line, for the log at start and for `check`.
 
 use super::loaders::FoundLoaders;
-use proxydhcpd_core::arch::{Arch, ARCHITECTURES};
+use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
 use proxydhcpd_core::plan::Loader;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,7 +19,11 @@ pub struct LoaderRow<'a> {
 }
 
 /// The lines by architecture: every one that has a loader, and the common ones that have none.
-pub fn rows<'a>(loaders: &'a BTreeMap<Arch, Loader>, found: &FoundLoaders, system: &Distribution) -> Vec<LoaderRow<'a>> {
+pub fn rows<'a>(
+    loaders: &'a BTreeMap<Arch, Loader>,
+    found: &FoundLoaders,
+    system: &Distribution,
+) -> Vec<LoaderRow<'a>> {
     ARCHITECTURES
         .iter()
         .map(|row| Arch(row.code))

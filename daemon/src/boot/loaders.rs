@@ -2,7 +2,7 @@
 
 use super::image::{self, Image};
 use super::unusable_loader::UnusableLoader;
-use proxydhcpd_core::arch::{Arch, ImageFormat, ArchInfo, ARCHITECTURES};
+use proxydhcpd_core::arch::{ARCHITECTURES, Arch, ArchInfo, ImageFormat};
 use proxydhcpd_core::plan::Loader;
 use proxydhcpd_core::shape::MAX_FILE_LENGTH;
 use proxydhcpd_core::shim::second_stage;
@@ -98,7 +98,12 @@ pub fn is_loader_name(name: &str) -> bool {
     ARCHITECTURES.iter().flat_map(|row| row.loaders).any(|loader| loader.eq_ignore_ascii_case(name))
 }
 
-fn best_in(place: &SearchDirectory<'_>, row: &ArchInfo, with_shims: bool, misfits: &mut Vec<UnusableLoader>) -> Option<PathBuf> {
+fn best_in(
+    place: &SearchDirectory<'_>,
+    row: &ArchInfo,
+    with_shims: bool,
+    misfits: &mut Vec<UnusableLoader>,
+) -> Option<PathBuf> {
     let names = row.loaders.iter().filter(|name| with_shims || second_stage(name).is_none());
     for path in names.filter_map(|name| place.file(name)) {
         let misfit = match image::inspect(&path) {

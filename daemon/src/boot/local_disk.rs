@@ -1,7 +1,7 @@
 //! The programs that start a machine's local disk under UEFI: the operator's, or the built-in ones.
 
 use super::{image, uefi_programs};
-use proxydhcpd_core::arch::{Arch, ImageFormat, ARCHITECTURES};
+use proxydhcpd_core::arch::{ARCHITECTURES, Arch, ImageFormat};
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::BootTarget;

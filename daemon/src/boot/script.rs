@@ -8,8 +8,8 @@ mod uri;
 pub use commands::Purpose;
 use lines::{ScriptLine, SimpleCommand};
 use std::ops::Range;
-pub use uri::UriReference;
 use uri::ScriptVariables;
+pub use uri::UriReference;
 
 /// A problem in a part of the text, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +112,12 @@ impl Script {
             let then = parts.get(index + 1).and_then(|next| next.words.first().copied());
             let gives_up = then.is_some_and(|then| ["goto", "shell", "exit", "reboot"].contains(&then));
             let guarded = *guarded && (purpose == Purpose::Other || !gives_up);
-            self.files.push(FileReference { span: line.span.clone(), purpose, target: variables.resolve(uri), guarded });
+            self.files.push(FileReference {
+                span: line.span.clone(),
+                purpose,
+                target: variables.resolve(uri),
+                guarded,
+            });
         }
     }
 }

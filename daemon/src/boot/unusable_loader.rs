@@ -2,7 +2,7 @@
 //! how to fix it.
 
 use super::image::{self, Image};
-use proxydhcpd_core::arch::{Arch, ImageFormat, ARCHITECTURES};
+use proxydhcpd_core::arch::{ARCHITECTURES, Arch, ImageFormat};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};

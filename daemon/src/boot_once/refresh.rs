@@ -1,7 +1,7 @@
 //! Detects completions that were added to or removed from their directory by `rearm` or by hand.
 
 use super::completions::{self, DirectoryStamp};
-use super::{WriterJob, BootOnceState, lock};
+use super::{BootOnceState, WriterJob, lock};
 use crate::files::path_errors::is_absent;
 use std::collections::BTreeSet;
 use std::fs;

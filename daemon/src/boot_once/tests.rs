@@ -6,11 +6,17 @@ fn refresh_when_idle(boot_once: &BootOnceState) -> CompletionChanges {
 }
 
 fn completed(machines: &[&str]) -> CompletionChanges {
-    CompletionChanges { completed: machines.iter().map(|machine| machine.to_string()).collect(), ..CompletionChanges::default() }
+    CompletionChanges {
+        completed: machines.iter().map(|machine| machine.to_string()).collect(),
+        ..CompletionChanges::default()
+    }
 }
 
 fn reset(machines: &[&str]) -> CompletionChanges {
-    CompletionChanges { reset: machines.iter().map(|machine| machine.to_string()).collect(), ..CompletionChanges::default() }
+    CompletionChanges {
+        reset: machines.iter().map(|machine| machine.to_string()).collect(),
+        ..CompletionChanges::default()
+    }
 }
 
 #[test]
@@ -64,7 +70,11 @@ fn an_unreadable_directory_is_no_change() {
     // Root can read a directory of any mode, but cannot follow a link to itself.
     std::os::unix::fs::symlink("boot-once", &directory).unwrap();
     let boot_once = BootOnceState::new(dir.path()).unwrap();
-    assert_eq!(boot_once.refresh(), CompletionChanges { is_unknown: true, ..CompletionChanges::default() }, "at a start");
+    assert_eq!(
+        boot_once.refresh(),
+        CompletionChanges { is_unknown: true, ..CompletionChanges::default() },
+        "at a start"
+    );
     fs::remove_file(&directory).unwrap();
     fs::create_dir(&directory).unwrap();
     fs::write(directory.join("web1"), "").unwrap();
@@ -178,7 +188,10 @@ fn a_completion_contains_the_identities_of_its_machine() {
     let machine = Machine { name: "web1", macs: &macs, uuid, serial, ..Machine::default() };
     completions::write(dir.path(), "web1", &format!("linux\n{}", completions::format_identities(&machine))).unwrap();
     let identities = completions::read_identities(dir.path(), "web1").unwrap().unwrap();
-    assert_eq!(identities, completions::StoredIdentities { macs: macs.to_vec(), uuid, serial: serial.map(str::to_owned) });
+    assert_eq!(
+        identities,
+        completions::StoredIdentities { macs: macs.to_vec(), uuid, serial: serial.map(str::to_owned) }
+    );
     completions::write(dir.path(), "web1", "linux").unwrap();
     assert_eq!(completions::read_identities(dir.path(), "web1").unwrap(), None, "none");
     for invalid in ["identities 2", "identities 1\nmac 1", "identities 1\nuuid x", "identities 1\nodd"] {

@@ -1,10 +1,10 @@
 //! The records of completed boot-onces that the server keeps, for the commands that show what a machine would receive.
 
-use super::print_diagnostic;
 use super::context::CliContext;
-use crate::config::diagnostic::Diagnostic;
+use super::print_diagnostic;
 use crate::boot_once::token::{self, TokenKey};
 use crate::boot_once::{RESET_HELP, completions, list_machines};
+use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::fetch::Fetch;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::machines::Policy;

@@ -1,14 +1,16 @@
 //! `check`: shows what the server would serve, and reports errors. Opens no port, sends nothing.
 
 use super::content_check::ContentReport;
-use super::secure_boot::CheckedProgram;
 use super::context::{self, CliContext};
-use super::{Check, boot_dir, boot_once_records, content_check, old_daemon, print_diagnostic, secure_boot, shared_uuids, unread};
+use super::secure_boot::CheckedProgram;
+use super::{
+    Check, boot_dir, boot_once_records, content_check, old_daemon, print_diagnostic, secure_boot, shared_uuids, unread,
+};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::keys::render;
-use crate::net::port_owner::{self, Transport};
 use crate::net::link::LinkFilter;
+use crate::net::port_owner::{self, Transport};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile};
@@ -127,7 +129,8 @@ fn text(context: &CliContext) -> String {
         None => "off (no loader will be offered)".to_owned(),
     };
     let http = plan.http.map_or("off".to_owned(), |port| format!("this server, port {port}"));
-    let machines = context.site.machine_summary().map(|machines| format!("machines        {machines}\n")).unwrap_or_default();
+    let machines =
+        context.site.machine_summary().map(|machines| format!("machines        {machines}\n")).unwrap_or_default();
     let over_ipv6 = without_script(context);
     let over_ipv6 = if over_ipv6.is_empty() {
         String::new()
@@ -169,7 +172,8 @@ fn without_script(context: &CliContext) -> Vec<&str> {
     if !plan.dhcp6.tftp || context.links.iter().all(|link| link.ipv6.is_empty()) {
         return Vec::new();
     }
-    let lacks_script = |(arch, loader): &(&Arch, &Loader)| arch.is_efi() && !plan.has_ipxe_wrapper(**arch, &loader.name);
+    let lacks_script =
+        |(arch, loader): &(&Arch, &Loader)| arch.is_efi() && !plan.has_ipxe_wrapper(**arch, &loader.name);
     let mut names: Vec<&str> =
         plan.loaders.iter().filter(lacks_script).map(|(_, loader)| loader.name.as_str()).collect();
     names.sort_unstable();

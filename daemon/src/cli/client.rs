@@ -1,7 +1,7 @@
 //! Values of the command line that describe a client: its kind, its addresses, a packet of it.
 
 use crate::suggest::closest_match;
-use proxydhcpd_core::arch::{Arch, ARCHITECTURES};
+use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
 use proxydhcpd_core::link::{Network, Network4, Network6};
 use std::fmt;
 use std::net::IpAddr;
@@ -27,8 +27,10 @@ impl FromStr for ClientKind {
         if let Some(arch) = of_ipxe.and_then(|rest| Arch::from_id(rest).or(Arch::from_id(&format!("uefi-{rest}")))) {
             return Ok(Self { arch, ipxe: true });
         }
-        let ipxe_words: Vec<String> =
-            ARCHITECTURES.iter().map(|row| format!("ipxe-{}", row.id.strip_prefix("uefi-").unwrap_or(row.id))).collect();
+        let ipxe_words: Vec<String> = ARCHITECTURES
+            .iter()
+            .map(|row| format!("ipxe-{}", row.id.strip_prefix("uefi-").unwrap_or(row.id)))
+            .collect();
         let known = ARCHITECTURES.iter().map(|row| row.id).chain(ipxe_words.iter().map(String::as_str));
         Err(match closest_match(word, known) {
             Some(known) => format!("unknown client; did you mean `{known}`?"),

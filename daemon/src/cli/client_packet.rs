@@ -3,7 +3,7 @@
 use super::client::ClientKind;
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::wire::dhcp4::{BROADCAST_FLAG, Header, MessageType, MIN_LENGTH, Writer, code};
+use proxydhcpd_core::wire::dhcp4::{BROADCAST_FLAG, Header, MIN_LENGTH, MessageType, Writer, code};
 use proxydhcpd_core::wire::pxe::{BootItem, Features, MachineId};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 

@@ -2,16 +2,16 @@
 //! opened: the ports that the configuration enables count as open.
 
 use super::print_diagnostic;
+use crate::boot_once::completions;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
 use crate::net::link::{self, LinkFilter};
 use crate::net::unserved::{self, UnservedInterface, UnservedReason};
-use crate::suggest::closest_match;
 use crate::serve::listeners;
 use crate::shared_uuids::SharedUuidsFile;
 use crate::site::{self, OpenPorts, Site};
-use crate::boot_once::completions;
+use crate::suggest::closest_match;
 use proxydhcpd_core::link::{Link, Network, Network4, Network6};
 use proxydhcpd_core::observations::Observations;
 use std::net::Ipv6Addr;
@@ -38,7 +38,8 @@ pub struct CliContext {
 pub fn load(flags: &Flags) -> Result<CliContext, ConfigError> {
     let mut loaded = site::load(flags)?;
     let all = listeners::all_links();
-    let filter = listeners::interface_filter(&loaded, &all).map_err(|error| site::with_file_errors(&mut loaded, error))?;
+    let filter =
+        listeners::interface_filter(&loaded, &all).map_err(|error| site::with_file_errors(&mut loaded, error))?;
     let links = link::list(&filter).unwrap_or_default();
     let open = OpenPorts {
         tftp: loaded.settings.tftp.enabled.is_on(&all),

@@ -2,7 +2,7 @@
 
 use super::{FormatFlag, Import, print_diagnostic};
 use crate::config::diagnostic::{Diagnostic, Source};
-use crate::import::{self, ImportFormat, HostInfo};
+use crate::import::{self, HostInfo, ImportFormat};
 use crate::serve::listeners;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -109,8 +109,9 @@ fn write_output(file: Option<&Path>, text: &str) -> Result<(), Diagnostic> {
             .map_err(|error| Diagnostic::error(format!("cannot write to standard output: {error}")));
     };
     let written = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    written
-        .map_err(|error| Diagnostic::error(format!("cannot write a new file: {error}")).in_file(&path.display().to_string()))
+    written.map_err(|error| {
+        Diagnostic::error(format!("cannot write a new file: {error}")).in_file(&path.display().to_string())
+    })
 }
 
 #[cfg(test)]

@@ -1,21 +1,21 @@
 //! The command line: the flags of the Python daemon, and subcommands.
 
 mod boot_dir;
+mod boot_once_records;
 mod check;
 pub mod client;
+mod client_packet;
+mod client_packet6;
+mod content_check;
+mod context;
 mod explain;
 mod import;
-mod boot_once_records;
-mod content_check;
 mod old_daemon;
 mod rearm;
 mod render;
 mod secure_boot;
 mod serve;
-mod context;
 mod shared_uuids;
-mod client_packet;
-mod client_packet6;
 mod unread;
 
 use crate::config::ConfigError;
@@ -38,7 +38,9 @@ pub fn main() -> ExitCode {
         CliCommand::Serve(serve) => serve::run(&serve, flags, &output),
         CliCommand::Check(check) => check::run(&check, &flags),
         CliCommand::Rearm(rearm) => rearm::run(&rearm, &flags).unwrap_or_else(|error| report_config_error(&error)),
-        CliCommand::Explain(explain) => explain::run(&explain, &flags).unwrap_or_else(|error| report_config_error(&error)),
+        CliCommand::Explain(explain) => {
+            explain::run(&explain, &flags).unwrap_or_else(|error| report_config_error(&error))
+        }
         CliCommand::Render(render) => render::run(&render, &flags).unwrap_or_else(|error| report_config_error(&error)),
         CliCommand::Import(import) => import::run(&import),
     }

@@ -1,11 +1,11 @@
 //! `rearm`: resets boot-once, so that these machines boot from the network again.
 
 use super::{Rearm, print_diagnostic};
+use crate::boot_once::completions;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{self, ConfigError};
 use crate::suggest::closest_match;
-use crate::boot_once::completions;
 use std::process::ExitCode;
 
 /// Removes the records of completed boot-onces, or lists them. The running server notices the change within seconds.

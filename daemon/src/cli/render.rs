@@ -1,23 +1,23 @@
 //! `render`: prints the text that a machine would receive, with the code that serves files.
 
-use super::client::{ClientKind, EXAMPLE_MAC, Mac, ServerAddress};
-use super::explain::neighbour;
 use super::boot_once_records::BootOnceRecords;
-use super::context::{self, CliContext};
+use super::client::{ClientKind, EXAMPLE_MAC, Mac, ServerAddress};
 use super::client_packet::ipxe_features;
+use super::context::{self, CliContext};
+use super::explain::neighbour;
 use super::{Render, print_diagnostic};
 use crate::config::ConfigError;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::flags::Flags;
-use crate::files::{ServedContent, Opened};
+use crate::files::{Opened, ServedContent};
 use crate::suggest::closest_match;
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::fetch::{self, Fetch, Refusal};
 use proxydhcpd_core::link::{Link, Network};
-use proxydhcpd_core::observations::{FirmwareInfo, AddressOwner, Observations};
+use proxydhcpd_core::observations::{AddressOwner, FirmwareInfo, Observations};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::ProfileId;
-use proxydhcpd_core::request::{Protocol, FileRequest};
+use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::wire::pxe::Features;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -45,7 +45,8 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
         interface: &interface,
     };
     let mac = args.mac.or(args.is_example().then_some(EXAMPLE_MAC));
-    let mut observations = with_observed_client(context.observations(), args.client, mac.unwrap_or(Mac([0; 6])), address);
+    let mut observations =
+        with_observed_client(context.observations(), args.client, mac.unwrap_or(Mac([0; 6])), address);
     let records = BootOnceRecords::load(&context, &mut observations);
     let mut fetched = match target {
         RenderTarget::Profile(profile) => fetch::preview_menu(plan, &observations, &request, profile),
@@ -143,7 +144,12 @@ fn request_identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
 }
 
 /// The observations, with the DHCP request of this client added.
-pub(super) fn with_observed_client(mut observations: Observations, client: ClientKind, mac: Mac, address: IpAddr) -> Observations {
+pub(super) fn with_observed_client(
+    mut observations: Observations,
+    client: ClientKind,
+    mac: Mac,
+    address: IpAddr,
+) -> Observations {
     let features = client.ipxe.then(|| Features::parse(&ipxe_features(client.arch))).flatten();
     let firmware = FirmwareInfo { arch: Some(client.arch), features };
     let mut octets = [0; 16];

@@ -3,7 +3,7 @@
 use super::context::CliContext;
 use crate::boot::image::Image;
 use crate::boot::signature::certificate::Certificate;
-use crate::boot::signature::{self, TrustAnchor, Rejection, Signatures, SecureBootVerdict};
+use crate::boot::signature::{self, Rejection, SecureBootVerdict, Signatures, TrustAnchor};
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, ImageFormat};
 use proxydhcpd_core::choose::local_disk_name;
@@ -54,7 +54,12 @@ pub fn inspect_programs(context: &CliContext) -> (Vec<CheckedProgram>, Vec<Diagn
     let programs: Vec<CheckedProgram> = programs
         .map(|arch| {
             let program = context.site.local_disk_program(*arch).map(|program| signature::parse(&program));
-            CheckedProgram { arch: *arch, name: local_disk_name(*arch), is_local_disk: true, inspection: judge(program) }
+            CheckedProgram {
+                arch: *arch,
+                name: local_disk_name(*arch),
+                is_local_disk: true,
+                inspection: judge(program),
+            }
         })
         .collect();
     diagnostics.extend(programs.iter().filter(|program| !program.is_accepted()).filter_map(|program| {
@@ -116,8 +121,9 @@ fn machine_type(arch: Arch) -> Option<u16> {
 /// The section of `check`: one sentence if nothing is signed, as most networks do not use Secure Boot; else a line for
 /// each program.
 pub fn text(rows: &[CheckedProgram]) -> String {
-    let is_unsigned =
-        |row: &CheckedProgram| matches!(row.inspection, Ok((_, SecureBootVerdict::Rejected(Rejection::Unsigned)))) && row.misfit().is_none();
+    let is_unsigned = |row: &CheckedProgram| {
+        matches!(row.inspection, Ok((_, SecureBootVerdict::Rejected(Rejection::Unsigned)))) && row.misfit().is_none()
+    };
     if rows.is_empty() {
         return String::new();
     }

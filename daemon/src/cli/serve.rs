@@ -1,6 +1,7 @@
 //! `serve`: runs the server. This is also the default without a command.
 
-use super::{Output, Serve, report_config_error, print_diagnostic, context};
+use super::{Output, Serve, context, print_diagnostic, report_config_error};
+use crate::boot_once::BootOnceState;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::daemonize::{self, Parent};
@@ -12,7 +13,6 @@ use crate::serve::signals::Signals;
 use crate::serve::{Server, reload};
 use crate::site::{self, Site};
 use crate::state::State;
-use crate::boot_once::BootOnceState;
 use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -83,7 +83,8 @@ fn start(flags: Flags, reader: LogMode, level: LevelFilter) -> Result<Server, Ex
     let mut loaded = site::load(&flags).map_err(|error| report_config_error(&error))?;
     log::start(reader, level);
     let all = listeners::all_links();
-    let filter = listeners::interface_filter(&loaded, &all).map_err(|error| report_config_error(&site::with_file_errors(&mut loaded, error)))?;
+    let filter = listeners::interface_filter(&loaded, &all)
+        .map_err(|error| report_config_error(&site::with_file_errors(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
     let absent = loaded.missing_addresses(&links).into_iter().chain(context::unserved_interfaces(&filter));
     absent.for_each(|warning| tracing::warn!("{}", warning.one_line()));

@@ -2,11 +2,11 @@
 
 use super::context::CliContext;
 use crate::config::diagnostic::Diagnostic;
-use crate::report::{UuidUse, UnconfirmedMatch, SharedUuidWarning};
+use crate::report::{SharedUuidWarning, UnconfirmedMatch, UuidUse};
 use crate::shared_uuids::SharedUuidsFile;
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
-use proxydhcpd_core::plan::machines::{IdentityKind, Machine, DoubtReason};
+use proxydhcpd_core::plan::machines::{DoubtReason, IdentityKind, Machine};
 use proxydhcpd_core::wire::pxe::MachineId;
 
 /// Lines of each kind; the rest are counted.
@@ -51,12 +51,20 @@ pub fn diagnostics(context: &CliContext) -> Vec<Diagnostic> {
 
 /// The message about a UUID that the configuration names, as in the server's log.
 fn named_message(shared: SharedUuid, entry: Option<Machine<'_>>) -> String {
-    let Some(entry) = entry else { return format!("a machine {}", SharedUuidWarning { shared, used_by: UuidUse::Rule }) };
+    let Some(entry) = entry else {
+        return format!("a machine {}", SharedUuidWarning { shared, used_by: UuidUse::Rule });
+    };
     if entry.macs.is_empty() {
         return format!("a machine {}", SharedUuidWarning { shared, used_by: UuidUse::Entry(entry.name) });
     }
     let unlisted = shared.macs.into_iter().find(|mac| !entry.macs.contains(mac)).unwrap_or(shared.macs[0]);
     let hardware = &HardwareAddress::from_mac(unlisted);
-    let not_taken = UnconfirmedMatch { hardware, name: entry.name, by: IdentityKind::Uuid, reason: DoubtReason::OtherAddress, is_restricted: false };
+    let not_taken = UnconfirmedMatch {
+        hardware,
+        name: entry.name,
+        by: IdentityKind::Uuid,
+        reason: DoubtReason::OtherAddress,
+        is_restricted: false,
+    };
     format!("{hardware} {not_taken}")
 }

@@ -1,6 +1,6 @@
 //! The command line's flags for settings. Each overrides the key of the same name.
 
-use crate::config::{Enabled, Settings, MaxTransfers};
+use crate::config::{Enabled, MaxTransfers, Settings};
 use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::RangeInclusive;

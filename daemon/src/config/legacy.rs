@@ -1,8 +1,8 @@
 //! The meaning of the Python daemon's proxy.ini. A file that worked there works here, and machines get the same files.
 
-use crate::config::legacy_addresses::LegacyAddresses;
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use crate::config::ini::{self, Ini, IniItem, IniSection};
+use crate::config::legacy_addresses::LegacyAddresses;
 use crate::suggest::closest_match;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, TftpServer};
@@ -42,7 +42,9 @@ pub fn read(source: &Source) -> Result<(LegacyConfig, Vec<Diagnostic>), Vec<Diag
     // A misspelled key is one error, not a second one for the key that is missing then.
     let evaluated = if reader.has_errors() { None } else { reader.evaluate(&ini) };
     match evaluated {
-        Some((routing, addresses)) if !reader.has_errors() => Ok((LegacyConfig { boot: routing, addresses }, reader.diagnostics)),
+        Some((routing, addresses)) if !reader.has_errors() => {
+            Ok((LegacyConfig { boot: routing, addresses }, reader.diagnostics))
+        }
         _ => Err(reader.diagnostics),
     }
 }

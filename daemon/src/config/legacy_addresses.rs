@@ -50,7 +50,9 @@ impl LegacyAddresses {
             }
             (None, Some((Ipv4Addr::UNSPECIFIED, _))) => Ok(InterfaceSelection::default()),
             (None, Some((address, at))) => match links.iter().find(|link| link.owns(*address)) {
-                Some(link) => Ok(InterfaceSelection { interfaces: vec![link.name.clone()], addresses: vec![(*address).into()] }),
+                Some(link) => {
+                    Ok(InterfaceSelection { interfaces: vec![link.name.clone()], addresses: vec![(*address).into()] })
+                }
                 None => Err(self.critical(at, format!("no interface has the address {address}"), links)),
             },
             (None, None) => {
@@ -104,7 +106,9 @@ mod tests {
 
     #[test]
     fn an_interface_selects_its_address_and_an_address_its_interface() {
-        let eth0 = |address: Ipv4Addr| Ok(InterfaceSelection { interfaces: vec!["eth0".into()], addresses: vec![address.into()] });
+        let eth0 = |address: Ipv4Addr| {
+            Ok(InterfaceSelection { interfaces: vec!["eth0".into()], addresses: vec![address.into()] })
+        };
         assert_eq!(settle(Some("eth0"), None), eth0(ETH0));
         assert_eq!(settle(None, Some(ETH0)), eth0(ETH0));
         assert_eq!(settle(Some("eth0"), Some(ETH0)), eth0(ETH0));

@@ -2,8 +2,10 @@
 //! machine files.
 
 use crate::config::diagnostic::Span;
-use crate::config::toml::value::{self, ValueResult, TomlValue, ValueError, list, parse_mac, machine_uuid, parse_with, one_of, invalid};
 use crate::config::toml::table_reader::TableReader;
+use crate::config::toml::value::{
+    self, TomlValue, ValueError, ValueResult, invalid, list, machine_uuid, one_of, parse_mac, parse_with,
+};
 use proxydhcpd_core::plan::machines::{Machine, Policy};
 use proxydhcpd_core::plan::profile::ProfileId;
 use serde_json::Map;
@@ -48,7 +50,9 @@ pub fn parse_machine(walk: &mut TableReader<'_>, name: &str, name_at: Span, tabl
             }
         },
         "uuid" => machine_uuid(value).map(|uuid| machine.uuid = Some(uuid)),
-        "serial" => parse_with(value, |text| parse_serial(text).map(str::to_owned)).map(|serial| machine.serial = Some(serial)),
+        "serial" => {
+            parse_with(value, |text| parse_serial(text).map(str::to_owned)).map(|serial| machine.serial = Some(serial))
+        }
         "profile" => {
             parse_with(value, |name| Some(name.to_owned())).map(|name| machine.profile = Some((name, value.span())))
         }
@@ -58,7 +62,10 @@ pub fn parse_machine(walk: &mut TableReader<'_>, name: &str, name_at: Span, tabl
         }
         _ => Ok(()),
     });
-    if walk.diagnostics.len() == count_before && machine.macs.is_empty() && machine.uuid.is_none() && machine.serial.is_none()
+    if walk.diagnostics.len() == count_before
+        && machine.macs.is_empty()
+        && machine.uuid.is_none()
+        && machine.serial.is_none()
     {
         walk.warning(name_at, no_identity_message(name));
     }

@@ -2,23 +2,22 @@
 //! compared with the host's interfaces later ([`Loaded::select_interfaces`]), so `check` needs neither root nor the
 //! network.
 
-pub mod legacy_addresses;
 pub mod diagnostic;
-pub mod unresolved;
 pub mod flags;
 pub mod ini;
 pub mod keys;
 pub mod legacy;
+pub mod legacy_addresses;
 pub mod machine_files;
 pub mod machines;
 pub mod toml;
+pub mod unresolved;
 
 use crate::files;
-use legacy_addresses::InterfaceSelection;
 use diagnostic::{Diagnostic, Severity, Source};
-use unresolved::UnresolvedPlan;
 use flags::Flags;
 use legacy::LegacyConfig;
+use legacy_addresses::InterfaceSelection;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::{LoopGuard, StatelessOptions};
 use serde::Serialize;
@@ -29,6 +28,7 @@ use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use unresolved::UnresolvedPlan;
 
 /// The default of `boot-dir`. The directory may be missing; the server then offers no files.
 pub const DEFAULT_BOOT_DIR: &str = "/var/lib/proxydhcpd/boot";
@@ -255,9 +255,10 @@ impl Loaded {
             Some(legacy) if self.settings.interfaces.is_empty() => {
                 legacy.addresses.select_interfaces(links).map_err(|critical| ConfigError(vec![critical]))
             }
-            _ => {
-                Ok(InterfaceSelection { interfaces: self.settings.interfaces.clone(), addresses: self.settings.addresses.clone() })
-            }
+            _ => Ok(InterfaceSelection {
+                interfaces: self.settings.interfaces.clone(),
+                addresses: self.settings.addresses.clone(),
+            }),
         }
     }
 
@@ -352,25 +353,43 @@ pub fn read_from_dir(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigEr
 }
 
 fn read_ini(source: &Source, file: Option<PathBuf>, directory: &Path) -> Result<Loaded, ConfigError> {
-    let (legacy, told) = legacy::read(source).map_err(ConfigError)?;
+    let (legacy, diagnostics) = legacy::read(source).map_err(ConfigError)?;
     let mut settings = Settings::default();
     settings.tftp.enabled = Enabled::IfLocal(legacy.boot.tftpd);
     settings.http.enabled = Enabled::IfLocal(legacy.boot.tftpd);
     // The Python daemon did not support IPv6.
     settings.ipv6_interfaces = Some(Vec::new());
     let (draft, directory) = (UnresolvedPlan::default(), directory.into());
-    Ok(Loaded { file, directory, conf_d_files: 0, settings, plan: draft, legacy: Some(legacy), diagnostics: told, paths_unknown: false })
+    Ok(Loaded {
+        file,
+        directory,
+        conf_d_files: 0,
+        settings,
+        plan: draft,
+        legacy: Some(legacy),
+        diagnostics,
+        paths_unknown: false,
+    })
 }
 
 fn read_toml(main: Option<Source>, file: Option<PathBuf>, directory: &Path) -> Loaded {
-    let (others, mut told) = read_conf_d(directory);
-    let beside = others.len();
+    let (others, mut diagnostics) = read_conf_d(directory);
+    let conf_d_files = others.len();
     let sources: Vec<Source> = main.into_iter().chain(others).collect();
-    let read = toml::read(&sources, directory, told.is_empty());
-    let unplaced = read.paths_unknown || !told.is_empty();
-    told.extend(read.diagnostics);
+    let read = toml::read(&sources, directory, diagnostics.is_empty());
+    let paths_unknown = read.paths_unknown || !diagnostics.is_empty();
+    diagnostics.extend(read.diagnostics);
     let directory = absolute(directory.into());
-    Loaded { file, directory, conf_d_files: beside, settings: read.settings, plan: read.plan, legacy: None, diagnostics: told, paths_unknown: unplaced }
+    Loaded {
+        file,
+        directory,
+        conf_d_files,
+        settings: read.settings,
+        plan: read.plan,
+        legacy: None,
+        diagnostics,
+        paths_unknown,
+    }
 }
 
 /// The files of `conf.d` by name, and errors for those that cannot be read. Names that begin with a dot are skipped:

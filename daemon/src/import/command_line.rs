@@ -2,8 +2,8 @@
 //! Nix expression, and in the `dnsmasq_lines` of Pi-hole.
 
 use super::dnsmasq::{is_key, takes_value};
+use super::output::{LineNote, LineOutcome};
 use super::translation::{Translation, quote_value};
-use super::output::{LineOutcome, LineNote};
 use crate::config::diagnostic::{Diagnostic, Source};
 use std::path::{Path, PathBuf};
 
@@ -212,7 +212,11 @@ fn command_line(source: &Source, translation: &mut Translation) {
         let values = text.map(|text| format!("={}", quote_values(&text))).unwrap_or_default();
         match key {
             "conf-file" | "conf-dir" => {
-                add_note(word, LineOutcome::Unsupported("this file is not imported: import it separately".into()), translation);
+                add_note(
+                    word,
+                    LineOutcome::Unsupported("this file is not imported: import it separately".into()),
+                    translation,
+                );
             }
             key => translation.add_option(word.line, format!("{key}{values}")),
         }
@@ -324,5 +328,9 @@ fn pi_hole_lines(source: &Source) -> Option<Vec<(usize, String)>> {
     let misc_lines = table.get("misc").and_then(|misc| misc.get_ref().get("dnsmasq_lines"));
     let lines = misc_lines.or_else(|| table.get("dnsmasq_lines"))?;
     let lines = lines.get_ref().as_array()?.iter();
-    Some(lines.filter_map(|line| Some((source.line_number(line.span().start), line.get_ref().as_str()?.to_owned()))).collect())
+    Some(
+        lines
+            .filter_map(|line| Some((source.line_number(line.span().start), line.get_ref().as_str()?.to_owned())))
+            .collect(),
+    )
 }

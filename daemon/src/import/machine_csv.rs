@@ -1,11 +1,11 @@
 //! A list of machines in CSV. Rows with the same name are one machine, as in a list of network interfaces.
 
-use super::output::{LineOutcome, LineNote, header, toml_list, toml_string};
+use super::output::{LineNote, LineOutcome, header, toml_list, toml_string};
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::machine_files::builder::MachineField;
-use crate::config::machine_files::headings::{is_ip_address, fields, lists_interfaces};
+use crate::config::machine_files::headings::{fields, is_ip_address, lists_interfaces};
 use crate::config::machine_files::records::{CsvRecords, unquote};
-use crate::config::machines::{POLICIES, check_name, check_machine_variable};
+use crate::config::machines::{POLICIES, check_machine_variable, check_name};
 use crate::config::toml::value::{parse_any_mac, parse_any_uuid};
 use crate::suggest::closest_match;
 use std::collections::BTreeMap;
@@ -42,7 +42,8 @@ pub fn import(source: &Source, map: &[(String, String)]) -> Result<String, Vec<D
         match records.next(separator, &mut fields) {
             Ok(Some(record)) => {
                 let text = String::from_utf8_lossy(records.octets(&record)).into_owned();
-                let values: Vec<String> = fields.iter().map(|field| unquote(&text[field.clone()]).into_owned()).collect();
+                let values: Vec<String> =
+                    fields.iter().map(|field| unquote(&text[field.clone()]).into_owned()).collect();
                 rows.push((record.line, values));
             }
             Ok(None) => break,
@@ -91,7 +92,8 @@ impl CsvMachineList {
             columns.push(match (key, mapped) {
                 (Some(key), _) => CsvColumn::Key(key),
                 (None, Some(word)) => {
-                    check_machine_variable(word).map_err(|reason| vec![Diagnostic::error(format!("{word:?}: {reason}"))])?;
+                    check_machine_variable(word)
+                        .map_err(|reason| vec![Diagnostic::error(format!("{word:?}: {reason}"))])?;
                     CsvColumn::Variable(word.to_owned())
                 }
                 (None, None) if name.is_empty() => CsvColumn::Skipped,
@@ -128,14 +130,19 @@ impl CsvMachineList {
         }
         let mut note_lost = |reason: String| {
             let text = row.join(",");
-            self.notes.push(LineNote { location: format!("line {line}"), line: text, outcome: LineOutcome::Unsupported(reason) });
+            self.notes.push(LineNote {
+                location: format!("line {line}"),
+                line: text,
+                outcome: LineOutcome::Unsupported(reason),
+            });
         };
         if row.len() != columns.len() {
             let reason = format!("it has {} fields, but the first line names {} columns", row.len(), columns.len());
             return note_lost(reason);
         }
         let cells = || columns.iter().zip(row).filter(|(_, text)| !text.is_empty());
-        let name = cells().find(|(column, _)| **column == CsvColumn::Key(MachineField::Name)).map(|(_, text)| text.clone());
+        let name =
+            cells().find(|(column, _)| **column == CsvColumn::Key(MachineField::Name)).map(|(_, text)| text.clone());
         let Some(name) = name else { return note_lost("it has no name".into()) };
         if let Err(reason) = check_name(&name) {
             return note_lost(reason);
@@ -152,7 +159,9 @@ impl CsvMachineList {
                         }
                     }
                 }
-                CsvColumn::Key(MachineField::Uuid) if parse_any_uuid(text).is_none() => note_lost(format!("{text:?} is not a UUID")),
+                CsvColumn::Key(MachineField::Uuid) if parse_any_uuid(text).is_none() => {
+                    note_lost(format!("{text:?} is not a UUID"))
+                }
                 CsvColumn::Key(MachineField::Boot) if !POLICIES.iter().any(|(word, _)| word == text) => {
                     note_lost(format!("`boot` must be always, once or never, not {text:?}"));
                 }

@@ -6,19 +6,19 @@ mod detect;
 mod dnsmasq;
 mod expression;
 mod host_info;
-mod proxy_ini;
 mod isc;
 mod kea;
 pub mod machine_csv;
-mod program;
-mod pxelinux;
-mod translation;
-pub mod pxelinux_dir;
-mod uci;
 mod output;
+mod program;
+mod proxy_ini;
+mod pxelinux;
+pub mod pxelinux_dir;
+mod translation;
+mod uci;
 
 use crate::config::diagnostic::{Diagnostic, Source};
-pub use detect::{ImportFormat, Detection, detect_format};
+pub use detect::{Detection, ImportFormat, detect_format};
 pub use host_info::HostInfo;
 
 /// Returns the text of `proxydhcpd.toml`, or the errors in `source`. `format`: `None` detects it from the text.

@@ -34,21 +34,15 @@ pub fn header(from: &str, actions: &[String], notes: &[LineNote]) -> String {
         let title = if index == 0 { "#\n# Before you start the server:\n" } else { "" };
         writeln!(text, "{title}#   {}", one_line(action)).ok();
     }
-    list(
-        &mut text,
-        "No equivalent here:",
-        notes,
-        |outcome| if let LineOutcome::Unsupported(reason) = outcome { Some(reason) } else { None },
-    );
+    list(&mut text, "No equivalent here:", notes, |outcome| {
+        if let LineOutcome::Unsupported(reason) = outcome { Some(reason) } else { None }
+    });
     list(&mut text, "Imported with a difference:", notes, |outcome| {
         if let LineOutcome::Changed(reason) = outcome { Some(reason) } else { None }
     });
-    list(
-        &mut text,
-        "No longer needed:",
-        notes,
-        |outcome| if let LineOutcome::Unneeded(reason) = outcome { Some(reason) } else { None },
-    );
+    list(&mut text, "No longer needed:", notes, |outcome| {
+        if let LineOutcome::Unneeded(reason) = outcome { Some(reason) } else { None }
+    });
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
     for LineNote { location: place, line, outcome: fate } in notes {
         let LineOutcome::Grouped(reason) = fate else { continue };
@@ -100,7 +94,9 @@ impl LineOutcome {
 
     fn reason(&self) -> Option<&str> {
         match self {
-            LineOutcome::Unsupported(reason) | LineOutcome::Changed(reason) | LineOutcome::Unneeded(reason) => Some(reason),
+            LineOutcome::Unsupported(reason) | LineOutcome::Changed(reason) | LineOutcome::Unneeded(reason) => {
+                Some(reason)
+            }
             LineOutcome::Grouped(_) => None,
         }
     }

@@ -3,8 +3,8 @@
 
 use super::expression::{Atom, Expr};
 use super::host_info::HostInfo;
+use super::output::{LineNote, LineOutcome, unique_name};
 use super::translation::{RELAY_PREFIX, Translation, quote_value};
-use super::output::{LineOutcome, LineNote, unique_name};
 use crate::config::diagnostic::{Diagnostic, LineIndex, Source};
 use proxydhcpd_core::arch::{Arch, Transport};
 use std::collections::BTreeSet;
@@ -134,7 +134,9 @@ impl Program {
         let source_lines = LineIndex::new(&source.text);
         for line in lines.into_iter().filter(|line| !used.contains(line)) {
             let (place, text) = (format!("line {line}"), source_lines.trimmed_line(&source.text, line).to_owned());
-            let fate = LineOutcome::Unneeded("no machine gets this file: another one takes precedence for every machine".into());
+            let fate = LineOutcome::Unneeded(
+                "no machine gets this file: another one takes precedence for every machine".into(),
+            );
             translation.notes.push(LineNote { location: place, line: text, outcome: fate });
         }
     }
@@ -183,7 +185,8 @@ impl Program {
         match atom {
             Atom::Host(group) => {
                 for (line, macs, name) in &self.host_groups[*group].members {
-                    translation.add_option(*line, format!("dhcp-host={},set:{tag},{}", macs.join(","), host_label(name)));
+                    translation
+                        .add_option(*line, format!("dhcp-host={},set:{tag},{}", macs.join(","), host_label(name)));
                 }
             }
             Atom::Subnet(address, prefix) => {

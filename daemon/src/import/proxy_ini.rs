@@ -1,7 +1,7 @@
 //! The Python daemon's `proxy.ini`. The result serves every machine the same files; entries without effect get a note.
 
 use super::host_info::HostInfo;
-use super::output::{LineOutcome, LineNote, header, toml_string};
+use super::output::{LineNote, LineOutcome, header, toml_string};
 use crate::config::DEFAULT_BOOT_DIR;
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::ini::{self, IniItem};
@@ -26,12 +26,20 @@ pub fn import(source: &Source, here: &HostInfo) -> Result<String, Vec<Diagnostic
             Some(warning) => {
                 let help = warning.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
                 let reason = format!("{}{help}", warning.message);
-                Some(if item.key == VENDOR_KEY { LineOutcome::Unsupported(reason) } else { LineOutcome::Changed(reason) })
+                Some(if item.key == VENDOR_KEY {
+                    LineOutcome::Unsupported(reason)
+                } else {
+                    LineOutcome::Changed(reason)
+                })
             }
             None => without_effect(section, &item.key, ipxe_mode),
         };
         let place = format!("line {line}");
-        notes.extend(fate.map(|fate| LineNote { location: place, line: format!("{} = {}", item.key, item.value), outcome: fate }));
+        notes.extend(fate.map(|fate| LineNote {
+            location: place,
+            line: format!("{} = {}", item.key, item.value),
+            outcome: fate,
+        }));
     }
     Ok(header(&source.name, &attention(&legacy, here), &notes) + &body(&legacy))
 }
@@ -113,7 +121,9 @@ fn body(legacy: &LegacyConfig) -> String {
         text.push_str("\n[[rule]]\nname = \"iPXE\"\nfirmware = [\"ipxe\"]\nprofile = \"ipxe\"\n\n");
         match name.contains("://") {
             true => writeln!(text, "[profile.ipxe]\nscript = {}", toml_string(name)).ok(),
-            false => writeln!(text, "[profile.ipxe.loaders]\ndefault = {}", toml_string(&to_url(routing.tftpd, name))).ok(),
+            false => {
+                writeln!(text, "[profile.ipxe.loaders]\ndefault = {}", toml_string(&to_url(routing.tftpd, name))).ok()
+            }
         };
     }
     text.push_str(

@@ -137,7 +137,8 @@ fn unknown_keyword(word: &str) -> Option<String> {
     {
         return None;
     }
-    let suggestion = closest_match(word, keywords()).map(|keyword| format!(": did you mean {}?", keyword.to_ascii_uppercase()));
+    let suggestion =
+        closest_match(word, keywords()).map(|keyword| format!(": did you mean {}?", keyword.to_ascii_uppercase()));
     Some(format!("unknown keyword {word}{}", suggestion.unwrap_or(", which PXELINUX ignores".into())))
 }
 
@@ -150,13 +151,16 @@ impl PxelinuxMenu {
         let mut in_text = false;
         for PxelinuxLine { location: place, text } in lines {
             let text = text.trim();
-            if starts_text_block(text).is_some_and(|begins| std::mem::replace(&mut in_text, begins) || begins) || in_text {
+            if starts_text_block(text).is_some_and(|begins| std::mem::replace(&mut in_text, begins) || begins)
+                || in_text
+            {
                 continue;
             }
             let (word, rest) =
                 text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim()));
             let mut ignore = |reason: &str| {
-                menu.unsupported.push((PxelinuxLine { location: place.clone(), text: text.to_owned() }, reason.to_owned()));
+                menu.unsupported
+                    .push((PxelinuxLine { location: place.clone(), text: text.to_owned() }, reason.to_owned()));
             };
             match (word.to_ascii_lowercase().as_str(), labels.last_mut()) {
                 ("label", _) => {

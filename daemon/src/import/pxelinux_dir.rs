@@ -1,8 +1,8 @@
 //! A directory of files that are named after machines: `pxelinux.cfg`, where each file is PXELINUX's menu for a
 //! machine, a network or all machines, and netboot.xyz's `MAC-525400000010.ipxe`, which iPXE runs unchanged.
 
+use super::output::{LineNote, LineOutcome, header, toml_string, unique_name};
 use super::pxelinux::{LabelBoot, PxelinuxLine, PxelinuxMenu, included_file, starts_text_block};
-use super::output::{LineOutcome, LineNote, unique_name, header, toml_string};
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::toml::value::{parse_any_mac, parse_any_uuid};
 use proxydhcpd_core::wire::pxe::MachineId;
@@ -155,7 +155,14 @@ impl DirectoryImporter {
 
     /// The lines of a menu, with included files inserted. `open`: this file and the files that include it; `count`: the
     /// number of included files so far.
-    fn lines(&mut self, file: &str, text: &str, open: &mut Vec<PathBuf>, count: &mut usize, lines: &mut Vec<PxelinuxLine>) {
+    fn lines(
+        &mut self,
+        file: &str,
+        text: &str,
+        open: &mut Vec<PathBuf>,
+        count: &mut usize,
+        lines: &mut Vec<PxelinuxLine>,
+    ) {
         let mut in_text = false;
         for (index, text) in text.lines().enumerate() {
             let place = format!("{file} line {}", index + 1);
@@ -276,8 +283,13 @@ impl DirectoryImporter {
         let mut items = String::new();
         for label in menu.labels.iter().take(MAX_ITEMS) {
             let profile = self.label_profile(&label.name, &label.title, &label.boot);
-            writeln!(items, "  {{ title = {}, profile = {} }},", toml_string(&printable(&label.title)), toml_string(&profile))
-                .ok();
+            writeln!(
+                items,
+                "  {{ title = {}, profile = {} }},",
+                toml_string(&printable(&label.title)),
+                toml_string(&profile)
+            )
+            .ok();
         }
         let prompt = if menu.title.is_empty() { "Boot" } else { &menu.title };
         let body =
@@ -366,7 +378,8 @@ impl DirectoryImporter {
             let profile = toml_string(profile);
             let mut machine = |key: &str, value: &str, digits: &str| {
                 let name = unique_name(&format!("{key}-{digits}"), |name| taken.contains(name));
-                write!(machines, "\n[machine.{name}] # {file}\n{key} = {}\nprofile = {profile}\n", toml_string(value)).ok();
+                write!(machines, "\n[machine.{name}] # {file}\n{key} = {}\nprofile = {profile}\n", toml_string(value))
+                    .ok();
                 taken.insert(name);
             };
             match target {

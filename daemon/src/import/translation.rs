@@ -1,7 +1,7 @@
 //! A configuration in another format, translated to dnsmasq options. The dnsmasq importer converts these options to
 //! rules and profiles, so every format gets the same decisions, names and notes.
 
-use super::output::{LineOutcome, LineNote, merge_outcomes};
+use super::output::{LineNote, LineOutcome, merge_outcomes};
 use std::collections::BTreeMap;
 
 /// Prefix of a relay address in a `dhcp-match`. Only translations use it: dnsmasq cannot match a relay.
@@ -32,12 +32,14 @@ impl Translation {
     /// the administrator did not write the options, so notes on unneeded options are left out.
     pub fn merge_notes(&self, option_notes: Vec<LineNote>) -> Vec<LineNote> {
         let is_relevant = |fate: &LineOutcome| matches!(fate, LineOutcome::Unsupported(_) | LineOutcome::Changed(_));
-        let option_notes = option_notes.into_iter().filter(|note| self.source_server.is_none() || is_relevant(&note.outcome));
+        let option_notes =
+            option_notes.into_iter().filter(|note| self.source_server.is_none() || is_relevant(&note.outcome));
         let mut notes: Vec<LineNote> = self.notes.iter().cloned().chain(option_notes).collect();
         if self.options.is_empty() {
             return notes;
         }
-        let line_number = |note: &LineNote| note.location.rsplit(' ').next().and_then(|word| word.parse::<usize>().ok());
+        let line_number =
+            |note: &LineNote| note.location.rsplit(' ').next().and_then(|word| word.parse::<usize>().ok());
         notes.sort_by_key(line_number);
         let mut notes_by_line: BTreeMap<(Option<usize>, String), Vec<LineNote>> = BTreeMap::new();
         for note in notes {

@@ -1,7 +1,7 @@
 //! OpenWrt's `/etc/config/dhcp`, translated to dnsmasq options in the same way as OpenWrt's start script does it.
 
+use super::output::{LineNote, LineOutcome};
 use super::translation::{Translation, quote_value};
-use super::output::{LineOutcome, LineNote};
 use crate::config::diagnostic::{Diagnostic, Source};
 
 /// A section: `config boot 'linux'` with its entries.
@@ -181,7 +181,10 @@ impl UciTranslator<'_> {
     fn tag_match(&mut self, section: &UciSection, option: &str, key: &str) {
         let (tags, entry) = (section.tags(), section.get(&[key]));
         let Some(entry) = entry.filter(|_| !tags.is_empty()) else {
-            return self.add_note(section.line, LineOutcome::Unsupported(format!("the section needs a `networkid` and a `{key}`")));
+            return self.add_note(
+                section.line,
+                LineOutcome::Unsupported(format!("the section needs a `networkid` and a `{key}`")),
+            );
         };
         for tag in tags {
             self.translation.add_option(entry.line, format!("{option}=set:{tag},{}", entry.value));

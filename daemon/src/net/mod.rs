@@ -2,14 +2,14 @@
 //! interfaces of the host. Knows no protocol above UDP.
 
 pub mod bind_error;
-pub mod port_owner;
 pub mod link;
 pub mod overhear;
-pub mod reply_sender;
 pub mod packet;
+pub mod port_owner;
+pub mod reply_sender;
 pub mod send_error;
-pub mod socket_set;
 pub mod socket;
+pub mod socket_set;
 pub mod sys;
 pub mod udp;
 pub mod udp6;

@@ -9,7 +9,7 @@ mod v4;
 mod v6;
 
 use crate::net::reply_sender::Reply;
-use crate::net::sys::{self, ReceiveBatch, ParsedDatagram, Frame, SendBatch};
+use crate::net::sys::{self, Frame, ParsedDatagram, ReceiveBatch, SendBatch};
 use crate::net::udp;
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use std::io;

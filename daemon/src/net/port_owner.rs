@@ -63,7 +63,8 @@ impl fmt::Display for PortOwner {
 
 /// The owner of a socket that conflicts with `address`.
 pub fn port_owner(transport: Transport, address: IpAddr, port: u16) -> Option<PortOwner> {
-    let bound = bound_sockets(transport, port).ok()?.into_iter().find(|other| addresses_overlap(address, other.address))?;
+    let bound =
+        bound_sockets(transport, port).ok()?.into_iter().find(|other| addresses_overlap(address, other.address))?;
     Some(bound.owner())
 }
 

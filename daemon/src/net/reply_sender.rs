@@ -86,7 +86,9 @@ impl ReplySender {
     /// Sends from the port of this listening socket. If no more sockets can be opened, one sends all.
     pub fn new(listening: &Socket) -> io::Result<ReplySender> {
         let (raw_port, multicast, opened) = match listening {
-            Socket::Udp(socket) => (None, socket.as_fd().try_clone_to_owned()?, udp::open_senders(socket, UNICAST_SOCKETS)),
+            Socket::Udp(socket) => {
+                (None, socket.as_fd().try_clone_to_owned()?, udp::open_senders(socket, UNICAST_SOCKETS))
+            }
             Socket::Packet(socket) => {
                 (Some(socket.port()), socket.membership_socket().try_clone_to_owned()?, socket.senders(UNICAST_SOCKETS))
             }

@@ -10,7 +10,7 @@
 //! - If the other process does not share the port, `net/packet.rs` is used.
 
 use crate::net::bind_error::BindError;
-use crate::net::port_owner::{BoundSocket, PortOwner, Transport, bound_sockets, addresses_overlap};
+use crate::net::port_owner::{BoundSocket, PortOwner, Transport, addresses_overlap, bound_sockets};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::stat::fstat;
 use socket2::{Domain, SockRef, Socket, Type};
@@ -126,7 +126,12 @@ impl YieldingSocket {
     }
 
     /// `others` are the sockets of other processes on the port.
-    fn update_address(&mut self, address: IpAddr, others: &io::Result<Vec<BoundSocket>>, now: Instant) -> Option<UnicastChange> {
+    fn update_address(
+        &mut self,
+        address: IpAddr,
+        others: &io::Result<Vec<BoundSocket>>,
+        now: Instant,
+    ) -> Option<UnicastChange> {
         let socket_address = SocketAddr::new(address, self.port);
         let before = self.addresses.get(&address);
         let conflicts = |other: &&BoundSocket| addresses_overlap(address, other.address);

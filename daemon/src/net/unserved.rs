@@ -1,6 +1,6 @@
 //! Interfaces that the configuration names and the server does not serve, with the reasons.
 
-use crate::net::link::{LinkFilter, dump, is_bridge_port, matches_pattern, link_name, run_on_thread, served_link};
+use crate::net::link::{LinkFilter, dump, is_bridge_port, link_name, matches_pattern, run_on_thread, served_link};
 use rtnetlink::packet_route::address::AddressMessage;
 use rtnetlink::packet_route::link::{LinkFlags, LinkMessage};
 use std::fmt;
@@ -47,7 +47,12 @@ pub fn unserved_interfaces(filter: &LinkFilter) -> io::Result<Vec<UnservedInterf
 }
 
 /// `None`: an interface that matches the pattern is served.
-fn why(pattern: &str, links: &[LinkMessage], addresses: &[AddressMessage], filter: &LinkFilter) -> Option<UnservedReason> {
+fn why(
+    pattern: &str,
+    links: &[LinkMessage],
+    addresses: &[AddressMessage],
+    filter: &LinkFilter,
+) -> Option<UnservedReason> {
     let mut first = None;
     for link in links {
         let Some(name) = link_name(link).filter(|name| matches_pattern(pattern, name)) else { continue };
@@ -71,8 +76,12 @@ impl fmt::Display for UnservedInterface {
         match &self.reason {
             UnservedReason::NotFound => write!(f, "this machine has no interface called {}", self.pattern),
             UnservedReason::Down(name) => write!(f, "interface {name} is down"),
-            UnservedReason::BridgePort(name) => write!(f, "interface {name} is a port of a bridge or bond, which receives its packets"),
-            UnservedReason::NoAddress(name) => write!(f, "interface {name} has no address that the configuration allows"),
+            UnservedReason::BridgePort(name) => {
+                write!(f, "interface {name} is a port of a bridge or bond, which receives its packets")
+            }
+            UnservedReason::NoAddress(name) => {
+                write!(f, "interface {name} has no address that the configuration allows")
+            }
         }
     }
 }

@@ -5,7 +5,9 @@ use proxydhcpd_core::client::{Client, HardwareAddress};
 use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{IdentityKind, DoubtfulEntry, FoundEntry, MachineIndex, AmbiguousMachine, DoubtReason};
+use proxydhcpd_core::plan::machines::{
+    AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, IdentityKind, MachineIndex,
+};
 use proxydhcpd_core::wire::pxe;
 use std::fmt;
 use std::time::Instant;
@@ -21,7 +23,14 @@ const UNUSED_UUID: [u8; 17] = [SHARED_UUID; 17];
 
 impl Report {
     /// Warns of a client whose identities do not lead to one entry without a contradiction.
-    pub(super) fn warn_identity(&mut self, plan: &Plan, link: &str, client: &Client, decision: &Decision, now: Instant) {
+    pub(super) fn warn_identity(
+        &mut self,
+        plan: &Plan,
+        link: &str,
+        client: &Client,
+        decision: &Decision,
+        now: Instant,
+    ) {
         let name = |id| plan.machines.get(id).name;
         let held = decision.protected_by.is_some();
         let is_other = held && decision.protected_by == decision.machine.and_then(|found| found.conflicting);
@@ -35,7 +44,13 @@ impl Report {
             let warning = UnresolvedConflict { name: name(one), by, other: name(other), other_by };
             self.warn_client(key, link, client, None, &warning, now);
         } else if let Some(DoubtfulEntry { machine, by, reason: why }) = decision.doubt {
-            let warning = UnconfirmedMatch { hardware: &client.hardware, name: name(machine), by, reason: why, is_restricted: held };
+            let warning = UnconfirmedMatch {
+                hardware: &client.hardware,
+                name: name(machine),
+                by,
+                reason: why,
+                is_restricted: held,
+            };
             self.warn_client(
                 pair_key(UNCONFIRMED, machine, by as u32),
                 link,
@@ -45,7 +60,11 @@ impl Report {
                 now,
             );
         } else if let Some((machine, by)) = decision.protected_by.filter(|_| !is_other) {
-            let warning = DuplicateIdentity { name: name(machine), by, matched: decision.machine.map(|found| name(found.machine)) };
+            let warning = DuplicateIdentity {
+                name: name(machine),
+                by,
+                matched: decision.machine.map(|found| name(found.machine)),
+            };
             self.warn_client(pair_key(DUPLICATE, machine, by as u32), link, client, Some(warning.name), &warning, now);
         } else if let Some(shared) = decision.shared_uuid {
             self.shared_uuid(plan, link, client, decision, shared, now);
@@ -61,8 +80,10 @@ impl Report {
         shared: SharedUuid,
         now: Instant,
     ) {
-        let by_uuid =
-            decision.machine.filter(|found| found.by == IdentityKind::Uuid).map(|found| plan.machines.get(found.machine));
+        let by_uuid = decision
+            .machine
+            .filter(|found| found.by == IdentityKind::Uuid)
+            .map(|found| plan.machines.get(found.machine));
         let mut key = [SHARED_UUID; 17];
         key[1..].copy_from_slice(&shared.uuid);
         let (key, means) = match by_uuid {

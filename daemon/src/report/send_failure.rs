@@ -56,7 +56,13 @@ impl SendFailure {
             Recipient::Machine => address.to_string(),
         };
         let from = if client.is_v6() { client.port.number6() } else { client.port.number() };
-        let cause = SendFailureText { cause: SendErrorKind::from_error(&self.error), error: &self.error, to, address: self.to, from };
+        let cause = SendFailureText {
+            cause: SendErrorKind::from_error(&self.error),
+            error: &self.error,
+            to,
+            address: self.to,
+            from,
+        };
         format!("{kind} not sent: {cause}")
     }
 }

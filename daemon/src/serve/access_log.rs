@@ -6,7 +6,7 @@ use crate::log::RequestedName;
 use crate::state::State;
 use hyper::Method;
 use proxydhcpd_core::fetch::is_done_request;
-use proxydhcpd_core::request::{Protocol, FileRequest};
+use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::transfer::Outcome;
 use std::time::Instant;
 
@@ -18,7 +18,13 @@ pub fn log_tftp(state: &State, event: &tftp::TftpEvent<'_>) {
                 state.report().count("tftp:evicted");
             }
             if *outcome == Outcome::Completed {
-                state.fetched(&FileRequest { protocol: Protocol::Tftp, name, server: *server, client: *client, interface: "" });
+                state.fetched(&FileRequest {
+                    protocol: Protocol::Tftp,
+                    name,
+                    server: *server,
+                    client: *client,
+                    interface: "",
+                });
             }
             tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", RequestedName(name));
         }

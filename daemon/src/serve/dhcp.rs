@@ -1,14 +1,14 @@
 //! The DHCP sockets of both families: receive, call the core, send, report. One thread serves them all, because system
 //! calls are the cost: it makes three for each batch.
 
-use super::listeners::BOOT_SERVER6;
 use super::delayed::{DelayedAnswer, DelayedReplies};
 use super::heartbeat::Heartbeat;
+use super::listeners::BOOT_SERVER6;
 use super::unserved::UnservedRequest;
 use crate::net::overhear;
-use crate::net::reply_sender::{OutgoingReplies, ReplySender, ReplySenders, Reply};
+use crate::net::reply_sender::{OutgoingReplies, Reply, ReplySender, ReplySenders};
 use crate::net::socket_set::SocketSet;
-use crate::net::sys::{ReceiveBatch, Datagram};
+use crate::net::sys::{Datagram, ReceiveBatch};
 use crate::report::SendFailure;
 use crate::site::Site;
 use crate::state::State;
@@ -120,7 +120,8 @@ fn answer_batch(outlet: &ReplySender, port: Port, state: &State, batch: &Receive
                 continue;
             }
             let Datagram { payload, from, to, .. } = datagram;
-            let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, via_other_link: foreign, now };
+            let arrival =
+                Arrival { datagram: payload, port, from, to, links: &links, link, via_other_link: foreign, now };
             let answer = answer(&site.plan, &mut memory, &arrival, &mut out.replies);
             if port == Port::BootServer && from.is_ipv6() && !out.replies.is_empty() && out.late.has_room() {
                 out.late.push(answer, &out.replies, links[link].index, Instant::now());

@@ -1,14 +1,14 @@
 //! Opens the ports before the server offers anything. A port that cannot be opened causes a warning that names its
 //! owner; the server offers what the open ports can serve. A port that becomes free later is opened then ([`pending`]).
 
-mod kind;
-mod start_error;
 pub mod fd_limit;
+mod kind;
 mod pending;
+mod start_error;
 
 use super::tftp;
 use super::tftp::Family;
-use crate::config::{ConfigError, Enabled, Loaded, Settings, MaxTransfers};
+use crate::config::{ConfigError, Enabled, Loaded, MaxTransfers, Settings};
 use crate::net::bind_error::BindError;
 use crate::net::link::{self, LinkFilter};
 use crate::net::packet;
@@ -16,6 +16,7 @@ use crate::net::socket::Socket;
 use crate::net::udp6;
 use crate::site::OpenPorts;
 use kind::ListenerKind;
+use pending::PendingListener;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::transfer::max_window;
 pub use start_error::StartError;
@@ -23,7 +24,6 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener};
 use std::time::Instant;
-use pending::PendingListener;
 
 /// The listeners of this server, and the ports that it still waits for.
 #[derive(Debug, Default)]
@@ -147,7 +147,9 @@ impl Listeners {
         match &listener {
             Listener::Dhcp(address, _) if *address == BOOT_SERVER => self.open.boot_server = true,
             Listener::Dhcp(address, _) if *address == BOOT_SERVER6 => self.open.boot_server6 = true,
-            Listener::Dhcp(address, socket) if *address == DHCP6_MULTICAST => self.shares_dhcp6_port = matches!(socket, Socket::Udp(_)),
+            Listener::Dhcp(address, socket) if *address == DHCP6_MULTICAST => {
+                self.shares_dhcp6_port = matches!(socket, Socket::Udp(_))
+            }
             Listener::Dhcp(_, socket) => self.shares_dhcp_port = matches!(socket, Socket::Udp(_)),
             Listener::Tftp(sockets, _) => match sockets.family() {
                 Family::V4 => self.open.tftp = true,
@@ -219,7 +221,11 @@ fn packet_socket(kind: ListenerKind, busy: &BindError) -> Result<Listener, Strin
     let (opened, packets) = match kind {
         ListenerKind::DhcpBroadcast => (packet::open_broadcast(port), "DHCP broadcasts"),
         ListenerKind::Dhcp6Multicast => (packet::open_multicast(port, udp6::GROUPS), "DHCPv6 multicasts"),
-        ListenerKind::BootServer | ListenerKind::BootServer6 | ListenerKind::Tftp | ListenerKind::Tftp6 | ListenerKind::Http => return Err(String::new()),
+        ListenerKind::BootServer
+        | ListenerKind::BootServer6
+        | ListenerKind::Tftp
+        | ListenerKind::Tftp6
+        | ListenerKind::Http => return Err(String::new()),
     };
     match opened {
         Ok(socket) => {

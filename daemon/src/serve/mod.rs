@@ -1,40 +1,39 @@
 //! Starts the listeners, runs the main loop, and stops the server. A listener receives, calls the core, and sends; the
 //! core decides.
 
-pub mod dhcp;
-pub mod listeners;
-pub mod http;
-mod shared_uuid_writer;
-mod delayed;
-mod served_links;
 mod access_log;
+mod delayed;
+pub mod dhcp;
 mod heartbeat;
+pub mod http;
+pub mod listeners;
 pub mod reload;
-pub mod workers;
+mod served_links;
+mod shared_uuid_writer;
 pub mod signals;
 pub mod tftp;
 mod unserved;
 mod watch;
+pub mod workers;
 
 use crate::config::Loaded;
 use crate::config::flags::Flags;
 use crate::net::bind_error::BindError;
 use crate::net::link::{self, LinkFilter};
 use crate::net::overhear;
-use crate::net::socket_set::SocketSet;
 use crate::net::socket::Socket;
+use crate::net::socket_set::SocketSet;
 use crate::net::udp::{UnicastChange, YieldingSocket};
-use crate::net::udp6::{self, MulticastGroups, ALL_SERVERS_AND_RELAYS};
+use crate::net::udp6::{self, ALL_SERVERS_AND_RELAYS, MulticastGroups};
 use crate::site::Site;
 use crate::state::State;
 use crate::systemd;
 use listeners::{Listener, Listeners, fd_limit};
-use shared_uuid_writer::SharedUuidWriter;
 use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::link::Link;
-use reload::{ReloadResult, Reloads, ReloadedSite};
-use workers::Workers;
+use reload::{ReloadResult, ReloadedSite, Reloads};
+use shared_uuid_writer::SharedUuidWriter;
 use signals::Signals;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -44,6 +43,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use watch::{ChangeDetector, Fingerprint, WatchedFiles};
+use workers::Workers;
 
 /// Interval of the periodic work: notice a DHCP server that has started on this host, retry busy ports, log summaries.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
@@ -220,7 +220,9 @@ impl Server {
         }
         self.open_offer_socket(&workers.dhcp)?;
         let links = self.state.links.load();
-        for (address, groups) in [(listeners::BOOT_SERVER6, &[ALL_SERVERS_AND_RELAYS][..]), (listeners::DHCP6_MULTICAST, &udp6::GROUPS)] {
+        for (address, groups) in
+            [(listeners::BOOT_SERVER6, &[ALL_SERVERS_AND_RELAYS][..]), (listeners::DHCP6_MULTICAST, &udp6::GROUPS)]
+        {
             if let Some(socket) = workers.dhcp.get(address) {
                 groups.iter().for_each(|group| udp6::join(&socket.membership_socket(), *group, &links));
             }

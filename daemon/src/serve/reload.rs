@@ -2,13 +2,13 @@
 
 use super::listeners;
 use super::watch::WatchedFiles;
+use crate::boot_once::list_machines;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded, Settings};
 use crate::net::link::LinkFilter;
 use crate::site::{self, OpenPorts, Site};
 use crate::state::State;
-use crate::boot_once::list_machines;
 use nix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -120,7 +120,8 @@ impl Reloads {
         self.thread = None;
         read.unwrap_or_else(|_| ReloadResult {
             result: Err(vec!["the reload thread panicked".to_owned()]),
-            fingerprint: None })
+            fingerprint: None,
+        })
     }
 
     /// Logs a warning, once for each, about a reload that takes long. Call it every few seconds.
@@ -170,7 +171,8 @@ impl ReloadedSite {
         let to_lines = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
         let mut loaded = site::load(flags).map_err(to_lines)?;
         let links = listeners::all_links();
-        let filter = listeners::interface_filter(&loaded, &links).map_err(|error| to_lines(site::with_file_errors(&mut loaded, error)))?;
+        let filter = listeners::interface_filter(&loaded, &links)
+            .map_err(|error| to_lines(site::with_file_errors(&mut loaded, error)))?;
         if let Some(changed) = listeners::needs_restart(before, &loaded.settings, &links) {
             let error = ConfigError(vec![Diagnostic::error(format!("a change of {changed} needs a restart"))]);
             return Err(to_lines(site::with_file_errors(&mut loaded, error)));
@@ -189,7 +191,8 @@ impl ReloadedSite {
 /// Logs the machines whose entries were removed. Their boot-once state stays, in case an entry comes back.
 fn log_removed(before: &Site, site: &Site) {
     let (before, machines) = (&before.plan.machines, &site.plan.machines);
-    let gone = || before.iter().filter(|machine| machines.get_by_name(machine.name).is_none()).map(|machine| machine.name);
+    let gone =
+        || before.iter().filter(|machine| machines.get_by_name(machine.name).is_none()).map(|machine| machine.name);
     let count = gone().count();
     if count > 0 {
         tracing::info!("no longer in the configuration: {}", list_machines(count, gone()));

@@ -23,7 +23,8 @@ pub struct StopSignals {
 impl Signals {
     /// Installs the handlers. Needs a tokio runtime.
     pub fn register() -> io::Result<Self> {
-        let end = StopSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+        let end =
+            StopSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
         Ok(Signals { stop: end, hangup: signal(SignalKind::hangup())? })
     }
 }

@@ -5,26 +5,27 @@
 //! window costs no more, and files are read ahead in large pieces.
 
 mod admission;
+mod channel;
 mod event;
+mod eviction;
 mod family;
 mod frames;
 mod limits;
 mod listener;
 mod open_files;
-mod channel;
 mod ports;
 mod requests;
 mod session;
-mod eviction;
 
 use crate::files::Opened;
 use admission::check_wrong_port;
 pub use event::{TftpEvent, TftpRefusal, TftpSilence};
+use eviction::EvictionQueue;
 pub use family::Family;
 use frames::ReadAhead;
 use limits::ClientLimits;
 use listener::{LISTENER4, LISTENER6, WAKE};
-pub use listener::{TftpListeners, TftpListener, bind};
+pub use listener::{TftpListener, TftpListeners, bind};
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use open_files::OpenFiles;
@@ -35,7 +36,7 @@ use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request;
 use proxydhcpd_core::transfer::{ErrorReply, Outcome, Step};
 use proxydhcpd_core::wire::tftp::{ErrorCode, TftpPacket};
-use session::{SendError, Session, LinksWithoutGso, error_packet};
+use session::{LinksWithoutGso, SendError, Session, error_packet};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -43,7 +44,6 @@ use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use eviction::EvictionQueue;
 
 /// The settings of the TFTP server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,7 +215,11 @@ where
         let event = match check_wrong_port(sender, octets, link, &mut session.wrong_port_errors, self.now) {
             Err(reason) => TftpEvent::Ignored { client: sender, reason },
             Ok(()) => match session.channel.send_to_other(&error_packet(UNKNOWN_TRANSFER), sender) {
-                Ok(()) => TftpEvent::Refused { client: sender, name: session.file_name(), reason: TftpRefusal::UnknownTransfer },
+                Ok(()) => TftpEvent::Refused {
+                    client: sender,
+                    name: session.file_name(),
+                    reason: TftpRefusal::UnknownTransfer,
+                },
                 Err(errno) => TftpEvent::Failed { client: sender, name: session.file_name(), error: errno.into() },
             },
         };
@@ -254,7 +258,10 @@ where
         let Some(listener) = self.listeners.for_client(session.client()) else { return };
         if session.is_rate_limited && matches!(step, Step::Oack | Step::Blocks(_)) {
             if !listener.has_room_for_unverified() {
-                return (self.on_event)(TftpEvent::Ignored { client: session.client(), reason: TftpSilence::SendBufferFull });
+                return (self.on_event)(TftpEvent::Ignored {
+                    client: session.client(),
+                    reason: TftpSilence::SendBufferFull,
+                });
             }
             session.deferred = None;
             if let Step::Blocks(blocks) = step
@@ -280,7 +287,11 @@ where
             }
             Err(SendError::PortClosed) => self.end_transfer(index, Outcome::Gone, None),
             Err(SendError::NotSent(errno)) => {
-                (self.on_event)(TftpEvent::Failed { client: session.client(), name: session.file_name(), error: errno.into() });
+                (self.on_event)(TftpEvent::Failed {
+                    client: session.client(),
+                    name: session.file_name(),
+                    error: errno.into(),
+                });
             }
             Err(SendError::ReadFailed(error)) => {
                 (self.on_event)(TftpEvent::Failed { client: session.client(), name: session.file_name(), error });

@@ -1,8 +1,8 @@
 //! The workers that serve the listeners: threads and tasks, each from the start of its listener until the server stops.
 
+use super::heartbeat::{Heartbeat, ThreadMonitor};
 use super::listeners::{Listener, fd_limit};
-use super::heartbeat::{ThreadMonitor, Heartbeat};
-use super::{dhcp, http, served_links, access_log, tftp};
+use super::{access_log, dhcp, http, served_links, tftp};
 use crate::net::reply_sender::{ReplySender, ReplySenders};
 use crate::net::socket_set::SocketSet;
 use crate::state::State;
@@ -127,7 +127,8 @@ impl Workers {
         let note = move |event| access_log::log_http(&log_state, &event);
         // A connection takes one descriptor, and the file that it sends another.
         let settings = http::HttpSettings::default();
-        let settings = http::HttpSettings { max_connections: settings.max_connections.min(self.descriptors() / 2), ..settings };
+        let settings =
+            http::HttpSettings { max_connections: settings.max_connections.min(self.descriptors() / 2), ..settings };
         let http_task = tokio::spawn(async move {
             let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
             if let Err(error) = http::serve(listeners, settings, open, note, stop).await {

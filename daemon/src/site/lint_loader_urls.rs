@@ -12,7 +12,8 @@ pub fn unfetchable_loaders(plan: &Plan, hint: impl Fn(Arch) -> String) -> Vec<Di
         profile.loaders.iter().map(move |(arch, loader)| (name.clone(), *arch, loader))
     });
     let is_unfetchable = |(_, arch, loader): &(String, Arch, &Loader)| {
-        let by_pxe_alone = matches!(loader.remote_location(), Some((_, None))) && arch.transport() == Some(Transport::Tftp);
+        let by_pxe_alone =
+            matches!(loader.remote_location(), Some((_, None))) && arch.transport() == Some(Transport::Tftp);
         let ours = plan.loaders.get(arch).is_some_and(|site| site.is_ipxe() && site.remote_location().is_none());
         by_pxe_alone && !ours
     };

@@ -4,7 +4,7 @@ use crate::boot::image::{self, Image};
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId};
-use proxydhcpd_core::plan::rule::{Firmware, Rule, Conditions};
+use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
 use proxydhcpd_core::plan::{Loader, Plan};
 use std::path::PathBuf;
 
@@ -62,7 +62,12 @@ fn catches_ipxe(rule: &Rule, behind: &Conditions, arch: Option<Arch>) -> bool {
     let Conditions { firmware, user_classes, archs, .. } = &rule.when;
     let of_ipxe = firmware.contains(&Firmware::Ipxe) || user_classes.iter().any(|class| class.matches(b"iPXE"));
     let of_arch = archs.is_empty() || arch.is_some_and(|arch| archs.contains(&arch));
-    let rest = |when: &Conditions| Conditions { firmware: Vec::new(), user_classes: Vec::new(), archs: Vec::new(), ..when.clone() };
+    let rest = |when: &Conditions| Conditions {
+        firmware: Vec::new(),
+        user_classes: Vec::new(),
+        archs: Vec::new(),
+        ..when.clone()
+    };
     let (own, others) = (rest(&rule.when), rest(behind));
     (rule.deny || rule.profile.is_some()) && of_ipxe && of_arch && (own == Conditions::default() || own == others)
 }

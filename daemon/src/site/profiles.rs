@@ -23,7 +23,16 @@ pub fn resolve(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Profile> {
     let mut profiles = Vec::new();
-    for UnresolvedProfile { profile, loaders: named, default_loader, boot_location: at, initrd_locations: initrds_at, boot_once_file_location: used_by_at, .. } in drafted {
+    for UnresolvedProfile {
+        profile,
+        loaders: named,
+        default_loader,
+        boot_location: at,
+        initrd_locations: initrds_at,
+        boot_once_file_location: used_by_at,
+        ..
+    } in drafted
+    {
         let mut profile = profile.clone();
         for (arch, (name, at)) in named.iter().filter(|(_, (name, _))| !roots.is_unavailable(name)) {
             match loader(roots, *arch, name) {
@@ -51,7 +60,8 @@ pub fn resolve(
             _ => {}
         }
         if let (Some(name), Some(at)) = (&profile.boot_once_file, used_by_at) {
-            let is_generated = templates.is_none_or(|templates| templates.contains(name)) || loaders::is_loader_name(name);
+            let is_generated =
+                templates.is_none_or(|templates| templates.contains(name)) || loaders::is_loader_name(name);
             if !is_generated {
                 warn_if_missing(roots, name, at, diagnostics);
             }

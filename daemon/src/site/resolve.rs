@@ -6,7 +6,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::unresolved::UnresolvedPlan;
 use crate::config::{DEFAULT_BOOT_DIR, Loaded, Settings};
 use crate::files::{Directory, path_errors};
-use crate::templates::{self, Templates, TemplateVariables};
+use crate::templates::{self, TemplateVariables, Templates};
 use proxydhcpd_core::plan::profile::Profile;
 use std::io;
 use std::path::Path;
@@ -39,12 +39,14 @@ impl ResolvedFiles {
         profiles::mount(loaded, &mut roots, diagnostics);
         let dir = loaded.template_dir();
         // Reported with its location in the configuration, so the templates do not report it again.
-        let missing = loaded.plan.template_dir_location.as_ref().and_then(|at| Some(at.critical(why_no_directory(&dir)?)));
+        let missing =
+            loaded.plan.template_dir_location.as_ref().and_then(|at| Some(at.critical(why_no_directory(&dir)?)));
         let is_missing = missing.is_some();
         diagnostics.extend(missing);
         let named = loaded.settings.template_dir.is_some() && !is_missing;
         let draft = std::mem::take(&mut loaded.plan);
-        let variables = TemplateVariables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
+        let variables =
+            TemplateVariables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
         let mut templates = Templates::read(&dir, named, variables, diagnostics);
         let spots = draft.profiles.iter().flat_map(templates::text_locations).collect();
         let profiles =

@@ -27,7 +27,13 @@ struct MountedDirectory {
 impl ServedDirectories {
     /// The boot directory, without mounted directories.
     pub fn new(boot_dir: &Path, boot: Option<Directory>, any_case: bool) -> Self {
-        ServedDirectories { boot_dir: boot_dir.to_owned(), boot, mounted: Vec::new(), unavailable: Vec::new(), any_case }
+        ServedDirectories {
+            boot_dir: boot_dir.to_owned(),
+            boot,
+            mounted: Vec::new(),
+            unavailable: Vec::new(),
+            any_case,
+        }
     }
 
     /// Serves this directory as `name/...`.

@@ -5,8 +5,8 @@ use crate::config::diagnostic::{Diagnostic, Source, Span};
 use crate::suggest::closest_match;
 use minijinja::{Error, ErrorKind};
 
-#[derive(Clone, Debug, PartialEq, Eq)]
 /// A template that cannot be compiled or rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The template that failed, by its name in the directory or by the key of a profile.
     pub template: String,
@@ -46,7 +46,11 @@ impl Failure {
             None => diagnostic,
         });
         let line = diagnostic.location.as_ref().map(|place| place.line);
-        Failure { template: name.strip_prefix(super::profile_texts::INLINE_PREFIX).unwrap_or(name).to_owned(), line, diagnostic }
+        Failure {
+            template: name.strip_prefix(super::profile_texts::INLINE_PREFIX).unwrap_or(name).to_owned(),
+            line,
+            diagnostic,
+        }
     }
 
     /// Moves the location into the configuration if the text is from there.

@@ -1,10 +1,10 @@
 //! The kernel arguments of menu entries: the texts of files `cmdline`, which may contain expressions.
 
-use super::profile_texts::{TextKind, INLINE_PREFIX, is_template};
+use super::profile_texts::{INLINE_PREFIX, TextKind, is_template};
 use super::{Failure, Templates};
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use proxydhcpd_core::fetch::RenderContext;
-use proxydhcpd_core::plan::{BootDirEntry, Plan, EntryTarget};
+use proxydhcpd_core::plan::{BootDirEntry, EntryTarget, Plan};
 use proxydhcpd_core::request::FileRequest;
 use std::path::Path;
 
@@ -37,7 +37,12 @@ impl Templates {
 
     /// The entries of the menu with rendered arguments, for the machine of the request. An entry whose arguments fail
     /// does not boot; the failures are returned.
-    pub fn render_entries(&self, plan: &Plan, asking: &RenderContext, request: &FileRequest<'_>) -> (Vec<BootDirEntry>, Vec<Failure>) {
+    pub fn render_entries(
+        &self,
+        plan: &Plan,
+        asking: &RenderContext,
+        request: &FileRequest<'_>,
+    ) -> (Vec<BootDirEntry>, Vec<Failure>) {
         let scope = self.scope(plan, asking, request);
         let mut failed = Vec::new();
         let mut entries = plan.menu.entries.clone();
@@ -45,7 +50,8 @@ impl Templates {
             let EntryTarget::Linux { kernel, arguments, .. } = &mut entry.target else { continue };
             let Some(key) = self.entry_arguments.get(kernel).filter(|_| is_template(arguments)) else { continue };
             let rendered = self.render(key, &scope);
-            let line = rendered.and_then(|text| TextKind::Arguments.check(&text).map_err(|why| self.invalid_text(key, &why)));
+            let line =
+                rendered.and_then(|text| TextKind::Arguments.check(&text).map_err(|why| self.invalid_text(key, &why)));
             match line {
                 Ok(line) => *arguments = line,
                 Err(failure) => {

@@ -3,13 +3,13 @@
 //! The whole directory is read and compiled when a site is built. Rendering reads no file: included templates are
 //! compiled too. Its time, memory and stack are limited.
 
-mod template_dir;
-mod menu_entries;
 mod failure;
 mod filters;
+mod menu_entries;
 mod profile_texts;
 mod scope;
 mod strict;
+mod template_dir;
 mod unknown_names;
 
 pub use failure::Failure;
@@ -20,7 +20,7 @@ use crate::config::diagnostic::{Diagnostic, Source};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};
-use proxydhcpd_core::fetch::{RenderContext, Fetch};
+use proxydhcpd_core::fetch::{Fetch, RenderContext};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
 use proxydhcpd_core::request::FileRequest;
@@ -90,7 +90,8 @@ impl Templates {
     fn unknown(&self, unknown: unknown_names::UnknownName) -> Option<Failure> {
         let (name, text) = self.source(&unknown.template)?;
         let wrong = Source { name, text }.error(unknown.span, unknown.message);
-        let wrong = unknown.suggestion.iter().fold(wrong, |wrong, meant| wrong.help(format!("did you mean `{meant}`?")));
+        let wrong =
+            unknown.suggestion.iter().fold(wrong, |wrong, meant| wrong.help(format!("did you mean `{meant}`?")));
         let template = unknown.template.trim_start_matches(profile_texts::INLINE_PREFIX).to_owned();
         Some(Failure { template, line: None, diagnostic: Box::new(wrong) }.with_location(&self.locations))
     }
@@ -101,7 +102,12 @@ impl Templates {
     }
 
     /// Renders the template or the profile that a request names; `None` if it names neither.
-    pub fn render_request(&self, plan: &Plan, fetch: &Fetch, request: &FileRequest<'_>) -> Option<Result<String, Failure>> {
+    pub fn render_request(
+        &self,
+        plan: &Plan,
+        fetch: &Fetch,
+        request: &FileRequest<'_>,
+    ) -> Option<Result<String, Failure>> {
         let asking = match fetch {
             Fetch::Linux(_, asking) | Fetch::Template(_, asking) => asking,
             _ => return None,
@@ -143,7 +149,9 @@ impl Templates {
         match rendered {
             // The engine writes UTF-8 only.
             Ok(()) => Ok(String::from_utf8(text.0).unwrap_or_default()),
-            Err(error) => Err(Failure::new(&error, name, |name| self.source(name), Some(scope)).with_location(&self.locations)),
+            Err(error) => {
+                Err(Failure::new(&error, name, |name| self.source(name), Some(scope)).with_location(&self.locations))
+            }
         }
     }
 
@@ -189,7 +197,8 @@ pub fn is_script(plan: &Plan, fetch: &Fetch) -> bool {
     match fetch {
         Fetch::Linux(..) => true,
         Fetch::Template(name, asking) => {
-            name.ends_with(".ipxe") || matches!(asking.decision.boots(plan), BootTarget::Script(script) if script == name)
+            name.ends_with(".ipxe")
+                || matches!(asking.decision.boots(plan), BootTarget::Script(script) if script == name)
         }
         _ => false,
     }

@@ -17,7 +17,13 @@ pub type TextLocations = BTreeMap<String, FileLocation>;
 
 /// The locations of the texts of one profile.
 pub fn text_locations(drafted: &UnresolvedProfile) -> Vec<(String, FileLocation)> {
-    let UnresolvedProfile { profile, boot_location: at, initrd_locations: initrds_at, arguments_location: arguments_at, .. } = drafted;
+    let UnresolvedProfile {
+        profile,
+        boot_location: at,
+        initrd_locations: initrds_at,
+        arguments_location: arguments_at,
+        ..
+    } = drafted;
     let initrds = initrds_at.iter().enumerate().map(|(index, at)| (key(profile, &initrd(index)), at));
     let kernel = at.iter().map(|at| (key(profile, KERNEL), at));
     let arguments = arguments_at.iter().map(|at| (key(profile, ARGUMENTS), at));
@@ -84,7 +90,9 @@ impl TextKind {
         match self {
             TextKind::Arguments => Ok(words.join(" ")),
             TextKind::File if text.trim().is_empty() => Err("this is empty".into()),
-            TextKind::File if text.contains("://") && words.len() > 1 => Err(format!("{text:?} is no URL: a space is %20")),
+            TextKind::File if text.contains("://") && words.len() > 1 => {
+                Err(format!("{text:?} is no URL: a space is %20"))
+            }
             TextKind::File => Ok(text.trim().to_owned()),
         }
     }

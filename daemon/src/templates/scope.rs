@@ -4,7 +4,7 @@ use minijinja::value::{Enumerator, Object, Serde, Value};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::RenderContext;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::request::{Protocol, FileRequest};
+use proxydhcpd_core::request::{FileRequest, Protocol};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -28,8 +28,12 @@ fn template_site(files: &[(&str, &str)]) -> TemplateSite {
         initrds: vec!["debian/initrd.gz".into()],
         arguments: "auto=true\n  url={{ base }}preseed.cfg ip=${net0/ip}".into(),
     };
-    let debian =
-        Profile { name: "debian".into(), title: "Debian".into(), boots: BootTarget::Linux(linux), ..Profile::default() };
+    let debian = Profile {
+        name: "debian".into(),
+        title: "Debian".into(),
+        boots: BootTarget::Linux(linux),
+        ..Profile::default()
+    };
     let web1 = Machine {
         name: "web1",
         macs: &[[0x52, 0x54, 0, 0x12, 0x34, 0x56]],
@@ -74,7 +78,10 @@ impl TemplateSite {
             interface: "eth0",
         };
         let fetched = fetch(&plan, &Observations::new(1), &request).unwrap();
-        templates.render_request(&plan, &fetched, &request).unwrap().map_err(|failure| self.one_line(&failure.diagnostic))
+        templates
+            .render_request(&plan, &fetched, &request)
+            .unwrap()
+            .map_err(|failure| self.one_line(&failure.diagnostic))
     }
 }
 

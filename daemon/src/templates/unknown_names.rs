@@ -35,7 +35,12 @@ pub fn find_all(environment: &Environment<'static>) -> Vec<UnknownName> {
         for (index, instruction) in (0..).zip(instructions(part)) {
             let Some((message, meant)) = check_instruction(environment, &functions, instruction) else { continue };
             let at = part.get_span(index).map_or(0..0, |span| span.start_offset as usize..span.end_offset as usize);
-            found.push(UnknownName { template: name.to_owned(), span: at, message, suggestion: meant.map(str::to_owned) });
+            found.push(UnknownName {
+                template: name.to_owned(),
+                span: at,
+                message,
+                suggestion: meant.map(str::to_owned),
+            });
         }
     }
     found.sort_by(|one, other| (&one.template, one.span.start).cmp(&(&other.template, other.span.start)));

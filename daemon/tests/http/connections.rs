@@ -1,8 +1,8 @@
 //! Many clients, slow clients, dead clients, and files that change during a transfer.
 
-use crate::{Client, TIMEOUT, Server, curl, truncate};
+use crate::{Client, Server, TIMEOUT, curl, truncate};
 use proxydhcpd::files::Opened;
-use proxydhcpd::serve::http::{Overload, DropReason, HttpEvent, HttpSettings};
+use proxydhcpd::serve::http::{DropReason, HttpEvent, HttpSettings, Overload};
 use socket2::{Domain, Socket, Type};
 use std::collections::BTreeSet;
 use std::io::{BufReader, ErrorKind, Read, Write};
@@ -193,7 +193,12 @@ fn a_new_client_replaces_the_one_that_was_idle_longest() {
         assert_eq!(clients[client].get("x", "").status, 200);
     }
     let evicted = clients[1].stream.get_ref().local_addr().unwrap();
-    assert!(server.events.try_iter().any(|event| event == HttpEvent::Dropped { client: evicted, why: DropReason::EvictedIdle }));
+    assert!(
+        server
+            .events
+            .try_iter()
+            .any(|event| event == HttpEvent::Dropped { client: evicted, why: DropReason::EvictedIdle })
+    );
 }
 
 #[test]
@@ -219,7 +224,10 @@ fn an_address_above_its_share_loses_connections_to_others_and_gets_no_more() {
     truncate(&server.path("large"), LARGE);
     let mut greedy: Vec<Client> = (0..32).map(|_| slow(&server, "large")).collect();
     assert!(server.connect().rest().is_empty(), "a thirty-third of the same address");
-    assert!(matches!(server.event(), HttpEvent::Dropped { why: DropReason::Full(Overload { from_address: 32, .. }), .. }));
+    assert!(matches!(
+        server.event(),
+        HttpEvent::Dropped { why: DropReason::Full(Overload { from_address: 32, .. }), .. }
+    ));
 
     // The first connection is older than the grace period for idle ones, without having sent a request.
     let mut neighbours: Vec<Client> = Vec::new();

@@ -7,7 +7,7 @@ mod networks;
 mod requests;
 
 use proxydhcpd::files::{Directory, Opened};
-use proxydhcpd::serve::http::{self, HttpEvent, FinishedRequest, HttpSettings};
+use proxydhcpd::serve::http::{self, FinishedRequest, HttpEvent, HttpSettings};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::request::FileRequest;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,6 +1,6 @@
 //! Single requests, well-formed and not.
 
-use crate::{Client, TIMEOUT, Server, curl};
+use crate::{Client, Server, TIMEOUT, curl};
 use proxydhcpd::files::Opened;
 use proxydhcpd::serve::http::{DropReason, HttpEvent, HttpSettings};
 use proxydhcpd_core::fetch::Refusal;
@@ -260,11 +260,12 @@ fn rendered_text_is_sent_like_a_file_and_can_contain_the_servers_address() {
 
 #[test]
 fn an_error_or_panic_in_open_fails_one_request_only() {
-    let server = Server::with_open(tempfile::tempdir().unwrap(), HttpSettings::default(), |request| match request.name {
-        b"/panic" => panic!("a panic for the test"),
-        b"/failed" => Err(Refusal::Failed),
-        _ => Ok(Opened::text(*b"fine")),
-    });
+    let server =
+        Server::with_open(tempfile::tempdir().unwrap(), HttpSettings::default(), |request| match request.name {
+            b"/panic" => panic!("a panic for the test"),
+            b"/failed" => Err(Refusal::Failed),
+            _ => Ok(Opened::text(*b"fine")),
+        });
     let mut client = server.connect();
     for (name, status) in [("panic", 500), ("failed", 500), ("x", 200)] {
         assert_eq!(client.get(name, "").status, status, "{name}");

@@ -199,7 +199,10 @@ fn rules_and_menus_have_unique_names() {
 #[test]
 fn a_proxy_ini_with_missing_files_has_a_note() {
     let directory = Ipv4Addr::new(192, 0, 2, 10);
-    let here = HostInfo { networks: vec![("eth0".into(), Network4 { address: directory, prefix: 24 })], ..HostInfo::default() };
+    let here = HostInfo {
+        networks: vec![("eth0".into(), Network4 { address: directory, prefix: 24 })],
+        ..HostInfo::default()
+    };
     let text = "[proxy]\nlisten_address = 192.0.2.10\ntftpd = 192.0.2.10\nfilename = \"nowhere.0\"\n";
     let output = import(&Source::new("proxy.ini", text.into()).unwrap(), None, &here).unwrap();
     assert!(

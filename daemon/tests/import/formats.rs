@@ -2,7 +2,7 @@
 
 use super::imported;
 use proxydhcpd::config::diagnostic::Source;
-use proxydhcpd::import::{ImportFormat, HostInfo, Detection, import, detect_format};
+use proxydhcpd::import::{Detection, HostInfo, ImportFormat, detect_format, import};
 use std::path::Path;
 
 /// The tables without comments.
@@ -312,7 +312,8 @@ fn a_missing_semicolon_in_iscs_configuration_is_an_error_at_its_location() {
         ("host x { hardware ethernet 52:54:00:00:00:01; filename \"a.0\" }\n", "1:56"),
     ] {
         let source = Source::new("d", text.into()).unwrap();
-        let output = import(&source, Some(ImportFormat::Isc), &HostInfo::default()).expect_err(text).remove(0).one_line();
+        let output =
+            import(&source, Some(ImportFormat::Isc), &HostInfo::default()).expect_err(text).remove(0).one_line();
         assert_eq!(output, format!("d:{place}: a statement without a `;` (add a `;` after it)"), "{text}");
     }
     // Valid statements that look similar.

@@ -10,12 +10,12 @@ mod netns;
 mod servers;
 
 use machine::{Gets, Vector, all_vectors, gets, vectors};
-use netns::raw::{CLIENT_MAC, SERVER_MAC, RawSocket, format_mac};
+use netns::raw::{CLIENT_MAC, RawSocket, SERVER_MAC, format_mac};
 use netns::{Host, Peer, wait_for};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_from_dir;
-use proxydhcpd::import::{ImportFormat, HostInfo, import};
+use proxydhcpd::import::{HostInfo, ImportFormat, import};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
@@ -287,7 +287,10 @@ fn an_error_in_the_file_has_its_location() {
         ("dhcp-boot", "d:1:1: `dhcp-boot` needs a value after `=`"),
     ] {
         let source = Source::new("d", text.into()).unwrap();
-        assert_eq!(import(&source, Some(ImportFormat::Dnsmasq), &HostInfo::default()).unwrap_err()[0].one_line(), message);
+        assert_eq!(
+            import(&source, Some(ImportFormat::Dnsmasq), &HostInfo::default()).unwrap_err()[0].one_line(),
+            message
+        );
     }
 }
 
@@ -355,7 +358,8 @@ fn ours(plan: &Plan, asked: &Vector) -> Option<Vec<u8>> {
     let links = [Link { index: 2, name: "eth0".into(), mtu: 1500, ipv4, ipv6: Vec::new() }];
     let port = if asked.to.port() == 67 { Port::Dhcp } else { Port::BootServer };
     let (from, to) = (asked.from.into(), (*asked.to.ip()).into());
-    let arrival = Arrival { datagram: &asked.octets, port, from, to, links: &links, link: 0, via_other_link: false, now: 0 };
+    let arrival =
+        Arrival { datagram: &asked.octets, port, from, to, links: &links, link: 0, via_other_link: false, now: 0 };
     let mut replies = Replies::default();
     answer(plan, &mut Observations::new(1), &arrival, &mut replies);
     replies.iter().next().map(|(octets, _)| octets.to_vec())

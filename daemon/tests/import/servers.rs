@@ -104,7 +104,9 @@ fn kea(program: &str, directory: &Path, conf: &str) -> Peer {
     let peer = Peer::start(&format!("{program} -c {}", file.display()));
     // It reads from a packet socket, which it opens after the one on port 67.
     let reads = || fs::read_to_string("/proc/thread-self/net/packet").is_ok_and(|sockets| sockets.lines().count() > 1);
-    wait_for("kea", || (bound_sockets(Transport::Udp, 67).is_ok_and(|sockets| !sockets.is_empty()) && reads()).then_some(()));
+    wait_for("kea", || {
+        (bound_sockets(Transport::Udp, 67).is_ok_and(|sockets| !sockets.is_empty()) && reads()).then_some(())
+    });
     peer
 }
 

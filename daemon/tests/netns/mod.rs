@@ -3,10 +3,10 @@
 
 #![allow(dead_code)] // each test binary uses some of it
 
+pub mod boot_once;
 pub mod ipv6;
 pub mod lease;
 pub mod loaders;
-pub mod boot_once;
 pub mod raw;
 pub mod server;
 

@@ -11,7 +11,8 @@ use std::process::{Command, Output};
 const SIZES: [usize; 4] = [0, 511, 512, 300_001];
 
 fn all() -> impl Iterator<Item = (Family, TftpSettings)> {
-    BOTH_FAMILIES.into_iter()
+    BOTH_FAMILIES
+        .into_iter()
         .flat_map(|family| [false, true].map(|single_port| (family, TftpSettings { single_port, ..settings() })))
 }
 
@@ -46,7 +47,8 @@ fn fetches(program: &str, package: &str, sizes: &[usize], arguments: impl Fn((&s
             // Not every client creates a file for an empty one.
             let got = std::fs::read(download_dir.path().join("local.bin")).unwrap_or_default();
             assert!(got == content, "{program} {arguments:?} got {} octets of {size}", got.len());
-            let done = RecordedEvent::Ended { name: "remote.bin".into(), octets: size as u64, outcome: Outcome::Completed };
+            let done =
+                RecordedEvent::Ended { name: "remote.bin".into(), octets: size as u64, outcome: Outcome::Completed };
             assert_eq!(served.next_event(), done, "{program} {arguments:?}, single port {single}");
         }
     }

@@ -23,7 +23,10 @@ fn one_gib_in_blocks_of_512_octets_arrives_intact() {
         assert!(payload == expected, "block {block} is wrong");
     });
     assert_eq!(size, 1 << 30);
-    assert_eq!(served.next_event(), RecordedEvent::Ended { name: "large.img".into(), octets: 1 << 30, outcome: Outcome::Completed });
+    assert_eq!(
+        served.next_event(),
+        RecordedEvent::Ended { name: "large.img".into(), octets: 1 << 30, outcome: Outcome::Completed }
+    );
 }
 
 /// A block with its number, 64 times.

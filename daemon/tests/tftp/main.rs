@@ -11,11 +11,11 @@ mod unverified_clients;
 mod vectors;
 
 use client::Client;
-use proxydhcpd::files::{ServedContent, Opened};
-use proxydhcpd::serve::tftp::{TftpEvent, Family, TftpListeners, TftpRefusal, TftpSettings, TftpSilence, bind, run};
+use proxydhcpd::files::{Opened, ServedContent};
+use proxydhcpd::serve::tftp::{Family, TftpEvent, TftpListeners, TftpRefusal, TftpSettings, TftpSilence, bind, run};
 use proxydhcpd_core::fetch::Refusal;
-use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::file_name::normalize;
+use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::transfer::Outcome;
 use std::fs::File;
@@ -65,7 +65,11 @@ impl TestServer {
     }
 
     /// A server whose clients are all confirmed by DHCP traffic.
-    pub fn with_link(family: Family, settings: TftpSettings, link: impl Fn(u32) -> Option<Link> + Send + 'static) -> TestServer {
+    pub fn with_link(
+        family: Family,
+        settings: TftpSettings,
+        link: impl Fn(u32) -> Option<Link> + Send + 'static,
+    ) -> TestServer {
         TestServer::start(family, settings, link, true)
     }
 

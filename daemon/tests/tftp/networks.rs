@@ -67,7 +67,8 @@ fn replies_come_from_the_requested_address_link_local_or_not() {
             let mut got = Vec::new();
             machine.fetch(server, "file", &EDK2, |_, payload| got.extend_from_slice(payload));
             assert!(got == content, "{remote} got {} octets from {local}", got.len());
-            let done = RecordedEvent::Ended { name: "file".into(), octets: content.len() as u64, outcome: Outcome::Completed };
+            let done =
+                RecordedEvent::Ended { name: "file".into(), octets: content.len() as u64, outcome: Outcome::Completed };
             assert_eq!(served.next_event(), done);
 
             machine.request(server, "file", &EDK2);

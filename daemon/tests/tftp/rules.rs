@@ -123,7 +123,11 @@ fn a_repeated_request_gets_the_first_reply_again_and_no_second_transfer() {
             client.expect_data(block);
         }
         client.request(served.address(), "file", &EDK2);
-        assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::Duplicate), "after the ACK it is a duplicate");
+        assert_eq!(
+            served.next_event(),
+            RecordedEvent::Ignored(TftpSilence::Duplicate),
+            "after the ACK it is a duplicate"
+        );
         client.ack(from, 4);
         assert_eq!(served.next_event(), ended("file", 5000, Outcome::Completed));
     }
@@ -287,7 +291,11 @@ fn every_missing_file_of_a_boot_gets_an_error_and_a_flood_does_not() {
         flood.request(served.address(), "missing", &[]);
     }
     let silence = (0..1000).map(|_| served.next_event()).find(|noted| matches!(noted, RecordedEvent::Ignored(_)));
-    assert_eq!(silence, Some(RecordedEvent::Ignored(TftpSilence::RequestRate)), "the port does not matter, the address does");
+    assert_eq!(
+        silence,
+        Some(RecordedEvent::Ignored(TftpSilence::RequestRate)),
+        "the port does not matter, the address does"
+    );
 }
 
 #[test]
@@ -297,7 +305,8 @@ fn a_refused_request_counts_as_a_file() {
     for _ in 0..80 {
         client.socket.send_to(b"\0\x02x\0octet\0", served.address()).unwrap();
     }
-    let silence = (0..80).map(|_| served.next_event()).find(|noted| *noted != RecordedEvent::Refused(TftpRefusal::Write));
+    let silence =
+        (0..80).map(|_| served.next_event()).find(|noted| *noted != RecordedEvent::Refused(TftpRefusal::Write));
     assert_eq!(silence, Some(RecordedEvent::Ignored(TftpSilence::FileRate)));
 }
 

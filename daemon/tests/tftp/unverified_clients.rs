@@ -1,7 +1,7 @@
 //! Unverified clients: TFTP does not amplify forged requests, and every machine is served nevertheless.
 
 use crate::client::{Client, rrq};
-use crate::netns::raw::{SERVER_MAC, RawSocket, format_mac};
+use crate::netns::raw::{RawSocket, SERVER_MAC, format_mac};
 use crate::netns::server::{Server, one_network, vector};
 use crate::netns::{Host, wait_for};
 use crate::{BOTH_FAMILIES, RecordedEvent, TestServer, pattern, settings};
@@ -69,7 +69,10 @@ fn an_unverified_client_on_a_known_port_gets_its_file_block_by_block() {
         let mut got = Vec::new();
         served.client().fetch(served.address(), "file", &LARGE_WINDOW, |_, payload| got.extend_from_slice(payload));
         assert!(got == content);
-        assert_eq!(served.next_event(), RecordedEvent::Ended { name: "file".into(), octets: 300_001, outcome: Outcome::Completed });
+        assert_eq!(
+            served.next_event(),
+            RecordedEvent::Ended { name: "file".into(), octets: 300_001, outcome: Outcome::Completed }
+        );
     }
 }
 
@@ -167,7 +170,8 @@ fn load_as_edk2(client: Client, server: SocketAddr, content: &[u8]) -> bool {
 #[test]
 fn forged_transfers_with_a_few_blind_acks_are_evicted_and_one_that_loads_is_not() {
     let attack = |acks: &[u16]| {
-        let served = TestServer::for_unverified_clients(Family::V4, TftpSettings { max_transfers: Some(40), ..single_port() });
+        let served =
+            TestServer::for_unverified_clients(Family::V4, TftpSettings { max_transfers: Some(40), ..single_port() });
         served.write_file("file", &pattern(2000 * 1468));
         let at = |last| Client::bind(([127, 0, 0, last], 0).into());
         let (address, block) = (served.address(), [("blksize", "1468")]);
@@ -212,7 +216,8 @@ fn assert_begins_to_load(client: &Client, server: SocketAddr, end: Instant) {
 /// Transfers without any ACK are evicted if they take all ports.
 #[test]
 fn forged_requests_that_take_all_ports_are_evicted_for_a_machine() {
-    let served = TestServer::for_unverified_clients(Family::V4, TftpSettings { ports: Some(22_200..=22_215), ..settings() });
+    let served =
+        TestServer::for_unverified_clients(Family::V4, TftpSettings { ports: Some(22_200..=22_215), ..settings() });
     served.write_file("file", &pattern(5000));
     let forgers: Vec<Client> = (0..16).map(|last| Client::bind(([127, 0, 0, 20 + last], 0).into())).collect();
     forgers.iter().for_each(|forger| forger.request(served.address(), "file", &LARGE_WINDOW));

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::disk::Disk;
-use proxydhcpd_e2e::machine::{self, DiskOrder, Machine, BOOT_TIMEOUT, TrustedKeys};
+use proxydhcpd_e2e::machine::{self, BOOT_TIMEOUT, DiskOrder, Machine, TrustedKeys};
 use proxydhcpd_e2e::net::Host;
 use proxydhcpd_e2e::process::Process;
 use proxydhcpd_e2e::sign;
@@ -101,7 +101,9 @@ fn never() -> String {
 }
 
 /// As described in docs/secure-boot.md. The firmware would refuse the unsigned program.
-fn x64_under_secure_boot_is_at_its_disk_within_20_s_by_a_program_with_the_sites_signature(work: &WorkDir) -> Result<()> {
+fn x64_under_secure_boot_is_at_its_disk_within_20_s_by_a_program_with_the_sites_signature(
+    work: &WorkDir,
+) -> Result<()> {
     let directory = site::boot_dir(work, None)?;
     fs::create_dir(directory.join("local-disk"))?;
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../daemon/efi/built/local-disk-uefi-x64.efi");
@@ -120,7 +122,13 @@ fn boots_its_disk(work: &WorkDir, machine: Machine, make_disk: MakeDisk, entry: 
     boots_its_disk_by(work, &directory, machine, make_disk, entry)
 }
 
-fn boots_its_disk_by(work: &WorkDir, directory: &Path, machine: Machine, make_disk: MakeDisk, entry: &str) -> Result<()> {
+fn boots_its_disk_by(
+    work: &WorkDir,
+    directory: &Path,
+    machine: Machine,
+    make_disk: MakeDisk,
+    entry: &str,
+) -> Result<()> {
     let file = site::write_config(work, directory, &format!("[machine.web1]\n{entry}\n"), &[])?;
     let word = format!("disk-{}", random_hex()?);
     let machine = machine.with_mac(MAC).with_disk(make_disk(work, &word)?, DiskOrder::Last);
@@ -136,7 +144,8 @@ fn is_at_its_disk_within_20_s(site: &Site, machine: &Machine, word: &str) -> Res
     let booted_at = SystemTime::now();
     let requested_at = site.capture.first_time(&format!("ether src {MAC} and udp dst port 67"), switched_on)?;
     let took = booted_at.duration_since(requested_at)?;
-    site.work.log_progress(&format!("the machine has booted its disk {:.1} s after its first DISCOVER", took.as_secs_f32()));
+    site.work
+        .log_progress(&format!("the machine has booted its disk {:.1} s after its first DISCOVER", took.as_secs_f32()));
     ensure!(took < Duration::from_secs(20), "from its first DISCOVER to its disk, the machine took {took:?}");
     Ok(())
 }

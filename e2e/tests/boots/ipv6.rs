@@ -88,10 +88,7 @@ fn arm32_starts_a_program_with_its_script_over_ipv6(work: &WorkDir) -> Result<()
 fn starts_with_its_script(work: &WorkDir, machine: &Machine, target: &str, name: &str) -> Result<()> {
     let site = Ipv6Network::new(work, &[MANAGED])?;
     let directory = site::boot_dir(work, None)?;
-    fs::copy(
-        grub::image_printing(work, target, &format!("{} '<CMDLINE>'", work.token.word()))?,
-        directory.join(name),
-    )?;
+    fs::copy(grub::image_printing(work, target, &format!("{} '<CMDLINE>'", work.token.word()))?, directory.join(name))?;
     let _server = site::serve(work, &site.server, directory)?;
     let check_requests = || {
         let requests = site.capture.fields("ipv6 && tftp.opcode == 1", &["tftp.source_file"])?;
@@ -167,7 +164,9 @@ fn boots_and(boot: impl Fn() -> Result<()>, check: impl Fn() -> Result<()>) -> R
 }
 
 /// By default dnsmasq binds port 547 exclusively. Boots by PXE and over HTTP.
-fn x64_boots_over_ipv6_with_a_dhcp_server_on_the_same_host_that_binds_port_547_exclusively(work: &WorkDir) -> Result<()> {
+fn x64_boots_over_ipv6_with_a_dhcp_server_on_the_same_host_that_binds_port_547_exclusively(
+    work: &WorkDir,
+) -> Result<()> {
     let segment = Segment::new(work, "wire")?;
     let capture = Capture::start(work, &segment, "wire")?;
     let host = Host::new(work, "server")?;

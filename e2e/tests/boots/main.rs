@@ -12,8 +12,8 @@ mod configuration;
 mod firmware;
 mod ipv6;
 mod menu;
-mod profiles;
 mod missed_offers;
+mod profiles;
 mod secure_boot;
 mod service;
 

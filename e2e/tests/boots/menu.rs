@@ -4,7 +4,7 @@ use anyhow::Result;
 use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::cache;
 use proxydhcpd_e2e::grub;
-use proxydhcpd_e2e::machine::{self, Machine, BOOT_TIMEOUT};
+use proxydhcpd_e2e::machine::{self, BOOT_TIMEOUT, Machine};
 use proxydhcpd_e2e::running_machine::RunningMachine;
 use proxydhcpd_e2e::site::{self, Site};
 use std::fs;

@@ -5,7 +5,7 @@ use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::cache;
 use proxydhcpd_e2e::disk::Disk;
 use proxydhcpd_e2e::grub;
-use proxydhcpd_e2e::machine::{self, DiskOrder, Machine, BOOT_TIMEOUT};
+use proxydhcpd_e2e::machine::{self, BOOT_TIMEOUT, DiskOrder, Machine};
 use proxydhcpd_e2e::net::Host;
 use proxydhcpd_e2e::running_machine::RunningMachine;
 use proxydhcpd_e2e::server;
@@ -220,7 +220,8 @@ fn installs_debian(work: &WorkDir, machine: Machine, directory: PathBuf) -> Resu
     let preseed = "d-i preseed/early_command string echo {{ machine.left }}-{{ machine.right }} >/dev/console\n";
     // Without a name server in its lease, the installer would prompt for one.
     let site = Site::with_dhcp_options(work, &["--dhcp-option=option:dns-server,10.77.0.1"])?;
-    let mut server = site.serve_with_config(&site::write_config(work, &directory, &text, &[("preseed.cfg", preseed)])?)?;
+    let mut server =
+        site.serve_with_config(&site::write_config(work, &directory, &text, &[("preseed.cfg", preseed)])?)?;
     let machine = machine.with_memory(1024).with_mac(MAC);
     let mut machine = machine.power_on(work, &site.segment, "machine")?;
     machine.wait_for("Linux version", BOOT_TIMEOUT)?;

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::machine::{self, BOOT_TIMEOUT, TrustedKeys};
-use proxydhcpd_e2e::site::{self, SharedHostSite, SERVER, Site};
+use proxydhcpd_e2e::site::{self, SERVER, SharedHostSite, Site};
 use proxydhcpd_e2e::{cache, grub, server, sign};
 use std::ffi::OsStr;
 use std::fs;

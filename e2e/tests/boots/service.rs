@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use proxydhcpd_e2e::WorkDir;
-use proxydhcpd_e2e::systemd_host::SystemdHost;
 use proxydhcpd_e2e::machine;
 use proxydhcpd_e2e::net::Host;
 use proxydhcpd_e2e::site::{self, SharedHostSite, Site};
+use proxydhcpd_e2e::systemd_host::SystemdHost;
 use std::fs;
 use std::time::{Duration, Instant};
 

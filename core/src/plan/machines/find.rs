@@ -120,8 +120,11 @@ impl Machines {
         let mut certain = each().filter(|one| why(*one).is_none());
         let first = certain.next();
         let other = first.and_then(|(machine, _)| certain.find(|(other, _)| *other != machine));
-        let mut doubts = each().filter_map(|(machine, by)| Some(DoubtfulEntry { machine, by, reason: why((machine, by))? }));
-        let counts = |doubt: &DoubtfulEntry| first.is_none_or(|(machine, by)| by != IdentityKind::Name && doubt.machine != machine);
+        let mut doubts =
+            each().filter_map(|(machine, by)| Some(DoubtfulEntry { machine, by, reason: why((machine, by))? }));
+        let counts = |doubt: &DoubtfulEntry| {
+            first.is_none_or(|(machine, by)| by != IdentityKind::Name && doubt.machine != machine)
+        };
         let doubt = doubts.find(counts);
         let Some((machine, by)) = first else { return Lookup { doubt, ..Lookup::default() } };
         let doubtful =
@@ -150,7 +153,9 @@ impl Machines {
         let held = [find_uuid(uuid), find_uuid(uuid2), find_serial, find_mac(mac), find_mac(mac2), find_mac(mac3)];
         // The name is in a URL that the server generated when the entry was clear.
         let is_clear = found.is_some_and(|found| found.by == IdentityKind::Name);
-        let shared = move |(held, by): (Option<IndexHit>, IdentityKind)| Some((held.filter(|held| held.shared && !is_clear)?, by));
+        let shared = move |(held, by): (Option<IndexHit>, IdentityKind)| {
+            Some((held.filter(|held| held.shared && !is_clear)?, by))
+        };
         let found = found.map(|found| found.machine);
         held.into_iter().filter_map(shared).flat_map(move |(held, by)| {
             let of = |sharer: &Sharer| (sharer.by, sharer.key);
@@ -158,7 +163,8 @@ impl Machines {
             let group = &self.sharers[begin..];
             let group = &group[..group.partition_point(|sharer| of(sharer) == (by, held.number))];
             let own_order = |machine| self.sharer_order(&Sharer { by, key: held.number, machine });
-            let is_in = |machine| group.binary_search_by_key(&own_order(machine), |sharer| self.sharer_order(sharer)).is_ok();
+            let is_in =
+                |machine| group.binary_search_by_key(&own_order(machine), |sharer| self.sharer_order(sharer)).is_ok();
             let agrees = found.is_some_and(is_in);
             let machines = group.iter().take(MAX_SHARERS).map(|sharer| sharer.machine);
             let counts = move |machine: &MachineIndex| {

@@ -15,8 +15,10 @@ use core::fmt;
 use core::ops::Range;
 use index::KeyIndex;
 
-pub use build::{MachinesBuilder, AddError};
-pub use find::{IdentityKind, DoubtfulEntry, Lookup, FoundEntry, Identity, ListingEntries, AmbiguousMachine, DoubtReason};
+pub use build::{AddError, MachinesBuilder};
+pub use find::{
+    AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind, ListingEntries, Lookup,
+};
 
 /// An index into [`Machines`].
 pub type MachineIndex = u32;

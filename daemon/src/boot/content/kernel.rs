@@ -69,12 +69,14 @@ fn not_a_kernel(head: &[u8], unpacks: bool) -> Option<ContentFault> {
             let what = format!("is compressed ({name}), which neither firmware nor iPXE can unpack");
             Some(ContentFault::new(what, format!("unpack it with {name} -d, or name the kernel if this is an initrd")))
         }
-        None if head.starts_with(b"07070") => {
-            Some(ContentFault::new("is an initrd (a cpio archive), not a kernel", "name the kernel: linux, vmlinuz, Image"))
-        }
-        None if head.starts_with(b"hsqs") => {
-            Some(ContentFault::new("is a file system (squashfs), not a kernel", "name the kernel: linux, vmlinuz, Image"))
-        }
+        None if head.starts_with(b"07070") => Some(ContentFault::new(
+            "is an initrd (a cpio archive), not a kernel",
+            "name the kernel: linux, vmlinuz, Image",
+        )),
+        None if head.starts_with(b"hsqs") => Some(ContentFault::new(
+            "is a file system (squashfs), not a kernel",
+            "name the kernel: linux, vmlinuz, Image",
+        )),
         None => None,
     }
 }

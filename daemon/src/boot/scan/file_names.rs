@@ -37,7 +37,10 @@ pub fn kernel_name(name: &str) -> Option<ParsedName> {
     let kinds = if ending == "efi" { &KERNELS[..1] } else { &KERNELS[..] };
     let (at, rest) = kinds.iter().find_map(|kind| position(&words, kind))?;
     let own = without(&words, at, rest);
-    Some(ParsedName { name: name.to_owned(), words: own.into_iter().filter(|word| !PACKING.contains(&&word[..])).collect() })
+    Some(ParsedName {
+        name: name.to_owned(),
+        words: own.into_iter().filter(|word| !PACKING.contains(&&word[..])).collect(),
+    })
 }
 
 /// Whether the name certainly means a kernel: if the file is none, it is reported.

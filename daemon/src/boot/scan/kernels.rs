@@ -1,11 +1,11 @@
 //! Finds kernels with their initrds and their arguments.
 
 use super::bootloader_configs::BootloaderConfig;
-use super::results::{FoundEntry, SkippedFile};
-use super::layouts::{self, FoundKernel, BootProblem};
 use super::file_names::{self, ParsedName};
+use super::layouts::{self, BootProblem, FoundKernel};
+use super::results::{FoundEntry, SkippedFile};
 use super::walk::{Tree, join};
-use super::{cmdline, bootloader_configs, pairing};
+use super::{bootloader_configs, cmdline, pairing};
 use crate::boot::image;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};

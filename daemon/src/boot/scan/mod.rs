@@ -7,17 +7,17 @@
 //!   ISOLINUX, SYSLINUX, PXELINUX or GRUB in the same tree;
 //! * other `.ipxe` scripts, EFI programs, and for BIOS `.lkrn` and `memtest86+*.bin`.
 
-mod cmdline;
 mod bootloader_configs;
-mod results;
-mod layouts;
-mod kernels;
+mod cmdline;
 mod file_names;
+mod kernels;
+mod layouts;
 mod pairing;
 mod programs;
+mod results;
 mod walk;
 
-pub use results::{HostNameScript, FoundEntry, SkippedFile};
+pub use results::{FoundEntry, HostNameScript, SkippedFile};
 
 use crate::files::Directory;
 use kernels::KernelScanner;

@@ -30,7 +30,8 @@ const ARCHITECTURES: [(&str, &str); 14] = [
 /// kernel.
 pub fn initrds_of<'a>(kernel: &ParsedName, kernels: &[ParsedName], initrds: &'a [ParsedName]) -> Vec<&'a str> {
     let alone = kernels.len() == 1;
-    let belongs_to_another = |initrd: &ParsedName| kernels.iter().any(|other| other != kernel && other.words == initrd.words);
+    let belongs_to_another =
+        |initrd: &ParsedName| kernels.iter().any(|other| other != kernel && other.words == initrd.words);
     let exact = initrds.iter().find(|initrd| initrd.words == kernel.words);
     let is_near = |initrd: &&ParsedName| {
         words_without_architecture(initrd) == words_without_architecture(kernel)
@@ -38,7 +39,8 @@ pub fn initrds_of<'a>(kernel: &ParsedName, kernels: &[ParsedName], initrds: &'a 
             && !architectures_differ(kernel, initrd)
     };
     let near = || initrds.iter().find(is_near);
-    let (archives, proper): (Vec<&ParsedName>, Vec<&ParsedName>) = initrds.iter().partition(|initrd| is_cpio_archive(&initrd.name));
+    let (archives, proper): (Vec<&ParsedName>, Vec<&ParsedName>) =
+        initrds.iter().partition(|initrd| is_cpio_archive(&initrd.name));
     let mut chosen: Vec<&ParsedName> = match exact.or_else(near) {
         Some(own) => vec![own],
         None if alone => proper.into_iter().filter(|initrd| may_belong(kernel, initrd)).collect(),

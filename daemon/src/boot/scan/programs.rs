@@ -1,7 +1,7 @@
 //! Finds scripts and programs for the menu, and reports files that people expect there in vain.
 
-use super::results::{HostNameScript, FoundEntry, SkippedFile};
 use super::file_names::{extension, initrd_name, kernel_name};
+use super::results::{FoundEntry, HostNameScript, SkippedFile};
 use super::walk::{Tree, join, split_path};
 use crate::boot::image::{self, Image};
 use crate::boot::{loaders, script};
@@ -54,7 +54,9 @@ impl ProgramScanner<'_> {
                     let entry = BootDirEntry { title, target: starts, problem: lacks };
                     self.found.push(FoundEntry { entry, arguments_from: None, cmdline: None, fix: cure });
                 }
-                Classification::ByHostName(host) => self.host_name_scripts.push(HostNameScript { path, host_name: host }),
+                Classification::ByHostName(host) => {
+                    self.host_name_scripts.push(HostNameScript { path, host_name: host })
+                }
                 Classification::Skipped(why) => self.skipped.push(SkippedFile { path, reason: why }),
                 Classification::Ignored => {}
             }
@@ -129,7 +131,8 @@ impl ProgramScanner<'_> {
     fn efi(&self, name: &str, path: &str) -> Classification {
         let is_loader = loaders::is_loader_name(name);
         // The site's loader would only load the menu again; the local disk has its own line; a kernel needs its initrd.
-        if (is_loader && (self.tree.is_top(self.directory) || loaders::is_arch_directory(&self.tree.served_name(self.directory))))
+        if (is_loader
+            && (self.tree.is_top(self.directory) || loaders::is_arch_directory(&self.tree.served_name(self.directory))))
             || local_disk_arch(path).is_some()
             || kernel_name(name).is_some()
         {
@@ -164,7 +167,8 @@ impl ProgramScanner<'_> {
             Ok((head, _)) if image::kernel_arch(&head).is_some() => {
                 let kernel = path.to_owned();
                 let arch = Arch::BIOS;
-                Classification::Starts(EntryTarget::Linux { kernel, initrds: Vec::new(), arguments: String::new(), arch },
+                Classification::Starts(
+                    EntryTarget::Linux { kernel, initrds: Vec::new(), arguments: String::new(), arch },
                     None,
                 )
             }
@@ -231,7 +235,8 @@ fn is_archive(name: &str) -> bool {
     const PACKED: [&str; 5] = ["tar", "iso", "img", "raw", "vhd"];
     let is_packed = |packed: &str| name.rsplit_once('.').is_some_and(|(stem, _)| extension(stem) == packed);
     let compressed = ["gz", "xz", "bz2", "zst"].contains(&&extension(name)[..]);
-    ARCHIVES.contains(&&extension(name)[..]) || (compressed && initrd_name(name).is_none() && PACKED.into_iter().any(is_packed))
+    ARCHIVES.contains(&&extension(name)[..])
+        || (compressed && initrd_name(name).is_none() && PACKED.into_iter().any(is_packed))
 }
 
 /// `MAC-525400000010.ipxe`, `HOSTNAME-pc1.ipxe`.
@@ -246,5 +251,6 @@ fn is_ipxe(name: &str) -> bool {
     const BUILDS: [&str; 6] = ["ipxe", "snp", "snponly", "intel", "realtek", "ncm--ecm--axge"];
     let lower = name.to_ascii_lowercase();
     let stem = split_path(&lower).1.trim_end_matches(".efi");
-    BUILDS.contains(&stem) || (loaders::is_loader_name(name) && ["ipxe", "snp"].iter().any(|begin| stem.starts_with(begin)))
+    BUILDS.contains(&stem)
+        || (loaders::is_loader_name(name) && ["ipxe", "snp"].iter().any(|begin| stem.starts_with(begin)))
 }

@@ -1,7 +1,7 @@
 //! Lists a served directory and everything below it, breadth first, within limits.
 
-use super::results::SkippedFile;
 use super::file_names::natural_order;
+use super::results::SkippedFile;
 use crate::boot::loaders;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;

@@ -17,8 +17,8 @@ pub const fn context_tag(number: u8) -> u8 {
     0xa0 | number
 }
 
-#[derive(Clone, Copy, Debug)]
 /// One element.
+#[derive(Clone, Copy, Debug)]
 pub struct Element<'a> {
     /// The tag octet.
     pub tag: u8,

@@ -1,8 +1,8 @@
 //! One signature: a PKCS #7 message (RFC 2315) whose content is the digest of a PE file. "Windows Authenticode Portable
 //! Executable Signature Format" defines it; EDK2's CryptPkcs7Verify and OpenSSL define how firmware verifies it.
 
-use super::certificate::{Certificate, common_name};
 use super::asn1::{Elements, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_tag};
+use super::certificate::{Certificate, common_name};
 use super::key::Hash;
 
 /// A PKCS #7 SignedData, with references to its parts.

@@ -10,8 +10,8 @@ use std::path::Path;
 /// The maximum size of a certificate file, in octets.
 const MAX_SIZE: u64 = 1 << 20;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
 /// A certificate; two are equal if their encodings are.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// The whole encoding.
     der: Vec<u8>,

@@ -40,8 +40,8 @@ fn digest<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
     parts.iter().fold(D::new(), |state, part| state.chain_update(part)).finalize().to_vec()
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
 /// An RSA public key.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RsaKey(PublicKey);
 
 impl RsaKey {

@@ -4,9 +4,9 @@
 //! machine's owner enrolled: Microsoft's on nearly all machines, a site's certificate on some. Only the machine knows
 //! which programs it has revoked (dbx, SBAT).
 
+mod asn1;
 mod authenticode;
 pub mod certificate;
-mod asn1;
 mod key;
 pub mod microsoft;
 

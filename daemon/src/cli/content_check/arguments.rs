@@ -1,15 +1,15 @@
 //! Checks `cmdline` files with expressions: renders them for machines that may request them.
 
 use crate::cli::client::{ClientKind, EXAMPLE_MAC};
+use crate::cli::context::{self, CliContext};
 use crate::cli::explain::neighbour;
 use crate::cli::render::with_observed_client;
-use crate::cli::context::{self, CliContext};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::templates::Failure;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::observations::Observations;
-use proxydhcpd_core::request::{Protocol, FileRequest};
+use proxydhcpd_core::request::{FileRequest, Protocol};
 use std::net::SocketAddr;
 
 /// Machines of the configuration to render for.
@@ -63,7 +63,8 @@ fn failed(context: &CliContext, name: &str) -> Option<Vec<Failure>> {
     let link = context.links.iter().chain(&examples).find(|link| !link.ipv4.is_empty())?;
     let network = link.ipv4[0];
     let address = neighbour(network).into();
-    let observations = with_observed_client(Observations::new(0), ClientKind { arch: Arch::X64, ipxe: true }, EXAMPLE_MAC, address);
+    let observations =
+        with_observed_client(Observations::new(0), ClientKind { arch: Arch::X64, ipxe: true }, EXAMPLE_MAC, address);
     let request = FileRequest {
         protocol: site.plan.http.map_or(Protocol::Tftp, Protocol::Http),
         name: name.as_bytes(),

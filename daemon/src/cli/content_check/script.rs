@@ -60,14 +60,20 @@ impl ContentCheck<'_> {
                 self.diagnostics.push(source.warning(command.span.clone(), problem).help(fix));
             }
         }
-        self.diagnostics
-            .extend(script.faults.iter().map(|fault| source.warning(fault.span.clone(), &fault.problem).help(&fault.fix)));
+        self.diagnostics.extend(
+            script.faults.iter().map(|fault| source.warning(fault.span.clone(), &fault.problem).help(&fault.fix)),
+        );
         for named in &script.files {
             self.check_named_file(named, &source, directory);
         }
     }
 
-    fn check_named_file(&mut self, FileReference { span: at, purpose, target, guarded }: &FileReference, source: &Source, directory: &str) {
+    fn check_named_file(
+        &mut self,
+        FileReference { span: at, purpose, target, guarded }: &FileReference,
+        source: &Source,
+        directory: &str,
+    ) {
         let name = match target {
             UriReference::Relative(path) => resolve(directory, path),
             UriReference::Absolute(path) => resolve("", path),

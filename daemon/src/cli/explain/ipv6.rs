@@ -9,9 +9,9 @@ use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::choose::IPXE_WRAPPER_PREFIX;
 use proxydhcpd_core::client::HardwareAddress;
+use proxydhcpd_core::dissect::Node;
 use proxydhcpd_core::request::Protocol;
 use proxydhcpd_core::shape::ShapeName;
-use proxydhcpd_core::dissect::Node;
 use proxydhcpd_core::wire::dhcp6::MessageType;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -46,14 +46,18 @@ impl BootSimulation<'_> {
             let finds_script = self.explain_autoexec(simulated, &last);
             if stateless && !finds_script {
                 let kind = ClientKind { arch: simulated.kind.arch.base(), ipxe: true };
-                self.simulate_stateless_ipxe(&SimulatedClient { kind, vendor_class: None, user_class: None, ..simulated.clone() }, true);
+                self.simulate_stateless_ipxe(
+                    &SimulatedClient { kind, vendor_class: None, user_class: None, ..simulated.clone() },
+                    true,
+                );
             }
         }
     }
 
     /// An iPXE in a network with stateless DHCPv6: it accepts the first REPLY.
     fn simulate_stateless_ipxe(&mut self, simulated: &SimulatedClient, follows: bool) {
-        let packet = SimulatedPacket { follows, ..self.packet_from6(simulated, Port::Dhcp, MessageType::InformationRequest) };
+        let packet =
+            SimulatedPacket { follows, ..self.packet_from6(simulated, Port::Dhcp, MessageType::InformationRequest) };
         let answer = self.deliver(&packet);
         if let Some(response) = response_of(&answer.verdict) {
             self.explain_script(simulated, response, self.client_address6(simulated), simulated.features(), None);
@@ -78,7 +82,9 @@ impl BootSimulation<'_> {
             (Some(IpAddr::V6(relay)), Port::Dhcp) => {
                 (relayed(simulated, relay, &octets), SocketAddr::new(relay.into(), port.number6()), server)
             }
-            (Some(IpAddr::V6(relay)), _) => (octets, SocketAddr::new(address_behind_relay(simulated, relay), port.number6()), server),
+            (Some(IpAddr::V6(relay)), _) => {
+                (octets, SocketAddr::new(address_behind_relay(simulated, relay), port.number6()), server)
+            }
             _ => (octets, sender(simulated, port, link.index), ALL_SERVERS_AND_RELAYS.into()),
         };
         SimulatedPacket { octets, port, from, to, follows: false }
@@ -103,7 +109,9 @@ impl BootSimulation<'_> {
             &self.links[0].name,
         );
         let title = match door {
-            Protocol::Http(_) => "then, if the loader is iPXE from 2021 or later: fetches the script next to the loader",
+            Protocol::Http(_) => {
+                "then, if the loader is iPXE from 2021 or later: fetches the script next to the loader"
+            }
             Protocol::Tftp if with_script => "then: starts with the script next to the loader",
             // iPXE reads the location of the loader from its device path, which has none for PXE.
             Protocol::Tftp => {
@@ -111,7 +119,13 @@ impl BootSimulation<'_> {
             }
         };
         let tree = Node::new(title, &name).with_children(parts);
-        self.explanations.push(Explanation { tree, answered: true, replies: Vec::new(), label: "script", follows: true });
+        self.explanations.push(Explanation {
+            tree,
+            answered: true,
+            replies: Vec::new(),
+            label: "script",
+            follows: true,
+        });
         with_script || door != Protocol::Tftp
     }
 }

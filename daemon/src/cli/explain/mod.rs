@@ -1,14 +1,14 @@
 //! `explain`: simulates a boot with the code that answers packets, and explains each decision. Nothing is sent.
 
-mod reasons;
 mod ipv6;
+mod reasons;
 mod script;
 mod steps;
 #[cfg(test)]
 mod tests;
 
-use super::client::{EXAMPLE_MAC, PacketHex};
 use super::boot_once_records::BootOnceRecords;
+use super::client::{EXAMPLE_MAC, PacketHex};
 use super::client_packet::SimulatedClient;
 use super::{ClientKind, Explain, context};
 use crate::config::ConfigError;
@@ -19,15 +19,15 @@ use crate::site::Site;
 use proxydhcpd_core::answer::{Answer, Replies, Response, Silence, Verdict, answer};
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::choose::{BootMethod, NoBoot, BootSource};
+use proxydhcpd_core::choose::{BootMethod, BootSource, NoBoot};
 use proxydhcpd_core::client::{HardwareAddress, IgnoreReason, Stage};
+use proxydhcpd_core::dissect::{self, Node};
 use proxydhcpd_core::link::{Link, Network4};
-use proxydhcpd_core::observations::{FirmwareInfo, AddressOwner, Observations};
+use proxydhcpd_core::observations::{AddressOwner, FirmwareInfo, Observations};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::Machine;
 use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::shape::ShapeName;
-use proxydhcpd_core::dissect::{self, Node};
 use proxydhcpd_core::wire::dhcp4::Message;
 use proxydhcpd_core::wire::pxe::Features;
 use proxydhcpd_core::wire::{DhcpPacket, dhcp6};
@@ -211,7 +211,13 @@ impl BootSimulation<'_> {
     }
 
     /// The client's DHCPv4 request to this port.
-    fn packet_from(&self, simulated: &SimulatedClient, port: Port, item: Option<u16>, follows: bool) -> SimulatedPacket {
+    fn packet_from(
+        &self,
+        simulated: &SimulatedClient,
+        port: Port,
+        item: Option<u16>,
+        follows: bool,
+    ) -> SimulatedPacket {
         let server = self.links[0].ipv4[0].address;
         let (from, to) = match (port, simulated.relay) {
             (Port::BootServer, _) => (simulated.source_address(), server),
@@ -243,8 +249,16 @@ impl BootSimulation<'_> {
         let hardware = HardwareAddress::from_mac(simulated.mac);
         let firmware = FirmwareInfo { arch: Some(simulated.kind.arch), features };
         self.observations.note_address(address, AddressOwner { hardware, machine: None, firmware }, self.now);
-        let tree = script::explain_script(self.site, &self.observations, simulated, response, (address, &self.links[0].name), item);
-        let explanation = |tree| Explanation { tree, answered: true, replies: Vec::new(), label: "script", follows: true };
+        let tree = script::explain_script(
+            self.site,
+            &self.observations,
+            simulated,
+            response,
+            (address, &self.links[0].name),
+            item,
+        );
+        let explanation =
+            |tree| Explanation { tree, answered: true, replies: Vec::new(), label: "script", follows: true };
         self.explanations.extend(tree.map(explanation));
     }
 
@@ -252,7 +266,8 @@ impl BootSimulation<'_> {
     fn deliver(&mut self, packet: &SimulatedPacket) -> Answer {
         if self.proxy_only && packet.port == Port::Dhcp {
             self.explanations.push(not_received(packet));
-            let kind = DhcpPacket::parse(&packet.octets, packet.from.is_ipv6()).ok().and_then(|packet| packet.message_type());
+            let kind =
+                DhcpPacket::parse(&packet.octets, packet.from.is_ipv6()).ok().and_then(|packet| packet.message_type());
             let reason = kind.map_or(IgnoreReason::Reply, |kind| IgnoreReason::Message(packet.port, kind));
             return Answer { client: None, decision: None, verdict: Verdict::Silent(Silence::Ignored(reason)) };
         }

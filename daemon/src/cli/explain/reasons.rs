@@ -1,16 +1,18 @@
 //! The reasons for a decision: the machine's entry and the rules, including near matches.
 
-use proxydhcpd_core::answer::{Answer, unmet, recognise};
+use proxydhcpd_core::answer::{Answer, recognise, unmet};
 use proxydhcpd_core::arrival::Arrival;
 use proxydhcpd_core::choose::BootMethod;
 use proxydhcpd_core::client::{Client, HardwareAddress, Identifiers};
-use proxydhcpd_core::decide::{Decision, DecidedBy};
+use proxydhcpd_core::decide::{DecidedBy, Decision};
+use proxydhcpd_core::dissect::Node;
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{IdentityKind, DoubtfulEntry, FoundEntry, Identity, Policy, AmbiguousMachine, DoubtReason};
+use proxydhcpd_core::plan::machines::{
+    AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Policy,
+};
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, ItemTarget};
 use proxydhcpd_core::plan::rule::Condition;
-use proxydhcpd_core::dissect::Node;
 use proxydhcpd_core::url::is_url;
 use proxydhcpd_core::wire::DhcpPacket;
 use proxydhcpd_core::wire::pxe::MachineId;
@@ -67,11 +69,15 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
              record)",
             entry.name
         ),
-        Policy::Unspecified if decision.decided_by == DecidedBy::CompletedUnspecified && decision.protected_by.is_none() => format!(
-            "not set, and its boot-once is completed: boots from disk (`proxydhcpd rearm {}` or `boot = \"always\"` \
+        Policy::Unspecified
+            if decision.decided_by == DecidedBy::CompletedUnspecified && decision.protected_by.is_none() =>
+        {
+            format!(
+                "not set, and its boot-once is completed: boots from disk (`proxydhcpd rearm {}` or `boot = \"always\"` \
              resets it)",
-            entry.name
-        ),
+                entry.name
+            )
+        }
         Policy::Always | Policy::Unspecified => "always".to_owned(),
         Policy::Once if !marks_are_known => {
             "once, but its record cannot be read: boots from disk until it can".to_owned()
@@ -194,8 +200,9 @@ fn one_octet_off(mac: [u8; 6]) -> impl Iterator<Item = [u8; 6]> {
 fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
     let name = |index: usize| format!("{} ({})", index + 1, plan.rules[index].name);
     // A rule with a single condition has no near matches.
-    let nearly_matches =
-        |index: usize, misses: &[Condition]| misses.len() == 1 && plan.rules[index].when.set_conditions().nth(1).is_some();
+    let nearly_matches = |index: usize, misses: &[Condition]| {
+        misses.len() == 1 && plan.rules[index].when.set_conditions().nth(1).is_some()
+    };
     let result = |index: usize, misses: &[Condition]| match misses {
         [] => "matches".to_owned(),
         [only] if nearly_matches(index, misses) => format!("nearly matches; unmet: {only}"),

@@ -5,13 +5,13 @@ use crate::site::Site;
 use crate::templates::Failure;
 use proxydhcpd_core::answer::Response;
 use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::choose::{BOOT_SCRIPT, BootSource, MACHINE_PREFIX};
 use proxydhcpd_core::claimed_identity::ClaimedIdentity;
-use proxydhcpd_core::choose::{MACHINE_PREFIX, BOOT_SCRIPT, BootSource};
-use proxydhcpd_core::fetch::{Fetch, Fallback, fetch};
+use proxydhcpd_core::dissect::Node;
+use proxydhcpd_core::fetch::{Fallback, Fetch, fetch};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::profile::BootTarget;
-use proxydhcpd_core::request::{Protocol, FileRequest};
-use proxydhcpd_core::dissect::Node;
+use proxydhcpd_core::request::{FileRequest, Protocol};
 use std::net::{IpAddr, SocketAddr};
 
 /// Explains the script of this response; `None` if another server has it, or there is none.
@@ -29,15 +29,17 @@ pub fn explain_script(
         _ => return None,
     };
     let entry = response.boot.file.splitn(4, '/').nth(3)?;
-    let name =
-        if site.plan.menu.has_boot_script && entry == BOOT_SCRIPT { entry.to_owned() } else { machine_name(simulated, entry) };
+    let name = if site.plan.menu.has_boot_script && entry == BOOT_SCRIPT {
+        entry.to_owned()
+    } else {
+        machine_name(simulated, entry)
+    };
     let client = SocketAddr::new(address, 49152);
     let parts = explain_request(site, observations, door, &name, response.boot.server, client, interface);
     let chosen = item.map(|item| Node::new("chosen", format!("item {item:#06x}")));
-    Some(
-        Node::new("then iPXE fetches its script", &response.boot.file)
-            .with_children([Node::new("chains to", &name)].into_iter().filter(|_| name != entry).chain(chosen).chain(parts)),
-    )
+    Some(Node::new("then iPXE fetches its script", &response.boot.file).with_children(
+        [Node::new("chains to", &name)].into_iter().filter(|_| name != entry).chain(chosen).chain(parts),
+    ))
 }
 
 /// Explains what the server sends for a request of this name.
@@ -94,10 +96,11 @@ fn explain_fetch(site: &Site, fetch: Fetch, request: &FileRequest<'_>) -> Vec<No
         Fetch::Linux(profile, requester) => {
             let profile = &site.plan.profiles[profile];
             let BootTarget::Linux(unrendered) = &profile.boots else { return Vec::new() };
-            let (linux, failed) = match site.templates.render_linux(&site.plan, profile, unrendered, &requester, request) {
-                Ok(linux) => (linux, None),
-                Err(failure) => (unrendered.clone(), Some(failure_node(&failure))),
-            };
+            let (linux, failed) =
+                match site.templates.render_linux(&site.plan, profile, unrendered, &requester, request) {
+                    Ok(linux) => (linux, None),
+                    Err(failure) => (unrendered.clone(), Some(failure_node(&failure))),
+                };
             let parts = [
                 Node::new("kernel", &linux.kernel),
                 Node::new("initrd", linux.initrds.join(" ")),
@@ -110,7 +113,8 @@ fn explain_fetch(site: &Site, fetch: Fetch, request: &FileRequest<'_>) -> Vec<No
         Fetch::Template(name, requester) => {
             let profile = requester.decision.target_name(&site.plan);
             let template = Node::new("template", format!("{name}, rendered for profile {profile}"));
-            let rendered = site.templates.render_request(&site.plan, &Fetch::Template(name, requester.clone()), request);
+            let rendered =
+                site.templates.render_request(&site.plan, &Fetch::Template(name, requester.clone()), request);
             vec![match rendered {
                 Some(Ok(text)) => template.with_children(lines(&text)),
                 Some(Err(failure)) => template.with_children([failure_node(&failure)]),

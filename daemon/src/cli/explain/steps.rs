@@ -3,10 +3,10 @@
 use super::reasons::menu_lines;
 use proxydhcpd_core::answer::Response;
 use proxydhcpd_core::client::{ArchSource, Client, Stage};
+use proxydhcpd_core::dissect::Node;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::shape::ShapeName;
-use proxydhcpd_core::dissect::Node;
 use proxydhcpd_core::wire::dhcp4::MessageType;
 use proxydhcpd_core::wire::{DhcpMessageType, dhcp6};
 
@@ -59,7 +59,12 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
         ShapeName::Direct if !plan.boot_server => "option 43 names the file to load, because port 4011 is not open",
         ShapeName::Direct if is_ipv6 => "a URL in the first reply, which is the only reply that it waits for",
         ShapeName::Direct => "option 43 names the file to load, without another request",
-        ShapeName::Redirect if matches!(kind, DhcpMessageType::Dhcp4(MessageType::Ack) | DhcpMessageType::Dhcp6(dhcp6::MessageType::Reply)) => {
+        ShapeName::Redirect
+            if matches!(
+                kind,
+                DhcpMessageType::Dhcp4(MessageType::Ack) | DhcpMessageType::Dhcp6(dhcp6::MessageType::Reply)
+            ) =>
+        {
             "the reply to the second request, which names the file"
         }
         ShapeName::Redirect if is_ipv6 && is_unicast(to) => {
@@ -70,7 +75,9 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
         ShapeName::Http => "a URL, without a second request",
         ShapeName::Menu => "option 43 contains the menu; it requests the chosen item on port 4011",
         ShapeName::Item => "the chosen menu item, and its file",
-        ShapeName::RaspberryPi => "option 43 contains the text that its boot ROM looks for; it requests built-in file names",
+        ShapeName::RaspberryPi => {
+            "option 43 contains the text that its boot ROM looks for; it requests built-in file names"
+        }
     };
     let mut boot_parts = vec![Node::new("server", boot.server), Node::new("why", boot.source)];
     let path = plan.loaders.values().find(|loader| loader.name == boot.file).and_then(|loader| loader.path.as_ref());

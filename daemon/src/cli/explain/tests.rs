@@ -9,8 +9,8 @@ use clap::Parser;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::machines::{Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{FirmwareMenuItem, Linux, FirmwareMenu, Profile, ItemTarget};
-use proxydhcpd_core::plan::rule::{Firmware, Rule, Conditions};
+use proxydhcpd_core::plan::profile::{FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
+use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
 use proxydhcpd_core::plan::{Loader, StatelessOptions, TftpServer};
 use proxydhcpd_core::wire::pxe::MachineId;
 
@@ -21,8 +21,16 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     let settings = Settings { boot_dir: std::env::temp_dir(), ..Settings::default() };
     let directory = settings.boot_dir.clone();
     let draft = UnresolvedPlan::default();
-    let mut loaded =
-        Loaded { file: None, directory, conf_d_files: 0, settings, plan: draft, legacy: None, diagnostics: Vec::new(), paths_unknown: false };
+    let mut loaded = Loaded {
+        file: None,
+        directory,
+        conf_d_files: 0,
+        settings,
+        plan: draft,
+        legacy: None,
+        diagnostics: Vec::new(),
+        paths_unknown: false,
+    };
     let mut site = Site::build(
         &mut loaded,
         OpenPorts {
@@ -104,7 +112,9 @@ fn explain_with(proxy_only: bool, site: &Site, words: &str) -> String {
         explanations: Vec::new(),
     };
     match &args.packet {
-        Some(packet) => simulation.explain_packet(&SimulatedPacket::from_octets(packet_octets(packet).unwrap(), &args, &links)),
+        Some(packet) => {
+            simulation.explain_packet(&SimulatedPacket::from_octets(packet_octets(packet).unwrap(), &args, &links))
+        }
         None => simulation.simulate_boot(&args).unwrap(),
     }
     simulation.explanations.iter().map(|explanation| explanation.tree.to_string()).collect()
@@ -184,7 +194,11 @@ fn a_boot_is_explained_with_the_machines_identity_its_profile_and_each_step() {
 fn near_matches_of_entries_and_rules_are_listed() {
     let rule = |name: &str, when, profile| Rule { name: name.into(), when, profile, ..Rule::default() };
     let rules = vec![
-        rule("pi", Conditions { firmware: vec![Firmware::RaspberryPi], archs: vec![Arch::BIOS], ..Conditions::default() }, None),
+        rule(
+            "pi",
+            Conditions { firmware: vec![Firmware::RaspberryPi], archs: vec![Arch::BIOS], ..Conditions::default() },
+            None,
+        ),
         rule(
             "lab",
             Conditions { archs: vec![Arch::X64], interfaces: vec![Glob("lab*".into())], ..Conditions::default() },

@@ -65,7 +65,9 @@ pub fn suggestion(unknown: &str, within: &str) -> String {
     }
     let tables =
         || TABLES.iter().filter(|table| within.is_empty() && !table.name.is_empty() && !table.name.contains('.'));
-    if let Some(name) = closest_match(unknown, in_table(within).map(|key| key.name).chain(tables().map(|table| table.name))) {
+    if let Some(name) =
+        closest_match(unknown, in_table(within).map(|key| key.name).chain(tables().map(|table| table.name)))
+    {
         return match tables().find(|table| table.name == name) {
             Some(table) => format!("did you mean {}?", table.header),
             None => format!("did you mean `{name}`?"),
@@ -75,13 +77,15 @@ pub fn suggestion(unknown: &str, within: &str) -> String {
         let known: Vec<_> = in_table(within).map(|key| key.name).collect();
         return format!("the keys of a machine are {}; put anything else into its `variables`", known.join(", "));
     }
-    let elsewhere =
-        closest_match(unknown, KEYS.iter().map(|key| key.name)).and_then(|name| KEYS.iter().find(|key| key.name == name));
+    let elsewhere = closest_match(unknown, KEYS.iter().map(|key| key.name))
+        .and_then(|name| KEYS.iter().find(|key| key.name == name));
     match elsewhere {
         Some(key) => format!("did you mean `{}` {}?", key.name, key.place()),
         None => {
-            let known: Vec<_> = in_table(within).map(|key| key.name).chain(tables().map(|table| table.header)).collect();
-            let place = if within.is_empty() { "there".to_owned() } else { format!("under {}", find_table(within).header) };
+            let known: Vec<_> =
+                in_table(within).map(|key| key.name).chain(tables().map(|table| table.header)).collect();
+            let place =
+                if within.is_empty() { "there".to_owned() } else { format!("under {}", find_table(within).header) };
             format!("the keys {place} are {}", known.join(", "))
         }
     }

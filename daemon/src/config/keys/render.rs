@@ -1,6 +1,6 @@
 //! The table of keys as an example file, a manual page, and help.
 
-use super::{KEYS, ConfigKey, TABLES, ConfigTable, in_table};
+use super::{ConfigKey, ConfigTable, KEYS, TABLES, in_table};
 use crate::suggest::closest_match;
 use std::fmt::Write;
 
@@ -121,7 +121,10 @@ fn table_help(table: &ConfigTable, keys: &[&ConfigKey], is_free: bool) -> String
     let mut text = format!("{}: {}\n", table.header, table.summary);
     for key in keys {
         writeln!(text, "  {} = {}", key.name, key.example).ok();
-        indent(&mut text, &sentences(&[key.summary, key.details, &expected(key), &format!("Default: {}.", key.default)]));
+        indent(
+            &mut text,
+            &sentences(&[key.summary, key.details, &expected(key), &format!("Default: {}.", key.default)]),
+        );
     }
     if is_free {
         table.example.lines().for_each(|line| writeln!(text, "  {line}").unwrap_or_default());

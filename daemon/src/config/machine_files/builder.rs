@@ -1,7 +1,7 @@
 //! Builds one machine after another from a machine file. The builder is reused, so most machines need no allocation.
 
 use super::ProfileLookup;
-use crate::config::machines::{MAX_MACS, POLICIES, TOO_MANY_MACS, check_name, check_machine_variable, parse_serial};
+use crate::config::machines::{MAX_MACS, POLICIES, TOO_MANY_MACS, check_machine_variable, check_name, parse_serial};
 use crate::config::toml::value::{parse_any_mac, parse_any_uuid, parse_mac, parse_uuid};
 use crate::suggest::closest_match;
 use proxydhcpd_core::plan::machines::{Machine, Policy};
@@ -117,7 +117,9 @@ impl MachineBuilder {
                 None => return Err(uuid_error(text)),
                 known => self.uuid = known,
             },
-            MachineField::Serial => self.serial.push_str(parse_serial(text).ok_or_else(|| FieldError::new(SERIAL_ERROR))?),
+            MachineField::Serial => {
+                self.serial.push_str(parse_serial(text).ok_or_else(|| FieldError::new(SERIAL_ERROR))?)
+            }
             MachineField::Profile => {
                 self.profile = Some(profiles(text).map_err(|(message, help)| FieldError { message, help })?);
             }
@@ -180,7 +182,8 @@ fn uuid_error(text: &str) -> FieldError {
 
 fn policy(text: &str) -> Result<Policy, FieldError> {
     POLICIES.iter().find(|(word, _)| *word == text).map(|(_, policy)| *policy).ok_or_else(|| {
-        let help = closest_match(text, POLICIES.map(|(word, _)| word)).map(|similar| format!("did you mean `{similar}`?"));
+        let help =
+            closest_match(text, POLICIES.map(|(word, _)| word)).map(|similar| format!("did you mean `{similar}`?"));
         FieldError { message: format!("`boot` must be always, once or never, not {text:?}"), help }
     })
 }

@@ -2,7 +2,7 @@
 //! machine is a variable; an empty field sets nothing.
 
 use super::MachineReader;
-use super::builder::{MachineField, FieldError, json_string};
+use super::builder::{FieldError, MachineField, json_string};
 use super::headings;
 use super::records::{CsvError, CsvRecord, CsvRecords, count_line_breaks, unquote};
 use crate::config::diagnostic::{Diagnostic, Location, Severity};
@@ -16,7 +16,9 @@ pub fn read(reader: &mut MachineReader<'_>, file: &str, input: impl Read) {
     let mut csv = CsvReader { file, records: CsvRecords::new(input), fields: Vec::new() };
     match csv.columns(reader) {
         Ok(Some((columns, separator))) => csv.machines(reader, &columns, separator),
-        Ok(None) => reader.diagnostics.error(|| Diagnostic::error("the file has no header line").in_file(file).help(HEADER_HELP)),
+        Ok(None) => reader
+            .diagnostics
+            .error(|| Diagnostic::error("the file has no header line").in_file(file).help(HEADER_HELP)),
         Err(error) => reader.diagnostics.error(|| error),
     }
 }
@@ -195,9 +197,9 @@ impl<R: Read> CsvReader<'_, R> {
 fn set(reader: &mut MachineReader<'_>, column: &MachineColumn, value: &str) -> Result<(), FieldError> {
     match column {
         // A field may have several addresses.
-        MachineColumn::Key(MachineField::Mac) => {
-            value.split_ascii_whitespace().try_for_each(|mac| reader.current.set(MachineField::Mac, mac, reader.find_profile))
-        }
+        MachineColumn::Key(MachineField::Mac) => value
+            .split_ascii_whitespace()
+            .try_for_each(|mac| reader.current.set(MachineField::Mac, mac, reader.find_profile)),
         MachineColumn::Key(key) => reader.current.set(*key, value, reader.find_profile),
         MachineColumn::Variable(name) => {
             reader.current.add_text_variable(name, value);

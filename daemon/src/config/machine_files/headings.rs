@@ -42,8 +42,11 @@ const ALIASES: [(&str, MachineField); 31] = [
 pub fn fields(names: &[String]) -> Vec<Option<MachineField>> {
     let normalized: Vec<String> = names.iter().map(|name| normalize(name)).collect();
     let is_of_interfaces = lists_interfaces(names);
-    let exact =
-        |word: &str| MachineField::from_name(word).filter(|key| *key != MachineField::Variables).filter(|_| !is_of_interfaces || word != "name");
+    let exact = |word: &str| {
+        MachineField::from_name(word)
+            .filter(|key| *key != MachineField::Variables)
+            .filter(|_| !is_of_interfaces || word != "name")
+    };
     let exact_keys: Vec<MachineField> = normalized.iter().filter_map(|word| exact(word)).collect();
     let mut taken = Vec::new();
     let mut keys = Vec::new();

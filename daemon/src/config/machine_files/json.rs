@@ -3,7 +3,7 @@
 //! place ([`RawValue`]), so that every error has its location.
 
 use super::MachineReader;
-use super::builder::{MachineField, FieldError};
+use super::builder::{FieldError, MachineField};
 use crate::config::diagnostic::{Diagnostic, Severity, Source, Span};
 use crate::config::machines::check_machine_variable;
 use crate::suggest::closest_match;
@@ -87,7 +87,8 @@ fn unknown_key(
     let is_variable = *unknown_keys.entry(key.to_owned()).or_insert_with(|| {
         let invalid = check_machine_variable(key).err();
         let outcome = if invalid.is_some() { "is ignored" } else { "becomes a variable" };
-        let suggestion = closest_match(key, MachineField::ALL.map(MachineField::name)).map(|similar| format!("did you mean `{similar}`?"));
+        let suggestion = closest_match(key, MachineField::ALL.map(MachineField::name))
+            .map(|similar| format!("did you mean `{similar}`?"));
         let is_valid = invalid.is_none();
         if let Some(help) = suggestion.or(invalid) {
             let warning = Diagnostic { severity: Severity::Warning, ..at(format!("the key `{key}` {outcome}")) };

@@ -1,8 +1,8 @@
 //! Machine files: machines from a directory of TOML files, or from a CSV or JSON file that another system exported.
 //! Each machine is added to the plan's table as soon as it is read, and so are those of the configuration itself.
 
-mod csv;
 pub mod builder;
+mod csv;
 pub mod headings;
 mod json;
 pub mod records;
@@ -12,7 +12,9 @@ use super::diagnostic::{Diagnostic, Severity, Source};
 use super::machines::no_identity_message;
 use crate::files;
 use builder::MachineBuilder;
-use proxydhcpd_core::plan::machines::{MachinesBuilder, IdentityKind, Machine, MachineIndex, Machines, Policy, AddError, SharedIdentity};
+use proxydhcpd_core::plan::machines::{
+    AddError, IdentityKind, Machine, MachineIndex, Machines, MachinesBuilder, Policy, SharedIdentity,
+};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::plan::profile::ProfileId;
 use std::collections::BTreeMap;
@@ -99,8 +101,8 @@ impl<'a> MachineReader<'a> {
         files.sort();
         for file in files {
             if file.is_dir() {
-                let warning =
-                    Diagnostic::warning("a directory among machine files is not read").in_file(&file.display().to_string());
+                let warning = Diagnostic::warning("a directory among machine files is not read")
+                    .in_file(&file.display().to_string());
                 self.diagnostics.warning(|| warning.help("list it in `machine-files`, too"));
             } else if extension(&file).is_some() {
                 self.file(&file);
@@ -119,7 +121,8 @@ impl<'a> MachineReader<'a> {
         if self.files.last().is_none_or(|(_, last)| last != file) {
             self.begin(file);
         }
-        let added = add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), machine, offset, error);
+        let added =
+            add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), machine, offset, error);
         self.count_boot_once(added, machine.profile, machine.policy);
     }
 
@@ -141,16 +144,25 @@ impl<'a> MachineReader<'a> {
 
     /// Builds the table of machines, or fails with all errors. `shared_macs`: MAC addresses that identify no machine.
     /// `unknown_boot_nothing`: machines without an entry boot nothing.
-    pub fn finish(self, shared_macs: &[MacPattern], unknown_boot_nothing: bool) -> Result<MachineFiles, Vec<Diagnostic>> {
-        let MachineReader { builder, diagnostics: mut told, mut files, offsets, began, .. } = self;
+    pub fn finish(
+        self,
+        shared_macs: &[MacPattern],
+        unknown_boot_nothing: bool,
+    ) -> Result<MachineFiles, Vec<Diagnostic>> {
+        let MachineReader { builder, mut diagnostics, mut files, offsets, began, .. } = self;
         let end = builder.len() as MachineIndex;
         let ends: Vec<MachineIndex> = files.iter().skip(1).map(|(first, _)| *first).chain([end]).collect();
         let mut ends = ends.into_iter();
         files.retain(|(first, _)| ends.next().is_some_and(|end| *first < end));
         let machines = builder.finish(shared_macs);
-        told.warn_about_shared(&machines, (&files, &offsets));
-        told.warn_about_unusable(&machines, shared_macs, unknown_boot_nothing, (&files, &offsets));
-        Ok(MachineFiles { machines, file_count: files.len(), duration: began.elapsed(), warnings: told.finish()? })
+        diagnostics.warn_about_shared(&machines, (&files, &offsets));
+        diagnostics.warn_about_unusable(&machines, shared_macs, unknown_boot_nothing, (&files, &offsets));
+        Ok(MachineFiles {
+            machines,
+            file_count: files.len(),
+            duration: began.elapsed(),
+            warnings: diagnostics.finish()?,
+        })
     }
 
     fn file(&mut self, path: &Path) {
@@ -295,7 +307,10 @@ fn read_up_to(file: &Path, end: u64) -> io::Result<Vec<u8>> {
 
 impl fmt::Debug for MachineReader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reading").field("told", &self.diagnostics).field("files", &self.files.len()).finish_non_exhaustive()
+        f.debug_struct("Reading")
+            .field("diagnostics", &self.diagnostics)
+            .field("files", &self.files.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -344,7 +359,11 @@ impl MachineDiagnostics {
             );
             let has_no_other = |id: &&MachineIndex| {
                 let Machine { macs, uuid, serial, .. } = machines.get(**id);
-                let has = [(IdentityKind::Mac, !macs.is_empty()), (IdentityKind::Uuid, uuid.is_some()), (IdentityKind::Serial, serial.is_some())];
+                let has = [
+                    (IdentityKind::Mac, !macs.is_empty()),
+                    (IdentityKind::Uuid, uuid.is_some()),
+                    (IdentityKind::Serial, serial.is_some()),
+                ];
                 macs.len() < 2 && !has.iter().any(|(other, has)| *has && *other != by)
             };
             let mut help = format!(

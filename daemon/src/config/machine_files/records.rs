@@ -252,7 +252,9 @@ mod tests {
         let Err(CsvError::Malformed(record, 6, _)) = records.next(b',', &mut fields) else { panic!() };
         assert_eq!((record.line, record.offset), (1, 0));
         assert_eq!(records.next(b',', &mut fields).unwrap().map(|record| (record.line, record.offset)), Some((2, 8)));
-        let Err(CsvError::Malformed(record, 2, "this quote is not closed")) = records.next(b',', &mut fields) else { panic!() };
+        let Err(CsvError::Malformed(record, 2, "this quote is not closed")) = records.next(b',', &mut fields) else {
+            panic!()
+        };
         assert_eq!(record.line, 3);
         assert!(records.next(b',', &mut fields).unwrap().is_none());
     }

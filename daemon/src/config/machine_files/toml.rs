@@ -33,7 +33,12 @@ fn holds_machines(table: &DeTable<'_>) -> bool {
     table.values().all(|value| value.get_ref().as_table().is_some())
 }
 
-fn machine(reader: &mut MachineReader<'_>, source: &Source, name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) {
+fn machine(
+    reader: &mut MachineReader<'_>,
+    source: &Source,
+    name: &Spanned<DeString<'_>>,
+    value: &Spanned<DeValue<'_>>,
+) {
     let Some(table) = value.get_ref().as_table() else {
         return reader.diagnostics.error(|| {
             let error = source.error(name.span(), format!("`{}` is a value, not a machine", name.get_ref()));

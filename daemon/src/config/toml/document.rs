@@ -3,10 +3,11 @@
 
 use super::profile::{self, RawProfile};
 use super::rule;
-use super::value::{
-    self, ValueResult, TomlValue, address, address6, domain_name, list, mac_pattern, number, absolute_path, ports, boolean, text, one_of,
-};
 use super::table_reader::{SourceLocation, TableReader};
+use super::value::{
+    self, TomlValue, ValueResult, absolute_path, address, address6, boolean, domain_name, list, mac_pattern, number,
+    one_of, ports, text,
+};
 use crate::config::keys::ConfigKey;
 use crate::config::machines::{self, RawMachine};
 use crate::config::{Enabled, Settings};
@@ -77,7 +78,8 @@ impl<'a> Document<'a> {
                 "rule" => self.rules(walk, value),
                 _ => self.setting("", walk, key, value),
             }
-            self.paths_unknown |= walk.diagnostics.len() > count_before && !TABLES_WITHOUT_PATHS.contains(&&**key.get_ref());
+            self.paths_unknown |=
+                walk.diagnostics.len() > count_before && !TABLES_WITHOUT_PATHS.contains(&&**key.get_ref());
         }
         self.check_tftp_ports(walk);
     }
@@ -89,7 +91,13 @@ impl<'a> Document<'a> {
         }
     }
 
-    fn setting(&mut self, table: &'static str, walk: &mut TableReader<'a>, key: &Spanned<DeString<'_>>, value: &TomlValue<'_>) {
+    fn setting(
+        &mut self,
+        table: &'static str,
+        walk: &mut TableReader<'a>,
+        key: &Spanned<DeString<'_>>,
+        value: &TomlValue<'_>,
+    ) {
         let Some(known) = walk.find_key(table, key) else { return };
         let at = walk.location(key.span());
         if let Some(first) = self.set_at.get(&(table, known.name)) {
@@ -121,7 +129,9 @@ impl<'a> Document<'a> {
             }),
             ("", "machine-files") => {
                 let source = at.source;
-                let located = |value: &TomlValue<'_>| absolute_path(value).map(|file| (file, SourceLocation { source, span: value.span() }));
+                let located = |value: &TomlValue<'_>| {
+                    absolute_path(value).map(|file| (file, SourceLocation { source, span: value.span() }))
+                };
                 list(value, located).map(|files| {
                     settings.machine_files = Some(files.iter().map(|(file, _)| file.clone()).collect());
                     self.machine_files = files;
@@ -130,12 +140,16 @@ impl<'a> Document<'a> {
             ("", "default-profile") => text(value).map(|name| self.default_profile = Some((name, at))),
             ("", "unknown-machine-profile") => text(value).map(|name| self.unknown_machine_profile = Some((name, at))),
             ("", "shared-macs") => list(value, mac_pattern).map(|shared_macs| self.shared_macs = shared_macs),
-            ("", "secure-boot-certificates") => list(value, absolute_path).map(|keys| settings.secure_boot_certificates = keys),
+            ("", "secure-boot-certificates") => {
+                list(value, absolute_path).map(|keys| settings.secure_boot_certificates = keys)
+            }
             ("dhcp", "proxy-only") => boolean(value).map(|on| settings.proxy_only = on),
             ("dhcp", "relays") => list(value, address).map(|relays| settings.relays = relays),
             ("dhcp", "ipxe-user-classes") => list(value, text).map(|words| settings.ipxe_user_classes = words),
             ("dhcp", "pxe-vendor-classes") => list(value, text).map(|words| settings.pxe_vendor_classes = words),
-            ("dhcp", "max-requests-per-second") => number(value).map(|max| settings.max_requests_per_second = Some(max)),
+            ("dhcp", "max-requests-per-second") => {
+                number(value).map(|max| settings.max_requests_per_second = Some(max))
+            }
             ("dhcp", "loop-guard") => one_of(value, &LOOP_GUARDS).map(|guard| settings.loop_guard = guard),
             ("dhcp6", "stateless-ipxe") => boolean(value).map(|on| settings.dhcp6.stateless_ipxe = on),
             ("dhcp6", "dns-servers") => list(value, address6).map(|servers| settings.dhcp6.dns.dns_servers = servers),
@@ -214,7 +228,8 @@ impl<'a> Document<'a> {
                 None => {
                     let error =
                         walk.source.error(name.span(), format!("`{}` is a value, not a {kind}", name.get_ref()));
-                    walk.diagnostics.push(error.help(format!("write a {kind} as a table: [{kind}.{}]", name.get_ref())));
+                    walk.diagnostics
+                        .push(error.help(format!("write a {kind} as a table: [{kind}.{}]", name.get_ref())));
                 }
             }
         }

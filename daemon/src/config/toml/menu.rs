@@ -1,8 +1,8 @@
 //! Parses `[profile.NAME.menu]`.
 
 use super::document::Reference;
-use super::value::{ValueResult, TomlValue, address4, number, parse_with, text};
 use super::table_reader::{SourceLocation, TableReader};
+use super::value::{TomlValue, ValueResult, address4, number, parse_with, text};
 use crate::config::diagnostic::Span;
 use proxydhcpd_core::wire::pxe;
 use std::collections::BTreeSet;

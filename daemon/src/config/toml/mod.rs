@@ -1,13 +1,13 @@
 //! The native configuration: proxydhcpd.toml and the files of conf.d, read as one. Each file is parsed key by key, then
 //! references are resolved across all files, and all errors of all files are reported at once.
 
+mod document;
 mod menu;
 mod profile;
 mod resolve;
 mod rule;
-mod document;
-pub mod value;
 pub mod table_reader;
+pub mod value;
 
 use crate::config::Settings;
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
@@ -15,8 +15,8 @@ use crate::config::unresolved::UnresolvedPlan;
 use crate::files::path_errors;
 use document::Document;
 use std::path::{Path, PathBuf};
-use toml::de::DeTable;
 use table_reader::{SourceLocation, TableReader};
+use toml::de::DeTable;
 
 /// The settings and the plan, as far as the files are valid, and all diagnostics.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub struct TomlConfig {
 /// read.
 pub fn read(sources: &[Source], directory: &Path, is_complete: bool) -> TomlConfig {
     let mut document = Document::default();
-    let (mut told, mut has_syntax_errors) = (Vec::new(), !is_complete);
+    let (mut diagnostics, mut has_syntax_errors) = (Vec::new(), !is_complete);
     for source in sources {
         let mut walk = TableReader::new(source);
         let (tables, syntax) = DeTable::parse_recoverable(&source.text);
@@ -52,17 +52,25 @@ pub fn read(sources: &[Source], directory: &Path, is_complete: bool) -> TomlConf
                     || (diagnostic.severity > Severity::Warning
                         && !syntax.iter().any(|error| same_line(error, diagnostic)))
             };
-            told.extend(walk.diagnostics.into_iter().filter(is_certain));
+            diagnostics.extend(walk.diagnostics.into_iter().filter(is_certain));
         }
-        told.extend(syntax);
+        diagnostics.extend(syntax);
     }
     // After a syntax error, a missing name may be in the text that could not be parsed.
-    let files = machine_files(&document, directory, &mut told);
-    let (draft, mut machine_diagnostics) =
-        if has_syntax_errors { (UnresolvedPlan::default(), Vec::new()) } else { document.resolve(&files, &mut told) };
-    told.sort_by_key(|diagnostic| sort_key(sources, diagnostic));
-    told.append(&mut machine_diagnostics);
-    TomlConfig { paths_unknown: has_syntax_errors || document.paths_unknown, settings: document.settings, plan: draft, diagnostics: told }
+    let files = machine_files(&document, directory, &mut diagnostics);
+    let (draft, mut machine_diagnostics) = if has_syntax_errors {
+        (UnresolvedPlan::default(), Vec::new())
+    } else {
+        document.resolve(&files, &mut diagnostics)
+    };
+    diagnostics.sort_by_key(|diagnostic| sort_key(sources, diagnostic));
+    diagnostics.append(&mut machine_diagnostics);
+    TomlConfig {
+        paths_unknown: has_syntax_errors || document.paths_unknown,
+        settings: document.settings,
+        plan: draft,
+        diagnostics,
+    }
 }
 
 fn is_in_a_header(error: &Diagnostic) -> bool {

@@ -1,14 +1,14 @@
 //! Parses `[profile.NAME]`, and merges it with the profile that it extends.
 
-use super::menu::{self, RawMenu};
 use super::document::Reference;
-use super::value::{ValueResult, TomlValue, ValueError, line, list, parse_with, text, variables, one_of, invalid};
+use super::menu::{self, RawMenu};
 use super::table_reader::{SourceLocation, TableReader};
+use super::value::{TomlValue, ValueError, ValueResult, invalid, line, list, one_of, parse_with, text, variables};
 use crate::config::diagnostic::Span;
-use crate::config::unresolved::BUILT_IN_PROFILES;
 use crate::config::machines::check_name;
+use crate::config::unresolved::BUILT_IN_PROFILES;
 use crate::suggest::closest_match;
-use proxydhcpd_core::arch::{Arch, ARCHITECTURES};
+use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
 use proxydhcpd_core::file_name::normalize;
 use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH};
@@ -106,7 +106,8 @@ pub fn parse<'a>(walk: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table
 }
 
 /// Their indices in [`BUILT_IN_PROFILES`].
-const BUILT_IN_NAMES: [(&str, usize); 3] = [(BUILT_IN_PROFILES[0].0, 0), (BUILT_IN_PROFILES[1].0, 1), (BUILT_IN_PROFILES[2].0, 2)];
+const BUILT_IN_NAMES: [(&str, usize); 3] =
+    [(BUILT_IN_PROFILES[0].0, 0), (BUILT_IN_PROFILES[1].0, 1), (BUILT_IN_PROFILES[2].0, 2)];
 
 /// The first of them, and an error for each other: a profile boots one thing.
 fn one_kind<'a>(walk: &mut TableReader<'a>, mut kinds: Vec<(&str, Span, RawBoot<'a>)>) -> Option<RawBoot<'a>> {

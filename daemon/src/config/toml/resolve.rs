@@ -1,15 +1,17 @@
 //! Resolves references across all files.
 
+use super::document::{Document, Reference};
 use super::menu::{self, RawItemTarget};
 use super::profile::{RawBoot, RawProfile, is_template};
-use super::document::{Reference, Document};
 use super::table_reader::SourceLocation;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::unresolved::{BUILT_IN_PROFILES, UnresolvedPlan, UnresolvedProfile, NamedDirectory};
 use crate::config::machine_files::{MachineFiles, MachineReader};
+use crate::config::unresolved::{BUILT_IN_PROFILES, NamedDirectory, UnresolvedPlan, UnresolvedProfile};
 use crate::suggest::closest_match;
-use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, Linux, FirmwareMenu, Profile, ProfileId, ItemTarget};
-use proxydhcpd_core::plan::rule::{Rule, Conditions};
+use proxydhcpd_core::plan::profile::{
+    BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile, ProfileId,
+};
+use proxydhcpd_core::plan::rule::{Conditions, Rule};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +53,11 @@ impl ProfileNames {
 
 impl<'a> Document<'a> {
     /// The plan, and diagnostics about machine files. Adds an error for each unresolved reference to `diagnostics`.
-    pub fn resolve(&self, machine_files: &[PathBuf], diagnostics: &mut Vec<Diagnostic>) -> (UnresolvedPlan, Vec<Diagnostic>) {
+    pub fn resolve(
+        &self,
+        machine_files: &[PathBuf],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> (UnresolvedPlan, Vec<Diagnostic>) {
         let profiles = self.extend_profiles(diagnostics);
         let names = assign_ids(&profiles, &self.profiles, diagnostics);
         let mut draft = UnresolvedPlan::default();
@@ -134,7 +140,8 @@ impl<'a> Document<'a> {
             rules.push(Rule { profile, ..raw.rule.clone() });
         }
         let last = rules.len().saturating_sub(1);
-        if let Some(all) = (0..last).find(|at| rules[*at].when == Conditions::default() && !self.rules[*at].has_errors) {
+        if let Some(all) = (0..last).find(|at| rules[*at].when == Conditions::default() && !self.rules[*at].has_errors)
+        {
             let warning =
                 self.rules[all].location.warning("this rule matches every machine, so the rules after it never decide");
             diagnostics.push(warning.help("put it last"));
@@ -194,10 +201,15 @@ fn assign_ids(
     raw: &BTreeMap<String, RawProfile<'_>>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> ProfileNames {
-    let mut names: BTreeMap<_, _> = (0..).zip(BUILT_IN_PROFILES).map(|(id, (name, ..))| (name.to_owned(), Some(id))).collect();
+    let mut names: BTreeMap<_, _> =
+        (0..).zip(BUILT_IN_PROFILES).map(|(id, (name, ..))| (name.to_owned(), Some(id))).collect();
     let mut next = BUILT_IN_PROFILES.len();
     for (name, profile) in extended {
-        if profile.boot.is_some() || !profile.loaders.is_empty() || profile.default_loader.is_some() || profile.has_errors {
+        if profile.boot.is_some()
+            || !profile.loaders.is_empty()
+            || profile.default_loader.is_some()
+            || profile.has_errors
+        {
             names.insert(name.clone(), Some(next));
             next += 1;
             continue;

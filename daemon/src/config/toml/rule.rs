@@ -1,11 +1,12 @@
 //! Parses `[[rule]]`.
 
-use super::profile::parse_architecture;
 use super::document::Reference;
-use super::value::{
-    ValueResult, TomlValue, ValueError, address, line, mac_pattern, network, machine_uuid, non_empty_list, boolean, text, one_of, invalid,
-};
+use super::profile::parse_architecture;
 use super::table_reader::{SourceLocation, TableReader};
+use super::value::{
+    TomlValue, ValueError, ValueResult, address, boolean, invalid, line, mac_pattern, machine_uuid, network,
+    non_empty_list, one_of, text,
+};
 use crate::config::diagnostic::Span;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::pattern::Glob;

@@ -1,8 +1,8 @@
 //! Reads a table key by key. Unknown keys and invalid values are reported and skipped, so that all errors are reported
 //! at once. A deserializer would stop at the first.
 
-use super::value::{ValueResult, TomlValue};
-use crate::config::diagnostic::{Diagnostic, Source, Span, FileLocation};
+use super::value::{TomlValue, ValueResult};
+use crate::config::diagnostic::{Diagnostic, FileLocation, Source, Span};
 use crate::config::keys::{self, ConfigKey};
 use std::fmt;
 use toml::Spanned;

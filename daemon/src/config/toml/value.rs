@@ -116,7 +116,10 @@ pub fn list<T>(value: &TomlValue<'_>, element: impl Fn(&TomlValue<'_>) -> ValueR
 }
 
 /// A list that is not empty: an empty condition is most likely a mistake.
-pub fn non_empty_list<T>(value: &TomlValue<'_>, element: impl Fn(&TomlValue<'_>) -> ValueResult<T>) -> ValueResult<Vec<T>> {
+pub fn non_empty_list<T>(
+    value: &TomlValue<'_>,
+    element: impl Fn(&TomlValue<'_>) -> ValueResult<T>,
+) -> ValueResult<Vec<T>> {
     list(value, element).and_then(|list| if list.is_empty() { Err(invalid(value.span())) } else { Ok(list) })
 }
 
@@ -244,7 +247,10 @@ pub fn variables(value: &TomlValue<'_>) -> ValueResult<Map<String, serde_json::V
 }
 
 /// A table with any values and names that pass the check.
-pub fn named_values(table: &DeTable<'_>, check: impl Fn(&str) -> Result<(), String>) -> ValueResult<Map<String, serde_json::Value>> {
+pub fn named_values(
+    table: &DeTable<'_>,
+    check: impl Fn(&str) -> Result<(), String>,
+) -> ValueResult<Map<String, serde_json::Value>> {
     let (mut valid, mut errors) = (Map::new(), Vec::new());
     for (name, value) in table {
         match check(name.get_ref()) {

@@ -30,7 +30,11 @@ pub fn require_args(line: &DnsmasqLine) -> Result<&[DnsmasqArg], Box<Diagnostic>
 }
 
 /// The first of these arguments. `Err`: there is none.
-pub fn require_first<'a>(line: &DnsmasqLine, args: &'a [DnsmasqArg], expected: &str) -> Result<&'a DnsmasqArg, Box<Diagnostic>> {
+pub fn require_first<'a>(
+    line: &DnsmasqLine,
+    args: &'a [DnsmasqArg],
+    expected: &str,
+) -> Result<&'a DnsmasqArg, Box<Diagnostic>> {
     args.first().ok_or_else(|| invalid_option(line, expected))
 }
 

@@ -67,7 +67,11 @@ fn use_common_directory(
 
 /// dnsmasq without `enable-tftp`: another TFTP server of the same host sends the files. Sets the boot directory to its
 /// directory.
-fn use_dir_of_other_server(config: &mut DnsmasqConfig, local_files: &[(LineId, String)], here: &HostInfo) -> Option<String> {
+fn use_dir_of_other_server(
+    config: &mut DnsmasqConfig,
+    local_files: &[(LineId, String)],
+    here: &HostInfo,
+) -> Option<String> {
     let server = config.source_server();
     let has = |directory: &&PathBuf| {
         local_files
@@ -113,7 +117,8 @@ fn local_files(config: &DnsmasqConfig) -> impl Iterator<Item = (LineId, String)>
         ServiceAction::File(name, server) if !name.is_empty() => Some((service.line, file_with_layer(name), *server)),
         _ => None,
     });
-    let ours = boots.chain(services).filter(|(_, name, server)| *server == FileServer::ThisServer && !name.contains("://"));
+    let ours =
+        boots.chain(services).filter(|(_, name, server)| *server == FileServer::ThisServer && !name.contains("://"));
     ours.map(|(line, name, _)| (line, name)).filter(|(_, name)| !name.is_empty())
 }
 

@@ -63,10 +63,11 @@ pub fn decide(config: &DnsmasqConfig, tags: &BTreeSet<String>, asker: ClientTrai
         return DnsmasqDecision { boot: DnsmasqBoot::Ignored, lines: ignores.iter().map(|(line, _)| *line).collect() };
     }
     let dhcp_boot = boot(config, tags);
-    let file =
-        dhcp_boot.map(|dhcp_boot| decided(DnsmasqBoot::File(dhcp_boot.file.clone(), dhcp_boot.server), [dhcp_boot.line]));
+    let file = dhcp_boot
+        .map(|dhcp_boot| decided(DnsmasqBoot::File(dhcp_boot.file.clone(), dhcp_boot.server), [dhcp_boot.line]));
     let file = file.or_else(|| by_option(config, tags));
-    let services = config.services.iter().filter(|service| Some(service.arch) == arch && tags_match(&service.tags, tags));
+    let services =
+        config.services.iter().filter(|service| Some(service.arch) == arch && tags_match(&service.tags, tags));
     let services: Vec<&PxeService> = services.filter(|_| !http).collect();
     let is_uefi = arch.is_some_and(|arch| arch.0 >= 6);
     let mut file_services = services.iter().filter(|service| matches!(service.action, ServiceAction::File(..)));
@@ -85,7 +86,10 @@ fn by_option(config: &DnsmasqConfig, tags: &BTreeSet<String>) -> Option<DnsmasqD
     let boot = last(&config.option_boots, tags)?;
     let server = config.option_servers.last();
     let lines = [boot.line].into_iter().chain(server.map(|(line, _)| *line));
-    Some(decided(DnsmasqBoot::File(boot.file.clone(), server.map_or(FileServer::ThisServer, |(_, server)| *server)), lines))
+    Some(decided(
+        DnsmasqBoot::File(boot.file.clone(), server.map_or(FileServer::ThisServer, |(_, server)| *server)),
+        lines,
+    ))
 }
 
 fn boot<'a>(config: &'a DnsmasqConfig, tags: &BTreeSet<String>) -> Option<&'a DhcpBoot> {

@@ -96,8 +96,9 @@ impl MachineTests {
         }
         kinds.retain(|kind| self.is_whole(kind));
         let wildcards = |kind: &MachineKind| kind.group.map_or(0, |group| self.groups[group].wildcard_octets);
-        let is_ignored =
-            |kind: &MachineKind| kind.group.is_some_and(|group| self.groups[group].ignore && self.groups[group].wildcard_octets == 0);
+        let is_ignored = |kind: &MachineKind| {
+            kind.group.is_some_and(|group| self.groups[group].ignore && self.groups[group].wildcard_octets == 0)
+        };
         let specificity = |kind: &MachineKind| kind.tests.len() + usize::from(kind.group.is_some());
         kinds.sort_by_key(|kind| (!is_ignored(kind), usize::MAX - specificity(kind), wildcards(kind)));
         Some(kinds)
@@ -220,11 +221,18 @@ fn groups(config: &DnsmasqConfig, needed: &BTreeSet<String>) -> Vec<DhcpHostGrou
         for mac in host.macs.iter().filter(|mac| !used_macs.contains(mac)) {
             let open = mac.0.iter().filter(|octet| octet.is_none()).count();
             if known_matters || host.ignore || !sets.is_empty() {
-                let is_same = |group: &DhcpHostGroup| group.set_tags == sets && group.ignore == host.ignore && group.wildcard_octets == open;
+                let is_same = |group: &DhcpHostGroup| {
+                    group.set_tags == sets && group.ignore == host.ignore && group.wildcard_octets == open
+                };
                 let group = match groups.iter().position(is_same) {
                     Some(index) => &mut groups[index],
                     None => {
-                        groups.push(DhcpHostGroup { set_tags: sets.clone(), ignore: host.ignore, wildcard_octets: open, ..DhcpHostGroup::default() });
+                        groups.push(DhcpHostGroup {
+                            set_tags: sets.clone(),
+                            ignore: host.ignore,
+                            wildcard_octets: open,
+                            ..DhcpHostGroup::default()
+                        });
                         groups.last_mut().expect("pushed")
                     }
                 };

@@ -1,27 +1,27 @@
 //! Imports a dnsmasq configuration. dnsmasq decides by tags that its lines set and require. Here each kind of machines
 //! that the tags distinguish becomes a rule, and what dnsmasq sends to it becomes a profile.
 
-mod config;
-mod decide;
+mod arguments;
 mod boot_dir;
 mod boot_files;
+mod config;
+mod decide;
 mod hosts_files;
-mod unsupported;
 mod lines;
 mod machine_kinds;
 mod networks;
 mod options;
 mod rules;
 mod tables;
-mod arguments;
+mod unsupported;
 
 use super::host_info::HostInfo;
+use super::output::{LineNote, LineOutcome, header, merge_outcomes};
 use super::translation::Translation;
-use super::output::{LineOutcome, LineNote, header, merge_outcomes};
 use crate::config::diagnostic::{Diagnostic, Source};
 use config::{DnsmasqConfig, LineId};
 use lines::DnsmasqLine;
-use machine_kinds::{MachineTests, MAX_KINDS, MAX_KINDS_WITH_HOSTS};
+use machine_kinds::{MAX_KINDS, MAX_KINDS_WITH_HOSTS, MachineTests};
 pub use options::{is_key, takes_value};
 use rules::ArchConflict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,11 +32,20 @@ pub fn import(source: &Source, here: &HostInfo) -> Result<String, Vec<Diagnostic
 }
 
 /// Converts a configuration in another format, which is translated to dnsmasq options.
-pub fn import_translation(source: &Source, translation: &Translation, here: &HostInfo) -> Result<String, Vec<Diagnostic>> {
+pub fn import_translation(
+    source: &Source,
+    translation: &Translation,
+    here: &HostInfo,
+) -> Result<String, Vec<Diagnostic>> {
     convert(source, &lines::from_translation(source, translation)?, here, translation)
 }
 
-fn convert(source: &Source, lines: &[DnsmasqLine], here: &HostInfo, translation: &Translation) -> Result<String, Vec<Diagnostic>> {
+fn convert(
+    source: &Source,
+    lines: &[DnsmasqLine],
+    here: &HostInfo,
+    translation: &Translation,
+) -> Result<String, Vec<Diagnostic>> {
     let mut read = options::parse(lines, here);
     read.config.server = translation.source_server;
     if !read.diagnostics.is_empty() {
@@ -69,7 +78,8 @@ fn convert(source: &Source, lines: &[DnsmasqLine], here: &HostInfo, translation:
     let tables = tables::write(&read.config, &facts, &rules, lines);
     // A line without effect has no other difference either.
     let has_no_effect = |line: &LineId| {
-        let is_unneeded = |(other, outcome): &(LineId, LineOutcome)| other == line && matches!(outcome, LineOutcome::Unneeded(_));
+        let is_unneeded =
+            |(other, outcome): &(LineId, LineOutcome)| other == line && matches!(outcome, LineOutcome::Unneeded(_));
         unused.iter().chain(&tables.outcomes).any(is_unneeded)
     };
     outcomes.retain(|(line, outcome)| !matches!(outcome, LineOutcome::Changed(_)) || !has_no_effect(line));
@@ -80,7 +90,11 @@ fn convert(source: &Source, lines: &[DnsmasqLine], here: &HostInfo, translation:
     outcomes.into_iter().for_each(|(line, outcome)| outcomes_by_line.entry(line).or_default().push(outcome));
     let notes = outcomes_by_line.into_iter().filter_map(|(id, outcomes)| {
         let line: &DnsmasqLine = &lines[id];
-        Some(LineNote { location: location_of(source, line), line: line.text().to_owned(), outcome: merge_outcomes(outcomes)? })
+        Some(LineNote {
+            location: location_of(source, line),
+            line: line.text().to_owned(),
+            outcome: merge_outcomes(outcomes)?,
+        })
     });
     attention.splice(0..0, translation.action_items.iter().cloned());
     Ok(header(&source.name, &attention, &translation.merge_notes(notes.collect())) + &tables.text)
@@ -137,7 +151,9 @@ fn requiring_lost_tags(config: &DnsmasqConfig) -> Vec<(LineId, LineOutcome)> {
     let tag_ifs = config.tag_ifs.iter().map(|tag_if| (tag_if.line, &tag_if.tags));
     let all = boots.chain(services).chain(prompts).chain(ignores).chain(tag_ifs);
     all.filter_map(|(line, tags)| {
-        let lost = tags.iter().find(|literal| config.unsupported_tags.contains(&literal.tag) && !config.sets_tag(&literal.tag))?;
+        let lost = tags
+            .iter()
+            .find(|literal| config.unsupported_tags.contains(&literal.tag) && !config.sets_tag(&literal.tag))?;
         let reason = format!("no imported line sets the tag {}: the import assumes that no machine has it", lost.tag);
         Some((line, LineOutcome::Unsupported(reason)))
     })
@@ -162,7 +178,11 @@ fn without_effect(config: &DnsmasqConfig, facts: &MachineTests, used: &BTreeSet<
         .iter()
         .filter(|tag_if| tag_if.set_tags.iter().all(is_not_needed))
         .map(|tag_if| (tag_if.line, tag_reason));
-    unused_lines.chain(marks).chain(tag_ifs).map(|(line, reason)| (line, LineOutcome::Unneeded(reason.into()))).collect()
+    unused_lines
+        .chain(marks)
+        .chain(tag_ifs)
+        .map(|(line, reason)| (line, LineOutcome::Unneeded(reason.into())))
+        .collect()
 }
 
 fn conflict_outcomes(ArchConflict { code, lines }: &ArchConflict) -> Vec<(LineId, LineOutcome)> {

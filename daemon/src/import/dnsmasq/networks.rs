@@ -14,7 +14,11 @@ use std::collections::BTreeSet;
 const SERVES_ALL_NETWORKS: &str = "the server serves every network of its interfaces; set `interfaces` to limit them";
 
 /// Turns the tags of ranges into tests for their networks. Limits the interfaces to those on which dnsmasq replied.
-pub fn resolve(config: &mut DnsmasqConfig, lines: &[DnsmasqLine], here: &HostInfo) -> Result<Vec<(LineId, LineOutcome)>, Vec<Diagnostic>> {
+pub fn resolve(
+    config: &mut DnsmasqConfig,
+    lines: &[DnsmasqLine],
+    here: &HostInfo,
+) -> Result<Vec<(LineId, LineOutcome)>, Vec<Diagnostic>> {
     let (mut outcomes, mut errors) = (Vec::new(), Vec::new());
     let is_only_range = config.ranges.len() == 1;
     let ranges = std::mem::take(&mut config.ranges);
@@ -22,11 +26,16 @@ pub fn resolve(config: &mut DnsmasqConfig, lines: &[DnsmasqLine], here: &HostInf
     let needed = needed_tags(config);
     for range in &ranges {
         let has_needed_tag = range.set_tags.iter().any(|tag| needed.contains(tag));
-        match network_test(range, is_only_range, here).map_err(|reason| lines[range.line].error(&range.address_span, reason)) {
+        match network_test(range, is_only_range, here)
+            .map_err(|reason| lines[range.line].error(&range.address_span, reason))
+        {
             _ if !has_needed_tag => {}
             Ok((test, interface_prefix)) => {
-                let marks =
-                    range.set_tags.iter().map(|tag| TagMatch { line: range.line, tag: tag.clone(), test: test.clone() });
+                let marks = range.set_tags.iter().map(|tag| TagMatch {
+                    line: range.line,
+                    tag: tag.clone(),
+                    test: test.clone(),
+                });
                 config.tag_matches.extend(marks);
                 outcomes.extend(interface_prefix.map(|prefix| (range.line, interface_mask_outcome(prefix))));
             }
@@ -72,7 +81,8 @@ fn interface_mask_outcome(prefix: u8) -> LineOutcome {
 /// The interfaces of the proxy ranges, if no line lists the interfaces to serve, and the host has others.
 fn served_interfaces(config: &DnsmasqConfig, ranges: &[DhcpRange], here: &HostInfo) -> Option<Vec<String>> {
     let has_list = !config.interfaces.is_empty() || !config.addresses.is_empty();
-    if has_list || ranges.iter().any(|range| range.start.is_unspecified()) || !ranges.iter().any(|range| range.is_proxy) {
+    if has_list || ranges.iter().any(|range| range.start.is_unspecified()) || !ranges.iter().any(|range| range.is_proxy)
+    {
         return None;
     }
     let has_range = |network: &Network4| ranges.iter().any(|range| network.contains(range.start));

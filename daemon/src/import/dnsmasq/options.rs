@@ -1,13 +1,13 @@
 //! Parses the lines. Each key has a method that reads the settings, and returns the outcome of the line or an error.
 
 use super::super::host_info::HostInfo;
-use super::super::translation::RELAY_PREFIX;
 use super::super::output::{LineOutcome, merge_outcomes};
+use super::super::translation::RELAY_PREFIX;
+use super::arguments::*;
 use super::config::*;
 use super::hosts_files::HostsFiles;
-use super::unsupported;
 use super::lines::{DnsmasqArg, DnsmasqLine};
-use super::arguments::*;
+use super::unsupported;
 use crate::config::diagnostic::Diagnostic;
 use crate::suggest::closest_match;
 use std::net::Ipv4Addr;
@@ -190,9 +190,10 @@ impl OptionParser {
         let (server, outcome) = self.server(args.get(3));
         let does = match args.get(2).map(|arg| (arg.text.as_str(), arg.text.parse::<u16>())) {
             None | Some(("", _)) | Some((_, Ok(0))) => ServiceAction::LocalDisk,
-            Some((_, Ok(kind))) => {
-                ServiceAction::BootServer(kind, if let FileServer::Address(address) = server { Some(address) } else { None })
-            }
+            Some((_, Ok(kind))) => ServiceAction::BootServer(
+                kind,
+                if let FileServer::Address(address) = server { Some(address) } else { None },
+            ),
             Some((name, Err(_))) => ServiceAction::File(name.to_owned(), server),
         };
         // A Raspberry Pi only looks for this title, and never downloads the file of the line.
@@ -227,7 +228,8 @@ impl OptionParser {
     fn matches(&mut self, id: LineId, line: &DnsmasqLine) -> OptionResult {
         let args = require_args(line)?;
         if let [tag, relay] = args
-            && let Some(address) = relay.text.strip_prefix(RELAY_PREFIX).and_then(|address| address.parse::<Ipv4Addr>().ok())
+            && let Some(address) =
+                relay.text.strip_prefix(RELAY_PREFIX).and_then(|address| address.parse::<Ipv4Addr>().ok())
         {
             let test = TagTest::Relay(address.octets());
             self.parsed.config.tag_matches.push(TagMatch { line: id, tag: tag_to_set(&tag.text).to_owned(), test });
@@ -259,7 +261,11 @@ impl OptionParser {
             );
         };
         for arg in &args[..option_index] {
-            self.parsed.config.tag_matches.push(TagMatch { line: id, tag: tag_to_set(&arg.text).to_owned(), test: test.clone() });
+            self.parsed.config.tag_matches.push(TagMatch {
+                line: id,
+                tag: tag_to_set(&arg.text).to_owned(),
+                test: test.clone(),
+            });
         }
         let tests_feature = code == "175" && !values.is_empty();
         Ok(tests_feature.then(|| {
@@ -280,9 +286,11 @@ impl OptionParser {
             "dhcp-vendorclass" if args.len() > 2 => return unsupported("enterprise vendor classes are not supported"),
             "dhcp-vendorclass" => TagTest::vendor_class(&text),
             "dhcp-userclass" => TagTest::UserClass(text),
-            "dhcp-mac" => {
-                TagTest::Mac(parse_mac_pattern(&text).ok_or_else(|| invalid_arg(line, value, "a MAC address, with `*` for any octet"))?.0)
-            }
+            "dhcp-mac" => TagTest::Mac(
+                parse_mac_pattern(&text)
+                    .ok_or_else(|| invalid_arg(line, value, "a MAC address, with `*` for any octet"))?
+                    .0,
+            ),
             _ => match parse_circuit_id(&text) {
                 Some(text) => TagTest::CircuitId(text),
                 None => return unsupported("only circuit ids that are text are supported"),
@@ -342,7 +350,10 @@ impl OptionParser {
     }
 
     fn ignore(&mut self, id: LineId, line: &DnsmasqLine) -> OptionResult {
-        let tags = require_args(line)?.iter().filter_map(|arg| parse_tag(&arg.text).or_else(|| parse_bare_tag(&arg.text))).collect();
+        let tags = require_args(line)?
+            .iter()
+            .filter_map(|arg| parse_tag(&arg.text).or_else(|| parse_bare_tag(&arg.text)))
+            .collect();
         self.parsed.config.ignores.push((id, tags));
         Ok(None)
     }
@@ -378,7 +389,9 @@ impl OptionParser {
                 changed("over IPv6 the server offers the loaders of the boot directory (docs/ipv6.md)")
             }
             // As a proxy, dnsmasq sends only the options of `dhcp-option-pxe`.
-            _ if self.parsed.config.is_proxy => unneeded("a proxy does not send it, as in dnsmasq; the DHCP server may"),
+            _ if self.parsed.config.is_proxy => {
+                unneeded("a proxy does not send it, as in dnsmasq; the DHCP server may")
+            }
             Some("option:bootfile-name" | "67") if args.len() == 2 => {
                 let boot = DhcpBoot { line: id, tags, file: args[1].text.clone(), server: FileServer::ThisServer };
                 self.parsed.config.option_boots.push(boot);
@@ -446,14 +459,17 @@ fn server_name_outcome(file: &str, name: &DnsmasqArg) -> Option<LineOutcome> {
             "{text} is in the position of the server name, so dnsmasq sent machines to this server, and the import \
              does the same; to send them to {text}, write {file},,{text}"
         ))),
-        _ => Some(LineOutcome::Changed(format!("the server name {text} is not sent: machines use the server's address"))),
+        _ => {
+            Some(LineOutcome::Changed(format!("the server name {text} is not sent: machines use the server's address")))
+        }
     }
 }
 
 fn excess_values(args: &[DnsmasqArg], limit: usize) -> Option<LineOutcome> {
     let excess: Vec<&str> =
         args.get(limit..)?.iter().map(|arg| arg.text.as_str()).filter(|text| !text.is_empty()).collect();
-    (!excess.is_empty()).then(|| LineOutcome::Unsupported(format!("`{}` has no meaning there, as in dnsmasq", excess.join(","))))
+    (!excess.is_empty())
+        .then(|| LineOutcome::Unsupported(format!("`{}` has no meaning there, as in dnsmasq", excess.join(","))))
 }
 
 /// The reason of a group: DHCP ranges with leases.

@@ -1,8 +1,8 @@
 //! Turns the kinds of machines, and what dnsmasq sends to each, into rules. The first rule that matches applies.
 
 use super::config::*;
-use super::decide::{ClientTraits, DnsmasqDecision, PxeMenu, DnsmasqBoot, decide};
-use super::machine_kinds::{MachineTests, MachineKind};
+use super::decide::{ClientTraits, DnsmasqBoot, DnsmasqDecision, PxeMenu, decide};
+use super::machine_kinds::{MachineKind, MachineTests};
 use proxydhcpd_core::arch::Arch;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,9 +86,11 @@ fn is_ipxe(test: &TagTest) -> bool {
 fn architectures(config: &DnsmasqConfig, facts: &MachineTests) -> BTreeSet<u16> {
     let from_services = config.services.iter().map(|service| service.arch.0);
     let from_marks =
-        config.tag_matches.iter().filter(|mark| facts.needed_tags.contains(&mark.tag)).filter_map(|mark| match mark.test {
-            TagTest::Arch(code) => Some(code),
-            _ => None,
+        config.tag_matches.iter().filter(|mark| facts.needed_tags.contains(&mark.tag)).filter_map(|mark| {
+            match mark.test {
+                TagTest::Arch(code) => Some(code),
+                _ => None,
+            }
         });
     from_services.chain(from_marks).collect()
 }
@@ -101,7 +103,12 @@ struct ClientProgram {
 }
 
 /// Rules for architectures with a different result, then one for all others.
-fn kind_rules(kind: &MachineKind, by_arch: BTreeMap<u16, DnsmasqDecision>, default: DnsmasqDecision, program: ClientProgram) -> Vec<ImportedRule> {
+fn kind_rules(
+    kind: &MachineKind,
+    by_arch: BTreeMap<u16, DnsmasqDecision>,
+    default: DnsmasqDecision,
+    program: ClientProgram,
+) -> Vec<ImportedRule> {
     let is_file = |outcome: &DnsmasqBoot| matches!(outcome, DnsmasqBoot::File(..));
     let is_http = program.http;
     let mut special: Vec<(DnsmasqBoot, Vec<u16>, BTreeSet<LineId>)> = Vec::new();
@@ -128,19 +135,30 @@ fn kind_rules(kind: &MachineKind, by_arch: BTreeMap<u16, DnsmasqDecision>, defau
         .into_iter()
         .map(|(outcome, codes, lines)| {
             let archs = codes.iter().map(|code| Arch(*code)).collect();
-            ImportedRule { kind: kind.clone(), archs, action: rule_action(outcome, BTreeMap::new(), &codes, is_http), lines }
+            ImportedRule {
+                kind: kind.clone(),
+                archs,
+                action: rule_action(outcome, BTreeMap::new(), &codes, is_http),
+                lines,
+            }
         })
         .collect();
     debug_assert!(files.is_empty() || is_file(&default.boot) || default.boot == DnsmasqBoot::NoBoot);
     rules.push(ImportedRule {
         kind: kind.clone(),
-        archs: Vec::new(), action: rule_action(default.boot, files, &[], is_http),
+        archs: Vec::new(),
+        action: rule_action(default.boot, files, &[], is_http),
         lines,
     });
     rules
 }
 
-fn rule_action(outcome: DnsmasqBoot, files: BTreeMap<u16, (String, FileServer)>, codes: &[u16], is_http: bool) -> RuleAction {
+fn rule_action(
+    outcome: DnsmasqBoot,
+    files: BTreeMap<u16, (String, FileServer)>,
+    codes: &[u16],
+    is_http: bool,
+) -> RuleAction {
     match outcome {
         DnsmasqBoot::Ignored => RuleAction::Deny,
         DnsmasqBoot::NoBoot if files.is_empty() => RuleAction::Nothing,

@@ -1,12 +1,12 @@
 //! Writes the tables of the native file.
 
-use super::super::output::{LineOutcome, unique_name, toml_list, one_line, toml_string};
+use super::super::output::{LineOutcome, one_line, toml_list, toml_string, unique_name};
+use super::boot_files;
 use super::config::*;
 use super::decide::PxeMenu;
-use super::boot_files;
 use super::lines::DnsmasqLine;
-use super::machine_kinds::{MachineTests, MachineKind};
-use super::rules::{RuleAction, ImportedRule};
+use super::machine_kinds::{MachineKind, MachineTests};
+use super::rules::{ImportedRule, RuleAction};
 use crate::boot::loaders;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::shape::MAX_FILE_LENGTH;
@@ -24,14 +24,21 @@ pub struct NativeTables {
 }
 
 /// Writes the tables for these rules.
-pub fn write(config: &DnsmasqConfig, facts: &MachineTests, rules: &[ImportedRule], lines: &[DnsmasqLine]) -> NativeTables {
+pub fn write(
+    config: &DnsmasqConfig,
+    facts: &MachineTests,
+    rules: &[ImportedRule],
+    lines: &[DnsmasqLine],
+) -> NativeTables {
     let root = boot_files::boot_dir(config);
     let (names, rule_names, profiles, outcomes) = Default::default();
     let mut writer = TableWriter { config, facts, lines, root, names, rule_names, profiles, outcomes };
     let mut text = writer.settings();
     let mut tables = String::new();
     let (default_rule, other_rules) = match rules.split_last() {
-        Some((default_rule, other_rules)) if default_rule.action != RuleAction::Deny => (Some(default_rule), other_rules),
+        Some((default_rule, other_rules)) if default_rule.action != RuleAction::Deny => {
+            (Some(default_rule), other_rules)
+        }
         _ => (None, rules),
     };
     for rule in other_rules {
@@ -257,7 +264,8 @@ impl TableWriter<'_> {
                 writeln!(text, "#   {}", one_line(&reason)).ok();
                 let file_lines: Vec<LineId> =
                     lines.iter().copied().filter(|line| self.names_file(*line, &name, &key)).collect();
-                self.outcomes.extend(file_lines.into_iter().map(|line| (line, LineOutcome::Unsupported(reason.clone()))));
+                self.outcomes
+                    .extend(file_lines.into_iter().map(|line| (line, LineOutcome::Unsupported(reason.clone()))));
             }
         }
         text
@@ -363,7 +371,8 @@ impl TableWriter<'_> {
             let in_group = self.facts.groups.iter().any(|group| group.lines.contains(&host.line));
             let Some(name) = host.name.as_ref().filter(|_| !macs.is_empty()) else {
                 if !in_group {
-                    self.outcomes.push((host.line, LineOutcome::Unneeded("it does not affect what a machine boots".into())));
+                    self.outcomes
+                        .push((host.line, LineOutcome::Unneeded("it does not affect what a machine boots".into())));
                 }
                 continue;
             };

@@ -1,6 +1,8 @@
 //! Parses the conditions of ISC dhcpd. `Err`: the reason why rules cannot test the condition.
 
-use super::super::expression::{Atom, Expr, Field, Grammar, UNSUPPORTED_FACT, FieldSlice, FormattedMac, field_equals, field_exists};
+use super::super::expression::{
+    Atom, Expr, Field, FieldSlice, FormattedMac, Grammar, UNSUPPORTED_FACT, field_equals, field_exists,
+};
 use super::tokens::IscToken;
 
 /// The options that the file defines: name (with its option space) and code.

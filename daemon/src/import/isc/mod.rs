@@ -6,11 +6,11 @@ mod tokens;
 
 use super::expression::{Atom, Expr, FieldSlice, parse_mac};
 use super::host_info::HostInfo;
-use super::program::{HostGroup, Program, ProgramStep, MessagePart};
+use super::output::{LineNote, LineOutcome};
+use super::program::{HostGroup, MessagePart, Program, ProgramStep};
 use super::translation::Translation;
-use super::output::{LineOutcome, LineNote};
 use crate::config::diagnostic::{Diagnostic, LineIndex, Source};
-use conditions::{IscConditions, OptionNames, option_code, compare, subclass_octets};
+use conditions::{IscConditions, OptionNames, compare, option_code, subclass_octets};
 use std::net::Ipv4Addr;
 use tokens::{IscStatement, IscToken, parse_statements};
 
@@ -352,8 +352,10 @@ impl<'a> IscTranslator<'a> {
         };
         let mut inner = IscScopes::default();
         let group_steps = self.steps(block, &mut inner, Some(&name));
-        let subnets =
-            inner.subnets.iter().filter_map(|step| if let ProgramStep::If(branches) = step { Some(branches) } else { None });
+        let subnets = inner
+            .subnets
+            .iter()
+            .filter_map(|step| if let ProgramStep::If(branches) = step { Some(branches) } else { None });
         let mut branches: Vec<(Expr, Vec<ProgramStep>)> =
             subnets.flatten().map(|(subnet, _)| (subnet.clone(), Vec::new())).collect();
         let member_steps = if branches.is_empty() {
@@ -461,7 +463,10 @@ impl<'a> IscTranslator<'a> {
                 let name = name.word();
                 match name.parse::<Ipv4Addr>() {
                     Ok(address) => {
-                        return Some(ProgramStep::Server(way, Some(address).filter(|address| !address.is_unspecified())));
+                        return Some(ProgramStep::Server(
+                            way,
+                            Some(address).filter(|address| !address.is_unspecified()),
+                        ));
                     }
                     Err(_) => self.note_unsupported(
                         statement,
@@ -486,15 +491,20 @@ impl<'a> IscTranslator<'a> {
             }
             ("server-name", _) => {
                 self.add_note(
-                    statement, LineOutcome::Changed("the server name is not sent: machines use the server's address".into()),
+                    statement,
+                    LineOutcome::Changed("the server name is not sent: machines use the server's address".into()),
                 );
             }
             ("vendor-option-space" | "site-option-space", _) => {
-                self.add_note(statement, LineOutcome::Unneeded("the server generates option 43 for each firmware".into()));
+                self.add_note(
+                    statement,
+                    LineOutcome::Unneeded("the server generates option 43 for each firmware".into()),
+                );
             }
             ("option", Some(60)) => {
                 self.add_note(
-                    statement, LineOutcome::Unneeded("the server sends the class that each firmware expects".into()),
+                    statement,
+                    LineOutcome::Unneeded("the server sends the class that each firmware expects".into()),
                 );
             }
             ("option", Some(209 | 210)) => {
@@ -524,9 +534,9 @@ fn without_lines(steps: &[ProgramStep]) -> Vec<ProgramStep> {
         ProgramStep::Deny(_) => ProgramStep::Deny(0),
         ProgramStep::Allow => ProgramStep::Allow,
         ProgramStep::Server(way, server) => ProgramStep::Server(*way, *server),
-        ProgramStep::If(branches) => {
-            ProgramStep::If(branches.iter().map(|(condition, steps)| (condition.clone(), without_lines(steps))).collect())
-        }
+        ProgramStep::If(branches) => ProgramStep::If(
+            branches.iter().map(|(condition, steps)| (condition.clone(), without_lines(steps))).collect(),
+        ),
     };
     steps.iter().map(without_line).collect()
 }

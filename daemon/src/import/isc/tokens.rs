@@ -229,7 +229,9 @@ fn tokens(source: &Source) -> Result<Vec<IscToken>, Diagnostic> {
                 let error = source.error(start..at + 1, "dhcpd compares with a single `=`, and rejects `==`");
                 return Err(error.help("write `=`"));
             }
-            octet if MARKS.contains(&octet) => tokens.push(IscToken { text: vec![octet], quoted: false, span: start..at }),
+            octet if MARKS.contains(&octet) => {
+                tokens.push(IscToken { text: vec![octet], quoted: false, span: start..at })
+            }
             _ => {
                 let ends =
                     |octet: &u8| octet.is_ascii_whitespace() || MARKS.contains(octet) || b"\"#!~".contains(octet);

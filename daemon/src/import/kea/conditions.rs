@@ -1,6 +1,8 @@
 //! Parses the `test` expressions of Kea's client classes. `Err`: the reason why rules cannot test the expression.
 
-use super::super::expression::{Atom, Expr, Field, Grammar, UNSUPPORTED_FACT, FieldSlice, FormattedMac, field_equals, field_exists};
+use super::super::expression::{
+    Atom, Expr, Field, FieldSlice, FormattedMac, Grammar, UNSUPPORTED_FACT, field_equals, field_exists,
+};
 use std::net::Ipv4Addr;
 
 /// Names of options in tests.
@@ -75,7 +77,9 @@ impl Grammar for KeaTestParser<'_> {
         let negated = self.accept("!=");
         if !negated && !self.accept("==") {
             let is_single = matches!(self.tokens.get(self.at), Some(KeaToken::Word(word)) if word.starts_with('='));
-            return Err(if is_single { "Kea compares with `==`, and rejects a single `=`" } else { UNSUPPORTED_FACT }.into());
+            return Err(
+                if is_single { "Kea compares with `==`, and rejects a single `=`" } else { UNSUPPORTED_FACT }.into()
+            );
         }
         let right = self.value()?.ok_or(UNSUPPORTED_FACT)?;
         let (part, value) = match (left, right) {
@@ -180,7 +184,9 @@ impl KeaTestParser<'_> {
         };
         self.require(")")?;
         match value {
-            Some(Term::Part(FieldSlice { field, from: 0, length: None })) => Ok(Term::Part(FieldSlice { field, from, length })),
+            Some(Term::Part(FieldSlice { field, from: 0, length: None })) => {
+                Ok(Term::Part(FieldSlice { field, from, length }))
+            }
             Some(Term::Written(written @ FormattedMac { from: 0, length: None, .. })) => {
                 Ok(Term::Written(written.slice(from, length)))
             }

@@ -7,9 +7,9 @@ mod json;
 
 use super::expression::{Atom, Expr, parse_mac};
 use super::host_info::HostInfo;
-use super::program::{HostGroup, Program, ProgramStep, MessagePart};
+use super::output::{LineNote, LineOutcome};
+use super::program::{HostGroup, MessagePart, Program, ProgramStep};
 use super::translation::Translation;
-use super::output::{LineOutcome, LineNote};
 use crate::config::diagnostic::{Diagnostic, LineIndex, Source};
 pub use json::strip_comments;
 use serde_json::Value;
@@ -91,8 +91,13 @@ impl<'a> KeaTranslator<'a> {
             let reason = "it is not imported: replace this line by the text of that file, and import again";
             let (place, line) = (format!("line {}", index + 1), text.trim().to_owned());
             self.translation
-                .action_items.push(format!("{place}: {line} is not imported, but it may contain network boot settings"));
-            self.translation.notes.push(LineNote { location: place, line, outcome: LineOutcome::Unsupported(reason.into()) });
+                .action_items
+                .push(format!("{place}: {line} is not imported, but it may contain network boot settings"));
+            self.translation.notes.push(LineNote {
+                location: place,
+                line,
+                outcome: LineOutcome::Unsupported(reason.into()),
+            });
         }
     }
 
@@ -125,7 +130,8 @@ impl<'a> KeaTranslator<'a> {
             let condition = parsed.unwrap_or_else(|reason| {
                 if !steps.is_empty() {
                     self.add_note(
-                        &name, LineOutcome::Unsupported(format!("{reason}: no machine is treated as a member of this class")),
+                        &name,
+                        LineOutcome::Unsupported(format!("{reason}: no machine is treated as a member of this class")),
                     );
                 }
                 conditions::never()
@@ -213,12 +219,14 @@ impl<'a> KeaTranslator<'a> {
                 continue;
             };
             self.program.subnets.push((line, address, prefix));
-            let is_in_subnet = if is_only_subnet { Expr::Const(true) } else { Expr::atom(Atom::Subnet(address, prefix)) };
+            let is_in_subnet =
+                if is_only_subnet { Expr::Const(true) } else { Expr::atom(Atom::Subnet(address, prefix)) };
             let members =
                 shared_network.and_then(|network| self.members(network)).into_iter().chain(self.members(subnet));
             let condition = Expr::And([is_in_subnet].into_iter().chain(members).collect());
             steps.extend(self.scope_steps(subnet));
-            let (option_steps, field_steps): (Vec<ProgramStep>, Vec<ProgramStep>) = steps.into_iter().partition(ProgramStep::sets_option);
+            let (option_steps, field_steps): (Vec<ProgramStep>, Vec<ProgramStep>) =
+                steps.into_iter().partition(ProgramStep::sets_option);
             let pools = self.pools(subnet, &condition);
             [Some(subnet), shared_network]
                 .into_iter()
@@ -300,7 +308,9 @@ impl<'a> KeaTranslator<'a> {
     fn scope_steps(&mut self, scope: &Value) -> Vec<ProgramStep> {
         let mut steps = Vec::new();
         let mut server = |translator: &mut Self, way: MessagePart, text: &str| match text.parse::<Ipv4Addr>() {
-            Ok(address) => steps.push(ProgramStep::Server(way, Some(address).filter(|address| !address.is_unspecified()))),
+            Ok(address) => {
+                steps.push(ProgramStep::Server(way, Some(address).filter(|address| !address.is_unspecified())))
+            }
             Err(_) => {
                 let reason = format!("server names are not resolved: replace {text} by its address, and import again");
                 translator.add_note(text, LineOutcome::Unsupported(reason));

@@ -1,7 +1,7 @@
 //! IPv4: limited broadcasts.
 
 use super::checksum::{IPPROTO_UDP, UDP_HEADER, fold, pseudo_header_sum, sum_words, udp_checksum};
-use crate::net::sys::{ParsedDatagram, Frame};
+use crate::net::sys::{Frame, ParsedDatagram};
 use socket2::SockFilter;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -193,7 +193,8 @@ mod tests {
             bad[26..28].fill(0);
             assert_eq!(parse(&bad), None, "a UDP length of {length}");
         }
-        let truncated = parse_datagram(Frame { octets: &good[..30], is_checksum_pending: false, truncated: true }).unwrap();
+        let truncated =
+            parse_datagram(Frame { octets: &good[..30], is_checksum_pending: false, truncated: true }).unwrap();
         assert_eq!(truncated.payload, 28..30);
     }
 

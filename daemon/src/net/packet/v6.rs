@@ -1,7 +1,7 @@
 //! IPv6: multicasts.
 
 use super::checksum::{IPPROTO_UDP, UDP_HEADER, fold, pseudo_header_sum, sum_words, udp_checksum};
-use crate::net::sys::{ParsedDatagram, Frame};
+use crate::net::sys::{Frame, ParsedDatagram};
 use socket2::SockFilter;
 use std::net::{Ipv6Addr, SocketAddrV6};
 
@@ -80,7 +80,8 @@ pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     // The checksum is mandatory: it is the only protection of the addresses (RFC 8200 8.1).
     let is_valid = frame.truncated
         || frame.is_checksum_pending
-        || number(IP_HEADER + 6)? != 0 && fold(addresses(from, to) + pseudo_header_sum(length) + sum_words(datagram)) == 0xffff;
+        || number(IP_HEADER + 6)? != 0
+            && fold(addresses(from, to) + pseudo_header_sum(length) + sum_words(datagram)) == 0xffff;
     is_valid.then(|| ParsedDatagram {
         payload: IP_HEADER + UDP_HEADER..end,
         from: SocketAddrV6::new(from, u16::from_be_bytes([datagram[0], datagram[1]]), 0, 0).into(),
@@ -192,7 +193,8 @@ mod tests {
         for end in 0..good.len() {
             assert_eq!(parse(&good[..end]), None, "cut to {end}");
         }
-        let parse_pending = |octets: &[u8]| parse_datagram(Frame { octets, is_checksum_pending: true, truncated: false });
+        let parse_pending =
+            |octets: &[u8]| parse_datagram(Frame { octets, is_checksum_pending: true, truncated: false });
         for (at, lengths) in [(44, [0, 7, 15, 0xffff_u16]), (4, [0, 8, 13, 15])] {
             for length in lengths {
                 let mut bad = good.clone();
@@ -200,7 +202,8 @@ mod tests {
                 assert_eq!(parse_pending(&bad), None, "a length of {length} at {at}");
             }
         }
-        let truncate = |end| parse_datagram(Frame { octets: &good[..end], is_checksum_pending: false, truncated: true });
+        let truncate =
+            |end| parse_datagram(Frame { octets: &good[..end], is_checksum_pending: false, truncated: true });
         assert_eq!(truncate(50).unwrap().payload, 48..50);
         assert_eq!((truncate(48).unwrap().payload, truncate(47)), (48..48, None));
     }

@@ -10,7 +10,7 @@ mod receive;
 mod send;
 
 pub use frames::{bind_to_all_links, enable_checksum_status};
-pub use receive::{ReceiveBatch, ParsedDatagram, Datagram, Frame};
+pub use receive::{Datagram, Frame, ParsedDatagram, ReceiveBatch};
 pub use send::SendBatch;
 
 use std::io;

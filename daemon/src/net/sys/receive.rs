@@ -1,6 +1,9 @@
 //! Receives batches of datagrams.
 
-use super::{BATCH_SIZE, SockAddr, MAX_DATAGRAM_SIZE, PACKET_INFO4_LEN, PACKET_INFO6_LEN, from_in_addr, message_header, retry_interrupted};
+use super::{
+    BATCH_SIZE, MAX_DATAGRAM_SIZE, PACKET_INFO4_LEN, PACKET_INFO6_LEN, SockAddr, from_in_addr, message_header,
+    retry_interrupted,
+};
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -89,7 +92,8 @@ impl ReceiveBatch {
             let status = auxiliary.map_or(0, |auxiliary| auxiliary.tp_status);
             let checksum_is_open = status & libc::TP_STATUS_CSUMNOTREADY != 0;
             let truncated = truncated(header);
-            let ParsedDatagram { payload, mut from, to } = parse(Frame { octets, is_checksum_pending: checksum_is_open, truncated })?;
+            let ParsedDatagram { payload, mut from, to } =
+                parse(Frame { octets, is_checksum_pending: checksum_is_open, truncated })?;
             // SAFETY: integers only, all of them written at least once, by `new`.
             let link = u32::try_from(unsafe { sender.frame }.sll_ifindex).unwrap_or(0);
             if let SocketAddr::V6(from) = &mut from
@@ -123,7 +127,8 @@ impl ReceiveBatch {
         let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH_SIZE];
         let buffers = self.payloads.iter_mut().zip(self.controls.iter_mut()).zip(self.senders.iter_mut());
         for ((vector, header), ((payload, control), sender)) in vectors.iter_mut().zip(&mut headers).zip(buffers) {
-            let vector = vector.write(libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: MAX_DATAGRAM_SIZE });
+            let vector =
+                vector.write(libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: MAX_DATAGRAM_SIZE });
             let name = (ptr::from_mut(sender), size_of::<SenderAddress>());
             header.write(message_header(name, vector, control.0.as_mut_ptr().cast(), CONTROL_OCTETS));
         }

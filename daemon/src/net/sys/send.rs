@@ -1,6 +1,8 @@
 //! Sends batches of datagrams.
 
-use super::{BATCH_SIZE, SockAddr, PACKET_INFO4_LEN, PACKET_INFO6_LEN, to_in_addr, message_header, retry_interrupted, sockaddr};
+use super::{
+    BATCH_SIZE, PACKET_INFO4_LEN, PACKET_INFO6_LEN, SockAddr, message_header, retry_interrupted, sockaddr, to_in_addr,
+};
 use std::io;
 use std::mem::{MaybeUninit, offset_of, size_of, zeroed};
 use std::net::{IpAddr, SocketAddr};

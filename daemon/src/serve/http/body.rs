@@ -2,9 +2,9 @@
 //! chunk is being sent: a slow client holds one chunk, and no client waits for another's disk.
 
 use super::HttpContext;
-use super::response::Payload;
 use super::connection::Connection;
-use crate::files::{ServedContent, Opened};
+use super::response::Payload;
+use crate::files::{Opened, ServedContent};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use std::io;

@@ -1,6 +1,6 @@
 //! Conditional requests: entity tags, dates, and preconditions (RFC 9110 section 13).
 
-use crate::files::{ServedContent, Opened};
+use crate::files::{Opened, ServedContent};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
 use sha2::{Digest, Sha256};
@@ -38,7 +38,10 @@ impl Validators {
         };
         let tag = format!("\"{:x}-{sign}{:x}-{:x}\"", file.inode, since.as_nanos(), file.size);
         let whole_seconds = SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs());
-        Validators { etag: Some(tag), last_modified: (sign.is_empty() && whole_seconds <= now).then_some(whole_seconds) }
+        Validators {
+            etag: Some(tag),
+            last_modified: (sign.is_empty() && whole_seconds <= now).then_some(whole_seconds),
+        }
     }
 
     /// Evaluates the preconditions in the order of RFC 9110 13.2.2; a tag takes precedence over a date.
@@ -178,7 +181,10 @@ mod tests {
         let of = |text: &str| Validators::new(&Opened::text(text.as_bytes()), SystemTime::now());
         let (text, tag) = (of("#!ipxe"), of("#!ipxe").etag.unwrap());
         assert!(text.last_modified.is_none() && tag.len() == 26 && of("#!ipxe\n").etag.unwrap() != tag);
-        assert_eq!(text.evaluate(&headers(&[(IF_NONE_MATCH, TAG), (IF_MODIFIED_SINCE, THEN)])), PreconditionResult::Send);
+        assert_eq!(
+            text.evaluate(&headers(&[(IF_NONE_MATCH, TAG), (IF_MODIFIED_SINCE, THEN)])),
+            PreconditionResult::Send
+        );
         assert_eq!(text.evaluate(&headers(&[(IF_NONE_MATCH, &tag)])), PreconditionResult::NotModified);
         assert!(!text.allows_range(&headers(&[(IF_RANGE, TAG)]), SystemTime::now()));
         assert!(text.allows_range(&headers(&[(IF_RANGE, &tag)]), SystemTime::now()));

@@ -1,10 +1,10 @@
 //! One connection: hyper speaks HTTP on it, and every request is tracked until the kernel has accepted its response.
 
-use super::response;
 use super::body::Body;
 use super::connection_table::ConnectionSlot;
 use super::page;
-use super::{DropReason, HttpEvent, FinishedRequest, HttpContext};
+use super::response;
+use super::{DropReason, FinishedRequest, HttpContext, HttpEvent};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
@@ -92,7 +92,9 @@ pub async fn run(stream: TcpStream, connection: Arc<Connection>, _place: Connect
     };
     match ended {
         Err(error) if error.is_parse() => connection.context.drop_client(connection.client, DropReason::Malformed),
-        Err(error) if error.is_timeout() => connection.context.drop_client(connection.client, DropReason::HeaderTimeout),
+        Err(error) if error.is_timeout() => {
+            connection.context.drop_client(connection.client, DropReason::HeaderTimeout)
+        }
         // Clients may disconnect at any time; `disconnected` reports their request.
         _ => {}
     }
@@ -134,12 +136,23 @@ async fn respond(
 }
 
 /// Opens the requested file, on a thread that may block.
-async fn open_response(connection: &Arc<Connection>, server: IpAddr, head: Parts, name: Option<Vec<u8>>) -> Response<Body> {
+async fn open_response(
+    connection: &Arc<Connection>,
+    server: IpAddr,
+    head: Parts,
+    name: Option<Vec<u8>>,
+) -> Response<Body> {
     let work = connection.clone();
     let blocking = tokio::task::spawn_blocking(move || {
         let opened = name.as_deref().ok_or(fetch::Refusal::BadName).and_then(|name| {
             let door = request::Protocol::Http(work.context.port);
-            (work.context.open)(&request::FileRequest { protocol: door, name, server, client: work.client, interface: "" })
+            (work.context.open)(&request::FileRequest {
+                protocol: door,
+                name,
+                server,
+                client: work.client,
+                interface: "",
+            })
         });
         let answer = response::build(&head, name.as_deref().unwrap_or_default(), opened, SystemTime::now());
         answer.map(|payload| Body::new(payload, &work))

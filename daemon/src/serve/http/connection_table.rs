@@ -2,7 +2,7 @@
 //! idle connections, or by requests whose responses it never reads.
 
 use super::connection::Connection;
-use super::{Overload, DropReason};
+use super::{DropReason, Overload};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -130,8 +130,9 @@ impl TableState {
     /// Evicts the connection that has been idle longest, if there is one. With `now`, only one that has been idle long
     /// enough: a client sends its request within milliseconds of connecting.
     fn evict_idle(&mut self, now: Option<Instant>) -> bool {
-        let is_old =
-            |connection: &Connection| now.is_none_or(|now| now.saturating_duration_since(connection.last_progress()) >= IDLE_TIME);
+        let is_old = |connection: &Connection| {
+            now.is_none_or(|now| now.saturating_duration_since(connection.last_progress()) >= IDLE_TIME)
+        };
         let Some(oldest) = self.idle.first_entry().filter(|oldest| is_old(oldest.get())) else { return false };
         oldest.remove().evict(DropReason::EvictedIdle);
         true
@@ -142,7 +143,11 @@ impl TableState {
     fn evict_slowest(&mut self, has: usize, now: Instant) -> bool {
         let Some(connection) = self.slowest(has, now) else { return false };
         let (connections, address) = (self.connections.len(), connection.address());
-        connection.evict(DropReason::EvictedSlowest(Overload { connections, address, from_address: self.has(address) }));
+        connection.evict(DropReason::EvictedSlowest(Overload {
+            connections,
+            address,
+            from_address: self.has(address),
+        }));
         true
     }
 

@@ -1,13 +1,13 @@
 //! The HTTP server: GET and HEAD for the files that `open` finds, as firmware, iPXE, shim and GRUB need it.
 
-mod response;
 mod body;
 mod conditional;
 mod connection;
-mod content_type;
 mod connection_table;
+mod content_type;
 mod page;
 mod range;
+mod response;
 
 use crate::files::Opened;
 use connection::Connection;
@@ -144,7 +144,11 @@ type OpenFn = dyn Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync;
 
 impl Default for HttpSettings {
     fn default() -> HttpSettings {
-        HttpSettings { max_connections: 16_384, header_timeout: Duration::from_secs(60), stall_timeout: Duration::from_secs(60) }
+        HttpSettings {
+            max_connections: 16_384,
+            header_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(60),
+        }
     }
 }
 

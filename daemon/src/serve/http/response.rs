@@ -1,6 +1,6 @@
 //! The response to a request: status, header fields, and the octets of the body.
 
-use super::conditional::{Validators, PreconditionResult};
+use super::conditional::{PreconditionResult, Validators};
 use super::content_type::{TEXT_PLAIN, content_type};
 use super::page;
 use super::range::{RequestedRange, parse_range};
@@ -116,7 +116,9 @@ fn file_response(request: &Parts, name: &[u8], opened: Opened, now: SystemTime) 
             *answer.status_mut() = StatusCode::NOT_MODIFIED;
             answer
         }
-        PreconditionResult::PreconditionFailed => return status_response(StatusCode::PRECONDITION_FAILED, &request.method),
+        PreconditionResult::PreconditionFailed => {
+            return status_response(StatusCode::PRECONDITION_FAILED, &request.method);
+        }
     };
     if let Some(tag) = &validators.etag {
         set(&mut answer, ETAG, tag);
@@ -127,7 +129,13 @@ fn file_response(request: &Parts, name: &[u8], opened: Opened, now: SystemTime) 
     answer
 }
 
-fn content_response(request: &Parts, name: &[u8], opened: Opened, validators: &Validators, now: SystemTime) -> HttpResponse {
+fn content_response(
+    request: &Parts,
+    name: &[u8],
+    opened: Opened,
+    validators: &Validators,
+    now: SystemTime,
+) -> HttpResponse {
     let size = opened.size;
     let part = match requested_range(request, size, validators, now) {
         RequestedRange::Whole => None,
@@ -282,8 +290,8 @@ mod tests {
             (&[(HOST, "x"), (ACCEPT, "text/html")], "text/html; charset=utf-8"),
         ] {
             for name in ["/", "//"] {
-                let [get, head] =
-                    [Method::GET, Method::HEAD].map(|method| answer_without_file(&request(method, fields), name.as_bytes()));
+                let [get, head] = [Method::GET, Method::HEAD]
+                    .map(|method| answer_without_file(&request(method, fields), name.as_bytes()));
                 let (get, head) = (get.unwrap(), head.unwrap());
                 assert_eq!((get.status(), field(&get, CONTENT_TYPE)), (StatusCode::OK, Some(media_type)), "{name}");
                 assert_eq!((head.status(), head.headers()), (get.status(), get.headers()), "{name}");
@@ -291,7 +299,10 @@ mod tests {
                 assert!(matches!(head.body(), Payload::Empty));
             }
         }
-        assert!(answer_without_file(&request(Method::GET, &[(HOST, "x")]), b"").is_none(), "a path that cannot be decoded");
+        assert!(
+            answer_without_file(&request(Method::GET, &[(HOST, "x")]), b"").is_none(),
+            "a path that cannot be decoded"
+        );
     }
 
     #[test]

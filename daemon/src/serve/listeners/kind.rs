@@ -1,6 +1,6 @@
 //! The kinds of listeners, and how each is opened.
 
-use super::{BOOT_SERVER, BOOT_SERVER6, DHCP_BROADCAST, Listener, DHCP6_MULTICAST, tftp_settings};
+use super::{BOOT_SERVER, BOOT_SERVER6, DHCP_BROADCAST, DHCP6_MULTICAST, Listener, tftp_settings};
 use crate::config::{Enabled, Settings};
 use crate::net::bind_error::BindError;
 use crate::net::port_owner::Transport;
@@ -37,7 +37,9 @@ impl ListenerKind {
             ListenerKind::DhcpBroadcast => {
                 udp::bind_broadcast(address.port()).map(|socket| Listener::Dhcp(DHCP_BROADCAST, Socket::Udp(socket)))
             }
-            ListenerKind::Dhcp6Multicast => udp6::bind_site_group(address.port()).map(|socket| Listener::Dhcp(DHCP6_MULTICAST, Socket::Udp(socket))),
+            ListenerKind::Dhcp6Multicast => {
+                udp6::bind_site_group(address.port()).map(|socket| Listener::Dhcp(DHCP6_MULTICAST, Socket::Udp(socket)))
+            }
             ListenerKind::BootServer | ListenerKind::BootServer6 => {
                 udp::bind_exclusive(address).map(|socket| Listener::Dhcp(address, Socket::Udp(socket)))
             }
@@ -82,6 +84,7 @@ impl ListenerKind {
     /// Whether to retry the port later. Not the TFTP port of a legacy file: another server that has it at the start is
     /// the one that the file means, and it will be back after a restart.
     pub fn is_retried(self, settings: &Settings) -> bool {
-        !(matches!(self, ListenerKind::Tftp | ListenerKind::Tftp6) && matches!(settings.tftp.enabled, Enabled::IfLocal(_)))
+        !(matches!(self, ListenerKind::Tftp | ListenerKind::Tftp6)
+            && matches!(settings.tftp.enabled, Enabled::IfLocal(_)))
     }
 }

@@ -4,7 +4,7 @@
 use super::{Listener, ListenerKind};
 use crate::config::Settings;
 use crate::net::bind_error::BindError;
-use crate::net::port_owner::{BoundSocket, bound_sockets, addresses_overlap};
+use crate::net::port_owner::{BoundSocket, addresses_overlap, bound_sockets};
 use crate::net::socket::Socket;
 use crate::net::udp;
 use std::io;
@@ -59,7 +59,11 @@ impl PendingListener {
         let free_for = match self.kind {
             ListenerKind::DhcpBroadcast | ListenerKind::Dhcp6Multicast if self.has_packet_socket => return false,
             ListenerKind::DhcpBroadcast | ListenerKind::Dhcp6Multicast => udp::HOLD_OFF,
-            ListenerKind::BootServer | ListenerKind::BootServer6 | ListenerKind::Tftp | ListenerKind::Tftp6 | ListenerKind::Http => RESTART_TIME,
+            ListenerKind::BootServer
+            | ListenerKind::BootServer6
+            | ListenerKind::Tftp
+            | ListenerKind::Tftp6
+            | ListenerKind::Http => RESTART_TIME,
         };
         now.duration_since(self.last_busy) >= free_for
     }

@@ -2,8 +2,8 @@
 
 use super::TftpSilence;
 use super::limits::WRONG_PORT_ERRORS;
-use proxydhcpd_core::link::Link;
 use proxydhcpd_core::bounded_cache::TokenBucket;
+use proxydhcpd_core::link::Link;
 use proxydhcpd_core::route::HARMFUL_PORTS;
 use proxydhcpd_core::wire::tftp::TftpPacket;
 use std::net::{IpAddr, SocketAddr};

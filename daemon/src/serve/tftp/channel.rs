@@ -1,6 +1,6 @@
 //! The channel to a client: a socket of the transfer, or the shared request socket.
 
-use super::family::{Family, LocalAddress, peer_address, error_queue_space, is_port_unreachable};
+use super::family::{Family, LocalAddress, error_queue_space, is_port_unreachable, peer_address};
 use super::listener::TftpSocket;
 use super::ports::PortPool;
 use nix::errno::Errno;

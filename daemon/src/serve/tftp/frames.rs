@@ -3,7 +3,7 @@
 //! Payloads are read to their places between the headers, many blocks with one system call. A block, or a whole window,
 //! is then one slice of memory.
 
-use crate::files::{ServedContent, Opened};
+use crate::files::{Opened, ServedContent};
 use nix::sys::uio::preadv;
 use proxydhcpd_core::transfer::Transfer;
 use proxydhcpd_core::wire::tftp::{DATA_HEADER_LENGTH, data_header};
@@ -221,7 +221,9 @@ mod tests {
             let (transfer, mut frames) = opened(&text, "64");
             let (mut block, mut got) = (1, Vec::new());
             while block <= transfer.last_block() {
-                for frame in frames.packets_from(&transfer, block, 64, &mut all).unwrap().chunks(DATA_HEADER_LENGTH + 1024) {
+                for frame in
+                    frames.packets_from(&transfer, block, 64, &mut all).unwrap().chunks(DATA_HEADER_LENGTH + 1024)
+                {
                     assert_eq!(frame[..DATA_HEADER_LENGTH], data_header(block as u16));
                     got.extend_from_slice(&frame[DATA_HEADER_LENGTH..]);
                     block += 1;

@@ -3,7 +3,7 @@
 //! There are two rate limits. Every request counts towards the first. A request for a file that exists, or one refused
 //! for another reason than a missing file, counts towards the second as well. Nothing gives a token back.
 
-use proxydhcpd_core::bounded_cache::{TokenBucket, BoundedCache};
+use proxydhcpd_core::bounded_cache::{BoundedCache, TokenBucket};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -211,7 +211,8 @@ mod tests {
     #[test]
     fn an_unverified_client_gets_half_a_mebibyte_a_second() {
         let mut clients = ClientLimits::new(1000);
-        let sent = |clients: &mut ClientLimits, millis| count(millis, |now| clients.take_octets(CLIENT, 1500, now)) * 1500;
+        let sent =
+            |clients: &mut ClientLimits, millis| count(millis, |now| clients.take_octets(CLIENT, 1500, now)) * 1500;
         assert!(sent(&mut clients, 0..1) <= 1500);
         let ten_seconds =
             (0..100_000).filter(|&tenth| clients.take_octets(CLIENT, 1500, Duration::from_micros(tenth * 100)));

@@ -1,7 +1,7 @@
 //! The sockets that receive requests: open from the start, or since their port became free.
 
 use super::TftpSettings;
-use super::family::{Family, LocalAddress, peer_address, packet_info_space, parse_packet_info};
+use super::family::{Family, LocalAddress, packet_info_space, parse_packet_info, peer_address};
 use crate::serve::heartbeat::Heartbeat;
 use nix::libc;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};

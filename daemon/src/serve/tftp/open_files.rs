@@ -1,6 +1,6 @@
 //! The files that transfers have open: each file once, however many machines load it.
 
-use crate::files::{ServedContent, Opened};
+use crate::files::{Opened, ServedContent};
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::{Arc, Weak};

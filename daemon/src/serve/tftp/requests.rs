@@ -1,12 +1,12 @@
 //! Requests: which ones the server accepts, and how it replies.
 
 use super::admission::{check_source, reply_address};
+use super::channel::Channel;
 use super::event::{TftpEvent, TftpRefusal, TftpSilence};
 use super::family::{Family, LocalAddress};
 use super::frames::Frames;
-use super::limits::{WRONG_PORT_ERRORS, MAX_UNACKNOWLEDGED};
+use super::limits::{MAX_UNACKNOWLEDGED, WRONG_PORT_ERRORS};
 use super::listener::DatagramInfo;
-use super::channel::Channel;
 use super::session::{Session, error_packet};
 use super::{MAX_DATAGRAM, TftpServer};
 use crate::files::Opened;
@@ -16,7 +16,7 @@ use nix::sys::socket::MsgFlags;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request::{self, Protocol};
-use proxydhcpd_core::transfer::{self, ErrorReply, MAX_WINDOW, TransferLimits, Outcome, Step, Transfer};
+use proxydhcpd_core::transfer::{self, ErrorReply, MAX_WINDOW, Outcome, Step, Transfer, TransferLimits};
 use proxydhcpd_core::wire::tftp::{self, ErrorCode, MalformedTftp, TftpPacket, TftpRequest};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -38,7 +38,8 @@ where
     /// Handles a datagram on the request port.
     pub(super) fn receive_request(&mut self, family: Family) {
         let mut buffer = [0; MAX_DATAGRAM];
-        let received = self.listeners.for_family(family).and_then(|sockets| sockets.request_socket.receive(&mut buffer));
+        let received =
+            self.listeners.for_family(family).and_then(|sockets| sockets.request_socket.receive(&mut buffer));
         let Some((arrival, octets)) = received else { return };
         let packet = TftpPacket::read(octets);
         if let (Ok(TftpPacket::Ack { .. } | TftpPacket::Error { .. }), true) = (&packet, self.single_port)
@@ -82,8 +83,13 @@ where
         {
             return Ok(());
         }
-        let file_request =
-            request::FileRequest { protocol: Protocol::Tftp, name: request.name, server, client, interface: &link.name };
+        let file_request = request::FileRequest {
+            protocol: Protocol::Tftp,
+            name: request.name,
+            server,
+            client,
+            interface: &link.name,
+        };
         match self.open_file(&request, is_write, &file_request) {
             Ok(opened) => {
                 self.check_file_rate(client.ip())?;
@@ -251,7 +257,14 @@ where
     }
 
     /// Sends an ERROR instead of starting a transfer; it is at most 32 octets longer than the request.
-    fn refuse(&mut self, client: SocketAddr, from: LocalAddress, name: &[u8], reason: TftpRefusal, error_reply: ErrorReply) {
+    fn refuse(
+        &mut self,
+        client: SocketAddr,
+        from: LocalAddress,
+        name: &[u8],
+        reason: TftpRefusal,
+        error_reply: ErrorReply,
+    ) {
         let Some(sockets) = self.listeners.for_family(Family::from_ip(client.ip())) else { return };
         let refuser = sockets.error_socket();
         let is_known = self.clients.has_acknowledged(client.ip()) || (self.is_vouched)(client.ip());
@@ -261,7 +274,9 @@ where
         };
         match sent {
             Ok(()) => {}
-            Err(Errno::EAGAIN | Errno::ENOBUFS) => (self.on_event)(TftpEvent::Ignored { client, reason: TftpSilence::SendBufferFull }),
+            Err(Errno::EAGAIN | Errno::ENOBUFS) => {
+                (self.on_event)(TftpEvent::Ignored { client, reason: TftpSilence::SendBufferFull })
+            }
             Err(errno) => (self.on_event)(TftpEvent::Failed { client, name, error: errno.into() }),
         }
         (self.on_event)(TftpEvent::Refused { client, name, reason });

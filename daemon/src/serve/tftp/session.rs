@@ -1,10 +1,10 @@
 //! A session: a transfer with its file and the channel to its client.
 
+use super::channel::Channel;
+use super::eviction::EvictionEntry;
 use super::frames::{Frames, ReadAhead};
 use super::listener::TftpSocket;
 use super::open_files::FileIdentity;
-use super::channel::Channel;
-use super::eviction::EvictionEntry;
 use nix::errno::Errno;
 use proxydhcpd_core::bounded_cache::TokenBucket;
 use proxydhcpd_core::transfer::{Blocks, ErrorReply, Transfer};
