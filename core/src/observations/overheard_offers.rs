@@ -48,7 +48,7 @@ impl OverheardOffers {
 
     /// Notes an OFFER or an ACK of another server.
     pub fn note(&mut self, message: &Message<'_>, now: u64) {
-        let Some(offered) = OverheardOffer::of(message, now) else { return };
+        let Some(offered) = OverheardOffer::from_message(message, now) else { return };
         let attempt = AttemptKey::new(&HardwareAddress::from_header(&message.header), message.header.xid);
         self.0.update(attempt, now, [None; MAX_SERVERS], |known| {
             let oldest = (0..MAX_SERVERS).min_by_key(|&index| known[index].map(|offered| offered.at)).unwrap_or(0);
@@ -70,7 +70,7 @@ impl OverheardOffers {
 }
 
 impl OverheardOffer {
-    fn of(message: &Message<'_>, now: u64) -> Option<OverheardOffer> {
+    fn from_message(message: &Message<'_>, now: u64) -> Option<OverheardOffer> {
         let kind = message.message_type().filter(|_| message.header.op == OP_REPLY);
         if !matches!(kind, Some(MessageType::Offer | MessageType::Ack)) {
             return None;

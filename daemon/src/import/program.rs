@@ -113,7 +113,7 @@ impl Program {
         for (facts, end) in paths {
             let literals: Vec<String> = facts
                 .iter()
-                .map(|(atom, holds)| format!("tag:{}{}", if *holds { "" } else { "!" }, tags.of(atom)))
+                .map(|(atom, holds)| format!("tag:{}{}", if *holds { "" } else { "!" }, tags.name_for(atom)))
                 .collect();
             options.extend(end.option(&literals, local));
         }
@@ -356,7 +356,7 @@ struct TagNames<'a> {
 }
 
 impl TagNames<'_> {
-    fn of(&mut self, atom: &Atom) -> String {
+    fn name_for(&mut self, atom: &Atom) -> String {
         // dnsmasq sets this tag without a line.
         if *atom == Atom::Known {
             return "known".into();

@@ -66,7 +66,7 @@ struct TableWriter<'a> {
     lines: &'a [DnsmasqLine],
     /// The boot directory, which may not exist on this host.
     root: PathBuf,
-    names: ProfileNames,
+    names: ActionNames,
     rule_names: BTreeSet<String>,
     profiles: String,
     outcomes: Vec<(LineId, LineOutcome)>,
@@ -74,7 +74,7 @@ struct TableWriter<'a> {
 
 /// The names of the profiles, by their action.
 #[derive(Default)]
-struct ProfileNames {
+struct ActionNames {
     known: BTreeMap<RuleAction, String>,
     taken: BTreeSet<String>,
 }
@@ -385,7 +385,7 @@ impl TableWriter<'_> {
     }
 }
 
-impl ProfileNames {
+impl ActionNames {
     fn take(&mut self, gives: &RuleAction, preferred_name: &str) -> String {
         let name = unique_name(preferred_name, |name| BUILT_IN.contains(&name) || self.taken.contains(name));
         self.taken.insert(name.clone());
