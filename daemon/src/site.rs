@@ -101,9 +101,10 @@ impl Site {
         let found = loaders::find(&settings.boot_dir, &places);
         let mut scan = scan::scan(&settings.boot_dir, roots.mounts());
         for found in &mut scan.found {
-            let wrong = found.cmdline.as_deref().and_then(|cmdline| templates.compile_entry(&mut found.entry, cmdline));
+            let warning =
+                found.cmdline.as_deref().and_then(|cmdline| templates.compile_entry(&mut found.entry, cmdline));
             // A file cmdline applies to every kernel of its directory.
-            diagnostics.extend(wrong.filter(|wrong| !diagnostics.contains(wrong)));
+            diagnostics.extend(warning.filter(|warning| !diagnostics.contains(warning)));
         }
         let mut unfit = Vec::new();
         let local_disks = local_disk::operator_programs(&settings.boot_dir, &mut unfit);
@@ -271,21 +272,21 @@ impl Site {
     /// at the machine's console, where there would otherwise be a boot server that does not reply.
     pub fn open(
         &self,
-        meant: Fetch,
+        fetch: Fetch,
         request: &FileRequest<'_>,
         failed: impl FnOnce(&Failure),
     ) -> Result<Opened, Refusal> {
-        match self.templates.render_request(&self.plan, &meant, request) {
+        match self.templates.render_request(&self.plan, &fetch, request) {
             Some(Ok(text)) => return Ok(Opened::text(text.into_bytes())),
             Some(Err(failure)) => {
                 failed(&failure);
                 let script = script::template_error(&failure.template, failure.line, &failure.diagnostic.message);
-                let shown = templates::is_script(&self.plan, &meant).then(|| Opened::text(script.into_bytes()));
+                let shown = templates::is_script(&self.plan, &fetch).then(|| Opened::text(script.into_bytes()));
                 return shown.ok_or(Refusal::TemplateError);
             }
             None => {}
         }
-        match meant {
+        match fetch {
             Fetch::Text(text) => Ok(Opened::text(text.into_bytes())),
             Fetch::Menu(asking) => {
                 let (text, failure) = self.menu(&asking, request);
@@ -304,7 +305,7 @@ impl Site {
                 None => local_disk::builtin_program(arch).map(Opened::text).ok_or(Refusal::NotFound),
             },
             Fetch::Directory { name, otherwise } => match (self.file(&name), otherwise) {
-                (Err(Refusal::NotFound), Some(Fallback::File(meant))) => self.directories.open(&meant),
+                (Err(Refusal::NotFound), Some(Fallback::File(file))) => self.directories.open(&file),
                 (Err(Refusal::NotFound), Some(Fallback::Text(text))) => Ok(Opened::text(text.into_bytes())),
                 (opened, _) => opened,
             },

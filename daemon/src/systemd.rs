@@ -27,8 +27,8 @@ pub fn status(text: &str) {
     notify(&[NotifyState::Status(text)]);
 }
 
-/// The interval for calls of [`notify_watchdog`] if the unit has a watchdog: half of its timeout, as sd_watchdog_enabled(3)
-/// recommends.
+/// The interval for calls of [`notify_watchdog`] if the unit has a watchdog: half of its timeout, as
+/// sd_watchdog_enabled(3) recommends.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|every| !every.is_zero())
 }

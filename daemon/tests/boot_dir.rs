@@ -88,10 +88,10 @@ fn shows(files: &[&str], expected: &[&str]) -> Scan {
 #[track_caller]
 fn fix_of(files: &[&str]) -> String {
     let root = directory(files);
-    let lacking: Vec<_> =
+    let unbootable: Vec<_> =
         scan(root.path(), []).found.into_iter().filter(|found| found.entry.problem.is_some()).collect();
-    assert_eq!(lacking.len(), 1, "{lacking:#?}");
-    lacking[0].fix.clone().unwrap()
+    assert_eq!(unbootable.len(), 1, "{unbootable:#?}");
+    unbootable[0].fix.clone().unwrap()
 }
 
 #[test]
@@ -587,9 +587,9 @@ fn two_alpine_kernels_boot_after_they_were_moved_apart() {
     }
     fs::write(root.path().join("boot/virt/cmdline"), arguments).unwrap();
     let found = scan(root.path(), []).found;
-    let lacking: Vec<&str> = found.iter().filter_map(|found| found.fix.as_deref()).collect();
-    assert!(found.len() == 2 && lacking.len() == 1, "{found:#?}");
-    assert!(lacking[0].starts_with("write into boot/cmdline: "), "{lacking:?}");
+    let unbootable: Vec<&str> = found.iter().filter_map(|found| found.fix.as_deref()).collect();
+    assert!(found.len() == 2 && unbootable.len() == 1, "{found:#?}");
+    assert!(unbootable[0].starts_with("write into boot/cmdline: "), "{unbootable:?}");
 }
 
 #[test]
@@ -600,11 +600,14 @@ fn an_alpine_kernel_with_the_modules_of_another_does_not_boot() {
     let virt = ["boot/vmlinuz-virt", "boot/initramfs-virt", "boot/modloop-virt"];
     let both = directory(&[&lts[..], &virt, &[&cmdline("virt")]].concat());
     let found = scan(both.path(), []).found;
-    let lacking: Vec<_> = found.iter().filter(|found| found.entry.problem.is_some()).collect();
-    assert_eq!(lacking.len(), 1, "{found:#?}");
+    let unbootable: Vec<_> = found.iter().filter(|found| found.entry.problem.is_some()).collect();
+    assert_eq!(unbootable.len(), 1, "{found:#?}");
     let why = "its arguments name modloop-virt, which has the modules of another kernel";
-    assert_eq!((&lacking[0].entry.title[..], lacking[0].entry.problem.as_deref()), ("boot/vmlinuz-lts", Some(why)));
-    assert!(lacking[0].fix.as_ref().unwrap().contains("move vmlinuz-lts, initramfs-lts, modloop-lts into"));
+    assert_eq!(
+        (&unbootable[0].entry.title[..], unbootable[0].entry.problem.as_deref()),
+        ("boot/vmlinuz-lts", Some(why))
+    );
+    assert!(unbootable[0].fix.as_ref().unwrap().contains("move vmlinuz-lts, initramfs-lts, modloop-lts into"));
     assert!(fix_of(&[&lts[..], &[&cmdline("virt")]].concat()).contains("modloop={{ base }}boot/modloop-lts"));
     let right = directory(&[&lts[..], &[&cmdline("lts")]].concat());
     assert_eq!(scan(right.path(), []).found[0].entry.problem, None);

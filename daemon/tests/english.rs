@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Excepted lines: the file, a part of the line, and the reason.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("CHANGELOG.md", "`Profiles with loaders of their own`", "quotes the old label"),
-];
+const EXCEPTIONS: &[(&str, &str, &str)] =
+    &[("CHANGELOG.md", "`Profiles with loaders of their own`", "quotes the old label")];
 
 /// Words of the second to the sixth pattern, and what to write instead.
 const PHRASES: &[(&str, &str)] = &[

@@ -159,7 +159,7 @@ fn a_column_whose_name_is_invalid_for_a_variable_is_ignored() {
 #[test]
 fn a_machine_of_the_configuration_and_one_of_a_file_cannot_have_the_same_name() {
     let directory = TempDir::new().unwrap();
-    let main = file(&directory, "proxydhcpd.toml", "# comment\n\n[machine.web1]\n");
+    let main = file(&directory, "proxydhcpd.toml", "# main\n\n[machine.web1]\n");
     let csv = file(&directory, "a.csv", "name,serial\nweb1,A\n");
     let mut reader = MachineReader::new(&profile);
     let web1 = Machine { name: "web1", ..Machine::default() };

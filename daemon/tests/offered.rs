@@ -307,8 +307,8 @@ fn is_refused(machine: &Host, name: &str) {
     let socket = machine.on(|| UdpSocket::bind("192.0.2.107:0").unwrap());
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut request = Vec::new();
-    let asked = TftpRequest { name: name.as_bytes(), mode: b"octet", options: TftpOptions::default() };
-    TftpPacket::Read(asked).write(&mut request);
+    let read_request = TftpRequest { name: name.as_bytes(), mode: b"octet", options: TftpOptions::default() };
+    TftpPacket::Read(read_request).write(&mut request);
     socket.send_to(&request, "192.0.2.10:69").unwrap();
     let mut answer = [0; 1500];
     let length = socket.recv(&mut answer).unwrap();

@@ -88,7 +88,8 @@ fn a_boot_once_stays_completed_after_a_crash_until_it_is_reset() {
     assert_eq!(String::from_utf8_lossy(&listed.stdout), "web1\n");
     let failed = rearm(server.directory.path(), &["web2"]);
     assert!(
-        !failed.status.success() && String::from_utf8_lossy(&failed.stderr).contains("web2 has not used up a boot")
+        !failed.status.success()
+            && String::from_utf8_lossy(&failed.stderr).contains("web2 has not completed a boot-once")
     );
     assert!(rearm(server.directory.path(), &["web1"]).status.success());
     wait_for("web1 to boot again", || site.boots_kernel()[0].then_some(()));

@@ -185,11 +185,11 @@ fn no_file_makes_the_parser_panic() {
     let shim = fs::read(cached("2022/shimx64.efi.signed")).unwrap();
     let table = u32_at(&shim, directory(&shim));
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    let mut below = |most: usize| {
+    let mut below = |max: usize| {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        usize::try_from(random % most as u64).unwrap()
+        usize::try_from(random % max as u64).unwrap()
     };
     for _ in 0..150 {
         parse(&shim[..below(shim.len())]);
@@ -229,8 +229,8 @@ fn a_list_of_keys_is_read_in_pem_and_in_der() {
     let der = directory.path().join("one.der");
     run(Command::new("openssl").args(["x509", "-outform", "der", "-in"]).arg(&one.certificate).arg("-out").arg(&der));
     assert_eq!(Certificate::read(&der).unwrap(), Certificate::read(&one.certificate).unwrap());
-    for wrong in [&one.key, Path::new("/nowhere"), &ipxe()] {
-        assert!(Certificate::read(wrong).is_err(), "{}", wrong.display());
+    for file in [&one.key, Path::new("/nowhere"), &ipxe()] {
+        assert!(Certificate::read(file).is_err(), "{}", file.display());
     }
 }
 

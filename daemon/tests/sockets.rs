@@ -1,6 +1,6 @@
 //! Tests which socket receives a packet if this server shares a host with a DHCP server, with the kernel and a real
-//! dnsmasq. Each test has separate networks: host `server` with this server and the DHCP server, and host `client` at the
-//! other end of a cable.
+//! dnsmasq. Each test has separate networks: host `server` with this server and the DHCP server, and host `client` at
+//! the other end of a cable.
 
 mod netns;
 

@@ -1,4 +1,4 @@
-//! The iPXE wrapper: which iPXEs can be started with their script, which the wrapper fetches together with them.
+//! The iPXE wrapper, a program that starts an iPXE together with its script, and the iPXEs that it can start.
 
 use super::{signature, uefi_programs};
 use proxydhcpd_core::arch::Arch;

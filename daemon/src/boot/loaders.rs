@@ -82,8 +82,8 @@ impl SearchDirectory<'_> {
 
     /// The file of this name, or else one whose name differs in case only.
     fn file(&self, name: &str) -> Option<PathBuf> {
-        let spelt = |known: &&String| known.eq_ignore_ascii_case(name);
-        let found = self.names.iter().find(|known| *known == name).or_else(|| self.names.iter().find(spelt));
+        let ignoring_case = |known: &&String| known.eq_ignore_ascii_case(name);
+        let found = self.names.iter().find(|known| *known == name).or_else(|| self.names.iter().find(ignoring_case));
         found.map(|found| self.directory.join(found))
     }
 }

@@ -47,9 +47,9 @@ pub fn unbootable_rules(plan: &Plan) -> Vec<(usize, Arch)> {
             let default_loader = profile.default_loader.is_some() || plan.default_loader.is_some();
             default_loader || profile.loaders.contains_key(arch) || plan.loaders.contains_key(arch)
         };
-        let lost =
+        let unbootable =
             archs.into_iter().filter(|arch| arch.is_efi() && !plan.local_disk.contains(arch) && !has_loader(arch));
-        found.extend(lost.map(|arch| (number, arch)));
+        found.extend(unbootable.map(|arch| (number, arch)));
     }
     found
 }

@@ -25,15 +25,15 @@ pub fn unfetchable_loaders(plan: &Plan, hint: impl Fn(Arch) -> String) -> Vec<Di
         !profile.loaders.contains_key(&Arch::BIOS) && is_unfetchable(&(String::new(), Arch::BIOS, loader))
     });
     let default_loader = every_other.map(|(profile, loader)| {
-        let named = format!("profile {} names {} for every other architecture", profile.name, loader.name);
-        warning(&named, Arch::BIOS, &hint)
+        let subject = format!("profile {} names {} for every other architecture", profile.name, loader.name);
+        warning(&subject, Arch::BIOS, &hint)
     });
     each.chain(default_loader).collect()
 }
 
-fn warning(named: &str, arch: Arch, hint: impl Fn(Arch) -> String) -> Diagnostic {
+fn warning(subject: &str, arch: Arch, hint: impl Fn(Arch) -> String) -> Diagnostic {
     let http = if arch.is_efi() { "; only UEFI HTTP boot gets it" } else { "" };
-    let what = format!("{named}, which PXE firmware cannot fetch: such machines get no reply{http}");
+    let what = format!("{subject}, which PXE firmware cannot fetch: such machines get no reply{http}");
     Diagnostic::warning(what).help(format!(
         "PXE firmware fetches only from tftp://ADDRESS/; with an iPXE here, the server sends that first, and iPXE \
          fetches the URL: {}",

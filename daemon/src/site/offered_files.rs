@@ -32,11 +32,12 @@ impl Site {
     /// Warns about files that are offered from an address of this host and cannot be sent. `links`: all links of the
     /// host.
     pub fn check_offered_files(&mut self, links: &[Link]) {
-        let named = self.named(links);
+        let offered_files = self.offered_files(links);
         let memory = Observations::new(0);
-        let warnings: Vec<Diagnostic> = named.iter().filter_map(|named| self.missing(named, &memory)).collect();
+        let warnings: Vec<Diagnostic> = offered_files.iter().filter_map(|file| self.missing(file, &memory)).collect();
         self.warnings.extend(warnings);
-        self.offered = self.names().chain(named.into_iter().map(|named| named.name)).collect::<BTreeSet<_>>().into();
+        self.offered =
+            self.names().chain(offered_files.into_iter().map(|file| file.name)).collect::<BTreeSet<_>>().into();
     }
 
     /// The normalized name of an offered file, if this name leads to one.
@@ -114,7 +115,7 @@ impl Site {
         names.filter_map(|name| normalize(name.as_bytes()).ok())
     }
 
-    fn named(&self, links: &[Link]) -> Vec<OfferedFile> {
+    fn offered_files(&self, links: &[Link]) -> Vec<OfferedFile> {
         let plan = &self.plan;
         let of_profiles = plan.profiles.iter().flat_map(|profile| &profile.loaders);
         let of_arch = plan.loaders.iter().chain(of_profiles).map(|(arch, loader)| (loader, Some(*arch)));
@@ -137,7 +138,7 @@ impl Site {
         });
         // The value of an expression is not known here.
         source.extend(of_linux.filter(|(name, _)| is_url(name) && !name.contains(['{', '$'])));
-        let mut named: Vec<OfferedFile> = Vec::new();
+        let mut offered_files: Vec<OfferedFile> = Vec::new();
         for (source, arch) in source {
             let name = match plan.tftp {
                 _ if is_url(source) => self.local_name(source, links),
@@ -148,11 +149,11 @@ impl Site {
                 _ => None,
             };
             let Some(name) = name.and_then(|name| normalize(name.as_bytes()).ok()) else { continue };
-            if !named.iter().any(|known| known.name == name && known.arch == arch) {
-                named.push(OfferedFile { source: source.to_owned(), name, arch });
+            if !offered_files.iter().any(|known| known.name == name && known.arch == arch) {
+                offered_files.push(OfferedFile { source: source.to_owned(), name, arch });
             }
         }
-        named
+        offered_files
     }
 
     fn missing(&self, OfferedFile { source, name, arch }: &OfferedFile, memory: &Observations) -> Option<Diagnostic> {

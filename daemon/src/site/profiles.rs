@@ -102,7 +102,7 @@ fn warn_if_missing(roots: &ServedDirectories, name: &str, at: &FileLocation, dia
 fn no_template(name: &str, at: &FileLocation, templates: &BTreeSet<String>) -> Diagnostic {
     let critical = at.critical(format!("there is no template `{name}`"));
     match closest_match(name, templates.iter().map(String::as_str)) {
-        Some(meant) => critical.help(format!("did you mean `{meant}`?")),
+        Some(suggestion) => critical.help(format!("did you mean `{suggestion}`?")),
         None => critical.help("put it into the template directory"),
     }
 }

@@ -89,11 +89,13 @@ impl Templates {
 
     fn unknown(&self, unknown: unknown_names::UnknownName) -> Option<Failure> {
         let (name, text) = self.source(&unknown.template)?;
-        let wrong = Source { name, text }.error(unknown.span, unknown.message);
-        let wrong =
-            unknown.suggestion.iter().fold(wrong, |wrong, meant| wrong.help(format!("did you mean `{meant}`?")));
+        let diagnostic = Source { name, text }.error(unknown.span, unknown.message);
+        let diagnostic = unknown
+            .suggestion
+            .iter()
+            .fold(diagnostic, |diagnostic, suggestion| diagnostic.help(format!("did you mean `{suggestion}`?")));
         let template = unknown.template.trim_start_matches(profile_texts::INLINE_PREFIX).to_owned();
-        Some(Failure { template, line: None, diagnostic: Box::new(wrong) }.with_location(&self.locations))
+        Some(Failure { template, line: None, diagnostic: Box::new(diagnostic) }.with_location(&self.locations))
     }
 
     /// The names under which templates are served.

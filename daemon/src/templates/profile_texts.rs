@@ -32,7 +32,7 @@ pub fn text_locations(drafted: &UnresolvedProfile) -> Vec<(String, FileLocation)
 
 /// Compiles the texts of the profiles; returns the errors.
 pub fn compile<'a>(templates: &mut Templates, profiles: impl IntoIterator<Item = &'a Profile>) -> Vec<Diagnostic> {
-    let mut wrong = Vec::new();
+    let mut errors = Vec::new();
     for profile in profiles {
         let BootTarget::Linux(linux) = &profile.boots else { continue };
         for (key, text, kind) in texts(profile, linux) {
@@ -41,10 +41,10 @@ pub fn compile<'a>(templates: &mut Templates, profiles: impl IntoIterator<Item =
             } else {
                 kind.check(text).map(drop).map_err(|why| templates.invalid_text(&key, &why))
             };
-            wrong.extend(checked.err().map(|failure| *failure.diagnostic));
+            errors.extend(checked.err().map(|failure| *failure.diagnostic));
         }
     }
-    wrong
+    errors
 }
 
 /// Renders the texts of a profile, and refuses what would break the iPXE script that contains them.

@@ -57,7 +57,7 @@ impl TemplateSite {
         if diagnostics.is_empty() {
             Ok(built)
         } else {
-            Err(diagnostics.iter().map(|wrong| self.one_line(wrong)).collect())
+            Err(diagnostics.iter().map(|diagnostic| self.one_line(diagnostic)).collect())
         }
     }
 
@@ -67,7 +67,7 @@ impl TemplateSite {
     }
 
     /// The text that a request for this name gets, or the error.
-    fn asked(&self, name: &str) -> Result<String, String> {
+    fn requested(&self, name: &str) -> Result<String, String> {
         let templates = self.built().unwrap();
         let plan = Plan { templates: templates.names().clone(), ..self.plan.clone() };
         let request = FileRequest {
@@ -87,12 +87,12 @@ impl TemplateSite {
 
 /// The text of this template for `web1`.
 fn web1(text: &str) -> Result<String, String> {
-    template_site(&[("a.txt", text)]).asked("machine/name=web1/a.txt")
+    template_site(&[("a.txt", text)]).requested("machine/name=web1/a.txt")
 }
 
 /// The text of this template for a machine without an entry.
 fn unknown_machine(text: &str) -> Result<String, String> {
-    template_site(&[("a.txt", text)]).asked("machine/mac=02-00-00-00-00-01/platform=efi/arch=x86_64/a.txt")
+    template_site(&[("a.txt", text)]).requested("machine/mac=02-00-00-00-00-01/platform=efi/arch=x86_64/a.txt")
 }
 
 #[test]
@@ -172,14 +172,17 @@ fn templates_include_and_extend_others_by_names_relative_to_the_directory() {
         ("sub/part.cfg", "{% from 'lib.txt' import hello %}{{ hello(machine.role) }}\n"),
         ("lib.txt", "{% macro hello(whom) %}hello {{ whom }}{% endmacro %}"),
     ]);
-    assert_eq!(template_site.asked("machine/name=web1/sub/web.cfg").unwrap(), "head\nhello web\n");
+    assert_eq!(template_site.requested("machine/name=web1/sub/web.cfg").unwrap(), "head\nhello web\n");
 }
 
 #[test]
 fn a_failure_in_an_included_template_has_its_location_there() {
     let template_site = template_site(&[("a.txt", "{% include 'part.txt' %}"), ("part.txt", "\n\n{{ gone }}")]);
     assert!(
-        template_site.asked("machine/name=web1/a.txt").unwrap_err().starts_with("part.txt:3:4: gone is not defined")
+        template_site
+            .requested("machine/name=web1/a.txt")
+            .unwrap_err()
+            .starts_with("part.txt:3:4: gone is not defined")
     );
 }
 
@@ -197,10 +200,10 @@ fn no_file_outside_of_the_directory_can_be_included() {
 fn a_link_that_leads_out_of_the_directory_is_an_error_and_one_inside_is_a_template() {
     let template_site = template_site(&[("a.txt", "{{ role }}")]);
     symlink("a.txt", template_site.dir.path().join("b.txt")).unwrap();
-    assert_eq!(template_site.asked("machine/name=web1/b.txt").unwrap(), "web");
+    assert_eq!(template_site.requested("machine/name=web1/b.txt").unwrap(), "web");
     symlink("/etc/hostname", template_site.dir.path().join("c.txt")).unwrap();
-    let wrong = template_site.built().unwrap_err();
-    assert!(wrong.len() == 1 && wrong[0].starts_with("c.txt: ") && wrong[0].contains("leads out"), "{wrong:?}");
+    let errors = template_site.built().unwrap_err();
+    assert!(errors.len() == 1 && errors[0].starts_with("c.txt: ") && errors[0].contains("leads out"), "{errors:?}");
 }
 
 #[test]
@@ -208,10 +211,10 @@ fn every_syntax_error_is_reported_when_the_site_is_built() {
     let template_site =
         template_site(&[("a.txt", "one\n{% if %}\n"), ("b.txt", "{{ x|nofilter }}{{ y"), ("good.txt", "fine")]);
     std::fs::write(template_site.dir.path().join("c.bin"), b"ok\n\xff\xfe").unwrap();
-    let wrong = template_site.built().unwrap_err();
-    assert_eq!(wrong.len(), 3, "{wrong:#?}");
-    assert!(wrong[0].starts_with("a.txt:2:") && wrong[1].starts_with("b.txt:1:"), "{wrong:#?}");
-    assert!(wrong[2].starts_with("c.bin:2:1: ") && wrong[2].contains("boot directory"), "{wrong:#?}");
+    let errors = template_site.built().unwrap_err();
+    assert_eq!(errors.len(), 3, "{errors:#?}");
+    assert!(errors[0].starts_with("a.txt:2:") && errors[1].starts_with("b.txt:1:"), "{errors:#?}");
+    assert!(errors[2].starts_with("c.bin:2:1: ") && errors[2].contains("boot directory"), "{errors:#?}");
 }
 
 #[test]
@@ -289,7 +292,7 @@ fn a_long_text_is_rendered() {
 
 #[test]
 fn a_profiles_arguments_are_rendered_for_the_machine() {
-    let script = template_site(&[]).asked("machine/name=web1/menu.ipxe").unwrap();
+    let script = template_site(&[]).requested("machine/name=web1/menu.ipxe").unwrap();
     let base = "http://192.0.2.10:8080/machine/name=web1/";
     let kernel = format!(
         "kernel {base}debian/bookworm/linux initrd=initrd0 auto=true url={base}preseed.cfg \
@@ -308,26 +311,27 @@ fn texts_that_would_break_the_script_are_refused() {
         template_site
     };
     let built = |change| with(change).built().unwrap_err().remove(0);
-    let asked = |change| with(change).asked("machine/name=web1/menu.ipxe").unwrap_err();
+    let requested = |change| with(change).requested("machine/name=web1/menu.ipxe").unwrap_err();
     assert_eq!(
         built(|linux| linux.arguments = "quiet || reboot".into()),
         "[profile.debian] arguments: \"||\" cannot be passed on by iPXE"
     );
     assert!(built(|linux| linux.initrds[0] = "http://x/a b".into()).starts_with("[profile.debian] initrd: "));
     assert!(built(|linux| linux.kernel = "{{ x".into()).starts_with("[profile.debian] kernel:1:"));
-    assert!(asked(|linux| linux.arguments = "a {{ '&&' }} b".into()).contains("\"&&\" cannot be passed on"));
+    assert!(requested(|linux| linux.arguments = "a {{ '&&' }} b".into()).contains("\"&&\" cannot be passed on"));
     assert!(
-        asked(|linux| linux.arguments = "a\n{{ gone }}".into()).starts_with("[profile.debian] arguments:2:4: gone is")
+        requested(|linux| linux.arguments = "a\n{{ gone }}".into())
+            .starts_with("[profile.debian] arguments:2:4: gone is")
     );
-    assert!(asked(|linux| linux.kernel = "{{ '' }}".into()).starts_with("[profile.debian] kernel: this is empty"));
-    assert!(asked(|linux| linux.arguments = "a{{ '\\u0007' }}".into()).contains("cannot be passed on"));
+    assert!(requested(|linux| linux.kernel = "{{ '' }}".into()).starts_with("[profile.debian] kernel: this is empty"));
+    assert!(requested(|linux| linux.arguments = "a{{ '\\u0007' }}".into()).contains("cannot be passed on"));
 }
 
 #[test]
 fn a_profile_may_be_a_script_of_the_directory() {
     let mut template_site = template_site(&[("rescue", "#!ipxe\necho {{ gone }}\n")]);
     template_site.plan.profiles[0].boots = BootTarget::Script("rescue".into());
-    assert!(template_site.asked("machine/name=web1/menu.ipxe").unwrap_err().starts_with("rescue:2:9: gone is"));
+    assert!(template_site.requested("machine/name=web1/menu.ipxe").unwrap_err().starts_with("rescue:2:9: gone is"));
 }
 
 #[test]
@@ -402,7 +406,7 @@ fn every_filter_and_test_refuses_an_undefined_name() {
 #[test]
 fn an_undefined_argument_of_a_filter_is_reported_with_its_location() {
     let template_site = template_site(&[("keys.json", "{\n  \"keys\": {{ [admn_key] | tojson }}\n}\n")]);
-    let message = template_site.asked("keys.json").unwrap_err();
+    let message = template_site.requested("keys.json").unwrap_err();
     let help = "if it may be absent: `{{ admn_key | default(\"...\") }}`";
     assert_eq!(message, format!("keys.json:2:27: admn_key is not defined ({help})"));
 }

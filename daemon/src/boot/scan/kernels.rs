@@ -69,10 +69,10 @@ impl KernelScanner<'_> {
 
     fn entry(&mut self, name: &str, arch: Arch, initrds: &[&str], is_only_kernel: bool) {
         let kernel = FoundKernel { tree: self.tree, directory: self.directory, name, initrds };
-        let (given, lack) = match self.given(&kernel) {
-            Ok(given) => {
-                let lack = layouts::boot_problem(&kernel, &given.arguments);
-                (given, lack)
+        let (chosen, lack) = match self.choose_arguments(&kernel) {
+            Ok(chosen) => {
+                let lack = layouts::boot_problem(&kernel, &chosen.arguments);
+                (chosen, lack)
             }
             Err((from, why)) => {
                 let cure = format!("correct {from}");
@@ -87,14 +87,14 @@ impl KernelScanner<'_> {
         let title = if is_only_kernel && !directory.is_empty() { directory } else { served(name) };
         let initrds = initrds.iter().map(|name| served(name)).collect();
         let (lacks, cure) = lack.map(|lack| (lack.reason, lack.fix)).unzip();
-        let cmdline = given.from.as_ref().filter(|_| given.cmdline).map(|path| self.tree.path(path));
+        let cmdline = chosen.from.as_ref().filter(|_| chosen.cmdline).map(|path| self.tree.path(path));
         self.found.push(FoundEntry {
             entry: BootDirEntry {
                 title,
-                target: EntryTarget::Linux { kernel: served(name), initrds, arguments: given.arguments, arch },
+                target: EntryTarget::Linux { kernel: served(name), initrds, arguments: chosen.arguments, arch },
                 problem: lacks,
             },
-            arguments_from: given.from.map(|path| self.tree.served_name(&path)),
+            arguments_from: chosen.from.map(|path| self.tree.served_name(&path)),
             cmdline,
             fix: cure,
         });
@@ -102,7 +102,7 @@ impl KernelScanner<'_> {
 
     /// The file `cmdline` takes precedence over the bootloader configurations; of these, the first arguments with which
     /// the kernel boots.
-    fn given(&self, kernel: &FoundKernel<'_>) -> Result<Arguments, (String, String)> {
+    fn choose_arguments(&self, kernel: &FoundKernel<'_>) -> Result<Arguments, (String, String)> {
         match cmdline::read(self.tree, self.directory) {
             Some((from, Ok(arguments))) => return Ok(Arguments { arguments, from: Some(from), cmdline: true }),
             Some((from, Err(why))) => return Err((self.tree.served_name(&from), why)),
@@ -110,8 +110,8 @@ impl KernelScanner<'_> {
         }
         let candidates = bootloader_configs::arguments_for(self.configs, &join(self.directory, kernel.name));
         let boots = candidates.iter().find(|(arguments, _)| layouts::boot_problem(kernel, arguments).is_none());
-        let given = boots.or(candidates.first());
-        Ok(given.map_or_else(Arguments::default, |(arguments, from)| Arguments {
+        let chosen = boots.or(candidates.first());
+        Ok(chosen.map_or_else(Arguments::default, |(arguments, from)| Arguments {
             arguments: arguments.clone(),
             from: Some((*from).to_owned()),
             cmdline: false,

@@ -197,7 +197,7 @@ pub fn check_command(command: &str, offered: &[(String, IpxeBinary)]) -> Option<
     if !ALL_COMMANDS.contains(&command) {
         let is_none = lacking.len() == offered.len();
         let cure = match closest_match(command, ALL_COMMANDS.iter().copied()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
+            Some(suggestion) => format!("did you mean `{suggestion}`?"),
             None => "a comment begins with `#`, a label with `:`".to_owned(),
         };
         return is_none.then(|| (format!("iPXE has no command `{command}`"), cure));

@@ -52,13 +52,13 @@ impl Certificate {
     /// Reads the certificates of a file that the operator names: one in DER, or any number in PEM.
     pub fn read(path: &Path) -> io::Result<Vec<Self>> {
         let octets = files::read_regular(path, MAX_SIZE)?;
-        let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+        let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let certificates = match std::str::from_utf8(&octets) {
-            Ok(text) if text.contains(PEM) => from_pem(text).ok_or(wrong("a certificate in it is malformed"))?,
-            _ => vec![Self::from_der(&octets).ok_or(wrong("it contains no certificate, neither in PEM nor in DER"))?],
+            Ok(text) if text.contains(PEM) => from_pem(text).ok_or(invalid("a certificate in it is malformed"))?,
+            _ => vec![Self::from_der(&octets).ok_or(invalid("it contains no certificate, neither in PEM nor in DER"))?],
         };
         if certificates.iter().any(|certificate| certificate.key.is_none()) {
-            return Err(wrong("a certificate in it has no RSA key, and this program verifies RSA signatures only"));
+            return Err(invalid("a certificate in it has no RSA key, and this program verifies RSA signatures only"));
         }
         Ok(certificates)
     }
