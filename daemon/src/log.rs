@@ -104,7 +104,8 @@ fn escape(f: &mut impl fmt::Write, octets: &[u8], max_characters: usize) -> fmt:
 
 /// Zero-width characters, line separators, and characters that change the direction of text.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{feff}')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
 /// Compares standard error with JOURNAL_STREAM, the file that systemd passed as standard error (systemd.exec(5)): a

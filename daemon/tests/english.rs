@@ -131,7 +131,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 fn is_table(line: &str) -> bool {
-    line.trim_start().starts_with('|')
+    line.trim_start().trim_start_matches(['/', '!', ' ']).starts_with('|')
 }
 
 /// Hex, and names that cannot be broken.

@@ -193,8 +193,10 @@ fn every_error_in_toml_and_json_has_its_location() {
 #[test]
 fn other_keys_of_an_export_are_variables() {
     let json = r#"{ "count": 2, "next": null, "results": [
-        { "id": 7, "name": "pc01", "mac": "52:54:00:12:34:56", "site": { "name": "lab" }, "tags": ["a", "b"], "seat": "" },
-        { "id": 8, "name": "pc02", "mac_address": "52:54:00:12:34:57", "uuid": null, "custom-field": 1, "serial": "X" } ] }"#;
+        { "id": 7, "name": "pc01", "mac": "52:54:00:12:34:56", "site": { "name": "lab" },
+          "tags": ["a", "b"], "seat": "" },
+        { "id": 8, "name": "pc02", "mac_address": "52:54:00:12:34:57", "uuid": null,
+          "custom-field": 1, "serial": "X" } ] }"#;
     let read = read_text("a.json", json).unwrap();
     let variables = |id| serde_json::from_str::<serde_json::Value>(read.machines.get(id).variables).unwrap();
     assert_eq!(variables(0), serde_json::json!({ "id": 7, "site": { "name": "lab" }, "tags": ["a", "b"] }));

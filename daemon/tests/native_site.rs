@@ -208,7 +208,8 @@ fn menu(site: &Site, machine: &str) -> (String, Vec<String>) {
 #[test]
 fn a_cmdline_in_the_boot_dir_is_a_template_rendered_for_the_machine() {
     let lab = Lab::new();
-    let cmdline = "# the installer\nurl={{ base }}preseed.cfg # ours\n{% if machine.name is defined %}hostname={{ machine.name }}{% endif %}\n";
+    let cmdline = "# the installer\nurl={{ base }}preseed.cfg # ours\n\
+                   {% if machine.name is defined %}hostname={{ machine.name }}{% endif %}\n";
     linux(lab.boot.path(), cmdline);
     let site = lab.site("[machine.web1]\nmac = \"52:54:00:12:34:56\"\n").unwrap();
     assert_eq!(lab.lines(&site.warnings), [""; 0]);
@@ -250,7 +251,8 @@ fn the_kernel_and_the_loader_of_a_profile_may_be_in_an_additional_directory() {
     let lab = Lab::new();
     fs::write(lab.mirror.path().join("linux"), "").unwrap();
     fs::copy(lab.boot.path().join("ipxe.efi"), lab.mirror.path().join("grubx64.efi")).unwrap();
-    let text = "[directories]\nm = \"MIRROR\"\n[profile.a]\nkernel = \"m/linux\"\nloaders = { uefi-x64 = \"m/grubx64.efi\" }\n";
+    let text = "[directories]\nm = \"MIRROR\"\n[profile.a]\nkernel = \"m/linux\"\n\
+                loaders = { uefi-x64 = \"m/grubx64.efi\" }\n";
     let site = lab.site(text).unwrap();
     assert_eq!(lab.lines(&site.warnings), [""; 0]);
     let loader = &site.plan.profiles[3].loaders[&Arch::X64];
@@ -264,8 +266,8 @@ fn every_setting_of_the_files_is_in_the_plan() {
     fs::write(lab.boot.path().join("config.txt"), "").unwrap();
     let site = lab
         .site(
-            "default-profile = \"local-disk\"\nunknown-machine-profile = \"nothing\"\n[[rule]]\nname = \"r\"\ndeny = true\n\
-             [dhcp]\nloop-guard = \"stop\"\n[machine.a]\nserial = \"1\"\n",
+            "default-profile = \"local-disk\"\nunknown-machine-profile = \"nothing\"\n[[rule]]\nname = \"r\"\n\
+             deny = true\n[dhcp]\nloop-guard = \"stop\"\n[machine.a]\nserial = \"1\"\n",
         )
         .unwrap();
     let plan = &site.plan;
@@ -280,7 +282,8 @@ fn every_setting_of_the_files_is_in_the_plan() {
 fn all_errors_about_files_are_reported_at_once() {
     let lab = Lab::new();
     let errors = lab.errors(
-        "[directories]\nm = \"/nowhere/at/all\"\n[profile.a.loaders]\nbios = \"gone\"\n[profile.b]\nscript = \"gone\"\n",
+        "[directories]\nm = \"/nowhere/at/all\"\n[profile.a.loaders]\nbios = \"gone\"\n[profile.b]\n\
+         script = \"gone\"\n",
     );
     assert_eq!(errors.len(), 3, "{errors:#?}");
 }
@@ -292,7 +295,8 @@ fn a_rule_that_sends_machines_to_a_disk_that_no_loader_starts_is_a_warning() {
     assert_eq!(
         lab.lines(&lab.site(rule).unwrap().warnings),
         ["rule 1 sends RISC-V 32 UEFI to the local disk, and no program here starts it (such a machine tries \
-          each network entry for a minute first; to prevent this, put local-disk/uefi-riscv32.efi into the boot directory)"]
+          each network entry for a minute first; to prevent this, put local-disk/uefi-riscv32.efi into the boot \
+          directory)"]
     );
     let denied = rule.replace("profile = \"local-disk\"", "deny = true");
     assert_eq!(lab.lines(&lab.site(&denied).unwrap().warnings), [""; 0]);

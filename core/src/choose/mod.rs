@@ -293,7 +293,8 @@ fn item_boot(plan: &Plan, client: &Client, item: &FirmwareMenuItem, local_addr: 
 }
 
 fn is_local_disk(plan: &Plan, item: &FirmwareMenuItem) -> bool {
-    matches!(item.target, ItemTarget::Profile(id) if plan.profile(id).is_some_and(|profile| profile.boots == BootTarget::LocalDisk))
+    let ItemTarget::Profile(id) = item.target else { return false };
+    plan.profile(id).is_some_and(|profile| profile.boots == BootTarget::LocalDisk)
 }
 
 fn raspberry_pi(plan: &Plan, local_addr: IpAddr) -> Result<Boot, NoBoot> {

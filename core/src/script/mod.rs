@@ -38,7 +38,8 @@ const SET_SPACE: &str = "set sp:hex 20 && set sp ${sp:string}";
 /// Grey on black, headings in cyan, the selected item in black on cyan, instead of iPXE's blue and red; pairs 1, 2
 /// and 3 of its config/colour.h. A build without the command keeps its colours.
 const COLOURS: &str = "\
-cpair --foreground 7 --background 0 1 && cpair --foreground 0 --background 6 2 && cpair --foreground 6 --background 0 3 ||";
+cpair --foreground 7 --background 0 1 && cpair --foreground 0 --background 6 2 && \
+cpair --foreground 6 --background 0 3 ||";
 
 /// The script that an iPXE runs first. It only fetches the menu, under a name that carries the machine's identity:
 /// no request of iPXE carries it otherwise. The identity is in the path because over TFTP iPXE sends no query

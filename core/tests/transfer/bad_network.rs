@@ -160,7 +160,8 @@ proptest! {
     ) {
         let value = windowsize.to_string();
         let options = [("blksize", "8"), ("windowsize", value.as_str())];
-        let mut transfer = new_transfer_within(TransferLimits { block: 1468, window: granted, forgeable: granted <= 1 }, &options, size);
+        let limits = TransferLimits { block: 1468, window: granted, forgeable: granted <= 1 };
+        let mut transfer = new_transfer_within(limits, &options, size);
         prop_assert!(transfer.windowsize() <= granted.max(1));
         let (mut now, mut first, mut received_packets, mut sent) = (Duration::ZERO, 1, 0, 0);
         for (kind, number, delay) in events {

@@ -73,8 +73,8 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
             if decision.decided_by == DecidedBy::CompletedUnspecified && decision.protected_by.is_none() =>
         {
             format!(
-                "not set, and its boot-once is completed: boots from disk (`proxydhcpd rearm {}` or `boot = \"always\"` \
-             resets it)",
+                "not set, and its boot-once is completed: boots from disk (`proxydhcpd rearm {}` or \
+                 `boot = \"always\"` resets it)",
                 entry.name
             )
         }

@@ -26,9 +26,10 @@ macro_rules! page {
 }
 
 /// The text for programs that do not accept HTML: curl, wget, monitors.
-pub const SERVER_TEXT: &str = "This is proxydhcpd, a network-boot server: machines download loaders, scripts and kernels \
-                        here.\nFiles are served by name; directories are not listed. Run `proxydhcpd check` on the \
-                        server to list them.\n";
+pub const SERVER_TEXT: &str = "\
+This is proxydhcpd, a network-boot server: machines download loaders, scripts and kernels here.
+Files are served by name; directories are not listed. Run `proxydhcpd check` on the server to list them.
+";
 
 /// A page may load or run nothing, whatever a later change puts into it.
 pub const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
