@@ -312,7 +312,7 @@ fn a_key_that_cannot_be_read_is_reported_and_ignored() {
     let output = check(&host, &[file.to_str().unwrap()]);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{stderr}");
-    assert!(stderr.contains("site.key of `secure-boot-certificates`: it holds no certificate"), "{stderr}");
+    assert!(stderr.contains("site.key of `secure-boot-certificates`: it contains no certificate"), "{stderr}");
 }
 
 #[test]

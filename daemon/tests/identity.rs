@@ -86,7 +86,7 @@ fn an_invalid_file_of_shared_uuids_is_an_error_and_is_not_overwritten() {
     fs::write(directory.path().join("state/shared-uuids"), "11223344 02:00:00:00:00:0a\n").unwrap();
     let server = Server::start_configured(&host, directory, CONFIG);
     ready(&server);
-    server.wait_for_line("shared-uuids:1: expected a UUID and two MAC addresses; the file stays as it is");
+    server.wait_for_line("shared-uuids:1: expected a UUID and two MAC addresses; the server leaves the file alone");
     [A, [2, 0, 0, 0, 0, 0x99]].iter().for_each(|mac| discover(&machine, *mac));
     assert!(!script_by_uuid(&machine).contains("linux"), "the shared UUID counts all the same");
     server.signal(Signal::SIGTERM);

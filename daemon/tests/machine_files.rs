@@ -204,7 +204,7 @@ fn other_keys_of_an_export_are_variables() {
     let warnings: Vec<String> = read.warnings.iter().map(|warning| warning.one_line()).collect();
     let has = |text: &str| warnings.iter().any(|warning| warning.contains(text));
     assert!(has("the key `mac_address` becomes a variable (did you mean `mac`?)"), "{warnings:?}");
-    assert!(has("a.json:3:86: the key `custom-field` is ignored"), "{warnings:?}");
+    assert!(has("a.json:5:11: the key `custom-field` is ignored"), "{warnings:?}");
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(read_text("b.json", r#"{ "web1": 7 }"#).is_err());
 }

@@ -26,9 +26,9 @@ fn special_files_are_refused_at_once_wherever_they_are() {
     assert_eq!(check(&at("proxydhcpd.toml")), (Some(0), String::new()));
     for (name, what) in [
         ("conf.d/a.toml", "cannot read the configuration file"),
-        ("machines/a.csv", "unable to read the machines"),
-        ("machines/a.json", "unable to read the machines"),
-        ("machines/a.toml", "unable to read the machines"),
+        ("machines/a.csv", "cannot read the machines"),
+        ("machines/a.json", "cannot read the machines"),
+        ("machines/a.toml", "cannot read the machines"),
         ("templates/a.cfg", "cannot read this template"),
     ] {
         mkfifo(&at(name), Mode::S_IRWXU).unwrap();
