@@ -64,11 +64,11 @@ pub fn unserved_interfaces(filter: &LinkFilter) -> Vec<Diagnostic> {
     interfaces.iter().map(|interface| Diagnostic::warning(interface.to_string()).help(when_served(interface))).collect()
 }
 
-fn when_served(UnservedInterface { pattern, reason: why, all_interfaces: others }: &UnservedInterface) -> String {
-    match why {
-        UnservedReason::NotFound => match closest_match(pattern, others.iter().map(String::as_str)) {
+fn when_served(UnservedInterface { pattern, reason, all_interfaces }: &UnservedInterface) -> String {
+    match reason {
+        UnservedReason::NotFound => match closest_match(pattern, all_interfaces.iter().map(String::as_str)) {
             Some(suggestion) => format!("did you mean {suggestion}? The server serves {pattern} as soon as it exists"),
-            None => format!("the server serves it as soon as it exists; this host has {}", others.join(", ")),
+            None => format!("the server serves it as soon as it exists; this host has {}", all_interfaces.join(", ")),
         },
         UnservedReason::Down(name) => {
             format!("run `ip link set {name} up`; the server serves it as soon as it is up and has an address")

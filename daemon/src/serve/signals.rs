@@ -23,9 +23,9 @@ pub struct StopSignals {
 impl Signals {
     /// Installs the handlers. Needs a tokio runtime.
     pub fn register() -> io::Result<Self> {
-        let end =
+        let stop =
             StopSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
-        Ok(Signals { stop: end, hangup: signal(SignalKind::hangup())? })
+        Ok(Signals { stop, hangup: signal(SignalKind::hangup())? })
     }
 }
 

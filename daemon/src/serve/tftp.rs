@@ -63,15 +63,15 @@ pub struct TftpSettings {
 /// Serves until `stop` becomes readable or its other end is closed, and then lets transfers finish for at most 2 s.
 ///
 /// `link` returns the served link with an index on which a packet to that address arrived; `open` opens the requested
-/// file; `vouched` returns whether DHCP traffic confirms that a machine has an address
-/// ([`proxydhcpd_core::observations::Observations::is_vouched`]); `note` is called for every event.
+/// file; `is_vouched` returns whether DHCP traffic confirms that a machine has an address
+/// ([`proxydhcpd_core::observations::Observations::is_vouched`]); `on_event` is called for every event.
 pub fn run(
     listeners: Arc<TftpListeners>,
     settings: &TftpSettings,
     link: impl Fn(u32, IpAddr) -> Option<Link>,
     open: impl Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
-    vouched: impl Fn(IpAddr) -> bool,
-    note: impl FnMut(TftpEvent<'_>),
+    is_vouched: impl Fn(IpAddr) -> bool,
+    on_event: impl FnMut(TftpEvent<'_>),
     stop: impl AsFd,
 ) -> io::Result<()> {
     listeners.epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP_EVENT))?;
@@ -84,8 +84,8 @@ pub fn run(
         listeners,
         link,
         open,
-        is_vouched: vouched,
-        on_event: note,
+        is_vouched,
+        on_event,
         sessions: Vec::new(),
         free_slots: Vec::new(),
         by_client: HashMap::new(),

@@ -85,8 +85,8 @@ impl ContentCheck<'_> {
         };
         if let Err(refusal) = self.context.site.check_servable(&name, &self.observations) {
             if !guarded {
-                let (why, fix) = self.context.site.explain_refusal(&name, refusal);
-                self.diagnostics.push(source.warning(at.clone(), why).help(fix));
+                let (problem, fix) = self.context.site.explain_refusal(&name, refusal);
+                self.diagnostics.push(source.warning(at.clone(), problem).help(fix));
             }
             return;
         }

@@ -57,7 +57,7 @@ pub fn per_service() -> usize {
     for_clients(limit(), open_count()) / 2
 }
 
-/// Replaces an error caused by the limit of open files by one that names the limit.
+/// Replaces an error that the limit of open files caused with one that names the limit.
 pub fn explain_emfile(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
         Some(libc::EMFILE) => StartError::TooFewOpenFiles { limit: limit() }.into(),
