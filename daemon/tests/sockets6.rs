@@ -97,13 +97,13 @@ fn with_a_packet_socket_the_server_never_binds_port_547_until_dnsmasq_shares_it(
     assert!(listeners.opened.drain(..).any(|listener| matches!(listener, Listener::Dhcp(_, Socket::Packet(_)))));
     drop(dnsmasq);
     wait_until_free(&host);
-    let late = start + 100 * HOLD_OFF;
-    host.on(|| listeners.retry(&settings, late));
+    let later = start + 100 * HOLD_OFF;
+    host.on(|| listeners.retry(&settings, later));
     assert!(listeners.opened.is_empty() && !listeners.shares_dhcp6_port);
     drop(start_dnsmasq(&host, ""));
     wait_until_free(&host);
     let _sharing = start_dnsmasq(&host, "--bind-dynamic");
-    host.on(|| listeners.retry(&settings, late));
+    host.on(|| listeners.retry(&settings, later));
     assert!(listeners.opened.iter().any(is_547) && listeners.shares_dhcp6_port);
 }
 
@@ -260,22 +260,22 @@ fn the_server_binds_port_547_minutes_after_dnsmasq_has_ended_and_not_during_its_
     let mut listeners =
         host.on(|| without_capability(CapabilitySet::NET_RAW, || Listeners::open(&settings, &[], start).unwrap()));
     assert!(!listeners.opened.iter().any(is_547));
-    let mut look = |seconds| {
+    let mut retry = |seconds| {
         host.on(|| listeners.retry(&settings, start + Duration::from_secs(seconds)));
         (listeners.opened.iter().filter(|listener| is_547(listener)).count(), listeners.shares_dhcp6_port)
     };
-    assert_eq!(look(5), (0, false));
+    assert_eq!(retry(5), (0, false));
     drop(dnsmasq);
     wait_until_free(&host);
-    assert_eq!(look(4 + HOLD_OFF.as_secs()), (0, false));
+    assert_eq!(retry(4 + HOLD_OFF.as_secs()), (0, false));
     let dnsmasq = start_dnsmasq(&host, "");
-    assert_eq!(look(5 + HOLD_OFF.as_secs()), (0, false));
+    assert_eq!(retry(5 + HOLD_OFF.as_secs()), (0, false));
     drop(dnsmasq);
     wait_until_free(&host);
     let last = 5 + 2 * HOLD_OFF.as_secs();
-    assert_eq!(look(last - 1), (0, false));
-    assert_eq!(look(last), (1, true));
-    assert_eq!(look(10 * last), (1, true), "the server keeps it");
+    assert_eq!(retry(last - 1), (0, false));
+    assert_eq!(retry(last), (1, true));
+    assert_eq!(retry(10 * last), (1, true), "the server keeps it");
 }
 
 fn is_547(listener: &Listener) -> bool {
