@@ -250,7 +250,7 @@ fn assert_shared_now(server: &Server, client: &Client) {
     assert_dnsmasq_has_its_unicast(client, &duid);
 }
 
-/// As port 67 (`tests/ports.rs`).
+/// As port 67 (`tests/listeners.rs`).
 #[test]
 fn the_server_binds_port_547_minutes_after_dnsmasq_has_ended_and_not_during_its_restart() {
     let host = Host::new();

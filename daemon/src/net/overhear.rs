@@ -1,7 +1,7 @@
 //! Overhears what DHCP and boot servers broadcast to clients on port 68, and never sends from there. The DHCP client of
 //! this host is not affected: it receives its own copy of each broadcast, unicast does not reach this socket, and
-//! SO_REUSEADDR shares the port, as with all common clients (`tests/offers.rs`). If a client does not share the port, a
-//! packet socket is used, which needs CAP_NET_RAW.
+//! SO_REUSEADDR shares the port, as with all common clients (`tests/overheard_offers.rs`). If a client does not share
+//! the port, a packet socket is used, which needs CAP_NET_RAW.
 
 use crate::net::packet;
 use crate::net::socket::Socket;
