@@ -123,8 +123,8 @@ impl State {
         self.site.store(Arc::new(site));
     }
 
-    /// Accepts that a machine is done with its boot if the request has the machine's token or comes from its address.
-    /// Any other request is refused: a page in a browser could send it.
+    /// Accepts a request of a machine's done URL if it has the machine's token or comes from the machine's address. Any
+    /// other request is refused: a page in a browser could send it.
     fn accept_done(&self, done: &DoneRequest, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
         let count = self.observations().boot_once.generation(&done.machine);
         let has_token =

@@ -142,7 +142,7 @@ impl ContentCheck<'_> {
     fn check_configured_script(&mut self, url_or_name: &str) {
         let site = &self.context.site;
         let name = if is_url(url_or_name) {
-            site.local_name(url_or_name, &self.context.all)
+            site.local_name(url_or_name, &self.context.all_links)
         } else {
             Some(url_or_name.to_owned())
         };
@@ -192,7 +192,7 @@ impl ContentCheck<'_> {
     /// The path of the file with this name, if the server sends it unchanged. Missing files are reported elsewhere.
     fn local_file(&self, name: &str) -> Option<PathBuf> {
         let site = &self.context.site;
-        let name = if is_url(name) { site.local_name(name, &self.context.all)? } else { name.to_owned() };
+        let name = if is_url(name) { site.local_name(name, &self.context.all_links)? } else { name.to_owned() };
         let is_plain = !name.contains("{{") && !name.contains("{%");
         let path = site.path(&name);
         (is_plain && path.is_file() && site.check_servable(&name, &self.observations).is_ok()).then_some(path)

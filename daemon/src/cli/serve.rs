@@ -82,15 +82,15 @@ fn start(flags: Flags, mode: LogMode, level: LevelFilter) -> Result<Server, Exit
     let began = reload::filesystem_now();
     let mut loaded = site::load(&flags).map_err(|error| report_config_error(&error))?;
     log::start(mode, level);
-    let all = listeners::all_links();
-    let filter = listeners::interface_filter(&loaded, &all)
+    let all_links = listeners::all_links();
+    let filter = listeners::interface_filter(&loaded, &all_links)
         .map_err(|error| report_config_error(&site::with_file_errors(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
     let absent = loaded.missing_addresses(&links).into_iter().chain(context::unserved_interfaces(&filter));
     absent.for_each(|warning| tracing::warn!("{}", warning.one_line()));
-    let listeners = Listeners::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
+    let listeners = Listeners::open(&loaded.settings, &all_links, Instant::now()).map_err(fail)?;
     let mut site = Site::build(&mut loaded, listeners.open).map_err(|error| report_config_error(&error))?;
-    site.check_offered_files(&all);
+    site.check_offered_files(&all_links);
     loaded.diagnostics.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     listeners.log_start(&loaded);
     site.log();

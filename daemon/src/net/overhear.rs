@@ -40,7 +40,7 @@ const REPLIES_OF_OTHER_SERVERS: [SockFilter; 8] = {
     const OP: u32 = UDP_HEADER;
     const YIADDR: u32 = UDP_HEADER + 16;
     const REPLY: u32 = 2;
-    const KIND_OF_PACKET: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
+    const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
     const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
     const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_K | libc::BPF_JEQ) as u16;
     const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
@@ -53,7 +53,7 @@ const REPLIES_OF_OTHER_SERVERS: [SockFilter; 8] = {
         SockFilter::new(IF_EQUAL, 0, 5, REPLY),
         load(libc::BPF_W, YIADDR),
         SockFilter::new(IF_EQUAL, 0, 2, 0),
-        load(libc::BPF_W, KIND_OF_PACKET),
+        load(libc::BPF_W, PACKET_TYPE),
         SockFilter::new(IF_EQUAL, 1, 0, libc::PACKET_LOOPBACK as u32),
         SockFilter::new(RETURN, 0, 0, u32::MAX),
         SockFilter::new(RETURN, 0, 0, 0),

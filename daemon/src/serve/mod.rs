@@ -156,7 +156,7 @@ impl Server {
         let (mut fingerprinting, mut checking) = (None::<JoinHandle<io::Result<Fingerprint>>>, None::<JoinHandle<()>>);
         loop {
             let state = Arc::clone(&self.state);
-            // A machine powered on as its cable is plugged in does not wait: open the sockets of a new link at once.
+            // A machine that is powered on with its link must not wait: the sockets of a new link are opened at once.
             let publish = |links| {
                 served_links::follow(&state, links);
                 changed.notify_one();

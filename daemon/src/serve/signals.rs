@@ -1,5 +1,5 @@
 //! Signal handlers, installed first of all: by default SIGHUP would kill a server that is still reading its files, and
-//! the kernel does not deliver SIGTERM to the first process of a container without a handler.
+//! the kernel does not deliver SIGTERM to the first process of a container unless that process has a handler.
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};

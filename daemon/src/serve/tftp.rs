@@ -114,7 +114,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Longest datagram that is read. A request has at most 512 octets: this buffer shows whether it was longer.
 const MAX_DATAGRAM: usize = 1024;
 
-struct TftpServer<L, O, V, N> {
+struct TftpServer<L, O, V, E> {
     max_transfers: Option<usize>,
     descriptors: usize,
     ports: PortPool,
@@ -125,7 +125,7 @@ struct TftpServer<L, O, V, N> {
     link: L,
     open: O,
     is_vouched: V,
-    on_event: N,
+    on_event: E,
     /// The index is the epoll data of a session. A slot is reused at once: an epoll event for its previous session
     /// finds nothing to receive.
     sessions: Vec<Option<Session>>,
@@ -146,12 +146,12 @@ struct TftpServer<L, O, V, N> {
     stop_at: Option<Duration>,
 }
 
-impl<L, O, V, N> TftpServer<L, O, V, N>
+impl<L, O, V, E> TftpServer<L, O, V, E>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
     O: Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
     V: Fn(IpAddr) -> bool,
-    N: FnMut(TftpEvent<'_>),
+    E: FnMut(TftpEvent<'_>),
 {
     fn serve(&mut self, stop: &impl AsFd) -> io::Result<()> {
         let mut events = [EpollEvent::empty(); 64];

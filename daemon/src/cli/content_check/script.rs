@@ -77,7 +77,7 @@ impl ContentCheck<'_> {
         let name = match target {
             UriReference::Relative(path) => resolve(directory, path),
             UriReference::Absolute(path) => resolve("", path),
-            UriReference::Url(url) => match self.context.site.local_name(url, &self.context.all) {
+            UriReference::Url(url) => match self.context.site.local_name(url, &self.context.all_links) {
                 Some(name) => name,
                 None => return self.check_remote_file(url, at, source),
             },

@@ -162,7 +162,7 @@ impl BootSimulation<'_> {
     fn simulate_boot(&mut self, args: &Explain) -> Result<(), ConfigError> {
         let Some(kind) = args.client else { return Ok(()) };
         let network = self.links[0].ipv4.first().copied();
-        let simulated = describe(args, kind, self.site, network)?;
+        let simulated = simulated_client(args, kind, self.site, network)?;
         if args.ipv6 {
             self.simulate_boot6(&simulated, args.port());
             return Ok(());
@@ -323,7 +323,7 @@ fn has_url(plan: &Plan, answer: &Answer) -> bool {
 }
 
 /// The client that the flags describe, or the entry of `--machine`.
-fn describe(
+fn simulated_client(
     args: &Explain,
     kind: ClientKind,
     site: &Site,

@@ -20,8 +20,8 @@ const FEW_FOR_CLIENTS: usize = 192;
 /// The number of files the server itself has open, if /proc does not show it.
 const TYPICAL_OPEN: usize = 80;
 
-/// Files that the start takes before [`check`] counts: ports, files being read, threads. (The server's sockets alone
-/// are more.)
+/// Files that the start takes before [`check`] counts: ports, files being read, threads. The server's sockets alone
+/// need more than that.
 const START_NEEDS: usize = 48;
 
 /// Raises the soft limit to the hard limit. Call it before opening anything, so that too low a limit is reported as

@@ -28,12 +28,12 @@ const DUPLICATE_TIME: Duration = Duration::from_secs(1);
 /// Descriptors of a transfer: its socket, and its file unless another transfer has it open.
 const DESCRIPTORS_EACH: usize = 2;
 
-impl<L, O, V, N> TftpServer<L, O, V, N>
+impl<L, O, V, E> TftpServer<L, O, V, E>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
     O: Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
     V: Fn(IpAddr) -> bool,
-    N: FnMut(TftpEvent<'_>),
+    E: FnMut(TftpEvent<'_>),
 {
     /// Handles a datagram on the request port.
     pub(super) fn receive_request(&mut self, family: Family) {
