@@ -262,7 +262,7 @@ fn with_a_dangling_link_the_completions_are_unknown_and_new_ones_are_written_lat
     site.fetch(&site.done_url("web2"), &[]);
     server.wait_for_line("the completed boot-once of web2 is forgotten at a restart");
     fs::rename(&aside, &volume).unwrap();
-    server.wait_for_line("boot-once is writable: wrote 1 delayed completions");
+    server.wait_for_line("boot-once is writable: wrote 1 delayed completion");
     assert!(volume.join("web2").exists());
     wait_for("the completions", || (site.boots_kernel() == [false, false, true]).then_some(()));
 }

@@ -165,9 +165,9 @@ fn port_67_is_left_to_a_restarting_dnsmasq_and_opened_minutes_after_its_end() {
 
     let site = Site::build(&mut loaded, listeners.open).unwrap();
     let state = State::new(site, links, BootOnceState::new(directory.path()).unwrap());
-    let mut running = Workers::new(Arc::new(state)).unwrap();
+    let mut workers = Workers::new(Arc::new(state)).unwrap();
     let dhcp = listeners.opened.drain(..).filter(|listener| matches!(listener, Listener::Dhcp(..)));
-    host.on(|| dhcp.for_each(|listener| running.start(listener).unwrap()));
+    host.on(|| dhcp.for_each(|listener| workers.start(listener).unwrap()));
     wait_for("an offer", || offer(&machine, "ovmf-x64-discover"));
 }
 

@@ -62,7 +62,7 @@ fn without_any_dhcp_socket_it_exits_with_status_1_and_names_the_owners_of_the_po
 }
 
 #[test]
-fn port_4011_alone_is_enough_to_go_on() {
+fn port_4011_alone_is_enough_to_start() {
     let (host, machine) = one_network();
     let _dhcp = host.on(|| UdpSocket::bind("0.0.0.0:67").unwrap());
     let arguments = [&WITHOUT_CAP_NET_RAW[..], &["--boot-dir", "BOOT"]].concat();

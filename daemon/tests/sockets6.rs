@@ -71,12 +71,12 @@ fn a_packet_socket_receives_the_groups_on_a_port_that_dnsmasq_binds_exclusively(
     }
     // Also on a link that is added later, and from a relay without a configured server address.
     let later = plug_in(&host, "lan1", 1);
-    let (_, from) = Client::at_link_local(&later, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+    let (_, from) = Client::at_link_local(&later, 546).wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
     assert_eq!(from.ip(), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 1, 0x10));
     // A network card may filter groups that no socket has joined. The boot server joins the first one, too.
     assert_eq!([ALL_SERVERS_AND_RELAYS, ALL_SERVERS].map(|group| members(&host, "lan1", group)), [2, 1]);
     let relay = Client::at_address(&later, "2001:db8:1::207", 547);
-    let replies = relay.answers(&vector("relayed-pxe6-solicit"), ALL_SERVERS, 547);
+    let replies = relay.replies(&vector("relayed-pxe6-solicit"), ALL_SERVERS, 547);
     let [(reply, from)] = &replies[..] else { panic!("{} replies", replies.len()) };
     assert_eq!(from, &"[2001:db8:1::10]:547".parse().unwrap());
     assert_eq!(url(reply).as_deref(), Some("tftp://[2001:db8:1::10]/ipxe.efi"));
@@ -224,7 +224,7 @@ fn the_log_names_a_dnsmasq_with_the_exclusive_port_once_and_the_server_receives_
     let client = Client::at_link_local(&machine, 546);
     assert!(
         client
-            .answers(&vector("ovmf-pxe6-solicit"), ALL_SERVERS_AND_RELAYS, 547)
+            .replies(&vector("ovmf-pxe6-solicit"), ALL_SERVERS_AND_RELAYS, 547)
             .iter()
             .all(|reply| has_address(&reply.0))
     );
@@ -297,9 +297,9 @@ fn assert_both_advertise(client: &Client) -> Vec<u8> {
     let solicit = vector("ovmf-pxe6-solicit");
     // dnsmasq needs a moment to find its interfaces.
     wait_for("dnsmasq's offer", || {
-        client.answers(&solicit, ALL_SERVERS_AND_RELAYS, 547).iter().any(|reply| has_address(&reply.0)).then_some(())
+        client.replies(&solicit, ALL_SERVERS_AND_RELAYS, 547).iter().any(|reply| has_address(&reply.0)).then_some(())
     });
-    let replies = client.answers(&solicit, ALL_SERVERS_AND_RELAYS, 547);
+    let replies = client.replies(&solicit, ALL_SERVERS_AND_RELAYS, 547);
     assert!(replies.iter().all(|(_, from)| from.port() == 547));
     let (dnsmasq, proxy): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| has_address(&reply.0));
     assert_eq!((dnsmasq.len(), proxy.len()), (1, 1), "offers with an address, and without");
@@ -310,7 +310,7 @@ fn assert_both_advertise(client: &Client) -> Vec<u8> {
 /// Only dnsmasq replies to requests to an address of the host.
 fn assert_dnsmasq_has_its_unicast(client: &Client, duid: &[u8]) {
     for address in [HOST, HOST_ON_LINK] {
-        let replies = client.answers(&vector("ipxe6-information-request"), address, 547);
+        let replies = client.replies(&vector("ipxe6-information-request"), address, 547);
         let [(reply, _)] = &replies[..] else { panic!("{} replies at {address}", replies.len()) };
         let message = Packet::parse(reply).unwrap().message;
         assert_eq!((message.message_type, server_id(reply)), (MessageType::Reply, duid.to_vec()), "{address}");

@@ -266,7 +266,8 @@ impl WriterState {
             lock(&self.written).insert(machine.clone());
             lock(&self.unwritten).remove(&machine);
         }
-        tracing::info!("{} is writable: wrote {count} delayed completions", directory.display());
+        let completions = if count == 1 { "completion" } else { "completions" };
+        tracing::info!("{} is writable: wrote {count} delayed {completions}", directory.display());
     }
 }
 

@@ -134,7 +134,7 @@ fn a_file_that_is_cut_short_ends_the_connection_and_is_never_padded() {
 }
 
 #[test]
-fn a_file_that_is_replaced_by_name_or_goes_is_sent_as_it_was() {
+fn a_file_that_is_replaced_by_name_or_deleted_is_sent_as_it_was() {
     let server = Server::start();
     let octets = server.write_file("initrd", 5_000_000);
     let mut client = slow(&server, "initrd");
