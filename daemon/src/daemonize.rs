@@ -51,7 +51,7 @@ impl Parent {
     }
 
     /// Lets the parent exit, once everything is open, and closes the terminal. Fails if the parent was terminated
-    /// meanwhile, which was meant for this process.
+    /// meanwhile: the signal was meant to stop the server.
     pub fn release(mut self) -> io::Result<()> {
         chdir("/")?;
         let null = null()?;

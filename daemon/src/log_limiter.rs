@@ -45,8 +45,8 @@ pub struct SuppressedSummary {
 
 /// A repeated reply gets its next line after this time.
 const REPEAT_AFTER: Duration = Duration::from_secs(10);
-/// Lines that may come at once, and how many more in each second after that. A class room gets a line per machine; a
-/// data centre gets lines for its first machines, and a sum.
+/// Lines that may come at once, and how many more in each second after that. A classroom gets a line per machine; a
+/// data centre gets lines for its first machines, and a summary.
 const BURST: f64 = 100.0;
 const LINES_PER_SECOND: f64 = 10.0;
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);

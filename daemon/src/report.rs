@@ -116,7 +116,7 @@ impl Report {
     /// Warns of a machine that fetches its first loader again and again.
     pub fn boot_loop(&mut self, address: IpAddr, loader: &str, looping: &BootLoop, guard: LoopGuard) {
         self.count("boot-loop:found");
-        let machine = looping.owner.map_or_else(|| address.to_string(), |holder| holder.hardware.to_string());
+        let machine = looping.owner.map_or_else(|| address.to_string(), |owner| owner.hardware.to_string());
         let consequence = match guard {
             LoopGuard::Stop => "; it gets no reply for five minutes",
             _ => "",
@@ -185,13 +185,13 @@ impl Report {
     }
 
     /// Warns of a request that was refused although the server offers the file: once a minute for each file.
-    pub fn offered_file_refused(&mut self, name: &str, machine: &str, why: impl Display, now: Instant) {
+    pub fn offered_file_refused(&mut self, name: &str, machine: &str, reason: impl Display, now: Instant) {
         self.count("file:offered-but-refused");
         if self.is_new_failure(name, now) {
             tracing::warn!(
                 MACHINE = machine,
                 FILE = name,
-                "{machine} requested {name}, which this server offers, and was refused: {why}"
+                "{machine} requested {name}, which this server offers, and was refused: {reason}"
             );
         }
     }
@@ -231,21 +231,21 @@ impl Report {
 
     /// Warns of a machine that did not take the server's offer.
     pub fn finding(&mut self, link: &str, finding: &Finding) {
-        let Finding { hardware, diagnosis: rival, .. } = finding;
-        self.count(rival.label());
+        let Finding { hardware, diagnosis, .. } = finding;
+        self.count(diagnosis.label());
         tracing::warn!(
             MAC = %hardware,
             LINK = link,
-            SERVER = rival.server().map(|server| server.to_string()),
-            "{finding} on {link} {rival}. {}",
+            SERVER = diagnosis.server().map(|server| server.to_string()),
+            "{finding} on {link} {diagnosis}. {}",
             Advice(finding)
         );
     }
 
     fn reply(&mut self, link: &str, client: &Client, response: &Response, reasons: Reasons<'_>, now: Instant) {
-        let Response { message_type: kind, shape, boot, .. } = response;
+        let Response { message_type, shape, boot, .. } = response;
         // Only a change gets a line: each stage of a boot is compared separately.
-        let stage = self.hasher.hash_one((client.is_v6(), u8::from(*kind), client.arch, client.is_ipxe()));
+        let stage = self.hasher.hash_one((client.is_v6(), u8::from(*message_type), client.arch, client.is_ipxe()));
         let reply = self.hasher.hash_one((shape, boot, reasons));
         if self.limiter.admit((client.hardware, stage), reply, now) == LogAction::Suppress {
             return;
@@ -320,8 +320,8 @@ struct ReplyText<'a>(&'a Response);
 
 impl fmt::Display for ReplyText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Response { message_type: kind, shape, boot, .. } = self.0;
-        write!(f, "{kind} ")?;
+        let Response { message_type, shape, boot, .. } = self.0;
+        write!(f, "{message_type} ")?;
         if !boot.file.is_empty() {
             write!(f, "{} ", boot.file)?;
         }
@@ -333,7 +333,7 @@ impl fmt::Display for ReplyText<'_> {
 #[derive(Clone, Copy, Debug, Default, Hash)]
 struct Reasons<'a> {
     machine: Option<&'a str>,
-    /// A machine that it may also be, but that is not taken as its identity.
+    /// The entry that the machine may belong to, but that the server does not use.
     candidate: Option<&'a str>,
     profile: Option<&'a str>,
     rule: Option<&'a str>,
@@ -393,12 +393,8 @@ mod tests {
             from: SocketAddr::from(([192, 0, 2, 10], 67)),
             interface_index: None,
         };
-        let boot = |file: &str, why| Boot {
-            file: file.to_owned(),
-            server: to.from.ip(),
-            source: why,
-            method: BootMethod::File,
-        };
+        let boot =
+            |file: &str, source| Boot { file: file.to_owned(), server: to.from.ip(), source, method: BootMethod::File };
         let text = |shape, boot| {
             ReplyText(&Response {
                 message_type: DhcpMessageType::Dhcp4(MessageType::Offer),
@@ -443,11 +439,11 @@ mod tests {
             text(Decision { machine: found, profile: None, decided_by: DecidedBy::Completed, ..Decision::default() }),
             ", web1: profile local-disk"
         );
-        let held = Decision {
+        let protected = Decision {
             protected_by: Some((0, IdentityKind::Uuid)),
             decided_by: DecidedBy::Never,
             ..Decision::default()
         };
-        assert_eq!(text(held), ", possibly web1: profile local-disk");
+        assert_eq!(text(protected), ", possibly web1: profile local-disk");
     }
 }

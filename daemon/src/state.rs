@@ -32,14 +32,14 @@ pub struct State {
     report: Mutex<Report>,
     /// The completed boot-onces on the disk.
     pub boot_once: BootOnceState,
-    /// Machines about which the log has warned because they completed their boot-once and their entries have no `boot`.
+    /// Machines that the log has warned about: they completed their boot-once, and their entries have no `boot`.
     warned_unset: Mutex<BTreeSet<String>>,
     started: Instant,
 }
 
 impl State {
     /// State of a server that starts now, with the completions that are on the disk.
-    pub fn new(site: Site, links: Vec<Link>, used: BootOnceState) -> Self {
+    pub fn new(site: Site, links: Vec<Link>, boot_once: BootOnceState) -> Self {
         let started = Instant::now();
         let state = State {
             site: ArcSwap::from_pointee(site),
@@ -48,7 +48,7 @@ impl State {
             observations: Mutex::new(Observations::new(RandomState::new().hash_one(0))),
             report: Mutex::new(Report::new(started)),
             started,
-            boot_once: used,
+            boot_once,
             warned_unset: Mutex::default(),
         };
         state.observations().boot_once.set_completions(state.boot_once.completion_counts());
@@ -84,13 +84,13 @@ impl State {
         let request = &with_interface(request, &links);
         let name = String::from_utf8_lossy(request.name);
         let mut observations = self.observations();
-        let FetchOutcome { is_loader: loader, completes: used_up } = after_fetch(&site.plan, &observations, request);
-        let looping = match loader {
+        let FetchOutcome { is_loader, completes } = after_fetch(&site.plan, &observations, request);
+        let looping = match is_loader {
             true => observations.note_loader(request.client.ip(), &name, self.now()),
             false => None,
         };
         let completed =
-            used_up.and_then(|machine| observations.boot_once.complete(&machine).map(|times| (machine, times)));
+            completes.and_then(|machine| observations.boot_once.complete(&machine).map(|times| (machine, times)));
         drop(observations);
         if let Some((machine, times)) = completed {
             let name = RequestedName(request.name).to_string();
@@ -112,8 +112,8 @@ impl State {
             return;
         };
         let client = client.to_canonical();
-        let holder = self.observations().address_owner(client);
-        let machine = holder.map_or_else(|| client.to_string(), |holder| format!("{} ({client})", holder.hardware));
+        let owner = self.observations().address_owner(client);
+        let machine = owner.map_or_else(|| client.to_string(), |owner| format!("{} ({client})", owner.hardware));
         let (reason, remedy) = site.explain_refusal(name, refusal);
         self.report().offered_file_refused(name, &machine, format_args!("{reason}; {remedy}"), Instant::now());
     }
@@ -123,8 +123,8 @@ impl State {
         self.site.store(Arc::new(site));
     }
 
-    /// Accepts that a machine is done with its boot if the request has the machine's token or comes from its address.
-    /// Any other request is refused: a page in a browser could send it.
+    /// Accepts a request of a machine's done URL if it has the machine's token or comes from the machine's address. Any
+    /// other request is refused: a page in a browser could send it.
     fn accept_done(&self, done: &DoneRequest, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
         let count = self.observations().boot_once.generation(&done.machine);
         let has_token =
@@ -152,18 +152,18 @@ impl State {
     /// Reads the completions from the disk if they changed there. May wait for the disk. To be called every few
     /// seconds.
     pub fn refresh_boot_once(&self) {
-        let CompletionChanges { completed: marked, reset: removed, is_unknown: unknown } = self.boot_once.refresh();
+        let CompletionChanges { completed, reset: removed, is_unknown } = self.boot_once.refresh();
         let mut observations = self.observations();
-        observations.boot_once.set_unknown(unknown);
+        observations.boot_once.set_unknown(is_unknown);
         let uncounted: Vec<String> =
-            marked.iter().filter(|machine| observations.boot_once.note_completed(machine)).cloned().collect();
+            completed.iter().filter(|machine| observations.boot_once.note_completed(machine)).cloned().collect();
         let reset: Vec<String> = removed.into_iter().filter(|machine| observations.boot_once.reset(machine)).collect();
         drop(observations);
         uncounted.iter().for_each(|machine| self.boot_once.count_found_completion(machine));
-        if reset.iter().chain(&marked).any(|machine| self.site.load().plan.machines.get_by_name(machine).is_none()) {
+        if reset.iter().chain(&completed).any(|machine| self.site.load().plan.machines.get_by_name(machine).is_none()) {
             let mut site = Site::clone(&self.site.load());
             let warnings = self.protect_removed_machines(&mut site);
-            if !marked.is_empty() {
+            if !completed.is_empty() {
                 warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
             }
             self.site.store(Arc::new(site));

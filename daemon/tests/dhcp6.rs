@@ -21,17 +21,17 @@ fn network() -> (Host, Host) {
 }
 
 #[test]
-fn a_firmware_gets_an_advertise_on_547_and_a_url_on_4011() {
+fn firmware_gets_an_advertise_on_547_and_a_url_on_4011() {
     let (host, machine) = network();
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("2001:db8::10");
-    let (advertise, from) = Client::at_link_local(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+    let (advertise, from) = Client::at_link_local(&machine, 546).wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
     assert_eq!(from.port(), 547);
     let message = Packet::parse(&advertise).unwrap().message;
     assert_eq!(message.message_type, MessageType::Advertise);
     assert!(message.option(code::BOOT_FILE_URL).is_none() && message.option(code::IA_NA).is_none());
     let request = request_for(&server_id(&advertise));
-    let (reply, from) = Client::at_link_local(&machine, 4011).wait_for_answer(&request, 4011);
+    let (reply, from) = Client::at_link_local(&machine, 4011).wait_for_reply(&request, 4011);
     assert_eq!(from.port(), 4011);
     let message = Packet::parse(&reply).unwrap().message;
     assert_eq!(
@@ -44,10 +44,10 @@ fn a_firmware_gets_an_advertise_on_547_and_a_url_on_4011() {
 fn on_4011_the_server_delays_the_reply_over_ipv6_until_the_firmware_listens() {
     let (host, machine) = network();
     let _server = Server::start(&host, &["-b", "BOOT"]);
-    let (advertise, _) = Client::at_link_local(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+    let (advertise, _) = Client::at_link_local(&machine, 546).wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
     let client = Client::at_link_local(&machine, 4011);
     let request = request_for(&server_id(&advertise));
-    client.wait_for_answer(&request, 4011);
+    client.wait_for_reply(&request, 4011);
     for _ in 0..3 {
         let start = Instant::now();
         client.ask(&request, 4011).expect("a reply within the rate limit");
@@ -61,7 +61,7 @@ fn other_clients_and_requests_to_other_servers_get_no_reply() {
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("2001:db8::10");
     let client = Client::at_link_local(&machine, 546);
-    client.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+    client.wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
     for ignored in
         ["ovmf-ip6-autoconfig-solicit", "ipxe6-solicit", "ipxe6-information-request", "truncated-option-solicit"]
     {
@@ -79,7 +79,7 @@ fn the_duid_is_the_same_after_a_restart_and_without_its_file() {
     let duid_file = directory.path().join("state/duid");
     let server = Server::start_configured(&host, directory, "");
     let client = Client::at_link_local(&machine, 546);
-    let duid = |client: &Client| server_id(&client.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547).0);
+    let duid = |client: &Client| server_id(&client.wait_for_reply(&vector("ovmf-pxe6-solicit"), 547).0);
     let first = duid(&client);
     let server = server.kill_and_restart(&host);
     assert_eq!(duid(&client), first);
@@ -142,7 +142,7 @@ fn with_ipv4_disabled_no_dhcpv4_port_is_open() {
     let is_bound4 =
         |port| host.on(|| bound_sockets(Transport::Udp, port).unwrap()).iter().any(|socket| socket.address.is_ipv4());
     assert!(!is_bound4(67) && !is_bound4(4011), "{}", server.log());
-    Client::at_link_local(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+    Client::at_link_local(&machine, 546).wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
 }
 
 /// As with IPv4.
@@ -197,7 +197,7 @@ fn a_link_that_is_added_or_recreated_after_the_start_is_served() {
     server.wait_for_line("no interface to serve yet");
     for _ in 0..2 {
         let machine = plug_in(&host, "lan", 0);
-        let (_, from) = Client::at_link_local(&machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+        let (_, from) = Client::at_link_local(&machine, 546).wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
         assert_eq!(from.ip(), "fe80::10".parse::<Ipv6Addr>().unwrap());
         host.run("ip link del lan");
     }
@@ -213,7 +213,7 @@ fn a_new_link_is_served_at_once() {
         let machine = plug_in(&host, &format!("lan{number}"), number);
         let start = Instant::now();
         let client = Client::at_link_local(&machine, 546);
-        client.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+        client.wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
         assert!(start.elapsed() < Duration::from_millis(1500), "{number}: {:?}", start.elapsed());
     }
 }
@@ -224,8 +224,8 @@ fn with_two_links_the_boot_server_replies_once_from_the_link_of_the_request_with
     let machines = [0, 1].map(|number| plug_in(&host, &format!("eth{number}"), number));
     let _server = Server::start(&host, &["-c", "CONFIG"]);
     for (number, machine) in machines.iter().enumerate() {
-        let (advertise, _) = Client::at_link_local(machine, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
-        let replies = Client::at_link_local(machine, 4011).answers(
+        let (advertise, _) = Client::at_link_local(machine, 546).wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
+        let replies = Client::at_link_local(machine, 4011).replies(
             &request_for(&server_id(&advertise)),
             ALL_SERVERS_AND_RELAYS,
             4011,
@@ -257,7 +257,7 @@ fn a_relay_gets_one_reply_from_the_global_address() {
     for (number, relay) in relays.iter().enumerate() {
         let socket = Client::at_address(relay, &format!("2001:db8:{number}::207"), 547);
         for to in [host_address(number), ALL_SERVERS, ALL_SERVERS_AND_RELAYS] {
-            let replies = socket.answers(&vector("relayed-pxe6-solicit"), to, 547);
+            let replies = socket.replies(&vector("relayed-pxe6-solicit"), to, 547);
             let [(reply, from)] = &replies[..] else { panic!("{} replies at {to}: {}", replies.len(), server.log()) };
             assert_eq!(*from, SocketAddrV6::new(host_address(number), 547, 0, 0).into(), "{to}");
             assert_eq!(url(reply), Some(format!("tftp://[{}]/ipxe.efi", host_address(number))));
@@ -274,8 +274,8 @@ fn relays_without_a_server_address_are_served_after_the_only_link_was_recreated(
         let relay = plug_in(&host, "lan", 0);
         let socket = Client::at_address(&relay, "2001:db8::207", 547);
         let request = vector("relayed-pxe6-solicit");
-        wait_for("the link", || (socket.answers(&request, ALL_SERVERS, 547).len() == 1).then_some(()));
-        let replies = socket.answers(&request, ALL_SERVERS, 547);
+        wait_for("the link", || (socket.replies(&request, ALL_SERVERS, 547).len() == 1).then_some(()));
+        let replies = socket.replies(&request, ALL_SERVERS, 547);
         assert_eq!(replies.len(), 1, "in round {round}");
         host.run("ip link del lan");
         server.wait_for_line("lan is no longer served");
@@ -296,5 +296,5 @@ fn with_proxy_only_port_4011_is_open_and_547_is_not() {
     assert!(ports(4011).iter().any(|socket| socket.address == Ipv6Addr::UNSPECIFIED));
     assert_eq!((ports(547), ports(67)), (Vec::new(), Vec::new()));
     assert_eq!(Client::at_link_local(&machine, 546).ask(&vector("ovmf-pxe6-solicit"), 547), None);
-    Client::at_link_local(&machine, 4011).wait_for_answer(&vector("ovmf-pxe6-request-4011"), 4011);
+    Client::at_link_local(&machine, 4011).wait_for_reply(&vector("ovmf-pxe6-request-4011"), 4011);
 }

@@ -96,6 +96,17 @@ fn every_file_that_a_page_names_exists() {
     assert!(checked >= 20, "{checked} paths");
 }
 
+/// A test that CONTRIBUTING.md runs by `--test` is a file or a directory in daemon/tests.
+#[test]
+fn every_integration_test_that_contributing_runs_exists() {
+    let page = read("CONTRIBUTING.md");
+    let names = page.split("--test ").skip(1).map(|after| after.split(|c: char| " `\n".contains(c)).next().unwrap());
+    let tests = Path::new(ROOT).join("daemon/tests");
+    let missing: Vec<&str> =
+        names.filter(|name| !tests.join(name).is_dir() && !tests.join(format!("{name}.rs")).is_file()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 #[test]
 fn every_vector_and_capture_is_listed_and_every_listed_one_exists() {
     let page = read("docs/protocol.md");
@@ -179,7 +190,9 @@ fn texts() -> Vec<(String, String)> {
     for top in ["core", "daemon", "docs", "e2e", "fuzz", "bench", "dist"] {
         collect_texts(Path::new(top), &mut texts);
     }
-    texts.extend(["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|page| (page.to_owned(), read(page))));
+    texts.extend(
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|page| (page.to_owned(), read(page))),
+    );
     // This file contains examples of citations.
     texts.retain(|(path, _)| path != "daemon/tests/docs.rs");
     texts

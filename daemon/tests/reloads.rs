@@ -33,20 +33,20 @@ fn special_files_are_refused_at_once_wherever_they_are() {
     ] {
         mkfifo(&at(name), Mode::S_IRWXU).unwrap();
         let (status, output) = check(&at("proxydhcpd.toml"));
-        let why = format!("{what}: it is a named pipe, not a regular file");
-        assert!(status == Some(2) && output.contains(&why) && output.contains(name), "{name}: {status:?} {output}");
+        let reason = format!("{what}: it is a named pipe, not a regular file");
+        assert!(status == Some(2) && output.contains(&reason) && output.contains(name), "{name}: {status:?} {output}");
         fs::remove_file(at(name)).unwrap();
     }
     symlink("/dev/zero", at("machines/a.csv")).unwrap();
     let (status, output) = check(&at("proxydhcpd.toml"));
     assert!(status == Some(2) && output.contains("it is a device, not a regular file"), "{output}");
     fs::remove_file(at("machines/a.csv")).unwrap();
-    for (link, why) in [("/dev/zero", "it is a device"), ("pipe", "it is a named pipe")] {
+    for (link, reason) in [("/dev/zero", "it is a device"), ("pipe", "it is a named pipe")] {
         let _ = mkfifo(&at("pipe"), Mode::S_IRWXU);
         let _ = fs::remove_file(at("linked.toml"));
         symlink(link, at("linked.toml")).unwrap();
         let (status, output) = check(&at("linked.toml"));
-        assert!(status == Some(2) && output.contains(why), "{output}");
+        assert!(status == Some(2) && output.contains(reason), "{output}");
     }
     fs::File::create(at("long.toml")).unwrap().set_len((64 << 20) + 1).unwrap();
     let (status, output) = check(&at("long.toml"));

@@ -62,7 +62,7 @@ fn without_any_dhcp_socket_it_exits_with_status_1_and_names_the_owners_of_the_po
 }
 
 #[test]
-fn port_4011_alone_is_enough_to_go_on() {
+fn port_4011_alone_is_enough_to_start() {
     let (host, machine) = one_network();
     let _dhcp = host.on(|| UdpSocket::bind("0.0.0.0:67").unwrap());
     let arguments = [&WITHOUT_CAP_NET_RAW[..], &["--boot-dir", "BOOT"]].concat();
@@ -188,12 +188,12 @@ fn files_in_conf_d_are_reloaded_and_a_broken_one_changes_nothing() {
     assert_eq!(request_loader(&machine).as_deref(), Some("grub.efi"));
 
     // Errors of the text, and of the files that it names.
-    for (broken, place) in
+    for (broken, location) in
         [(profile("gone.efi"), "x.toml:2:24: gone.efi"), ("[profil.x]\n".into(), "x.toml:1:2: unknown")]
     {
         fs::write(conf_d.join("x.toml"), broken).unwrap();
         server.signal(Signal::SIGHUP);
-        server.wait_for_line(place);
+        server.wait_for_line(location);
         assert_eq!(request_loader(&machine).as_deref(), Some("grub.efi"));
     }
 }
@@ -264,8 +264,8 @@ fn files_are_served_only_at_the_addresses_of_served_interfaces() {
 #[test]
 fn max_transfers_above_the_limit_of_open_files_causes_a_warning() {
     let (host, _machine) = one_network();
-    for (most, warned) in [("100", false), ("1048576", true)] {
-        let server = Server::start(&host, &["--boot-dir", "BOOT", "--max-transfers", most]);
+    for (max_transfers, warned) in [("100", false), ("1048576", true)] {
+        let server = Server::start(&host, &["--boot-dir", "BOOT", "--max-transfers", max_transfers]);
         server.wait_for_line("ready");
         assert_eq!(server.log().contains("raise the limit of open files"), warned, "{}", server.log());
     }

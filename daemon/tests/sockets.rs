@@ -207,12 +207,13 @@ fn while_dnsmasq_runs_it_receives_the_relayed_requests() {
     let network = Network::new();
     let (mut yielding, listening) = network.yielding();
     let start = Instant::now();
-    let mut look = |seconds| network.server.on(|| yielding.update(&[SERVER_IP], start + Duration::from_secs(seconds)));
-    assert!(look(0).is_empty());
+    let mut update =
+        |seconds| network.server.on(|| yielding.update(&[SERVER_IP], start + Duration::from_secs(seconds)));
+    assert!(update(0).is_empty());
 
     let dnsmasq = network.dnsmasq("--bind-dynamic");
-    match &look(5)[..] {
-        [UnicastChange::Yielded(SERVER_IP, holder)] => assert_eq!(holder.process.as_ref().unwrap().pid, dnsmasq.0.id()),
+    match &update(5)[..] {
+        [UnicastChange::Yielded(SERVER_IP, owner)] => assert_eq!(owner.process.as_ref().unwrap().pid, dnsmasq.0.id()),
         changes => panic!("{changes:?}"),
     }
     drop(listening);
@@ -221,31 +222,31 @@ fn while_dnsmasq_runs_it_receives_the_relayed_requests() {
     client.send_to(&bootp(INFORM), (SERVER, 67)).unwrap();
     assert_eq!(receive_message_type(&client), ACK);
 
-    assert!(look(10).is_empty(), "each change is returned once");
+    assert!(update(10).is_empty(), "each change is returned once");
     drop(dnsmasq);
-    assert!(look(15).is_empty(), "it may be restarting");
-    assert!(look(10 + HOLD_OFF.as_secs() - 1).is_empty());
-    assert!(matches!(&look(10 + HOLD_OFF.as_secs())[..], [UnicastChange::Opened(SERVER_IP, _)]));
+    assert!(update(15).is_empty(), "it may be restarting");
+    assert!(update(10 + HOLD_OFF.as_secs() - 1).is_empty());
+    assert!(matches!(&update(10 + HOLD_OFF.as_secs())[..], [UnicastChange::Opened(SERVER_IP, _)]));
 }
 
 #[test]
 fn a_missing_address_is_tried_again_and_reported_once() {
     let network = Network::new();
-    let late = IpAddr::from([198, 51, 100, 1]);
+    let added = IpAddr::from([198, 51, 100, 1]);
     let mut yielding = with_long_uptime();
-    let mut look = |addresses: &[IpAddr]| network.server.on(|| yielding.update(addresses, Instant::now()));
-    match &look(&[late])[..] {
+    let mut update = |addresses: &[IpAddr]| network.server.on(|| yielding.update(addresses, Instant::now()));
+    match &update(&[added])[..] {
         [UnicastChange::Failed(busy)] => assert_eq!(busy.error.kind(), ErrorKind::AddrNotAvailable),
         changes => panic!("{changes:?}"),
     }
-    assert!(look(&[late]).is_empty());
+    assert!(update(&[added]).is_empty());
     network.server.run("ip addr add 198.51.100.1/24 dev lan");
-    match &look(&[late])[..] {
-        [UnicastChange::Opened(address, _)] if *address == late => {}
+    match &update(&[added])[..] {
+        [UnicastChange::Opened(address, _)] if *address == added => {}
         changes => panic!("{changes:?}"),
     }
-    match &look(&[SERVER_IP])[..] {
-        [UnicastChange::Lost(address), UnicastChange::Opened(SERVER_IP, _)] if *address == late => {}
+    match &update(&[SERVER_IP])[..] {
+        [UnicastChange::Lost(address), UnicastChange::Opened(SERVER_IP, _)] if *address == added => {}
         changes => panic!("{changes:?}"),
     }
 }
@@ -256,10 +257,10 @@ fn while_the_host_boots_no_address_is_bound_at_once() {
     let network = Network::new();
     let start = Instant::now();
     let mut booted = YieldingSocket::new(67, Duration::from_secs(119), start);
-    let mut look = |seconds| network.server.on(|| booted.update(&[SERVER_IP], start + Duration::from_secs(seconds)));
-    assert!(look(0).is_empty() && look(29).is_empty());
+    let mut update = |seconds| network.server.on(|| booted.update(&[SERVER_IP], start + Duration::from_secs(seconds)));
+    assert!(update(0).is_empty() && update(29).is_empty());
     let other_server = network.server.on(|| UdpSocket::bind((SERVER, 67)).expect("the address is free"));
-    assert!(matches!(&look(30)[..], [UnicastChange::Yielded(SERVER_IP, _)]));
+    assert!(matches!(&update(30)[..], [UnicastChange::Yielded(SERVER_IP, _)]));
     drop(other_server);
     network.wait_until_bound(0);
     let mut long_up = YieldingSocket::new(67, Duration::from_secs(120), start);
@@ -326,8 +327,8 @@ impl Network {
     /// Waits for this number of sockets on port 67. A closed socket may exist for a moment longer in a process that
     /// another test is starting: a fork copies all descriptors, and the exec after it closes them.
     fn wait_until_bound(&self, count: usize) {
-        let look = || (bound_sockets(Transport::Udp, 67).unwrap().len() == count).then_some(());
-        self.server.on(|| wait_for(&format!("{count} sockets on port 67"), look));
+        let has_count = || (bound_sockets(Transport::Udp, 67).unwrap().len() == count).then_some(());
+        self.server.on(|| wait_for(&format!("{count} sockets on port 67"), has_count));
     }
 
     /// A socket like that of systemd-networkd's DHCP server.

@@ -71,12 +71,12 @@ fn a_packet_socket_receives_the_groups_on_a_port_that_dnsmasq_binds_exclusively(
     }
     // Also on a link that is added later, and from a relay without a configured server address.
     let later = plug_in(&host, "lan1", 1);
-    let (_, from) = Client::at_link_local(&later, 546).wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+    let (_, from) = Client::at_link_local(&later, 546).wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
     assert_eq!(from.ip(), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 1, 0x10));
     // A network card may filter groups that no socket has joined. The boot server joins the first one, too.
     assert_eq!([ALL_SERVERS_AND_RELAYS, ALL_SERVERS].map(|group| members(&host, "lan1", group)), [2, 1]);
     let relay = Client::at_address(&later, "2001:db8:1::207", 547);
-    let replies = relay.answers(&vector("relayed-pxe6-solicit"), ALL_SERVERS, 547);
+    let replies = relay.replies(&vector("relayed-pxe6-solicit"), ALL_SERVERS, 547);
     let [(reply, from)] = &replies[..] else { panic!("{} replies", replies.len()) };
     assert_eq!(from, &"[2001:db8:1::10]:547".parse().unwrap());
     assert_eq!(url(reply).as_deref(), Some("tftp://[2001:db8:1::10]/ipxe.efi"));
@@ -97,13 +97,13 @@ fn with_a_packet_socket_the_server_never_binds_port_547_until_dnsmasq_shares_it(
     assert!(listeners.opened.drain(..).any(|listener| matches!(listener, Listener::Dhcp(_, Socket::Packet(_)))));
     drop(dnsmasq);
     wait_until_free(&host);
-    let late = start + 100 * HOLD_OFF;
-    host.on(|| listeners.retry(&settings, late));
+    let later = start + 100 * HOLD_OFF;
+    host.on(|| listeners.retry(&settings, later));
     assert!(listeners.opened.is_empty() && !listeners.shares_dhcp6_port);
     drop(start_dnsmasq(&host, ""));
     wait_until_free(&host);
     let _sharing = start_dnsmasq(&host, "--bind-dynamic");
-    host.on(|| listeners.retry(&settings, late));
+    host.on(|| listeners.retry(&settings, later));
     assert!(listeners.opened.iter().any(is_547) && listeners.shares_dhcp6_port);
 }
 
@@ -224,7 +224,7 @@ fn the_log_names_a_dnsmasq_with_the_exclusive_port_once_and_the_server_receives_
     let client = Client::at_link_local(&machine, 546);
     assert!(
         client
-            .answers(&vector("ovmf-pxe6-solicit"), ALL_SERVERS_AND_RELAYS, 547)
+            .replies(&vector("ovmf-pxe6-solicit"), ALL_SERVERS_AND_RELAYS, 547)
             .iter()
             .all(|reply| has_address(&reply.0))
     );
@@ -250,7 +250,7 @@ fn assert_shared_now(server: &Server, client: &Client) {
     assert_dnsmasq_has_its_unicast(client, &duid);
 }
 
-/// As port 67 (`tests/ports.rs`).
+/// As port 67 (`tests/listeners.rs`).
 #[test]
 fn the_server_binds_port_547_minutes_after_dnsmasq_has_ended_and_not_during_its_restart() {
     let host = Host::new();
@@ -260,22 +260,22 @@ fn the_server_binds_port_547_minutes_after_dnsmasq_has_ended_and_not_during_its_
     let mut listeners =
         host.on(|| without_capability(CapabilitySet::NET_RAW, || Listeners::open(&settings, &[], start).unwrap()));
     assert!(!listeners.opened.iter().any(is_547));
-    let mut look = |seconds| {
+    let mut retry = |seconds| {
         host.on(|| listeners.retry(&settings, start + Duration::from_secs(seconds)));
         (listeners.opened.iter().filter(|listener| is_547(listener)).count(), listeners.shares_dhcp6_port)
     };
-    assert_eq!(look(5), (0, false));
+    assert_eq!(retry(5), (0, false));
     drop(dnsmasq);
     wait_until_free(&host);
-    assert_eq!(look(4 + HOLD_OFF.as_secs()), (0, false));
+    assert_eq!(retry(4 + HOLD_OFF.as_secs()), (0, false));
     let dnsmasq = start_dnsmasq(&host, "");
-    assert_eq!(look(5 + HOLD_OFF.as_secs()), (0, false));
+    assert_eq!(retry(5 + HOLD_OFF.as_secs()), (0, false));
     drop(dnsmasq);
     wait_until_free(&host);
     let last = 5 + 2 * HOLD_OFF.as_secs();
-    assert_eq!(look(last - 1), (0, false));
-    assert_eq!(look(last), (1, true));
-    assert_eq!(look(10 * last), (1, true), "the server keeps it");
+    assert_eq!(retry(last - 1), (0, false));
+    assert_eq!(retry(last), (1, true));
+    assert_eq!(retry(10 * last), (1, true), "the server keeps it");
 }
 
 fn is_547(listener: &Listener) -> bool {
@@ -297,9 +297,9 @@ fn assert_both_advertise(client: &Client) -> Vec<u8> {
     let solicit = vector("ovmf-pxe6-solicit");
     // dnsmasq needs a moment to find its interfaces.
     wait_for("dnsmasq's offer", || {
-        client.answers(&solicit, ALL_SERVERS_AND_RELAYS, 547).iter().any(|reply| has_address(&reply.0)).then_some(())
+        client.replies(&solicit, ALL_SERVERS_AND_RELAYS, 547).iter().any(|reply| has_address(&reply.0)).then_some(())
     });
-    let replies = client.answers(&solicit, ALL_SERVERS_AND_RELAYS, 547);
+    let replies = client.replies(&solicit, ALL_SERVERS_AND_RELAYS, 547);
     assert!(replies.iter().all(|(_, from)| from.port() == 547));
     let (dnsmasq, proxy): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| has_address(&reply.0));
     assert_eq!((dnsmasq.len(), proxy.len()), (1, 1), "offers with an address, and without");
@@ -310,7 +310,7 @@ fn assert_both_advertise(client: &Client) -> Vec<u8> {
 /// Only dnsmasq replies to requests to an address of the host.
 fn assert_dnsmasq_has_its_unicast(client: &Client, duid: &[u8]) {
     for address in [HOST, HOST_ON_LINK] {
-        let replies = client.answers(&vector("ipxe6-information-request"), address, 547);
+        let replies = client.replies(&vector("ipxe6-information-request"), address, 547);
         let [(reply, _)] = &replies[..] else { panic!("{} replies at {address}", replies.len()) };
         let message = Packet::parse(reply).unwrap().message;
         assert_eq!((message.message_type, server_id(reply)), (MessageType::Reply, duid.to_vec()), "{address}");

@@ -22,19 +22,19 @@ fn quoted() -> Vec<String> {
     parts.map(|part| part.lines().map(|line| &line[2..]).collect::<Vec<_>>().join(" ")).collect()
 }
 
-fn finding(rival: Diagnosis, cause: Cause) -> Finding {
-    let ipxe = matches!(rival, Diagnosis::BootsAnother(_) | Diagnosis::OfferUnseen(_));
+fn finding(diagnosis: Diagnosis, cause: Cause) -> Finding {
+    let ipxe = matches!(diagnosis, Diagnosis::BootsAnother(_) | Diagnosis::OfferUnseen(_));
     let next = if ipxe { NextContact::Http(8080) } else { NextContact::BootServer };
     let hardware = HardwareAddress { htype: 1, hlen: 6, octets: [0; 16] };
-    Finding { hardware, arch: Arch::X64, ipxe, link: 1, relay: None, next, diagnosis: rival, cause }
+    Finding { hardware, arch: Arch::X64, ipxe, link: 1, relay: None, next, diagnosis, cause }
 }
 
-fn reason(rival: Diagnosis, cause: Cause) -> String {
-    Advice(&finding(rival, cause)).to_string()
+fn reason(diagnosis: Diagnosis, cause: Cause) -> String {
+    Advice(&finding(diagnosis, cause)).to_string()
 }
 
-fn whole(rival: Diagnosis) -> String {
-    format!("{rival}. {}", reason(rival, NO_REQUEST))
+fn whole(diagnosis: Diagnosis) -> String {
+    format!("{diagnosis}. {}", reason(diagnosis, NO_REQUEST))
 }
 
 #[test]

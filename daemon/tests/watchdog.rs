@@ -94,7 +94,7 @@ impl StoppedThread {
             let done = unsafe { libc::ptrace(request, thread, NULL, NULL) };
             assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
         }
-        // SAFETY: no status is asked for.
+        // SAFETY: no status is requested.
         assert_eq!(unsafe { libc::waitpid(thread, ptr::null_mut(), libc::__WALL) }, thread);
         StoppedThread(thread)
     }

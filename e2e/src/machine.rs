@@ -184,7 +184,7 @@ impl Machine {
         Machine { disk: Some((disk, order)), ..self }
     }
 
-    /// With a graphics card, for [`Running::screenshot`].
+    /// With a graphics card, for [`crate::running_machine::RunningMachine::screenshot`].
     pub fn with_screen(self) -> Machine {
         Machine { screen: true, ..self }
     }

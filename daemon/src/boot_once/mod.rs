@@ -73,8 +73,10 @@ impl BootOnceState {
     pub fn new(state_dir: &Path) -> io::Result<BootOnceState> {
         let (writer, jobs) = sync_channel(QUEUE_LENGTH);
         let shared = Arc::new(WriterState::default());
-        let (at, with) = (state_dir.to_owned(), Arc::clone(&shared));
-        thread::Builder::new().name("boot-once".to_owned()).spawn(move || write_all(&at, &jobs, &with))?;
+        let (writer_dir, writer_state) = (state_dir.to_owned(), Arc::clone(&shared));
+        thread::Builder::new()
+            .name("boot-once".to_owned())
+            .spawn(move || write_all(&writer_dir, &jobs, &writer_state))?;
         let (state_dir, directory) = (state_dir.to_owned(), completions::path_in(state_dir));
         Ok(BootOnceState { state_dir, directory, writer, shared, known: Mutex::default(), key: OnceLock::new() })
     }
@@ -101,8 +103,8 @@ impl BootOnceState {
         }
         self.check_directory();
         let probe = self.directory.join(".probe");
-        let tried = fs::create_dir_all(&self.directory).and_then(|()| create_new(&probe, 0o600)).map(drop);
-        if let Err(error) = tried.and_then(|()| fs::remove_file(&probe)) {
+        let created = fs::create_dir_all(&self.directory).and_then(|()| create_new(&probe, 0o600)).map(drop);
+        if let Err(error) = created.and_then(|()| fs::remove_file(&probe)) {
             let consequence = match completions::list(&self.directory) {
                 Ok(_) => "boot-onces that complete from now on are forgotten at a restart of the server",
                 Err(_) => "after a restart, boot-once machines boot their disks until the directory can be read",
@@ -264,7 +266,8 @@ impl WriterState {
             lock(&self.written).insert(machine.clone());
             lock(&self.unwritten).remove(&machine);
         }
-        tracing::info!("{} is writable: wrote {count} delayed completions", directory.display());
+        let completions = if count == 1 { "completion" } else { "completions" };
+        tracing::info!("{} is writable: wrote {count} delayed {completions}", directory.display());
     }
 }
 

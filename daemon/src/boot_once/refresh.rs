@@ -15,14 +15,14 @@ pub struct CompletionChanges {
     pub completed: Vec<String>,
     /// Machines whose completions were removed from a readable directory.
     pub reset: Vec<String>,
-    /// Whether the directory was unreadable since the start, so that the completions are unknown.
+    /// Whether the directory has been unreadable since the start, so that the completions are unknown.
     pub is_unknown: bool,
 }
 
 /// The directory at the last refresh.
 #[derive(Debug, Default)]
 pub struct KnownCompletions {
-    /// It has been read, or was absent at the start.
+    /// Whether the directory has been read, or was absent at the start.
     is_known: bool,
     /// `None`: the next refresh reads it in any case.
     stamp: Option<DirectoryStamp>,
@@ -44,9 +44,9 @@ impl BootOnceState {
         match self.read(&mut known) {
             Ok(changes) => changes,
             Err(error) => {
-                let unknown = !known.is_known;
+                let is_unknown = !known.is_known;
                 self.log_error(&mut known, &error);
-                CompletionChanges { is_unknown: unknown, ..CompletionChanges::default() }
+                CompletionChanges { is_unknown, ..CompletionChanges::default() }
             }
         }
     }
@@ -89,11 +89,11 @@ impl BootOnceState {
         let unwritten = lock(&self.shared.unwritten);
         removed.retain(|machine| !unwritten.contains_key(machine));
         drop(unwritten);
-        let marked = machines.difference(&known.machines).cloned().collect();
+        let completed = machines.difference(&known.machines).cloned().collect();
         self.clear_error(known);
         let stamp = Some(current).filter(|current| current.is_stable(SystemTime::now()));
         *known = KnownCompletions { is_known: true, stamp, inode: Some(current.inode), machines, error: None };
-        Ok(CompletionChanges { completed: marked, reset: removed, is_unknown: false })
+        Ok(CompletionChanges { completed, reset: removed, is_unknown: false })
     }
 
     /// Writes the completions of these machines again.

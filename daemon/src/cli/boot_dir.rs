@@ -21,8 +21,8 @@ pub fn text(scan: &Scan) -> String {
     if !scan.skipped.is_empty() {
         text.push_str("\nNot in the menu:\n");
     }
-    for left in &scan.skipped {
-        writeln!(text, "{}: {}", left.path, left.reason).ok();
+    for skipped in &scan.skipped {
+        writeln!(text, "{}: {}", skipped.path, skipped.reason).ok();
     }
     text
 }
@@ -32,13 +32,13 @@ pub fn host_name_scripts((scripts, unused_reason): (&[HostNameScript], Option<&s
     let mut text = String::new();
     match unused_reason {
         _ if scripts.is_empty() => return text,
-        Some(why) => writeln!(text, "\nScripts by host name, not in use ({why}):").ok(),
+        Some(reason) => writeln!(text, "\nScripts by host name, not in use ({reason}):").ok(),
         None => {
             writeln!(text, "\nScripts by host name, run before the menu if the DHCP server assigns this name:").ok()
         }
     };
-    for HostNameScript { path, host_name: host } in scripts {
-        writeln!(text, "{path}: {host}").ok();
+    for HostNameScript { path, host_name } in scripts {
+        writeln!(text, "{path}: {host_name}").ok();
     }
     text
 }
@@ -66,8 +66,8 @@ fn rows(found: &FoundEntry) -> Vec<(&'static str, String)> {
         EntryTarget::Script { path } => rows.push(("script", path.clone())),
         EntryTarget::Efi { path, arch } => rows.push(("program", format!("{path} ({arch})"))),
     }
-    rows.extend(found.entry.problem.iter().map(|why| ("problem", format!("this entry does not boot: {why}"))));
-    rows.extend(found.fix.iter().map(|cure| ("fix", cure.clone())));
+    rows.extend(found.entry.problem.iter().map(|problem| ("problem", format!("this entry does not boot: {problem}"))));
+    rows.extend(found.fix.iter().map(|fix| ("fix", fix.clone())));
     rows
 }
 
@@ -100,6 +100,6 @@ pub fn json(scan: Option<&Scan>) -> Value {
             "problem": found.entry.problem, "to_do": found.fix,
         })
     });
-    let left_out = scan.skipped.iter().map(|left| json!({ "path": left.path, "why": left.reason }));
+    let left_out = scan.skipped.iter().map(|skipped| json!({ "path": skipped.path, "why": skipped.reason }));
     json!({ "entries": entries.collect::<Vec<_>>(), "left_out": left_out.collect::<Vec<_>>() })
 }

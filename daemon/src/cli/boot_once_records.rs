@@ -33,18 +33,18 @@ impl BootOnceRecords {
             print_diagnostic(&Diagnostic::warning(message).in_file(&file.display().to_string()));
         };
         match token::read_counts(state_dir) {
-            Ok(armings) => observations.boot_once.set_completions(armings),
+            Ok(counts) => observations.boot_once.set_completions(counts),
             Err(error) => {
                 warn(error, &token::counts_file(state_dir), "the token of done_url may differ from the server's")
             }
         }
-        let marks = completions::list(&completions::path_in(state_dir)).map(|marks| {
-            for machine in &marks {
+        let completed = completions::list(&completions::path_in(state_dir)).map(|completed| {
+            for machine in &completed {
                 observations.boot_once.note_completed(machine);
             }
         });
-        let are_known = marks.is_ok() || !any_once;
-        if let Err(error) = marks {
+        let are_readable = completed.is_ok() || !any_once;
+        if let Err(error) = completed {
             observations.boot_once.set_unknown(true);
             warn(
                 error,
@@ -52,7 +52,7 @@ impl BootOnceRecords {
                 "a server that starts now boots all boot-once machines from disk",
             );
         }
-        BootOnceRecords { are_readable: are_known, key: TokenKey::load(state_dir).ok().flatten() }
+        BootOnceRecords { are_readable, key: TokenKey::load(state_dir).ok().flatten() }
     }
 
     /// Adds the token that the server would put into `done_url`.

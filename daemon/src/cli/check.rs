@@ -76,8 +76,8 @@ fn keys(word: &str) -> ExitCode {
             anstream::print!("{text}");
             ExitCode::SUCCESS
         }
-        Err(why) => {
-            print_diagnostic(&Diagnostic::error(why));
+        Err(error) => {
+            print_diagnostic(&Diagnostic::error(error));
             ExitCode::from(2)
         }
     }

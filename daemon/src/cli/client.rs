@@ -23,8 +23,8 @@ impl FromStr for ClientKind {
         if let Some(arch) = Arch::from_id(word) {
             return Ok(Self { arch, ipxe: false });
         }
-        let of_ipxe = word.strip_prefix("ipxe-");
-        if let Some(arch) = of_ipxe.and_then(|rest| Arch::from_id(rest).or(Arch::from_id(&format!("uefi-{rest}")))) {
+        let ipxe_rest = word.strip_prefix("ipxe-");
+        if let Some(arch) = ipxe_rest.and_then(|rest| Arch::from_id(rest).or(Arch::from_id(&format!("uefi-{rest}")))) {
             return Ok(Self { arch, ipxe: true });
         }
         let ipxe_words: Vec<String> = ARCHITECTURES

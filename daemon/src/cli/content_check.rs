@@ -50,7 +50,7 @@ pub fn inspect(context: &CliContext) -> ContentReport {
     let loaders = plan.all_loaders().filter_map(|loader| Some((&loader.name, loader.path.as_ref()?)));
     let ipxes: BTreeMap<String, IpxeBinary> =
         loaders.filter_map(|(name, path)| Some((name.clone(), IpxeBinary::read(Path::new(path))?))).collect();
-    let mut look = ContentCheck {
+    let mut check = ContentCheck {
         context,
         observations: Observations::new(0),
         offered_ipxes: ipxes.into_iter().collect(),
@@ -59,17 +59,18 @@ pub fn inspect(context: &CliContext) -> ContentReport {
         inspected: BTreeSet::new(),
         read_budget: MAX_READ,
     };
-    look.check_menu();
-    look.check_profiles();
-    look.check_templates();
+    check.check_menu();
+    check.check_profiles();
+    check.check_templates();
     for diagnostic in arguments::diagnostics(context) {
-        if !look.diagnostics.contains(&diagnostic) {
-            look.diagnostics.push(diagnostic);
+        if !check.diagnostics.contains(&diagnostic) {
+            check.diagnostics.push(diagnostic);
         }
     }
-    look.diagnostics.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
-    let dependencies = look.dependencies.into_iter().map(|(what, needed_by)| format!("{what} ({needed_by})")).collect();
-    ContentReport { diagnostics: look.diagnostics, dependencies }
+    check.diagnostics.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
+    let dependencies =
+        check.dependencies.into_iter().map(|(what, needed_by)| format!("{what} ({needed_by})")).collect();
+    ContentReport { diagnostics: check.diagnostics, dependencies }
 }
 
 impl ContentCheck<'_> {
@@ -141,7 +142,7 @@ impl ContentCheck<'_> {
     fn check_configured_script(&mut self, url_or_name: &str) {
         let site = &self.context.site;
         let name = if is_url(url_or_name) {
-            site.local_name(url_or_name, &self.context.all)
+            site.local_name(url_or_name, &self.context.all_links)
         } else {
             Some(url_or_name.to_owned())
         };
@@ -163,8 +164,8 @@ impl ContentCheck<'_> {
         let can_unpack = self.offered_ipxes.iter().any(|(_, ipxe)| ipxe.has_string("imgextract"));
         match kernel::inspect(&path, can_unpack) {
             Ok(Ok(kernel)) => {
-                if let Some(why) = archs.iter().find_map(|arch| kernel.incompatibility(*arch)) {
-                    self.warn(&path, &why, "offer these machines a kernel for their architecture");
+                if let Some(problem) = archs.iter().find_map(|arch| kernel.incompatibility(*arch)) {
+                    self.warn(&path, &problem, "offer these machines a kernel for their architecture");
                 }
                 Some(kernel)
             }
@@ -191,18 +192,18 @@ impl ContentCheck<'_> {
     /// The path of the file with this name, if the server sends it unchanged. Missing files are reported elsewhere.
     fn local_file(&self, name: &str) -> Option<PathBuf> {
         let site = &self.context.site;
-        let name = if is_url(name) { site.local_name(name, &self.context.all)? } else { name.to_owned() };
+        let name = if is_url(name) { site.local_name(name, &self.context.all_links)? } else { name.to_owned() };
         let is_plain = !name.contains("{{") && !name.contains("{%");
         let path = site.path(&name);
         (is_plain && path.is_file() && site.check_servable(&name, &self.observations).is_ok()).then_some(path)
     }
 
-    fn warn_fault(&mut self, path: &Path, ContentFault { problem: what, fix: cure }: &ContentFault) {
-        self.warn(path, what, cure);
+    fn warn_fault(&mut self, path: &Path, ContentFault { problem, fix }: &ContentFault) {
+        self.warn(path, problem, fix);
     }
 
-    fn warn(&mut self, path: &Path, what: impl Display, cure: &str) {
-        let warning = Diagnostic::warning(format!("{} {what}", path.display())).help(cure);
+    fn warn(&mut self, path: &Path, problem: impl Display, fix: &str) {
+        let warning = Diagnostic::warning(format!("{} {problem}", path.display())).help(fix);
         if !self.diagnostics.contains(&warning) {
             self.diagnostics.push(warning);
         }

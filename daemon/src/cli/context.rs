@@ -24,7 +24,7 @@ pub struct CliContext {
     /// The links that the server would serve.
     pub links: Vec<Link>,
     /// All links of this host, including those that are not served.
-    pub all: Vec<Link>,
+    pub all_links: Vec<Link>,
     /// Selects the links that are served.
     pub filter: LinkFilter,
     /// The site that is built from the configuration and the files.
@@ -37,25 +37,25 @@ pub struct CliContext {
 /// The errors of the configuration.
 pub fn load(flags: &Flags) -> Result<CliContext, ConfigError> {
     let mut loaded = site::load(flags)?;
-    let all = listeners::all_links();
+    let all_links = listeners::all_links();
     let filter =
-        listeners::interface_filter(&loaded, &all).map_err(|error| site::with_file_errors(&mut loaded, error))?;
+        listeners::interface_filter(&loaded, &all_links).map_err(|error| site::with_file_errors(&mut loaded, error))?;
     let links = link::list(&filter).unwrap_or_default();
     let open = OpenPorts {
-        tftp: loaded.settings.tftp.enabled.is_on(&all),
-        tftp6: loaded.settings.tftp.enabled.is_on(&all),
-        http: loaded.settings.http.enabled.is_on(&all).then_some(loaded.settings.http.port),
+        tftp: loaded.settings.tftp.enabled.is_on(&all_links),
+        tftp6: loaded.settings.tftp.enabled.is_on(&all_links),
+        http: loaded.settings.http.enabled.is_on(&all_links).then_some(loaded.settings.http.port),
         boot_server: true,
         boot_server6: true,
         relays: !loaded.settings.proxy_only,
         relays6: !loaded.settings.proxy_only,
     };
     let mut site = Site::build(&mut loaded, open)?;
-    site.check_offered_files(&all);
+    site.check_offered_files(&all_links);
     let directory = completions::path_in(&loaded.settings.state_dir);
     let completed = completions::list(&directory).unwrap_or_default();
     site.protect_removed_machines(&directory, completed.iter().map(String::as_str));
-    Ok(CliContext { loaded, links, all, filter, site })
+    Ok(CliContext { loaded, links, all_links, filter, site })
 }
 
 /// Warns of configured interfaces that are not served now. Each may appear later.
@@ -64,11 +64,11 @@ pub fn unserved_interfaces(filter: &LinkFilter) -> Vec<Diagnostic> {
     interfaces.iter().map(|interface| Diagnostic::warning(interface.to_string()).help(when_served(interface))).collect()
 }
 
-fn when_served(UnservedInterface { pattern, reason: why, all_interfaces: others }: &UnservedInterface) -> String {
-    match why {
-        UnservedReason::NotFound => match closest_match(pattern, others.iter().map(String::as_str)) {
+fn when_served(UnservedInterface { pattern, reason, all_interfaces }: &UnservedInterface) -> String {
+    match reason {
+        UnservedReason::NotFound => match closest_match(pattern, all_interfaces.iter().map(String::as_str)) {
             Some(suggestion) => format!("did you mean {suggestion}? The server serves {pattern} as soon as it exists"),
-            None => format!("the server serves it as soon as it exists; this host has {}", others.join(", ")),
+            None => format!("the server serves it as soon as it exists; this host has {}", all_interfaces.join(", ")),
         },
         UnservedReason::Down(name) => {
             format!("run `ip link set {name} up`; the server serves it as soon as it is up and has an address")

@@ -50,13 +50,13 @@ async fn start_and_serve(parent: Option<Parent>, flags: Flags, level: LevelFilte
         Ok(signals) => signals,
         Err(error) => return fail(format_args!("cannot install signal handlers: {error}")),
     };
-    let reader = if parent.is_some() { LogMode::Background } else { LogMode::Foreground };
+    let mode = if parent.is_some() { LogMode::Background } else { LogMode::Foreground };
     let started = tokio::select! {
         () = signals.stop.recv() => {
             tracing::info!("stopped before the server was ready");
             return ExitCode::SUCCESS;
         }
-        started = tokio::task::spawn_blocking(move || start(flags, reader, level)) => started,
+        started = tokio::task::spawn_blocking(move || start(flags, mode, level)) => started,
     };
     let server = match started {
         Ok(Ok(server)) => server,
@@ -77,20 +77,20 @@ async fn start_and_serve(parent: Option<Parent>, flags: Flags, level: LevelFilte
 ///
 /// # Errors
 /// The exit status; the reason has been reported.
-fn start(flags: Flags, reader: LogMode, level: LevelFilter) -> Result<Server, ExitCode> {
+fn start(flags: Flags, mode: LogMode, level: LevelFilter) -> Result<Server, ExitCode> {
     let flags = flags.with_absolute_paths();
-    let file_time = reload::filesystem_now();
+    let began = reload::filesystem_now();
     let mut loaded = site::load(&flags).map_err(|error| report_config_error(&error))?;
-    log::start(reader, level);
-    let all = listeners::all_links();
-    let filter = listeners::interface_filter(&loaded, &all)
+    log::start(mode, level);
+    let all_links = listeners::all_links();
+    let filter = listeners::interface_filter(&loaded, &all_links)
         .map_err(|error| report_config_error(&site::with_file_errors(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
     let absent = loaded.missing_addresses(&links).into_iter().chain(context::unserved_interfaces(&filter));
     absent.for_each(|warning| tracing::warn!("{}", warning.one_line()));
-    let listeners = Listeners::open(&loaded.settings, &all, Instant::now()).map_err(fail)?;
+    let listeners = Listeners::open(&loaded.settings, &all_links, Instant::now()).map_err(fail)?;
     let mut site = Site::build(&mut loaded, listeners.open).map_err(|error| report_config_error(&error))?;
-    site.check_offered_files(&all);
+    site.check_offered_files(&all_links);
     loaded.diagnostics.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     listeners.log_start(&loaded);
     site.log();
@@ -100,7 +100,7 @@ fn start(flags: Flags, reader: LogMode, level: LevelFilter) -> Result<Server, Ex
     if site.plan.machines.has_boot_once() {
         boot_once.prepare();
     }
-    Ok(Server::new(State::new(site, links, boot_once), listeners, loaded, flags, filter, file_time))
+    Ok(Server::new(State::new(site, links, boot_once), listeners, loaded, flags, filter, began))
 }
 
 fn fail(error: impl Display) -> ExitCode {

@@ -40,8 +40,8 @@ pub fn files(context: &CliContext) -> Vec<String> {
     unread
 }
 
-fn line(file: &Path, why: &str) -> String {
-    format!("{}: {why}", file.display())
+fn line(file: &Path, reason: &str) -> String {
+    format!("{}: {reason}", file.display())
 }
 
 /// The paths in a directory, sorted by name.

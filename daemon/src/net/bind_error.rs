@@ -20,10 +20,10 @@ pub struct BindError {
 
 impl BindError {
     /// Looks for the owner at once: its process may be short-lived.
-    pub fn new(transport: Transport, wanted: SocketAddr, error: io::Error) -> Self {
+    pub fn new(transport: Transport, address: SocketAddr, error: io::Error) -> Self {
         let in_use = error.kind() == io::ErrorKind::AddrInUse;
-        let holder = in_use.then(|| port_owner(transport, wanted.ip(), wanted.port())).flatten();
-        BindError { transport, address: wanted, owner: holder, error }
+        let owner = in_use.then(|| port_owner(transport, address.ip(), address.port())).flatten();
+        BindError { transport, address, owner, error }
     }
 
     /// Advice for the administrator; may be empty.
@@ -34,7 +34,7 @@ impl BindError {
             }
             io::ErrorKind::AddrNotAvailable => "this host does not have this address",
             io::ErrorKind::AddrInUse => {
-                let process = self.owner.as_ref().and_then(|holder| holder.process.as_ref());
+                let process = self.owner.as_ref().and_then(|owner| owner.process.as_ref());
                 advice(self.address.port(), process.map(|process| process.name.as_str()))
             }
             _ => "",
@@ -47,7 +47,7 @@ impl fmt::Display for BindError {
         let (port, address) = (self.address.port(), self.address.ip());
         write!(f, "cannot bind {} port {port} on {address}: ", self.transport)?;
         match &self.owner {
-            Some(holder) => write!(f, "in use by {holder}")?,
+            Some(owner) => write!(f, "in use by {owner}")?,
             None if self.error.kind() == io::ErrorKind::AddrInUse => {
                 write!(f, "in use by a process that /proc does not show")?;
             }
@@ -66,9 +66,9 @@ impl std::error::Error for BindError {
     }
 }
 
-fn advice(port: u16, holder: Option<&str>) -> &'static str {
-    let known = ADVICE.iter().find(|known| known.0 == port && holder.is_some_and(|name| name.starts_with(known.1)));
-    match (known, holder, port) {
+fn advice(port: u16, process: Option<&str>) -> &'static str {
+    let known = ADVICE.iter().find(|known| known.0 == port && process.is_some_and(|name| name.starts_with(known.1)));
+    match (known, process, port) {
         (Some(known), ..) => known.2,
         (None, None, 67 | 547) => {
             "if it is dnsmasq, set bind-dynamic in its configuration; if it is another boot server, stop it"

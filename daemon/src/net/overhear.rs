@@ -1,7 +1,7 @@
 //! Overhears what DHCP and boot servers broadcast to clients on port 68, and never sends from there. The DHCP client of
 //! this host is not affected: it receives its own copy of each broadcast, unicast does not reach this socket, and
-//! SO_REUSEADDR shares the port, as with all common clients (`tests/offers.rs`). If a client does not share the port, a
-//! packet socket is used, which needs CAP_NET_RAW.
+//! SO_REUSEADDR shares the port, as with all common clients (`tests/overheard_offers.rs`). If a client does not share
+//! the port, a packet socket is used, which needs CAP_NET_RAW.
 
 use crate::net::packet;
 use crate::net::socket::Socket;
@@ -40,7 +40,7 @@ const REPLIES_OF_OTHER_SERVERS: [SockFilter; 8] = {
     const OP: u32 = UDP_HEADER;
     const YIADDR: u32 = UDP_HEADER + 16;
     const REPLY: u32 = 2;
-    const KIND_OF_PACKET: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
+    const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
     const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
     const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_K | libc::BPF_JEQ) as u16;
     const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
@@ -53,7 +53,7 @@ const REPLIES_OF_OTHER_SERVERS: [SockFilter; 8] = {
         SockFilter::new(IF_EQUAL, 0, 5, REPLY),
         load(libc::BPF_W, YIADDR),
         SockFilter::new(IF_EQUAL, 0, 2, 0),
-        load(libc::BPF_W, KIND_OF_PACKET),
+        load(libc::BPF_W, PACKET_TYPE),
         SockFilter::new(IF_EQUAL, 1, 0, libc::PACKET_LOOPBACK as u32),
         SockFilter::new(RETURN, 0, 0, u32::MAX),
         SockFilter::new(RETURN, 0, 0, 0),

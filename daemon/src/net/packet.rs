@@ -85,17 +85,17 @@ impl PacketSocket {
 
 /// As [`SendBatch::push`], with IP and UDP headers from this port. `from` must not be unspecified.
 pub fn push(out: &mut SendBatch, port: u16, reply: &Reply<'_>) {
-    let Reply { octets, link, tag: mark, .. } = *reply;
+    let Reply { octets, link, tag, .. } = *reply;
     match (reply.to, reply.from) {
         (SocketAddr::V4(to), IpAddr::V4(from)) => {
             let headers = v4::headers(SocketAddrV4::new(from, port), to, octets);
-            out.push_parts([&headers, octets], to.into(), from.into(), link, mark);
+            out.push_parts([&headers, octets], to.into(), from.into(), link, tag);
         }
         (SocketAddr::V6(to), IpAddr::V6(from)) => {
             let headers = v6::headers(SocketAddrV6::new(from, port, 0, 0), to, octets);
             // The port is in the headers. The kernel interprets the port of a raw IPv6 socket as a protocol.
             let to = SocketAddrV6::new(*to.ip(), 0, 0, to.scope_id());
-            out.push_parts([&headers, octets], to.into(), from.into(), link, mark);
+            out.push_parts([&headers, octets], to.into(), from.into(), link, tag);
         }
         // A reply has the address family of its request.
         _ => {}

@@ -38,16 +38,16 @@ pub fn unserved_interfaces(filter: &LinkFilter) -> io::Result<Vec<UnservedInterf
     run_on_thread(async |handle| {
         let (links, addresses) = dump(handle).await?;
         let each = filter.interfaces.iter().filter_map(|pattern| {
-            let why = why(pattern, &links, &addresses, filter)?;
-            let others = links.iter().filter_map(link_name).collect();
-            Some(UnservedInterface { pattern: pattern.clone(), reason: why, all_interfaces: others })
+            let reason = unserved_reason(pattern, &links, &addresses, filter)?;
+            let all_interfaces = links.iter().filter_map(link_name).collect();
+            Some(UnservedInterface { pattern: pattern.clone(), reason, all_interfaces })
         });
         Ok(each.collect())
     })
 }
 
 /// `None`: an interface that matches the pattern is served.
-fn why(
+fn unserved_reason(
     pattern: &str,
     links: &[LinkMessage],
     addresses: &[AddressMessage],
@@ -59,14 +59,14 @@ fn why(
         if served_link(link, addresses, filter).is_some() {
             return None;
         }
-        let why = if is_bridge_port(link) {
+        let reason = if is_bridge_port(link) {
             UnservedReason::BridgePort(name)
         } else if !link.header.flags.contains(LinkFlags::Up) {
             UnservedReason::Down(name)
         } else {
             UnservedReason::NoAddress(name)
         };
-        first.get_or_insert(why);
+        first.get_or_insert(reason);
     }
     Some(first.unwrap_or(UnservedReason::NotFound))
 }
@@ -74,7 +74,7 @@ fn why(
 impl fmt::Display for UnservedInterface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
-            UnservedReason::NotFound => write!(f, "this machine has no interface called {}", self.pattern),
+            UnservedReason::NotFound => write!(f, "this host has no interface called {}", self.pattern),
             UnservedReason::Down(name) => write!(f, "interface {name} is down"),
             UnservedReason::BridgePort(name) => {
                 write!(f, "interface {name} is a port of a bridge or bond, which receives its packets")

@@ -32,8 +32,9 @@ impl Report {
         now: Instant,
     ) {
         let name = |id| plan.machines.get(id).name;
-        let held = decision.protected_by.is_some();
-        let is_other = held && decision.protected_by == decision.machine.and_then(|found| found.conflicting);
+        let is_protected = decision.protected_by.is_some();
+        let is_protected_by_conflict =
+            is_protected && decision.protected_by == decision.machine.and_then(|found| found.conflicting);
         if let Some(FoundEntry { machine, by, conflicting: Some((other, other_by)) }) = decision.machine {
             let warning = ConflictingEntries { name: name(machine), by, other: name(other), other_by };
             self.warn_client(pair_key(CONFLICT, machine, other), link, client, Some(warning.name), &warning, now);
@@ -43,13 +44,13 @@ impl Report {
             let key = pair_key(UNRESOLVED, one.min(other), one.max(other));
             let warning = UnresolvedConflict { name: name(one), by, other: name(other), other_by };
             self.warn_client(key, link, client, None, &warning, now);
-        } else if let Some(DoubtfulEntry { machine, by, reason: why }) = decision.doubt {
+        } else if let Some(DoubtfulEntry { machine, by, reason }) = decision.doubt {
             let warning = UnconfirmedMatch {
                 hardware: &client.hardware,
                 name: name(machine),
                 by,
-                reason: why,
-                is_restricted: held,
+                reason,
+                is_restricted: is_protected,
             };
             self.warn_client(
                 pair_key(UNCONFIRMED, machine, by as u32),
@@ -59,7 +60,7 @@ impl Report {
                 &warning,
                 now,
             );
-        } else if let Some((machine, by)) = decision.protected_by.filter(|_| !is_other) {
+        } else if let Some((machine, by)) = decision.protected_by.filter(|_| !is_protected_by_conflict) {
             let warning = DuplicateIdentity {
                 name: name(machine),
                 by,
@@ -86,7 +87,7 @@ impl Report {
             .map(|found| plan.machines.get(found.machine));
         let mut key = [SHARED_UUID; 17];
         key[1..].copy_from_slice(&shared.uuid);
-        let (key, means) = match by_uuid {
+        let (key, used_by) = match by_uuid {
             // The entry lists an address as well, which identifies the machine.
             Some(entry) if entry.macs.iter().any(|mac| !plan.machines.is_shared_mac(mac)) => return,
             Some(entry) => (key, UuidUse::Entry(entry.name)),
@@ -94,7 +95,7 @@ impl Report {
             None => (UNUSED_UUID, UuidUse::Unused),
         };
         let machine = by_uuid.map(|entry| entry.name);
-        self.warn_client(key, link, client, machine, &SharedUuidWarning { shared, used_by: means }, now);
+        self.warn_client(key, link, client, machine, &SharedUuidWarning { shared, used_by }, now);
     }
 
     fn warn_client(
@@ -200,17 +201,17 @@ pub struct UnconfirmedMatch<'a> {
 
 impl fmt::Display for UnconfirmedMatch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let UnconfirmedMatch { hardware, name, by, reason: why, is_restricted: held } = self;
+        let UnconfirmedMatch { hardware, name, by, reason, is_restricted } = self;
         write!(f, "has the {by} of {name}")?;
-        f.write_str(match why {
+        f.write_str(match reason {
             DoubtReason::OtherAddress => ", but none of the addresses in that entry",
             DoubtReason::NoAddress => ", which several machines have, and its request has no address",
         })?;
         write!(f, ": the server does not treat it as {name}")?;
-        if *held {
+        if *is_restricted {
             write!(f, ", but lets it boot no more than {name}")?;
         }
-        match why {
+        match reason {
             DoubtReason::OtherAddress => write!(
                 f,
                 ". If it is {name} with another network card, add {hardware} to `mac` of that entry; if it is another \
@@ -237,8 +238,8 @@ pub struct DuplicateIdentity<'a> {
 
 impl fmt::Display for DuplicateIdentity<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DuplicateIdentity { name, by, matched: found } = self;
-        let others = found.unwrap_or("another entry");
+        let DuplicateIdentity { name, by, matched } = self;
+        let others = matched.unwrap_or("another entry");
         write!(
             f,
             "may be {name}, because {name} and {others} list its {by}: it boots no more than {name}. Remove that {by} \
@@ -269,18 +270,18 @@ pub struct SharedUuidWarning<'a> {
 
 impl fmt::Display for SharedUuidWarning<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SharedUuidWarning { shared: SharedUuid { uuid, macs }, used_by: means } = self;
+        let SharedUuidWarning { shared: SharedUuid { uuid, macs }, used_by } = self;
         let uuid = pxe::MachineId::from_uuid(*uuid);
         let [one, other] = macs.map(HardwareAddress::from_mac);
         write!(f, "has the UUID {uuid}, which {one} and {other} have: ")?;
-        match means {
+        match used_by {
             UuidUse::Entry(name) => write!(
                 f,
                 "both match {name}, whose entry lists no `mac`. If they are two cards of one machine, list both there; \
-                 if they are two machines, replace the `uuid` there by the address of {name}"
+                 if they are two machines, replace the `uuid` there with the address of {name}"
             ),
             UuidUse::Rule => f.write_str(
-                "a rule with this UUID matches both. If they are two machines, replace the `uuid` of the rule by a \
+                "a rule with this UUID matches both. If they are two machines, replace the `uuid` of the rule with a \
                  `mac`; if they are two cards of one machine, list both in one entry",
             ),
             UuidUse::Unused => f.write_str(

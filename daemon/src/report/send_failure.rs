@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 /// Destination and error of a reply that was not sent.
 #[derive(Debug)]
 pub struct SendFailure {
-    /// Where the reply was sent to.
+    /// The destination.
     pub to: SocketAddr,
     /// The kernel's error.
     pub error: io::Error,
@@ -48,7 +48,7 @@ impl SendFailure {
     }
 
     /// `OFFER not sent: no route to relay 10.99.0.1. ...`; the text follows the machine's address.
-    pub fn message(&self, kind: DhcpMessageType, client: &Client) -> String {
+    pub fn message(&self, message_type: DhcpMessageType, client: &Client) -> String {
         let address = self.to.ip();
         let to = match self.recipient(client) {
             Recipient::Link => "all hosts on its link".to_owned(),
@@ -63,7 +63,7 @@ impl SendFailure {
             address: self.to,
             from,
         };
-        format!("{kind} not sent: {cause}")
+        format!("{message_type} not sent: {cause}")
     }
 }
 

@@ -60,12 +60,12 @@ pub fn log_http(state: &State, event: &http::HttpEvent) {
         http::HttpEvent::Finished(request) => {
             // A web page in an operator's browser must not complete a machine's boot-once by fetching its kernel. A
             // `done_url` was verified before, whatever the client: PowerShell, too, calls itself Mozilla.
-            let is_from_machine = !request.by_browser || is_done_request(&request.name);
+            let is_from_machine = !request.is_browser || is_done_request(&request.name);
             if request.whole && request.method != Method::HEAD && is_from_machine {
                 let http::FinishedRequest { server, client, name, .. } = request;
                 // The port no longer matters: the file has been sent.
-                let door = Protocol::Http(0);
-                state.fetched(&FileRequest { protocol: door, name, server: *server, client: *client, interface: "" });
+                let protocol = Protocol::Http(0);
+                state.fetched(&FileRequest { protocol, name, server: *server, client: *client, interface: "" });
             }
             if [403, 404].contains(&request.status) {
                 state.refused(request.client.ip(), &request.name);
@@ -80,13 +80,13 @@ pub fn log_http(state: &State, event: &http::HttpEvent) {
                 request.duration
             );
         }
-        http::HttpEvent::Failed { client, name, why } => {
-            let error = format_args!("{client}: {} by HTTP: {why}", RequestedName(name));
+        http::HttpEvent::Failed { client, name, error } => {
+            let error = format_args!("{client}: {} by HTTP: {error}", RequestedName(name));
             state.report().file_error(error, Instant::now());
         }
-        http::HttpEvent::Dropped { client, why } => {
-            tracing::debug!("{client}: HTTP connection dropped: {why:?}");
-            match why {
+        http::HttpEvent::Dropped { client, reason } => {
+            tracing::debug!("{client}: HTTP connection dropped: {reason:?}");
+            match reason {
                 http::DropReason::Full(overload) | http::DropReason::EvictedSlowest(overload) => {
                     state.report().warn_once_a_minute("http:connection-limit", overload, Instant::now());
                 }

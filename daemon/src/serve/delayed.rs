@@ -9,7 +9,7 @@ use proxydhcpd_core::route::Destination;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Longer than an emulated processor, or busy firmware, pauses between the two.
+/// Longer than an emulated processor, or busy firmware, takes from its request to its socket.
 const DELAY: Duration = Duration::from_millis(100);
 /// Replies that are held at a time; further ones are sent at once.
 const MAX_HELD: usize = 1024;

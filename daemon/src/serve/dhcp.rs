@@ -22,7 +22,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Serves until an error of epoll. When the server stops, it removes the sockets from the set.
-pub fn run(sockets: &SocketSet, outlets: &ReplySenders, pulse: &Heartbeat, state: &State) -> io::Result<Infallible> {
+pub fn run(
+    sockets: &SocketSet,
+    senders: &ReplySenders,
+    heartbeat: &Heartbeat,
+    state: &State,
+) -> io::Result<Infallible> {
     let mut batch = ReceiveBatch::new();
     let mut out = Outbox::default();
     let mut window = BatchWindow::new(Instant::now());
@@ -30,13 +35,13 @@ pub fn run(sockets: &SocketSet, outlets: &ReplySenders, pulse: &Heartbeat, state
         if window.active {
             thread::sleep(GATHER_TIME);
         }
-        sockets.wait(out.late.timeout(), |address, socket| {
+        sockets.wait(out.delayed.timeout(), |address, socket| {
             let port = if address.port() == Port::BootServer.number() { Port::BootServer } else { Port::Dhcp };
             match socket.receive(&mut batch) {
                 Ok(_) if address == overhear::ADDRESS => overhear(state, &batch, &mut out),
                 Ok(count) => {
-                    if let Some(outlet) = outlets.get(address) {
-                        answer_batch(&outlet, port, state, &batch, &mut out);
+                    if let Some(sender) = senders.get(address) {
+                        answer_batch(&sender, port, state, &batch, &mut out);
                     }
                     window.count_requests(count, Instant::now);
                 }
@@ -45,8 +50,8 @@ pub fn run(sockets: &SocketSet, outlets: &ReplySenders, pulse: &Heartbeat, state
                 Err(error) => tracing::debug!("cannot receive at {address}: {error}"),
             }
         })?;
-        pulse.beat();
-        send_delayed(outlets, state, &mut out);
+        heartbeat.beat();
+        send_delayed(senders, state, &mut out);
     }
 }
 
@@ -85,7 +90,7 @@ impl BatchWindow {
 struct Outbox {
     replies: Replies,
     outgoing: OutgoingReplies,
-    late: DelayedReplies,
+    delayed: DelayedReplies,
     answers: Vec<SentAnswer>,
     /// Reasons for silence about packets that never reached the core.
     silences: Vec<&'static str>,
@@ -97,20 +102,20 @@ struct SentAnswer {
     /// The index of the link in the list of links.
     link: usize,
     answer: Answer,
-    /// Replies that the kernel did not refuse.
-    left: usize,
+    /// Replies that the kernel has not refused.
+    accepted: usize,
     /// The last refusal.
     unsent: Option<SendFailure>,
 }
 
-fn answer_batch(outlet: &ReplySender, port: Port, state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
+fn answer_batch(sender: &ReplySender, port: Port, state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
     let site = state.site.load();
     let links = state.links.load();
     let now = state.now();
     {
-        let mut memory = state.observations();
+        let mut observations = state.observations();
         for datagram in batch.iter() {
-            let Some((link, foreign)) = for_datagram(&links, datagram.link, datagram.to) else {
+            let Some((link, via_other_link)) = for_datagram(&links, datagram.link, datagram.to) else {
                 out.silences.push("ignored:unserved-interface");
                 out.unserved.extend(UnservedRequest::from_datagram(&site.plan, port, &datagram));
                 continue;
@@ -120,18 +125,17 @@ fn answer_batch(outlet: &ReplySender, port: Port, state: &State, batch: &Receive
                 continue;
             }
             let Datagram { payload, from, to, .. } = datagram;
-            let arrival =
-                Arrival { datagram: payload, port, from, to, links: &links, link, via_other_link: foreign, now };
-            let answer = answer(&site.plan, &mut memory, &arrival, &mut out.replies);
-            if port == Port::BootServer && from.is_ipv6() && !out.replies.is_empty() && out.late.has_room() {
-                out.late.push(answer, &out.replies, links[link].index, Instant::now());
+            let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, via_other_link, now };
+            let answer = answer(&site.plan, &mut observations, &arrival, &mut out.replies);
+            if port == Port::BootServer && from.is_ipv6() && !out.replies.is_empty() && out.delayed.has_room() {
+                out.delayed.push(answer, &out.replies, links[link].index, Instant::now());
                 continue;
             }
-            queue(outlet, &mut out.outgoing, out.replies.iter(), out.answers.len());
-            out.answers.push(SentAnswer { link, answer, left: out.replies.iter().count(), unsent: None });
+            queue(sender, &mut out.outgoing, out.replies.iter(), out.answers.len());
+            out.answers.push(SentAnswer { link, answer, accepted: out.replies.iter().count(), unsent: None });
         }
     }
-    send(outlet, state, &site, &links, out);
+    send(sender, state, &site, &links, out);
     out.unserved.drain(..).for_each(|unserved| unserved.report(&mut state.report(), &links));
 }
 
@@ -140,10 +144,10 @@ fn overhear(state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
     let links = state.links.load();
     let now = state.now();
     {
-        let mut memory = state.observations();
+        let mut observations = state.observations();
         for datagram in batch.iter().filter(|datagram| !datagram.truncated) {
             let is_served = for_datagram(&links, datagram.link, datagram.to).is_some();
-            if is_served && overhear_offer(&mut memory, &links, datagram.payload, now).is_err() {
+            if is_served && overhear_offer(&mut observations, &links, datagram.payload, now).is_err() {
                 out.silences.push("malformed");
             }
         }
@@ -155,41 +159,41 @@ fn overhear(state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
 }
 
 /// Sends the delayed replies that are due, if their port and link still exist.
-fn send_delayed(outlets: &ReplySenders, state: &State, out: &mut Outbox) {
-    if out.late.is_empty() {
+fn send_delayed(senders: &ReplySenders, state: &State, out: &mut Outbox) {
+    if out.delayed.is_empty() {
         return;
     }
-    let Some(outlet) = outlets.get(BOOT_SERVER6) else { return };
+    let Some(sender) = senders.get(BOOT_SERVER6) else { return };
     let links = state.links.load();
-    while let Some(DelayedAnswer { replies, answer, link, .. }) = out.late.pop_due(Instant::now()) {
+    while let Some(DelayedAnswer { replies, answer, link, .. }) = out.delayed.pop_due(Instant::now()) {
         let Some(link) = links.iter().position(|served| served.index == link) else { continue };
-        queue(&outlet, &mut out.outgoing, replies.iter().map(|(octets, to)| (&octets[..], *to)), out.answers.len());
-        out.answers.push(SentAnswer { link, answer, left: replies.len(), unsent: None });
+        queue(&sender, &mut out.outgoing, replies.iter().map(|(octets, to)| (&octets[..], *to)), out.answers.len());
+        out.answers.push(SentAnswer { link, answer, accepted: replies.len(), unsent: None });
     }
     if out.answers.is_empty() {
         return;
     }
-    send(&outlet, state, &state.site.load(), &links, out);
+    send(&sender, state, &state.site.load(), &links, out);
 }
 
 fn queue<'a>(
-    outlet: &ReplySender,
+    sender: &ReplySender,
     outgoing: &mut OutgoingReplies,
     replies: impl Iterator<Item = (&'a [u8], Destination)>,
-    mark: usize,
+    tag: usize,
 ) {
     for (octets, Destination { to, from, interface_index: link }) in replies {
-        outlet.push(outgoing, &Reply { octets, to, from: from.ip(), link, tag: mark });
+        sender.push(outgoing, &Reply { octets, to, from: from.ip(), link, tag });
     }
 }
 
 /// Sends the queued replies, then reports them: machines first, the log second.
-fn send(outlet: &ReplySender, state: &State, site: &Site, links: &[Link], out: &mut Outbox) {
+fn send(sender: &ReplySender, state: &State, site: &Site, links: &[Link], out: &mut Outbox) {
     let answers = &mut out.answers;
-    outlet.flush(&mut out.outgoing, |mark, to, error| {
+    sender.flush(&mut out.outgoing, |tag, to, error| {
         tracing::debug!("cannot send to {to}: {error}");
-        let sent = &mut answers[mark];
-        sent.left -= 1;
+        let sent = &mut answers[tag];
+        sent.accepted -= 1;
         sent.unsent = Some(SendFailure { to, error });
     });
     // An offer that was not sent must not count as one that the machine did not take.
@@ -208,7 +212,7 @@ fn send(outlet: &ReplySender, state: &State, site: &Site, links: &[Link], out: &
 impl SentAnswer {
     /// Whether none of its replies was sent.
     fn is_unsent(&self) -> bool {
-        self.left == 0 && self.unsent.is_some()
+        self.accepted == 0 && self.unsent.is_some()
     }
 }
 

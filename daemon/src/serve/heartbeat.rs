@@ -17,11 +17,11 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// For a thread that waits in `epoll`, where the probe's event carries the data `name`.
-    pub fn new(thread: &'static str, epoll: &Epoll, name: u64) -> io::Result<Heartbeat> {
+    /// For a thread that waits in `epoll`, where the probe's event has the data `key`.
+    pub fn new(thread: &'static str, epoll: &Epoll, key: u64) -> io::Result<Heartbeat> {
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         // Edge-triggered: each probe wakes the thread once, and the thread need not read the counter.
-        epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, name))?;
+        epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, key))?;
         Ok(Heartbeat { thread, wake, pending: AtomicBool::new(false) })
     }
 
@@ -43,20 +43,20 @@ impl Heartbeat {
 /// Watches one thread, and remembers since when it hangs.
 #[derive(Debug)]
 pub struct ThreadMonitor {
-    pulse: Arc<Heartbeat>,
+    heartbeat: Arc<Heartbeat>,
     stuck_since: Option<Instant>,
 }
 
 impl ThreadMonitor {
-    /// Watches the thread that has the other end of `pulse`.
-    pub fn new(pulse: &Arc<Heartbeat>) -> ThreadMonitor {
-        ThreadMonitor { pulse: Arc::clone(pulse), stuck_since: None }
+    /// Watches the thread that has the other end of `heartbeat`.
+    pub fn new(heartbeat: &Arc<Heartbeat>) -> ThreadMonitor {
+        ThreadMonitor { heartbeat: Arc::clone(heartbeat), stuck_since: None }
     }
 
     /// Whether the thread has responded since the last call. Call it at a regular interval, `every`. Logs when the
     /// thread begins to hang, and when it recovers.
     pub fn is_alive(&mut self, every: Duration, now: Instant) -> bool {
-        let (is_alive, thread) = (self.pulse.probe(), self.pulse.thread);
+        let (is_alive, thread) = (self.heartbeat.probe(), self.heartbeat.thread);
         match (self.stuck_since, is_alive) {
             (None, false) => {
                 self.stuck_since = Some(now);

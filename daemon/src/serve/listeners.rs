@@ -96,7 +96,9 @@ impl Listeners {
             match pending.retry(settings, now) {
                 None => self.pending.push(pending),
                 Some(Ok(listener)) => self.add(listener),
-                Some(Err(busy)) => tracing::warn!("{busy}; {}; no further retries", pending.kind.consequence()),
+                Some(Err(bind_error)) => {
+                    tracing::warn!("{bind_error}; {}; no further retries", pending.kind.consequence())
+                }
             }
         }
     }
@@ -122,24 +124,24 @@ impl Listeners {
     }
 
     fn try_to_open(&mut self, kind: ListenerKind, settings: &Settings, now: Instant) {
-        let busy = match kind.open(settings) {
+        let bind_error = match kind.open(settings) {
             Ok(listener) => return self.add(listener),
-            Err(busy) => busy,
+            Err(bind_error) => bind_error,
         };
-        if kind.port(settings).1.is_ipv6() && has_no_ipv6(&busy.error) {
-            return tracing::debug!("this host has no IPv6: {}", busy.error);
+        if kind.port(settings).1.is_ipv6() && has_no_ipv6(&bind_error.error) {
+            return tracing::debug!("this host has no IPv6: {}", bind_error.error);
         }
-        if busy.error.kind() == io::ErrorKind::PermissionDenied && kind.is_retried(settings) {
-            return self.denied.push(busy);
+        if bind_error.error.kind() == io::ErrorKind::PermissionDenied && kind.is_retried(settings) {
+            return self.denied.push(bind_error);
         }
-        let in_use = busy.error.kind() == io::ErrorKind::AddrInUse;
-        let packet_socket = if in_use { packet_socket(kind, &busy) } else { Err(String::new()) };
+        let in_use = bind_error.error.kind() == io::ErrorKind::AddrInUse;
+        let packet_socket = if in_use { packet_socket(kind, &bind_error) } else { Err(String::new()) };
         if in_use && kind.is_retried(settings) {
             self.pending.push(PendingListener { kind, last_busy: now, has_packet_socket: packet_socket.is_ok() });
         }
         match packet_socket {
             Ok(listener) => self.add(listener),
-            Err(advice) => tracing::warn!("{busy}{advice}; {}", kind.consequence()),
+            Err(advice) => tracing::warn!("{bind_error}{advice}; {}", kind.consequence()),
         }
     }
 
@@ -195,7 +197,7 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
         return Some("`ipv6-interfaces` from none or to none");
     }
     if tftp(old) != tftp(new) {
-        return Some("TFTP (in a legacy file: of `tftpd`)");
+        return Some("TFTP (in a legacy file: `tftpd`)");
     }
     (http(old) != http(new)).then_some("HTTP")
 }
@@ -216,8 +218,8 @@ fn has_no_ipv6(error: &io::Error) -> bool {
 
 /// Opens a packet socket for a port that a DHCP server binds exclusively. (If the DHCP server shares its port, an
 /// ordinary socket opens.) If the packet socket fails as well, returns advice to append to the warning.
-fn packet_socket(kind: ListenerKind, busy: &BindError) -> Result<Listener, String> {
-    let port = busy.address.port();
+fn packet_socket(kind: ListenerKind, bind_error: &BindError) -> Result<Listener, String> {
+    let port = bind_error.address.port();
     let (opened, packets) = match kind {
         ListenerKind::DhcpBroadcast => (packet::open_broadcast(port), "DHCP broadcasts"),
         ListenerKind::Dhcp6Multicast => (packet::open_multicast(port, udp6::GROUPS), "DHCPv6 multicasts"),
@@ -229,12 +231,12 @@ fn packet_socket(kind: ListenerKind, busy: &BindError) -> Result<Listener, Strin
     };
     match opened {
         Ok(socket) => {
-            let owner = busy.owner.as_ref().map_or("another process".to_owned(), ToString::to_string);
+            let owner = bind_error.owner.as_ref().map_or("another process".to_owned(), ToString::to_string);
             tracing::info!(
                 "{owner} does not share UDP port {port}: this server receives {packets} through a packet socket, and \
                  no relayed requests"
             );
-            Ok(Listener::Dhcp(busy.address, Socket::Packet(socket)))
+            Ok(Listener::Dhcp(bind_error.address, Socket::Packet(socket)))
         }
         // Denied for lack of CAP_NET_RAW, or by `RestrictAddressFamilies=` in the unit.
         Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EAFNOSUPPORT)) => Err(format!(

@@ -66,7 +66,7 @@ pub struct Server {
     /// A hash of the warnings about the site.
     warnings_hash: u64,
     changes: ChangeDetector,
-    identities: SharedUuidWriter,
+    shared_uuids: SharedUuidWriter,
 }
 
 impl Server {
@@ -86,7 +86,7 @@ impl Server {
         let mut changes = ChangeDetector::default();
         let fingerprint = WatchedFiles::from_config(&loaded).fingerprint().ok();
         changes.set_loaded(fingerprint.filter(|files| files.is_older_than(began)).map(|files| files.all));
-        let identities = SharedUuidWriter::new(&state, &loaded.settings.state_dir);
+        let shared_uuids = SharedUuidWriter::new(&state, &loaded.settings.state_dir);
         Server {
             state: Arc::new(state),
             listeners,
@@ -99,7 +99,7 @@ impl Server {
             tried_offer_socket: false,
             warnings_hash,
             changes,
-            identities,
+            shared_uuids,
         }
     }
 
@@ -111,7 +111,7 @@ impl Server {
         systemd::stopping();
         workers.stop().await;
         self.state.boot_once.flush(Duration::from_secs(1));
-        self.identities.flush(&self.state, Duration::from_secs(1)).await;
+        self.shared_uuids.flush(&self.state, Duration::from_secs(1)).await;
         self.state.report().log_final_summary(Instant::now());
         let silences = self.state.report().silences();
         let silences = if silences.is_empty() { silences } else { format!("; not answered: {silences}") };
@@ -156,7 +156,7 @@ impl Server {
         let (mut fingerprinting, mut checking) = (None::<JoinHandle<io::Result<Fingerprint>>>, None::<JoinHandle<()>>);
         loop {
             let state = Arc::clone(&self.state);
-            // A machine powered on as its cable is plugged in does not wait: open the sockets of a new link at once.
+            // A machine that is powered on with its link must not wait: the sockets of a new link are opened at once.
             let publish = |links| {
                 served_links::follow(&state, links);
                 changed.notify_one();
@@ -170,7 +170,7 @@ impl Server {
             };
             let link_watch = link::watch(self.filter.clone(), publish, warn_unwatched);
             let mut link_watch = std::pin::pin!(link_watch);
-            let read = loop {
+            let reload = loop {
                 tokio::select! {
                     never = &mut link_watch => match never {},
                     () = signals.stop.recv() => return Ok(()),
@@ -187,7 +187,7 @@ impl Server {
                             reloads.request();
                         }
                     }
-                    read = reloads.finished() => break read,
+                    reload = reloads.finished() => break reload,
                     Some(_) = async { Some(checking.as_mut()?.await) }, if checking.is_some() => checking = None,
                     _ = watchdog_timer.tick() => if workers.is_alive(every) { systemd::notify_watchdog() },
                     () = changed.notified() => self.update_sockets(workers)?,
@@ -197,15 +197,15 @@ impl Server {
                         if checking.is_none() {
                             checking = Some(tokio::task::spawn_blocking(move || state.refresh_boot_once()));
                         }
-                        self.identities.write_changes(&self.state);
+                        self.shared_uuids.write_changes(&self.state);
                         self.state.report_boot_attempts();
                         self.state.report().log_summary(Instant::now());
                         reloads.warn_if_slow();
                     }
                 }
             };
-            self.changes.set_loaded(read.fingerprint);
-            self.apply_reload(read.result);
+            self.changes.set_loaded(reload.fingerprint);
+            self.apply_reload(reload.result);
         }
     }
 
@@ -282,12 +282,12 @@ impl Server {
                     }
                 }
                 udp6::GroupChange::Lost(address) => sockets.remove(address.into()),
-                udp6::GroupChange::Failed(busy) => failed.push(busy),
+                udp6::GroupChange::Failed(bind_error) => failed.push(bind_error),
             }
         }
         // One warning, even on a host with hundreds of VLANs.
         if let Some(first) = failed.first() {
-            let names: Vec<&str> = failed.iter().map(|busy| link_name(links, busy)).collect();
+            let names: Vec<&str> = failed.iter().map(|bind_error| link_name(links, bind_error)).collect();
             tracing::warn!("{first}; machines do not boot over IPv6 on {}", names.join(", "));
         }
     }
@@ -301,8 +301,8 @@ impl Server {
     }
 
     /// Applies a reload as a whole, or not at all.
-    fn apply_reload(&mut self, read: Result<ReloadedSite, Vec<String>>) {
-        match read {
+    fn apply_reload(&mut self, result: Result<ReloadedSite, Vec<String>>) {
+        match result {
             Ok(ReloadedSite { loaded, filter, mut site }) => {
                 // A port may have opened during the reload.
                 site.set_open_ports(self.listeners.open);
@@ -343,21 +343,21 @@ fn update_relay_sockets(
                 }
             }
             UnicastChange::Lost(address) => sockets.remove(socket_at(address)),
-            UnicastChange::Yielded(address, holder) => {
+            UnicastChange::Yielded(address, owner) => {
                 sockets.remove(socket_at(address));
                 tracing::info!(
-                    "{holder} has port {port}: it receives the requests that relays send to {address}; this server \
+                    "{owner} has port {port}: it receives the requests that relays send to {address}; this server \
                      does not"
                 );
             }
-            UnicastChange::Failed(busy) => tracing::warn!("cannot receive relayed requests: {busy}"),
+            UnicastChange::Failed(bind_error) => tracing::warn!("cannot receive relayed requests: {bind_error}"),
         }
     }
 }
 
 /// The name of the link on which joining a group failed.
-fn link_name<'a>(links: &'a [Link], busy: &BindError) -> &'a str {
-    let index = if let SocketAddr::V6(address) = busy.address { address.scope_id() } else { 0 };
+fn link_name<'a>(links: &'a [Link], bind_error: &BindError) -> &'a str {
+    let index = if let SocketAddr::V6(address) = bind_error.address { address.scope_id() } else { 0 };
     links.iter().find(|link| link.index == index).map_or("any link", |link| &link.name)
 }
 

@@ -76,11 +76,11 @@ impl Reloads {
     /// Waits until a reload is requested and may start.
     pub fn may_start(&self) -> impl Future<Output = ()> + use<> {
         let is_slow = |thread: &ReloadThread| thread.is_warned;
-        let may = self.is_requested && self.thread.as_ref().is_none_or(is_slow);
+        let may_start = self.is_requested && self.thread.as_ref().is_none_or(is_slow);
         let next = self.next;
         async move {
             match next {
-                _ if !may => std::future::pending().await,
+                _ if !may_start => std::future::pending().await,
                 Some(next) => tokio::time::sleep_until(next).await,
                 None => {}
             }
@@ -147,21 +147,23 @@ impl ReloadResult {
             let error = "a machine file is still being written: the server reloads when it is complete".to_owned();
             return ReloadResult { result: Err(vec![error]), fingerprint: None };
         }
-        let (began, stamp) = (filesystem_now(), watched.fingerprint().ok());
-        let reread = ReloadedSite::new(flags, before, open, state);
+        let (began, fingerprint) = (filesystem_now(), watched.fingerprint().ok());
+        let reloaded = ReloadedSite::new(flags, before, open, state);
         let after = watched.fingerprint().ok();
-        if let (Some(stamp), Some(after)) = (stamp, after)
-            && stamp.machines != after.machines
+        if let (Some(before), Some(after)) = (fingerprint, after)
+            && before.machines != after.machines
         {
             let error = "a machine file changed during the reload: the server reloads when it is complete".to_owned();
             return ReloadResult { result: Err(vec![error]), fingerprint: None };
         }
-        let still = after.filter(|after| Some(*after) == stamp);
-        let stamp = match reread.as_ref().map(|reread| WatchedFiles::from_config(&reread.loaded)) {
-            Ok(other) if other != *watched => other.fingerprint().ok().filter(|stamp| stamp.is_older_than(began)),
-            _ => still,
+        let unchanged = after.filter(|after| Some(*after) == fingerprint);
+        let fingerprint = match reloaded.as_ref().map(|reloaded| WatchedFiles::from_config(&reloaded.loaded)) {
+            Ok(other) if other != *watched => {
+                other.fingerprint().ok().filter(|fingerprint| fingerprint.is_older_than(began))
+            }
+            _ => unchanged,
         };
-        ReloadResult { result: reread, fingerprint: stamp.map(|stamp| stamp.all) }
+        ReloadResult { result: reloaded, fingerprint: fingerprint.map(|fingerprint| fingerprint.all) }
     }
 }
 
@@ -191,11 +193,11 @@ impl ReloadedSite {
 /// Logs the machines whose entries were removed. Their boot-once state stays, in case an entry comes back.
 fn log_removed(before: &Site, site: &Site) {
     let (before, machines) = (&before.plan.machines, &site.plan.machines);
-    let gone =
+    let removed =
         || before.iter().filter(|machine| machines.get_by_name(machine.name).is_none()).map(|machine| machine.name);
-    let count = gone().count();
+    let count = removed().count();
     if count > 0 {
-        tracing::info!("no longer in the configuration: {}", list_machines(count, gone()));
+        tracing::info!("no longer in the configuration: {}", list_machines(count, removed()));
     }
 }
 

@@ -1,5 +1,5 @@
 //! Signal handlers, installed first of all: by default SIGHUP would kill a server that is still reading its files, and
-//! the kernel does not deliver SIGTERM to the first process of a container without a handler.
+//! the kernel does not deliver SIGTERM to the first process of a container unless that process has a handler.
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,9 +23,9 @@ pub struct StopSignals {
 impl Signals {
     /// Installs the handlers. Needs a tokio runtime.
     pub fn register() -> io::Result<Self> {
-        let end =
+        let stop =
             StopSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
-        Ok(Signals { stop: end, hangup: signal(SignalKind::hangup())? })
+        Ok(Signals { stop, hangup: signal(SignalKind::hangup())? })
     }
 }
 

@@ -63,15 +63,15 @@ pub struct TftpSettings {
 /// Serves until `stop` becomes readable or its other end is closed, and then lets transfers finish for at most 2 s.
 ///
 /// `link` returns the served link with an index on which a packet to that address arrived; `open` opens the requested
-/// file; `vouched` returns whether DHCP traffic confirms that a machine has an address
-/// ([`proxydhcpd_core::observations::Observations::is_vouched`]); `note` is called for every event.
+/// file; `is_vouched` returns whether DHCP traffic confirms that a machine has an address
+/// ([`proxydhcpd_core::observations::Observations::is_vouched`]); `on_event` is called for every event.
 pub fn run(
     listeners: Arc<TftpListeners>,
     settings: &TftpSettings,
     link: impl Fn(u32, IpAddr) -> Option<Link>,
     open: impl Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
-    vouched: impl Fn(IpAddr) -> bool,
-    note: impl FnMut(TftpEvent<'_>),
+    is_vouched: impl Fn(IpAddr) -> bool,
+    on_event: impl FnMut(TftpEvent<'_>),
     stop: impl AsFd,
 ) -> io::Result<()> {
     listeners.epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP_EVENT))?;
@@ -84,8 +84,8 @@ pub fn run(
         listeners,
         link,
         open,
-        is_vouched: vouched,
-        on_event: note,
+        is_vouched,
+        on_event,
         sessions: Vec::new(),
         free_slots: Vec::new(),
         by_client: HashMap::new(),
@@ -114,7 +114,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Longest datagram that is read. A request has at most 512 octets: this buffer shows whether it was longer.
 const MAX_DATAGRAM: usize = 1024;
 
-struct TftpServer<L, O, V, N> {
+struct TftpServer<L, O, V, E> {
     max_transfers: Option<usize>,
     descriptors: usize,
     ports: PortPool,
@@ -125,7 +125,7 @@ struct TftpServer<L, O, V, N> {
     link: L,
     open: O,
     is_vouched: V,
-    on_event: N,
+    on_event: E,
     /// The index is the epoll data of a session. A slot is reused at once: an epoll event for its previous session
     /// finds nothing to receive.
     sessions: Vec<Option<Session>>,
@@ -146,12 +146,12 @@ struct TftpServer<L, O, V, N> {
     stop_at: Option<Duration>,
 }
 
-impl<L, O, V, N> TftpServer<L, O, V, N>
+impl<L, O, V, E> TftpServer<L, O, V, E>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
     O: Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
     V: Fn(IpAddr) -> bool,
-    N: FnMut(TftpEvent<'_>),
+    E: FnMut(TftpEvent<'_>),
 {
     fn serve(&mut self, stop: &impl AsFd) -> io::Result<()> {
         let mut events = [EpollEvent::empty(); 64];

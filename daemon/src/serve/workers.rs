@@ -29,7 +29,7 @@ pub struct Workers {
     /// The sockets from which the DHCP thread receives.
     pub dhcp: Arc<SocketSet>,
     /// The sockets through which it replies.
-    outlets: Arc<ReplySenders>,
+    senders: Arc<ReplySenders>,
     monitors: Vec<ThreadMonitor>,
     tftp_thread: Option<TftpThread>,
     http_task: Option<(watch::Sender<bool>, JoinHandle<()>)>,
@@ -49,15 +49,15 @@ struct TftpThread {
 impl Workers {
     /// Starts the DHCP thread, without any socket yet.
     pub fn new(state: Arc<State>) -> io::Result<Self> {
-        let (dhcp, outlets) = (Arc::new(SocketSet::new()?), Arc::new(ReplySenders::default()));
-        let pulse = Arc::new(Heartbeat::new("DHCP", dhcp.epoll(), SocketSet::WAKE)?);
-        let monitors = vec![ThreadMonitor::new(&pulse)];
-        let (sockets, reply_outlets, dhcp_state) = (Arc::clone(&dhcp), Arc::clone(&outlets), Arc::clone(&state));
+        let (dhcp, senders) = (Arc::new(SocketSet::new()?), Arc::new(ReplySenders::default()));
+        let heartbeat = Arc::new(Heartbeat::new("DHCP", dhcp.epoll(), SocketSet::WAKE)?);
+        let monitors = vec![ThreadMonitor::new(&heartbeat)];
+        let (sockets, thread_senders, thread_state) = (Arc::clone(&dhcp), Arc::clone(&senders), Arc::clone(&state));
         start_thread("dhcp", move || {
-            let Err(error) = dhcp::run(&sockets, &reply_outlets, &pulse, &dhcp_state);
+            let Err(error) = dhcp::run(&sockets, &thread_senders, &heartbeat, &thread_state);
             panic!("the DHCP thread failed: {error}");
         })?;
-        Ok(Workers { state, dhcp, outlets, monitors, tftp_thread: None, http_task: None, descriptors: None })
+        Ok(Workers { state, dhcp, senders, monitors, tftp_thread: None, http_task: None, descriptors: None })
     }
 
     /// Whether all threads have responded to the last probe, which was `every` ago; sends the next. HTTP needs no
@@ -65,7 +65,8 @@ impl Workers {
     pub fn is_alive(&mut self, every: Duration) -> bool {
         let now = Instant::now();
         // `count` probes every thread, also after one that hangs.
-        let stuck = self.monitors.iter_mut().filter_map(|heart| (!heart.is_alive(every, now)).then_some(())).count();
+        let stuck =
+            self.monitors.iter_mut().filter_map(|monitor| (!monitor.is_alive(every, now)).then_some(())).count();
         stuck == 0
     }
 
@@ -73,7 +74,7 @@ impl Workers {
     pub fn start(&mut self, listener: Listener) -> io::Result<()> {
         match listener {
             Listener::Dhcp(address, socket) => {
-                self.outlets.insert(address, ReplySender::new(&socket)?);
+                self.senders.insert(address, ReplySender::new(&socket)?);
                 self.dhcp.insert(address, socket)?;
             }
             Listener::Tftp(sockets, settings) => {
@@ -82,8 +83,8 @@ impl Workers {
                     None => {
                         let settings = tftp::TftpSettings { descriptors: self.descriptors(), ..settings };
                         log_max_transfers(&settings);
-                        let (tftp_thread, heart) = TftpThread::start(Arc::clone(&self.state), settings)?;
-                        self.monitors.push(heart);
+                        let (tftp_thread, monitor) = TftpThread::start(Arc::clone(&self.state), settings)?;
+                        self.monitors.push(monitor);
                         tftp_thread
                     }
                 };
@@ -124,14 +125,14 @@ impl Workers {
             true => state.open(request),
             false => Err(Refusal::Denied),
         };
-        let note = move |event| access_log::log_http(&log_state, &event);
+        let on_event = move |event| access_log::log_http(&log_state, &event);
         // A connection takes one descriptor, and the file that it sends another.
         let settings = http::HttpSettings::default();
         let settings =
             http::HttpSettings { max_connections: settings.max_connections.min(self.descriptors() / 2), ..settings };
         let http_task = tokio::spawn(async move {
             let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
-            if let Err(error) = http::serve(listeners, settings, open, note, stop).await {
+            if let Err(error) = http::serve(listeners, settings, open, on_event, stop).await {
                 tracing::error!("the HTTP server failed: {error}");
                 std::process::exit(1);
             }
@@ -160,7 +161,7 @@ fn log_max_transfers(settings: &tftp::TftpSettings) {
 impl TftpThread {
     fn start(state: Arc<State>, settings: tftp::TftpSettings) -> io::Result<(TftpThread, ThreadMonitor)> {
         let listeners = Arc::new(tftp::TftpListeners::new()?);
-        let heart = ThreadMonitor::new(&listeners.heartbeat);
+        let monitor = ThreadMonitor::new(&listeners.heartbeat);
         let (stop, stopped) = UnixStream::pair()?;
         let (end, ended) = oneshot::channel::<()>();
         let sockets = Arc::clone(&listeners);
@@ -170,14 +171,14 @@ impl TftpThread {
                 for_datagram(&links, index, to).map(|(link, _)| links[link].clone())
             };
             let open = |request: &FileRequest<'_>| state.open(request);
-            let vouched = |address| state.observations().is_vouched(address, state.now());
-            let note = |event: tftp::TftpEvent<'_>| access_log::log_tftp(&state, &event);
-            if let Err(error) = tftp::run(sockets, &settings, link, open, vouched, note, stopped) {
+            let is_vouched = |address| state.observations().is_vouched(address, state.now());
+            let on_event = |event: tftp::TftpEvent<'_>| access_log::log_tftp(&state, &event);
+            if let Err(error) = tftp::run(sockets, &settings, link, open, is_vouched, on_event, stopped) {
                 panic!("the TFTP thread failed: {error}");
             }
             drop(end);
         })?;
-        Ok((TftpThread { listeners, stop, ended }, heart))
+        Ok((TftpThread { listeners, stop, ended }, monitor))
     }
 }
 

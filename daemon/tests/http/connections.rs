@@ -113,9 +113,9 @@ fn a_file_that_is_overwritten_in_place_ends_the_connection_and_never_arrives_mix
     std::fs::write(server.path("kernel"), vec![7; 32 << 20]).unwrap();
     let got = client.rest();
     assert!(got.len() < old.len() && old.starts_with(&got), "{} octets", got.len());
-    let HttpEvent::Failed { name, why, .. } = server.event() else { panic!("no event about the change") };
+    let HttpEvent::Failed { name, error, .. } = server.event() else { panic!("no event about the change") };
     assert_eq!(name, b"/kernel");
-    assert!(why.contains("rename"), "{why}");
+    assert!(error.contains("rename"), "{error}");
     assert!(!server.finished().whole, "it would complete a boot-once");
     assert!(server.connect().get("kernel", "").body == vec![7; 32 << 20], "the next request gets the new one");
 }
@@ -134,7 +134,7 @@ fn a_file_that_is_cut_short_ends_the_connection_and_is_never_padded() {
 }
 
 #[test]
-fn a_file_that_is_replaced_by_name_or_goes_is_sent_as_it_was() {
+fn a_file_that_is_replaced_by_name_or_deleted_is_sent_as_it_was() {
     let server = Server::start();
     let octets = server.write_file("initrd", 5_000_000);
     let mut client = slow(&server, "initrd");
@@ -197,7 +197,7 @@ fn a_new_client_replaces_the_one_that_was_idle_longest() {
         server
             .events
             .try_iter()
-            .any(|event| event == HttpEvent::Dropped { client: evicted, why: DropReason::EvictedIdle })
+            .any(|event| event == HttpEvent::Dropped { client: evicted, reason: DropReason::EvictedIdle })
     );
 }
 
@@ -210,7 +210,7 @@ fn a_new_connection_is_refused_if_all_are_busy() {
     assert!(third.rest().is_empty());
     assert!(matches!(
         server.event(),
-        HttpEvent::Dropped { why: DropReason::Full(Overload { connections: 2, from_address: 2, .. }), .. }
+        HttpEvent::Dropped { reason: DropReason::Full(Overload { connections: 2, from_address: 2, .. }), .. }
     ));
 }
 
@@ -226,7 +226,7 @@ fn an_address_above_its_share_loses_connections_to_others_and_gets_no_more() {
     assert!(server.connect().rest().is_empty(), "a thirty-third of the same address");
     assert!(matches!(
         server.event(),
-        HttpEvent::Dropped { why: DropReason::Full(Overload { from_address: 32, .. }), .. }
+        HttpEvent::Dropped { reason: DropReason::Full(Overload { from_address: 32, .. }), .. }
     ));
 
     // The first connection is older than the grace period for idle ones, without having sent a request.
@@ -242,7 +242,7 @@ fn an_address_above_its_share_loses_connections_to_others_and_gets_no_more() {
         .events
         .try_iter()
         .filter_map(|event| match event {
-            HttpEvent::Dropped { client, why: DropReason::EvictedSlowest(_) } => Some(client),
+            HttpEvent::Dropped { client, reason: DropReason::EvictedSlowest(_) } => Some(client),
             _ => None,
         })
         .collect();

@@ -202,7 +202,7 @@ fn unusual_requests_get_a_response_or_a_closed_connection_and_the_server_goes_on
 fn a_request_that_is_not_http_is_reported() {
     let server = Server::start();
     server.connect().send("\0\0\0\0\r\n\r\n").rest();
-    assert!(matches!(server.event(), HttpEvent::Dropped { why: DropReason::Malformed, .. }));
+    assert!(matches!(server.event(), HttpEvent::Dropped { reason: DropReason::Malformed, .. }));
 }
 
 #[test]
@@ -340,6 +340,6 @@ fn a_head_that_arrives_slowly_is_read_and_one_that_never_ends_times_out() {
     assert!(half.rest().is_empty() && patient.rest().is_empty());
     assert!(began.elapsed() < TIMEOUT);
     for _ in 0..2 {
-        assert!(matches!(server.event(), HttpEvent::Dropped { why: DropReason::HeaderTimeout, .. }));
+        assert!(matches!(server.event(), HttpEvent::Dropped { reason: DropReason::HeaderTimeout, .. }));
     }
 }

@@ -67,12 +67,12 @@ impl Client {
     }
 
     /// Repeats the request until a server that is starting replies.
-    pub fn wait_for_answer(&self, octets: &[u8], port: u16) -> (Vec<u8>, SocketAddr) {
+    pub fn wait_for_reply(&self, octets: &[u8], port: u16) -> (Vec<u8>, SocketAddr) {
         wait_for("a reply", || self.ask(octets, port))
     }
 
     /// Sends a request once, and returns all replies.
-    pub fn answers(&self, octets: &[u8], to: Ipv6Addr, port: u16) -> Vec<(Vec<u8>, SocketAddr)> {
+    pub fn replies(&self, octets: &[u8], to: Ipv6Addr, port: u16) -> Vec<(Vec<u8>, SocketAddr)> {
         self.send(octets, to, port);
         let end = Instant::now() + REPLY_TIMEOUT;
         let mut replies = Vec::new();

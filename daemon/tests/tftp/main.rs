@@ -82,7 +82,7 @@ impl TestServer {
         family: Family,
         settings: TftpSettings,
         link: impl Fn(u32) -> Option<Link> + Send + 'static,
-        vouched: bool,
+        is_vouched: bool,
     ) -> TestServer {
         let directory = tempfile::tempdir().unwrap();
         let any: IpAddr = match family {
@@ -102,7 +102,7 @@ impl TestServer {
                 let _ = notes.send(RecordedEvent::from(event));
             };
             let open = |request: &FileRequest<'_>| open(&root, request);
-            run(listeners, &settings, |index, _| link(index), open, |_| vouched, note, stopped).unwrap();
+            run(listeners, &settings, |index, _| link(index), open, |_| is_vouched, note, stopped).unwrap();
         });
         TestServer { directory, family, port, events, stop: Some(stop), thread: Some(thread) }
     }

@@ -90,8 +90,8 @@ fn many_files_in_blocks_of_512_octets_arrive_fast_even_at_an_unverified_client()
             served.client().fetch(served.address(), "module", &[], |_, payload| got.extend_from_slice(payload));
             assert!(got == content);
         }
-        let most = Duration::from_secs(5);
-        assert!(began.elapsed() < most, "a megabyte in {:?}", began.elapsed());
+        let max = Duration::from_secs(5);
+        assert!(began.elapsed() < max, "a megabyte in {:?}", began.elapsed());
     }
 }
 
@@ -264,10 +264,10 @@ impl Victim {
 
     /// Checks the received octets for each octet that was sent.
     #[track_caller]
-    fn assert_factor_below(&self, received: usize, most: usize) {
+    fn assert_factor_below(&self, received: usize, max_factor: usize) {
         let factor = received as f64 / self.sent as f64;
         eprintln!("{} octets for {}: {factor:.1} times", received, self.sent);
-        assert!(received <= most * self.sent, "{received} octets for {}: {factor:.1} times", self.sent);
+        assert!(received <= max_factor * self.sent, "{received} octets for {}: {factor:.1} times", self.sent);
     }
 }
 
@@ -284,7 +284,7 @@ const ALL_REPEATS: Duration = Duration::from_secs(8);
 
 #[test]
 fn two_forged_packets_are_hardly_amplified_with_any_setting_of_the_ports() {
-    let forged = |arguments: &[&str], options: &[(&str, &str)], most| {
+    let forged = |arguments: &[&str], options: &[(&str, &str)], max_factor| {
         let (_host, machine, _server) = start_attacked(arguments);
         let mut victim = Victim::on(&machine);
         victim.send(&rrq("big.bin", options), 69);
@@ -293,7 +293,7 @@ fn two_forged_packets_are_hardly_amplified_with_any_setting_of_the_ports() {
             victim.ack(0, 69);
         }
         thread::sleep(ALL_REPEATS);
-        victim.assert_factor_below(victim.received(), most);
+        victim.assert_factor_below(victim.received(), max_factor);
     };
     thread::scope(|scope| {
         scope.spawn(|| forged(&[], &LARGE_WINDOW, 4));
@@ -320,8 +320,8 @@ fn blind_acks_to_a_known_port_are_amplified_at_most_53_times_and_to_half_a_mebib
     thread::sleep(Duration::from_millis(200));
     received += victim.received();
     victim.assert_factor_below(received, 53);
-    let most = (64 << 10) as f64 + began.elapsed().as_secs_f64() * f64::from(512 << 10);
-    assert!((received as f64) < most, "{received} octets in {:?}", began.elapsed());
+    let max = (64 << 10) as f64 + began.elapsed().as_secs_f64() * f64::from(512 << 10);
+    assert!((received as f64) < max, "{received} octets in {:?}", began.elapsed());
 }
 
 #[test]

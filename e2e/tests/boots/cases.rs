@@ -195,8 +195,8 @@ fn a_plain_client_receives_no_packet_from_this_server(work: &WorkDir) -> Result<
     ensure!(!offers.is_empty(), "the capture lacks the replies to the machine");
     // The first four octets of chaddr: offset 28 in the DHCP message, after 8 octets of UDP header.
     let chaddr = laptop.mac("eth0")?.split(':').take(4).collect::<String>();
-    let late = site.capture.packets(&format!("{from_server} and src port 67 and udp[36:4] = 0x{chaddr}"))?;
-    ensure!(late.is_empty(), "the server answered the plain client late:\n{}", late.join("\n"));
+    let late_replies = site.capture.packets(&format!("{from_server} and src port 67 and udp[36:4] = 0x{chaddr}"))?;
+    ensure!(late_replies.is_empty(), "the server answered the plain client late:\n{}", late_replies.join("\n"));
     Ok(())
 }
 

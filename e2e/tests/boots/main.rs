@@ -46,8 +46,8 @@ fn main() -> Result<()> {
     let boots = boots.map(|(name, case)| {
         Trial::test(*name, || run(name, |work| case(work).and_then(|()| missed_offers::no_machine_is_reported(work))))
     });
-    let rivals = missed_offers::ALL.iter().map(|(name, case)| Trial::test(*name, move || run(name, case)));
-    libtest_mimic::run(&arguments, boots.chain(rivals).collect()).exit()
+    let missed_offers = missed_offers::ALL.iter().map(|(name, case)| Trial::test(*name, move || run(name, case)));
+    libtest_mimic::run(&arguments, boots.chain(missed_offers).collect()).exit()
 }
 
 /// Runs one case in a new work directory. A failure message includes the logs.

@@ -77,7 +77,7 @@ impl ContentCheck<'_> {
         let name = match target {
             UriReference::Relative(path) => resolve(directory, path),
             UriReference::Absolute(path) => resolve("", path),
-            UriReference::Url(url) => match self.context.site.local_name(url, &self.context.all) {
+            UriReference::Url(url) => match self.context.site.local_name(url, &self.context.all_links) {
                 Some(name) => name,
                 None => return self.check_remote_file(url, at, source),
             },
@@ -85,8 +85,8 @@ impl ContentCheck<'_> {
         };
         if let Err(refusal) = self.context.site.check_servable(&name, &self.observations) {
             if !guarded {
-                let (why, fix) = self.context.site.explain_refusal(&name, refusal);
-                self.diagnostics.push(source.warning(at.clone(), why).help(fix));
+                let (problem, fix) = self.context.site.explain_refusal(&name, refusal);
+                self.diagnostics.push(source.warning(at.clone(), problem).help(fix));
             }
             return;
         }

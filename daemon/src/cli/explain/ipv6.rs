@@ -95,20 +95,20 @@ impl BootSimulation<'_> {
     fn explain_autoexec(&mut self, simulated: &SimulatedClient, answer: &Answer) -> bool {
         let Verdict::Respond(response) = &answer.verdict else { return false };
         let Some((directory, _)) = response.boot.file.rsplit_once('/') else { return false };
-        let Some((door, name)) = door_and_path(directory, self.site.plan.http) else { return false };
+        let Some((protocol, name)) = protocol_and_path(directory, self.site.plan.http) else { return false };
         let client = SocketAddr::new(self.client_address6(simulated), 49152);
         let with_script = name.contains(IPXE_WRAPPER_PREFIX);
         let name = format!("{}autoexec.ipxe", name.replacen(IPXE_WRAPPER_PREFIX, "", 1));
         let parts = script::explain_request(
             self.site,
             &self.observations,
-            door,
+            protocol,
             &name,
             response.boot.server,
             client,
             &self.links[0].name,
         );
-        let title = match door {
+        let title = match protocol {
             Protocol::Http(_) => {
                 "then, if the loader is iPXE from 2021 or later: fetches the script next to the loader"
             }
@@ -126,14 +126,14 @@ impl BootSimulation<'_> {
             label: "script",
             follows: true,
         });
-        with_script || door != Protocol::Tftp
+        with_script || protocol != Protocol::Tftp
     }
 }
 
 /// The protocol and the path of a directory's URL.
-fn door_and_path(directory: &str, http: Option<u16>) -> Option<(Protocol, String)> {
+fn protocol_and_path(directory: &str, http: Option<u16>) -> Option<(Protocol, String)> {
     let (scheme, rest) = directory.split_once("://")?;
-    let door = if scheme == "tftp" { Protocol::Tftp } else { Protocol::Http(http?) };
+    let protocol = if scheme == "tftp" { Protocol::Tftp } else { Protocol::Http(http?) };
     let path = rest.split_once('/').map(|(_, path)| format!("{path}/"));
-    Some((door, path.unwrap_or_default()))
+    Some((protocol, path.unwrap_or_default()))
 }

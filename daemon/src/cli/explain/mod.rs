@@ -88,7 +88,7 @@ fn packet_octets(packet: &PacketHex) -> Result<Vec<u8>, ConfigError> {
             let text = std::io::read_to_string(std::io::stdin())
                 .map_err(|error| config_error(format!("cannot read standard input: {error}")))?;
             PacketHex::parse_octets(&text)
-                .map_err(|why| config_error(format!("standard input is not a packet in hex: {why}")))
+                .map_err(|error| config_error(format!("standard input is not a packet in hex: {error}")))
         }
     }
 }
@@ -116,7 +116,7 @@ struct Explanation {
     replies: Vec<String>,
     /// The verdict in one word, for JSON.
     label: &'static str,
-    /// See [`Visit::follows`].
+    /// See [`SimulatedPacket::follows`].
     follows: bool,
 }
 
@@ -136,12 +136,12 @@ struct BootSimulation<'a> {
 
 impl BootSimulation<'_> {
     /// Explains a given packet, and the script if an iPXE sent the packet.
-    fn explain_packet(&mut self, visit: &SimulatedPacket) {
-        let answer = self.deliver(visit);
+    fn explain_packet(&mut self, packet: &SimulatedPacket) {
+        let answer = self.deliver(packet);
         let (Some(client), Some(response)) = (&answer.client, response_of(&answer.verdict)) else { return };
         let (Stage::Ipxe(features), [Some(mac), ..]) = (client.stage, client.identifiers.macs) else { return };
         let address = self.links[0].ipv4.first().map_or(Ipv4Addr::UNSPECIFIED, |network| neighbour(*network));
-        let own = client.address.unwrap_or(if visit.from.is_ipv6() { visit.from.ip() } else { address.into() });
+        let own = client.address.unwrap_or(if packet.from.is_ipv6() { packet.from.ip() } else { address.into() });
         let simulated = SimulatedClient {
             kind: ClientKind { arch: client.arch, ipxe: true },
             mac,
@@ -162,7 +162,7 @@ impl BootSimulation<'_> {
     fn simulate_boot(&mut self, args: &Explain) -> Result<(), ConfigError> {
         let Some(kind) = args.client else { return Ok(()) };
         let network = self.links[0].ipv4.first().copied();
-        let simulated = describe(args, kind, self.site, network)?;
+        let simulated = simulated_client(args, kind, self.site, network)?;
         if args.ipv6 {
             self.simulate_boot6(&simulated, args.port());
             return Ok(());
@@ -231,8 +231,8 @@ impl BootSimulation<'_> {
     fn note_loader_fetched(&mut self, simulated: &SimulatedClient, answer: &Answer) {
         let (Some(client), Some(response)) = (&answer.client, response_of(&answer.verdict)) else { return };
         let firmware = FirmwareInfo { arch: Some(client.arch), features: None };
-        let holder = AddressOwner { hardware: client.hardware, machine: client.machine_id, firmware };
-        self.observations.note_address(simulated.address, holder, self.now);
+        let owner = AddressOwner { hardware: client.hardware, machine: client.machine_id, firmware };
+        self.observations.note_address(simulated.address, owner, self.now);
         self.observations.note_loader(simulated.address.into(), &response.boot.file, self.now);
     }
 
@@ -323,7 +323,7 @@ fn has_url(plan: &Plan, answer: &Answer) -> bool {
 }
 
 /// The client that the flags describe, or the entry of `--machine`.
-fn describe(
+fn simulated_client(
     args: &Explain,
     kind: ClientKind,
     site: &Site,

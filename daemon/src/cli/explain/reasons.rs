@@ -21,7 +21,7 @@ use proxydhcpd_core::wire::pxe::MachineId;
 const MAX_RULES: usize = 30;
 
 /// The reasons; empty if the configuration has no profiles, rules and machines.
-pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, marks_are_known: bool) -> Vec<Node> {
+pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, records_are_readable: bool) -> Vec<Node> {
     let packet = DhcpPacket::parse(arrival.datagram, arrival.from.is_ipv6());
     let (Some(decision), Ok(packet)) = (&answer.decision, packet) else { return Vec::new() };
     if plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty() && decision.machine.is_none() {
@@ -34,7 +34,7 @@ pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, mar
     }
     let mut reasons = Vec::new();
     if !plan.machines.is_empty() || decision.machine.is_some() {
-        reasons.push(machine(plan, &client, decision, marks_are_known));
+        reasons.push(machine(plan, &client, decision, records_are_readable));
     }
     if !plan.rules.is_empty() {
         reasons.push(rules(plan, decision, &unmet(plan, arrival, &packet, &client, decision)));
@@ -43,10 +43,10 @@ pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, mar
     reasons
 }
 
-fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: bool) -> Node {
+fn machine(plan: &Plan, client: &Client, decision: &Decision, records_are_readable: bool) -> Node {
     let name = |id| plan.machines.get(id).name;
-    let Some(FoundEntry { machine, by, conflicting: other }) = decision.machine else {
-        let why = match (decision.ambiguous, decision.doubt) {
+    let Some(FoundEntry { machine, by, conflicting }) = decision.machine else {
+        let reason = match (decision.ambiguous, decision.doubt) {
             (Some(AmbiguousMachine { machines: [(one, by), (other, other_by)] }), _) if by == other_by => {
                 format!("none: its {by} can be read as that of {} or of {}", name(one), name(other))
             }
@@ -59,7 +59,7 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
             }
             (None, None) => "none: no entry has one of its identities".to_owned(),
         };
-        return Node::new("machine", why)
+        return Node::new("machine", reason)
             .with_children(doubts(plan, client, decision).into_iter().chain(near(plan, client, None)));
     };
     let entry = plan.machines.get(machine);
@@ -79,7 +79,7 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
             )
         }
         Policy::Always | Policy::Unspecified => "always".to_owned(),
-        Policy::Once if !marks_are_known => {
+        Policy::Once if !records_are_readable => {
             "once, but its record cannot be read: boots from disk until it can".to_owned()
         }
         Policy::Once if decision.decided_by == DecidedBy::Completed && decision.protected_by.is_none() => {
@@ -90,7 +90,7 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
     };
     let mut parts = vec![Node::new("boot", policy)];
     parts.extend(
-        other.map(|(other, by)| {
+        conflicting.map(|(other, by)| {
             Node::new("also matches", format!("{} by {by}, which has lower precedence", name(other)))
         }),
     );
@@ -104,14 +104,14 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, marks_are_known: b
 /// Identities that do not count, and the entries whose protection applies nevertheless.
 fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
     let name = |id| plan.machines.get(id).name;
-    let doubt = decision.doubt.map(|DoubtfulEntry { machine, by, reason: why }| {
-        let why = match why {
+    let doubt = decision.doubt.map(|DoubtfulEntry { machine, by, reason }| {
+        let reason = match reason {
             DoubtReason::OtherAddress => "but that entry lists other MAC addresses",
             DoubtReason::NoAddress => "but several machines share it, and this client sent no MAC address",
         };
-        Node::new("in doubt", format!("its {by} is that of {}, {why}: ignored", name(machine)))
+        Node::new("in doubt", format!("its {by} is that of {}, {reason}: ignored", name(machine)))
     });
-    let held = decision.protected_by.map(|(machine, by)| {
+    let protected = decision.protected_by.map(|(machine, by)| {
         let protection = format!("as {}, which it may be by its {by}", name(machine));
         Node::new("protected", protection)
     });
@@ -120,7 +120,7 @@ fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
         Node::new("shared", format!("{one} and {other} both sent its uuid"))
     });
     let listed = listed(plan, client, decision);
-    [doubt, listed, held, shared].into_iter().flatten().collect()
+    [doubt, listed, protected, shared].into_iter().flatten().collect()
 }
 
 /// The entries that list one of its identities, if several entries do.
@@ -188,10 +188,10 @@ fn shared_mac(plan: &Plan, client: &Client) -> Option<Node> {
 }
 
 fn one_octet_off(mac: [u8; 6]) -> impl Iterator<Item = [u8; 6]> {
-    (0..6).flat_map(move |place| {
-        (0..=u8::MAX).filter(move |octet| *octet != mac[place]).map(move |octet| {
+    (0..6).flat_map(move |index| {
+        (0..=u8::MAX).filter(move |octet| *octet != mac[index]).map(move |octet| {
             let mut other = mac;
-            other[place] = octet;
+            other[index] = octet;
             other
         })
     })
@@ -200,24 +200,23 @@ fn one_octet_off(mac: [u8; 6]) -> impl Iterator<Item = [u8; 6]> {
 fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
     let name = |index: usize| format!("{} ({})", index + 1, plan.rules[index].name);
     // A rule with a single condition has no near matches.
-    let nearly_matches = |index: usize, misses: &[Condition]| {
-        misses.len() == 1 && plan.rules[index].when.set_conditions().nth(1).is_some()
+    let nearly_matches = |index: usize, unmet: &[Condition]| {
+        unmet.len() == 1 && plan.rules[index].when.set_conditions().nth(1).is_some()
     };
-    let result = |index: usize, misses: &[Condition]| match misses {
+    let result = |index: usize, unmet: &[Condition]| match unmet {
         [] => "matches".to_owned(),
-        [only] if nearly_matches(index, misses) => format!("nearly matches; unmet: {only}"),
+        [only] if nearly_matches(index, unmet) => format!("nearly matches; unmet: {only}"),
         [only] => format!("unmet: {only}"),
         several => {
             let keys: Vec<&str> = several.iter().map(|condition| condition.key()).collect();
             format!("unmet: {}", keys.join(", "))
         }
     };
-    let shown = |index: usize, misses: &[Condition]| {
-        misses.is_empty() || nearly_matches(index, misses) || all.len() <= MAX_RULES
-    };
-    let lines = all.iter().enumerate().filter(|(index, misses)| shown(*index, misses));
+    let shown =
+        |index: usize, unmet: &[Condition]| unmet.is_empty() || nearly_matches(index, unmet) || all.len() <= MAX_RULES;
+    let lines = all.iter().enumerate().filter(|(index, unmet)| shown(*index, unmet));
     let mut parts: Vec<Node> =
-        lines.map(|(index, misses)| Node::new(format!("rule {}", name(index)), result(index, misses))).collect();
+        lines.map(|(index, unmet)| Node::new(format!("rule {}", name(index)), result(index, unmet))).collect();
     let omitted = all.len() - parts.len();
     if omitted > 0 {
         parts.push(Node::new("others", format!("{omitted} more rules that do not match")));
@@ -277,8 +276,8 @@ fn boots_text(boots: &BootTarget) -> String {
 }
 
 /// The menu that the firmware shows.
-pub fn menu_lines(manner: &BootMethod) -> Vec<Node> {
-    let BootMethod::Menu { items, prompt, timeout } = manner else { return Vec::new() };
+pub fn menu_lines(method: &BootMethod) -> Vec<Node> {
+    let BootMethod::Menu { items, prompt, timeout } = method else { return Vec::new() };
     let lines = items.iter().map(|item| {
         let to = item
             .server

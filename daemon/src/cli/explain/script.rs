@@ -23,7 +23,7 @@ pub fn explain_script(
     (address, interface): (IpAddr, &str),
     item: Option<u16>,
 ) -> Option<Node> {
-    let door = match response.boot.source {
+    let protocol = match response.boot.source {
         BootSource::ScriptHttp => Protocol::Http(site.plan.http?),
         BootSource::ScriptTftp => Protocol::Tftp,
         _ => return None,
@@ -35,7 +35,7 @@ pub fn explain_script(
         machine_name(simulated, entry)
     };
     let client = SocketAddr::new(address, 49152);
-    let parts = explain_request(site, observations, door, &name, response.boot.server, client, interface);
+    let parts = explain_request(site, observations, protocol, &name, response.boot.server, client, interface);
     let chosen = item.map(|item| Node::new("chosen", format!("item {item:#06x}")));
     Some(Node::new("then iPXE fetches its script", &response.boot.file).with_children(
         [Node::new("chains to", &name)].into_iter().filter(|_| name != entry).chain(chosen).chain(parts),
@@ -46,13 +46,13 @@ pub fn explain_script(
 pub fn explain_request(
     site: &Site,
     observations: &Observations,
-    door: Protocol,
+    protocol: Protocol,
     name: &str,
     server: IpAddr,
     client: SocketAddr,
     interface: &str,
 ) -> Vec<Node> {
-    let request = FileRequest { protocol: door, name: name.as_bytes(), server, client, interface };
+    let request = FileRequest { protocol, name: name.as_bytes(), server, client, interface };
     match fetch(&site.plan, observations, &request) {
         Ok(fetch) => explain_fetch(site, fetch, &request),
         Err(refusal) => vec![Node::new("refused", format!("{refusal:?}"))],
@@ -61,7 +61,7 @@ pub fn explain_request(
 
 /// The name that the entry script makes the machine request (script::entry).
 fn machine_name(simulated: &SimulatedClient, entry: &str) -> String {
-    let identity = ClaimedIdentity::parse(entry).map(|(caller, _)| caller.choice_path()).unwrap_or_default();
+    let identity = ClaimedIdentity::parse(entry).map(|(identity, _)| identity.choice_path()).unwrap_or_default();
     let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     let mac = simulated.mac.map(|octet| format!("{octet:02x}")).join("-");
     let uuid = simulated.uuid.map(|uuid| hex(&uuid)).unwrap_or_default();

@@ -53,21 +53,21 @@ pub fn explain_client(client: &Client) -> Node {
 
 /// The response: the boot file, the shape of the reply, and its destination.
 pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
-    let Response { message_type: kind, shape, boot, destination: to } = response;
-    let is_ipv6 = to.to.is_ipv6();
+    let Response { message_type, shape, boot, destination } = response;
+    let is_ipv6 = destination.to.is_ipv6();
     let description = match shape {
         ShapeName::Direct if !plan.boot_server => "option 43 names the file to load, because port 4011 is not open",
         ShapeName::Direct if is_ipv6 => "a URL in the first reply, which is the only reply that it waits for",
         ShapeName::Direct => "option 43 names the file to load, without another request",
         ShapeName::Redirect
             if matches!(
-                kind,
+                message_type,
                 DhcpMessageType::Dhcp4(MessageType::Ack) | DhcpMessageType::Dhcp6(dhcp6::MessageType::Reply)
             ) =>
         {
             "the reply to the second request, which names the file"
         }
-        ShapeName::Redirect if is_ipv6 && is_unicast(to) => {
+        ShapeName::Redirect if is_ipv6 && is_unicast(destination) => {
             "a URL of this server, to which it sends its next request, on port 4011"
         }
         ShapeName::Redirect if is_ipv6 => "no URL: it sends its next request to the multicast group, on port 4011",
@@ -83,15 +83,16 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
     let path = plan.loaders.values().find(|loader| loader.name == boot.file).and_then(|loader| loader.path.as_ref());
     boot_parts.extend(path.map(|path| Node::new("file", path)));
     boot_parts.extend(menu_lines(&boot.method));
-    let destination = match to.interface_index {
-        Some(_) if is_ipv6 => format!("{}, on the link of the request", to.to),
-        Some(_) => format!("{}, broadcast on the link of the request", to.to),
-        None => to.to.to_string(),
+    let destination_text = match destination.interface_index {
+        Some(_) if is_ipv6 => format!("{}, on the link of the request", destination.to),
+        Some(_) => format!("{}, broadcast on the link of the request", destination.to),
+        None => destination.to.to_string(),
     };
     vec![
         Node::new("boot file", &boot.file).with_children(boot_parts),
         Node::new("shape", format!("{shape}: {description}")),
-        Node::new("response", format!("{kind} to {destination}")).with_children([Node::new("from", to.from)]),
+        Node::new("response", format!("{message_type} to {destination_text}"))
+            .with_children([Node::new("from", destination.from)]),
     ]
 }
 

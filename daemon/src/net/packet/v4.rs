@@ -16,7 +16,7 @@ pub fn broadcast_filter(port: u16) -> [SockFilter; 13] {
     const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
     const JUMP: u32 = libc::BPF_JMP | libc::BPF_K;
     const MORE_FRAGMENTS_OR_OFFSET: u32 = 0x3fff;
-    const KIND_OF_PACKET: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
+    const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
     let step = |code: u32, operand: u32| SockFilter::new(code as u16, 0, 0, operand);
     // Jumps count from the next instruction, and number 12 drops the packet.
     let drop_if = |at: u8, code: u32, operand: u32| SockFilter::new(code as u16, 11 - at, 0, operand);
@@ -24,7 +24,7 @@ pub fn broadcast_filter(port: u16) -> [SockFilter; 13] {
     [
         step(LOAD | libc::BPF_W, 16),
         drop_unless(1, JUMP | libc::BPF_JEQ, Ipv4Addr::BROADCAST.to_bits()),
-        step(LOAD | libc::BPF_W, KIND_OF_PACKET),
+        step(LOAD | libc::BPF_W, PACKET_TYPE),
         drop_if(3, JUMP | libc::BPF_JGE, u32::from(libc::PACKET_OTHERHOST)),
         step(LOAD | libc::BPF_B, 9),
         drop_unless(5, JUMP | libc::BPF_JEQ, u32::from(IPPROTO_UDP)),

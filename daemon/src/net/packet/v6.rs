@@ -15,8 +15,8 @@ const IP_HEADER: usize = 40;
 pub fn multicast_filter(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
     const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
     const JUMP: u32 = libc::BPF_JMP | libc::BPF_K;
-    const KIND_OF_PACKET: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
-    const TAKE: u8 = 22;
+    const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
+    const ACCEPT: u8 = 22;
     const DROP: u8 = 23;
     const SECOND: u8 = 14;
     let step = |code: u32, operand: u32| SockFilter::new(code as u16, 0, 0, operand);
@@ -29,7 +29,7 @@ pub fn multicast_filter(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
         unless(1, JUMP | libc::BPF_JEQ, u32::from(IPPROTO_UDP), DROP),
         step(LOAD | libc::BPF_H, 42),
         unless(3, JUMP | libc::BPF_JEQ, u32::from(port), DROP),
-        step(LOAD | libc::BPF_W, KIND_OF_PACKET),
+        step(LOAD | libc::BPF_W, PACKET_TYPE),
         SockFilter::new((JUMP | libc::BPF_JGE) as u16, DROP - 6, 0, u32::from(libc::PACKET_OTHERHOST)),
         // The four words of the destination.
         load_word(24),
@@ -39,7 +39,7 @@ pub fn multicast_filter(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
         load_word(32),
         unless(11, JUMP | libc::BPF_JEQ, first[2], SECOND),
         load_word(36),
-        SockFilter::new((JUMP | libc::BPF_JEQ) as u16, TAKE - 14, 0, first[3]),
+        SockFilter::new((JUMP | libc::BPF_JEQ) as u16, ACCEPT - 14, 0, first[3]),
         load_word(24),
         unless(15, JUMP | libc::BPF_JEQ, second[0], DROP),
         load_word(28),

@@ -90,10 +90,9 @@ impl ReceiveBatch {
         self.fill(socket, |slot, octets, header, sender| {
             let auxiliary = control::<libc::tpacket_auxdata>(header, libc::SOL_PACKET, libc::PACKET_AUXDATA);
             let status = auxiliary.map_or(0, |auxiliary| auxiliary.tp_status);
-            let checksum_is_open = status & libc::TP_STATUS_CSUMNOTREADY != 0;
+            let is_checksum_pending = status & libc::TP_STATUS_CSUMNOTREADY != 0;
             let truncated = truncated(header);
-            let ParsedDatagram { payload, mut from, to } =
-                parse(Frame { octets, is_checksum_pending: checksum_is_open, truncated })?;
+            let ParsedDatagram { payload, mut from, to } = parse(Frame { octets, is_checksum_pending, truncated })?;
             // SAFETY: integers only, all of them written at least once, by `new`.
             let link = u32::try_from(unsafe { sender.frame }.sll_ifindex).unwrap_or(0);
             if let SocketAddr::V6(from) = &mut from
@@ -134,8 +133,8 @@ impl ReceiveBatch {
         }
 
         let count = retry_interrupted(|| {
-            // SAFETY: all BATCH headers are initialised and point to arrays of the stated lengths, which `self` and
-            // this stack frame own alone and which outlive the call. A null timeout is allowed.
+            // SAFETY: all `BATCH_SIZE` headers are initialised and point to arrays of the stated lengths, which `self`
+            // and this stack frame own alone and which outlive the call. A null timeout is allowed.
             unsafe {
                 libc::recvmmsg(
                     socket.as_raw_fd(),

@@ -25,7 +25,7 @@ const MAX_CHUNK: usize = 512 << 10;
 /// The body of a response, and how much of it is left.
 pub struct Body {
     connection: Arc<Connection>,
-    left: u64,
+    remaining: u64,
     is_whole_file: bool,
     next: Option<io::Result<Bytes>>,
     file: Option<FileReader>,
@@ -34,16 +34,17 @@ pub struct Body {
 impl Body {
     /// Reads the first chunk at once, on the calling thread: most loaders and all scripts are no longer.
     pub fn new(payload: Payload, connection: &Arc<Connection>) -> Body {
-        let mut body = Body { connection: connection.clone(), left: 0, is_whole_file: false, next: None, file: None };
+        let mut body =
+            Body { connection: connection.clone(), remaining: 0, is_whole_file: false, next: None, file: None };
         match payload {
             Payload::Empty => {}
-            Payload::Text(words) => {
-                body.left = words.len() as u64;
-                body.next = Some(Ok(Bytes::from_static(words.as_bytes())));
+            Payload::Text(text) => {
+                body.remaining = text.len() as u64;
+                body.next = Some(Ok(Bytes::from_static(text.as_bytes())));
             }
             Payload::Range(opened, range) => {
-                body.left = range.end - range.start;
-                body.is_whole_file = body.left == opened.size;
+                body.remaining = range.end - range.start;
+                body.is_whole_file = body.remaining == opened.size;
                 match &opened.content {
                     ServedContent::Text(text) => {
                         // The text is in memory, so its size fits.
@@ -63,7 +64,7 @@ impl Body {
 
     /// Octets that remain to be sent.
     pub fn remaining(&self) -> u64 {
-        self.left
+        self.remaining
     }
 
     /// Whether this is a whole file, not a part or a text.
@@ -77,7 +78,7 @@ impl hyper::body::Body for Body {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if self.left == 0 {
+        if self.remaining == 0 {
             return Poll::Ready(None);
         }
         let chunk = match (self.next.take(), &mut self.file) {
@@ -87,17 +88,17 @@ impl hyper::body::Body for Body {
         };
         // The length that was sent to the client is now wrong; only closing the connection shows that.
         let chunk = chunk.inspect_err(|error| self.connection.report_failure(error))?;
-        self.left -= chunk.len() as u64;
+        self.remaining -= chunk.len() as u64;
         self.connection.record_sent(chunk.len() as u64);
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.remaining == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        SizeHint::with_exact(self.remaining)
     }
 }
 
@@ -153,7 +154,7 @@ impl FileReader {
         let share = (MAX_TOTAL / self.context.active_bodies.load(Relaxed).max(1)).clamp(MIN_CHUNK, MAX_CHUNK);
         // A power of two, so that the buffer is not replaced whenever a transfer starts or ends.
         let share = 1 << share.ilog2();
-        let count = usize::try_from(self.range.end - self.range.start).map_or(share, |left| left.min(share));
+        let count = usize::try_from(self.range.end - self.range.start).map_or(share, |remaining| remaining.min(share));
         let offset = self.range.start;
         self.range.start += count as u64;
         ChunkRead { file: self.file.clone(), offset, count, pool: self.pool.clone() }

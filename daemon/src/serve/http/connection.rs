@@ -39,7 +39,7 @@ struct ConnectionState {
     /// Its number in the table of idle connections.
     idle: Option<u64>,
     /// The time of the last request, or of the last octets that the kernel accepted.
-    moved: Instant,
+    last_progress: Instant,
     /// The reason if it is being evicted.
     evicted: Option<DropReason>,
 }
@@ -53,14 +53,14 @@ struct Exchange {
     status: u16,
     /// Length of the body in octets, and how many of them hyper does not have yet.
     octets: u64,
-    left: u64,
+    remaining: u64,
     /// Whether the body is the whole file.
     whole: bool,
-    by_browser: bool,
+    is_browser: bool,
 }
 
 /// Serves a connection until it ends, which frees its slot.
-pub async fn run(stream: TcpStream, connection: Arc<Connection>, _place: ConnectionSlot) {
+pub async fn run(stream: TcpStream, connection: Arc<Connection>, _slot: ConnectionSlot) {
     let Ok(server) = prepare(&stream, &connection.context) else { return };
     let service = service_fn(|request| respond(connection.clone(), server, request));
     let mut builder = http1::Builder::new();
@@ -78,8 +78,8 @@ pub async fn run(stream: TcpStream, connection: Arc<Connection>, _place: Connect
     let ended = tokio::select! {
         ended = http_connection.as_mut() => Some(ended),
         () = connection.eviction.notified() => {
-            let why = { connection.state().evicted }.unwrap_or(DropReason::EvictedIdle);
-            return connection.context.drop_client(connection.client, why);
+            let reason = { connection.state().evicted }.unwrap_or(DropReason::EvictedIdle);
+            return connection.context.drop_client(connection.client, reason);
         }
         () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => None,
     };
@@ -119,10 +119,10 @@ async fn respond(
     let method = head.method.clone();
     let name = response::percent_decode(head.uri.path());
     let keep_alive = response::requests_keep_alive(&head.headers);
-    let by_browser = page::is_browser(&head.headers);
+    let is_browser = page::is_browser(&head.headers);
 
-    let mut response = match response::answer_without_file(&head, name.as_deref().unwrap_or_default()) {
-        Some(answer) => answer.map(|payload| Body::new(payload, &connection)),
+    let mut response = match response::response_without_file(&head, name.as_deref().unwrap_or_default()) {
+        Some(response) => response.map(|payload| Body::new(payload, &connection)),
         None => open_response(&connection, server, head, name.clone()).await,
     };
     // hyper adds `close` while the server stops.
@@ -131,7 +131,7 @@ async fn respond(
     }
     let (octets, whole) = (response.body().remaining(), response.body().is_whole_file());
     let (name, status) = (name.unwrap_or_default(), response.status().as_u16());
-    connection.begin(Exchange { server, method, name, began, status, octets, left: octets, whole, by_browser });
+    connection.begin(Exchange { server, method, name, began, status, octets, remaining: octets, whole, is_browser });
     Ok(response)
 }
 
@@ -145,17 +145,11 @@ async fn open_response(
     let work = connection.clone();
     let blocking = tokio::task::spawn_blocking(move || {
         let opened = name.as_deref().ok_or(fetch::Refusal::BadName).and_then(|name| {
-            let door = request::Protocol::Http(work.context.port);
-            (work.context.open)(&request::FileRequest {
-                protocol: door,
-                name,
-                server,
-                client: work.client,
-                interface: "",
-            })
+            let protocol = request::Protocol::Http(work.context.port);
+            (work.context.open)(&request::FileRequest { protocol, name, server, client: work.client, interface: "" })
         });
-        let answer = response::build(&head, name.as_deref().unwrap_or_default(), opened, SystemTime::now());
-        answer.map(|payload| Body::new(payload, &work))
+        let response = response::build(&head, name.as_deref().unwrap_or_default(), opened, SystemTime::now());
+        response.map(|payload| Body::new(payload, &work))
     });
     // The panic hook logs a panic in `open`; only this request fails.
     match blocking.await {
@@ -166,9 +160,9 @@ async fn open_response(
 
 impl Connection {
     /// A new connection of this client.
-    pub fn new(house: &Arc<HttpContext>, client: SocketAddr) -> Arc<Connection> {
-        let state = ConnectionState { exchange: None, idle: None, moved: Instant::now(), evicted: None };
-        Arc::new(Connection { context: house.clone(), client, eviction: Notify::new(), state: Mutex::new(state) })
+    pub fn new(context: &Arc<HttpContext>, client: SocketAddr) -> Arc<Connection> {
+        let state = ConnectionState { exchange: None, idle: None, last_progress: Instant::now(), evicted: None };
+        Arc::new(Connection { context: context.clone(), client, eviction: Notify::new(), state: Mutex::new(state) })
     }
 
     /// The client's address, as IPv4 if it is mapped into IPv6.
@@ -178,7 +172,7 @@ impl Connection {
 
     /// The time of the last request, or of the last octets that the kernel accepted.
     pub fn last_progress(&self) -> Instant {
-        self.state().moved
+        self.state().last_progress
     }
 
     /// Whether the connection is being evicted.
@@ -187,29 +181,29 @@ impl Connection {
     }
 
     /// Closes the connection to make room for another.
-    pub fn evict(&self, why: DropReason) {
-        self.state().evicted = Some(why);
+    pub fn evict(&self, reason: DropReason) {
+        self.state().evicted = Some(reason);
         self.eviction.notify_one();
     }
 
     /// Called after each write to the socket.
     fn written(&self, written: &Poll<io::Result<usize>>) {
         if matches!(written, Poll::Ready(Ok(1..))) {
-            self.state().moved = Instant::now();
+            self.state().last_progress = Instant::now();
         }
     }
 
     /// Counts octets of the body that hyper has received.
     pub fn record_sent(&self, count: u64) {
         if let Some(exchange) = &mut self.state().exchange {
-            exchange.left -= count;
+            exchange.remaining -= count;
         }
     }
 
     /// Reports that the file could not be read to its end.
     pub fn report_failure(&self, error: &io::Error) {
         let name = self.state().exchange.as_ref().map(|exchange| exchange.name.clone()).unwrap_or_default();
-        (self.context.on_event)(HttpEvent::Failed { client: self.client, name, why: error.to_string() });
+        (self.context.on_event)(HttpEvent::Failed { client: self.client, name, error: error.to_string() });
     }
 
     fn begin(&self, exchange: Exchange) {
@@ -222,7 +216,7 @@ impl Connection {
     /// Called when hyper has nothing left to write: an exchange whose body hyper has received is done.
     fn flushed(self: &Arc<Connection>) {
         let mut state = self.state();
-        let Some(exchange) = state.exchange.take_if(|exchange| exchange.left == 0) else { return };
+        let Some(exchange) = state.exchange.take_if(|exchange| exchange.remaining == 0) else { return };
         drop(state);
         self.idle();
         let whole = exchange.whole;
@@ -244,10 +238,10 @@ impl Connection {
             method: exchange.method,
             name: exchange.name,
             status: exchange.status,
-            octets: exchange.octets - exchange.left,
+            octets: exchange.octets - exchange.remaining,
             duration: exchange.began.elapsed(),
             whole,
-            by_browser: exchange.by_browser,
+            is_browser: exchange.is_browser,
         }));
     }
 
@@ -259,7 +253,7 @@ impl Connection {
     fn busy(&self) {
         let idle = {
             let mut state = self.state();
-            state.moved = Instant::now();
+            state.last_progress = Instant::now();
             state.idle.take()
         };
         if let Some(number) = idle {

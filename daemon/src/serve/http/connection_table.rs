@@ -49,12 +49,12 @@ impl ConnectionTable {
         let mut table = self.table();
         if table.connections.len() >= self.max_connections {
             let (connections, address) = (table.connections.len(), connection.address());
-            let has = table.has(address);
+            let from_address = table.count_from(address);
             let made_room = table.evict_idle(Some(now))
-                || (has < self.share() && table.evict_slowest(has, now))
+                || (from_address < self.share() && table.evict_slowest(from_address, now))
                 || table.evict_idle(None);
             if !made_room {
-                return Err(DropReason::Full(Overload { connections, address, from_address: has }));
+                return Err(DropReason::Full(Overload { connections, address, from_address }));
             }
         }
         Ok(table.insert(connection))
@@ -115,15 +115,15 @@ impl TableState {
 
     fn remove(&mut self, number: u64, address: IpAddr) {
         self.connections.remove(&number);
-        if let Entry::Occupied(mut has) = self.by_address.entry(address) {
-            *has.get_mut() -= 1;
-            if *has.get() == 0 {
-                has.remove();
+        if let Entry::Occupied(mut count) = self.by_address.entry(address) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
             }
         }
     }
 
-    fn has(&self, address: IpAddr) -> usize {
+    fn count_from(&self, address: IpAddr) -> usize {
         self.by_address.get(&address).copied().unwrap_or(0)
     }
 
@@ -138,27 +138,27 @@ impl TableState {
         true
     }
 
-    /// Evicts the connection with the least progress, for an address with `has` connections. Candidates are stalled
-    /// connections, and those of addresses that will still have at least as many as this address afterwards.
-    fn evict_slowest(&mut self, has: usize, now: Instant) -> bool {
-        let Some(connection) = self.slowest(has, now) else { return false };
+    /// Evicts the connection with the least progress, for an address with `from_address` connections. Candidates are
+    /// stalled connections, and those of addresses that will still have at least as many as this address afterwards.
+    fn evict_slowest(&mut self, from_address: usize, now: Instant) -> bool {
+        let Some(connection) = self.slowest(from_address, now) else { return false };
         let (connections, address) = (self.connections.len(), connection.address());
         connection.evict(DropReason::EvictedSlowest(Overload {
             connections,
             address,
-            from_address: self.has(address),
+            from_address: self.count_from(address),
         }));
         true
     }
 
-    fn slowest(&mut self, has: usize, now: Instant) -> Option<Arc<Connection>> {
+    fn slowest(&mut self, from_address: usize, now: Instant) -> Option<Arc<Connection>> {
         if self.slowest.is_empty() {
-            self.find_slowest(has, now);
+            self.find_slowest(from_address, now);
         }
-        while let Some((moved, connection)) = self.slowest.pop() {
+        while let Some((last_progress, connection)) = self.slowest.pop() {
             if let Some(connection) = connection.upgrade()
-                && connection.last_progress() == moved
-                && self.may_evict(&connection, has, now)
+                && connection.last_progress() == last_progress
+                && self.may_evict(&connection, from_address, now)
             {
                 return Some(connection);
             }
@@ -166,18 +166,18 @@ impl TableState {
         None
     }
 
-    fn find_slowest(&mut self, has: usize, now: Instant) {
-        let connections = self.connections.values().filter(|connection| self.may_evict(connection, has, now));
+    fn find_slowest(&mut self, from_address: usize, now: Instant) {
+        let connections = self.connections.values().filter(|connection| self.may_evict(connection, from_address, now));
         let mut found: Vec<(Instant, Weak<Connection>)> =
             connections.map(|connection| (connection.last_progress(), Arc::downgrade(connection))).collect();
-        found.sort_by_key(|(moved, _)| *moved);
+        found.sort_by_key(|(last_progress, _)| *last_progress);
         found.truncate(MAX_CANDIDATES);
         found.reverse();
         self.slowest = found;
     }
 
-    fn may_evict(&self, connection: &Connection, has: usize, now: Instant) -> bool {
+    fn may_evict(&self, connection: &Connection, from_address: usize, now: Instant) -> bool {
         let is_stalled = now.saturating_duration_since(connection.last_progress()) >= STALL_TIME;
-        !connection.is_evicted() && (is_stalled || self.has(connection.address()) > has + 1)
+        !connection.is_evicted() && (is_stalled || self.count_from(connection.address()) > from_address + 1)
     }
 }

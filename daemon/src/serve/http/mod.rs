@@ -55,7 +55,7 @@ pub enum HttpEvent {
         /// The client's address and port.
         client: SocketAddr,
         /// The reason.
-        why: DropReason,
+        reason: DropReason,
     },
     /// A file could not be sent to its end, so the connection is closed.
     Failed {
@@ -64,7 +64,7 @@ pub enum HttpEvent {
         /// The requested path, percent-decoded.
         name: Vec<u8>,
         /// The error.
-        why: String,
+        error: String,
     },
 }
 
@@ -88,7 +88,7 @@ pub struct FinishedRequest {
     /// Whether the kernel has accepted every octet of the whole file for this client.
     pub whole: bool,
     /// Whether the client is a web browser, not a booting machine.
-    pub by_browser: bool,
+    pub is_browser: bool,
 }
 
 /// Why a connection was closed without serving it to its end.
@@ -96,7 +96,7 @@ pub struct FinishedRequest {
 pub enum DropReason {
     /// There was no room for it, and no connection to evict.
     Full(Overload),
-    /// It was idle longest when another connection needed room.
+    /// It had been idle longest when another connection needed room.
     EvictedIdle,
     /// It was the slowest when another connection needed room.
     EvictedSlowest(Overload),
@@ -119,11 +119,11 @@ pub struct Overload {
 
 impl fmt::Display for Overload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Overload { connections, address, from_address: has } = self;
+        let Overload { connections, address, from_address } = self;
         write!(
             f,
-            "all {connections} HTTP connections are in use: closed one from {address}, which has {has}. If these are \
-             your machines, raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
+            "all {connections} HTTP connections are in use: closed one from {address}, which has {from_address}. If \
+             these are your machines, raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
         )
     }
 }
@@ -190,13 +190,13 @@ fn is_family_missing(error: &io::Error) -> bool {
 
 /// Serves until `stop`, then lets transfers finish for two seconds.
 ///
-/// `open` opens the requested file; it may block, as it runs on a separate thread. `note` is called for every event, on
-/// the runtime's thread, and must not block.
+/// `open` opens the requested file; it may block, as it runs on a separate thread. `on_event` is called for every
+/// event, on the runtime's thread, and must not block.
 pub async fn serve(
     listeners: Vec<std::net::TcpListener>,
     settings: HttpSettings,
     open: impl Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
-    note: impl Fn(HttpEvent) + Send + Sync + 'static,
+    on_event: impl Fn(HttpEvent) + Send + Sync + 'static,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
@@ -205,7 +205,7 @@ pub async fn serve(
         settings,
         port: listeners.first().map_or(Ok(0), |listener| listener.local_addr().map(|address| address.port()))?,
         open: Box::new(open),
-        on_event: Box::new(note),
+        on_event: Box::new(on_event),
         connections: ConnectionTable::new(max_connections),
         active_bodies: AtomicUsize::new(0),
         stopping: watch::Sender::new(false),
@@ -275,7 +275,7 @@ fn is_connection_error(error: &io::Error) -> bool {
 }
 
 impl HttpContext {
-    fn drop_client(&self, client: SocketAddr, why: DropReason) {
-        (self.on_event)(HttpEvent::Dropped { client, why });
+    fn drop_client(&self, client: SocketAddr, reason: DropReason) {
+        (self.on_event)(HttpEvent::Dropped { client, reason });
     }
 }

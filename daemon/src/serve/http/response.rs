@@ -31,7 +31,7 @@ pub enum Payload {
 
 /// The response to a request that needs no file: one that is refused whatever its path, or one for `/`. Firmware with
 /// the URL `http://server/` gets text as well, which it cannot mistake for a program.
-pub fn answer_without_file(request: &Parts, name: &[u8]) -> Option<HttpResponse> {
+pub fn response_without_file(request: &Parts, name: &[u8]) -> Option<HttpResponse> {
     // RFC 9112 3.2. HTTP/1.0, which some loaders use, has no such field.
     let hosts = request.headers.get_all(HOST).iter().count();
     if hosts > 1 || hosts == 0 && request.version == Version::HTTP_11 {
@@ -39,9 +39,9 @@ pub fn answer_without_file(request: &Parts, name: &[u8]) -> Option<HttpResponse>
     }
     let is_done_post = request.method == Method::POST && is_done_request(name);
     if request.method != Method::GET && request.method != Method::HEAD && !is_done_post {
-        let mut answer = status_response(StatusCode::METHOD_NOT_ALLOWED, &request.method);
-        set(&mut answer, ALLOW, "GET, HEAD");
-        return Some(answer);
+        let mut response = status_response(StatusCode::METHOD_NOT_ALLOWED, &request.method);
+        set(&mut response, ALLOW, "GET, HEAD");
+        return Some(response);
     }
     let is_root = !name.is_empty() && name.iter().all(|octet| *octet == b'/');
     is_root.then(|| match page::accepts_html(&request.headers) {
@@ -109,24 +109,24 @@ fn hex_digit(octet: u8) -> Option<u8> {
 
 fn file_response(request: &Parts, name: &[u8], opened: Opened, now: SystemTime) -> HttpResponse {
     let validators = Validators::new(&opened, now);
-    let mut answer = match validators.evaluate(&request.headers) {
+    let mut response = match validators.evaluate(&request.headers) {
         PreconditionResult::Send => content_response(request, name, opened, &validators, now),
         PreconditionResult::NotModified => {
-            let mut answer = Response::new(Payload::Empty);
-            *answer.status_mut() = StatusCode::NOT_MODIFIED;
-            answer
+            let mut response = Response::new(Payload::Empty);
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
         }
         PreconditionResult::PreconditionFailed => {
             return status_response(StatusCode::PRECONDITION_FAILED, &request.method);
         }
     };
     if let Some(tag) = &validators.etag {
-        set(&mut answer, ETAG, tag);
+        set(&mut response, ETAG, tag);
     }
     if let Some(modified) = validators.last_modified {
-        set(&mut answer, LAST_MODIFIED, &httpdate::fmt_http_date(modified));
+        set(&mut response, LAST_MODIFIED, &httpdate::fmt_http_date(modified));
     }
-    answer
+    response
 }
 
 fn content_response(
@@ -141,26 +141,26 @@ fn content_response(
         RequestedRange::Whole => None,
         RequestedRange::Part(part) => Some(part),
         RequestedRange::Unsatisfiable => {
-            let mut answer = status_response(StatusCode::RANGE_NOT_SATISFIABLE, &request.method);
-            set(&mut answer, CONTENT_RANGE, &format!("bytes */{size}"));
-            return answer;
+            let mut response = status_response(StatusCode::RANGE_NOT_SATISFIABLE, &request.method);
+            set(&mut response, CONTENT_RANGE, &format!("bytes */{size}"));
+            return response;
         }
     };
     let media_type = content_type(name, &opened);
     let octets = part.clone().unwrap_or(0..size);
     let length = octets.end - octets.start;
-    let mut answer = match request.method {
+    let mut response = match request.method {
         Method::HEAD => Response::new(Payload::Empty),
         _ => Response::new(Payload::Range(opened, octets)),
     };
     if let Some(part) = part {
-        *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
-        set(&mut answer, CONTENT_RANGE, &format!("bytes {}-{}/{size}", part.start, part.end - 1));
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        set(&mut response, CONTENT_RANGE, &format!("bytes {}-{}/{size}", part.start, part.end - 1));
     }
-    set(&mut answer, CONTENT_LENGTH, &length.to_string());
-    set(&mut answer, CONTENT_TYPE, media_type);
-    set(&mut answer, ACCEPT_RANGES, "bytes");
-    answer
+    set(&mut response, CONTENT_LENGTH, &length.to_string());
+    set(&mut response, CONTENT_TYPE, media_type);
+    set(&mut response, ACCEPT_RANGES, "bytes");
+    response
 }
 
 /// The requested range. Only GET has ranges (RFC 9110 14.2); several `Range` fields count as several ranges.
@@ -180,22 +180,22 @@ fn status_response(status: StatusCode, method: &Method) -> HttpResponse {
 
 /// An HTML page, for a web browser.
 fn html_response(status: StatusCode, method: &Method) -> HttpResponse {
-    let mut answer = text_response(status, "text/html; charset=utf-8", page::html(status), method);
-    set(&mut answer, CONTENT_SECURITY_POLICY, page::POLICY);
-    answer
+    let mut response = text_response(status, "text/html; charset=utf-8", page::html(status), method);
+    set(&mut response, CONTENT_SECURITY_POLICY, page::POLICY);
+    response
 }
 
 fn text_response(status: StatusCode, media_type: &str, text: &'static str, method: &Method) -> HttpResponse {
-    let mut answer = Response::new(if method == Method::HEAD { Payload::Empty } else { Payload::Text(text) });
-    *answer.status_mut() = status;
-    set(&mut answer, CONTENT_LENGTH, &text.len().to_string());
-    set(&mut answer, CONTENT_TYPE, media_type);
-    answer
+    let mut response = Response::new(if method == Method::HEAD { Payload::Empty } else { Payload::Text(text) });
+    *response.status_mut() = status;
+    set(&mut response, CONTENT_LENGTH, &text.len().to_string());
+    set(&mut response, CONTENT_TYPE, media_type);
+    response
 }
 
 /// Sets a header field. The values made here have no control characters.
-fn set(answer: &mut HttpResponse, name: HeaderName, value: &str) {
-    answer.headers_mut().insert(name, HeaderValue::from_str(value).expect("a value made here is visible ASCII"));
+fn set(response: &mut HttpResponse, name: HeaderName, value: &str) {
+    response.headers_mut().insert(name, HeaderValue::from_str(value).expect("a value made here is visible ASCII"));
 }
 
 #[cfg(test)]
@@ -217,8 +217,8 @@ mod tests {
         Opened { modified: Some(modified), inode: 1, ..Opened::text(*b"0123456789") }
     }
 
-    fn field(answer: &HttpResponse, name: HeaderName) -> Option<&str> {
-        answer.headers().get(name).map(|value| value.to_str().unwrap())
+    fn field(response: &HttpResponse, name: HeaderName) -> Option<&str> {
+        response.headers().get(name).map(|value| value.to_str().unwrap())
     }
 
     fn ask(method: Method, fields: &[(HeaderName, &str)]) -> HttpResponse {
@@ -275,11 +275,11 @@ mod tests {
     #[test]
     fn other_methods_get_405_with_the_allowed_methods() {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::CONNECT] {
-            let answer = answer_without_file(&request(method, &[(HOST, "x")]), b"/a.efi").unwrap();
-            assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
-            assert_eq!(field(&answer, ALLOW), Some("GET, HEAD"));
+            let response = response_without_file(&request(method, &[(HOST, "x")]), b"/a.efi").unwrap();
+            assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+            assert_eq!(field(&response, ALLOW), Some("GET, HEAD"));
         }
-        assert!(answer_without_file(&request(Method::GET, &[(HOST, "x")]), b"/a.efi").is_none());
+        assert!(response_without_file(&request(Method::GET, &[(HOST, "x")]), b"/a.efi").is_none());
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
         ] {
             for name in ["/", "//"] {
                 let [get, head] = [Method::GET, Method::HEAD]
-                    .map(|method| answer_without_file(&request(method, fields), name.as_bytes()));
+                    .map(|method| response_without_file(&request(method, fields), name.as_bytes()));
                 let (get, head) = (get.unwrap(), head.unwrap());
                 assert_eq!((get.status(), field(&get, CONTENT_TYPE)), (StatusCode::OK, Some(media_type)), "{name}");
                 assert_eq!((head.status(), head.headers()), (get.status(), get.headers()), "{name}");
@@ -300,7 +300,7 @@ mod tests {
             }
         }
         assert!(
-            answer_without_file(&request(Method::GET, &[(HOST, "x")]), b"").is_none(),
+            response_without_file(&request(Method::GET, &[(HOST, "x")]), b"").is_none(),
             "a path that cannot be decoded"
         );
     }
@@ -308,12 +308,12 @@ mod tests {
     #[test]
     fn a_request_must_name_one_host_except_in_http_1_0() {
         for hosts in [&[][..], &[(HOST, "a"), (HOST, "b")]] {
-            let answer = answer_without_file(&request(Method::GET, hosts), b"/a.efi").unwrap();
-            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{hosts:?}");
+            let response = response_without_file(&request(Method::GET, hosts), b"/a.efi").unwrap();
+            assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{hosts:?}");
         }
         let mut old = request(Method::GET, &[]);
         old.version = Version::HTTP_10;
-        assert!(answer_without_file(&old, b"/a.efi").is_none());
+        assert!(response_without_file(&old, b"/a.efi").is_none());
     }
 
     #[test]
@@ -325,10 +325,10 @@ mod tests {
             (Refusal::Failed, 500),
             (Refusal::TemplateError, 500),
         ] {
-            let answer = build(&request(Method::GET, &[]), b"/x", Err(refusal), SystemTime::now());
-            let Payload::Text(text) = answer.body() else { panic!("{refusal:?}") };
+            let response = build(&request(Method::GET, &[]), b"/x", Err(refusal), SystemTime::now());
+            let Payload::Text(text) = response.body() else { panic!("{refusal:?}") };
             assert_eq!(
-                (answer.status().as_u16(), field(&answer, CONTENT_LENGTH)),
+                (response.status().as_u16(), field(&response, CONTENT_LENGTH)),
                 (status, Some(&*text.len().to_string()))
             );
         }

@@ -20,8 +20,8 @@ const FEW_FOR_CLIENTS: usize = 192;
 /// The number of files the server itself has open, if /proc does not show it.
 const TYPICAL_OPEN: usize = 80;
 
-/// Files that the start takes before [`check`] counts: ports, files being read, threads. (The server's sockets alone
-/// are more.)
+/// Files that the start takes before [`check`] counts: ports, files being read, threads. The server's sockets alone
+/// need more than that.
 const START_NEEDS: usize = 48;
 
 /// Raises the soft limit to the hard limit. Call it before opening anything, so that too low a limit is reported as
@@ -57,7 +57,7 @@ pub fn per_service() -> usize {
     for_clients(limit(), open_count()) / 2
 }
 
-/// Replaces an error caused by the limit of open files by one that names the limit.
+/// Replaces an error that the limit of open files caused with one that names the limit.
 pub fn explain_emfile(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
         Some(libc::EMFILE) => StartError::TooFewOpenFiles { limit: limit() }.into(),

@@ -32,7 +32,7 @@ impl ListenerKind {
     /// Opens the port. The error names the port's owner, if it is busy.
     pub fn open(self, settings: &Settings) -> Result<Listener, BindError> {
         let (transport, address) = self.port(settings);
-        let busy = |error| BindError::new(transport, address, error);
+        let to_bind_error = |error| BindError::new(transport, address, error);
         match self {
             ListenerKind::DhcpBroadcast => {
                 udp::bind_broadcast(address.port()).map(|socket| Listener::Dhcp(DHCP_BROADCAST, Socket::Udp(socket)))
@@ -45,11 +45,13 @@ impl ListenerKind {
             }
             ListenerKind::Tftp | ListenerKind::Tftp6 => {
                 let transfers = tftp_settings(settings);
-                tftp::bind(address.ip(), &transfers).map(|sockets| Listener::Tftp(sockets, transfers)).map_err(busy)
+                tftp::bind(address.ip(), &transfers)
+                    .map(|sockets| Listener::Tftp(sockets, transfers))
+                    .map_err(to_bind_error)
             }
             ListenerKind::Http => {
                 let listeners = http::bind(address.port(), settings.serves_ipv6());
-                listeners.map(|listeners| Listener::Http(address.port(), listeners)).map_err(busy)
+                listeners.map(|listeners| Listener::Http(address.port(), listeners)).map_err(to_bind_error)
             }
         }
     }

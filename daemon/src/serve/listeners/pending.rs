@@ -44,7 +44,7 @@ impl PendingListener {
             Ok(_) => {
                 tracing::info!("{} port {} is open now: {}", transport, address.port(), self.kind.benefit(is_free))
             }
-            Err(busy) if busy.error.kind() == io::ErrorKind::AddrInUse => {
+            Err(bind_error) if bind_error.error.kind() == io::ErrorKind::AddrInUse => {
                 self.last_busy = now;
                 return None;
             }

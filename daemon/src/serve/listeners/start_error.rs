@@ -40,8 +40,8 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-fn port_name(busy: &BindError) -> String {
-    format!("{} port {}", busy.transport, busy.address.port())
+fn port_name(bind_error: &BindError) -> String {
+    format!("{} port {}", bind_error.transport, bind_error.address.port())
 }
 
 /// Advice for the administrator. `may_bind`: whether this process has CAP_NET_BIND_SERVICE, if known.

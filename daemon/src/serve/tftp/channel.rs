@@ -37,12 +37,12 @@ impl Channel {
     /// Opens a socket for a transfer between this local address and the client.
     pub fn bind(ports: &mut PortPool, from: LocalAddress, client: SocketAddr) -> io::Result<Channel> {
         let (socket, port) = ports.bind(from)?;
-        let path = Channel { client, local: from, socket: Some(socket), port };
-        if let Err(error) = path.prepare() {
-            path.close(ports);
+        let channel = Channel { client, local: from, socket: Some(socket), port };
+        if let Err(error) = channel.prepare() {
+            channel.close(ports);
             return Err(error);
         }
-        Ok(path)
+        Ok(channel)
     }
 
     fn prepare(&self) -> io::Result<()> {

@@ -30,7 +30,7 @@ pub struct TftpListener {
     pub request_socket: TftpSocket,
     /// Sends ERRORs outside of transfers from another port, as RFC 1350 section 4 requires. `None` if a firewall may
     /// block that port.
-    refuser: Option<TftpSocket>,
+    error_socket: Option<TftpSocket>,
 }
 
 /// A socket that many clients share; it reports the link and the destination address of each datagram.
@@ -77,26 +77,26 @@ nix::getsockopt_impl!(MemInfo, libc::SOL_SOCKET, SO_MEMINFO, [u32; 4], sockopt::
 /// Opens the sockets of one family, bound to the wildcard address `any`.
 pub fn bind(any: IpAddr, settings: &TftpSettings) -> io::Result<TftpListener> {
     let is_firewalled = settings.single_port || settings.ports.is_some();
-    let refuser = if is_firewalled { None } else { Some(TftpSocket::bind(any, 0)?) };
-    Ok(TftpListener { request_socket: TftpSocket::bind(any, settings.port)?, refuser })
+    let error_socket = if is_firewalled { None } else { Some(TftpSocket::bind(any, 0)?) };
+    Ok(TftpListener { request_socket: TftpSocket::bind(any, settings.port)?, error_socket })
 }
 
 impl TftpListeners {
     /// An epoll set without sockets.
     pub fn new() -> io::Result<TftpListeners> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let pulse = Arc::new(Heartbeat::new("TFTP", &epoll, WAKE)?);
-        Ok(TftpListeners { epoll, heartbeat: pulse, v4: OnceLock::new(), v6: OnceLock::new() })
+        let heartbeat = Arc::new(Heartbeat::new("TFTP", &epoll, WAKE)?);
+        Ok(TftpListeners { epoll, heartbeat, v4: OnceLock::new(), v6: OnceLock::new() })
     }
 
     /// Adds the sockets of a family, unless it already has some.
     pub fn add(&self, sockets: TftpListener) -> io::Result<()> {
-        let (place, name) = match sockets.family() {
+        let (listener, key) = match sockets.family() {
             Family::V4 => (&self.v4, LISTENER4),
             Family::V6 => (&self.v6, LISTENER6),
         };
-        let sockets = place.get_or_init(|| sockets);
-        Ok(self.epoll.add(&sockets.request_socket.socket, EpollEvent::new(EpollFlags::EPOLLIN, name))?)
+        let sockets = listener.get_or_init(|| sockets);
+        Ok(self.epoll.add(&sockets.request_socket.socket, EpollEvent::new(EpollFlags::EPOLLIN, key))?)
     }
 
     /// The sockets of a family, if they are open.
@@ -126,7 +126,7 @@ impl TftpListener {
 
     /// The socket for ERRORs outside of transfers.
     pub fn error_socket(&self) -> &TftpSocket {
-        self.refuser.as_ref().unwrap_or(&self.request_socket)
+        self.error_socket.as_ref().unwrap_or(&self.request_socket)
     }
 }
 

@@ -21,7 +21,7 @@ pub struct FileIdentity {
 }
 
 impl OpenFiles {
-    /// Replaces the descriptor by that of another transfer of the same file, if there is one. Transfers can share it,
+    /// Replaces the descriptor with that of another transfer of the same file, if there is one. Transfers can share it,
     /// because each read states its offset.
     pub fn share(&mut self, opened: Opened) -> (Opened, Option<FileIdentity>) {
         let ServedContent::File(file) = &opened.content else { return (opened, None) };

@@ -28,12 +28,12 @@ const DUPLICATE_TIME: Duration = Duration::from_secs(1);
 /// Descriptors of a transfer: its socket, and its file unless another transfer has it open.
 const DESCRIPTORS_EACH: usize = 2;
 
-impl<L, O, V, N> TftpServer<L, O, V, N>
+impl<L, O, V, E> TftpServer<L, O, V, E>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
     O: Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
     V: Fn(IpAddr) -> bool,
-    N: FnMut(TftpEvent<'_>),
+    E: FnMut(TftpEvent<'_>),
 {
     /// Handles a datagram on the request port.
     pub(super) fn receive_request(&mut self, family: Family) {
@@ -144,7 +144,7 @@ where
 
     fn check_room(&self) -> Result<(), TftpSilence> {
         let transfers = self.transfer_count();
-        if self.max_transfers.is_some_and(|most| transfers >= most) {
+        if self.max_transfers.is_some_and(|max| transfers >= max) {
             return Err(TftpSilence::MaxTransfers);
         }
         // Transfers over the single port have no socket, and rendered text has no file; the table needs a bound as
@@ -196,8 +196,8 @@ where
     ) -> Result<(), TftpSilence> {
         let client = arrival.client;
         let index = self.free_slots.last().copied().unwrap_or(self.sessions.len());
-        let path = match self.channel(index, from, client) {
-            Ok(path) => path,
+        let channel = match self.channel(index, from, client) {
+            Ok(channel) => channel,
             Err(error) => {
                 (self.on_event)(TftpEvent::Failed { client, name: request.name, error });
                 return Err(TftpSilence::NoSocket);
@@ -212,7 +212,7 @@ where
             frames: Frames::new(opened, &transfer),
             file,
             transfer,
-            channel: path,
+            channel,
             is_rate_limited: limits.forgeable,
             deferred: None,
             link: link.index,
@@ -246,14 +246,14 @@ where
         if self.single_port {
             return Ok(Channel::shared(from, client));
         }
-        let path = Channel::bind(&mut self.ports, from, client)?;
-        if let Some(socket) = path.socket()
+        let channel = Channel::bind(&mut self.ports, from, client)?;
+        if let Some(socket) = channel.socket()
             && let Err(errno) = self.listeners.epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))
         {
-            path.close(&mut self.ports);
+            channel.close(&mut self.ports);
             return Err(errno.into());
         }
-        Ok(path)
+        Ok(channel)
     }
 
     /// Sends an ERROR instead of starting a transfer; it is at most 32 octets longer than the request.
@@ -266,10 +266,10 @@ where
         error_reply: ErrorReply,
     ) {
         let Some(sockets) = self.listeners.for_family(Family::from_ip(client.ip())) else { return };
-        let refuser = sockets.error_socket();
+        let socket = sockets.error_socket();
         let is_known = self.clients.has_acknowledged(client.ip()) || (self.is_vouched)(client.ip());
-        let sent = match is_known || refuser.has_room_for_unverified() {
-            true => refuser.send(&error_packet(error_reply), None, MsgFlags::empty(), client, from),
+        let sent = match is_known || socket.has_room_for_unverified() {
+            true => socket.send(&error_packet(error_reply), None, MsgFlags::empty(), client, from),
             false => Err(Errno::EAGAIN),
         };
         match sent {

@@ -63,9 +63,9 @@ impl Session {
 
     /// The session's entry in the eviction queue; `None` if its client is known to exist.
     pub fn eviction_entry(&self, index: usize) -> Option<EvictionEntry> {
-        let opened = self.transfer.is_confirmed();
-        let acknowledged = opened.then_some(self.transfer.acknowledged_blocks());
-        (!opened || self.is_rate_limited).then(|| EvictionEntry::new(acknowledged, self.started, index))
+        let is_confirmed = self.transfer.is_confirmed();
+        let acknowledged = is_confirmed.then_some(self.transfer.acknowledged_blocks());
+        (!is_confirmed || self.is_rate_limited).then(|| EvictionEntry::new(acknowledged, self.started, index))
     }
 
     /// Length of these blocks on the wire, headers of UDP and IPv4 included.

@@ -1,5 +1,5 @@
 //! The manual pages of commands are generated from the command line's definition, and those of the configuration and
-//! the example file from the table of keys. To regenerate them: `UPDATE=1 cargo test -p proxydhcpd --test man`.
+//! the example file from the table of keys. To regenerate them: `UPDATE=1 cargo test -p proxydhcpd --test generated`.
 
 use clap::CommandFactory;
 use proxydhcpd::cli::Cli;
@@ -43,5 +43,9 @@ fn compare(file: &Path, generated: &[u8]) {
         fs::write(file, generated).unwrap();
     }
     let committed = fs::read(file).unwrap_or_default();
-    assert!(committed == generated, "{} is out of date: run this test with UPDATE=1", file.display());
+    assert!(
+        committed == generated,
+        "{} is out of date: run `UPDATE=1 cargo test -p proxydhcpd --test generated`",
+        file.display()
+    );
 }

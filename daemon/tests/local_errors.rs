@@ -82,8 +82,8 @@ fn an_interface_that_is_not_served_is_reported_with_the_reason() {
     );
     let output = |pattern: &str| check(&host, &["-i", pattern]);
     for (pattern, expected, help) in [
-        ("eth9", "this machine has no interface called eth9", "did you mean eth0?"),
-        ("wlan*", "this machine has no interface called wlan*", "this host has lo, eth0"),
+        ("eth9", "this host has no interface called eth9", "did you mean eth0?"),
+        ("wlan*", "this host has no interface called wlan*", "this host has lo, eth0"),
         ("down0", "interface down0 is down", "`ip link set down0 up`"),
         ("bare0", "interface bare0 has no address that the configuration allows", "as soon as it has one"),
         ("port0", "interface port0 is a port of a bridge or bond", "name the bridge or bond instead"),
@@ -98,7 +98,7 @@ fn an_interface_that_is_not_served_is_reported_with_the_reason() {
     assert!(text.contains("interfaces      none yet: no interface is up with an address\n"), "{text}");
 
     let server = Server::start(&host, &["--boot-dir", "BOOT", "-i", "eth9"]);
-    server.wait_for_line("this machine has no interface called eth9");
+    server.wait_for_line("this host has no interface called eth9");
 }
 
 /// As in some containers.

@@ -174,7 +174,7 @@ fn the_log_names_the_firewall_if_it_drops_a_delayed_reply_over_ipv6() {
     let server = Server::start(&host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
     let solicits = Client::at_link_local(&machine, 546);
-    let (advertise, _) = solicits.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+    let (advertise, _) = solicits.wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
     let request = netns::ipv6::request_for(&netns::ipv6::server_id(&advertise));
     Client::at_link_local(&machine, 4011).send(&request, ALL_SERVERS_AND_RELAYS, 4011);
     server.wait_for_line("REPLY not sent: this host's own firewall drops packets from port 4011");
@@ -241,7 +241,7 @@ impl BootingMachines {
 
     fn wait_until_served(&self) {
         wait_for("an offer", || self.is_offered(9000).then_some(()));
-        self.ipv6.wait_for_answer(&vector("ovmf-pxe6-solicit"), 547);
+        self.ipv6.wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
     }
 
     /// Sends a request to ports 67, 4011 and 547, and returns the number of replies in time from each.

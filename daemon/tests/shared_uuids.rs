@@ -158,7 +158,7 @@ fn ready(server: &Server) {
     fs::write(server.boot.path().join("linux"), "kernel").unwrap();
 }
 
-/// Packet P01 of the field log, with the address of another machine.
+/// The DISCOVER of a real machine, with the address of another machine.
 fn discover(machine: &Host, mac: [u8; 6]) {
     let mut packet = hex::decode(include_str!("../../core/tests/identity/p01.hex").trim()).unwrap();
     packet[28..34].copy_from_slice(&mac);

@@ -15,7 +15,7 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A1 a.
+/// A machine file that is missing for a moment must not cause machines to be installed again.
 #[test]
 fn a_start_or_a_reload_without_the_machines_keeps_their_completions() {
     let (site, server) = TestSite::start();
@@ -124,7 +124,7 @@ fn discover(site: &TestSite) {
     socket.send_to(&packet, "255.255.255.255:67").unwrap();
 }
 
-/// A1 b.
+/// As while an editor or a script writes the file.
 #[test]
 fn a_truncated_machine_file_keeps_the_completions() {
     let (site, server) = with_machine_file();
@@ -208,7 +208,7 @@ fn a_machine_file_is_read_when_its_writing_has_ended_even_after_a_signal() {
     assert!(!server.log().contains("no longer in the configuration"), "{}", server.log());
 }
 
-/// A1 c.
+/// Access may come back, for example when a file system is mounted again.
 #[test]
 fn an_unreadable_directory_of_completions_is_an_error_and_resets_no_machine() {
     let (site, server) = TestSite::start();
@@ -262,7 +262,7 @@ fn with_a_dangling_link_the_completions_are_unknown_and_new_ones_are_written_lat
     site.fetch(&site.done_url("web2"), &[]);
     server.wait_for_line("the completed boot-once of web2 is forgotten at a restart");
     fs::rename(&aside, &volume).unwrap();
-    server.wait_for_line("boot-once is writable: wrote 1 delayed completions");
+    server.wait_for_line("boot-once is writable: wrote 1 delayed completion");
     assert!(volume.join("web2").exists());
     wait_for("the completions", || (site.boots_kernel() == [false, false, true]).then_some(()));
 }
@@ -316,7 +316,7 @@ fn a_directory_of_completions_that_vanishes_is_created_again_with_its_files() {
     server.wait_for_line("boot-once is missing, and the completions of 1 machine (web1) with it");
 }
 
-/// A1 c from the network: the server reserves descriptors for the directory.
+/// The server reserves descriptors for the directory.
 #[test]
 fn clients_that_use_all_available_descriptors_reset_no_machine() {
     thread::scope(|scope| {
@@ -364,7 +364,7 @@ fn use_all_descriptors(limit: usize) {
     wait_for("a free descriptor", || (site.boots_kernel() == [false, false, true]).then_some(()));
 }
 
-/// A1 f.
+/// Any host can guess the name of a machine.
 #[test]
 fn a_machine_is_done_only_by_its_token_or_from_its_address() {
     let (site, server) = TestSite::start();

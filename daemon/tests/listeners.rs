@@ -50,7 +50,7 @@ fn ports_4011_and_8080_are_opened_when_they_are_free_even_with_only_the_capabili
         assert_eq!(server.log().matches(line).count(), 1);
     }
     let log = server.log();
-    assert_eq!(log.matches("cannot bind ").count(), 2, "said once of each: {log}");
+    assert_eq!(log.matches("cannot bind ").count(), 2, "one warning for each: {log}");
     // The lines are logged as the ports open; the offers change afterwards.
     wait_for("the redirect shape", || {
         self::offer(&machine, "ovmf-x64-discover").filter(|redirect| !is_direct(redirect))
@@ -145,29 +145,29 @@ fn port_67_is_left_to_a_restarting_dnsmasq_and_opened_minutes_after_its_end() {
     });
     assert!(!listeners.opened.iter().any(is_port_67));
     let settings = loaded.settings.clone();
-    let look = |listeners: &mut Listeners, seconds| {
+    let retry = |listeners: &mut Listeners, seconds| {
         host.on(|| listeners.retry(&settings, start + Duration::from_secs(seconds)));
         listeners.opened.iter().any(is_port_67)
     };
-    assert!(!look(&mut listeners, 5));
+    assert!(!retry(&mut listeners, 5));
     drop(dnsmasq);
     wait_until_free(&host);
-    assert!(!look(&mut listeners, 4 + HOLD_OFF.as_secs()));
+    assert!(!retry(&mut listeners, 4 + HOLD_OFF.as_secs()));
     let dnsmasq = start_dnsmasq(&host, "");
-    assert!(!look(&mut listeners, 5 + HOLD_OFF.as_secs()));
+    assert!(!retry(&mut listeners, 5 + HOLD_OFF.as_secs()));
     drop(dnsmasq);
     wait_until_free(&host);
     let last = 5 + 2 * HOLD_OFF.as_secs();
-    assert!(!look(&mut listeners, last - 1));
+    assert!(!retry(&mut listeners, last - 1));
     assert!(!listeners.shares_dhcp_port);
-    assert!(look(&mut listeners, last) && listeners.shares_dhcp_port);
+    assert!(retry(&mut listeners, last) && listeners.shares_dhcp_port);
     assert!(!opens_more(&host, &mut listeners, &loaded), "opened twice");
 
     let site = Site::build(&mut loaded, listeners.open).unwrap();
     let state = State::new(site, links, BootOnceState::new(directory.path()).unwrap());
-    let mut running = Workers::new(Arc::new(state)).unwrap();
-    let dhcp = listeners.opened.drain(..).filter(|door| matches!(door, Listener::Dhcp(..)));
-    host.on(|| dhcp.for_each(|door| running.start(door).unwrap()));
+    let mut workers = Workers::new(Arc::new(state)).unwrap();
+    let dhcp = listeners.opened.drain(..).filter(|listener| matches!(listener, Listener::Dhcp(..)));
+    host.on(|| dhcp.for_each(|listener| workers.start(listener).unwrap()));
     wait_for("an offer", || offer(&machine, "ovmf-x64-discover"));
 }
 
@@ -179,7 +179,7 @@ fn with_a_packet_socket_port_67_is_never_taken_from_a_dnsmasq_that_does_not_shar
     let directory = boot_dir();
     let (loaded, start) = (loaded(directory.path()), Instant::now());
     let mut listeners = host.on(|| Listeners::open(&loaded.settings, &[], start).unwrap());
-    assert!(listeners.opened.drain(..).any(|door| matches!(door, Listener::Dhcp(_, Socket::Packet(_)))));
+    assert!(listeners.opened.drain(..).any(|listener| matches!(listener, Listener::Dhcp(_, Socket::Packet(_)))));
     drop(dnsmasq);
     wait_until_free(&host);
     let much_later = start + 100 * HOLD_OFF;
@@ -234,8 +234,8 @@ fn a_port_without_permission_is_not_retried() {
     assert!(!listeners.open.tftp);
 }
 
-fn is_port_67(door: &Listener) -> bool {
-    matches!(door, Listener::Dhcp(address, Socket::Udp(_)) if address.ip() == Ipv4Addr::BROADCAST)
+fn is_port_67(listener: &Listener) -> bool {
+    matches!(listener, Listener::Dhcp(address, Socket::Udp(_)) if address.ip() == Ipv4Addr::BROADCAST)
 }
 
 /// Whether another port is opened, much later.
