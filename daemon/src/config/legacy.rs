@@ -61,7 +61,7 @@ impl LegacyBoot {
     }
 }
 
-/// The key under [ipxe] for the loader of this architecture: a hint for the log when the file has none.
+/// The key under `[ipxe]` for the loader of this architecture: a hint for the log when the file has none.
 pub fn loader_key(arch: Arch) -> Option<&'static str> {
     BOOTSTRAPS.iter().find(|(_, served, _)| *served == arch.base()).map(|(key, ..)| *key)
 }
@@ -282,7 +282,7 @@ impl LegacyReader<'_> {
         self.values.get(&(section, key))
     }
 
-    /// Adds a diagnostic once: a value of [DEFAULT] is checked in each section.
+    /// Adds a diagnostic once: a value of `[DEFAULT]` is checked in each section.
     fn report(&mut self, diagnostic: Diagnostic) {
         if !self.diagnostics.contains(&diagnostic) {
             self.diagnostics.push(diagnostic);

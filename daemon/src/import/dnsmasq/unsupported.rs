@@ -13,7 +13,7 @@ pub fn outcome(key: &str) -> Option<LineOutcome> {
         .or_else(|| groups.iter().find(|(keys, _)| keys.contains(&key)).map(|(_, reason)| LineOutcome::Grouped(reason)))
 }
 
-/// Every key that [`fate`] knows.
+/// Every key that [`outcome`] knows.
 pub fn keys() -> impl Iterator<Item = &'static str> {
     let pairs = UNNEEDED.iter().chain(UNSUPPORTED).map(|(key, _)| *key);
     pairs.chain([DNS, ADDRESSES, PROCESS].into_iter().flatten().copied())
