@@ -195,7 +195,7 @@ fn ipxe(
         (BootTarget::Script(url), _) if is_url(url) => configured_boot(plan, url, local_addr),
         (BootTarget::BootDir, IpxeTarget::Configured(url)) if is_url(url) => configured_boot(plan, url, local_addr),
         (BootTarget::BootDir, IpxeTarget::Configured(name)) => {
-            let server = tftp_server(plan, local_addr)?;
+            let server = tftp_address(plan, local_addr)?;
             Boot { server, ..configured_boot(plan, &tftp_file(name, server), local_addr) }
         }
         (boots, _) => script(plan, &script_name(plan, decision, boots, choice), features, local_addr)?,
@@ -205,7 +205,7 @@ fn ipxe(
 }
 
 fn configured_boot(plan: &Plan, name: &str, local_addr: IpAddr) -> Boot {
-    let server = tftp_server(plan, local_addr).unwrap_or(local_addr);
+    let server = tftp_address(plan, local_addr).unwrap_or(local_addr);
     Boot { file: name.into(), server, source: BootSource::ConfiguredScript, method: BootMethod::File }
 }
 
@@ -240,14 +240,14 @@ fn script(plan: &Plan, name: &str, features: Option<Features>, local_addr: IpAdd
     // An iPXE that lists no features may still support HTTP; all support TFTP. DHCPv6 has no such list.
     let unlisted = plan.tftp != Some(TftpServer::Local) || local_addr.is_ipv6();
     let http = features.map_or(unlisted, |features| features.has(Features::HTTP));
-    let at = host(local_addr);
-    let (file, why) = match (plan.http, tftp(plan, local_addr)) {
-        (Some(port), _) if http => (format!("http://{at}:{port}/{name}"), BootSource::ScriptHttp),
-        (_, Some(TftpServer::Local)) => (format!("tftp://{at}/{name}"), BootSource::ScriptTftp),
+    let host = host(local_addr);
+    let (file, source) = match (plan.http, tftp_server(plan, local_addr)) {
+        (Some(port), _) if http => (format!("http://{host}:{port}/{name}"), BootSource::ScriptHttp),
+        (_, Some(TftpServer::Local)) => (format!("tftp://{host}/{name}"), BootSource::ScriptTftp),
         (Some(_), _) if features.is_some() => return Err(NoBoot::IpxeLacks(Features::from_codes([Features::HTTP]))),
         _ => return Err(NoBoot::NoScript),
     };
-    Ok(Boot { file, server: local_addr, source: why, method: BootMethod::File })
+    Ok(Boot { file, server: local_addr, source, method: BootMethod::File })
 }
 
 /// The menu for a firmware, without the items that it cannot start.
@@ -264,8 +264,8 @@ fn menu_boot(plan: &Plan, client: &Client, menu: &FirmwareMenu, local_addr: IpAd
         };
         Some(MenuLine { kind, title: item.title.clone(), server })
     });
-    let manner = BootMethod::Menu { prompt: menu.prompt.clone(), timeout: menu.timeout, items: items.collect() };
-    Ok(Boot { file: String::new(), server: local_addr, source: BootSource::Menu, method: manner })
+    let method = BootMethod::Menu { prompt: menu.prompt.clone(), timeout: menu.timeout, items: items.collect() };
+    Ok(Boot { file: String::new(), server: local_addr, source: BootSource::Menu, method })
 }
 
 /// The boot for the item that a firmware has chosen from the menu.
@@ -301,12 +301,13 @@ fn raspberry_pi(plan: &Plan, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     if !plan.raspberry_pi {
         return Err(NoBoot::RaspberryPi);
     }
-    let server = tftp_server(plan, local_addr)?;
+    let server = tftp_address(plan, local_addr)?;
     Ok(Boot { file: String::new(), server, source: BootSource::RaspberryPi, method: BootMethod::RaspberryPi })
 }
 
-fn tftp_server(plan: &Plan, local_addr: IpAddr) -> Result<IpAddr, NoBoot> {
-    match tftp(plan, local_addr) {
+/// The address of the TFTP server; an error if there is none.
+fn tftp_address(plan: &Plan, local_addr: IpAddr) -> Result<IpAddr, NoBoot> {
+    match tftp_server(plan, local_addr) {
         Some(TftpServer::Local) => Ok(local_addr),
         Some(TftpServer::Remote(address)) => Ok(address.into()),
         None => Err(NoBoot::NoTftp),
@@ -314,7 +315,7 @@ fn tftp_server(plan: &Plan, local_addr: IpAddr) -> Result<IpAddr, NoBoot> {
 }
 
 /// The TFTP server for the address family of the request.
-fn tftp(plan: &Plan, local_addr: IpAddr) -> Option<TftpServer> {
+fn tftp_server(plan: &Plan, local_addr: IpAddr) -> Option<TftpServer> {
     if local_addr.is_ipv6() { plan.dhcp6.tftp.then_some(TftpServer::Local) } else { plan.tftp }
 }
 
@@ -403,11 +404,11 @@ mod tests {
     fn tftp_is_offered_only_over_address_families_on_which_it_listens() {
         let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
         let mut plan = Plan { tftp: Some(TftpServer::Local), ..Plan::default() };
-        assert_eq!((tftp_server(&plan, v4), tftp_server(&plan, v6)), (Ok(v4), Err(NoBoot::NoTftp)));
+        assert_eq!((tftp_address(&plan, v4), tftp_address(&plan, v6)), (Ok(v4), Err(NoBoot::NoTftp)));
         assert_eq!(script(&plan, BOOT_SCRIPT, None, v6), Err(NoBoot::NoScript));
         plan.tftp = None;
         plan.dhcp6.tftp = true;
-        assert_eq!((tftp_server(&plan, v4), tftp_server(&plan, v6)), (Err(NoBoot::NoTftp), Ok(v6)));
+        assert_eq!((tftp_address(&plan, v4), tftp_address(&plan, v6)), (Err(NoBoot::NoTftp), Ok(v6)));
         assert_eq!(script(&plan, BOOT_SCRIPT, None, v6).unwrap().file, "tftp://[::1]/boot.ipxe");
         assert_eq!(script(&plan, BOOT_SCRIPT, None, v4), Err(NoBoot::NoScript));
         let both = "neither TFTP nor HTTP is served here, so an iPXE cannot fetch its script";

@@ -173,7 +173,7 @@ fn behind_a_relay_or_with_a_remote_server_the_finding_explains_why_no_offer_arri
     let via = |network: &mut Network, packet: Packet| {
         ask_again(
             &network.plan,
-            &mut network.memory,
+            &mut network.observations,
             &packet.octets(),
             Port::Dhcp,
             "10.1.0.1:67",
@@ -194,8 +194,8 @@ fn behind_a_relay_or_with_a_remote_server_the_finding_explains_why_no_offer_arri
     let elsewhere = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &[10, 9, 0, 1]);
     network.receive(&elsewhere, Port::Dhcp);
     network.wait(30 * SECOND);
-    let remote = "No offer of 10.9.0.1, which is in none of the served networks, arrived here, and no request";
-    assert!(network.reports()[0].contains(remote), "{:?}", network.reports());
+    let is_remote = "No offer of 10.9.0.1, which is in none of the served networks, arrived here, and no request";
+    assert!(network.reports()[0].contains(is_remote), "{:?}", network.reports());
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn an_offer_counts_only_for_the_attempt_that_it_answers() {
     network.boot_another(|network| {
         network.overhear_offer_of(&from_machine(ipxe(), 9), PRIMARY, Some(ADDRESS), &[BOOT_FILE])
     });
-    assert_eq!(network.causes(), [Cause::NotOverheard { remote: false }]);
+    assert_eq!(network.causes(), [Cause::NotOverheard { is_remote: false }]);
 }
 
 /// In a boot storm the server may read the offer before the DISCOVER.
@@ -259,7 +259,7 @@ fn the_same_server_is_reported_again_for_another_cause() {
             network.overhear_offer_of(&Packet::discover(), PRIMARY, Some(ADDRESS), &[OPTION_60])
         });
     }
-    assert_eq!(network.causes(), [Cause::NotOverheard { remote: false }, Cause::Option60]);
+    assert_eq!(network.causes(), [Cause::NotOverheard { is_remote: false }, Cause::Option60]);
 }
 
 /// UEFI takes no address without a boot offer: the DHCP server is not at fault.
@@ -284,12 +284,12 @@ fn the_servers_own_offers_and_other_messages_do_not_count() {
     let mut network = Network::new(plan());
     network.shut_out_by(|network| {
         network.overhear_primary(&Packet::discover());
-        network.overhear_offer_of(&Packet::discover(), HERE, None, &[OPTION_60, BOOT_FILE]);
+        network.overhear_offer_of(&Packet::discover(), SERVER, None, &[OPTION_60, BOOT_FILE]);
         // A NAK, and a message of another client.
         network.overhear_offer_of(&Packet::discover(), OTHER_BOOT_SERVER, None, &[OPTION_60, (53, &[6])]);
         let request = Packet::discover().set(54, &OTHER_BOOT_SERVER.octets());
-        overhear_offer(&mut network.memory, &links(), &request.octets(), network.now).unwrap();
-        assert!(overhear_offer(&mut network.memory, &links(), b"no message", network.now).is_err());
+        overhear_offer(&mut network.observations, &links(), &request.octets(), network.now).unwrap();
+        assert!(overhear_offer(&mut network.observations, &links(), b"no message", network.now).is_err());
     });
     assert_eq!(network.causes(), [Cause::NotInOffers]);
 }
@@ -299,8 +299,8 @@ fn the_servers_own_offers_and_other_messages_do_not_count() {
 fn an_offer_of_the_dhcp_server_on_the_same_host_counts_because_it_has_an_address() {
     let mut network = Network::new(plan());
     network.discover(Packet::discover());
-    network.overhear_offer_of(&Packet::discover(), HERE, Some(ADDRESS), &[OPTION_60]);
-    let request = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &HERE.octets());
+    network.overhear_offer_of(&Packet::discover(), SERVER, Some(ADDRESS), &[OPTION_60]);
+    let request = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &SERVER.octets());
     network.receive(&request, Port::Dhcp);
     network.wait(30 * SECOND);
     assert_eq!(network.causes(), [Cause::Option60]);

@@ -4,7 +4,7 @@ mod causes;
 #[path = "../common/mod.rs"]
 mod common;
 
-use common::{HERE, Packet, ask_again, links, plan};
+use common::{Packet, SERVER, ask_again, links, plan};
 use proxydhcpd_core::answer::overhear_offer;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::fetch::{fetch, is_first_request};
@@ -25,21 +25,21 @@ const SECOND: u64 = 1000;
 /// A network, its clock, and the findings so far. The test closes expired attempts every five seconds.
 struct Network {
     plan: Plan,
-    memory: Observations,
+    observations: Observations,
     now: u64,
     findings: Vec<Finding>,
 }
 
 impl Network {
     fn new(plan: Plan) -> Network {
-        Network { plan, memory: Observations::new(1), now: 0, findings: Vec::new() }
+        Network { plan, observations: Observations::new(1), now: 0, findings: Vec::new() }
     }
 
     fn wait(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds / 100 {
             self.now += 100;
             if self.now.is_multiple_of(5 * SECOND) {
-                self.findings.extend(self.memory.boot_attempts.expire(self.now));
+                self.findings.extend(self.observations.boot_attempts.expire(self.now));
             }
         }
     }
@@ -47,7 +47,7 @@ impl Network {
     fn receive(&mut self, packet: &Packet, port: Port) {
         let from = if port == Port::Dhcp { "0.0.0.0:68" } else { "192.0.2.107:4011" };
         let to = if port == Port::Dhcp { "255.255.255.255" } else { "192.0.2.10" };
-        ask_again(&self.plan, &mut self.memory, &packet.octets(), port, from, to, self.now);
+        ask_again(&self.plan, &mut self.observations, &packet.octets(), port, from, to, self.now);
     }
 
     fn discover(&mut self, packet: Packet) {
@@ -68,7 +68,7 @@ impl Network {
         (offer.header.op, offer.header.yiaddr) = (2, yiaddr.unwrap_or(Ipv4Addr::UNSPECIFIED));
         offer.options = vec![(53, vec![2]), (54, server.octets().to_vec())];
         let offer = options.iter().fold(offer, |offer, (code, value)| offer.set(*code, value));
-        overhear_offer(&mut self.memory, &links(), &offer.octets(), self.now).unwrap();
+        overhear_offer(&mut self.observations, &links(), &offer.octets(), self.now).unwrap();
     }
 
     /// The offer of a DHCP server without boot options.
@@ -81,7 +81,7 @@ impl Network {
     }
 
     fn fetch(&mut self) {
-        self.memory.note_file_request(ADDRESS.into(), false, self.now);
+        self.observations.note_file_request(ADDRESS.into(), false, self.now);
     }
 
     /// A request for a file, noted as the daemon does.
@@ -89,12 +89,12 @@ impl Network {
         let (server, client) = (Ipv4Addr::new(192, 0, 2, 10).into(), (ADDRESS, 1030).into());
         let request =
             FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "eth0" };
-        let beginning = is_first_request(request.name, &fetch(&self.plan, &self.memory, &request));
-        self.memory.note_file_request(request.client.ip(), beginning, self.now);
+        let beginning = is_first_request(request.name, &fetch(&self.plan, &self.observations, &request));
+        self.observations.note_file_request(request.client.ip(), beginning, self.now);
     }
 
     fn fetch_loader(&mut self) {
-        self.memory.note_file_request(ADDRESS.into(), true, self.now);
+        self.observations.note_file_request(ADDRESS.into(), true, self.now);
     }
 
     /// A UEFI firmware that takes its address and then sends no request to this server.

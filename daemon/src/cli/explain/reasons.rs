@@ -126,7 +126,7 @@ fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
 /// The entries that list one of its identities, if several entries do.
 fn listed(plan: &Plan, client: &Client, decision: &Decision) -> Option<Node> {
     const MAX_NAMES: usize = 4;
-    let identity = Identity { readings: client.identifiers, ..Identity::default() };
+    let identity = Identity { identifiers: client.identifiers, ..Identity::default() };
     let mut sharers = plan.machines.sharers(&identity, decision.machine).peekable();
     let (_, by) = *sharers.peek()?;
     let mut names: Vec<&str> = sharers
@@ -170,7 +170,7 @@ fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
 }
 
 fn identity<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
-    Identity { readings: Identifiers::new(mac, uuid), ..Identity::default() }
+    Identity { identifiers: Identifiers::new(mac, uuid), ..Identity::default() }
 }
 
 /// The entry that lists its MAC address, if `shared-macs` has that address.
