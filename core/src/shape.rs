@@ -86,8 +86,8 @@ impl Shape {
     }
 }
 
-fn menu_item(MenuLine { kind, title, server }: &MenuLine) -> MenuItem<'_> {
-    MenuItem { server_type: *kind, title, server: server.and_then(address4) }
+fn menu_item(MenuLine { server_type, title, server }: &MenuLine) -> MenuItem<'_> {
+    MenuItem { server_type: *server_type, title, server: server.and_then(address4) }
 }
 
 fn address4(address: IpAddr) -> Option<Ipv4Addr> {

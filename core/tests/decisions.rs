@@ -32,8 +32,8 @@ fn site() -> Plan {
     let linux =
         Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], arguments: String::new() };
     let grub = Loader { name: "grubx64.efi".into(), path: Some("/srv/boot/grubx64.efi".into()) };
-    let item = |kind, title: &str, profile| FirmwareMenuItem {
-        kind,
+    let item = |server_type, title: &str, profile| FirmwareMenuItem {
+        server_type,
         title: title.into(),
         target: ItemTarget::Profile(Some(profile)),
     };
@@ -164,8 +164,8 @@ fn the_complete_fetch_of_the_kernel_completes_a_boot_once() {
         interface: "eth0",
     };
     let script = request("machine/mac=02-00-00-00-01-07/uuid=/platform=efi/arch=x86_64/menu.ipxe");
-    let Ok(Fetch::Linux(DEBIAN, asking)) = fetch(&plan, &observations, &script) else { panic!() };
-    assert_eq!(asking.base_url, "http://192.0.2.10:8080/machine/name=web1/");
+    let Ok(Fetch::Linux(DEBIAN, context)) = fetch(&plan, &observations, &script) else { panic!() };
+    assert_eq!(context.base_url, "http://192.0.2.10:8080/machine/name=web1/");
 
     for other in ["machine/name=web1/debian/initrd.gz", "debian/linux", "machine/name=web2/debian/linux"] {
         assert_eq!(after_fetch(&plan, &observations, &request(other)).completes, None, "{other}");
@@ -206,7 +206,7 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
     let boots = |plan: &Plan, observations: &mut Observations| {
         let asked = Packet::discover().octets();
         let (answer, _) = ask_again(plan, observations, &asked, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
-        let ground = answer.decision.unwrap().decided_by;
+        let decided_by = answer.decision.unwrap().decided_by;
         let request = FileRequest {
             protocol: Protocol::Tftp,
             name: b"machine/mac=02-00-00-00-01-07/uuid=/platform=pcbios/arch=i386/menu.ipxe",
@@ -218,15 +218,15 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
             Ok(Fetch::Text(script)) => script,
             other => format!("{other:?}"),
         };
-        (outcome(answer), ground, script)
+        (outcome(answer), decided_by, script)
     };
     // If the profile is missing as well, the default does not apply either.
     for plan in [
         machine(Policy::Unspecified, GRUB),
         Plan { default_profile: Some(DEBIAN), ..without_profile(Policy::Unspecified) },
     ] {
-        let (file, ground, script) = boots(&plan, &mut observations);
-        assert_eq!((&file[..], ground), ("local-disk/uefi-x64.efi", DecidedBy::CompletedUnspecified));
+        let (file, decided_by, script) = boots(&plan, &mut observations);
+        assert_eq!((&file[..], decided_by), ("local-disk/uefi-x64.efi", DecidedBy::CompletedUnspecified));
         assert!(script.contains("sanboot --no-describe --drive 0x80"), "{script}");
         assert!(
             script.contains("\necho web1 has completed its boot-once, and its entry has no boot key any more.\n")
@@ -237,12 +237,12 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
     let once = boots(&machine(Policy::Once, GRUB), &mut observations);
     assert!(once.1 == DecidedBy::Completed && !once.2.contains("rearm"), "{once:?}");
 
-    let unsaid = machine(Policy::Unspecified, GRUB);
-    let others = boots(&unsaid, &mut Observations::new(1));
+    let unspecified = machine(Policy::Unspecified, GRUB);
+    let others = boots(&unspecified, &mut Observations::new(1));
     assert_eq!((&others.0[..], others.1), ("grubx64.efi", DecidedBy::Machine), "without a completion");
     let mut unknown = Observations::new(1);
     unknown.boot_once.set_unknown(true);
-    assert_eq!(boots(&unsaid, &mut unknown).0, "grubx64.efi", "most entries have no `boot` key");
+    assert_eq!(boots(&unspecified, &mut unknown).0, "grubx64.efi", "most entries have no `boot` key");
     assert_eq!(
         boots(&machine(Policy::Always, GRUB), &mut observations).0,
         "grubx64.efi",
@@ -261,8 +261,8 @@ fn a_firmware_receives_the_menu_then_its_choice_then_its_script() {
     assert_eq!(offer[108], 0, "no file: the firmware would load it without the menu");
 
     let mut observations = Observations::new(1);
-    let mut chosen = |kind: [u8; 2], layer: [u8; 2], now| {
-        let item = [71, 4, kind[0], kind[1], layer[0], layer[1], 255];
+    let mut chosen = |server_type: [u8; 2], layer: [u8; 2], now| {
+        let item = [71, 4, server_type[0], server_type[1], layer[0], layer[1], 255];
         let packet = Packet::request_4011().set(43, &item).octets();
         ask_again(&plan, &mut observations, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", now)
     };
@@ -350,20 +350,20 @@ fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template(
         let name = name.as_bytes();
         let asked = FileRequest { protocol: Protocol::Http(8080), name, server, client, interface: "eth0" };
         match fetch(&plan, &observations, &asked) {
-            Ok(Fetch::Template(_, asking)) => asking,
+            Ok(Fetch::Template(_, context)) => context,
             other => panic!("{other:?}"),
         }
     };
     for name in ["preseed.cfg", "machine/name=web1/preseed.cfg", "machine/mac=02-00-00-00-01-07/preseed.cfg"] {
-        let asking = asks(name, "192.0.2.107");
-        assert_eq!(asking.claimed.arch, Some(Arch::X64), "{name}");
+        let context = asks(name, "192.0.2.107");
+        assert_eq!(context.claimed.arch, Some(Arch::X64), "{name}");
         assert_eq!(
-            asking.claimed.features.unwrap().names().collect::<Vec<_>>(),
+            context.claimed.features.unwrap().names().collect::<Vec<_>>(),
             ["http", "tftp", "bzimage", "menu"],
             "{name}"
         );
-        assert_eq!(asking.decision.profile, None, "its boot-once is completed");
-        assert_eq!(asking.decision.own_profile(&plan), Some(DEBIAN), "but it is installing this profile");
+        assert_eq!(context.decision.profile, None, "its boot-once is completed");
+        assert_eq!(context.decision.own_profile(&plan), Some(DEBIAN), "but it is installing this profile");
     }
     // Another machine at the same address, and a machine without observations.
     assert_eq!(asks("machine/mac=02-00-00-00-09-09/preseed.cfg", "192.0.2.107").claimed.arch, None);
@@ -418,7 +418,7 @@ fn the_offer_of_a_loader_or_script_on_another_server_names_that_server() {
 
 #[test]
 fn a_boot_server_of_unknown_address_is_discovered_by_broadcast() {
-    let item = |kind, title: &str, to| FirmwareMenuItem { kind, title: title.into(), target: to };
+    let item = |server_type, title: &str, target| FirmwareMenuItem { server_type, title: title.into(), target };
     let menu = FirmwareMenu {
         prompt: "boot:".into(),
         timeout: 10,

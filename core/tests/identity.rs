@@ -42,7 +42,8 @@ fn site(machines: &[Machine<'_>]) -> Plan {
     let linux = Linux { kernel: "debian/linux".into(), ..Linux::default() };
     let loader = |name: &str| Loader { name: name.into(), path: Some(format!("/srv/{name}")) };
     let own = |profile, name: &str| Profile { loaders: [(Arch::X64, loader(name))].into(), ..profile };
-    let item = FirmwareMenuItem { kind: 0x8001, title: "Debian".into(), target: ItemTarget::Profile(Some(INSTALL)) };
+    let item =
+        FirmwareMenuItem { server_type: 0x8001, title: "Debian".into(), target: ItemTarget::Profile(Some(INSTALL)) };
     let menu = FirmwareMenu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
     Plan {
         profiles: vec![
@@ -270,13 +271,13 @@ fn the_protection_of_each_entry_that_lists_an_identity_applies_to_its_machine() 
     ];
     let deny = Rule { deny: true, when: Conditions { known: Some(true), ..Conditions::default() }, ..Rule::default() };
     for (kind, with) in kinds {
-        let given = |mut entries: Vec<Machine<'static>>, rules: &[Rule], marked: &[&str]| {
+        let given = |mut entries: Vec<Machine<'static>>, rules: &[Rule], completed: &[&str]| {
             let mut given = Vec::new();
             for _ in 0..entries.len() {
                 entries.rotate_left(1);
                 let plan = Plan { rules: rules.to_vec(), ..site(&entries) };
                 let mut observations = Observations::new(1);
-                for machine in marked {
+                for machine in completed {
                     observations.boot_once.complete(machine);
                 }
                 if kind != "serial" {

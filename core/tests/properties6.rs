@@ -161,7 +161,7 @@ fn loader() -> impl Strategy<Value = Loader> {
 }
 
 fn boots() -> impl Strategy<Value = BootTarget> {
-    let item = |(kind, to)| FirmwareMenuItem { kind, title: "a".into(), target: to };
+    let item = |(server_type, target)| FirmwareMenuItem { server_type, title: "a".into(), target };
     let items = [
         ItemTarget::Profile(None),
         ItemTarget::Profile(Some(0)),

@@ -246,7 +246,7 @@ fn items_of_a_menu_have_types_and_lead_to_profiles_or_servers() {
     let loaded = read(&text.replace("type = 0", "type = 32769"));
     let BootTarget::Menu(menu) = &loaded.plan.profiles[3].profile.boots else { panic!() };
     assert_eq!((menu.prompt.as_str(), menu.timeout), ("Press F8 for the menu", 255));
-    let items: Vec<_> = menu.items.iter().map(|item| (item.kind, item.title.as_str(), item.target)).collect();
+    let items: Vec<_> = menu.items.iter().map(|item| (item.server_type, item.title.as_str(), item.target)).collect();
     assert_eq!(
         items,
         [

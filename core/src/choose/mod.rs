@@ -70,7 +70,7 @@ pub enum BootMethod {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MenuLine {
     /// The boot server type. 0: the local disk, which a BIOS starts without a server.
-    pub kind: u16,
+    pub server_type: u16,
     /// The text of the line.
     pub title: String,
     /// The boot server. `None`: the local disk, or the first boot server of this type that replies.
@@ -142,8 +142,8 @@ pub fn choose(
     choice: Option<u16>,
     local_addr: IpAddr,
 ) -> Result<Boot, NoBoot> {
-    if let DhcpMessageType::Dhcp6(kind) = client.message_type {
-        check_accepts_proxy(plan, client, kind)?;
+    if let DhcpMessageType::Dhcp6(message_type) = client.message_type {
+        check_accepts_proxy(plan, client, message_type)?;
     }
     let boots = decision.boots(plan);
     match (boots, decision.rule) {
@@ -169,9 +169,9 @@ pub fn choose(
     }
 }
 
-/// An error if a DHCPv6 client of this kind ignores the replies of a proxy (protocol.md 5.2, 5.5).
-fn check_accepts_proxy(plan: &Plan, client: &Client, kind: MessageType) -> Result<(), NoBoot> {
-    match (kind, client.class) {
+/// An error if a DHCPv6 client ignores, after a message of this type, the replies of a proxy (protocol.md 5.2, 5.5).
+fn check_accepts_proxy(plan: &Plan, client: &Client, message_type: MessageType) -> Result<(), NoBoot> {
+    match (message_type, client.class) {
         (MessageType::InformationRequest, _) if plan.dhcp6.stateless.is_none() => Err(NoBoot::StatelessIpxe),
         (MessageType::InformationRequest, _) => Ok(()),
         _ if client.is_ipxe() => Err(NoBoot::StatefulIpxe),
@@ -225,12 +225,12 @@ fn packet_rule(plan: &Plan, decision: &Decision) -> Option<RuleRef> {
 /// The name of the script. It carries the parts of the decision that the request for the script would lack.
 fn script_name(plan: &Plan, decision: &Decision, boots: &BootTarget, choice: Option<u16>) -> String {
     let rule = packet_rule(plan, decision);
-    let item = choice.filter(|kind| matches!(boots, BootTarget::Menu(menu) if menu.item(*kind).is_some()));
+    let item = choice.filter(|choice| matches!(boots, BootTarget::Menu(menu) if menu.item(*choice).is_some()));
     match (boots, rule, item) {
         (BootTarget::BootDir, None, None) => BOOT_SCRIPT.into(),
         _ => {
             let rule = rule.map(|rule| format!("rule={rule}/")).unwrap_or_default();
-            let item = item.map(|kind| format!("item={kind}/")).unwrap_or_default();
+            let item = item.map(|item| format!("item={item}/")).unwrap_or_default();
             format!("{MACHINE_PREFIX}{rule}{item}{BOOT_SCRIPT}")
         }
     }
@@ -253,16 +253,16 @@ fn script(plan: &Plan, name: &str, features: Option<Features>, local_addr: IpAdd
 /// The menu for a firmware, without the items that it cannot start.
 fn menu_boot(plan: &Plan, client: &Client, menu: &FirmwareMenu, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     let items = menu.items.iter().filter_map(|item| {
-        let (kind, server) = match item.target {
-            ItemTarget::Server(server) => (item.kind, Some(server.into())),
-            ItemTarget::Broadcast => (item.kind, None),
+        let (server_type, server) = match item.target {
+            ItemTarget::Server(server) => (item.server_type, Some(server.into())),
+            ItemTarget::Broadcast => (item.server_type, None),
             ItemTarget::Profile(_) if is_local_disk(plan, item) && client.arch == Arch::BIOS => (0, None),
             ItemTarget::Profile(_) => {
                 item_boot(plan, client, item, local_addr).ok()?;
-                (item.kind, Some(local_addr))
+                (item.server_type, Some(local_addr))
             }
         };
-        Some(MenuLine { kind, title: item.title.clone(), server })
+        Some(MenuLine { server_type, title: item.title.clone(), server })
     });
     let method = BootMethod::Menu { prompt: menu.prompt.clone(), timeout: menu.timeout, items: items.collect() };
     Ok(Boot { file: String::new(), server: local_addr, source: BootSource::Menu, method })
@@ -284,7 +284,7 @@ fn chosen_boot(
 }
 
 fn item_boot(plan: &Plan, client: &Client, item: &FirmwareMenuItem, local_addr: IpAddr) -> Result<Boot, NoBoot> {
-    let ItemTarget::Profile(profile) = item.target else { return Err(NoBoot::BootItem(item.kind)) };
+    let ItemTarget::Profile(profile) = item.target else { return Err(NoBoot::BootItem(item.server_type)) };
     let decision = Decision { profile, ..Decision::default() };
     match decision.boots(plan) {
         BootTarget::Nothing => Err(NoBoot::Profile),
@@ -373,8 +373,8 @@ impl fmt::Display for NoBoot {
                 f.write_str("port 4011 is not open, and over IPv6 the server can name the file only there")
             }
             Self::RaspberryPi => f.write_str("a Raspberry Pi, and the boot directory holds no files for one"),
-            Self::BootItem(kind) => write!(f, "boot item {kind:#06x} is in no menu of this server"),
-            Self::Credentials(kind) => write!(f, "boot item {kind:#06x} requires credentials, which are not supported"),
+            Self::BootItem(item) => write!(f, "boot item {item:#06x} is in no menu of this server"),
+            Self::Credentials(item) => write!(f, "boot item {item:#06x} requires credentials, which are not supported"),
             Self::MenuTooLarge => f.write_str("the menu is larger than option 43 allows"),
         }
     }

@@ -181,14 +181,14 @@ impl Observations {
     }
 
     /// Notes the boot server type that the client chose from the firmware's menu.
-    pub fn note_choice(&mut self, client: &Client, kind: u16, now: u64) {
-        self.choices.update(self.key(client), now, (kind, now), |choice| *choice = (kind, now));
+    pub fn note_choice(&mut self, client: &Client, server_type: u16, now: u64) {
+        self.choices.update(self.key(client), now, (server_type, now), |choice| *choice = (server_type, now));
     }
 
     /// The boot server type that the machine chose from the firmware's menu in the last two minutes.
     pub fn choice(&self, client: &Client, now: u64) -> Option<u16> {
-        let (kind, at) = self.choices.get(self.key(client))?;
-        (now.saturating_sub(at) < CHOICE_LIFETIME).then_some(kind)
+        let (server_type, at) = self.choices.get(self.key(client))?;
+        (now.saturating_sub(at) < CHOICE_LIFETIME).then_some(server_type)
     }
 
     /// Notes that a first-stage loader was fetched completely, by a machine or, if its owner is unknown, by an address.

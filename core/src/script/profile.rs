@@ -57,9 +57,9 @@ pub fn profile_menu(base: &str, menu: &FirmwareMenu, claimed: &ClaimedIdentity) 
     let mut script = format!("{}{SET_SPACE}\n{COLOURS}\n\n:menu\nmenu proxydhcpd {VERSION}\n", head("a menu"));
     menu_heading(&mut script, &sanitize(&menu.prompt));
     for choice in &menu.items {
-        menu_item(&mut script, &format!("item{}", choice.kind), &sanitize(&choice.title));
+        menu_item(&mut script, &format!("item{}", choice.server_type), &sanitize(&choice.title));
     }
-    let first = menu.items.first().map_or(0, |choice| choice.kind);
+    let first = menu.items.first().map_or(0, |choice| choice.server_type);
     let timeout = match menu.timeout {
         // At once and without a prompt, as the firmware does.
         0 => format!("goto item{first}\n"),
@@ -72,9 +72,10 @@ pub fn profile_menu(base: &str, menu: &FirmwareMenu, claimed: &ClaimedIdentity) 
     script.push_str(&timeout);
     let identity = claimed.identity_path();
     for choice in &menu.items {
-        let chosen = ClaimedIdentity { item: Some(choice.kind), ..claimed.clone() }.choice_path();
+        let chosen = ClaimedIdentity { item: Some(choice.server_type), ..claimed.clone() }.choice_path();
         let script_of_item = format!("{base}{MACHINE_PREFIX}{chosen}{identity}menu.ipxe");
-        writeln!(script, "\n:item{}\nchain --autofree {script_of_item} || goto failed\ngoto menu", choice.kind).ok();
+        writeln!(script, "\n:item{}\nchain --autofree {script_of_item} || goto failed\ngoto menu", choice.server_type)
+            .ok();
     }
     writeln!(
         script,

@@ -260,7 +260,7 @@ fn choice(plan: &Plan, item: &FirmwareMenuItem) -> Node {
             format!("{}: profile {name}, {}", item.title, boots_text(boots))
         }
     };
-    Node::new(format!("item {:#06x}", item.kind), target)
+    Node::new(format!("item {:#06x}", item.server_type), target)
 }
 
 fn boots_text(boots: &BootTarget) -> String {
@@ -283,7 +283,7 @@ pub fn menu_lines(manner: &BootMethod) -> Vec<Node> {
         let to = item
             .server
             .map_or_else(|| "the local disk".to_owned(), |server| format!("boot server {server}, port 4011"));
-        Node::new(format!("item {:#06x}", item.kind), format!("{}: {to}", item.title))
+        Node::new(format!("item {:#06x}", item.server_type), format!("{}: {to}", item.title))
     });
     [Node::new("prompt", format!("{prompt} ({timeout} s)"))].into_iter().chain(lines).collect()
 }
