@@ -24,16 +24,16 @@ fn main() {
 type Select = for<'a> fn(Identity<'a>) -> Identity<'a>;
 
 const IDENTITIES: [(&str, Select); 5] = [
-    ("mac", |all| identity_of(all.readings.macs[0], None)),
-    ("uuid", |all| identity_of(None, all.readings.uuids[0])),
+    ("mac", |all| identity_of(all.identifiers.macs[0], None)),
+    ("uuid", |all| identity_of(None, all.identifiers.uuids[0])),
     ("serial", |all| Identity { serial: all.serial, ..Identity::default() }),
     ("name", |all| Identity { name: all.name, ..Identity::default() }),
     // The identities in a DHCP packet.
-    ("mac+uuid", |all| Identity { readings: all.readings, ..Identity::default() }),
+    ("mac+uuid", |all| Identity { identifiers: all.identifiers, ..Identity::default() }),
 ];
 
 fn identity_of<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
-    Identity { readings: Identifiers::new(mac, uuid), ..Identity::default() }
+    Identity { identifiers: Identifiers::new(mac, uuid), ..Identity::default() }
 }
 
 fn site(size: u32) -> Machines {
@@ -75,8 +75,8 @@ fn nanoseconds(machines: &Machines, select: Select, first: u32, size: u32) -> f6
     let start = Instant::now();
     let mut found = 0;
     for (number, name, serial) in &lookups {
-        let readings = Identifiers::new(Some(mac(*number)), Some(uuid(*number)));
-        let identity = select(Identity { readings, serial: Some(serial), name: Some(name), shares_uuid: false });
+        let identifiers = Identifiers::new(Some(mac(*number)), Some(uuid(*number)));
+        let identity = select(Identity { identifiers, serial: Some(serial), name: Some(name), shares_uuid: false });
         found += u32::from(black_box(machines.find(&identity)).found.is_some());
     }
     let elapsed = start.elapsed();

@@ -4,7 +4,7 @@
 use crate::arrival::{Arrival, Port};
 use crate::choose::{Boot, BootSource, NoBoot, choose};
 use crate::client::{
-    Class, Client, HardwareAddress, IgnoreReason, Relay, Stage, architecture, architecture6, class6, hardware6,
+    Class, Client, HardwareAddress, IgnoreReason, Relay, Stage, architecture4, architecture6, class6, hardware6,
     recognise4, recognise6,
 };
 use crate::decide::{self, Decision, decide};
@@ -109,14 +109,14 @@ fn process(
     let client = partial.client.insert(recognise(plan, arrival, &packet)?);
     let request = match (&packet, arrival.from) {
         (DhcpPacket::Dhcp4(message), SocketAddr::V4(from)) => {
-            let (to, local_addr) =
+            let (destination, local_addr) =
                 route(plan, arrival, from, client, || observations.was_offered(client, arrival.now))?;
-            RoutedRequest::Dhcp4(message, to, local_addr)
+            RoutedRequest::Dhcp4(message, destination, local_addr)
         }
         (DhcpPacket::Dhcp6(packet), SocketAddr::V6(from)) => {
-            let offered = || observations.was_offered(client, arrival.now);
+            let was_offered = || observations.was_offered(client, arrival.now);
             let lease = || client.duid.and_then(|duid| observations.lease(&duid));
-            RoutedRequest::Dhcp6(packet, route6::route(plan, arrival, from, client, offered, lease)?)
+            RoutedRequest::Dhcp6(packet, route6::route(plan, arrival, from, client, was_offered, lease)?)
         }
         _ => return Err(IgnoreReason::Reply.into()),
     };
@@ -214,19 +214,19 @@ impl RoutedRequest<'_> {
     /// The steps shape and write.
     fn write(&self, plan: &Plan, client: &Client, boot: Boot, replies: &mut Replies) -> Result<Response, Silence> {
         match *self {
-            RoutedRequest::Dhcp4(message, to, local_addr) => {
+            RoutedRequest::Dhcp4(message, destination, local_addr) => {
                 let shape = Shape::new(client, boot.clone(), local_addr, plan.boot_server)?;
-                replies.push(to, |out| reply4::write(message, client.port, &shape, local_addr, out))?;
+                replies.push(destination, |out| reply4::write(message, client.port, &shape, local_addr, out))?;
                 Ok(Response {
                     message_type: DhcpMessageType::Dhcp4(shape.message_type),
                     shape: shape.name,
                     boot,
-                    destination: to,
+                    destination,
                 })
             }
-            RoutedRequest::Dhcp6(packet, Route { destination: to, second_destination: also, local_addr: here }) => {
-                let shape = Shape6::new(plan, client, &boot, || format!("tftp://{}/", host(here)));
-                for to in iter::once(to).chain(also) {
+            RoutedRequest::Dhcp6(packet, Route { destination, second_destination, local_addr }) => {
+                let shape = Shape6::new(plan, client, &boot, || format!("tftp://{}/", host(local_addr)));
+                for to in iter::once(destination).chain(second_destination) {
                     replies.push(to, |out| {
                         reply6::write(packet, &shape, &plan.dhcp6.duid, out);
                         Ok::<_, Silence>(())
@@ -236,7 +236,7 @@ impl RoutedRequest<'_> {
                     message_type: DhcpMessageType::Dhcp6(shape.message_type),
                     shape: shape.name,
                     boot,
-                    destination: to,
+                    destination,
                 })
             }
         }
@@ -272,11 +272,11 @@ fn record(
 }
 
 /// The next contact of a machine that accepts the offer.
-fn next_contact(Response { shape, boot, destination: to, .. }: &Response) -> NextContact {
+fn next_contact(Response { shape, boot, destination, .. }: &Response) -> NextContact {
     let is_external_url = boot.source == BootSource::ConfiguredScript && boot.file.contains("://");
     match (shape, boot.file.strip_prefix("http://")) {
         (ShapeName::Redirect, _) => NextContact::BootServer,
-        (ShapeName::Direct, _) if boot.server != to.from.ip() || is_external_url => NextContact::Elsewhere,
+        (ShapeName::Direct, _) if boot.server != destination.from.ip() || is_external_url => NextContact::Elsewhere,
         (ShapeName::Direct, None) => NextContact::Tftp,
         (ShapeName::Direct, Some(url)) => {
             let host = url.split('/').next().unwrap_or_default();
@@ -297,7 +297,6 @@ pub fn overhear_offer(
 ) -> Result<(), dhcp4::Malformed> {
     let message = dhcp4::Message::parse(datagram)?;
     let is_ours = |server: Ipv4Addr| links.iter().any(|link| link.owns(server));
-    // The DHCP server may run on this host; its offers have yiaddr.
     let is_our_offer = message.header.yiaddr.is_unspecified() && message.address(code::SERVER_ID).is_none_or(is_ours);
     if !is_our_offer {
         observations.boot_attempts.note_overheard(&message, now);
@@ -313,8 +312,8 @@ fn overhear(plan: &Plan, packet: &DhcpPacket<'_>, arrival: &Arrival<'_>, observa
     }
 }
 
-/// A REQUEST states the address that its sender has, or is about to have: to the DHCP server, in a broadcast (RFC 2131
-/// 4.3.2), or to this server. File requests come from that address.
+/// Overhears the address that a REQUEST states: the one that its sender has, or is about to have. The REQUEST goes to
+/// the DHCP server, as a broadcast (RFC 2131 4.3.2), or to this server. File requests come from that address.
 fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, observations: &mut Observations) {
     let (header, now) = (&message.header, arrival.now);
     // Clients without a hardware address would all be one machine.
@@ -322,7 +321,7 @@ fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, o
         return;
     }
     let hardware = HardwareAddress::from_header(header);
-    let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
+    let machine_id = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
     if arrival.port == Port::BootServer {
         observations.note_boot_server_request(&hardware, header.ciaddr.into(), now);
     } else if message.message_type() == Some(MessageType::Request) {
@@ -341,12 +340,12 @@ fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, o
     };
     let ciaddr = Some(header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
     if let Some(address) = ciaddr.or_else(|| message.address(code::REQUESTED_ADDRESS)) {
-        let hardware = observations.resolve_hardware(Some(address.into()), &hardware, machine);
+        let hardware = observations.resolve_hardware(Some(address.into()), &hardware, machine_id);
         let firmware = FirmwareInfo {
-            arch: architecture(message, class, &vendor_class).ok().map(|(arch, _)| arch),
+            arch: architecture4(message, class, &vendor_class).ok().map(|(arch, _)| arch),
             features: message.option(code::IPXE).and_then(|value| Features::parse(&value)),
         };
-        observations.note_address(address, AddressOwner { hardware, machine, firmware }, now);
+        observations.note_address(address, AddressOwner { hardware, machine_id, firmware }, now);
         if proves_address(plan, arrival, Relay::from_message(message).as_ref(), address.into()) {
             observations.note_vouched(address.into(), now);
         }
@@ -369,8 +368,8 @@ fn proves_address(plan: &Plan, arrival: &Arrival<'_>, relay: Option<&Relay>, add
     }
 }
 
-/// The same for DHCPv6, through a relay or not: a REQUEST for an address is a multicast, and contains the address that
-/// the DHCPv6 server offered.
+/// As [`overhear4`], for DHCPv6, through a relay or not: a REQUEST for an address is a multicast, and contains the
+/// address that the DHCPv6 server offered.
 fn overhear6(
     plan: &Plan,
     packet: &dhcp6::Packet<'_>,
@@ -387,7 +386,7 @@ fn overhear6(
     let firmware =
         FirmwareInfo { arch: architecture6(message, class, vendor_class).ok().map(|(arch, _)| arch), features: None };
     let hardware = observations.resolve_hardware(None, &hardware6(packet, source), None);
-    let owner = AddressOwner { hardware, machine: None, firmware };
+    let owner = AddressOwner { hardware, machine_id: None, firmware };
     let relay = Relay::from_hops(&packet.hops, source);
     for address in message.addresses() {
         observations.note_address(address, owner, arrival.now);
@@ -440,9 +439,9 @@ fn decide_for_packet(
     // The boot server on port 4011 does not see the relay's options again.
     let asks_boot_server = client.port == Port::BootServer;
     let rule_ref = if asks_boot_server { observations.relay_rule(client, arrival.now) } else { None };
-    let heard = rule_ref.and_then(|rule_ref| plan.resolve_rule(rule_ref));
+    let dhcp_rule = rule_ref.and_then(|rule_ref| plan.resolve_rule(rule_ref));
     with_subject(arrival, packet, client, |subject| {
-        let subject = Subject { dhcp_rule: heard, is_file_request: heard.is_some(), ..subject.clone() };
+        let subject = Subject { dhcp_rule, is_file_request: dhcp_rule.is_some(), ..subject.clone() };
         decide(plan, observations, &subject, None)
     })
 }
@@ -458,7 +457,7 @@ fn with_subject<T>(
     let relay = client.relay.map(|relay| relay.address);
     let client_subnet = client.relay.and_then(|relay| relay.subnet);
     let subject = Subject {
-        readings: client.identifiers,
+        identifiers: client.identifiers,
         arch: Some(client.arch),
         firmware: decide::firmware_kinds(client),
         interface: &link.name,
@@ -559,7 +558,7 @@ impl From<NoBoot> for Silence {
 }
 
 impl From<reply4::TooLarge> for Silence {
-    fn from(reply4::TooLarge { octets, max: most }: reply4::TooLarge) -> Self {
-        Self::Refused(RefuseReason::TooLarge { octets, most })
+    fn from(reply4::TooLarge { octets, max }: reply4::TooLarge) -> Self {
+        Self::Refused(RefuseReason::TooLarge { octets, max })
     }
 }

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A set-associative cache: a key belongs to one set of [`WAYS`] places, so a look-up costs at most that many
+/// A set-associative cache: a key belongs to one set of [`WAYS`] entries, so a lookup costs at most that many
 /// comparisons, even if an attacker chooses the keys.
 #[derive(Debug)]
 pub struct BoundedCache<K, V> {
@@ -37,7 +37,7 @@ impl<K: CacheKey, V: Copy> CacheSet<K, V> {
         (0..WAYS).find(|&index| self.tags[index] == tag && matches(index))
     }
 
-    /// The place to write next: an empty one, or else the oldest.
+    /// The index of the entry to write next: an empty one, or else the oldest.
     fn oldest(&self, now: u32) -> usize {
         let age = |index: usize| (self.tags[index] == 0, now.wrapping_sub(self.at[index]));
         (0..WAYS).rev().max_by_key(|&index| age(index)).unwrap_or(0)
@@ -171,23 +171,23 @@ mod tests {
 
     #[test]
     fn a_value_stays_until_a_new_key_evicts_it() {
-        let mut table: BoundedCache<u32, u64> = BoundedCache::new(8, 0);
+        let mut cache: BoundedCache<u32, u64> = BoundedCache::new(8, 0);
         for key in 0..8 {
-            table.update(key, u64::from(key), 0, |value| *value = u64::from(key) * 10);
+            cache.update(key, u64::from(key), 0, |value| *value = u64::from(key) * 10);
         }
-        assert_eq!(table.get(3), Some(30));
-        table.update(0, 100, 0, |_| ());
-        table.update(99, 101, 0, |value| *value = 7);
-        assert_eq!(table.get(1), None, "the oldest entry was evicted");
-        assert_eq!((table.get(0), table.get(99)), (Some(0), Some(7)));
+        assert_eq!(cache.get(3), Some(30));
+        cache.update(0, 100, 0, |_| ());
+        cache.update(99, 101, 0, |value| *value = 7);
+        assert_eq!(cache.get(1), None, "the oldest entry was evicted");
+        assert_eq!((cache.get(0), cache.get(99)), (Some(0), Some(7)));
     }
 
     #[test]
     fn many_keys_spread_over_the_sets() {
-        let mut table: BoundedCache<u32, ()> = BoundedCache::new(4096, 0x5eed);
-        (0..2048u32).for_each(|key| table.update(key, 0, (), |_| ()));
-        let kept = (0..2048u32).filter(|&key| table.get(key).is_some()).count();
-        assert!(kept > 1980, "{kept} of 2048 in a table of 4096");
+        let mut cache: BoundedCache<u32, ()> = BoundedCache::new(4096, 0x5eed);
+        (0..2048u32).for_each(|key| cache.update(key, 0, (), |_| ()));
+        let kept = (0..2048u32).filter(|&key| cache.get(key).is_some()).count();
+        assert!(kept > 1980, "{kept} of 2048 in a cache of 4096");
     }
 
     #[test]

@@ -39,27 +39,27 @@ impl ClaimedIdentity {
     /// may be empty or missing; unknown parts are ignored. `None` if the name does not begin with `machine/`.
     pub fn parse(name: &str) -> Option<(ClaimedIdentity, &str)> {
         let mut rest = name.strip_prefix(MACHINE_PREFIX)?;
-        let mut caller = ClaimedIdentity::default();
-        let (mut platform, mut build) = ("", "");
+        let mut claimed = ClaimedIdentity::default();
+        let (mut platform, mut buildarch) = ("", "");
         while let Some((part, after)) = rest.split_once('/')
             && let Some((key, value)) = part.split_once('=')
         {
             match key {
-                "mac" => caller.mac = parse_octets(value),
-                "uuid" => caller.uuid = parse_octets(value),
-                "serial" => caller.serial = parse_text(value),
-                "name" => caller.name = Some(value.into()),
-                "token" => caller.token = Some(value.into()),
+                "mac" => claimed.mac = parse_octets(value),
+                "uuid" => claimed.uuid = parse_octets(value),
+                "serial" => claimed.serial = parse_text(value),
+                "name" => claimed.name = Some(value.into()),
+                "token" => claimed.token = Some(value.into()),
                 "platform" => platform = value,
-                "arch" => build = value,
-                "rule" => caller.rule = value.parse().ok(),
-                "item" => caller.item = value.parse().ok(),
+                "arch" => buildarch = value,
+                "rule" => claimed.rule = value.parse().ok(),
+                "item" => claimed.item = value.parse().ok(),
                 _ => {}
             }
             rest = after;
         }
-        caller.arch = build_arch(platform, build);
-        Some((caller, rest))
+        claimed.arch = arch_from_settings(platform, buildarch);
+        Some((claimed, rest))
     }
 
     /// Whether the identity has neither a name nor a MAC address nor a UUID.
@@ -67,7 +67,7 @@ impl ClaimedIdentity {
         self.name.is_none() && self.mac.is_none() && self.uuid.is_none()
     }
 
-    /// The MAC address, for people.
+    /// The MAC address, or `a machine` if the identity has none.
     pub fn display_name(&self) -> String {
         self.mac.map_or_else(|| "a machine".into(), |mac| MacPattern(mac.map(Some)).to_string())
     }
@@ -133,8 +133,8 @@ fn hexadecimal(digit: u8) -> Option<u8> {
 
 /// The architecture of an iPXE, from its settings `platform` and `buildarch`. A BIOS iPXE has `i386` on every
 /// processor.
-fn build_arch(platform: &str, build: &str) -> Option<Arch> {
-    let id = match (platform, build) {
+fn arch_from_settings(platform: &str, buildarch: &str) -> Option<Arch> {
+    let id = match (platform, buildarch) {
         ("pcbios", _) => "bios",
         ("efi", "i386") => "uefi-ia32",
         ("efi", "x86_64") => "uefi-x64",
@@ -156,12 +156,12 @@ mod tests {
     fn the_name_of_a_menu_carries_the_identity_of_the_machine() {
         let name = "machine/mac=52-54-00-12-34-56/uuid=11223344-5566-7788-99aa-bbccddeeff00/serial=41422d31\
                     /platform=efi/arch=arm64/menu.ipxe";
-        let (caller, rest) = ClaimedIdentity::parse(name).unwrap();
+        let (claimed, rest) = ClaimedIdentity::parse(name).unwrap();
         assert_eq!(rest, "menu.ipxe");
-        assert_eq!(caller.mac, Some([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
-        assert_eq!(caller.uuid.unwrap()[..4], [0x11, 0x22, 0x33, 0x44]);
-        assert_eq!(caller.serial.as_deref(), Some("AB-1"));
-        assert_eq!(caller.arch, Arch::from_id("uefi-arm64"));
+        assert_eq!(claimed.mac, Some([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
+        assert_eq!(claimed.uuid.unwrap()[..4], [0x11, 0x22, 0x33, 0x44]);
+        assert_eq!(claimed.serial.as_deref(), Some("AB-1"));
+        assert_eq!(claimed.arch, Arch::from_id("uefi-arm64"));
     }
 
     #[test]
@@ -175,14 +175,14 @@ mod tests {
 
     #[test]
     fn the_rule_and_the_menu_item_are_passed_on() {
-        let (caller, rest) = ClaimedIdentity::parse("machine/rule=3/item=32769/boot.ipxe").unwrap();
-        assert_eq!((caller.choice_path().as_str(), rest), ("rule=3/item=32769/", "boot.ipxe"));
+        let (claimed, rest) = ClaimedIdentity::parse("machine/rule=3/item=32769/boot.ipxe").unwrap();
+        assert_eq!((claimed.choice_path().as_str(), rest), ("rule=3/item=32769/", "boot.ipxe"));
         assert_eq!(ClaimedIdentity::default().choice_path(), "");
     }
 
     #[test]
     fn the_rest_of_the_name_is_a_file() {
-        let (caller, rest) = ClaimedIdentity::parse("machine/name=web1/debian/linux").unwrap();
-        assert_eq!((caller.name.as_deref(), rest), (Some("web1"), "debian/linux"));
+        let (claimed, rest) = ClaimedIdentity::parse("machine/name=web1/debian/linux").unwrap();
+        assert_eq!((claimed.name.as_deref(), rest), (Some("web1"), "debian/linux"));
     }
 }

@@ -62,31 +62,31 @@ pub enum DecidedBy {
 /// Decides what a machine boots; `name` is the name of its entry, if a URL has it. In doubt the decision is the least
 /// harmful one: if an entry that may be the machine's protects it (it boots nothing, or its disk), that protection
 /// applies; otherwise the decision ignores the identity that is in doubt.
-pub fn decide(plan: &Plan, memory: &Observations, subject: &Subject<'_>, name: Option<&str>) -> Decision {
-    let shared = subject.readings.uuids.iter().flatten().find_map(|uuid| memory.uuid_claims.find_shared(plan, uuid));
-    let (readings, serial) = (subject.readings, subject.serial);
-    let identity = Identity { readings, serial, name, shares_uuid: shared.is_some() };
-    let findings = plan.machines.find(&identity);
-    let machine = findings.found.map(|found| found.machine);
-    let decision = match findings.doubt {
-        Some(doubt) => decide_for_entry(plan, memory, &without(subject, doubt), machine),
-        None => decide_for_entry(plan, memory, subject, machine),
+pub fn decide(plan: &Plan, observations: &Observations, subject: &Subject<'_>, name: Option<&str>) -> Decision {
+    let shared =
+        subject.identifiers.uuids.iter().flatten().find_map(|uuid| observations.uuid_claims.find_shared(plan, uuid));
+    let (identifiers, serial) = (subject.identifiers, subject.serial);
+    let identity = Identity { identifiers, serial, name, shares_uuid: shared.is_some() };
+    let lookup = plan.machines.find(&identity);
+    let machine = lookup.found.map(|found| found.machine);
+    let decision = match lookup.doubt {
+        Some(doubt) => decide_for_entry(plan, observations, &without(subject, doubt), machine),
+        None => decide_for_entry(plan, observations, subject, machine),
     };
-    let Lookup { found: machine, ambiguous: undecided, doubt } = findings;
-    let decision = Decision { machine, ambiguous: undecided, doubt, shared_uuid: shared, ..decision };
+    let Lookup { found: machine, ambiguous, doubt } = lookup;
+    let decision = Decision { machine, ambiguous, doubt, shared_uuid: shared, ..decision };
     if decision.protects(plan) {
         return decision;
     }
-    let mut others = findings.other_candidates().chain(plan.machines.sharers(&identity, machine)).peekable();
+    let mut others = lookup.other_candidates().chain(plan.machines.sharers(&identity, machine)).peekable();
     if others.peek().is_none() {
         return decision;
     }
     let rule = rule_for(plan, subject, true);
     for other in others {
-        let Decision { rule, profile, decided_by: ground, as_firmware, .. } =
-            decision_from(plan, memory, rule, Some(other.0));
-        let protected =
-            Decision { protected_by: Some(other), rule, profile, decided_by: ground, as_firmware, ..decision };
+        let Decision { rule, profile, decided_by, as_firmware, .. } =
+            decision_from(plan, observations, rule, Some(other.0));
+        let protected = Decision { protected_by: Some(other), rule, profile, decided_by, as_firmware, ..decision };
         if protected.protects(plan) {
             return protected;
         }
@@ -99,7 +99,7 @@ fn without<'a>(subject: &Subject<'a>, doubt: DoubtfulEntry) -> Subject<'a> {
     let mut subject = subject.clone();
     match doubt.by {
         IdentityKind::Serial => subject.serial = None,
-        _ => subject.readings.uuids = [None; 2],
+        _ => subject.identifiers.uuids = [None; 2],
     }
     subject
 }
@@ -108,11 +108,11 @@ fn without<'a>(subject: &Subject<'a>, doubt: DoubtfulEntry) -> Subject<'a> {
 /// then the defaults.
 fn decide_for_entry(
     plan: &Plan,
-    memory: &Observations,
+    observations: &Observations,
     subject: &Subject<'_>,
     machine: Option<MachineIndex>,
 ) -> Decision {
-    decision_from(plan, memory, rule_for(plan, subject, machine.is_some()), machine)
+    decision_from(plan, observations, rule_for(plan, subject, machine.is_some()), machine)
 }
 
 type MatchedRule<'a> = Option<(usize, &'a Rule)>;
@@ -121,15 +121,20 @@ fn rule_for<'a>(plan: &'a Plan, subject: &Subject<'_>, is_known: bool) -> Matche
     plan.rules.iter().enumerate().find(|(index, rule)| rule.matches(*index, subject, is_known))
 }
 
-fn decision_from(plan: &Plan, memory: &Observations, rule: MatchedRule<'_>, machine: Option<MachineIndex>) -> Decision {
+fn decision_from(
+    plan: &Plan,
+    observations: &Observations,
+    rule: MatchedRule<'_>,
+    machine: Option<MachineIndex>,
+) -> Decision {
     let entry = machine.map(|machine| plan.machines.get(machine));
-    let (profile, ground) = match (rule, entry) {
+    let (profile, decided_by) = match (rule, entry) {
         (Some((_, rule)), _) if rule.deny => (None, DecidedBy::Denied),
         (_, Some(entry)) if entry.policy == Policy::Never => (None, DecidedBy::Never),
-        (_, Some(entry)) if entry.policy == Policy::Once && memory.boot_once.is_completed(entry.name) => {
+        (_, Some(entry)) if entry.policy == Policy::Once && observations.boot_once.is_completed(entry.name) => {
             (None, DecidedBy::Completed)
         }
-        (_, Some(entry)) if entry.policy == Policy::Unspecified && memory.boot_once.is_recorded(entry.name) => {
+        (_, Some(entry)) if entry.policy == Policy::Unspecified && observations.boot_once.is_recorded(entry.name) => {
             (None, DecidedBy::CompletedUnspecified)
         }
         (_, Some(entry)) if entry.profile.is_some() => (entry.profile, DecidedBy::Machine),
@@ -142,7 +147,7 @@ fn decision_from(plan: &Plan, memory: &Observations, rule: MatchedRule<'_>, mach
     Decision {
         rule: rule.map(|(index, _)| index),
         profile,
-        decided_by: ground,
+        decided_by,
         as_firmware: rule.is_some_and(|(_, rule)| rule.as_firmware),
         as_raspberry_pi: rule.is_some_and(|(_, rule)| rule.as_raspberry_pi),
         ..Decision::default()
@@ -211,18 +216,18 @@ impl Decision {
 
 /// The kinds of firmware of a client: the firmware of the machine, and iPXE or HTTP boot on it.
 pub fn firmware_kinds(client: &Client) -> [Option<Firmware>; 2] {
-    let below = match client {
+    let firmware = match client {
         Client { raspberry_pi: true, .. } => Firmware::RaspberryPi,
         Client { class: Class::UBoot, .. } => Firmware::UBoot,
         Client { arch, .. } if arch.is_efi() => Firmware::Uefi,
         _ => Firmware::Bios,
     };
-    let above = match client {
+    let program = match client {
         _ if client.is_ipxe() => Some(Firmware::Ipxe),
         Client { class: Class::Http, .. } => Some(Firmware::Http),
         _ => None,
     };
-    [Some(below), above]
+    [Some(firmware), program]
 }
 
 impl fmt::Display for DecidedBy {

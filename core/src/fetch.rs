@@ -95,8 +95,8 @@ impl Fetch {
     /// The name of the entry of the machine for which the text is rendered.
     pub fn machine<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
         match self {
-            Fetch::Menu(asking) | Fetch::Linux(_, asking) | Fetch::Template(_, asking) => {
-                asking.decision.machine.map(|found| plan.machines.get(found.machine).name)
+            Fetch::Menu(context) | Fetch::Linux(_, context) | Fetch::Template(_, context) => {
+                context.decision.machine.map(|found| plan.machines.get(found.machine).name)
             }
             _ => None,
         }
@@ -104,8 +104,8 @@ impl Fetch {
 
     /// Sets the token for rendered texts.
     pub fn set_token(&mut self, token: Option<String>) {
-        if let Fetch::Menu(asking) | Fetch::Linux(_, asking) | Fetch::Template(_, asking) = self {
-            asking.token = token;
+        if let Fetch::Menu(context) | Fetch::Linux(_, context) | Fetch::Template(_, context) = self {
+            context.token = token;
         }
     }
 }
@@ -144,7 +144,7 @@ const AUTOEXEC: &str = "autoexec.ipxe";
 ///
 /// Over IPv4 `autoexec.ipxe` is a file like any other: a built-in one would run before iPXE has an address, and the
 /// server refuses a missing one at once. Over IPv6 most iPXEs have no other way to find the built-in script.
-pub fn fetch(plan: &Plan, memory: &Observations, request: &FileRequest<'_>) -> Result<Fetch, Refusal> {
+pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>) -> Result<Fetch, Refusal> {
     let name = match normalize(request.name) {
         Ok(name) => name,
         Err(BadName::Empty) => return Err(Refusal::BadName),
@@ -156,12 +156,15 @@ pub fn fetch(plan: &Plan, memory: &Observations, request: &FileRequest<'_>) -> R
             return Ok(Fetch::Directory { name, otherwise: None });
         }
     };
-    let (caller, rest) = ClaimedIdentity::parse(&name).map_or((None, &name[..]), |(caller, rest)| (Some(caller), rest));
-    match (&caller, rest) {
-        (Some(caller), BOOT_SCRIPT) => {
-            return Ok(Fetch::Text(script::entry_script(request.protocol, request.server, caller)));
+    let (claimed, rest) =
+        ClaimedIdentity::parse(&name).map_or((None, &name[..]), |(claimed, rest)| (Some(claimed), rest));
+    match (&claimed, rest) {
+        (Some(claimed), BOOT_SCRIPT) => {
+            return Ok(Fetch::Text(script::entry_script(request.protocol, request.server, claimed)));
         }
-        (Some(caller), DONE) => return done(plan, memory, request, caller).map(Fetch::Done).ok_or(Refusal::NotFound),
+        (Some(claimed), DONE) => {
+            return done_request(plan, observations, request, claimed).map(Fetch::Done).ok_or(Refusal::NotFound);
+        }
         (None, BOOT_SCRIPT) if !plan.menu.has_boot_script => {
             return Ok(Fetch::Text(script::entry_script(
                 request.protocol,
@@ -172,15 +175,15 @@ pub fn fetch(plan: &Plan, memory: &Observations, request: &FileRequest<'_>) -> R
         _ => {}
     }
     if rest == MENU
-        && let Some(caller) = caller
+        && let Some(claimed) = claimed
     {
-        return Ok(menu(plan, asking(plan, memory, request, caller), request));
+        return Ok(menu(plan, render_context(plan, observations, request, claimed), request));
     }
     if plan.templates.contains(rest) {
-        let asking = asking(plan, memory, request, caller.unwrap_or_default());
-        return match asking.decision.decided_by {
+        let context = render_context(plan, observations, request, claimed.unwrap_or_default());
+        return match context.decision.decided_by {
             DecidedBy::Denied => Err(Refusal::Denied),
-            _ => Ok(Fetch::Template(rest.into(), asking)),
+            _ => Ok(Fetch::Template(rest.into(), context)),
         };
     }
     if let Some(arch) = script::local_disk_arch(rest) {
@@ -193,13 +196,18 @@ pub fn fetch(plan: &Plan, memory: &Observations, request: &FileRequest<'_>) -> R
         return Ok(Fetch::Loader(path.into()));
     }
     // `machine/readme` carries no identity: it is a file.
-    if caller == Some(ClaimedIdentity::default()) {
+    if claimed == Some(ClaimedIdentity::default()) {
         return Ok(Fetch::Directory { name, otherwise: None });
     }
     let over_ipv6 = request.server.to_canonical().is_ipv6();
     // iPXE requests it from its own directory, which may be a subdirectory.
     let otherwise = if over_ipv6 && rest.rsplit('/').next() == Some(AUTOEXEC) {
-        Some(Fallback::Text(script::autoexec(request.protocol, plan.http, request.server, &caller.unwrap_or_default())))
+        Some(Fallback::Text(script::autoexec(
+            request.protocol,
+            plan.http,
+            request.server,
+            &claimed.unwrap_or_default(),
+        )))
     } else {
         shim::resolve_missing(plan, rest).map(Fallback::File)
     };
@@ -219,79 +227,80 @@ pub fn is_done_request(name: &[u8]) -> bool {
 }
 
 /// The report that a machine of the plan has finished its boot; `None` if the plan does not have the machine.
-fn done(
+fn done_request(
     plan: &Plan,
-    memory: &Observations,
+    observations: &Observations,
     request: &FileRequest<'_>,
-    caller: &ClaimedIdentity,
+    claimed: &ClaimedIdentity,
 ) -> Option<DoneRequest> {
-    let machine = plan.machines.get_by_name(caller.name.as_deref()?)?.name;
+    let machine = plan.machines.get_by_name(claimed.name.as_deref()?)?.name;
     // The address owner counts only if no host beyond the link can have forged it.
     let address = request.client.ip();
-    let holder = memory.address_owner(address).filter(|_| memory.was_vouched(address));
-    let at_its_address = holder.is_some_and(|holder| {
+    let owner = observations.address_owner(address).filter(|_| observations.was_vouched(address));
+    let from_its_address = owner.is_some_and(|owner| {
         let mut known = ClaimedIdentity::default();
-        complete_identity(&mut known, &holder);
-        let identity = Identity { readings: Identifiers::new(known.mac, known.uuid), ..Identity::default() };
+        complete_identity(&mut known, &owner);
+        let identity = Identity { identifiers: Identifiers::new(known.mac, known.uuid), ..Identity::default() };
         plan.machines.find(&identity).found.is_some_and(|found| plan.machines.get(found.machine).name == machine)
     });
-    Some(DoneRequest { machine: machine.into(), token: caller.token.clone(), from_its_address: at_its_address })
+    Some(DoneRequest { machine: machine.into(), token: claimed.token.clone(), from_its_address })
 }
 
 /// The menu for `request.name` if this were the machine's profile.
 pub fn preview_menu(
     plan: &Plan,
-    memory: &Observations,
+    observations: &Observations,
     request: &FileRequest<'_>,
     profile: ProfileId,
 ) -> Result<Fetch, Refusal> {
     let name = normalize(request.name).map_err(|_| Refusal::BadName)?;
-    let caller = ClaimedIdentity::parse(&name).map(|(caller, _)| caller).unwrap_or_default();
-    let mut asking = asking(plan, memory, request, caller);
-    asking.decision = Decision { profile: Some(profile), decided_by: DecidedBy::Machine, ..asking.decision };
-    Ok(menu(plan, asking, request))
+    let claimed = ClaimedIdentity::parse(&name).map(|(claimed, _)| claimed).unwrap_or_default();
+    let mut context = render_context(plan, observations, request, claimed);
+    context.decision = Decision { profile: Some(profile), decided_by: DecidedBy::Machine, ..context.decision };
+    Ok(menu(plan, context, request))
 }
 
 /// Determines what the complete fetch of a file changes. The caller has verified a report before ([`Fetch::Done`]).
-pub fn after_fetch(plan: &Plan, memory: &Observations, request: &FileRequest<'_>) -> FetchOutcome {
+pub fn after_fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>) -> FetchOutcome {
     let Ok(name) = normalize(request.name) else { return FetchOutcome::default() };
-    let (caller, rest) = ClaimedIdentity::parse(&name).map_or((ClaimedIdentity::default(), &name[..]), |found| found);
-    let loader = plan.loader_path(rest).is_some();
+    let (claimed, rest) = ClaimedIdentity::parse(&name).map_or((ClaimedIdentity::default(), &name[..]), |found| found);
+    let is_loader = plan.loader_path(rest).is_some();
     if plan.machines.is_empty() {
-        return FetchOutcome { is_loader: loader, completes: None };
+        return FetchOutcome { is_loader, completes: None };
     }
-    let decision = asking(plan, memory, request, caller).decision;
+    let decision = render_context(plan, observations, request, claimed).decision;
     let entry = decision.machine.map(|found| plan.machines.get(found.machine));
     let is_boot_dir_kernel = || {
         let mut kernels = plan.menu.entries.iter().map(|entry| &entry.target);
-        kernels.any(|starts| matches!(starts, EntryTarget::Linux { kernel, .. } if kernel == rest))
+        kernels.any(|target| matches!(target, EntryTarget::Linux { kernel, .. } if kernel == rest))
     };
-    let used_up =
-        entry.filter(|entry| entry.policy == Policy::Once && !memory.boot_once.is_recorded(entry.name)).filter(|_| {
+    let completed = entry
+        .filter(|entry| entry.policy == Policy::Once && !observations.boot_once.is_recorded(entry.name))
+        .filter(|_| {
             rest == DONE
                 || match plan.profile(decision.profile) {
                     Some(profile) if profile.boots != BootTarget::BootDir => profile.boot_once_file() == Some(rest),
                     _ => is_boot_dir_kernel(),
                 }
         });
-    FetchOutcome { is_loader: loader, completes: used_up.map(|entry| entry.name.into()) }
+    FetchOutcome { is_loader, completes: completed.map(|entry| entry.name.into()) }
 }
 
 /// The script for the machine that sent the request.
-fn menu(plan: &Plan, asking: RenderContext, request: &FileRequest<'_>) -> Fetch {
-    let RenderContext { claimed: caller, decision, base_url: base, .. } = &asking;
+fn menu(plan: &Plan, context: RenderContext, request: &FileRequest<'_>) -> Fetch {
+    let RenderContext { claimed, decision, base_url: base, .. } = &context;
     let title = plan.profile(decision.profile).map_or("", |profile| profile.title.as_str());
     Fetch::Text(match (decision.boots(plan), decision.profile) {
         (BootTarget::BootDir, _) if plan.menu.has_boot_script => {
             return Fetch::Directory { name: BOOT_SCRIPT.into(), otherwise: None };
         }
-        (BootTarget::BootDir, _) => return Fetch::Menu(asking),
-        (BootTarget::Linux(_), Some(profile)) => return Fetch::Linux(profile, asking),
+        (BootTarget::BootDir, _) => return Fetch::Menu(context),
+        (BootTarget::Linux(_), Some(profile)) => return Fetch::Linux(profile, context),
         (BootTarget::Script(url), _) if is_url(url) => script::chain_url(title, url),
-        (BootTarget::Script(name), _) => return Fetch::Template(name.clone(), asking),
+        (BootTarget::Script(name), _) => return Fetch::Template(name.clone(), context),
         (BootTarget::Loader, _) => {
             let profile = plan.profile(decision.profile);
-            let own = |profile: &'_ Profile| caller.arch.and_then(|arch| profile.loaders.get(&arch)).cloned();
+            let own = |profile: &'_ Profile| claimed.arch.and_then(|arch| profile.loaders.get(&arch)).cloned();
             let loader = profile.and_then(|profile| own(profile).or_else(|| profile.default_loader.clone()));
             match loader {
                 Some(loader) if is_url(&loader.name) => script::chain_url(title, &loader.name),
@@ -300,62 +309,68 @@ fn menu(plan: &Plan, asking: RenderContext, request: &FileRequest<'_>) -> Fetch 
             }
         }
         (BootTarget::Menu(menu), _) => {
-            script::profile_menu(&script::base_url(request.protocol, request.server), menu, caller)
+            script::profile_menu(&script::base_url(request.protocol, request.server), menu, claimed)
         }
         (BootTarget::LocalDisk, _) => {
-            let marked = decision.entry().filter(|_| decision.decided_by == DecidedBy::CompletedUnspecified);
-            script::local_disk(plan, base, caller, marked.map(|machine| plan.machines.get(machine).name))
+            let completed = decision.entry().filter(|_| decision.decided_by == DecidedBy::CompletedUnspecified);
+            script::local_disk(plan, base, claimed, completed.map(|machine| plan.machines.get(machine).name))
         }
         (BootTarget::Nothing | BootTarget::Linux(_), _) => script::boot_nothing(),
     })
 }
 
 /// The identity that the client claims, completed by the owner of its address, and the decision for it.
-fn asking(plan: &Plan, memory: &Observations, request: &FileRequest<'_>, mut caller: ClaimedIdentity) -> RenderContext {
+fn render_context(
+    plan: &Plan,
+    observations: &Observations,
+    request: &FileRequest<'_>,
+    mut claimed: ClaimedIdentity,
+) -> RenderContext {
     let client = request.client.ip().to_canonical();
-    match (memory.address_owner(client), client) {
-        (Some(holder), _) => complete_identity(&mut caller, &holder),
-        (None, IpAddr::V6(address)) if caller.is_anonymous() => caller.mac = mac_from_eui64(address),
+    match (observations.address_owner(client), client) {
+        (Some(owner), _) => complete_identity(&mut claimed, &owner),
+        (None, IpAddr::V6(address)) if claimed.is_anonymous() => claimed.mac = mac_from_eui64(address),
         _ => {}
     }
-    let below = caller.arch.map(|arch| if arch.is_efi() { Firmware::Uefi } else { Firmware::Bios });
+    let firmware = claimed.arch.map(|arch| if arch.is_efi() { Firmware::Uefi } else { Firmware::Bios });
     let subject = Subject {
-        readings: Identifiers::new(caller.mac, caller.uuid.filter(|uuid| !is_placeholder(uuid))),
-        serial: caller.serial.as_deref(),
-        arch: caller.arch,
-        firmware: [below, Some(Firmware::Ipxe)],
+        identifiers: Identifiers::new(claimed.mac, claimed.uuid.filter(|uuid| !is_placeholder(uuid))),
+        serial: claimed.serial.as_deref(),
+        arch: claimed.arch,
+        firmware: [firmware, Some(Firmware::Ipxe)],
         interface: request.interface,
         subnet: Some(client),
-        dhcp_rule: caller.rule.and_then(|met| plan.resolve_rule(met)),
+        dhcp_rule: claimed.rule.and_then(|rule| plan.resolve_rule(rule)),
         is_file_request: true,
         ..Subject::default()
     };
-    let mut decision = decide(plan, memory, &subject, caller.name.as_deref());
+    let mut decision = decide(plan, observations, &subject, claimed.name.as_deref());
     if let BootTarget::Menu(menu) = decision.boots(plan)
-        && let Some(ItemTarget::Profile(profile)) = caller.item.and_then(|kind| menu.item(kind)).map(|item| item.target)
+        && let Some(ItemTarget::Profile(profile)) =
+            claimed.item.and_then(|kind| menu.item(kind)).map(|item| item.target)
     {
         decision.profile = profile;
     }
-    let base = script::base_url(request.protocol, request.server);
-    let base = match decision.machine {
-        Some(found) => format!("{base}{MACHINE_PREFIX}name={}/", plan.machines.get(found.machine).name),
-        None => base,
+    let base_url = script::base_url(request.protocol, request.server);
+    let base_url = match decision.machine {
+        Some(found) => format!("{base_url}{MACHINE_PREFIX}name={}/", plan.machines.get(found.machine).name),
+        None => base_url,
     };
-    RenderContext { claimed: caller, decision, base_url: base, token: None }
+    RenderContext { claimed, decision, base_url, token: None }
 }
 
 /// Completes a claimed identity from the owner of the client's address, unless that is another machine.
-fn complete_identity(caller: &mut ClaimedIdentity, holder: &AddressOwner) {
-    let mac = holder.hardware.mac();
-    if caller.is_anonymous() {
-        caller.mac = mac;
-        caller.uuid = holder.machine.filter(|machine| machine.is_unique()).map(|machine| machine.uuid());
-    } else if caller.name.is_none() {
-        caller.mac = caller.mac.or(mac);
+fn complete_identity(claimed: &mut ClaimedIdentity, owner: &AddressOwner) {
+    let mac = owner.hardware.mac();
+    if claimed.is_anonymous() {
+        claimed.mac = mac;
+        claimed.uuid = owner.machine_id.filter(|id| id.is_unique()).map(|id| id.uuid());
+    } else if claimed.name.is_none() {
+        claimed.mac = claimed.mac.or(mac);
     }
-    if caller.mac.is_none() || caller.mac == mac {
-        caller.arch = caller.arch.or(holder.firmware.arch);
-        caller.features = caller.features.or(holder.firmware.features);
+    if claimed.mac.is_none() || claimed.mac == mac {
+        claimed.arch = claimed.arch.or(owner.firmware.arch);
+        claimed.features = claimed.features.or(owner.firmware.features);
     }
 }
 
@@ -393,12 +408,12 @@ mod tests {
     fn an_ipxe_receives_the_entry_script_and_then_its_menu() {
         let Ok(Fetch::Text(entry)) = ask(&plan(), "boot.ipxe") else { panic!() };
         assert!(entry.starts_with("#!ipxe\n"));
-        let Ok(Fetch::Menu(asking)) = ask(&plan(), "/machine/mac=52-54-00-12-34-56/uuid=/platform=efi/menu.ipxe")
+        let Ok(Fetch::Menu(context)) = ask(&plan(), "/machine/mac=52-54-00-12-34-56/uuid=/platform=efi/menu.ipxe")
         else {
             panic!()
         };
-        assert_eq!(asking.claimed.arch, None);
-        assert_eq!(asking.base_url, "http://192.0.2.1:8080/");
+        assert_eq!(context.claimed.arch, None);
+        assert_eq!(context.base_url, "http://192.0.2.1:8080/");
     }
 
     #[test]

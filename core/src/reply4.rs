@@ -18,7 +18,7 @@ const IP_AND_UDP_HEADERS: u16 = 28;
 pub struct TooLarge {
     /// Length of the reply, in octets.
     pub octets: usize,
-    /// Length that the client accepts, in octets.
+    /// Maximum length that the client accepts, in octets.
     pub max: usize,
 }
 
@@ -46,7 +46,7 @@ pub fn write(
         // an address.
         flags: if port == Port::Dhcp { request_header.flags | BROADCAST_FLAG } else { request_header.flags },
         ciaddr: if port == Port::Dhcp { Ipv4Addr::UNSPECIFIED } else { request_header.ciaddr },
-        // An unspecified yiaddr marks a proxy's offer, and also its ACK: EDK2 types the reply by it.
+        // An unspecified yiaddr marks a proxy's offer, and also its ACK: EDK2 classifies the reply by it.
         yiaddr: Ipv4Addr::UNSPECIFIED,
         siaddr: shape.siaddr,
         sname: [0; 64],
@@ -56,7 +56,7 @@ pub fn write(
     let mut reply = Writer::new(&header, out);
     reply.option(code::MESSAGE_TYPE, &[shape.message_type.into()]);
     reply.option(code::SERVER_ID, &server.octets());
-    // Firmware with its maker's own vendor class looks for that class in the reply.
+    // Firmware with a vendor class of its maker looks for that class in the reply.
     let own_class = request
         .option(code::VENDOR_CLASS)
         .filter(|class| shape.class == Class::Pxe && Class::from_vendor_class(class).is_none());
@@ -79,10 +79,10 @@ pub fn write(
         reply.option(code::RELAY_AGENT, &agent);
     }
     let octets = reply.finish(MIN_LENGTH);
-    let most = max_payload(request);
-    if octets > most {
+    let max = max_payload(request);
+    if octets > max {
         out.truncate(start);
-        return Err(TooLarge { octets, max: most });
+        return Err(TooLarge { octets, max });
     }
     Ok(())
 }

@@ -9,12 +9,13 @@ use crate::shape6::Shape6;
 use crate::wire::dhcp6::{Packet, Writer, code, write_relay_reply};
 use alloc::vec::Vec;
 
-/// Appends the reply to `out`, wrapped for the relays that forwarded the request. `server` is the DUID of this server.
-pub fn write(request: &Packet<'_>, shape: &Shape6<'_>, server: &[u8], out: &mut Vec<u8>) {
+/// Appends the reply to `out`, wrapped for the relays that forwarded the request. `server_duid` is the DUID of this
+/// server.
+pub fn write(request: &Packet<'_>, shape: &Shape6<'_>, server_duid: &[u8], out: &mut Vec<u8>) {
     let mut message = Vec::new();
     let mut reply = Writer::new(shape.message_type, request.message.transaction_id, &mut message);
     reply.option(code::CLIENT_ID, request.message.option(code::CLIENT_ID).unwrap_or_default());
-    reply.option(code::SERVER_ID, server);
+    reply.option(code::SERVER_ID, server_duid);
     // Before option 16, whose first octet is 0: EDK2's HTTP client reads the URL as a NUL-terminated text.
     if let Some(url) = &shape.url {
         reply.option(code::BOOT_FILE_URL, url.as_bytes());

@@ -61,36 +61,36 @@ pub enum RefuseReason {
     TooLarge {
         /// Length of the reply, in octets.
         octets: usize,
-        /// Length that the client accepts, in octets.
-        most: usize,
+        /// Maximum length that the client accepts, in octets.
+        max: usize,
     },
 }
 
-/// Finds the destination of a reply, and the server's address as the client reaches it. `offered` returns whether the
+/// Finds the destination of a reply, and the server's address as the client reaches it. `was_offered` returns whether the
 /// server sent this machine an OFFER recently.
 pub fn route(
     plan: &Plan,
     arrival: &Arrival<'_>,
     from: SocketAddrV4,
     client: &Client,
-    offered: impl FnOnce() -> bool,
+    was_offered: impl FnOnce() -> bool,
 ) -> Result<(Destination, Ipv4Addr), RefuseReason> {
     let local_addr = arrival.server_address4().ok_or(RefuseReason::NoAddress)?;
     let source = *from.ip();
     if source.is_broadcast() || source.is_multicast() || source.is_loopback() || arrival.is_local(source) {
         return Err(RefuseReason::Source(source.into()));
     }
-    let (to, link) = match client.port {
+    let (to, interface_index) = match client.port {
         Port::Dhcp => dhcp(plan, arrival, source, client)?,
         Port::BootServer => {
-            boot_server(arrival, from, client, || plan.ignores_relays || offered())?;
+            boot_server(arrival, from, client, || plan.ignores_relays || was_offered())?;
             // The reply goes to the source port: EDK2 listens only on 4011, iPXE sends from 68. The broadcast flag has
             // no meaning here, because the client has an address. Relays do not forward port 4011.
             (from, None)
         }
     };
     let from = SocketAddr::new(local_addr.into(), client.port.number());
-    Ok((Destination { to: to.into(), from, interface_index: link }, local_addr))
+    Ok((Destination { to: to.into(), from, interface_index }, local_addr))
 }
 
 fn dhcp(
@@ -211,12 +211,12 @@ impl fmt::Display for RefuseReason {
             Self::TooManyFromUnserved => {
                 f.write_str("too many requests from networks that are not served (limit: 500 a second)")
             }
-            Self::TooManyOnLink => f.write_str("too many requests on this interface (max-packets-per-second)"),
+            Self::TooManyOnLink => f.write_str("too many requests on this interface (max-requests-per-second)"),
             Self::BootLoop => f.write_str(
                 "boot loop: it fetches its loader again and again; the server answers it again after five minutes",
             ),
-            Self::TooLarge { octets, most } => {
-                write!(f, "the reply would have {octets} octets, the client accepts {most}")
+            Self::TooLarge { octets, max } => {
+                write!(f, "the reply would have {octets} octets, the client accepts {max}")
             }
         }
     }

@@ -20,14 +20,14 @@ pub struct Route {
     pub local_addr: Ipv6Addr,
 }
 
-/// Finds the destination of a reply. `offered` returns whether the server sent this machine an ADVERTISE recently;
+/// Finds the destination of a reply. `was_offered` returns whether the server sent this machine an ADVERTISE recently;
 /// `lease`, which address its DHCPv6 server assigned.
 pub fn route(
     plan: &Plan,
     arrival: &Arrival<'_>,
     source: SocketAddrV6,
     client: &Client,
-    offered: impl FnOnce() -> bool,
+    was_offered: impl FnOnce() -> bool,
     lease: impl FnOnce() -> Option<Ipv6Addr>,
 ) -> Result<Route, RefuseReason> {
     let local_addr = arrival.server_address6().ok_or(RefuseReason::NoAddress)?;
@@ -47,7 +47,7 @@ pub fn route(
         (Port::BootServer, _) if HARMFUL_PORTS.contains(&source.port()) => Err(RefuseReason::SourcePort(source.port())),
         // The firmware listens on the port that it sends from, and knows no other.
         (Port::BootServer, _) if address.is_unicast_link_local() => path.neighbour(source.port()),
-        (Port::BootServer, _) => path.boot_server(|| plan.dhcp6.ignores_relays || offered(), lease),
+        (Port::BootServer, _) => path.boot_server(|| plan.dhcp6.ignores_relays || was_offered(), lease),
     }
 }
 

@@ -57,7 +57,7 @@ impl Shape {
     /// The shape for a boot. `local_addr` is the server's address as the client reaches it; `boot_server` is whether
     /// port 4011 is open.
     pub fn new(client: &Client, boot: Boot, local_addr: Ipv4Addr, boot_server: bool) -> Result<Shape, NoBoot> {
-        let kind = match client.message_type {
+        let message_type = match client.message_type {
             DhcpMessageType::Dhcp4(MessageType::Discover) => MessageType::Offer,
             _ => MessageType::Ack,
         };
@@ -75,7 +75,7 @@ impl Shape {
         };
         let file = Some(boot.file).filter(|file| !file.is_empty());
         let siaddr = address4(boot.server).unwrap_or(local_addr);
-        let shape = Shape { name, message_type: kind, class: client.class, siaddr, file, vendor_specific };
+        let shape = Shape { name, message_type, class: client.class, siaddr, file, vendor_specific };
         Ok(match (name, client.port) {
             // The OFFER names this server, so it can name the file only if this server is also the TFTP server.
             (ShapeName::Redirect, Port::Dhcp) => {
@@ -86,8 +86,8 @@ impl Shape {
     }
 }
 
-fn menu_item(MenuLine { kind, title, server }: &MenuLine) -> MenuItem<'_> {
-    MenuItem { server_type: *kind, title, server: server.and_then(address4) }
+fn menu_item(MenuLine { server_type, title, server }: &MenuLine) -> MenuItem<'_> {
+    MenuItem { server_type: *server_type, title, server: server.and_then(address4) }
 }
 
 fn address4(address: IpAddr) -> Option<Ipv4Addr> {

@@ -29,7 +29,7 @@ impl<'a> Shape6<'a> {
     pub fn new(plan: &'a Plan, client: &Client, boot: &Boot, boot_server_url: impl FnOnce() -> String) -> Self {
         use MessageType::{Advertise, InformationRequest, Reply, Solicit};
         let file = || Some(boot.file.clone());
-        let (name, kind, url) = match (client.message_type, client.class) {
+        let (name, message_type, url) = match (client.message_type, client.class) {
             (DhcpMessageType::Dhcp6(Solicit), Class::Http) => (ShapeName::Http, Advertise, file()),
             // Behind a relay, EDK2's multicast on 4011 reaches no server, so it contacts the host of the URL. On a link
             // it uses multicast, and sends from the very address that it listens on, which is not certain with a URL.
@@ -45,6 +45,6 @@ impl<'a> Shape6<'a> {
             _ => (ShapeName::Redirect, Reply, file()),
         };
         let dns = plan.dhcp6.stateless.as_ref().filter(|_| name == ShapeName::Direct);
-        Shape6 { name, message_type: kind, class: client.class, url, dns }
+        Shape6 { name, message_type, class: client.class, url, dns }
     }
 }

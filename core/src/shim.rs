@@ -26,15 +26,15 @@ const ARCHITECTURES: [&str; 5] = ["x64", "ia32", "aa64", "arm", "riscv64"];
 /// The path of the program that a shim of this name starts; `None` if the name is not that of a shim.
 pub fn second_stage(shim: &str) -> Option<String> {
     let (directory, file) = split(shim);
-    let (stem, ending) = file.split_at_checked(file.len().checked_sub(".efi".len())?)?;
-    if !ending.eq_ignore_ascii_case(".efi") {
+    let (stem, extension) = file.split_at_checked(file.len().checked_sub(".efi".len())?)?;
+    if !extension.eq_ignore_ascii_case(".efi") {
         return None;
     }
     let is_shim_word = |word: &str| word.get(..4).is_some_and(|begin| begin.eq_ignore_ascii_case("shim"));
     if let Some((program, word)) = stem.rsplit_once('-') {
         // Up to four octets may follow the word: an architecture.
         let is_shim = !program.is_empty() && is_shim_word(word) && word.len() <= 8;
-        return is_shim.then(|| format!("{directory}{program}{ending}"));
+        return is_shim.then(|| format!("{directory}{program}{extension}"));
     }
     let arch = is_shim_word(stem).then(|| &stem[4..])?;
     let arch = ARCHITECTURES.iter().find(|known| known.eq_ignore_ascii_case(arch))?;

@@ -16,7 +16,7 @@ pub struct Transfer {
     /// The OACK, if an option was accepted. Without one, DATA 1 is the first reply.
     oack: Option<Vec<u8>>,
     /// The client has acknowledged something, so its address is not forged and a full window may be sent.
-    opened: bool,
+    confirmed: bool,
     /// Blocks acknowledged and blocks sent, counted without the roll-over of the wire.
     acked: u64,
     sent: u64,
@@ -100,7 +100,7 @@ struct AgreedOptions {
     timeout: Option<u8>,
 }
 
-/// The largest window, in blocks. A larger one gains nothing, and some clients fail (u-root 1966).
+/// The largest window, in blocks. A larger one gains nothing, and some clients fail (u-root/u-root#1966).
 pub const MAX_WINDOW: u16 = 64;
 
 /// Size of a block that fits into an Ethernet packet over IPv4, in octets.
@@ -183,7 +183,7 @@ impl Transfer {
             options,
             sent: if oack.is_some() { 0 } else { 1 },
             oack,
-            opened: false,
+            confirmed: false,
             acked: 0,
             repeated: 0,
             credit: limits.forgeable.then_some(MAX_INITIAL_RESENDS * RESEND_COST),
@@ -217,16 +217,16 @@ impl Transfer {
         if now < self.deadline() {
             return Step::Wait;
         }
-        let max = if self.opened { MAX_RESENDS } else { MAX_INITIAL_RESENDS };
+        let max = if self.confirmed { MAX_RESENDS } else { MAX_INITIAL_RESENDS };
         if self.resends >= max || now >= self.progress + STALL_TIMEOUT {
             // Without any response, the address may be forged, and its host must not receive an ERROR.
-            let error = self.opened.then_some((ErrorCode::NOT_DEFINED, "Timed out"));
+            let error = self.confirmed.then_some((ErrorCode::NOT_DEFINED, "Timed out"));
             return Step::End(Outcome::TimedOut, error);
         }
         self.resends += 1;
         self.timeout = (self.timeout * 2).min(MAX_TIMEOUT.max(self.initial_timeout()));
         self.next_resend = now + self.timeout;
-        match (self.opened, core::mem::take(&mut self.has_gap)) {
+        match (self.confirmed, core::mem::take(&mut self.has_gap)) {
             (false, _) => self.first_step(),
             (true, true) => self.resend_window(),
             (true, false) if self.spend_credit() => self.resend_one(),
@@ -264,7 +264,7 @@ impl Transfer {
 
     /// Whether the client has acknowledged anything.
     pub fn is_confirmed(&self) -> bool {
-        self.opened
+        self.confirmed
     }
 
     /// Number of blocks that the client has acknowledged.
@@ -320,11 +320,11 @@ impl Transfer {
         if new_blocks > self.sent - self.acked {
             return Step::Wait;
         }
-        let acknowledges_oack = !self.opened && self.sent == 0;
+        let acknowledges_oack = !self.confirmed && self.sent == 0;
         if new_blocks == 0 && !acknowledges_oack {
             return self.acked_again(now);
         }
-        self.opened = true;
+        self.confirmed = true;
         self.has_gap = false;
         self.earn_credit(1);
         self.acked += new_blocks;
@@ -379,7 +379,7 @@ impl Transfer {
 
     fn outcome_of_error(&self, code: ErrorCode) -> Outcome {
         match code {
-            _ if !self.opened && self.options.tsize => Outcome::SizeProbe,
+            _ if !self.confirmed && self.options.tsize => Outcome::SizeProbe,
             ErrorCode::NOT_DEFINED | ErrorCode::DISK_FULL | ErrorCode::OPTIONS_REFUSED => Outcome::Stopped(code),
             _ => Outcome::Aborted(code),
         }

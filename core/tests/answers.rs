@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{HERE, Packet, ask, ask_again, mac, plan};
+use common::{Packet, SERVER, ask, ask_again, mac, plan};
 use proxydhcpd_core::answer::{Replies, Response, Silence, Verdict, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
@@ -213,7 +213,7 @@ fn a_request_for_another_server_is_ignored() {
     assert_eq!(silence(ask_67), "ignored:other-server");
     assert_eq!(silence(ask_4011(&plan(), &request_for(&[192, 0, 2, 1]))), "ignored:other-server");
     assert_eq!(
-        response(ask_4011(&plan(), &request_for(&HERE.octets()))).message_type,
+        response(ask_4011(&plan(), &request_for(&SERVER.octets()))).message_type,
         DhcpMessageType::Dhcp4(MessageType::Ack)
     );
 }
@@ -232,7 +232,7 @@ fn a_redirect_names_the_file_only_if_the_tftp_server_is_ours() {
     let (answer, sent) = ask(&elsewhere, &Packet::discover().octets(), Port::Dhcp, FROM_68.0, FROM_68.1);
     assert_eq!(response(answer.verdict).shape, ShapeName::Redirect);
     let offer = Message::parse(&sent[0].0).unwrap();
-    assert_eq!((offer.header.siaddr, offer.file()), (HERE, &b""[..]), "the client must contact our port 4011");
+    assert_eq!((offer.header.siaddr, offer.file()), (SERVER, &b""[..]), "the client must contact our port 4011");
 
     let (_, sent) = ask(&elsewhere, &Packet::request_4011().octets(), Port::BootServer, FROM_4011.0, FROM_4011.1);
     let ack = Message::parse(&sent[0].0).unwrap();
@@ -454,7 +454,7 @@ fn a_packet_from_an_unserved_interface_is_answered_only_if_it_crosses_networks()
     let ask_off_link = |packet: &Packet, port, from: &str| {
         let links = common::links();
         let octets = packet.octets();
-        let (from, to) = (from.parse().unwrap(), HERE.into());
+        let (from, to) = (from.parse().unwrap(), SERVER.into());
         let arrival =
             Arrival { datagram: &octets, port, from, to, links: &links, link: 0, via_other_link: true, now: 0 };
         answer(&plan(), &mut Observations::new(1), &arrival, &mut Replies::default()).verdict

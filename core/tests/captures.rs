@@ -81,7 +81,7 @@ fn real_firmware_boots_over_ipv6_and_its_own_address_configuration_is_ignored() 
     // First the IPv6 stack requests an address, then the PXE driver requests another one, and what to boot.
     let discovery =
         ["ignored:no-vendor-class", "ignored:no-vendor-class", "ADVERTISE PXEClient to [fe80::5054:ff:fe77:10%2]:546"];
-    // It accepts the lab's answer, and releases its addresses in the end.
+    // It accepts the answer of the test network's server, and releases its addresses in the end.
     let release = ["ignored:message", "ignored:no-vendor-class", "ignored:no-vendor-class"];
     for (name, expected) in [
         ("uefi-x64-2022-ipv6-first-no-answer", discovery.to_vec()),

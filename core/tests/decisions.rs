@@ -32,8 +32,8 @@ fn site() -> Plan {
     let linux =
         Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], arguments: String::new() };
     let grub = Loader { name: "grubx64.efi".into(), path: Some("/srv/boot/grubx64.efi".into()) };
-    let item = |kind, title: &str, profile| FirmwareMenuItem {
-        kind,
+    let item = |server_type, title: &str, profile| FirmwareMenuItem {
+        server_type,
         title: title.into(),
         target: ItemTarget::Profile(Some(profile)),
     };
@@ -92,9 +92,9 @@ fn ipxe() -> Packet {
 }
 
 /// The machine broadcasts a REQUEST to its DHCP server.
-fn has_address(memory: &mut Observations) {
+fn has_address(observations: &mut Observations) {
     let request = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).octets();
-    ask_again(&plan(), memory, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
+    ask_again(&plan(), observations, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
 }
 
 fn bios() -> Packet {
@@ -155,95 +155,99 @@ fn a_machine_that_boots_its_disk_receives_the_program_that_starts_it() {
 #[test]
 fn the_complete_fetch_of_the_kernel_completes_a_boot_once() {
     let plan = machine(Policy::Once, DEBIAN);
-    let mut memory = Observations::new(1);
+    let mut observations = Observations::new(1);
     let request = |name: &'static str| FileRequest {
         protocol: Protocol::Http(8080),
         name: name.as_bytes(),
-        server: common::HERE.into(),
+        server: common::SERVER.into(),
         client: "192.0.2.107:1024".parse().unwrap(),
         interface: "eth0",
     };
     let script = request("machine/mac=02-00-00-00-01-07/uuid=/platform=efi/arch=x86_64/menu.ipxe");
-    let Ok(Fetch::Linux(DEBIAN, asking)) = fetch(&plan, &memory, &script) else { panic!() };
-    assert_eq!(asking.base_url, "http://192.0.2.10:8080/machine/name=web1/");
+    let Ok(Fetch::Linux(DEBIAN, context)) = fetch(&plan, &observations, &script) else { panic!() };
+    assert_eq!(context.base_url, "http://192.0.2.10:8080/machine/name=web1/");
 
     for other in ["machine/name=web1/debian/initrd.gz", "debian/linux", "machine/name=web2/debian/linux"] {
-        assert_eq!(after_fetch(&plan, &memory, &request(other)).completes, None, "{other}");
+        assert_eq!(after_fetch(&plan, &observations, &request(other)).completes, None, "{other}");
     }
     for done in ["machine/name=web1/debian/linux", "machine/name=web1/done"] {
-        assert_eq!(after_fetch(&plan, &memory, &request(done)).completes.as_deref(), Some("web1"), "{done}");
+        assert_eq!(after_fetch(&plan, &observations, &request(done)).completes.as_deref(), Some("web1"), "{done}");
     }
-    let done = |memory: &Observations, name| match fetch(&plan, memory, &request(name)) {
+    let done = |observations: &Observations, name| match fetch(&plan, observations, &request(name)) {
         Ok(Fetch::Done(done)) => (done.machine, done.token, done.from_its_address),
         other => panic!("{other:?}"),
     };
-    assert_eq!(done(&memory, "machine/name=web1/done"), ("web1".into(), None, false));
-    assert_eq!(done(&memory, "machine/name=web1/token=1a/done"), ("web1".into(), Some("1a".into()), false));
+    assert_eq!(done(&observations, "machine/name=web1/done"), ("web1".into(), None, false));
+    assert_eq!(done(&observations, "machine/name=web1/token=1a/done"), ("web1".into(), Some("1a".into()), false));
     assert_eq!(
-        fetch(&plan, &memory, &request("machine/name=web2/done")),
+        fetch(&plan, &observations, &request("machine/name=web2/done")),
         Err(Refusal::NotFound),
         "no machine has this name"
     );
     // A booted GRUB names no machine, but the server knows the owner of its address.
-    has_address(&mut memory);
-    assert_eq!(after_fetch(&plan, &memory, &request("debian/linux")).completes.as_deref(), Some("web1"));
-    assert_eq!(done(&memory, "machine/name=web1/done"), ("web1".into(), None, true));
+    has_address(&mut observations);
+    assert_eq!(after_fetch(&plan, &observations, &request("debian/linux")).completes.as_deref(), Some("web1"));
+    assert_eq!(done(&observations, "machine/name=web1/done"), ("web1".into(), None, true));
 
-    assert_eq!(memory.boot_once.complete("web1"), Some(1));
-    assert_eq!(after_fetch(&plan, &memory, &request("machine/name=web1/debian/linux")).completes, None);
-    let Ok(Fetch::Text(text)) = fetch(&plan, &memory, &script) else { panic!() };
+    assert_eq!(observations.boot_once.complete("web1"), Some(1));
+    assert_eq!(after_fetch(&plan, &observations, &request("machine/name=web1/debian/linux")).completes, None);
+    let Ok(Fetch::Text(text)) = fetch(&plan, &observations, &script) else { panic!() };
     assert!(text.contains("local-disk/uefi-x64.efi"), "{text}");
     let asked = Packet::discover().octets();
-    let (answer, _) = ask_again(&plan, &mut memory, &asked, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
+    let (answer, _) = ask_again(&plan, &mut observations, &asked, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
     assert_eq!(outcome(answer), "local-disk/uefi-x64.efi");
 }
 
 /// Such an entry may lack its last lines, because its file is half written.
 #[test]
 fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_boot_key() {
-    let mut memory = Observations::new(1);
-    memory.boot_once.complete("web1");
-    let boots = |plan: &Plan, memory: &mut Observations| {
+    let mut observations = Observations::new(1);
+    observations.boot_once.complete("web1");
+    let boots = |plan: &Plan, observations: &mut Observations| {
         let asked = Packet::discover().octets();
-        let (answer, _) = ask_again(plan, memory, &asked, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
-        let ground = answer.decision.unwrap().decided_by;
+        let (answer, _) = ask_again(plan, observations, &asked, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
+        let decided_by = answer.decision.unwrap().decided_by;
         let request = FileRequest {
             protocol: Protocol::Tftp,
             name: b"machine/mac=02-00-00-00-01-07/uuid=/platform=pcbios/arch=i386/menu.ipxe",
-            server: common::HERE.into(),
+            server: common::SERVER.into(),
             client: "192.0.2.107:1024".parse().unwrap(),
             interface: "eth0",
         };
-        let script = match fetch(plan, memory, &request) {
+        let script = match fetch(plan, observations, &request) {
             Ok(Fetch::Text(script)) => script,
             other => format!("{other:?}"),
         };
-        (outcome(answer), ground, script)
+        (outcome(answer), decided_by, script)
     };
     // If the profile is missing as well, the default does not apply either.
     for plan in [
         machine(Policy::Unspecified, GRUB),
         Plan { default_profile: Some(DEBIAN), ..without_profile(Policy::Unspecified) },
     ] {
-        let (file, ground, script) = boots(&plan, &mut memory);
-        assert_eq!((&file[..], ground), ("local-disk/uefi-x64.efi", DecidedBy::CompletedUnspecified));
+        let (file, decided_by, script) = boots(&plan, &mut observations);
+        assert_eq!((&file[..], decided_by), ("local-disk/uefi-x64.efi", DecidedBy::CompletedUnspecified));
         assert!(script.contains("sanboot --no-describe --drive 0x80"), "{script}");
         assert!(
-            script.contains("\necho web1 has used up its boot, and its entry does not say boot = any more.\n")
+            script.contains("\necho web1 has completed its boot-once, and its entry has no boot key any more.\n")
                 && script.contains("\necho proxydhcpd rearm web1\n"),
             "{script}"
         );
     }
-    let once = boots(&machine(Policy::Once, GRUB), &mut memory);
+    let once = boots(&machine(Policy::Once, GRUB), &mut observations);
     assert!(once.1 == DecidedBy::Completed && !once.2.contains("rearm"), "{once:?}");
 
-    let unsaid = machine(Policy::Unspecified, GRUB);
-    let others = boots(&unsaid, &mut Observations::new(1));
+    let unspecified = machine(Policy::Unspecified, GRUB);
+    let others = boots(&unspecified, &mut Observations::new(1));
     assert_eq!((&others.0[..], others.1), ("grubx64.efi", DecidedBy::Machine), "without a completion");
     let mut unknown = Observations::new(1);
     unknown.boot_once.set_unknown(true);
-    assert_eq!(boots(&unsaid, &mut unknown).0, "grubx64.efi", "most entries have no `boot` key");
-    assert_eq!(boots(&machine(Policy::Always, GRUB), &mut memory).0, "grubx64.efi", "its `boot` key has another value");
+    assert_eq!(boots(&unspecified, &mut unknown).0, "grubx64.efi", "most entries have no `boot` key");
+    assert_eq!(
+        boots(&machine(Policy::Always, GRUB), &mut observations).0,
+        "grubx64.efi",
+        "its `boot` key has another value"
+    );
 }
 
 #[test]
@@ -256,21 +260,21 @@ fn a_firmware_receives_the_menu_then_its_choice_then_its_script() {
     assert!(offer.windows(option.len()).any(|part| part == option), "{}", hex::encode(&offer));
     assert_eq!(offer[108], 0, "no file: the firmware would load it without the menu");
 
-    let mut memory = Observations::new(1);
-    let mut chosen = |kind: [u8; 2], layer: [u8; 2], now| {
-        let item = [71, 4, kind[0], kind[1], layer[0], layer[1], 255];
+    let mut observations = Observations::new(1);
+    let mut chosen = |server_type: [u8; 2], layer: [u8; 2], now| {
+        let item = [71, 4, server_type[0], server_type[1], layer[0], layer[1], 255];
         let packet = Packet::request_4011().set(43, &item).octets();
-        ask_again(&plan, &mut memory, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", now)
+        ask_again(&plan, &mut observations, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", now)
     };
     assert_eq!(outcome(chosen([0x80, 2], [0, 0], 0).0), "grubx64.efi");
     assert_eq!(outcome(chosen([0x80, 9], [0, 0], 0).0), "nothing:boot-item");
     assert_eq!(outcome(chosen([0x80, 1], [0x80, 0], 0).0), "nothing:credentials");
     assert_eq!(outcome(chosen([0x80, 1], [0, 0], 0).0), "ipxe.efi");
-    let asked = |memory: &mut Observations, now| {
-        outcome(ask_again(&plan, memory, &ipxe().octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
+    let asked = |observations: &mut Observations, now| {
+        outcome(ask_again(&plan, observations, &ipxe().octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
     };
-    assert_eq!(asked(&mut memory, 30_000), "http://192.0.2.10:8080/machine/item=32769/boot.ipxe");
-    assert_eq!(asked(&mut memory, 300_000), "http://192.0.2.10:8080/machine/boot.ipxe", "another boot");
+    assert_eq!(asked(&mut observations, 30_000), "http://192.0.2.10:8080/machine/item=32769/boot.ipxe");
+    assert_eq!(asked(&mut observations, 300_000), "http://192.0.2.10:8080/machine/boot.ipxe", "another boot");
 }
 
 #[test]
@@ -301,34 +305,34 @@ fn u_boot_receives_a_reply_only_if_a_rule_names_it() {
 fn an_ipxe_that_counts_as_firmware_receives_its_loader_once_and_then_its_script() {
     let rule = Rule { as_firmware: true, profile: Some(DEBIAN), ..Rule::default() };
     let plan = with_rules(vec![rule]);
-    let mut memory = Observations::new(1);
+    let mut observations = Observations::new(1);
     let packet = bios().set(77, b"iPXE").set(175, IPXE).octets();
-    let asked = |memory: &mut Observations, now| {
-        outcome(ask_again(&plan, memory, &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
+    let asked = |observations: &mut Observations, now| {
+        outcome(ask_again(&plan, observations, &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
     };
-    assert_eq!(asked(&mut memory, 0), "undionly.kpxe");
-    assert_eq!(asked(&mut memory, 1000), "undionly.kpxe", "the same program repeats its request");
-    has_address(&mut memory);
-    memory.note_loader(ADDRESS.into(), "undionly.kpxe", 2000);
-    assert_eq!(asked(&mut memory, 5000), "http://192.0.2.10:8080/machine/boot.ipxe");
-    assert_eq!(asked(&mut memory, 500_000), "undionly.kpxe", "the next boot");
+    assert_eq!(asked(&mut observations, 0), "undionly.kpxe");
+    assert_eq!(asked(&mut observations, 1000), "undionly.kpxe", "the same program repeats its request");
+    has_address(&mut observations);
+    observations.note_loader(ADDRESS.into(), "undionly.kpxe", 2000);
+    assert_eq!(asked(&mut observations, 5000), "http://192.0.2.10:8080/machine/boot.ipxe");
+    assert_eq!(asked(&mut observations, 500_000), "undionly.kpxe", "the next boot");
 }
 
 #[test]
 fn with_loop_guard_stop_the_server_ignores_a_machine_in_a_boot_loop_for_a_while() {
     for (guard, answer) in [(LoopGuard::Warn, "ipxe.efi"), (LoopGuard::Stop, "refused:boot-loop")] {
         let plan = Plan { loop_guard: guard, ..plan() };
-        let mut memory = Observations::new(1);
-        has_address(&mut memory);
+        let mut observations = Observations::new(1);
+        has_address(&mut observations);
         let reported =
-            (0..3).map(|time| memory.note_loader(ADDRESS.into(), "ipxe.efi", time * 20_000)).last().flatten();
+            (0..3).map(|time| observations.note_loader(ADDRESS.into(), "ipxe.efi", time * 20_000)).last().flatten();
         assert_eq!(reported.and_then(|looping| looping.owner?.hardware.mac()), Some([2, 0, 0, 0, 1, 7]));
-        let asked = |memory: &mut Observations, now| {
+        let asked = |observations: &mut Observations, now| {
             let discover = Packet::discover().octets();
-            outcome(ask_again(&plan, memory, &discover, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
+            outcome(ask_again(&plan, observations, &discover, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
         };
-        assert_eq!(asked(&mut memory, 50_000), answer);
-        assert_eq!(asked(&mut memory, 400_000), "ipxe.efi");
+        assert_eq!(asked(&mut observations, 50_000), answer);
+        assert_eq!(asked(&mut observations, 400_000), "ipxe.efi");
     }
 }
 
@@ -336,30 +340,30 @@ fn with_loop_guard_stop_the_server_ignores_a_machine_in_a_boot_loop_for_a_while(
 fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template() {
     let templates = ["preseed.cfg".to_owned()].into();
     let plan = Plan { templates, ..machine(Policy::Once, DEBIAN) };
-    let mut memory = Observations::new(1);
+    let mut observations = Observations::new(1);
     let request = ipxe().set(53, &[3]).set(50, &[192, 0, 2, 107]).octets();
-    ask_again(&plan, &mut memory, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
-    memory.boot_once.complete("web1");
+    ask_again(&plan, &mut observations, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
+    observations.boot_once.complete("web1");
     let asks = |name: &str, client: &str| {
         let client = format!("{client}:1024").parse().unwrap();
-        let server = common::HERE.into();
+        let server = common::SERVER.into();
         let name = name.as_bytes();
         let asked = FileRequest { protocol: Protocol::Http(8080), name, server, client, interface: "eth0" };
-        match fetch(&plan, &memory, &asked) {
-            Ok(Fetch::Template(_, asking)) => asking,
+        match fetch(&plan, &observations, &asked) {
+            Ok(Fetch::Template(_, context)) => context,
             other => panic!("{other:?}"),
         }
     };
     for name in ["preseed.cfg", "machine/name=web1/preseed.cfg", "machine/mac=02-00-00-00-01-07/preseed.cfg"] {
-        let asking = asks(name, "192.0.2.107");
-        assert_eq!(asking.claimed.arch, Some(Arch::X64), "{name}");
+        let context = asks(name, "192.0.2.107");
+        assert_eq!(context.claimed.arch, Some(Arch::X64), "{name}");
         assert_eq!(
-            asking.claimed.features.unwrap().names().collect::<Vec<_>>(),
+            context.claimed.features.unwrap().names().collect::<Vec<_>>(),
             ["http", "tftp", "bzimage", "menu"],
             "{name}"
         );
-        assert_eq!(asking.decision.profile, None, "its boot-once is completed");
-        assert_eq!(asking.decision.own_profile(&plan), Some(DEBIAN), "but it is installing this profile");
+        assert_eq!(context.decision.profile, None, "its boot-once is completed");
+        assert_eq!(context.decision.own_profile(&plan), Some(DEBIAN), "but it is installing this profile");
     }
     // Another machine at the same address, and a machine without observations.
     assert_eq!(asks("machine/mac=02-00-00-00-09-09/preseed.cfg", "192.0.2.107").claimed.arch, None);
@@ -373,7 +377,7 @@ fn a_machine_that_a_rule_denies_receives_no_template() {
     let asked = FileRequest {
         protocol: Protocol::Tftp,
         name: b"machine/name=web1/preseed.cfg",
-        server: common::HERE.into(),
+        server: common::SERVER.into(),
         client: "192.0.2.107:1024".parse().unwrap(),
         interface: "eth0",
     };
@@ -414,7 +418,7 @@ fn the_offer_of_a_loader_or_script_on_another_server_names_that_server() {
 
 #[test]
 fn a_boot_server_of_unknown_address_is_discovered_by_broadcast() {
-    let item = |kind, title: &str, to| FirmwareMenuItem { kind, title: title.into(), target: to };
+    let item = |server_type, title: &str, target| FirmwareMenuItem { server_type, title: title.into(), target };
     let menu = FirmwareMenu {
         prompt: "boot:".into(),
         timeout: 10,

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{HERE, Packet, ask_again, mac, plan};
+use common::{Packet, SERVER, ask_again, mac, plan};
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
@@ -42,7 +42,8 @@ fn site(machines: &[Machine<'_>]) -> Plan {
     let linux = Linux { kernel: "debian/linux".into(), ..Linux::default() };
     let loader = |name: &str| Loader { name: name.into(), path: Some(format!("/srv/{name}")) };
     let own = |profile, name: &str| Profile { loaders: [(Arch::X64, loader(name))].into(), ..profile };
-    let item = FirmwareMenuItem { kind: 0x8001, title: "Debian".into(), target: ItemTarget::Profile(Some(INSTALL)) };
+    let item =
+        FirmwareMenuItem { server_type: 0x8001, title: "Debian".into(), target: ItemTarget::Profile(Some(INSTALL)) };
     let menu = FirmwareMenu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
     Plan {
         profiles: vec![
@@ -72,12 +73,12 @@ fn from(address: Mac, uuid: Uuid, packet: Packet) -> Packet {
     packet
 }
 
-fn discovers(plan: &Plan, memory: &mut Observations, address: Mac, uuid: Uuid) -> (String, Decision) {
-    at_67(plan, memory, from(address, uuid, Packet::discover()), 0)
+fn discovers(plan: &Plan, observations: &mut Observations, address: Mac, uuid: Uuid) -> (String, Decision) {
+    at_67(plan, observations, from(address, uuid, Packet::discover()), 0)
 }
 
-fn at_67(plan: &Plan, memory: &mut Observations, packet: Packet, now: u64) -> (String, Decision) {
-    outcome(ask_again(plan, memory, &packet.octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
+fn at_67(plan: &Plan, observations: &mut Observations, packet: Packet, now: u64) -> (String, Decision) {
+    outcome(ask_again(plan, observations, &packet.octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
 }
 
 /// The offered file, or the label of the silence; and the decision.
@@ -102,7 +103,7 @@ fn request(name: &str) -> FileRequest<'_> {
     FileRequest {
         protocol: Protocol::Http(8080),
         name: name.as_bytes(),
-        server: HERE.into(),
+        server: SERVER.into(),
         client,
         interface: "eth0",
     }
@@ -113,9 +114,9 @@ fn hex(octets: &[u8]) -> String {
 }
 
 /// The script that the iPXE of a machine receives for its MAC address and UUID.
-fn script(plan: &Plan, memory: &Observations, mac: &[u8], uuid: Uuid) -> String {
+fn script(plan: &Plan, observations: &Observations, mac: &[u8], uuid: Uuid) -> String {
     let name = format!("machine/mac={}/uuid={}/platform=efi/arch=x86_64/menu.ipxe", hex(mac), hex(&uuid));
-    match fetch(plan, memory, &request(&name)).unwrap() {
+    match fetch(plan, observations, &request(&name)).unwrap() {
         Fetch::Linux(profile, _) => plan.profiles[profile].name.clone(),
         Fetch::Text(text) if text.contains(DISK) => DISK.to_owned(),
         Fetch::Text(text) => text,
@@ -139,23 +140,23 @@ fn a_placeholder_uuid_identifies_no_machine() {
 #[test]
 fn two_cards_of_one_machine_are_one_machine() {
     let plan = site(&[entry("web1", &[A, B], U1, Policy::Always, GRUB)]);
-    let mut memory = Observations::new(1);
+    let mut observations = Observations::new(1);
     for card in [A, B, A] {
-        let (given, decision) = discovers(&plan, &mut memory, card, U1);
+        let (given, decision) = discovers(&plan, &mut observations, card, U1);
         assert_eq!((given.as_str(), decision.doubt, decision.shared_uuid), ("grub.efi", None, None));
     }
-    assert_eq!(memory.uuid_claims.take_changed(), None);
-    let (_, decision) = discovers(&plan, &mut memory, C, U1);
+    assert_eq!(observations.uuid_claims.take_changed(), None);
+    let (_, decision) = discovers(&plan, &mut observations, C, U1);
     assert_eq!(decision.shared_uuid, Some(SharedUuid { uuid: U1, macs: [A, C] }));
-    assert_eq!(discovers(&plan, &mut memory, B, U1).0, "grub.efi", "and remains that machine");
+    assert_eq!(discovers(&plan, &mut observations, B, U1).0, "grub.efi", "and remains that machine");
 }
 
 #[test]
 fn a_dock_that_machines_share_casts_no_doubt() {
     let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB), entry("web2", &[B], U2, Policy::Never, INSTALL)]);
-    let mut memory = Observations::new(1);
+    let mut observations = Observations::new(1);
     for (card, uuid, given) in [(DOCK, U1, "grub.efi"), (DOCK, U2, DISK), (A, U1, "grub.efi"), (B, U2, DISK)] {
-        let (file, decision) = discovers(&plan, &mut memory, card, uuid);
+        let (file, decision) = discovers(&plan, &mut observations, card, uuid);
         assert_eq!((file.as_str(), decision.doubt, decision.shared_uuid), (given, None, None));
     }
 }
@@ -164,31 +165,34 @@ fn a_dock_that_machines_share_casts_no_doubt() {
 fn clones_of_a_machine_are_not_that_machine() {
     let entry = entry("web1", &[A], U1, Policy::Always, INSTALL);
     let plan = Plan { default_profile: Some(GRUB), ..site(&[entry]) };
-    let mut memory = Observations::new(1);
+    let mut observations = Observations::new(1);
     for clone in [B, C] {
-        let (given, decision) = discovers(&plan, &mut memory, clone, U1);
+        let (given, decision) = discovers(&plan, &mut observations, clone, U1);
         assert_eq!((given.as_str(), decision.decided_by, decision.machine), ("grub.efi", DecidedBy::Default, None));
         let doubt = decision.doubt.unwrap();
         assert_eq!((doubt.machine, doubt.by, doubt.reason), (0, IdentityKind::Uuid, DoubtReason::OtherAddress));
-        assert!(script(&plan, &memory, &clone, U1).contains("grub.efi"), "the decision about its script is the same");
+        assert!(
+            script(&plan, &observations, &clone, U1).contains("grub.efi"),
+            "the decision about its script is the same"
+        );
     }
-    let (given, decision) = discovers(&plan, &mut memory, A, U1);
+    let (given, decision) = discovers(&plan, &mut observations, A, U1);
     assert_eq!((given.as_str(), name(&plan, &decision)), ("install.efi", Some("web1")));
-    assert_eq!(script(&plan, &memory, &A, U1), "install");
+    assert_eq!(script(&plan, &observations, &A, U1), "install");
 }
 
 #[test]
 fn an_entry_without_address_applies_to_all_machines_with_its_uuid() {
     let plan = site(&[entry("web1", &[], U1, Policy::Always, GRUB)]);
-    let mut memory = Observations::new(1);
-    assert_eq!(discovers(&plan, &mut memory, A, U1).1.shared_uuid, None);
+    let mut observations = Observations::new(1);
+    assert_eq!(discovers(&plan, &mut observations, A, U1).1.shared_uuid, None);
     for _ in 0..2 {
-        let (given, decision) = discovers(&plan, &mut memory, B, U1);
+        let (given, decision) = discovers(&plan, &mut observations, B, U1);
         assert_eq!((given.as_str(), name(&plan, &decision), decision.doubt), ("grub.efi", Some("web1"), None));
         assert_eq!(decision.shared_uuid, Some(SharedUuid { uuid: U1, macs: [A, B] }), "for a warning");
     }
-    assert_eq!(memory.uuid_claims.take_changed().map(|all| all.len()), Some(1));
-    assert_eq!(memory.uuid_claims.take_changed(), None, "once");
+    assert_eq!(observations.uuid_claims.take_changed().map(|all| all.len()), Some(1));
+    assert_eq!(observations.uuid_claims.take_changed(), None, "once");
 }
 
 #[test]
@@ -219,11 +223,11 @@ fn a_card_whose_entry_has_no_uuid_decides_where_the_uuid_is_in_doubt() {
 fn a_machine_that_never_boots_is_not_installed_because_of_a_new_card() {
     for macs in [&[][..], &[A]] {
         let plan = site(&[entry("web1", macs, U1, Policy::Never, INSTALL)]);
-        let mut memory = Observations::new(1);
+        let mut observations = Observations::new(1);
         for card in [A, B, C, A] {
-            let (given, decision) = discovers(&plan, &mut memory, card, U1);
+            let (given, decision) = discovers(&plan, &mut observations, card, U1);
             assert_eq!((given.as_str(), decision.decided_by), (DISK, DecidedBy::Never));
-            assert_eq!(script(&plan, &memory, &card, U1), DISK);
+            assert_eq!(script(&plan, &observations, &card, U1), DISK);
         }
     }
 }
@@ -246,10 +250,10 @@ fn the_protection_of_either_machine_applies_in_doubt() {
         assert_eq!(first(&plan, B, U1).0, given);
     }
     let once = plan(Policy::Once, GRUB, vec![]);
-    let mut memory = Observations::new(1);
-    assert_eq!(discovers(&once, &mut memory, B, U1).0, "install.efi", "a pending boot-once is no protection");
-    memory.boot_once.complete("web1");
-    let (given, decision) = discovers(&once, &mut memory, B, U1);
+    let mut observations = Observations::new(1);
+    assert_eq!(discovers(&once, &mut observations, B, U1).0, "install.efi", "a pending boot-once is no protection");
+    observations.boot_once.complete("web1");
+    let (given, decision) = discovers(&once, &mut observations, B, U1);
     assert_eq!((given.as_str(), decision.decided_by), (DISK, DecidedBy::Completed));
     assert_eq!((decision.machine, decision.protected_by), (None, Some((0, IdentityKind::Uuid))));
     assert_eq!(decision.own_profile(&once), None, "and the server renders no template of another profile for it");
@@ -267,18 +271,18 @@ fn the_protection_of_each_entry_that_lists_an_identity_applies_to_its_machine() 
     ];
     let deny = Rule { deny: true, when: Conditions { known: Some(true), ..Conditions::default() }, ..Rule::default() };
     for (kind, with) in kinds {
-        let given = |mut entries: Vec<Machine<'static>>, rules: &[Rule], marked: &[&str]| {
+        let given = |mut entries: Vec<Machine<'static>>, rules: &[Rule], completed: &[&str]| {
             let mut given = Vec::new();
             for _ in 0..entries.len() {
                 entries.rotate_left(1);
                 let plan = Plan { rules: rules.to_vec(), ..site(&entries) };
-                let mut memory = Observations::new(1);
-                for machine in marked {
-                    memory.boot_once.complete(machine);
+                let mut observations = Observations::new(1);
+                for machine in completed {
+                    observations.boot_once.complete(machine);
                 }
                 if kind != "serial" {
                     let packet = from(A, U1, Packet::discover());
-                    given.push(at_67(&plan, &mut memory, packet, 0).0);
+                    given.push(at_67(&plan, &mut observations, packet, 0).0);
                     let mut guid = from(A, U1, Packet::request_4011());
                     guid.header.hlen = 16;
                     guid.header.chaddr.copy_from_slice(&stored(U1)[1..]);
@@ -286,12 +290,15 @@ fn the_protection_of_each_entry_that_lists_an_identity_applies_to_its_machine() 
                         let to = "192.0.2.107:4011";
                         let octets = packet.octets();
                         given.push(
-                            outcome(ask_again(&plan, &mut memory, &octets, Port::BootServer, to, "192.0.2.10", 1).0).0,
+                            outcome(
+                                ask_again(&plan, &mut observations, &octets, Port::BootServer, to, "192.0.2.10", 1).0,
+                            )
+                            .0,
                         );
                     }
                 }
                 let asks = format!("machine/mac={}/uuid={}/serial=53/menu.ipxe", hex(&A), hex(&U1));
-                given.push(match fetch(&plan, &memory, &request(&asks)).unwrap() {
+                given.push(match fetch(&plan, &observations, &request(&asks)).unwrap() {
                     Fetch::Linux(profile, _) => format!("{}.efi", plan.profiles[profile].name),
                     Fetch::Text(text) if text.contains("sanboot") => DISK.to_owned(),
                     _ => "nothing".to_owned(),
@@ -343,14 +350,14 @@ fn a_lookup_of_an_identity_in_very_many_entries_takes_bounded_time() {
         .map(|name| Machine { profile: Some(GRUB), ..entry(name, &[], U1, Policy::Always, GRUB) })
         .collect();
     let plan = site(&entries);
-    let memory = Observations::new(1);
+    let observations = Observations::new(1);
     let began = std::time::Instant::now();
     for _ in 0..100 {
-        assert_eq!(script(&plan, &memory, &A, U1), "install");
+        assert_eq!(script(&plan, &observations, &A, U1), "install");
     }
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
     entries[19_999].policy = Policy::Never;
-    assert_eq!(script(&site(&entries), &memory, &A, U1), DISK);
+    assert_eq!(script(&site(&entries), &observations, &A, U1), DISK);
 }
 
 #[test]
@@ -374,15 +381,15 @@ fn a_rule_that_names_a_uuid_does_not_match_a_machine_whose_uuid_is_in_doubt() {
 #[test]
 fn a_request_with_a_uuid_only_receives_the_script_of_the_address_owner() {
     let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB)]);
-    let mut memory = Observations::new(1);
-    let has_address = |memory: &mut Observations, card| {
+    let mut observations = Observations::new(1);
+    let has_address = |observations: &mut Observations, card| {
         let packet = from(card, U1, Packet::discover().set(53, &[3]).set(50, &[192, 0, 2, 107]));
-        at_67(&plan, memory, packet, 0);
+        at_67(&plan, observations, packet, 0);
     };
-    has_address(&mut memory, A);
-    assert!(script(&plan, &memory, &[], U1).contains("grub.efi"));
-    has_address(&mut memory, B);
-    assert_eq!(script(&plan, &memory, &[], U1), "install");
+    has_address(&mut observations, A);
+    assert!(script(&plan, &observations, &[], U1).contains("grub.efi"));
+    has_address(&mut observations, B);
+    assert_eq!(script(&plan, &observations, &[], U1), "install");
 }
 
 #[test]
@@ -403,44 +410,47 @@ fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
     let rules = rules.map(|rule| Plan { rules: vec![rule], ..site(&[]) });
     for plan in plans.chain(rules) {
         // It takes its address, sends both forms of EDK2's request, and then that of iPXE.
-        let victim = |memory: &mut Observations, now| {
+        let victim = |observations: &mut Observations, now| {
             let takes = from(A, U1, Packet::discover().set(53, &[3]).set(50, &[192, 0, 2, 107]));
             let mut guid = from(A, U1, Packet::request_4011());
             guid.header.hlen = 16;
             guid.header.chaddr.copy_from_slice(&stored(U1)[1..]);
-            let discovered = at_67(&plan, memory, from(A, U1, Packet::discover()), now).0;
-            at_67(&plan, memory, takes, now);
+            let discovered = at_67(&plan, observations, from(A, U1, Packet::discover()), now).0;
+            at_67(&plan, observations, takes, now);
             let mut on_4011 = |packet: Packet| {
                 let octets = packet.octets();
-                outcome(ask_again(&plan, memory, &octets, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", now).0).0
+                outcome(
+                    ask_again(&plan, observations, &octets, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", now).0,
+                )
+                .0
             };
             let asked = [on_4011(from(A, U1, Packet::request_4011())), on_4011(guid)];
-            (discovered, asked, script(&plan, memory, &A, U1))
+            (discovered, asked, script(&plan, observations, &A, U1))
         };
-        let mut memory = Observations::new(1);
-        let before = victim(&mut memory, 0);
+        let mut observations = Observations::new(1);
+        let before = victim(&mut observations, 0);
         assert_ne!(before.0, "install.efi");
-        discovers(&plan, &mut memory, B, U1);
-        assert_eq!(victim(&mut memory, 60_000), before);
-        let mut memory = Observations::new(1);
-        discovers(&plan, &mut memory, B, U1);
-        assert_eq!(victim(&mut memory, 60_000), before, "nor one that arrived first");
+        discovers(&plan, &mut observations, B, U1);
+        assert_eq!(victim(&mut observations, 60_000), before);
+        let mut observations = Observations::new(1);
+        discovers(&plan, &mut observations, B, U1);
+        assert_eq!(victim(&mut observations, 60_000), before, "nor one that arrived first");
     }
 }
 
 #[test]
 fn a_shared_uuid_is_in_doubt_after_a_restart_until_the_configuration_explains_it() {
     let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB)]);
-    let mut memory = Observations::new(1);
+    let mut observations = Observations::new(1);
     for card in [A, B] {
-        discovers(&plan, &mut memory, card, U1);
+        discovers(&plan, &mut observations, card, U1);
     }
-    let saved = memory.uuid_claims.take_changed().unwrap();
+    let saved = observations.uuid_claims.take_changed().unwrap();
     let by_uuid = |plan: &Plan, saved: &[SharedUuid]| {
-        let mut memory = Observations::new(2);
-        memory.uuid_claims.set_shared(saved.iter().copied());
-        assert_eq!(memory.uuid_claims.take_changed(), None, "nothing new");
-        script(plan, &memory, &[], U1)
+        let mut observations = Observations::new(2);
+        observations.uuid_claims.set_shared(saved.iter().copied());
+        assert_eq!(observations.uuid_claims.take_changed(), None, "nothing new");
+        script(plan, &observations, &[], U1)
     };
     assert!(by_uuid(&plan, &[]).contains("grub.efi"));
     assert_eq!(by_uuid(&plan, &saved), "install");
@@ -451,23 +461,23 @@ fn a_shared_uuid_is_in_doubt_after_a_restart_until_the_configuration_explains_it
 #[test]
 fn the_table_of_shared_uuids_is_bounded_and_keeps_those_that_the_configuration_names() {
     let plan = site(&[entry("web1", &[], U1, Policy::Always, GRUB)]);
-    let mut memory = Observations::new(1);
-    let flood = |memory: &mut Observations, base: u128| {
+    let mut observations = Observations::new(1);
+    let flood = |observations: &mut Observations, base: u128| {
         for number in 0..MAX_SHARED_UUIDS as u128 + 100 {
             let uuid = (base << 64 | number << 8 | 1).to_be_bytes();
             let card = |last| [2, base as u8, 0, (number >> 8) as u8, number as u8, last];
             for last in [1, 2] {
-                discovers(&plan, memory, card(last), uuid);
+                discovers(&plan, observations, card(last), uuid);
             }
         }
     };
-    flood(&mut memory, 7);
-    assert_eq!(memory.uuid_claims.take_changed().unwrap().len(), MAX_SHARED_UUIDS);
+    flood(&mut observations, 7);
+    assert_eq!(observations.uuid_claims.take_changed().unwrap().len(), MAX_SHARED_UUIDS);
     for card in [A, B] {
-        discovers(&plan, &mut memory, card, U1);
+        discovers(&plan, &mut observations, card, U1);
     }
-    flood(&mut memory, 8);
-    let known = memory.uuid_claims.take_changed().unwrap();
+    flood(&mut observations, 8);
+    let known = observations.uuid_claims.take_changed().unwrap();
     assert_eq!(known.len(), MAX_SHARED_UUIDS);
     assert!(known.iter().any(|shared| shared.uuid == U1));
 }
@@ -476,34 +486,34 @@ fn the_table_of_shared_uuids_is_bounded_and_keeps_those_that_the_configuration_n
 #[test]
 fn machines_with_the_same_uuid_are_not_a_boot_loop() {
     let plan = Plan { loop_guard: LoopGuard::Stop, ..plan() };
-    let mut memory = Observations::new(1);
+    let mut observations = Observations::new(1);
     for number in 1..=4u8 {
         let (card, now) = ([2, 0, 0, 0, 0xa0, number], u64::from(number) * 1000);
         let address = Ipv4Addr::new(192, 0, 2, number);
         let packet =
             || from(card, U1, Packet::discover().set(93, &[0, 11]).set(60, b"PXEClient:Arch:00011:UNDI:003000"));
-        assert_eq!(at_67(&plan, &mut memory, packet(), now).0, "ipxe-arm64.efi", "machine {number}");
-        at_67(&plan, &mut memory, packet().set(53, &[3]).set(50, &address.octets()), now);
-        assert_eq!(memory.note_loader(address.into(), "ipxe-arm64.efi", now), None, "machine {number}");
+        assert_eq!(at_67(&plan, &mut observations, packet(), now).0, "ipxe-arm64.efi", "machine {number}");
+        at_67(&plan, &mut observations, packet().set(53, &[3]).set(50, &address.octets()), now);
+        assert_eq!(observations.note_loader(address.into(), "ipxe-arm64.efi", now), None, "machine {number}");
     }
 }
 
-fn chooses(plan: &Plan, memory: &mut Observations, packet: Packet) -> String {
+fn chooses(plan: &Plan, observations: &mut Observations, packet: Packet) -> String {
     let packet = packet.set(43, &[71, 4, 0x80, 1, 0, 0, 255]).octets();
-    outcome(ask_again(plan, memory, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", 0).0).0
+    outcome(ask_again(plan, observations, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", 0).0).0
 }
 
 /// P03: one chooses from the firmware's menu, another with the same UUID starts its iPXE.
 #[test]
 fn the_choice_of_one_machine_is_not_that_of_another_with_the_same_uuid() {
     let plan = Plan { default_profile: Some(ASK), ..site(&[]) };
-    let mut memory = Observations::new(1);
-    chooses(&plan, &mut memory, from(A, U1, Packet::request_4011()));
+    let mut observations = Observations::new(1);
+    chooses(&plan, &mut observations, from(A, U1, Packet::request_4011()));
     let ipxe = |card| from(card, U1, Packet::discover().set(77, b"iPXE").set(175, IPXE));
     let script = "http://192.0.2.10:8080/machine/boot.ipxe";
-    assert_eq!(at_67(&plan, &mut memory, ipxe(B), 1000).0, script);
+    assert_eq!(at_67(&plan, &mut observations, ipxe(B), 1000).0, script);
     assert_eq!(
-        at_67(&plan, &mut memory, ipxe(A), 1000).0,
+        at_67(&plan, &mut observations, ipxe(A), 1000).0,
         "http://192.0.2.10:8080/machine/item=32769/boot.ipxe",
         "the same machine"
     );
@@ -514,16 +524,16 @@ fn the_choice_of_one_machine_is_not_that_of_another_with_the_same_uuid() {
 fn the_loader_of_one_machine_is_not_the_client_of_another_with_the_same_uuid() {
     let when = Conditions { user_classes: vec![Glob("iPXE".into())], ..Conditions::default() };
     let plan = Plan { rules: vec![Rule { when, as_firmware: true, ..Rule::default() }], ..plan() };
-    let mut memory = Observations::new(1);
+    let mut observations = Observations::new(1);
     let rom = |card| {
         let bios = Packet::discover().set(93, &[0, 0]).set(60, b"PXEClient:Arch:00000:UNDI:002001");
         from(card, U1, bios.set(77, b"iPXE").set(175, IPXE))
     };
-    at_67(&plan, &mut memory, rom(A), 0);
-    at_67(&plan, &mut memory, rom(A).set(53, &[3]).set(50, &[192, 0, 2, 107]), 0);
-    memory.note_loader(Ipv4Addr::new(192, 0, 2, 107).into(), "undionly.kpxe", 1000);
-    assert_eq!(at_67(&plan, &mut memory, rom(B), 2000).0, "undionly.kpxe");
-    assert!(at_67(&plan, &mut memory, rom(A), 2000).0.ends_with("boot.ipxe"));
+    at_67(&plan, &mut observations, rom(A), 0);
+    at_67(&plan, &mut observations, rom(A).set(53, &[3]).set(50, &[192, 0, 2, 107]), 0);
+    observations.note_loader(Ipv4Addr::new(192, 0, 2, 107).into(), "undionly.kpxe", 1000);
+    assert_eq!(at_67(&plan, &mut observations, rom(B), 2000).0, "undionly.kpxe");
+    assert!(at_67(&plan, &mut observations, rom(A), 2000).0.ends_with("boot.ipxe"));
 }
 
 /// EDK2's Mode.SendGUID: the DISCOVER has the address, the request to the boot server has the UUID instead.
@@ -538,10 +548,10 @@ fn a_uuid_instead_of_the_address_identifies_a_machine_if_no_other_has_it() {
     };
     let ipxe = || from(A, U1, Packet::discover().set(77, b"iPXE").set(175, IPXE));
     let chosen = |others: &[Mac]| {
-        let mut memory = Observations::new(1);
-        [A].iter().chain(others).for_each(|card| drop(discovers(&plan, &mut memory, *card, U1)));
-        assert_eq!(chooses(&plan, &mut memory, guid()), "install.efi");
-        at_67(&plan, &mut memory, ipxe(), 1000).0.contains("item=")
+        let mut observations = Observations::new(1);
+        [A].iter().chain(others).for_each(|card| drop(discovers(&plan, &mut observations, *card, U1)));
+        assert_eq!(chooses(&plan, &mut observations, guid()), "install.efi");
+        at_67(&plan, &mut observations, ipxe(), 1000).0.contains("item=")
     };
     assert!(chosen(&[]), "the choice is that of the only machine");
     assert!(!chosen(&[B]), "the choice may be that of either machine");
@@ -552,16 +562,25 @@ fn a_uuid_instead_of_the_address_identifies_a_machine_if_no_other_has_it() {
 fn the_circuit_id_of_one_machine_is_not_that_of_another_with_the_same_uuid() {
     let when = Conditions { circuit_ids: vec![Glob("port 7".into())], ..Conditions::default() };
     let plan = Plan { rules: vec![Rule { when, profile: Some(GRUB), ..Rule::default() }], ..site(&[]) };
-    let mut memory = Observations::new(1);
+    let mut observations = Observations::new(1);
     let mut relayed = from(A, U1, Packet::discover().set(82, b"\x01\x06port 7"));
     relayed.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
-    ask_again(&plan, &mut memory, &relayed.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10", 0);
+    ask_again(&plan, &mut observations, &relayed.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10", 0);
     let mut on_4011 = |card, address: &str| {
         let mut packet = from(card, U1, Packet::request_4011());
         packet.header.ciaddr = address.parse().unwrap();
         let octets = packet.octets();
         outcome(
-            ask_again(&plan, &mut memory, &octets, Port::BootServer, &format!("{address}:4011"), "192.0.2.10", 1000).0,
+            ask_again(
+                &plan,
+                &mut observations,
+                &octets,
+                Port::BootServer,
+                &format!("{address}:4011"),
+                "192.0.2.10",
+                1000,
+            )
+            .0,
         )
         .0
     };

@@ -105,7 +105,7 @@ impl Oracle {
 
     fn doubt(&self, id: u32, by: IdentityKind, identity: &Identity<'_>) -> Option<DoubtReason> {
         let own: Vec<_> = self.config[id as usize].macs.iter().filter(|mac| !is_shared_mac(mac)).collect();
-        let shown: Vec<_> = identity.readings.macs.iter().flatten().collect();
+        let shown: Vec<_> = identity.identifiers.macs.iter().flatten().collect();
         match by {
             IdentityKind::Name | IdentityKind::Mac => None,
             _ if own.is_empty() || shown.iter().any(|mac| is_shared_mac(mac) || own.contains(mac)) => None,
@@ -115,7 +115,7 @@ impl Oracle {
     }
 
     fn find(&self, identity: &Identity<'_>) -> Lookup {
-        let Identifiers { macs, uuids } = identity.readings;
+        let Identifiers { macs, uuids } = identity.identifiers;
         let unshared = |ids: &Vec<u32>| if let [id] = ids[..] { Some(id) } else { None };
         let listed = [
             (identity.name.and_then(|name| self.names.get(name)), IdentityKind::Name),
@@ -153,7 +153,7 @@ impl Oracle {
         if found.is_some_and(|found| found.by == IdentityKind::Name) {
             return BTreeSet::new();
         }
-        let Identifiers { macs, uuids } = identity.readings;
+        let Identifiers { macs, uuids } = identity.identifiers;
         let serial = identity.serial.and_then(|serial| self.serials.get(&serial.to_lowercase()));
         let of_uuids = uuids.into_iter().flatten().map(|uuid| (self.uuids.get(&uuid), IdentityKind::Uuid));
         let of_macs = macs.into_iter().flatten().map(|mac| (self.macs.get(&mac), IdentityKind::Mac));
@@ -204,16 +204,16 @@ proptest! {
         let (machines, oracle) = (built(&site), Oracle::new(&site));
         for (name, uuids, serial, [one, other], shares_uuid) in &asked {
             let shares_uuid = *shares_uuid;
-            let readings = Identifiers { macs: [*one, *other, None], uuids: *uuids };
-            let identity = Identity { readings, serial: serial.as_deref(), name: name.as_deref(), shares_uuid };
+            let identifiers = Identifiers { macs: [*one, *other, None], uuids: *uuids };
+            let identity = Identity { identifiers, serial: serial.as_deref(), name: name.as_deref(), shares_uuid };
             prop_assert_eq!(machines.find(&identity), oracle.find(&identity), "{:?}", identity);
             let found = machines.find(&identity).found;
             let sharers: BTreeSet<_> = machines.sharers(&identity, found).collect();
             prop_assert_eq!(sharers, oracle.sharers(&identity, found), "{:?}", identity);
             let alone = Identity { name: None, ..identity };
             prop_assert_eq!(machines.find(&alone), oracle.find(&alone), "{:?}", alone);
-            let readings = Identifiers { uuids: [None; 2], ..readings };
-            let address = Identity { readings, ..Identity::default() };
+            let identifiers = Identifiers { uuids: [None; 2], ..identifiers };
+            let address = Identity { identifiers, ..Identity::default() };
             prop_assert_eq!(machines.find(&address), oracle.find(&address), "{:?}", address);
         }
         prop_assert_eq!(machines.shared_identities().1, oracle.shared());
@@ -268,6 +268,6 @@ fn a_shared_identity_is_listed_with_some_of_its_machines() {
         SharedIdentity { by: IdentityKind::Mac, identity: "02:00:00:00:00:07".into(), machines: first, count: 30 };
     assert_eq!(shared[..2], [serial, mac]);
     assert_eq!(shared[3].machines, [2, 3]);
-    let readings = Identifiers::new(Some([2, 0, 0, 0, 0, 7]), None);
-    assert_eq!(machines.find(&Identity { readings, ..Identity::default() }), Lookup::default());
+    let identifiers = Identifiers::new(Some([2, 0, 0, 0, 0, 7]), None);
+    assert_eq!(machines.find(&Identity { identifiers, ..Identity::default() }), Lookup::default());
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{CLIENT_DUID, DUID, GROUP, HERE6, Packet6, ask, ask_again, plan, relayed, vendor_class};
+use common::{CLIENT_DUID, DUID, GROUP, Packet6, SERVER6, ask, ask_again, plan, relayed, vendor_class};
 use dhcproto::{Decodable, v6};
 use proptest::collection::vec;
 use proptest::option;
@@ -161,7 +161,7 @@ fn loader() -> impl Strategy<Value = Loader> {
 }
 
 fn boots() -> impl Strategy<Value = BootTarget> {
-    let item = |(kind, to)| FirmwareMenuItem { kind, title: "a".into(), target: to };
+    let item = |(server_type, target)| FirmwareMenuItem { server_type, title: "a".into(), target };
     let items = [
         ItemTarget::Profile(None),
         ItemTarget::Profile(Some(0)),
@@ -285,7 +285,7 @@ fn any_datagram() -> impl Strategy<Value = Datagram> {
     let from = select(vec!["fe80::ff:fe00:207", "2001:db8::207", "2001:db8:1::1", "2001:db8:1::207", "fe80::99", "::"]);
     let relays = prop_oneof![3 => Just(Vec::new()), 2 => relays()];
     let damage = option::weighted(0.1, (any::<Index>(), any::<u8>()));
-    let path = (from, select(vec![GROUP, HERE6, "fe80::10"]), proptest::bool::weighted(0.8), any::<bool>());
+    let path = (from, select(vec![GROUP, SERVER6, "fe80::10"]), proptest::bool::weighted(0.8), any::<bool>());
     (any_message(), relays, damage, path).prop_map(|(message, relays, damage, (from, to, proper, on_4011))| {
         let on_4011 =
             if proper { message.kind == 3 && message.options.iter().all(|(code, _)| *code != 3) } else { on_4011 };

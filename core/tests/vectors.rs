@@ -124,7 +124,7 @@ fn format_destination(destination: &Destination) -> String {
 }
 
 fn plan_for(vector: &str) -> Plan {
-    let item = FirmwareMenuItem { kind: 1, title: "iPXE".into(), target: ItemTarget::Profile(None) };
+    let item = FirmwareMenuItem { server_type: 1, title: "iPXE".into(), target: ItemTarget::Profile(None) };
     let menu = FirmwareMenu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
     let profile = Profile { boots: BootTarget::Menu(menu), ..Profile::default() };
     match vector {

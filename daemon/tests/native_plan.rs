@@ -246,7 +246,7 @@ fn items_of_a_menu_have_types_and_lead_to_profiles_or_servers() {
     let loaded = read(&text.replace("type = 0", "type = 32769"));
     let BootTarget::Menu(menu) = &loaded.plan.profiles[3].profile.boots else { panic!() };
     assert_eq!((menu.prompt.as_str(), menu.timeout), ("Press F8 for the menu", 255));
-    let items: Vec<_> = menu.items.iter().map(|item| (item.kind, item.title.as_str(), item.target)).collect();
+    let items: Vec<_> = menu.items.iter().map(|item| (item.server_type, item.title.as_str(), item.target)).collect();
     assert_eq!(
         items,
         [
@@ -442,13 +442,13 @@ fn a_machine_is_found_by_each_of_its_identities() {
     assert_eq!((draft.default_profile, draft.unknown_machine_profile), (Some(LOCAL_DISK), Some(NOTHING)));
     let machines = &draft.machine_files.machines;
     let find = |identity: Identity<'_>| machines.find(&identity).found.map(|found| machines.get(found.machine).name);
-    let mac = |mac| find(Identity { readings: Identifiers::new(Some(mac), None), ..Identity::default() });
+    let mac = |mac| find(Identity { identifiers: Identifiers::new(Some(mac), None), ..Identity::default() });
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]), Some("web1"));
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x57]), Some("db"));
     assert_eq!(mac([0, 0xe0, 0x4c, 0, 0, 1]), None, "a shared address");
     assert_eq!(find(Identity { serial: Some("ABC123"), ..Identity::default() }), Some("web1"));
     let uuid = 0x11223344556677_8899aabbccddeeff00_u128.to_be_bytes();
-    assert_eq!(find(Identity { readings: Identifiers::new(None, Some(uuid)), ..Identity::default() }), Some("web1"));
+    assert_eq!(find(Identity { identifiers: Identifiers::new(None, Some(uuid)), ..Identity::default() }), Some("web1"));
     let web1 = machines.iter().find(|machine| machine.name == "web1").unwrap();
     assert_eq!((web1.profile, web1.policy), (Some(MENU), Policy::Once));
     let variables: serde_json::Value = serde_json::from_str(web1.variables).unwrap();

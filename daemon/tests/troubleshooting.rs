@@ -13,7 +13,7 @@ use std::net::Ipv4Addr;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const ANOTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
-const NO_REQUEST: Cause = Cause::NotOverheard { remote: false };
+const NO_REQUEST: Cause = Cause::NotOverheard { is_remote: false };
 
 /// The quotations of the page, each as one line.
 fn quoted() -> Vec<String> {

@@ -15,8 +15,8 @@ use std::sync::{Mutex, PoisonError};
 /// applies.
 static SHARED: Mutex<(Option<Observations>, u64)> = Mutex::new((None, 0));
 
-const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
-const HERE6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
+const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+const SERVER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
 const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x10);
 const GROUP: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 
@@ -27,15 +27,15 @@ fuzz_target!(|input: (bool, bool, u8, [u8; 16], u16, &[u8])| {
         index: 1,
         name: "eth0".into(),
         mtu: 1500,
-        ipv4: vec![Network4 { address: HERE, prefix: 24 }],
-        ipv6: vec![network6(HERE6), network6(LINK_LOCAL)],
+        ipv4: vec![Network4 { address: SERVER, prefix: 24 }],
+        ipv6: vec![network6(SERVER6), network6(LINK_LOCAL)],
     }];
     let source = source(network, host);
     let to = match (source, on_4011) {
         (IpAddr::V4(_), false) => Ipv4Addr::BROADCAST.into(),
-        (IpAddr::V4(_), true) => HERE.into(),
+        (IpAddr::V4(_), true) => SERVER.into(),
         (IpAddr::V6(source), _) if source.is_unicast_link_local() => GROUP.into(),
-        (IpAddr::V6(_), _) => HERE6.into(),
+        (IpAddr::V6(_), _) => SERVER6.into(),
     };
     let port = if on_4011 { Port::BootServer } else { Port::Dhcp };
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,6 +89,6 @@ fn source(network: u8, octets: [u8; 16]) -> IpAddr {
         1 => [192, 0, 2, d].into(),
         2 => octets.into(),
         3 => in_network(LINK_LOCAL).into(),
-        _ => in_network(HERE6).into(),
+        _ => in_network(SERVER6).into(),
     }
 }

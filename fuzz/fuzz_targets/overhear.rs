@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 
-const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 /// The time between two runs: no boot attempt continues.
 const A_DAY: u64 = 24 * 60 * 60 * 1000;
 /// Findings at once; after that, one a minute.
@@ -90,7 +90,7 @@ impl Observed<'_> {
         let Ok(message) = message else { return };
         let Some(server) = message.address(code::SERVER_ID) else { return };
         let has_address = !message.header.yiaddr.is_unspecified();
-        if server == HERE && !has_address {
+        if server == SERVER && !has_address {
             // This server's own message.
             return;
         }
@@ -103,7 +103,7 @@ impl Observed<'_> {
     fn ask(&mut self, is_configured: bool, datagram: &[u8], port: Port) {
         let (from, to) = match port {
             Port::Dhcp => ("0.0.0.0:68", Ipv4Addr::BROADCAST),
-            Port::BootServer => ("192.0.2.107:4011", HERE),
+            Port::BootServer => ("192.0.2.107:4011", SERVER),
         };
         let (from, to) = (from.parse().expect("an address"), to.into());
         let links = links();
@@ -137,7 +137,7 @@ impl Observed<'_> {
 }
 
 fn links() -> [Link; 1] {
-    let ipv4 = vec![Network4 { address: HERE, prefix: 24 }];
+    let ipv4 = vec![Network4 { address: SERVER, prefix: 24 }];
     [Link { index: 1, name: "eth0".into(), mtu: 1500, ipv4, ipv6: Vec::new() }]
 }
 

@@ -39,14 +39,14 @@ fn configured() -> Plan {
     let linux =
         Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], arguments: "a".into() };
     let shim = Loader { name: "grub/shimx64.efi".into(), path: Some("/shimx64.efi".into()) };
-    let item = |kind, to| FirmwareMenuItem { kind, title: "an item".into(), target: to };
+    let item = |server_type, target| FirmwareMenuItem { server_type, title: "an item".into(), target };
     let items = [
         ItemTarget::Profile(Some(0)),
         ItemTarget::Profile(None),
         ItemTarget::Server([192, 0, 2, 5].into()),
         ItemTarget::Broadcast,
     ];
-    let items = (0x8001..).zip(items).map(|(kind, to)| item(kind, to)).collect();
+    let items = (0x8001..).zip(items).map(|(server_type, target)| item(server_type, target)).collect();
     let boots = [
         BootTarget::Linux(linux),
         BootTarget::Script("a.ipxe".into()),

@@ -1,7 +1,7 @@
 //! First-stage programs: which one a firmware receives, and how it fetches it.
 
 use super::{
-    Boot, BootMethod, BootSource, IPXE_WRAPPER_PREFIX, NoBoot, local_disk_name, packet_rule, tftp_file, tftp_server,
+    Boot, BootMethod, BootSource, IPXE_WRAPPER_PREFIX, NoBoot, local_disk_name, packet_rule, tftp_address, tftp_file,
 };
 use crate::choose::MACHINE_PREFIX;
 use crate::client::{Class, Client, Stage};
@@ -24,9 +24,9 @@ pub fn for_firmware(
     let arch = client.arch.base();
     if *boots == BootTarget::LocalDisk && plan.local_disk.contains(&arch) {
         let name = local_disk_name(arch);
-        let starter =
-            HostedProgram { name: &name, is_local: true, runs_script: true, why: BootSource::LocalDisk(arch) };
-        return program(plan, client, decision, starter, local_addr);
+        let found =
+            HostedProgram { name: &name, is_local: true, runs_script: true, source: BootSource::LocalDisk(arch) };
+        return program(plan, client, decision, found, local_addr);
     }
     let profile = plan.profile(decision.profile);
     let profile_loader = profile.and_then(|profile| {
@@ -40,19 +40,19 @@ pub fn for_firmware(
             .map(|loader| (loader, BootSource::Loader(arch)))
     };
     let default_loader = || plan.default_loader.as_ref().map(|loader| (loader, BootSource::DefaultLoader));
-    let (loader, why) = profile_loader.or_else(site_loader).or_else(default_loader).ok_or(NoBoot::NoLoader(arch))?;
+    let (loader, source) = profile_loader.or_else(site_loader).or_else(default_loader).ok_or(NoBoot::NoLoader(arch))?;
     if loader.remote_location().is_none() {
         // A profile that boots its loader runs no script.
         let runs_script = *boots != BootTarget::Loader;
-        let found = HostedProgram { name: &loader.name, is_local: loader.path.is_some(), runs_script, why };
+        let found = HostedProgram { name: &loader.name, is_local: loader.path.is_some(), runs_script, source };
         return program(plan, client, decision, found, local_addr);
     }
-    match (remote_boot(plan, client, loader, why, local_addr), client.class) {
+    match (remote_boot(plan, client, loader, source, local_addr), client.class) {
         (Some(boot), _) => Ok(boot),
         (None, Class::Http) => Err(NoBoot::NoHttp),
-        (None, _) => replacement_ipxe(plan, client, decision, local_addr).map_err(|why| match why {
+        (None, _) => replacement_ipxe(plan, client, decision, local_addr).map_err(|reason| match reason {
             NoBoot::NoLoader(arch) => NoBoot::LoaderUrl(arch),
-            why => why,
+            reason => reason,
         }),
     }
 }
@@ -73,7 +73,7 @@ pub fn replacement_ipxe(plan: &Plan, client: &Client, decision: &Decision, local
         name: &ipxe.name,
         is_local: ipxe.path.is_some(),
         runs_script: true,
-        why: BootSource::Loader(arch),
+        source: BootSource::Loader(arch),
     };
     program(plan, client, decision, ipxe, local_addr)
 }
@@ -85,7 +85,7 @@ struct HostedProgram<'a> {
     is_local: bool,
     /// If it is an iPXE, it runs a built-in script.
     runs_script: bool,
-    why: BootSource,
+    source: BootSource,
 }
 
 fn program(
@@ -98,7 +98,7 @@ fn program(
     let name = if client.is_v6() { &name6(plan, client, decision, &program) } else { program.name };
     let (file, server) = match client.class {
         Class::Pxe | Class::UBoot => {
-            let server = tftp_server(plan, local_addr)?;
+            let server = tftp_address(plan, local_addr)?;
             (tftp_file(name, server), server)
         }
         // An address, never a host name, which needs the DNS of the DHCP server (EDK2 HttpBootSelectDhcpOffer).
@@ -107,7 +107,7 @@ fn program(
             None => return Err(NoBoot::NoHttp),
         },
     };
-    Ok(Boot { file, server, source: program.why, method: BootMethod::File })
+    Ok(Boot { file, server, source: program.source, method: BootMethod::File })
 }
 
 /// Over IPv6 an iPXE finds its script next to its own file, because no DHCPv6 server names one. So the name carries
@@ -122,8 +122,8 @@ fn name6(plan: &Plan, client: &Client, decision: &Decision, program: &HostedProg
 }
 
 /// A loader on another server, if this client can fetch it from there.
-fn remote_boot(plan: &Plan, client: &Client, loader: &Loader, why: BootSource, local_addr: IpAddr) -> Option<Boot> {
-    let boot = |file: &str, server| Some(Boot { file: file.into(), server, source: why, method: BootMethod::File });
+fn remote_boot(plan: &Plan, client: &Client, loader: &Loader, source: BootSource, local_addr: IpAddr) -> Option<Boot> {
+    let boot = |file: &str, server| Some(Boot { file: file.into(), server, source, method: BootMethod::File });
     let (name, server) = loader.remote_location()?;
     if local_addr.is_ipv6() && has_ipv4_host(&loader.name) {
         return None;
@@ -133,7 +133,7 @@ fn remote_boot(plan: &Plan, client: &Client, loader: &Loader, why: BootSource, l
     match (client.class, server) {
         (Class::Http, _) => boot(&loader.name, local_addr).filter(|_| plan.http_clients && is_web),
         (_, Some(server)) => boot(name, server.into()),
-        (_, None) if takes_urls => boot(name, tftp_server(plan, local_addr).unwrap_or(local_addr)),
+        (_, None) if takes_urls => boot(name, tftp_address(plan, local_addr).unwrap_or(local_addr)),
         (_, None) if local_addr.is_ipv6() && name.starts_with("tftp://") => boot(name, local_addr),
         (_, None) => None,
     }

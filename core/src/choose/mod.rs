@@ -70,7 +70,7 @@ pub enum BootMethod {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MenuLine {
     /// The boot server type. 0: the local disk, which a BIOS starts without a server.
-    pub kind: u16,
+    pub server_type: u16,
     /// The text of the line.
     pub title: String,
     /// The boot server. `None`: the local disk, or the first boot server of this type that replies.
@@ -142,8 +142,8 @@ pub fn choose(
     choice: Option<u16>,
     local_addr: IpAddr,
 ) -> Result<Boot, NoBoot> {
-    if let DhcpMessageType::Dhcp6(kind) = client.message_type {
-        check_accepts_proxy(plan, client, kind)?;
+    if let DhcpMessageType::Dhcp6(message_type) = client.message_type {
+        check_accepts_proxy(plan, client, message_type)?;
     }
     let boots = decision.boots(plan);
     match (boots, decision.rule) {
@@ -169,9 +169,9 @@ pub fn choose(
     }
 }
 
-/// An error if a DHCPv6 client of this kind ignores the replies of a proxy (protocol.md 5.2, 5.5).
-fn check_accepts_proxy(plan: &Plan, client: &Client, kind: MessageType) -> Result<(), NoBoot> {
-    match (kind, client.class) {
+/// An error if a DHCPv6 client ignores, after a message of this type, the replies of a proxy (protocol.md 5.2, 5.5).
+fn check_accepts_proxy(plan: &Plan, client: &Client, message_type: MessageType) -> Result<(), NoBoot> {
+    match (message_type, client.class) {
         (MessageType::InformationRequest, _) if plan.dhcp6.stateless.is_none() => Err(NoBoot::StatelessIpxe),
         (MessageType::InformationRequest, _) => Ok(()),
         _ if client.is_ipxe() => Err(NoBoot::StatefulIpxe),
@@ -195,7 +195,7 @@ fn ipxe(
         (BootTarget::Script(url), _) if is_url(url) => configured_boot(plan, url, local_addr),
         (BootTarget::BootDir, IpxeTarget::Configured(url)) if is_url(url) => configured_boot(plan, url, local_addr),
         (BootTarget::BootDir, IpxeTarget::Configured(name)) => {
-            let server = tftp_server(plan, local_addr)?;
+            let server = tftp_address(plan, local_addr)?;
             Boot { server, ..configured_boot(plan, &tftp_file(name, server), local_addr) }
         }
         (boots, _) => script(plan, &script_name(plan, decision, boots, choice), features, local_addr)?,
@@ -205,7 +205,7 @@ fn ipxe(
 }
 
 fn configured_boot(plan: &Plan, name: &str, local_addr: IpAddr) -> Boot {
-    let server = tftp_server(plan, local_addr).unwrap_or(local_addr);
+    let server = tftp_address(plan, local_addr).unwrap_or(local_addr);
     Boot { file: name.into(), server, source: BootSource::ConfiguredScript, method: BootMethod::File }
 }
 
@@ -225,12 +225,12 @@ fn packet_rule(plan: &Plan, decision: &Decision) -> Option<RuleRef> {
 /// The name of the script. It carries the parts of the decision that the request for the script would lack.
 fn script_name(plan: &Plan, decision: &Decision, boots: &BootTarget, choice: Option<u16>) -> String {
     let rule = packet_rule(plan, decision);
-    let item = choice.filter(|kind| matches!(boots, BootTarget::Menu(menu) if menu.item(*kind).is_some()));
+    let item = choice.filter(|choice| matches!(boots, BootTarget::Menu(menu) if menu.item(*choice).is_some()));
     match (boots, rule, item) {
         (BootTarget::BootDir, None, None) => BOOT_SCRIPT.into(),
         _ => {
             let rule = rule.map(|rule| format!("rule={rule}/")).unwrap_or_default();
-            let item = item.map(|kind| format!("item={kind}/")).unwrap_or_default();
+            let item = item.map(|item| format!("item={item}/")).unwrap_or_default();
             format!("{MACHINE_PREFIX}{rule}{item}{BOOT_SCRIPT}")
         }
     }
@@ -240,32 +240,32 @@ fn script(plan: &Plan, name: &str, features: Option<Features>, local_addr: IpAdd
     // An iPXE that lists no features may still support HTTP; all support TFTP. DHCPv6 has no such list.
     let unlisted = plan.tftp != Some(TftpServer::Local) || local_addr.is_ipv6();
     let http = features.map_or(unlisted, |features| features.has(Features::HTTP));
-    let at = host(local_addr);
-    let (file, why) = match (plan.http, tftp(plan, local_addr)) {
-        (Some(port), _) if http => (format!("http://{at}:{port}/{name}"), BootSource::ScriptHttp),
-        (_, Some(TftpServer::Local)) => (format!("tftp://{at}/{name}"), BootSource::ScriptTftp),
+    let host = host(local_addr);
+    let (file, source) = match (plan.http, tftp_server(plan, local_addr)) {
+        (Some(port), _) if http => (format!("http://{host}:{port}/{name}"), BootSource::ScriptHttp),
+        (_, Some(TftpServer::Local)) => (format!("tftp://{host}/{name}"), BootSource::ScriptTftp),
         (Some(_), _) if features.is_some() => return Err(NoBoot::IpxeLacks(Features::from_codes([Features::HTTP]))),
         _ => return Err(NoBoot::NoScript),
     };
-    Ok(Boot { file, server: local_addr, source: why, method: BootMethod::File })
+    Ok(Boot { file, server: local_addr, source, method: BootMethod::File })
 }
 
 /// The menu for a firmware, without the items that it cannot start.
 fn menu_boot(plan: &Plan, client: &Client, menu: &FirmwareMenu, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     let items = menu.items.iter().filter_map(|item| {
-        let (kind, server) = match item.target {
-            ItemTarget::Server(server) => (item.kind, Some(server.into())),
-            ItemTarget::Broadcast => (item.kind, None),
+        let (server_type, server) = match item.target {
+            ItemTarget::Server(server) => (item.server_type, Some(server.into())),
+            ItemTarget::Broadcast => (item.server_type, None),
             ItemTarget::Profile(_) if is_local_disk(plan, item) && client.arch == Arch::BIOS => (0, None),
             ItemTarget::Profile(_) => {
                 item_boot(plan, client, item, local_addr).ok()?;
-                (item.kind, Some(local_addr))
+                (item.server_type, Some(local_addr))
             }
         };
-        Some(MenuLine { kind, title: item.title.clone(), server })
+        Some(MenuLine { server_type, title: item.title.clone(), server })
     });
-    let manner = BootMethod::Menu { prompt: menu.prompt.clone(), timeout: menu.timeout, items: items.collect() };
-    Ok(Boot { file: String::new(), server: local_addr, source: BootSource::Menu, method: manner })
+    let method = BootMethod::Menu { prompt: menu.prompt.clone(), timeout: menu.timeout, items: items.collect() };
+    Ok(Boot { file: String::new(), server: local_addr, source: BootSource::Menu, method })
 }
 
 /// The boot for the item that a firmware has chosen from the menu.
@@ -284,7 +284,7 @@ fn chosen_boot(
 }
 
 fn item_boot(plan: &Plan, client: &Client, item: &FirmwareMenuItem, local_addr: IpAddr) -> Result<Boot, NoBoot> {
-    let ItemTarget::Profile(profile) = item.target else { return Err(NoBoot::BootItem(item.kind)) };
+    let ItemTarget::Profile(profile) = item.target else { return Err(NoBoot::BootItem(item.server_type)) };
     let decision = Decision { profile, ..Decision::default() };
     match decision.boots(plan) {
         BootTarget::Nothing => Err(NoBoot::Profile),
@@ -301,12 +301,13 @@ fn raspberry_pi(plan: &Plan, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     if !plan.raspberry_pi {
         return Err(NoBoot::RaspberryPi);
     }
-    let server = tftp_server(plan, local_addr)?;
+    let server = tftp_address(plan, local_addr)?;
     Ok(Boot { file: String::new(), server, source: BootSource::RaspberryPi, method: BootMethod::RaspberryPi })
 }
 
-fn tftp_server(plan: &Plan, local_addr: IpAddr) -> Result<IpAddr, NoBoot> {
-    match tftp(plan, local_addr) {
+/// The address of the TFTP server; an error if there is none.
+fn tftp_address(plan: &Plan, local_addr: IpAddr) -> Result<IpAddr, NoBoot> {
+    match tftp_server(plan, local_addr) {
         Some(TftpServer::Local) => Ok(local_addr),
         Some(TftpServer::Remote(address)) => Ok(address.into()),
         None => Err(NoBoot::NoTftp),
@@ -314,7 +315,7 @@ fn tftp_server(plan: &Plan, local_addr: IpAddr) -> Result<IpAddr, NoBoot> {
 }
 
 /// The TFTP server for the address family of the request.
-fn tftp(plan: &Plan, local_addr: IpAddr) -> Option<TftpServer> {
+fn tftp_server(plan: &Plan, local_addr: IpAddr) -> Option<TftpServer> {
     if local_addr.is_ipv6() { plan.dhcp6.tftp.then_some(TftpServer::Local) } else { plan.tftp }
 }
 
@@ -372,8 +373,8 @@ impl fmt::Display for NoBoot {
                 f.write_str("port 4011 is not open, and over IPv6 the server can name the file only there")
             }
             Self::RaspberryPi => f.write_str("a Raspberry Pi, and the boot directory holds no files for one"),
-            Self::BootItem(kind) => write!(f, "boot item {kind:#06x} is in no menu of this server"),
-            Self::Credentials(kind) => write!(f, "boot item {kind:#06x} requires credentials, which are not supported"),
+            Self::BootItem(item) => write!(f, "boot item {item:#06x} is in no menu of this server"),
+            Self::Credentials(item) => write!(f, "boot item {item:#06x} requires credentials, which are not supported"),
             Self::MenuTooLarge => f.write_str("the menu is larger than option 43 allows"),
         }
     }
@@ -403,11 +404,11 @@ mod tests {
     fn tftp_is_offered_only_over_address_families_on_which_it_listens() {
         let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
         let mut plan = Plan { tftp: Some(TftpServer::Local), ..Plan::default() };
-        assert_eq!((tftp_server(&plan, v4), tftp_server(&plan, v6)), (Ok(v4), Err(NoBoot::NoTftp)));
+        assert_eq!((tftp_address(&plan, v4), tftp_address(&plan, v6)), (Ok(v4), Err(NoBoot::NoTftp)));
         assert_eq!(script(&plan, BOOT_SCRIPT, None, v6), Err(NoBoot::NoScript));
         plan.tftp = None;
         plan.dhcp6.tftp = true;
-        assert_eq!((tftp_server(&plan, v4), tftp_server(&plan, v6)), (Err(NoBoot::NoTftp), Ok(v6)));
+        assert_eq!((tftp_address(&plan, v4), tftp_address(&plan, v6)), (Err(NoBoot::NoTftp), Ok(v6)));
         assert_eq!(script(&plan, BOOT_SCRIPT, None, v6).unwrap().file, "tftp://[::1]/boot.ipxe");
         assert_eq!(script(&plan, BOOT_SCRIPT, None, v4), Err(NoBoot::NoScript));
         let both = "neither TFTP nor HTTP is served here, so an iPXE cannot fetch its script";

@@ -12,10 +12,10 @@ use crate::wire::pxe::{BootItem, Features, MachineId, SubOptions, user_classes};
 use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// Recognises the sender of a message. `ipxe_words` are user classes that mean iPXE, in addition to `iPXE`;
-/// `vendor_words` are vendor classes that mean PXE, in addition to `PXEClient`; `u_boot` decides whether U-Boot is
-/// served.
-pub fn recognise(
+/// Recognises the sender of a message. `ipxe_user_classes` mean iPXE, in addition to `iPXE`;
+/// `pxe_vendor_classes` are the beginnings of vendor classes that mean PXE, in addition to `PXEClient`; `serves_u_boot`
+/// returns whether a rule opts in to U-Boot.
+pub fn recognise4(
     message: &Message<'_>,
     port: Port,
     ipxe_user_classes: &[String],
@@ -25,7 +25,7 @@ pub fn recognise(
     if message.header.op != OP_REQUEST {
         return Err(IgnoreReason::Reply);
     }
-    let kind = message.message_type().ok_or(IgnoreReason::Bootp)?;
+    let message_type = message.message_type().ok_or(IgnoreReason::Bootp)?;
     let vendor_class = message.option(code::VENDOR_CLASS).ok_or(IgnoreReason::NoVendorClass)?;
     let class = Class::from_vendor_class(&vendor_class)
         .filter(|class| *class != Class::UBoot || serves_u_boot())
@@ -38,43 +38,43 @@ pub fn recognise(
     }
     let boot_item = message.option(code::VENDOR_SPECIFIC).and_then(|value| BootItem::parse(&value));
     let is_served = match port {
-        Port::Dhcp => match kind {
+        Port::Dhcp => match message_type {
             MessageType::Discover => true,
             MessageType::Request | MessageType::Inform => boot_item.is_some(),
             _ => false,
         },
-        Port::BootServer => matches!(kind, MessageType::Discover | MessageType::Request | MessageType::Inform),
+        Port::BootServer => matches!(message_type, MessageType::Discover | MessageType::Request | MessageType::Inform),
     };
     if !is_served {
-        return Err(IgnoreReason::Message(port, DhcpMessageType::Dhcp4(kind)));
+        return Err(IgnoreReason::Message(port, DhcpMessageType::Dhcp4(message_type)));
     }
     let stage = stage(message, port, &vendor_class, ipxe_user_classes);
-    let arch = match (architecture(message, class, &vendor_class), stage) {
+    let arch = match (architecture4(message, class, &vendor_class), stage) {
         // The script is the same for every architecture.
         (Err(IgnoreReason::NoArchitecture), Stage::Ipxe(_)) if class == Class::Pxe => {
             Ok((Arch::BIOS, ArchSource::Assumed))
         }
         (arch, _) => arch,
     };
-    let (arch, arch_from) = accept_for_script(arch, stage, ArchSource::Option93)?;
+    let (arch, arch_source) = accept_for_script(arch, stage, ArchSource::Option93)?;
     let hardware = HardwareAddress::from_header(&message.header);
-    let machine = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
-    let uuid = machine.filter(MachineId::is_unique).map(|machine| machine.uuid());
+    let machine_id = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
+    let uuid = machine_id.filter(MachineId::is_unique).map(|id| id.uuid());
     Ok(Client {
-        raspberry_pi: raspberry_pi::is_raspberry_pi(arch, &hardware, &vendor_class, machine.as_ref()),
+        raspberry_pi: raspberry_pi::is_raspberry_pi(arch, &hardware, &vendor_class, machine_id.as_ref()),
         u_boot: class == Class::UBoot || is_u_boot(message),
         identifiers: Identifiers::new(hardware.mac(), uuid),
         stage,
         relay: Relay::from_message(message),
         address: Some(message.header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified()).map(IpAddr::V4),
-        message_type: DhcpMessageType::Dhcp4(kind),
+        message_type: DhcpMessageType::Dhcp4(message_type),
         duid: None,
         hardware,
-        machine_id: machine,
+        machine_id,
         class,
         port,
         arch,
-        arch_source: arch_from,
+        arch_source,
         boot_item,
     })
 }
@@ -105,7 +105,7 @@ impl Relay {
 }
 
 /// The architecture from option 93, or from the digits of option 60.
-pub fn architecture(
+pub fn architecture4(
     message: &Message<'_>,
     class: Class,
     vendor_class: &[u8],

@@ -12,8 +12,9 @@ use crate::wire::pxe::MachineId;
 use alloc::string::String;
 use core::net::{IpAddr, Ipv6Addr};
 
-/// Recognises the sender of a packet. `source` is its source address, `server` the DUID of this server.
-pub fn recognise(
+/// Recognises the sender of a packet. `source` is its source address, `server_duid` the DUID of this server;
+/// `ipxe_user_classes` mean iPXE, in addition to `iPXE`.
+pub fn recognise6(
     packet: &Packet<'_>,
     port: Port,
     source: Ipv6Addr,
@@ -21,12 +22,13 @@ pub fn recognise(
     ipxe_user_classes: &[String],
 ) -> Result<Client, IgnoreReason> {
     let Packet { hops, message } = packet;
-    let kind = message.message_type;
-    let is_server_message = matches!(kind, MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure);
+    let message_type = message.message_type;
+    let is_server_message =
+        matches!(message_type, MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure);
     if is_server_message || hops.iter().any(|hop| hop.message_type == MessageType::RelayReply) {
         return Err(IgnoreReason::Reply);
     }
-    let (class, vendor_class) = class(message).map_err(|reason| match message.option(code::ARCHITECTURE) {
+    let (class, vendor_class) = class6(message).map_err(|reason| match message.option(code::ARCHITECTURE) {
         Some(codes) if reason == IgnoreReason::NoVendorClass => {
             let code = codes.first_chunk().map(|code| Arch(u16::from_be_bytes(*code)));
             IgnoreReason::NoVendorClass6(code)
@@ -35,7 +37,7 @@ pub fn recognise(
     })?;
     let stage =
         if is_ipxe_class(&message.user_classes(), ipxe_user_classes) { Stage::Ipxe(None) } else { Stage::Firmware };
-    let is_served = match (port, kind) {
+    let is_served = match (port, message_type) {
         (Port::Dhcp, MessageType::Solicit) => true,
         // iPXE requests its file with it; firmware never sends it.
         (Port::Dhcp, MessageType::InformationRequest) => stage != Stage::Firmware,
@@ -44,32 +46,33 @@ pub fn recognise(
         _ => false,
     };
     if !is_served {
-        return Err(IgnoreReason::Message(port, DhcpMessageType::Dhcp6(kind)));
+        return Err(IgnoreReason::Message(port, DhcpMessageType::Dhcp6(message_type)));
     }
     if port == Port::BootServer && message.option(code::SERVER_ID) != Some(server_duid) {
         return Err(IgnoreReason::OtherServer);
     }
     let duid = message.option(code::CLIENT_ID).ok_or(IgnoreReason::NoClientId)?;
-    let (arch, arch_from) = accept_for_script(architecture(message, class, vendor_class), stage, ArchSource::Option61)?;
+    let (arch, arch_source) =
+        accept_for_script(architecture6(message, class, vendor_class), stage, ArchSource::Option61)?;
     // EDK2 writes the stored order, iPXE the printed one; the DUID does not show which.
-    let machines = Duid::parse(duid).machine_ids().map(|[stored, printed]| match stage {
+    let machine_ids = Duid::parse(duid).machine_ids().map(|[stored, printed]| match stage {
         Stage::Firmware => [stored, printed],
         _ => [printed, stored],
     });
-    let uuid = |machine: MachineId| Some(machine).filter(MachineId::is_unique).map(|machine| machine.uuid());
+    let uuid = |id: MachineId| Some(id).filter(MachineId::is_unique).map(|id| id.uuid());
     Ok(Client {
-        hardware: hardware(packet, source),
+        hardware: hardware6(packet, source),
         duid: Some(HardwareAddress::from_duid(duid)),
-        machine_id: machines.map(|[likely, _]| likely),
+        machine_id: machine_ids.map(|[likely, _]| likely),
         identifiers: Identifiers {
             macs: macs(packet, source),
-            uuids: machines.map_or([None; 2], |machines| machines.map(uuid)),
+            uuids: machine_ids.map_or([None; 2], |ids| ids.map(uuid)),
         },
         class,
         port,
-        message_type: DhcpMessageType::Dhcp6(kind),
+        message_type: DhcpMessageType::Dhcp6(message_type),
         arch,
-        arch_source: arch_from,
+        arch_source,
         stage,
         raspberry_pi: false,
         u_boot: false,
@@ -80,7 +83,7 @@ pub fn recognise(
 }
 
 /// The address that names the sender: its MAC address, or else the end of its DUID.
-pub fn hardware(packet: &Packet<'_>, source: Ipv6Addr) -> HardwareAddress {
+pub fn hardware6(packet: &Packet<'_>, source: Ipv6Addr) -> HardwareAddress {
     let duid = packet.message.option(code::CLIENT_ID).unwrap_or_default();
     let mac = macs(packet, source).into_iter().flatten().next();
     mac.map_or_else(|| HardwareAddress::from_duid(duid), HardwareAddress::from_mac)
@@ -89,7 +92,7 @@ pub fn hardware(packet: &Packet<'_>, source: Ipv6Addr) -> HardwareAddress {
 /// The class of a boot client, and its text. It must be under Intel's enterprise number and in the firmware's own
 /// words: a firmware that receives another text takes the reply for a DHCP server's without an address, and stops
 /// booting for good.
-pub fn class<'a>(message: &Message<'a>) -> Result<(Class, &'a [u8]), IgnoreReason> {
+pub fn class6<'a>(message: &Message<'a>) -> Result<(Class, &'a [u8]), IgnoreReason> {
     if message.option(code::VENDOR_CLASS).is_none() {
         return Err(IgnoreReason::NoVendorClass);
     }
@@ -99,7 +102,7 @@ pub fn class<'a>(message: &Message<'a>) -> Result<(Class, &'a [u8]), IgnoreReaso
 
 /// The architecture from option 61, or from the digits of the class. A client without either is no old BIOS ROM: those
 /// do not support IPv6.
-pub fn architecture(
+pub fn architecture6(
     message: &Message<'_>,
     class: Class,
     vendor_class: &[u8],
@@ -118,11 +121,11 @@ fn macs(packet: &Packet<'_>, source: Ipv6Addr) -> [Option<[u8; 6]>; 3] {
         Some([0, 1, mac @ ..]) => mac.try_into().ok(),
         _ => None,
     });
-    let of_duid = match packet.message.option(code::CLIENT_ID).map(Duid::parse) {
+    let from_duid = match packet.message.option(code::CLIENT_ID).map(Duid::parse) {
         Some(Duid::Mac(mac)) => Some(mac),
         _ => None,
     };
-    [from_relay, mac_from_eui64(nearest_relay.map_or(source, |hop| hop.peer_address)), of_duid]
+    [from_relay, mac_from_eui64(nearest_relay.map_or(source, |hop| hop.peer_address)), from_duid]
 }
 
 impl HardwareAddress {

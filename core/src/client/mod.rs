@@ -11,13 +11,13 @@ use crate::wire::pxe::{BootItem, Features, MachineId};
 use alloc::string::String;
 use core::fmt;
 use core::net::IpAddr;
-pub use dhcp4::{architecture, recognise as recognise4};
-pub use dhcp6::{architecture as architecture6, class as class6, hardware as hardware6, recognise as recognise6};
+pub use dhcp4::{architecture4, recognise4};
+pub use dhcp6::{architecture6, class6, hardware6, recognise6};
 
 /// A network-boot client, as its packet describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// The address that names the client. A DHCPv6 client without a known MAC address is named by the end of its DUID.
+    /// The address that names the client. The end of its DUID names a DHCPv6 client without a known MAC address.
     pub hardware: HardwareAddress,
     /// The end of its DUID; DHCPv6 only.
     pub duid: Option<HardwareAddress>,
@@ -176,7 +176,7 @@ impl Client {
         matches!(self.stage, Stage::Ipxe(_) | Stage::ReplacedIpxe(_))
     }
 
-    /// Whether it is UEFI firmware, which contacts port 4011 of the server in an offer without option 43.
+    /// Whether it is UEFI firmware that contacts port 4011 of the server, if the offer has no option 43.
     pub fn uses_boot_server(&self) -> bool {
         self.arch.is_efi() && !self.is_ipxe() && !self.u_boot
     }
@@ -290,10 +290,10 @@ fn accept_for_script(
 }
 
 /// Whether a user class is `iPXE` or a configured one, as a whole word: `MyiPXE-test` is another class.
-fn is_ipxe_class(user_classes: &[&[u8]], ipxe_words: &[String]) -> bool {
+fn is_ipxe_class(user_classes: &[&[u8]], configured: &[String]) -> bool {
     user_classes
         .iter()
-        .any(|word| *word == b"iPXE" || ipxe_words.iter().any(|configured| configured.as_bytes() == *word))
+        .any(|word| *word == b"iPXE" || configured.iter().any(|configured| configured.as_bytes() == *word))
 }
 
 fn is_gpxe_class(user_classes: &[&[u8]]) -> bool {
@@ -371,7 +371,7 @@ impl fmt::Display for HardwareAddress {
 
 impl fmt::Debug for HardwareAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hardware({}, {self})", self.htype)
+        write!(f, "HardwareAddress({}, {self})", self.htype)
     }
 }
 

@@ -31,11 +31,11 @@ pub fn is_raspberry_pi(
     arch: Arch,
     hardware: &HardwareAddress,
     vendor_class: &[u8],
-    machine: Option<&MachineId>,
+    machine_id: Option<&MachineId>,
 ) -> bool {
     let has_sign = || {
         let has_prefix = MAC_PREFIXES.iter().any(|prefix| hardware.octets().starts_with(prefix));
-        has_prefix || machine.is_some_and(|machine| has_machine_id_sign(machine, vendor_class))
+        has_prefix || machine_id.is_some_and(|machine_id| has_machine_id_sign(machine_id, vendor_class))
     };
     arch == Arch::RASPBERRY_PI || can_be_raspberry_pi(arch) && has_sign()
 }
@@ -43,8 +43,8 @@ pub fn is_raspberry_pi(
 /// Whether option 97 is a Raspberry Pi's: `RPi` and the model number, or the filler of the Pi 3's ROM. If it is
 /// configured to hold the serial number or the operator's own text, those four octets occur four times, which no SMBIOS
 /// does; one octet sixteen times is the filler of many boards.
-fn has_machine_id_sign(machine: &MachineId, vendor_class: &[u8]) -> bool {
-    let [_, id @ ..] = &machine.0;
+fn has_machine_id_sign(machine_id: &MachineId, vendor_class: &[u8]) -> bool {
+    let [_, id @ ..] = &machine_id.0;
     let has_model = matches!(id, [b'R', b'P', b'i', model, ..] if model.is_ascii_digit());
     let is_one_octet = id.iter().all(|octet| *octet == id[0]);
     let is_one_word = id.chunks(4).all(|word| word == &id[..4]);

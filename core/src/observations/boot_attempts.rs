@@ -23,9 +23,9 @@ const IPXE_WAIT: u64 = 60_000;
 const ADDRESS_WAIT: u64 = 35_000;
 /// A machine may be switched off between two DISCOVERs, but hardly in the third pause of the same attempt.
 const ADDRESS_TRIES: u8 = 3;
-/// A machine that starts another attempt so long after its REQUEST has had the time to contact this server.
+/// A machine that starts another attempt this long after its REQUEST has had the time to contact this server.
 const RESTART_COUNTS: u64 = 8_000;
-/// An iPXE that gives up so late was not waiting for router advertisements.
+/// An iPXE that gives up this late was not waiting for router advertisements.
 const GAVE_UP: u64 = 30_000;
 /// iPXE waits at least two seconds for a proxy's offer, unless its DHCP server disables that (protocol.md 3.3).
 const WAITED_FOR_OFFER: u64 = 1_500;
@@ -34,9 +34,9 @@ const WAITED_FOR_OFFER: u64 = 1_500;
 const SAME_PACKET: u64 = 500;
 /// The longest pause between two DISCOVERs of one attempt is 16 s; an emulator on a busy host takes more.
 const SAME_ATTEMPT: u64 = 60_000;
-/// How long after a script of this server an iPXE may come from the menu, with an embedded script.
+/// How long after it fetched a script of this server an iPXE may be one that the menu started, with an embedded script.
 const SCRIPT_LIFETIME: u64 = 30 * 60 * 1000;
-/// How long after a loader of this server an iPXE counts as that loader.
+/// How long after the machine fetched a loader of this server its iPXE counts as that loader.
 const LOADER_LIFETIME: u64 = 5 * 60 * 1000;
 /// How long it counts in favour of a DHCP server that one of its machines contacted this server.
 const SUCCESS_LIFETIME: u64 = 24 * 60 * 60 * 1000;
@@ -86,7 +86,7 @@ struct BootAttempt {
     /// The time of the last DISCOVER.
     last: u64,
     request: Option<AddressRequest>,
-    /// The attempt causes no finding any more.
+    /// The attempt can cause no finding any more.
     closed: bool,
     /// When the machine contacted this server as firmware.
     loaded: Option<u64>,
@@ -183,25 +183,25 @@ impl BootAttempts {
         }
     }
 
-    /// Notes that a machine has contacted this server, on port 4011 or for a file. `beginning`: the file is one that
-    /// only a firmware requests, or an iPXE before it has an address.
-    pub fn note_contact(&mut self, hardware: &HardwareAddress, beginning: bool, now: u64) {
+    /// Notes that a machine has contacted this server, on port 4011 or for a file. `is_first_request`: the
+    /// file is one that only a firmware requests, or an iPXE before it has an address.
+    pub fn note_contact(&mut self, hardware: &HardwareAddress, is_first_request: bool, now: u64) {
         let Some(attempt) = self.attempts.get_mut(hardware_key(hardware)) else { return };
         let before = *attempt;
         attempt.closed = true;
-        if attempt.finding.ipxe && beginning {
+        if attempt.finding.ipxe && is_first_request {
             attempt.loaded = Some(now);
             return self.note_restart(&before, now);
         }
         *(if attempt.finding.ipxe { &mut attempt.scripted } else { &mut attempt.loaded }) = Some(now);
         let Some(AddressRequest { server, .. }) = attempt.request else { return };
         let finding = attempt.finding;
-        let kinds = match finding.ipxe {
+        let diagnoses = match finding.ipxe {
             true => [Diagnosis::OfferUnseen(server), Diagnosis::BootsAnother(server)],
             false => [Diagnosis::ShutOut(server), Diagnosis::LoadedElsewhere(server)],
         };
-        for rival in kinds {
-            let key = Finding { diagnosis: rival, ..finding }.key();
+        for diagnosis in diagnoses {
+            let key = Finding { diagnosis, ..finding }.key();
             self.histories.update(key, now, ServerHistory::default(), |history| {
                 (history.failed, history.succeeded) = (0, Some(now));
             });
@@ -244,29 +244,29 @@ impl BootAttempts {
     }
 
     /// The finding, with the cause as far as the offers of other servers show it.
-    fn explain(&self, attempt: &BootAttempt, rival: Diagnosis) -> Finding {
+    fn explain(&self, attempt: &BootAttempt, diagnosis: Diagnosis) -> Finding {
         let BootAttempt { finding, offer, first, request, .. } = attempt;
         let offers = || self.offers.for_attempt(&finding.hardware, offer.xid, first.saturating_sub(SAME_PACKET));
-        let Some(AddressRequest { server, is_remote: remote, .. }) = *request else {
-            let rival = match (rival, offers().find(|offered| offered.has_address)) {
-                (Diagnosis::NoAddress(times), Some(offered)) => Diagnosis::AddressUntaken(times, offered.server),
-                _ => rival,
+        let Some(AddressRequest { server, is_remote, .. }) = *request else {
+            let diagnosis = match (diagnosis, offers().find(|overheard| overheard.has_address)) {
+                (Diagnosis::NoAddress(times), Some(overheard)) => Diagnosis::AddressUntaken(times, overheard.server),
+                _ => diagnosis,
             };
-            return Finding { diagnosis: rival, ..*finding };
+            return Finding { diagnosis, ..*finding };
         };
-        let own = offers().find(|offered| offered.server == server);
+        let own = offers().find(|overheard| overheard.server == server);
         // From an offer with an address EDK2 takes the boot file only if it takes that address.
-        let is_another = |offered: &OverheardOffer| {
-            offered.server != server && offered.is_pxe && (finding.ipxe || !offered.has_address)
+        let is_another = |overheard: &OverheardOffer| {
+            overheard.server != server && overheard.is_pxe && (finding.ipxe || !overheard.has_address)
         };
-        let another = offers().find(is_another).map(|offered| Cause::AnotherServer(offered.server));
+        let another = offers().find(is_another).map(|overheard| Cause::AnotherServer(overheard.server));
         let option_60 = own.filter(|own| own.is_pxe).map(|_| Cause::Option60);
         let boot_file = own.filter(|own| own.has_file).map(|_| Cause::BootFile);
         // Firmware prefers a boot server to a plain file name, iPXE the file name of the server of its address.
         let cause =
             if finding.ipxe { boot_file.or(option_60).or(another) } else { option_60.or(another).or(boot_file) };
-        let unknown = if own.is_some() { Cause::NotInOffers } else { Cause::NotOverheard { remote } };
-        Finding { diagnosis: rival, cause: cause.unwrap_or(unknown), ..*finding }
+        let unknown = if own.is_some() { Cause::NotInOffers } else { Cause::NotOverheard { is_remote } };
+        Finding { diagnosis, cause: cause.unwrap_or(unknown), ..*finding }
     }
 }
 
@@ -283,7 +283,7 @@ impl BootAttempt {
             }),
             next: offer.next,
             diagnosis: Diagnosis::NoAddress(1),
-            cause: Cause::NotOverheard { remote: false },
+            cause: Cause::NotOverheard { is_remote: false },
         };
         BootAttempt {
             finding,

@@ -1,4 +1,4 @@
-//! The first-stage loaders that machines have fetched: reveals boot loops, and which clients are that loader now.
+//! The first-stage loaders that machines have fetched. They reveal boot loops, and which clients are that loader now.
 
 use super::{AddressOwner, MachineKey, hardware_key};
 use crate::bounded_cache::BoundedCache;
@@ -48,12 +48,12 @@ impl BootLoops {
     /// minutes without a fetch.
     pub fn note_loader(
         &mut self,
-        holder: Option<AddressOwner>,
+        owner: Option<AddressOwner>,
         address: IpAddr,
         name: &str,
         now: u64,
     ) -> Option<LoopCause> {
-        let key = holder.map_or_else(|| address_key(address), |holder| hardware_key(&holder.hardware));
+        let key = owner.map_or_else(|| address_key(address), |owner| hardware_key(&owner.hardware));
         let name = hash(name.as_bytes());
         self.0.update(key, now, LoaderHistory::default(), |history| history.loaded(name, now))
     }
@@ -131,46 +131,52 @@ mod tests {
     const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 50));
     const SECOND: u64 = 1000;
 
-    fn fetch(loads: &mut BootLoops, name: &str, second: u64) -> Option<LoopCause> {
-        loads.note_loader(None, ADDRESS, name, second * SECOND)
+    fn fetch(boot_loops: &mut BootLoops, name: &str, second: u64) -> Option<LoopCause> {
+        boot_loops.note_loader(None, ADDRESS, name, second * SECOND)
     }
 
     #[test]
     fn the_third_fetch_within_two_minutes_is_a_boot_loop_and_is_reported_once() {
-        let mut loads = BootLoops::new(8, 0);
-        assert_eq!((fetch(&mut loads, "a.efi", 0), fetch(&mut loads, "a.efi", 30)), (None, None));
-        assert_eq!(fetch(&mut loads, "a.efi", 60), Some(LoopCause::NoIpxe));
-        assert!(loads.is_looping(address_key(ADDRESS), 61 * SECOND));
-        assert!((90..600).step_by(30).all(|second| fetch(&mut loads, "a.efi", second).is_none()), "the same episode");
-        assert!(!loads.is_looping(address_key(ADDRESS), 400 * SECOND), "it may try again");
-        assert_eq!((fetch(&mut loads, "a.efi", 800), fetch(&mut loads, "a.efi", 810)), (None, None));
-        assert_eq!(fetch(&mut loads, "a.efi", 820), Some(LoopCause::NoIpxe), "another episode");
+        let mut boot_loops = BootLoops::new(8, 0);
+        assert_eq!((fetch(&mut boot_loops, "a.efi", 0), fetch(&mut boot_loops, "a.efi", 30)), (None, None));
+        assert_eq!(fetch(&mut boot_loops, "a.efi", 60), Some(LoopCause::NoIpxe));
+        assert!(boot_loops.is_looping(address_key(ADDRESS), 61 * SECOND));
+        assert!(
+            (90..600).step_by(30).all(|second| fetch(&mut boot_loops, "a.efi", second).is_none()),
+            "the same episode"
+        );
+        assert!(!boot_loops.is_looping(address_key(ADDRESS), 400 * SECOND), "it may try again");
+        assert_eq!((fetch(&mut boot_loops, "a.efi", 800), fetch(&mut boot_loops, "a.efi", 810)), (None, None));
+        assert_eq!(fetch(&mut boot_loops, "a.efi", 820), Some(LoopCause::NoIpxe), "another episode");
     }
 
     #[test]
     fn rare_starts_and_changing_loaders_are_no_boot_loop() {
-        let mut loads = BootLoops::new(8, 0);
-        assert!((0..900).step_by(70).all(|second| fetch(&mut loads, "a.efi", second).is_none()));
-        let mut loads = BootLoops::new(8, 0);
+        let mut boot_loops = BootLoops::new(8, 0);
+        assert!((0..900).step_by(70).all(|second| fetch(&mut boot_loops, "a.efi", second).is_none()));
+        let mut boot_loops = BootLoops::new(8, 0);
         assert!(
-            ["a", "b", "a", "b", "a"].iter().zip(0..).all(|(name, second)| fetch(&mut loads, name, second).is_none())
+            ["a", "b", "a", "b", "a"]
+                .iter()
+                .zip(0..)
+                .all(|(name, second)| fetch(&mut boot_loops, name, second).is_none())
         );
     }
 
     #[test]
     fn a_request_of_an_ipxe_between_the_fetches_changes_the_cause() {
-        let mut loads = BootLoops::new(8, 0);
-        fetch(&mut loads, "a.efi", 0);
-        loads.note_ipxe(address_key(ADDRESS), 10 * SECOND);
-        fetch(&mut loads, "a.efi", 30);
-        assert_eq!(fetch(&mut loads, "a.efi", 60), Some(LoopCause::Ipxe));
+        let mut boot_loops = BootLoops::new(8, 0);
+        fetch(&mut boot_loops, "a.efi", 0);
+        boot_loops.note_ipxe(address_key(ADDRESS), 10 * SECOND);
+        fetch(&mut boot_loops, "a.efi", 30);
+        assert_eq!(fetch(&mut boot_loops, "a.efi", 60), Some(LoopCause::Ipxe));
     }
 
     #[test]
     fn a_client_counts_as_the_fetched_loader_for_two_minutes() {
-        let mut loads = BootLoops::new(8, 0);
-        fetch(&mut loads, "a.efi", 0);
-        assert_eq!(loads.loaded_at(address_key(ADDRESS), 119 * SECOND), Some(0));
-        assert_eq!(loads.loaded_at(address_key(ADDRESS), 120 * SECOND), None);
+        let mut boot_loops = BootLoops::new(8, 0);
+        fetch(&mut boot_loops, "a.efi", 0);
+        assert_eq!(boot_loops.loaded_at(address_key(ADDRESS), 119 * SECOND), Some(0));
+        assert_eq!(boot_loops.loaded_at(address_key(ADDRESS), 120 * SECOND), None);
     }
 }

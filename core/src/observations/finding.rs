@@ -23,7 +23,7 @@ pub struct Finding {
     pub next: NextContact,
     /// The observation.
     pub diagnosis: Diagnosis,
-    /// Why.
+    /// Its cause, as far as the offers of other servers show it.
     pub cause: Cause,
 }
 
@@ -59,7 +59,7 @@ pub enum Cause {
     /// No offer of that DHCP server arrived here.
     NotOverheard {
         /// The DHCP server is in none of the served networks.
-        remote: bool,
+        is_remote: bool,
     },
 }
 
@@ -238,19 +238,19 @@ impl fmt::Display for Advice<'_> {
                  here, and no request of this machine reached {next}: a firewall of this host or a filter on the path \
                  blocks that port, this iPXE has an embedded script, or the machine was switched off"
             ),
-            (Diagnosis::ShutOut(server), Cause::NotOverheard { remote }) => write!(
+            (Diagnosis::ShutOut(server), Cause::NotOverheard { is_remote }) => write!(
                 f,
                 "{}, and no request of this machine reached {next}. Possible causes: {server} sends option 60 \
                  (PXEClient), so UEFI contacts only that server; another boot server replied first; a firewall of this \
                  host or a filter on the path blocks that port; the machine was switched off",
-                NoOfferOverheard { server, remote, relay: *relay }
+                NoOfferOverheard { server, is_remote, relay: *relay }
             ),
-            (Diagnosis::BootsAnother(server), Cause::NotOverheard { remote }) => write!(
+            (Diagnosis::BootsAnother(server), Cause::NotOverheard { is_remote }) => write!(
                 f,
                 "{}, and no request of this machine reached {next}. Possible causes: {server} names a boot file \
                  (option 67), which iPXE prefers; another boot server replied first; a firewall of this host or a \
                  filter on the path blocks that port; this iPXE has an embedded script; the machine was switched off",
-                NoOfferOverheard { server, remote, relay: *relay }
+                NoOfferOverheard { server, is_remote, relay: *relay }
             ),
         }
     }
@@ -286,14 +286,14 @@ fn no_address(f: &mut fmt::Formatter<'_>, relay: Option<Ipv4Addr>) -> fmt::Resul
 /// The sentence that no offer of a DHCP server arrived here, and why.
 struct NoOfferOverheard {
     server: Ipv4Addr,
-    remote: bool,
+    is_remote: bool,
     relay: Option<Ipv4Addr>,
 }
 
 impl fmt::Display for NoOfferOverheard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let NoOfferOverheard { server, remote, relay } = self;
-        match (relay, remote) {
+        let NoOfferOverheard { server, is_remote, relay } = self;
+        match (relay, is_remote) {
             (Some(relay), _) => {
                 write!(f, "It is behind the relay {relay}, so the offers of other servers do not reach this host")
             }

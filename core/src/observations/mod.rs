@@ -22,10 +22,10 @@ use core::net::{IpAddr, Ipv6Addr};
 use rate_limits::RateLimits;
 use shared_uuids::UuidClaims;
 
-/// How long an OFFER counts. A UEFI client contacts port 4011 a few seconds later; a stop at a setup screen takes
-/// minutes.
+/// How long an OFFER counts. A UEFI client contacts port 4011 a few seconds later, or after minutes if a user stops it
+/// at a setup screen.
 const OFFER_LIFETIME: u64 = 10 * 60 * 1000;
-/// Entries in the tables of DHCPv6 addresses, menu choices, loaders and replaced iPXEs.
+/// Entries in the caches of DHCPv6 addresses, menu choices, loaders and replaced iPXEs.
 const CAPACITY: usize = 8192;
 /// Machines that may contact port 4011 after their OFFER: 2.5 megabytes.
 const OFFERS_CAPACITY: usize = 65536;
@@ -59,7 +59,7 @@ pub struct Observations {
     /// The item that was chosen from this server's menu, and when.
     choices: BoundedCache<MachineKey, (u16, u64)>,
     /// The first-stage loaders that machines have fetched.
-    loads: BootLoops,
+    boot_loops: BootLoops,
     /// The UUIDs that hardware addresses show.
     pub uuid_claims: UuidClaims,
     /// iPXEs that received this server's loader because they lack a feature, and when; `None`: a capable iPXE has
@@ -85,8 +85,8 @@ pub struct BootLoop {
 pub struct AddressOwner {
     /// Its hardware address, or its DUID.
     pub hardware: HardwareAddress,
-    /// Its UUID (option 97).
-    pub machine: Option<MachineId>,
+    /// Its machine identifier (option 97), which contains its UUID.
+    pub machine_id: Option<MachineId>,
     /// The facts that its firmware or its iPXE has sent.
     pub firmware: FirmwareInfo,
 }
@@ -100,7 +100,7 @@ pub struct FirmwareInfo {
     pub features: Option<Features>,
 }
 
-/// The key of a machine: its hardware address; in the table of UUID claims also a UUID or a DUID.
+/// The key of a machine: its hardware address; in the cache of UUID claims also a UUID or a DUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MachineKey([u8; 17]);
 
@@ -120,7 +120,7 @@ impl Observations {
             vouched: BoundedCache::new(ADDRESSES_CAPACITY, seed.rotate_left(20)),
             leases: BoundedCache::new(CAPACITY, seed.rotate_left(12)),
             choices: BoundedCache::new(CAPACITY, seed.rotate_left(24)),
-            loads: BootLoops::new(CAPACITY, seed.rotate_left(40)),
+            boot_loops: BootLoops::new(CAPACITY, seed.rotate_left(40)),
             replaced: BoundedCache::new(CAPACITY, seed.rotate_left(52)),
             boot_once: BootOnce::default(),
             uuid_claims: UuidClaims::new(seed.rotate_left(44)),
@@ -129,10 +129,10 @@ impl Observations {
     }
 
     /// Notes the address that a machine has, or is about to have.
-    pub fn note_address(&mut self, address: impl Into<IpAddr>, holder: AddressOwner, now: u64) {
+    pub fn note_address(&mut self, address: impl Into<IpAddr>, owner: AddressOwner, now: u64) {
         let address = address.into();
         if !address.is_unspecified() {
-            self.addresses.update(address, now, holder, |known| *known = holder);
+            self.addresses.update(address, now, owner, |known| *known = owner);
         }
     }
 
@@ -173,39 +173,39 @@ impl Observations {
         self.note_file_request(address, false, now);
     }
 
-    /// Notes a request for a file; `beginning`: the file is the first that a machine requests in a boot.
-    pub fn note_file_request(&mut self, address: IpAddr, beginning: bool, now: u64) {
-        if let Some(holder) = self.address_owner(address) {
-            self.boot_attempts.note_contact(&holder.hardware, beginning, now);
+    /// Notes a request for a file; `is_first_request`: the file is the first that a machine requests in a boot.
+    pub fn note_file_request(&mut self, address: IpAddr, is_first_request: bool, now: u64) {
+        if let Some(owner) = self.address_owner(address) {
+            self.boot_attempts.note_contact(&owner.hardware, is_first_request, now);
         }
     }
 
     /// Notes the boot server type that the client chose from the firmware's menu.
-    pub fn note_choice(&mut self, client: &Client, kind: u16, now: u64) {
-        self.choices.update(self.key(client), now, (kind, now), |choice| *choice = (kind, now));
+    pub fn note_choice(&mut self, client: &Client, server_type: u16, now: u64) {
+        self.choices.update(self.key(client), now, (server_type, now), |choice| *choice = (server_type, now));
     }
 
     /// The boot server type that the machine chose from the firmware's menu in the last two minutes.
     pub fn choice(&self, client: &Client, now: u64) -> Option<u16> {
-        let (kind, at) = self.choices.get(self.key(client))?;
-        (now.saturating_sub(at) < CHOICE_LIFETIME).then_some(kind)
+        let (server_type, at) = self.choices.get(self.key(client))?;
+        (now.saturating_sub(at) < CHOICE_LIFETIME).then_some(server_type)
     }
 
     /// Notes that a first-stage loader was fetched completely, by a machine or, if its owner is unknown, by an address.
     /// Returns a boot loop if this fetch reveals one.
     pub fn note_loader(&mut self, address: IpAddr, name: &str, now: u64) -> Option<BootLoop> {
-        let holder = self.address_owner(address);
-        self.loads.note_loader(holder, address, name, now).map(|seen| BootLoop { owner: holder, cause: seen })
+        let owner = self.address_owner(address);
+        self.boot_loops.note_loader(owner, address, name, now).map(|cause| BootLoop { owner, cause })
     }
 
     /// Notes a request of an iPXE.
     pub fn note_ipxe(&mut self, client: &Client, now: u64) {
-        self.loads.note_ipxe(self.key(client), now);
+        self.boot_loops.note_ipxe(self.key(client), now);
     }
 
     /// When the machine fetched its loader, if within the last two minutes: then the client is that loader.
     pub fn loaded_at(&self, client: &Client, now: u64) -> Option<u64> {
-        self.loads.loaded_at(self.key(client), now)
+        self.boot_loops.loaded_at(self.key(client), now)
     }
 
     /// Notes that an iPXE received this server's loader because it lacks a feature. A repeated request before the fetch
@@ -227,8 +227,8 @@ impl Observations {
     /// Whether an iPXE that lacks a feature has received this server's loader and is back all the same: it has fetched
     /// the loader, or must have by now if another server has it.
     pub fn was_replaced(&self, client: &Client, now: u64) -> bool {
-        let given = self.replaced.get(self.key(client)).flatten();
-        given.is_some_and(|at| {
+        let replaced_at = self.replaced.get(self.key(client)).flatten();
+        replaced_at.is_some_and(|at| {
             let since = now.saturating_sub(at);
             let fetched = self.loaded_at(client, now).is_some_and(|loaded| loaded >= at);
             since < REPLACED_LIFETIME && (fetched || since >= DISCOVERS_DURATION)
@@ -237,7 +237,7 @@ impl Observations {
 
     /// Whether the machine was in a boot loop some minutes ago.
     pub fn is_looping(&self, client: &Client, now: u64) -> bool {
-        self.loads.is_looping(self.key(client), now)
+        self.boot_loops.is_looping(self.key(client), now)
     }
 
     /// Whether the server sent an OFFER to this machine in the last minutes, whichever server has assigned its address.
@@ -263,18 +263,18 @@ impl Observations {
     /// the owner of the client's IP address with the same UUID.
     pub fn resolve_hardware(
         &self,
-        at: Option<IpAddr>,
+        address: Option<IpAddr>,
         hardware: &HardwareAddress,
-        machine: Option<MachineId>,
+        machine_id: Option<MachineId>,
     ) -> HardwareAddress {
-        let claimed = self.uuid_claims.resolve_hardware(hardware, machine);
-        if claimed.mac().is_some() {
-            return claimed;
+        let resolved = self.uuid_claims.resolve_hardware(hardware, machine_id);
+        if resolved.mac().is_some() {
+            return resolved;
         }
-        let holder = at
+        let owner = address
             .and_then(|address| self.address_owner(address))
-            .filter(|holder| machine.is_some() && holder.machine == machine);
-        holder.map_or(claimed, |holder| holder.hardware)
+            .filter(|owner| machine_id.is_some() && owner.machine_id == machine_id);
+        owner.map_or(resolved, |owner| owner.hardware)
     }
 
     /// The key of observations that count for minutes: the hardware address, because machines may share a UUID.

@@ -48,12 +48,12 @@ impl OverheardOffers {
 
     /// Notes an OFFER or an ACK of another server.
     pub fn note(&mut self, message: &Message<'_>, now: u64) {
-        let Some(offered) = OverheardOffer::from_message(message, now) else { return };
+        let Some(offer) = OverheardOffer::from_message(message, now) else { return };
         let attempt = AttemptKey::new(&HardwareAddress::from_header(&message.header), message.header.xid);
         self.0.update(attempt, now, [None; MAX_SERVERS], |known| {
-            let oldest = (0..MAX_SERVERS).min_by_key(|&index| known[index].map(|offered| offered.at)).unwrap_or(0);
-            let same = known.iter().position(|known| known.is_some_and(|known| known.server == offered.server));
-            known[same.unwrap_or(oldest)] = Some(offered);
+            let oldest = (0..MAX_SERVERS).min_by_key(|&index| known[index].map(|offer| offer.at)).unwrap_or(0);
+            let same = known.iter().position(|known| known.is_some_and(|known| known.server == offer.server));
+            known[same.unwrap_or(oldest)] = Some(offer);
         });
     }
 
@@ -65,7 +65,7 @@ impl OverheardOffers {
         since: u64,
     ) -> impl Iterator<Item = OverheardOffer> + use<> {
         let known = self.0.get(AttemptKey::new(hardware, xid)).unwrap_or_default();
-        known.into_iter().flatten().filter(move |offered| offered.at >= since)
+        known.into_iter().flatten().filter(move |offer| offer.at >= since)
     }
 }
 

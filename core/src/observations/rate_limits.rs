@@ -17,9 +17,10 @@ const RATE: u32 = 2;
 /// Machines and sources with a known rate; a machine that drops out may send a little more. A megabyte for the
 /// machines.
 const CAPACITY: usize = 8192;
-/// Requests of all machines together that are in no served network and received no offer.
-const STRANGERS_BURST: u32 = 1000;
-const STRANGERS_RATE: u32 = 500;
+/// Requests on port 4011 of all machines in unserved networks together, where the server cannot know which of them it
+/// made an offer to ([`Plan::ignores_relays`]): 1000 at once, then 500 a second.
+const UNSERVED_BURST: u32 = 1000;
+const UNSERVED_RATE: u32 = 500;
 
 /// The rates of all machines, sources and links.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub struct RateLimits {
     clients: BoundedCache<ClientPath, TokenBucket>,
     sources: BoundedCache<SourceKey, TokenBucket>,
     links: BoundedCache<u32, TokenBucket>,
-    strangers: TokenBucket,
+    unserved: TokenBucket,
 }
 
 /// A machine, and the path of its packet.
@@ -55,7 +56,7 @@ impl RateLimits {
             clients: BoundedCache::new(CAPACITY, seed.rotate_left(16)),
             sources: BoundedCache::new(CAPACITY, seed.rotate_left(32)),
             links: BoundedCache::new(256, seed.rotate_left(48)),
-            strangers: TokenBucket::full(STRANGERS_BURST, 0),
+            unserved: TokenBucket::full(UNSERVED_BURST, 0),
         }
     }
 
@@ -91,8 +92,8 @@ impl RateLimits {
             return Err(RefuseReason::TooManyFromSource);
         }
         let any_network = if client.is_v6() { plan.dhcp6.ignores_relays } else { plan.ignores_relays };
-        let is_stranger = any_network && !arrival.reaches(source);
-        if is_stranger && !self.strangers.take(STRANGERS_BURST, STRANGERS_RATE, arrival.now) {
+        let is_unserved = any_network && !arrival.reaches(source);
+        if is_unserved && !self.unserved.take(UNSERVED_BURST, UNSERVED_RATE, arrival.now) {
             return Err(RefuseReason::TooManyFromUnserved);
         }
         Ok(())
@@ -110,8 +111,8 @@ impl RateLimits {
     }
 }
 
-fn take<K: CacheKey>(table: &mut BoundedCache<K, TokenBucket>, key: K, burst: u32, rate: u32, now: u64) -> bool {
-    table.update(key, now, TokenBucket::full(burst, now), |bucket| bucket.take(burst, rate, now))
+fn take<K: CacheKey>(cache: &mut BoundedCache<K, TokenBucket>, key: K, burst: u32, rate: u32, now: u64) -> bool {
+    cache.update(key, now, TokenBucket::full(burst, now), |bucket| bucket.take(burst, rate, now))
 }
 
 impl CacheKey for SourceKey {

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 /// A UUID, and in DHCPv6 a DUID, for each recent client: 4 megabytes.
 const CAPACITY: usize = 65536;
-/// The maximum of shared UUIDs that the server remembers, across restarts: 64 kilobytes in memory and on disk.
+/// The maximum number of shared UUIDs that the server remembers, across restarts: 64 kilobytes in memory and on disk.
 pub const MAX_SHARED_UUIDS: usize = 1024;
 
 /// The claims of hardware addresses to UUIDs and DUIDs.
@@ -55,9 +55,9 @@ impl UuidClaims {
         if let Some(duid) = &client.duid {
             self.claim(hardware_key(duid), mac, now);
         }
-        if let Some(machine) = client.machine_id.filter(MachineId::is_unique) {
-            let first = self.claim(uuid_key(machine), mac, now);
-            self.compare(plan, machine.uuid(), [first, mac]);
+        if let Some(machine_id) = client.machine_id.filter(MachineId::is_unique) {
+            let first = self.claim(uuid_key(machine_id), mac, now);
+            self.compare(plan, machine_id.uuid(), [first, mac]);
         }
     }
 
@@ -100,11 +100,11 @@ impl UuidClaims {
     /// The hardware address of a client that shows another identifier instead: EDK2 may put its UUID into chaddr
     /// (Mode.SendGUID), and DHCPv6 may have the DUID alone. If several addresses show that identifier, the result is
     /// `hardware` itself.
-    pub fn resolve_hardware(&self, hardware: &HardwareAddress, machine: Option<MachineId>) -> HardwareAddress {
-        let is_one = |machine: &MachineId| machine.is_unique() && !self.shared.contains_key(&machine.uuid());
+    pub fn resolve_hardware(&self, hardware: &HardwareAddress, machine_id: Option<MachineId>) -> HardwareAddress {
+        let is_unshared = |id: &MachineId| id.is_unique() && !self.shared.contains_key(&id.uuid());
         let key = match hardware {
             HardwareAddress { htype: HardwareAddress::DUID, .. } => Some(hardware_key(hardware)),
-            HardwareAddress { hlen: 16, .. } => machine.filter(is_one).map(uuid_key),
+            HardwareAddress { hlen: 16, .. } => machine_id.filter(is_unshared).map(uuid_key),
             _ => None,
         };
         let claim = key.and_then(|key| self.claims.get(key)).filter(|claim| !claim.several);
@@ -131,8 +131,8 @@ impl UuidClaims {
 }
 
 /// The first octet distinguishes it from hardware addresses and DUIDs.
-fn uuid_key(machine: MachineId) -> MachineKey {
-    let mut key = machine.0;
+fn uuid_key(machine_id: MachineId) -> MachineKey {
+    let mut key = machine_id.0;
     key[0] = 0xff;
     MachineKey(key)
 }

@@ -43,7 +43,7 @@ pub struct Plan {
     pub vendor_classes: Vec<String>,
     /// Relays whose requests the server accepts. Empty: any.
     pub relays: Vec<IpAddr>,
-    /// The maximum of replies per second on one interface. `None`: no limit, because a boot storm is legitimate.
+    /// The maximum number of requests per second that the server answers on one interface. `None`: no limit, because a boot storm is legitimate.
     pub rate_limit: Option<u32>,
     /// The boot directory's part of the menu.
     pub menu: BootDirMenu,
@@ -105,12 +105,12 @@ pub struct StatelessOptions {
 /// The reaction to a machine that fetches its first-stage loader again and again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoopGuard {
-    /// Nothing.
+    /// None.
     Off,
-    /// It logs a warning.
+    /// The server logs a warning.
     #[default]
     Warn,
-    /// It also ignores the machine for some minutes.
+    /// The server also ignores the machine for some minutes.
     Stop,
 }
 
@@ -144,8 +144,8 @@ impl Plan {
     }
 
     /// The index of the referenced rule, unless the rules have changed since.
-    pub fn resolve_rule(&self, met: RuleRef) -> Option<usize> {
-        (met.version == self.rules_version).then_some(met.rule)
+    pub fn resolve_rule(&self, rule_ref: RuleRef) -> Option<usize> {
+        (rule_ref.version == self.rules_version).then_some(rule_ref.rule)
     }
 
     /// Whether an entry or a rule names this UUID.

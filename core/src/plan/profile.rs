@@ -75,7 +75,7 @@ pub struct FirmwareMenu {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirmwareMenuItem {
     /// The PXE boot server type by which the firmware requests it: 0x8001 and up, or the configured value.
-    pub kind: u16,
+    pub server_type: u16,
     /// As the menu shows it, at most 60 octets.
     pub title: String,
     /// The target of the item.
@@ -95,8 +95,8 @@ pub enum ItemTarget {
 
 impl FirmwareMenu {
     /// The item with this boot server type.
-    pub fn item(&self, kind: u16) -> Option<&FirmwareMenuItem> {
-        self.items.iter().find(|item| item.kind == kind)
+    pub fn item(&self, server_type: u16) -> Option<&FirmwareMenuItem> {
+        self.items.iter().find(|item| item.server_type == server_type)
     }
 }
 

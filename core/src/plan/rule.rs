@@ -44,7 +44,7 @@ impl fmt::Display for RuleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.version {
             0 => write!(f, "{}", self.rule),
-            mark => write!(f, "{}-{mark:08x}", self.rule),
+            version => write!(f, "{}-{version:08x}", self.rule),
         }
     }
 }
@@ -53,8 +53,8 @@ impl FromStr for RuleRef {
     type Err = ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (rule, mark) = text.split_once('-').unwrap_or((text, "0"));
-        Ok(RuleRef { rule: rule.parse()?, version: u32::from_str_radix(mark, 16)? })
+        let (rule, version) = text.split_once('-').unwrap_or((text, "0"));
+        Ok(RuleRef { rule: rule.parse()?, version: u32::from_str_radix(version, 16)? })
     }
 }
 
@@ -141,7 +141,7 @@ pub enum Condition {
 #[derive(Clone, Debug, Default)]
 pub struct Subject<'a> {
     /// The MAC addresses and UUIDs that the packet may mean.
-    pub readings: Identifiers,
+    pub identifiers: Identifiers,
     /// The serial number, which only an iPXE sends.
     pub serial: Option<&'a str>,
     /// The architecture.
@@ -233,9 +233,9 @@ impl Conditions {
         match condition {
             Condition::Mac => {
                 let fits = |mac: &[u8; 6]| self.macs.iter().any(|pattern| pattern.matches(mac));
-                subject.readings.macs.iter().flatten().any(fits)
+                subject.identifiers.macs.iter().flatten().any(fits)
             }
-            Condition::Uuid => subject.readings.uuids.iter().flatten().any(|uuid| self.uuids.contains(uuid)),
+            Condition::Uuid => subject.identifiers.uuids.iter().flatten().any(|uuid| self.uuids.contains(uuid)),
             Condition::Serial => subject.serial.is_some_and(|serial| any(&self.serials, serial.as_bytes())),
             // An HTTP code and its PXE code mean the same kind of machine; only the firmware differs.
             Condition::Arch => {

@@ -24,9 +24,9 @@ const MENU_TIMEOUT: u32 = 10_000;
 const PROBLEM_TIMEOUT: u32 = 30_000;
 
 /// The menu for this machine. `entries`: the entries of the plan, with all template expressions rendered.
-pub fn menu(plan: &Plan, entries: &[BootDirEntry], base: &str, server: IpAddr, caller: &ClaimedIdentity) -> String {
+pub fn menu(plan: &Plan, entries: &[BootDirEntry], base: &str, server: IpAddr, claimed: &ClaimedIdentity) -> String {
     let shown: Vec<(usize, &BootDirEntry)> =
-        entries.iter().enumerate().filter(|(_, entry)| can_boot(&entry.target, caller.arch)).collect();
+        entries.iter().enumerate().filter(|(_, entry)| can_boot(&entry.target, claimed.arch)).collect();
 
     let mut script = format!(
         "#!ipxe
@@ -40,8 +40,8 @@ item --gap -- ${{manufacturer}} ${{product}}
 item --gap -- ${{netX/mac}}${{sp}} ${{netX/ip}}${{sp}} {firmware}
 item --gap -- ${{uuid}}
 ",
-        who = caller.display_name(),
-        firmware = firmware(caller.arch),
+        who = claimed.display_name(),
+        firmware = firmware(claimed.arch),
         by_name = if plan.menu.has_host_name_scripts { by_host_name(base) } else { String::new() },
     );
     if !shown.is_empty() {
@@ -65,7 +65,7 @@ item --gap -- ${{uuid}}
         start(&mut script, base, entry);
     }
     script.push_str("\n:disk\n");
-    start_local_disk(&mut script, plan, base, caller.arch);
+    start_local_disk(&mut script, plan, base, claimed.arch);
     script.push_str("goto menu\n");
     script.push_str(
         "
@@ -101,8 +101,8 @@ fn by_host_name(base: &str) -> String {
 }
 
 /// Whether the machine can boot the entry. A machine of unknown architecture sees all entries but EFI programs.
-fn can_boot(starts: &EntryTarget, machine: Option<Arch>) -> bool {
-    match (starts, machine) {
+fn can_boot(target: &EntryTarget, machine: Option<Arch>) -> bool {
+    match (target, machine) {
         (EntryTarget::Script { .. }, _) | (EntryTarget::Linux { .. }, None) => true,
         (EntryTarget::Linux { arch: Arch::X64 | Arch::IA32, .. }, Some(Arch::BIOS)) => true,
         (EntryTarget::Linux { arch, .. } | EntryTarget::Efi { arch, .. }, machine) => machine == Some(*arch),

@@ -45,9 +45,9 @@ cpair --foreground 6 --background 0 3 ||";
 /// no request of iPXE carries it otherwise. The identity is in the path because over TFTP iPXE sends no query
 /// (tftp_send_rrq), and in `key=value` form because any of the settings may be empty. The MAC address, that of the
 /// card iPXE booted from (`netX`), has hyphens because not every file system allows a colon. The serial number may
-/// hold any text, so it is in hexadecimal. `caller` may have parts that the machine does not know.
-pub fn entry_script(door: Protocol, server: IpAddr, caller: &ClaimedIdentity) -> String {
-    begin("", &[base_url(door, server)], caller)
+/// hold any text, so it is in hexadecimal. `claimed` may have parts that the machine does not know.
+pub fn entry_script(protocol: Protocol, server: IpAddr, claimed: &ClaimedIdentity) -> String {
+    begin("", &[base_url(protocol, server)], claimed)
 }
 
 /// The script that an iPXE finds next to its own file over IPv6, where otherwise only its DHCPv6 server could name a
@@ -55,27 +55,27 @@ pub fn entry_script(door: Protocol, server: IpAddr, caller: &ClaimedIdentity) ->
 /// the wrapper program supplies it ([`IPXE_WRAPPER_PREFIX`](crate::choose::IPXE_WRAPPER_PREFIX)). The script runs
 /// before iPXE has an address.
 ///
-/// `door` is the protocol that loaded iPXE, TFTP with PXE. The script prefers HTTP, on the port `http`, if this iPXE
+/// `protocol` is the one that loaded iPXE, TFTP with PXE. The script prefers HTTP, on the port `http`, if this iPXE
 /// supports it.
-pub fn autoexec(door: Protocol, http: Option<u16>, server: IpAddr, caller: &ClaimedIdentity) -> String {
-    let faster = http.map(Protocol::Http).filter(|http| *http != door);
-    let bases: Vec<String> = faster.into_iter().chain([door]).map(|door| base_url(door, server)).collect();
-    begin("ifconf --configurator ipv6 || ifconf || goto give_up\n", &bases, caller)
+pub fn autoexec(protocol: Protocol, http: Option<u16>, server: IpAddr, claimed: &ClaimedIdentity) -> String {
+    let faster = http.map(Protocol::Http).filter(|http| *http != protocol);
+    let bases: Vec<String> = faster.into_iter().chain([protocol]).map(|protocol| base_url(protocol, server)).collect();
+    begin("ifconf --configurator ipv6 || ifconf || goto give_up\n", &bases, claimed)
 }
 
 /// Tries these base URLs in their order, three times; written out, because an iPXE of 2012 has no counter (`inc`,
 /// 2013).
-fn begin(first: &str, bases: &[String], caller: &ClaimedIdentity) -> String {
-    let passed_on = caller.choice_path();
+fn begin(first: &str, bases: &[String], claimed: &ClaimedIdentity) -> String {
+    let passed_on = claimed.choice_path();
     let menu = format!(
         "{MACHINE_PREFIX}{passed_on}mac=${{netX/mac:hexhyp}}/uuid=${{uuid}}/serial=${{serial:hexraw}}/platform=${{platform}}\
          /arch=${{buildarch}}/menu.ipxe"
     );
     let tries: String = bases.iter().map(|base| format!("chain --replace --autofree {base}{menu} ||\n")).collect();
-    let again = format!("echo The menu did not come from {}, trying again\nsleep 3\n", bases.join(" or "));
+    let again = format!("echo Cannot fetch the menu from {}, trying again\nsleep 3\n", bases.join(" or "));
     format!(
         "#!ipxe
-# proxydhcpd {VERSION}: fetch the menu in the machine's own name.
+# proxydhcpd {VERSION}: fetch the menu of this machine.
 {first}{tries}{again}{tries}{again}{tries}:give_up
 echo The boot server does not answer: leaving the network boot
 exit 1
@@ -84,9 +84,9 @@ exit 1
 }
 
 /// The URL of this server for this protocol, with a slash at the end.
-pub fn base_url(door: Protocol, server: IpAddr) -> String {
+pub fn base_url(protocol: Protocol, server: IpAddr) -> String {
     let host = host(server);
-    match door {
+    match protocol {
         Protocol::Tftp => format!("tftp://{host}/"),
         Protocol::Http(port) => format!("http://{host}:{port}/"),
     }
@@ -102,9 +102,9 @@ pub fn base_url(door: Protocol, server: IpAddr) -> String {
 fn start_local_disk(script: &mut String, plan: &Plan, base: &str, machine: Option<Arch>) {
     match machine.and_then(Arch::info) {
         Some(row) if plan.local_disk.contains(&Arch(row.code)) => {
-            let starter = local_disk_name(Arch(row.code));
+            let program = local_disk_name(Arch(row.code));
             writeln!(script, "imgfree ||").ok();
-            writeln!(script, "chain --autofree {base}{starter} || sanboot --no-describe || goto failed").ok();
+            writeln!(script, "chain --autofree {base}{program} || sanboot --no-describe || goto failed").ok();
         }
         Some(row) if row.code == Arch::BIOS.0 => {
             script.push_str("sanboot --no-describe --drive 0x80 || goto failed\n");
@@ -194,30 +194,30 @@ mod tests {
         ClaimedIdentity::parse(&name).unwrap().0
     }
 
-    fn menu(plan: &Plan, door: Protocol, machine: &ClaimedIdentity) -> String {
-        super::menu(plan, &plan.menu.entries, &base_url(door, SERVER), SERVER, machine)
+    fn menu(plan: &Plan, protocol: Protocol, machine: &ClaimedIdentity) -> String {
+        super::menu(plan, &plan.menu.entries, &base_url(protocol, SERVER), SERVER, machine)
     }
 
-    fn entry(door: Protocol, server: IpAddr) -> String {
-        super::entry_script(door, server, &ClaimedIdentity::default())
+    fn entry(protocol: Protocol, server: IpAddr) -> String {
+        super::entry_script(protocol, server, &ClaimedIdentity::default())
     }
 
     fn plan(entries: Vec<BootDirEntry>) -> Plan {
         Plan { menu: BootDirMenu { entries, ..BootDirMenu::default() }, local_disk: vec![Arch::X64], ..Plan::default() }
     }
 
-    fn new_entry(title: &str, starts: EntryTarget) -> BootDirEntry {
-        BootDirEntry { title: title.into(), target: starts, problem: None }
+    fn new_entry(title: &str, target: EntryTarget) -> BootDirEntry {
+        BootDirEntry { title: title.into(), target, problem: None }
     }
 
     fn linux(arch: Arch) -> BootDirEntry {
-        let starts = EntryTarget::Linux {
+        let target = EntryTarget::Linux {
             kernel: "debian/linux".into(),
             initrds: vec!["debian/ucode.img".into(), "debian/initrd.gz".into()],
             arguments: "quiet ip=${netX/ip}".into(),
             arch,
         };
-        new_entry("debian", starts)
+        new_entry("debian", target)
     }
 
     #[test]

@@ -32,31 +32,34 @@ pub fn chain_url(title: &str, url: &str) -> String {
     format!("{}chain --autofree {url} || goto failed\nexit 0\n{}", head(title), failed(title))
 }
 
-/// Boots the local disk. `marked`: the name of a machine with a completed boot-once whose entry has no `boot` key.
-pub fn local_disk(plan: &Plan, base: &str, caller: &ClaimedIdentity, marked: Option<&str>) -> String {
+/// Boots the local disk. `completed`: the name of a machine with a completed boot-once whose entry has no `boot` key.
+pub fn local_disk(plan: &Plan, base: &str, claimed: &ClaimedIdentity, completed: Option<&str>) -> String {
     let mut script = head("the local disk");
-    if let Some(name) = marked {
-        echo_lines(&mut script, &format!("{name} has used up its boot, and its entry does not say boot = any more."));
+    if let Some(name) = completed {
+        echo_lines(
+            &mut script,
+            &format!("{name} has completed its boot-once, and its entry has no boot key any more."),
+        );
         echo_lines(&mut script, "So it boots its disk. To boot its profile again, on the server:");
         echo_lines(&mut script, &format!("proxydhcpd rearm {name}"));
     }
-    start_local_disk(&mut script, plan, base, caller.arch);
+    start_local_disk(&mut script, plan, base, claimed.arch);
     script + "exit 1\n" + &failed("the local disk")
 }
 
 /// Boots nothing.
 pub fn boot_nothing() -> String {
-    format!("{}echo This machine is to boot nothing from the network\nexit 1\n", head("nothing"))
+    format!("{}echo This machine boots nothing from the network\nexit 1\n", head("nothing"))
 }
 
 /// Shows the menu that firmware shows without a script.
-pub fn profile_menu(base: &str, menu: &FirmwareMenu, caller: &ClaimedIdentity) -> String {
+pub fn profile_menu(base: &str, menu: &FirmwareMenu, claimed: &ClaimedIdentity) -> String {
     let mut script = format!("{}{SET_SPACE}\n{COLOURS}\n\n:menu\nmenu proxydhcpd {VERSION}\n", head("a menu"));
     menu_heading(&mut script, &sanitize(&menu.prompt));
     for choice in &menu.items {
-        menu_item(&mut script, &format!("item{}", choice.kind), &sanitize(&choice.title));
+        menu_item(&mut script, &format!("item{}", choice.server_type), &sanitize(&choice.title));
     }
-    let first = menu.items.first().map_or(0, |choice| choice.kind);
+    let first = menu.items.first().map_or(0, |choice| choice.server_type);
     let timeout = match menu.timeout {
         // At once and without a prompt, as the firmware does.
         0 => format!("goto item{first}\n"),
@@ -67,11 +70,12 @@ pub fn profile_menu(base: &str, menu: &FirmwareMenu, caller: &ClaimedIdentity) -
         ),
     };
     script.push_str(&timeout);
-    let who = caller.identity_path();
+    let identity = claimed.identity_path();
     for choice in &menu.items {
-        let chosen = ClaimedIdentity { item: Some(choice.kind), ..caller.clone() }.choice_path();
-        let script_of_item = format!("{base}{MACHINE_PREFIX}{chosen}{who}menu.ipxe");
-        writeln!(script, "\n:item{}\nchain --autofree {script_of_item} || goto failed\ngoto menu", choice.kind).ok();
+        let chosen = ClaimedIdentity { item: Some(choice.server_type), ..claimed.clone() }.choice_path();
+        let script_of_item = format!("{base}{MACHINE_PREFIX}{chosen}{identity}menu.ipxe");
+        writeln!(script, "\n:item{}\nchain --autofree {script_of_item} || goto failed\ngoto menu", choice.server_type)
+            .ok();
     }
     writeln!(
         script,
@@ -85,8 +89,12 @@ pub fn profile_menu(base: &str, menu: &FirmwareMenu, caller: &ClaimedIdentity) -
 pub fn template_error(template: &str, line: Option<usize>, why: &str) -> String {
     let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
     let mut script = head("a template that failed");
-    writeln!(script, "echo The boot server cannot make the script of this machine:\necho {}{line}", sanitize(template))
-        .ok();
+    writeln!(
+        script,
+        "echo The boot server cannot render the script of this machine:\necho {}{line}",
+        sanitize(template)
+    )
+    .ok();
     echo_lines(&mut script, why);
     writeln!(script, "prompt --timeout {MESSAGE_TIMEOUT} Press a key to leave the network boot ||\nexit 1").ok();
     script

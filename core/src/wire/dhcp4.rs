@@ -14,7 +14,7 @@ pub const HEADER_LENGTH: usize = 236;
 pub const MAGIC_COOKIE: [u8; 4] = [0x63, 0x82, 0x53, 0x63];
 /// The BROADCAST flag, bit 15 of `flags` (RFC 2131 figure 2).
 pub const BROADCAST_FLAG: u16 = 0x8000;
-/// Length of the smallest BOOTP message, in octets: every relay and ROM accepts it (RFC 951, RFC 1542 2.1).
+/// Length of the min_length BOOTP message, in octets: every relay and ROM accepts it (RFC 951, RFC 1542 2.1).
 pub const MIN_LENGTH: usize = 300;
 
 /// The `htype` of IP over InfiniBand (RFC 4390).
@@ -70,8 +70,8 @@ pub enum Malformed {
     TooShort {
         /// Length of the packet, in octets.
         length: usize,
-        /// Least length, in octets.
-        needs: usize,
+        /// Minimum length, in octets.
+        minimum: usize,
     },
     /// These four octets instead of the magic cookie.
     Cookie([u8; 4]),
@@ -82,9 +82,9 @@ pub enum Malformed {
         /// Option code.
         code: u8,
         /// Offset of the option in the datagram, in octets.
-        at: usize,
+        offset: usize,
         /// Length that the option states, in octets.
-        claims: usize,
+        claimed: usize,
         /// Octets left in the area.
         left: usize,
     },
@@ -185,7 +185,7 @@ pub struct Header {
     pub hlen: u8,
     /// Number of relays that forwarded the message.
     pub hops: u8,
-    /// Transaction id.
+    /// Transaction ID.
     pub xid: u32,
     /// Seconds since the client began, as it states them.
     pub secs: u16,
@@ -220,9 +220,9 @@ pub struct Message<'a> {
 impl<'a> Message<'a> {
     /// Parses a datagram. A missing end option at the exact end of an area is accepted, because nothing is ambiguous.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed> {
-        let needs = HEADER_LENGTH + MAGIC_COOKIE.len();
-        if datagram.len() < needs {
-            return Err(Malformed::TooShort { length: datagram.len(), needs });
+        let minimum = HEADER_LENGTH + MAGIC_COOKIE.len();
+        if datagram.len() < minimum {
+            return Err(Malformed::TooShort { length: datagram.len(), minimum });
         }
         let (fixed, rest) = datagram.split_at(HEADER_LENGTH);
         let (cookie, options) = rest.split_at(MAGIC_COOKIE.len());
@@ -231,7 +231,7 @@ impl<'a> Message<'a> {
         }
         let header = Header::parse(fixed)?;
         let mut message = Message { header, areas: [options, &[], &[]], index: OptionIndex::default() };
-        check_area(options, needs)?;
+        check_area(options, minimum)?;
         message.open_overload(datagram)?;
         message.index_options()?;
         Ok(message)
@@ -297,13 +297,13 @@ impl<'a> Message<'a> {
         let mut seen: [Option<&[u8]>; FIXED_LENGTHS.len()] = [None; FIXED_LENGTHS.len()];
         for (code, value) in self.options() {
             self.index.insert(code, value);
-            let Some(place) = FIXED_LENGTHS.iter().position(|&(c, _)| c == code) else { continue };
-            if value.len() != FIXED_LENGTHS[place].1 {
+            let Some(index) = FIXED_LENGTHS.iter().position(|&(c, _)| c == code) else { continue };
+            if value.len() != FIXED_LENGTHS[index].1 {
                 return Err(Malformed::OptionLength { code, length: value.len() });
             }
-            match seen[place] {
+            match seen[index] {
                 Some(earlier) if earlier != value => return Err(Malformed::ConflictingOption { code }),
-                _ => seen[place] = Some(value),
+                _ => seen[index] = Some(value),
             }
         }
         Ok(())
@@ -317,7 +317,7 @@ struct OptionIndex<'a> {
     codes: [u8; OptionIndex::MAX],
     values: [&'a [u8]; OptionIndex::MAX],
     count: usize,
-    /// Options are missing here, or one has several instances: look-ups walk through the packet instead.
+    /// Options are missing here, or one has several instances: lookups walk through the packet instead.
     incomplete: bool,
 }
 
@@ -336,8 +336,8 @@ impl<'a> OptionIndex<'a> {
 
     /// The value, `Some(None)` for an absent option, or `None` if the index is incomplete.
     fn find(&self, code: u8) -> Option<Option<&'a [u8]>> {
-        let place = self.codes[..self.count].iter().position(|&known| known == code);
-        (!self.incomplete).then(|| place.map(|place| self.values[place]))
+        let index = self.codes[..self.count].iter().position(|&known| known == code);
+        (!self.incomplete).then(|| index.map(|index| self.values[index]))
     }
 }
 
@@ -442,10 +442,10 @@ impl<'o> Writer<'o> {
         self
     }
 
-    /// Appends the end option, and zeros up to `smallest` octets. Returns the length of the message in octets.
-    pub fn finish(self, smallest: usize) -> usize {
+    /// Appends the end option, and zeros up to `min_length` octets. Returns the length of the message in octets.
+    pub fn finish(self, min_length: usize) -> usize {
         self.out.push(code::END);
-        let length = (self.out.len() - self.start).max(smallest);
+        let length = (self.out.len() - self.start).max(min_length);
         self.out.resize(self.start + length, code::PAD);
         length
     }
@@ -454,11 +454,11 @@ impl<'o> Writer<'o> {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::TooShort { length, needs } => write!(f, "{length} octets, at least {needs} are needed"),
+            Self::TooShort { length, minimum } => write!(f, "{length} octets, at least {minimum} are needed"),
             Self::Cookie([a, b, c, d]) => write!(f, "cookie {a:02x}{b:02x}{c:02x}{d:02x} instead of 63825363"),
             Self::HardwareLength(length) => write!(f, "hardware address of {length} octets"),
-            Self::OptionOverrun { code, at, claims, left } => {
-                write!(f, "option {code} at octet {at} claims {claims} octets, {left} are left")
+            Self::OptionOverrun { code, offset, claimed, left } => {
+                write!(f, "option {code} at octet {offset} claims {claimed} octets, {left} are left")
             }
             Self::OptionLength { code, length } => write!(f, "option {code} with {length} octets"),
             Self::ConflictingOption { code } => write!(f, "option {code} occurs twice, with different values"),
@@ -498,8 +498,8 @@ fn check_area(area: &[u8], base: usize) -> Result<(), Malformed> {
         [] | [code::END, ..] => Ok(()),
         [code, ref rest @ ..] => Err(Malformed::OptionOverrun {
             code,
-            at: base + area.len() - walk.0.len(),
-            claims: rest.first().map_or(1, |&length| length.into()),
+            offset: base + area.len() - walk.0.len(),
+            claimed: rest.first().map_or(1, |&length| length.into()),
             left: rest.len().saturating_sub(1),
         }),
     }

@@ -52,15 +52,17 @@ pub mod code {
 
 /// Intel's enterprise number: PXE and HTTP boot clients send their vendor class under it (UEFI 2.10, 24.7.3.1).
 pub const INTEL_ENTERPRISE_NUMBER: u32 = 343;
-/// Most relays that may forward a message: HOP_COUNT_LIMIT (RFC 8415 7.6).
+/// Maximum number of relays that may forward a message: HOP_COUNT_LIMIT (RFC 8415 7.6).
 pub const MAX_RELAYS: usize = 8;
-/// Length of the longest DUID: a type and 128 octets (RFC 8415 11.1).
+/// Length of the longest DUID, in octets: a type (2) and 128 (RFC 8415 11.1).
 pub const MAX_DUID_LENGTH: usize = 130;
 
-/// Length of the fixed header: type and transaction id.
+/// Length of the fixed header: type and transaction ID, in octets.
 const MESSAGE_HEADER_LENGTH: usize = 4;
-/// Length of a relay's fixed header: type, hop count, link address, peer address (RFC 8415 9).
+/// Length of a relay's fixed header: type, hop count, link address, peer address, in octets (RFC 8415 9).
 const RELAY_HEADER_LENGTH: usize = 34;
+/// Length of an option's header: code and length, in octets (RFC 8415 21.1).
+const OPTION_HEADER_LENGTH: usize = 4;
 
 /// Why a packet cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,17 +71,17 @@ pub enum Malformed {
     TooShort {
         /// Length of the message, in octets.
         length: usize,
-        /// Least length, in octets.
-        needs: usize,
+        /// Minimum length, in octets.
+        minimum: usize,
     },
     /// The length of an option exceeds the rest of its area.
     OptionOverrun {
         /// Option code.
         code: u16,
         /// Offset of the option in its message, in octets.
-        at: usize,
+        offset: usize,
         /// Length that the option states, in octets.
-        claims: usize,
+        claimed: usize,
         /// Octets left in the area.
         left: usize,
     },
@@ -155,7 +157,7 @@ const MESSAGE_TYPES: [(u8, MessageType, &str); 13] = [
 pub struct Message<'a> {
     /// Message type.
     pub message_type: MessageType,
-    /// Transaction id.
+    /// Transaction ID.
     pub transaction_id: [u8; 3],
     options: &'a [u8],
 }
@@ -202,7 +204,7 @@ impl<'a> Packet<'a> {
 impl<'a> Message<'a> {
     fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
         let &[kind, a, b, c, ref options @ ..] = octets else {
-            return Err(Malformed::TooShort { length: octets.len(), needs: MESSAGE_HEADER_LENGTH });
+            return Err(Malformed::TooShort { length: octets.len(), minimum: MESSAGE_HEADER_LENGTH });
         };
         check_area(options, MESSAGE_HEADER_LENGTH)?;
         let message = Message { message_type: kind.into(), transaction_id: [a, b, c], options };
@@ -252,7 +254,7 @@ impl<'a> Message<'a> {
 
 impl<'a> RelayHop<'a> {
     fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
-        let short = Malformed::TooShort { length: octets.len(), needs: RELAY_HEADER_LENGTH };
+        let short = Malformed::TooShort { length: octets.len(), minimum: RELAY_HEADER_LENGTH };
         let (header, options) = octets.split_at_checked(RELAY_HEADER_LENGTH).ok_or(short)?;
         check_area(options, RELAY_HEADER_LENGTH)?;
         check_unique(options, code::RELAY_MESSAGE)?;
@@ -419,14 +421,14 @@ fn check_unique(options: &[u8], code: u16) -> Result<(), Malformed> {
 fn check_area(area: &[u8], base: usize) -> Result<(), Malformed> {
     let mut walk = Options(area);
     while walk.next().is_some() {}
-    let at = base + area.len() - walk.0.len();
+    let offset = base + area.len() - walk.0.len();
     match *walk.0 {
         [] => Ok(()),
         [a, b, c, d, ref rest @ ..] => {
-            let claims = u16::from_be_bytes([c, d]).into();
-            Err(Malformed::OptionOverrun { code: u16::from_be_bytes([a, b]), at, claims, left: rest.len() })
+            let claimed = u16::from_be_bytes([c, d]).into();
+            Err(Malformed::OptionOverrun { code: u16::from_be_bytes([a, b]), offset, claimed, left: rest.len() })
         }
-        ref rest => Err(Malformed::OptionOverrun { code: 0, at, claims: MESSAGE_HEADER_LENGTH, left: rest.len() }),
+        ref rest => Err(Malformed::OptionOverrun { code: 0, offset, claimed: OPTION_HEADER_LENGTH, left: rest.len() }),
     }
 }
 
@@ -461,9 +463,9 @@ impl fmt::Display for MessageType {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::TooShort { length, needs } => write!(f, "{length} octets, at least {needs} are needed"),
-            Self::OptionOverrun { code, at, claims, left } => {
-                write!(f, "option {code} at octet {at} claims {claims} octets, {left} are left")
+            Self::TooShort { length, minimum } => write!(f, "{length} octets, at least {minimum} are needed"),
+            Self::OptionOverrun { code, offset, claimed, left } => {
+                write!(f, "option {code} at octet {offset} claims {claimed} octets, {left} are left")
             }
             Self::DuplicateOption { code } => write!(f, "option {code} occurs twice"),
             Self::DuidLength { code, length } => write!(f, "option {code} holds a DUID of {length} octets"),

@@ -1,14 +1,9 @@
 //! Wire formats: octets to values, and back. These modules know what a packet can contain, not what it is used for.
 
-/// DHCPv4 (RFC 2131, 2132).
 pub mod dhcp4;
-/// DHCPv6 (RFC 8415).
 pub mod dhcp6;
-/// PXE and iPXE options inside DHCP.
 pub mod pxe;
-/// TFTP (RFC 1350, 2347).
 pub mod tftp;
-/// SMBIOS UUIDs.
 pub mod uuid;
 
 use core::fmt;

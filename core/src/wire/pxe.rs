@@ -34,13 +34,13 @@ pub struct MenuItem<'a> {
 /// servers, menu, prompt (PXE 2.1 table 2-1). `None` if it is longer than option 43 can be.
 pub fn menu(prompt: &str, timeout: u8, items: &[MenuItem<'_>]) -> Option<Vec<u8>> {
     let (mut servers, mut lines) = (Vec::new(), Vec::new());
-    for MenuItem { server_type: kind, title, server } in items {
+    for MenuItem { server_type, title, server } in items {
         if let Some(server) = server {
-            servers.extend_from_slice(&kind.to_be_bytes());
+            servers.extend_from_slice(&server_type.to_be_bytes());
             servers.push(1);
             servers.extend_from_slice(&server.octets());
         }
-        lines.extend_from_slice(&kind.to_be_bytes());
+        lines.extend_from_slice(&server_type.to_be_bytes());
         lines.push(u8::try_from(title.len()).ok()?);
         lines.extend_from_slice(title.as_bytes());
     }

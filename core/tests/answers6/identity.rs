@@ -45,7 +45,7 @@ fn a_machine_is_found_by_its_mac_address_from_any_source() {
     );
     let from_relay = |link_layer: &[u8]| {
         let octets = relayed(&Packet6::solicit().octets(), RELAY, "fe80::1234", &[(79, link_layer)]);
-        found(ask(&plan, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6))
+        found(ask(&plan, &octets, Port::Dhcp, "[2001:db8:1::1]:547", SERVER6))
     };
     assert_eq!(from_relay(b"\0\x01\x02\0\0\0\x02\x07"), Some(IdentityKind::Mac), "from the relay's option 79");
     assert_eq!(from_relay(b"\0\x06\x02\0\0\0\x02\x07"), None);
@@ -58,7 +58,7 @@ fn only_the_relay_nearest_to_the_client_is_trusted() {
     let inner = relayed(&Packet6::solicit().octets(), RELAY, "fe80::1234", &[]);
     let outer = relayed(&inner, RELAY, "fe80::ff:fe00:207", &[(79, b"\0\x01\x02\0\0\0\x02\x07")]);
     assert_eq!(
-        found(ask(&plan, &outer, Port::Dhcp, "[2001:db8:1::1]:547", HERE6)),
+        found(ask(&plan, &outer, Port::Dhcp, "[2001:db8:1::1]:547", SERVER6)),
         None,
         "it is the inner relay's address"
     );

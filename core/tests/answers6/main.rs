@@ -10,7 +10,7 @@ mod replies;
 mod routes;
 mod rules;
 
-use common::{DUID, GROUP, HERE6, NEIGHBOUR, Packet6, RELAY, ask, ask_again, links, plan, relayed, vendor_class};
+use common::{DUID, GROUP, NEIGHBOUR, Packet6, RELAY, SERVER6, ask, ask_again, links, plan, relayed, vendor_class};
 use proxydhcpd_core::answer::{Answer, Replies, Response, Verdict, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
@@ -53,7 +53,7 @@ fn ask_4011(plan: &Plan, packet: &Packet6) -> (Answer, Sent) {
 /// A client behind a relay with an address in the client's network.
 fn ask_through_relay(plan: &Plan, packet: &Packet6, options: &[(u16, &[u8])]) -> (Answer, Sent) {
     let octets = relayed(&packet.octets(), RELAY, NEIGHBOUR, options);
-    ask(plan, &octets, Port::Dhcp, &format!("[{RELAY}]:547"), HERE6)
+    ask(plan, &octets, Port::Dhcp, &format!("[{RELAY}]:547"), SERVER6)
 }
 
 #[track_caller]

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn every_kind_of_profile_boots_its_file_over_ipv6() {
     let given = |boots: BootTarget, loader| ask_4011(&plan_booting(boots, loader), &Packet6::request_4011());
-    let item = FirmwareMenuItem { kind: 0x8001, title: "a".into(), target: ItemTarget::Profile(None) };
+    let item = FirmwareMenuItem { server_type: 0x8001, title: "a".into(), target: ItemTarget::Profile(None) };
     let menu = BootTarget::Menu(FirmwareMenu { prompt: "F8".into(), timeout: 10, items: vec![item] });
     assert_eq!(url(&given(menu, None)), "tftp://[2001:db8::10]/ipxe.efi", "no firmware shows a menu over IPv6");
     assert_eq!(url(&given(BootTarget::LocalDisk, None)), "tftp://[2001:db8::10]/local-disk/uefi-x64.efi");

@@ -8,7 +8,7 @@ fn each_relay_receives_its_own_options_back() {
         relayed(&Packet6::solicit().octets(), "::", NEIGHBOUR, &[(18, b"port 7"), (79, b"\0\x01\x02\0\0\0\x01\x07")]);
     let mut outer = relayed(&inner, RELAY, "fe80::1", &[(135, &[0, 0]), (18, b"vlan10")]);
     outer[1] = 1;
-    let asked = ask(&plan(), &outer, Port::Dhcp, "[2001:db8:9::1]:6767", HERE6);
+    let asked = ask(&plan(), &outer, Port::Dhcp, "[2001:db8:9::1]:6767", SERVER6);
     let reply = Packet::parse(&asked.1[0].0).unwrap();
     assert_eq!(reply.hops.len(), 2);
     let [outer, inner] = &reply.hops[..] else { panic!() };
@@ -33,7 +33,7 @@ fn each_relay_receives_its_own_options_back() {
 fn a_relay_is_answered_at_its_source_port_only_if_it_requests_that_and_it_does_no_harm() {
     let solicit = Packet6::solicit().octets();
     let port = |source: u16, options: &[(u16, &[u8])]| {
-        ask(&plan(), &relayed(&solicit, RELAY, NEIGHBOUR, options), Port::Dhcp, &format!("[{RELAY}]:{source}"), HERE6)
+        ask(&plan(), &relayed(&solicit, RELAY, NEIGHBOUR, options), Port::Dhcp, &format!("[{RELAY}]:{source}"), SERVER6)
     };
     assert_eq!(response(port(6767, &[])).destination.to.port(), 547);
     assert_eq!(response(port(6767, &[(135, &[0, 0])])).destination.to.port(), 6767);
@@ -55,7 +55,7 @@ fn a_relay_on_the_link_is_answered_there() {
 fn a_relay_is_listed_by_its_source_address_or_its_address_on_the_clients_link() {
     let with = |relay: &str| Plan { relays: vec![relay.parse().unwrap()], ..plan() };
     let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
-    let from = |plan: &Plan, source: &str| ask(plan, &octets, Port::Dhcp, &format!("[{source}]:547"), HERE6);
+    let from = |plan: &Plan, source: &str| ask(plan, &octets, Port::Dhcp, &format!("[{source}]:547"), SERVER6);
     response(from(&with("2001:db8:9::1"), "2001:db8:9::1"));
     response(from(&with(RELAY), "2001:db8:9::1"));
     assert_eq!(silence(from(&with("2001:db8:9::2"), "2001:db8:9::1")), "refused:relay-not-listed");
@@ -67,7 +67,7 @@ fn a_relay_is_listed_by_its_source_address_or_its_address_on_the_clients_link() 
 fn a_packet_may_pass_eight_relays() {
     let through = |relays: usize| {
         let octets = (0..relays).fold(Packet6::solicit().octets(), |inner, _| relayed(&inner, RELAY, NEIGHBOUR, &[]));
-        ask(&plan(), &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6)
+        ask(&plan(), &octets, Port::Dhcp, "[2001:db8:1::1]:547", SERVER6)
     };
     response(through(8));
     assert_eq!(silence(through(9)), "malformed");
@@ -76,7 +76,7 @@ fn a_packet_may_pass_eight_relays() {
 #[test]
 fn a_relay_without_a_message_or_with_a_servers_message_is_not_answered() {
     let solicit = Packet6::solicit().octets();
-    let ask = |octets: &[u8]| ask(&plan(), octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6);
+    let ask = |octets: &[u8]| ask(&plan(), octets, Port::Dhcp, "[2001:db8:1::1]:547", SERVER6);
     let mut whole = relayed(&solicit, RELAY, NEIGHBOUR, &[]);
     assert_eq!(silence(ask(&whole[..34])), "malformed");
     assert_eq!(silence(ask(&whole[..33])), "malformed");
@@ -91,7 +91,7 @@ fn a_relay_without_a_message_or_with_a_servers_message_is_not_answered() {
 #[test]
 fn relays_do_not_forward_4011() {
     let octets = relayed(&Packet6::request_4011().octets(), RELAY, NEIGHBOUR, &[]);
-    let asked = ask(&plan(), &octets, Port::BootServer, "[2001:db8:1::1]:4011", HERE6);
+    let asked = ask(&plan(), &octets, Port::BootServer, "[2001:db8:1::1]:4011", SERVER6);
     assert_eq!(silence(asked), "ignored:message");
 }
 
@@ -105,14 +105,14 @@ fn dhcpv6_vouches_for_an_address_on_its_link_or_through_a_listed_relay() {
     let (local, remote) = ("2001:db8::1b3", LEASE_BEYOND_RELAY);
     let request = Packet6::request_for(local).octets();
     assert!(vouched(&plan(), &request, &neighbour(546), GROUP, local));
-    assert!(!vouched(&plan(), &request, &neighbour(546), HERE6, local), "a unicast can be forged");
+    assert!(!vouched(&plan(), &request, &neighbour(546), SERVER6, local), "a unicast can be forged");
     let request = Packet6::request_for(remote).octets();
     assert!(
         !vouched(&plan(), &request, &neighbour(546), GROUP, remote),
         "the address is not in a network of this link"
     );
     let relayed = relayed(&request, RELAY, NEIGHBOUR, &[]);
-    let by_relay = |plan: &Plan| vouched(plan, &relayed, "[2001:db8:9::1]:547", HERE6, remote);
+    let by_relay = |plan: &Plan| vouched(plan, &relayed, "[2001:db8:9::1]:547", SERVER6, remote);
     let listed = |relay: &str| Plan { relays: vec![relay.parse().unwrap()], ..plan() };
     assert!(!by_relay(&plan()));
     assert!(!by_relay(&listed("2001:db8:9::2")));

@@ -12,9 +12,9 @@ fn an_advertise_on_the_link_has_no_url_and_a_relayed_one_has_this_servers() {
     assert_eq!(url(&ask_through_relay(&elsewhere, &Packet6::solicit(), &[])), "tftp://[2001:db8::10]/");
     let mut observations = Observations::new(1);
     let solicit = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
-    ask_again(&elsewhere, &mut observations, &solicit, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0);
+    ask_again(&elsewhere, &mut observations, &solicit, Port::Dhcp, "[2001:db8:1::1]:547", SERVER6, 0);
     let request = Packet6::request_4011().octets();
-    let asked = ask_again(&elsewhere, &mut observations, &request, Port::BootServer, BEYOND_RELAY, HERE6, 1);
+    let asked = ask_again(&elsewhere, &mut observations, &request, Port::BootServer, BEYOND_RELAY, SERVER6, 1);
     assert_eq!(url(&asked), "tftp://[2001:db8::5]/shimx64.efi");
 }
 

@@ -47,11 +47,11 @@ fn a_remote_network_is_answered_on_4011_only_after_an_advertise_through_its_rela
     let mut observations = Observations::new(1);
     let request = Packet6::request_4011().octets();
     let to_4011 = |observations: &mut Observations, octets: &[u8], now| {
-        ask_again(&plan(), observations, octets, Port::BootServer, BEYOND_RELAY, HERE6, now)
+        ask_again(&plan(), observations, octets, Port::BootServer, BEYOND_RELAY, SERVER6, now)
     };
     assert_eq!(silence(to_4011(&mut observations, &request, 0)), "refused:unserved-network");
     let solicit = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
-    response(ask_again(&plan(), &mut observations, &solicit, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0));
+    response(ask_again(&plan(), &mut observations, &solicit, Port::Dhcp, "[2001:db8:1::1]:547", SERVER6, 0));
     let Response { destination: to, .. } = response(to_4011(&mut observations, &request, 5_000));
     assert_eq!((to.to.to_string(), to.from.to_string()), (BEYOND_RELAY.into(), "[2001:db8::10]:4011".into()));
     let other = Packet6::request_4011().set(1, b"\0\x03\0\x01\x02\0\0\0\x09\x09").octets();
@@ -64,9 +64,9 @@ fn a_machine_is_recognised_on_4011_by_its_duid_alone() {
     let mut observations = Observations::new(1);
     let duid = b"\0\x02\0\0\x01\x57made up";
     let solicit = relayed(&Packet6::solicit().set(1, duid).octets(), RELAY, NEIGHBOUR, &[]);
-    response(ask_again(&plan(), &mut observations, &solicit, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0));
+    response(ask_again(&plan(), &mut observations, &solicit, Port::Dhcp, "[2001:db8:1::1]:547", SERVER6, 0));
     let request = Packet6::request_4011().set(1, duid).octets();
-    response(ask_again(&plan(), &mut observations, &request, Port::BootServer, BEYOND_RELAY, HERE6, 1));
+    response(ask_again(&plan(), &mut observations, &request, Port::BootServer, BEYOND_RELAY, SERVER6, 1));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn an_interface_with_only_a_link_local_address_cannot_serve_beyond_its_link() {
 fn a_packet_from_an_unserved_interface_is_answered_only_if_it_crosses_networks() {
     let ask_off_link = |octets: &[u8], port, from: &str| {
         let links = links();
-        let (from, to) = (from.parse().unwrap(), HERE6.parse().unwrap());
+        let (from, to) = (from.parse().unwrap(), SERVER6.parse().unwrap());
         let arrival =
             Arrival { datagram: octets, port, from, to, links: &links, link: 0, via_other_link: true, now: 0 };
         let mut replies = Replies::default();
@@ -113,12 +113,12 @@ fn copies(overheard: &[(&str, Vec<u8>)], from: &str) -> Vec<String> {
     let mut observations = Observations::new(1);
     let mut overhear =
         |octets: &[u8], source: &str, to| ask_again(&plan(), &mut observations, octets, Port::Dhcp, source, to, 0);
-    overhear(&relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]), "[2001:db8:1::1]:547", HERE6);
+    overhear(&relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]), "[2001:db8:1::1]:547", SERVER6);
     for (source, octets) in overheard {
         assert!(silence(overhear(octets, source, GROUP)).starts_with("ignored:"), "it is for the DHCPv6 server");
     }
     let request = Packet6::request_4011().octets();
-    let (_, sent) = ask_again(&plan(), &mut observations, &request, Port::BootServer, from, HERE6, 1);
+    let (_, sent) = ask_again(&plan(), &mut observations, &request, Port::BootServer, from, SERVER6, 1);
     assert!(sent.iter().all(|(octets, to)| *octets == sent[0].0 && to.from == sent[0].1.from));
     sent.iter().map(|(_, to)| to.to.to_string()).collect()
 }
@@ -152,7 +152,7 @@ fn a_reply_goes_only_to_its_source_without_an_overheard_lease_of_the_client() {
     expect_one_copy(Packet6::request_for("2001:db8:2::1b3"), "another network");
     expect_one_copy(Packet6::request_for("2001:db8:1::207"), "the source address again");
     expect_one_copy(Packet6::request_for("::"), "no address");
-    let server_address = vec![("[fe80::ff:fe00:207]:546", Packet6::request_for(HERE6).octets())];
+    let server_address = vec![("[fe80::ff:fe00:207]:546", Packet6::request_for(SERVER6).octets())];
     assert_eq!(copies(&server_address, WITH_ADDRESS), [WITH_ADDRESS], "the server's address");
 }
 
@@ -178,7 +178,8 @@ fn one_source_address_cannot_send_requests_to_4011_for_many_machines() {
     let mut observations = Observations::new(1);
     let answered = (0..20u8).filter(|machine| {
         let octets = Packet6::request_4011().set(1, &[0, 3, 0, 1, 2, 0, 0, 1, 0, *machine]).octets();
-        let asked = ask_again(&plan(), &mut observations, &octets, Port::BootServer, "[2001:db8::1234]:4011", HERE6, 0);
+        let asked =
+            ask_again(&plan(), &mut observations, &octets, Port::BootServer, "[2001:db8::1234]:4011", SERVER6, 0);
         matches!(asked.0.verdict, Verdict::Respond(_))
     });
     assert_eq!(answered.count(), 8);
@@ -194,12 +195,12 @@ fn a_boot_storm_behind_one_relay_is_answered_completely_and_remembered() {
     for number in 0..8000u16 {
         let peer = format!("fe80::ff:fe00:{number:x}");
         let octets = relayed(&machine(number, Packet6::solicit()), RELAY, &peer, &[]);
-        response(ask_again(&plan(), &mut observations, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0));
+        response(ask_again(&plan(), &mut observations, &octets, Port::Dhcp, "[2001:db8:1::1]:547", SERVER6, 0));
     }
     let served = (0..8000u16).filter(|&number| {
         let octets = machine(number, Packet6::request_4011());
         let from = format!("[2001:db8:1::1:{number:x}]:4011");
-        let asked = ask_again(&plan(), &mut observations, &octets, Port::BootServer, &from, HERE6, 5_000);
+        let asked = ask_again(&plan(), &mut observations, &octets, Port::BootServer, &from, SERVER6, 5_000);
         matches!(asked.0.verdict, Verdict::Respond(_))
     });
     assert_eq!(served.count(), 8000);

@@ -42,7 +42,7 @@ fn a_rule_by_interface_id_relay_or_ipv6_network_applies() {
     // Its relay sends from another network: the subnet is that of its link address.
     let plan = Plan { rules: vec![Rule { when: subnet("2001:db8:1::", 64), deny: true, ..Rule::default() }], ..plan() };
     let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
-    assert_eq!(silence(ask(&plan, &octets, Port::Dhcp, "[2001:db8:9::1]:547", HERE6)), "nothing:denied");
+    assert_eq!(silence(ask(&plan, &octets, Port::Dhcp, "[2001:db8:9::1]:547", SERVER6)), "nothing:denied");
     let on_link =
         Plan { rules: vec![Rule { when: subnet("2001:db8::", 64), deny: true, ..Rule::default() }], ..common::plan() };
     assert_eq!(silence(ask_547(&on_link, &Packet6::solicit())), "nothing:denied");
@@ -69,11 +69,11 @@ fn a_rule_that_a_machine_meets_through_its_relay_applies_on_4011_too() {
     let mut observations = Observations::new(1);
     let solicit = |observations: &mut Observations, interface: &[u8], now| {
         let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[(18, interface)]);
-        url(&ask_again(&plan, observations, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, now))
+        url(&ask_again(&plan, observations, &octets, Port::Dhcp, "[2001:db8:1::1]:547", SERVER6, now))
     };
     let request = |observations: &mut Observations, now| {
         let octets = Packet6::request_4011().octets();
-        url(&ask_again(&plan, observations, &octets, Port::BootServer, BEYOND_RELAY, HERE6, now))
+        url(&ask_again(&plan, observations, &octets, Port::BootServer, BEYOND_RELAY, SERVER6, now))
     };
     for (now, interface, file) in [
         (0, "vlan10", "machine/rule=1/special.efi"),
@@ -99,11 +99,11 @@ fn a_rule_that_was_met_before_a_reload_is_not_mistaken_for_its_successor() {
     let after = |rules_mark| Plan { rules: vec![installing.clone()], rules_version: rules_mark, ..before.clone() };
     let mut observations = Observations::new(1);
     let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[(18, b"vlan10")]);
-    let with_rule = url(&ask_again(&before, &mut observations, &octets, Port::Dhcp, "[2001:db8:1::1]:547", HERE6, 0));
+    let with_rule = url(&ask_again(&before, &mut observations, &octets, Port::Dhcp, "[2001:db8:1::1]:547", SERVER6, 0));
     assert_eq!(with_rule, "tftp://[2001:db8::10]/machine/rule=0-00000007/ipxe.efi");
     let mut request = |plan: &Plan| {
         let octets = Packet6::request_4011().octets();
-        url(&ask_again(plan, &mut observations, &octets, Port::BootServer, BEYOND_RELAY, HERE6, 5_000))
+        url(&ask_again(plan, &mut observations, &octets, Port::BootServer, BEYOND_RELAY, SERVER6, 5_000))
     };
     assert_eq!(request(&before), with_rule);
     assert_eq!(request(&after(8)), "tftp://[2001:db8::10]/ipxe.efi");
@@ -112,7 +112,7 @@ fn a_rule_that_was_met_before_a_reload_is_not_mistaken_for_its_successor() {
 
     let installs_by_name = |plan: &Plan| {
         let name = b"machine/rule=0-00000007/menu.ipxe";
-        let (server, client) = (HERE6.parse().unwrap(), "[2001:db8::207]:1024".parse().unwrap());
+        let (server, client) = (SERVER6.parse().unwrap(), "[2001:db8::207]:1024".parse().unwrap());
         let request = FileRequest { protocol: Protocol::Http(8080), name, server, client, interface: "eth0" };
         let content = fetch(plan, &Observations::new(0), &request);
         matches!(content, Ok(Fetch::Text(script)) if script.contains("install.efi"))

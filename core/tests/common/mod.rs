@@ -16,7 +16,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 pub const DUID: [u8; 10] = [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10];
 
 /// The address of the server.
-pub const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+pub const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 
 pub fn links() -> Vec<Link> {
     let network6 = |address: &str, prefix| Network6 { address: address.parse().unwrap(), prefix };
@@ -24,7 +24,7 @@ pub fn links() -> Vec<Link> {
         index: 2,
         name: "eth0".into(),
         mtu: 1500,
-        ipv4: vec![Network4 { address: HERE, prefix: 24 }],
+        ipv4: vec![Network4 { address: SERVER, prefix: 24 }],
         ipv6: vec![network6("2001:db8::10", 64), network6("fe80::10", 64)],
     }]
 }
@@ -59,7 +59,7 @@ pub fn ask(plan: &Plan, datagram: &[u8], port: Port, from: &str, to: &str) -> (A
 /// As [`ask`], with the observations and at the time of an earlier call.
 pub fn ask_again(
     plan: &Plan,
-    memory: &mut Observations,
+    observations: &mut Observations,
     datagram: &[u8],
     port: Port,
     from: &str,
@@ -71,7 +71,7 @@ pub fn ask_again(
     let arrival =
         Arrival { datagram, port, from, to: to.parse().unwrap(), links: &links, link: 0, via_other_link: false, now };
     let mut replies = Replies::default();
-    let answer = answer(plan, memory, &arrival, &mut replies);
+    let answer = answer(plan, observations, &arrival, &mut replies);
     let sent = replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect();
     (answer, sent)
 }
@@ -141,7 +141,7 @@ pub const NEIGHBOUR: &str = "fe80::ff:fe00:207";
 pub const GROUP: &str = "ff02::1:2";
 pub const RELAY: &str = "2001:db8:1::1";
 /// The server's address that a relay sends to.
-pub const HERE6: &str = "2001:db8::10";
+pub const SERVER6: &str = "2001:db8::10";
 /// The DUID of the machine 00112233-4455-6677-8899-aabbccddeeff, in the octet order of firmware.
 pub const CLIENT_DUID: &[u8] = b"\0\x04\x33\x22\x11\0\x55\x44\x77\x66\x88\x99\xaa\xbb\xcc\xdd\xee\xff";
 

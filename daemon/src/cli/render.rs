@@ -155,7 +155,7 @@ pub(super) fn with_observed_client(
     let mut octets = [0; 16];
     octets[..6].copy_from_slice(&mac.0);
     let hardware = HardwareAddress { htype: 1, hlen: 6, octets };
-    observations.note_address(address, AddressOwner { hardware, machine: None, firmware }, 0);
+    observations.note_address(address, AddressOwner { hardware, machine_id: None, firmware }, 0);
     observations
 }
 

@@ -211,10 +211,10 @@ impl Machines {
         *self = MachinesBuilder { machines, texts: KeyIndex::default() }.finish(&shared_macs);
     }
 
-    /// Notes that `first`, and now `other` as well, has the identity at `held`.
-    fn note_shared(&mut self, by: IdentityKind, held: IndexHit, first: MachineIndex, other: MachineIndex) {
-        let key = held.number;
-        self.sharers.extend((!held.shared).then_some(Sharer { by, key, machine: first }));
+    /// Notes that `first`, and now `other` as well, has the identity of `hit`.
+    fn note_shared(&mut self, by: IdentityKind, hit: IndexHit, first: MachineIndex, other: MachineIndex) {
+        let key = hit.number;
+        self.sharers.extend((!hit.shared).then_some(Sharer { by, key, machine: first }));
         self.sharers.push(Sharer { by, key, machine: other });
     }
 

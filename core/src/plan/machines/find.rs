@@ -10,7 +10,7 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Identity<'a> {
     /// The MAC addresses and UUIDs that its packet may mean.
-    pub readings: Identifiers,
+    pub identifiers: Identifiers,
     /// The serial number, which only an iPXE sends.
     pub serial: Option<&'a str>,
     /// The name of its entry, from a URL that the server generated for it.
@@ -92,7 +92,7 @@ pub enum IdentityKind {
     Mac,
 }
 
-/// The maximum of entries with one identity that a lookup examines: each packet may cause one.
+/// The maximum number of entries with one identity that a lookup examines: each packet may cause one.
 const MAX_SHARERS: usize = 1000;
 
 impl Machines {
@@ -103,7 +103,7 @@ impl Machines {
     /// A UUID or a serial number is in doubt if its entry lists addresses of which the machine has none: then the other
     /// identities decide. An entry without addresses is found by its UUID, whatever the address.
     pub fn find(&self, identity: &Identity<'_>) -> Lookup {
-        let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.readings;
+        let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.identifiers;
         let find_uuid = |uuid: Option<[u8; 16]>| self.find_uuid(uuid?);
         let find_mac = |mac: Option<[u8; 6]>| self.find_mac(mac?);
         let listed = [
@@ -146,23 +146,22 @@ impl Machines {
         found: Option<FoundEntry>,
     ) -> impl Iterator<Item = (MachineIndex, IdentityKind)> + use<'a> {
         let identity = *identity;
-        let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.readings;
+        let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.identifiers;
         let find_uuid = |uuid: Option<[u8; 16]>| (uuid.and_then(|uuid| self.uuid_hit(&uuid)), IdentityKind::Uuid);
         let find_mac = |mac: Option<[u8; 6]>| (mac.and_then(|mac| self.mac_hit(&mac)), IdentityKind::Mac);
         let find_serial = (identity.serial.and_then(|serial| self.serial_hit(serial)), IdentityKind::Serial);
-        let held = [find_uuid(uuid), find_uuid(uuid2), find_serial, find_mac(mac), find_mac(mac2), find_mac(mac3)];
+        let hit = [find_uuid(uuid), find_uuid(uuid2), find_serial, find_mac(mac), find_mac(mac2), find_mac(mac3)];
         // The name is in a URL that the server generated when the entry was clear.
         let is_clear = found.is_some_and(|found| found.by == IdentityKind::Name);
-        let shared = move |(held, by): (Option<IndexHit>, IdentityKind)| {
-            Some((held.filter(|held| held.shared && !is_clear)?, by))
-        };
+        let shared =
+            move |(hit, by): (Option<IndexHit>, IdentityKind)| Some((hit.filter(|hit| hit.shared && !is_clear)?, by));
         let found = found.map(|found| found.machine);
-        held.into_iter().filter_map(shared).flat_map(move |(held, by)| {
+        hit.into_iter().filter_map(shared).flat_map(move |(hit, by)| {
             let of = |sharer: &Sharer| (sharer.by, sharer.key);
-            let begin = self.sharers.partition_point(|sharer| of(sharer) < (by, held.number));
+            let begin = self.sharers.partition_point(|sharer| of(sharer) < (by, hit.number));
             let group = &self.sharers[begin..];
-            let group = &group[..group.partition_point(|sharer| of(sharer) == (by, held.number))];
-            let own_order = |machine| self.sharer_order(&Sharer { by, key: held.number, machine });
+            let group = &group[..group.partition_point(|sharer| of(sharer) == (by, hit.number))];
+            let own_order = |machine| self.sharer_order(&Sharer { by, key: hit.number, machine });
             let is_in =
                 |machine| group.binary_search_by_key(&own_order(machine), |sharer| self.sharer_order(sharer)).is_ok();
             let agrees = found.is_some_and(is_in);
@@ -177,7 +176,7 @@ impl Machines {
     /// Whether the machine shows another identity than its entry lists.
     fn contradicts(&self, machine: MachineIndex, identity: &Identity<'_>) -> bool {
         let entry = self.get(machine);
-        let uuids = identity.readings.uuids;
+        let uuids = identity.identifiers.uuids;
         let other_uuid = uuids[0].is_some() && entry.uuid.is_some_and(|own| !uuids.contains(&Some(own)));
         let other_serial = |own: &str| identity.serial.is_some_and(|serial| !own.eq_ignore_ascii_case(serial));
         other_uuid
@@ -188,7 +187,7 @@ impl Machines {
     /// Why a UUID or a serial number is in doubt: its entry lists addresses, and the machine shows none of them. A
     /// machine in a shared dock has no address to show.
     fn doubt_reason(&self, machine: MachineIndex, by: IdentityKind, identity: &Identity<'_>) -> Option<DoubtReason> {
-        let shown = identity.readings.macs.iter().flatten();
+        let shown = identity.identifiers.macs.iter().flatten();
         if !matches!(by, IdentityKind::Uuid | IdentityKind::Serial) || self.own_macs(machine).next().is_none() {
             return None;
         }
@@ -203,7 +202,7 @@ impl Machines {
 
     /// Whether the entry that an address leads to lists another UUID than the machine shows.
     fn has_other_uuid(&self, machine: MachineIndex, by: IdentityKind, identity: &Identity<'_>) -> bool {
-        let uuids = identity.readings.uuids;
+        let uuids = identity.identifiers.uuids;
         let own = self.get(machine).uuid.filter(|_| by == IdentityKind::Mac && uuids[0].is_some());
         own.is_some_and(|own| !uuids.contains(&Some(own)))
     }
@@ -212,7 +211,7 @@ impl Machines {
     /// list it and it leads to none, or one address is that of a shared adapter.
     pub fn explains_shared_uuid(&self, uuid: &[u8; 16], macs: &[[u8; 6]; 2]) -> bool {
         let listed = |machine| macs.iter().all(|mac| self.own_macs(machine).any(|own| own == *mac));
-        let by_entry = |held: IndexHit| held.shared || listed(held.number);
+        let by_entry = |hit: IndexHit| hit.shared || listed(hit.number);
         macs.iter().any(|mac| self.is_shared_mac(mac)) || self.uuid_hit(uuid).is_some_and(by_entry)
     }
 
@@ -255,7 +254,7 @@ impl Machines {
 
     fn find_name(&self, name: &str) -> Option<MachineIndex> {
         let same = |id: MachineIndex| self.name(&self.records[id as usize]) == name;
-        self.names.get(hash(name.as_bytes()), same).map(|held| held.number)
+        self.names.get(hash(name.as_bytes()), same).map(|hit| hit.number)
     }
 
     fn find_uuid(&self, uuid: [u8; 16]) -> Option<MachineIndex> {
@@ -288,15 +287,15 @@ impl Lookup {
     /// machine as well.
     pub fn other_candidates(&self) -> impl Iterator<Item = (MachineIndex, IdentityKind)> + use<> {
         let other = self.found.and_then(|found| found.conflicting.filter(|_| found.by != IdentityKind::Name));
-        let undecided = self.ambiguous.map(|undecided| undecided.machines);
+        let ambiguous = self.ambiguous.map(|ambiguous| ambiguous.machines);
         let doubt = self.doubt.map(|doubt| (doubt.machine, doubt.by));
-        doubt.into_iter().chain(undecided.into_iter().flatten()).chain(other)
+        doubt.into_iter().chain(ambiguous.into_iter().flatten()).chain(other)
     }
 }
 
 /// The number of a key that is not shared.
-fn unshared(held: IndexHit) -> Option<u32> {
-    (!held.shared).then_some(held.number)
+fn unshared(hit: IndexHit) -> Option<u32> {
+    (!hit.shared).then_some(hit.number)
 }
 
 impl fmt::Display for IdentityKind {

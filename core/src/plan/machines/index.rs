@@ -16,7 +16,7 @@ pub struct KeyIndex {
 const EMPTY: u64 = u64::MAX;
 /// Set in the number of a key that several machines have.
 const SHARED: u32 = 1 << 31;
-/// The maximum of numbers that a table can hold.
+/// How many numbers a table can hold.
 pub const MAX_KEYS: usize = (SHARED - 1) as usize;
 
 /// The result of a lookup.
@@ -34,30 +34,30 @@ impl KeyIndex {
         KeyIndex { slots: vec![EMPTY; 2 * keys], used: 0 }
     }
 
-    /// Looks a key up. `is`: whether a number has the key that was hashed.
-    pub fn get(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<IndexHit> {
-        match self.slots.get(self.slot(hash, is)?) {
+    /// Looks a key up. `has_key`: whether a number has the key that was hashed.
+    pub fn get(&self, hash: u32, has_key: impl Fn(u32) -> bool) -> Option<IndexHit> {
+        match self.slots.get(self.slot(hash, has_key)?) {
             Some(&EMPTY) | None => None,
             Some(&slot) => Some(IndexHit { number: number(slot) & !SHARED, shared: number(slot) & SHARED != 0 }),
         }
     }
 
     /// Inserts a number for a key, or returns the number that already has the key.
-    pub fn insert(&mut self, hash: u32, claimant: u32, is: impl Fn(u32) -> bool) -> Option<IndexHit> {
-        if let Some(held) = self.get(hash, is) {
-            return Some(held);
+    pub fn insert(&mut self, hash: u32, number: u32, has_key: impl Fn(u32) -> bool) -> Option<IndexHit> {
+        if let Some(hit) = self.get(hash, has_key) {
+            return Some(hit);
         }
         if 2 * (self.used + 1) > self.slots.len() {
             self.grow();
         }
-        self.put(u64::from(hash) << 32 | u64::from(claimant));
+        self.put(u64::from(hash) << 32 | u64::from(number));
         self.used += 1;
         None
     }
 
     /// Marks a key as shared by several machines.
-    pub fn mark_shared(&mut self, hash: u32, is: impl Fn(u32) -> bool) {
-        if let Some(slot) = self.slot(hash, is)
+    pub fn mark_shared(&mut self, hash: u32, has_key: impl Fn(u32) -> bool) {
+        if let Some(slot) = self.slot(hash, has_key)
             && self.slots[slot] != EMPTY
         {
             self.slots[slot] |= u64::from(SHARED);
@@ -65,8 +65,8 @@ impl KeyIndex {
     }
 
     /// The slot of the key, or the one for inserting it.
-    fn slot(&self, hash: u32, is: impl Fn(u32) -> bool) -> Option<usize> {
-        let fits = |slot: u64| slot == EMPTY || (slot >> 32) as u32 == hash && is(number(slot) & !SHARED);
+    fn slot(&self, hash: u32, has_key: impl Fn(u32) -> bool) -> Option<usize> {
+        let fits = |slot: u64| slot == EMPTY || (slot >> 32) as u32 == hash && has_key(number(slot) & !SHARED);
         let home = self.home(hash);
         (home..self.slots.len()).chain(0..home).find(|&at| fits(self.slots[at]))
     }
@@ -133,8 +133,8 @@ mod tests {
         }
         index.mark_shared(7, |other| keys[other as usize] == "web2");
         for (number, key) in (0..).zip(keys) {
-            let held = index.get(7, |other| keys[other as usize] == key);
-            assert_eq!(held, Some(IndexHit { number, shared: key == "web2" }));
+            let hit = index.get(7, |other| keys[other as usize] == key);
+            assert_eq!(hit, Some(IndexHit { number, shared: key == "web2" }));
         }
         assert_eq!(index.get(7, |_| false), None);
         assert_eq!(index.get(u32::MAX, |_| true), None);

@@ -7,7 +7,7 @@ mod index;
 
 use super::pattern::MacPattern;
 use super::profile::ProfileId;
-use crate::wire::pxe::MachineId as ClientUuid;
+use crate::wire::pxe::MachineId;
 use crate::wire::uuid::is_placeholder;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -79,9 +79,9 @@ struct Sharer {
     machine: MachineIndex,
 }
 
-/// The maximum of shared identities that [`Machines::shared_identities`] returns.
+/// The maximum number of shared identities that [`Machines::shared_identities`] returns.
 const MAX_SHARED: usize = 20;
-/// The maximum of entries that it names for each identity.
+/// The maximum number of entries that it names for each identity.
 const MAX_NAMED: usize = 4;
 
 /// All machines of the configuration, with their indices.
@@ -173,7 +173,7 @@ impl Machines {
     fn printed(&self, sharer: &Sharer) -> String {
         match sharer.by {
             IdentityKind::Mac => MacPattern(self.macs[sharer.key as usize].map(Some)).to_string(),
-            IdentityKind::Uuid => ClientUuid::from_uuid(self.uuids[sharer.key as usize]).to_string(),
+            IdentityKind::Uuid => MachineId::from_uuid(self.uuids[sharer.key as usize]).to_string(),
             IdentityKind::Serial | IdentityKind::Name => self.get(sharer.key).serial.unwrap_or_default().into(),
         }
     }

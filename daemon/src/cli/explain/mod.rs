@@ -231,7 +231,7 @@ impl BootSimulation<'_> {
     fn note_loader_fetched(&mut self, simulated: &SimulatedClient, answer: &Answer) {
         let (Some(client), Some(response)) = (&answer.client, response_of(&answer.verdict)) else { return };
         let firmware = FirmwareInfo { arch: Some(client.arch), features: None };
-        let owner = AddressOwner { hardware: client.hardware, machine: client.machine_id, firmware };
+        let owner = AddressOwner { hardware: client.hardware, machine_id: client.machine_id, firmware };
         self.observations.note_address(simulated.address, owner, self.now);
         self.observations.note_loader(simulated.address.into(), &response.boot.file, self.now);
     }
@@ -248,7 +248,7 @@ impl BootSimulation<'_> {
         // The server knows these from the DHCP request of this iPXE.
         let hardware = HardwareAddress::from_mac(simulated.mac);
         let firmware = FirmwareInfo { arch: Some(simulated.kind.arch), features };
-        self.observations.note_address(address, AddressOwner { hardware, machine: None, firmware }, self.now);
+        self.observations.note_address(address, AddressOwner { hardware, machine_id: None, firmware }, self.now);
         let tree = script::explain_script(
             self.site,
             &self.observations,

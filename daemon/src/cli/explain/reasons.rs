@@ -126,7 +126,7 @@ fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
 /// The entries that list one of its identities, if several entries do.
 fn listed(plan: &Plan, client: &Client, decision: &Decision) -> Option<Node> {
     const MAX_NAMES: usize = 4;
-    let identity = Identity { readings: client.identifiers, ..Identity::default() };
+    let identity = Identity { identifiers: client.identifiers, ..Identity::default() };
     let mut sharers = plan.machines.sharers(&identity, decision.machine).peekable();
     let (_, by) = *sharers.peek()?;
     let mut names: Vec<&str> = sharers
@@ -170,7 +170,7 @@ fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
 }
 
 fn identity<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
-    Identity { readings: Identifiers::new(mac, uuid), ..Identity::default() }
+    Identity { identifiers: Identifiers::new(mac, uuid), ..Identity::default() }
 }
 
 /// The entry that lists its MAC address, if `shared-macs` has that address.
@@ -259,7 +259,7 @@ fn choice(plan: &Plan, item: &FirmwareMenuItem) -> Node {
             format!("{}: profile {name}, {}", item.title, boots_text(boots))
         }
     };
-    Node::new(format!("item {:#06x}", item.kind), target)
+    Node::new(format!("item {:#06x}", item.server_type), target)
 }
 
 fn boots_text(boots: &BootTarget) -> String {
@@ -282,7 +282,7 @@ pub fn menu_lines(method: &BootMethod) -> Vec<Node> {
         let to = item
             .server
             .map_or_else(|| "the local disk".to_owned(), |server| format!("boot server {server}, port 4011"));
-        Node::new(format!("item {:#06x}", item.kind), format!("{}: {to}", item.title))
+        Node::new(format!("item {:#06x}", item.server_type), format!("{}: {to}", item.title))
     });
     [Node::new("prompt", format!("{prompt} ({timeout} s)"))].into_iter().chain(lines).collect()
 }

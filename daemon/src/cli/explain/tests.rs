@@ -46,7 +46,7 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     .unwrap();
     let profile = |name: &str, boots| Profile { name: name.into(), title: name.into(), boots, ..Profile::default() };
     let linux = Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], ..Linux::default() };
-    let item = |kind, title: &str, to| FirmwareMenuItem { kind, title: title.into(), target: to };
+    let item = |server_type, title: &str, target| FirmwareMenuItem { server_type, title: title.into(), target };
     let menu = FirmwareMenu {
         prompt: "boot:".into(),
         timeout: 10,

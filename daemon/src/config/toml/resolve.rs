@@ -295,7 +295,7 @@ fn resolve_menu(
                 ItemTarget::Profile(names.resolve(reference, diagnostics))
             }
         };
-        items.push(FirmwareMenuItem { kind: item.server_type, title: item.title.clone(), target: to });
+        items.push(FirmwareMenuItem { server_type: item.server_type, title: item.title.clone(), target: to });
     }
     FirmwareMenu { prompt: menu.prompt.clone(), timeout: menu.timeout, items }
 }

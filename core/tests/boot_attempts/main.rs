@@ -4,7 +4,7 @@ mod causes;
 #[path = "../common/mod.rs"]
 mod common;
 
-use common::{HERE, Packet, ask_again, links, plan};
+use common::{Packet, SERVER, ask_again, links, plan};
 use proxydhcpd_core::answer::overhear_offer;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::fetch::{fetch, is_first_request};
@@ -15,7 +15,7 @@ use proxydhcpd_core::request::{FileRequest, Protocol};
 use std::net::Ipv4Addr;
 
 /// The DHCP server that assigns addresses.
-const PRIMARY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const DHCP_SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// Another boot server.
 const OTHER_BOOT_SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 107);
@@ -25,21 +25,21 @@ const SECOND: u64 = 1000;
 /// A network, its clock, and the findings so far. The test closes expired attempts every five seconds.
 struct Network {
     plan: Plan,
-    memory: Observations,
+    observations: Observations,
     now: u64,
     findings: Vec<Finding>,
 }
 
 impl Network {
     fn new(plan: Plan) -> Network {
-        Network { plan, memory: Observations::new(1), now: 0, findings: Vec::new() }
+        Network { plan, observations: Observations::new(1), now: 0, findings: Vec::new() }
     }
 
     fn wait(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds / 100 {
             self.now += 100;
             if self.now.is_multiple_of(5 * SECOND) {
-                self.findings.extend(self.memory.boot_attempts.expire(self.now));
+                self.findings.extend(self.observations.boot_attempts.expire(self.now));
             }
         }
     }
@@ -47,7 +47,7 @@ impl Network {
     fn receive(&mut self, packet: &Packet, port: Port) {
         let from = if port == Port::Dhcp { "0.0.0.0:68" } else { "192.0.2.107:4011" };
         let to = if port == Port::Dhcp { "255.255.255.255" } else { "192.0.2.10" };
-        ask_again(&self.plan, &mut self.memory, &packet.octets(), port, from, to, self.now);
+        ask_again(&self.plan, &mut self.observations, &packet.octets(), port, from, to, self.now);
     }
 
     fn discover(&mut self, packet: Packet) {
@@ -56,7 +56,7 @@ impl Network {
 
     /// `secs`: as iPXE sets it.
     fn request(&mut self, packet: Packet, secs: u16) {
-        let mut packet = packet.set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &PRIMARY.octets());
+        let mut packet = packet.set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &DHCP_SERVER.octets());
         packet.header.secs = secs;
         self.receive(&packet, Port::Dhcp);
     }
@@ -68,12 +68,12 @@ impl Network {
         (offer.header.op, offer.header.yiaddr) = (2, yiaddr.unwrap_or(Ipv4Addr::UNSPECIFIED));
         offer.options = vec![(53, vec![2]), (54, server.octets().to_vec())];
         let offer = options.iter().fold(offer, |offer, (code, value)| offer.set(*code, value));
-        overhear_offer(&mut self.memory, &links(), &offer.octets(), self.now).unwrap();
+        overhear_offer(&mut self.observations, &links(), &offer.octets(), self.now).unwrap();
     }
 
     /// The offer of a DHCP server without boot options.
-    fn overhear_primary(&mut self, to: &Packet) {
-        self.overhear_offer_of(to, PRIMARY, Some(ADDRESS), &[]);
+    fn overhear_dhcp_server(&mut self, to: &Packet) {
+        self.overhear_offer_of(to, DHCP_SERVER, Some(ADDRESS), &[]);
     }
 
     fn come_to_4011(&mut self) {
@@ -81,7 +81,7 @@ impl Network {
     }
 
     fn fetch(&mut self) {
-        self.memory.note_file_request(ADDRESS.into(), false, self.now);
+        self.observations.note_file_request(ADDRESS.into(), false, self.now);
     }
 
     /// A request for a file, noted as the daemon does.
@@ -89,12 +89,12 @@ impl Network {
         let (server, client) = (Ipv4Addr::new(192, 0, 2, 10).into(), (ADDRESS, 1030).into());
         let request =
             FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "eth0" };
-        let beginning = is_first_request(request.name, &fetch(&self.plan, &self.memory, &request));
-        self.memory.note_file_request(request.client.ip(), beginning, self.now);
+        let is_first = is_first_request(request.name, &fetch(&self.plan, &self.observations, &request));
+        self.observations.note_file_request(request.client.ip(), is_first, self.now);
     }
 
     fn fetch_loader(&mut self) {
-        self.memory.note_file_request(ADDRESS.into(), true, self.now);
+        self.observations.note_file_request(ADDRESS.into(), true, self.now);
     }
 
     /// A UEFI firmware that takes its address and then sends no request to this server.
@@ -160,7 +160,7 @@ fn from_machine(packet: Packet, machine: u8) -> Packet {
 fn firmware_that_takes_an_address_and_sends_no_request_is_reported_once_for_each_server() {
     let mut network = Network::new(plan());
     network.shut_out();
-    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(DHCP_SERVER)]);
     let Finding { hardware, ipxe, link, .. } = network.findings[0];
     assert_eq!((hardware.mac(), ipxe, link), (Some([2, 0, 0, 0, 1, 7]), false, 2));
     for _ in 0..10 {
@@ -179,7 +179,7 @@ fn firmware_that_starts_another_attempt_at_once_is_reported() {
         network.request(Packet::discover(), 0);
         network.wait(11 * SECOND);
     }
-    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(DHCP_SERVER)]);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn an_ipxe_that_boots_the_file_of_the_dhcp_server_is_reported() {
     network.discover(ipxe());
     network.request(ipxe(), 3);
     network.wait(70 * SECOND);
-    assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(DHCP_SERVER)]);
 }
 
 /// The file of the DHCP server does not exist, and the firmware continues with HTTP boot, again with this server's
@@ -230,7 +230,7 @@ fn an_ipxe_that_gives_up_and_is_loaded_again_is_reported() {
     network.wait(45 * SECOND);
     network.fetch_loader();
     network.wait(5 * SECOND);
-    assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(DHCP_SERVER)]);
 }
 
 /// The same with the files that a real iPXE requests: HTTP boot begins soon, and iPXE requests `autoexec.ipxe` before
@@ -248,7 +248,7 @@ fn a_file_that_ipxe_requests_before_it_has_an_address_is_not_its_script() {
     network.discover(ipxe());
     network.request(ipxe(), 3);
     network.wait(65 * SECOND);
-    assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(DHCP_SERVER)]);
 }
 
 /// netboot.xyz is an iPXE with an embedded script, as are many USB sticks.
@@ -284,7 +284,7 @@ fn an_ipxe_that_loads_itself_again_and_again_is_reported() {
         network.request(ipxe(), 3);
         network.wait(12 * SECOND);
     }
-    assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(DHCP_SERVER)]);
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn an_ipxe_that_waited_and_saw_no_offer_is_reported() {
     network.wait(3 * SECOND);
     network.request(ipxe(), 6);
     network.wait(70 * SECOND);
-    assert_eq!(network.diagnoses(), [Diagnosis::OfferUnseen(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::OfferUnseen(DHCP_SERVER)]);
 
     let mut network = Network::new(plan());
     network.load();
@@ -313,7 +313,7 @@ fn a_single_machine_is_not_reported_if_others_of_the_same_dhcp_server_boot() {
     network.shut_out();
     assert_eq!(network.diagnoses(), [], "it may have been switched off");
     network.shut_out();
-    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(PRIMARY)], "the DHCP server has option 60 now");
+    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(DHCP_SERVER)], "the DHCP server has option 60 now");
 }
 
 #[test]
@@ -389,12 +389,12 @@ fn a_packet_that_arrives_twice_counts_once() {
     network.request(Packet::discover(), 0);
     network.request(Packet::discover(), 0);
     network.wait(30 * SECOND);
-    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(PRIMARY)]);
+    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(DHCP_SERVER)]);
 }
 
 #[test]
 fn a_machine_that_the_offer_directs_to_another_host_is_not_reported() {
-    let elsewhere = Plan { tftp: Some(TftpServer::Remote(PRIMARY)), boot_server: false, ..plan() };
+    let elsewhere = Plan { tftp: Some(TftpServer::Remote(DHCP_SERVER)), boot_server: false, ..plan() };
     let given = Plan { ipxe: IpxeTarget::Configured("http://192.0.2.80/boot.ipxe".into()), ..plan() };
     for (plan, packet) in [(elsewhere, Packet::discover()), (given, ipxe())] {
         let mut network = Network::new(plan);

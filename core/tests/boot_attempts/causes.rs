@@ -8,7 +8,9 @@ const BOOT_FILE: (u8, &[u8]) = (67, b"theirs.ipxe");
 #[test]
 fn option_60_is_the_cause_if_the_offer_of_the_dhcp_server_has_it() {
     let mut network = Network::new(plan());
-    network.shut_out_by(|network| network.overhear_offer_of(&Packet::discover(), PRIMARY, Some(ADDRESS), &[OPTION_60]));
+    network.shut_out_by(|network| {
+        network.overhear_offer_of(&Packet::discover(), DHCP_SERVER, Some(ADDRESS), &[OPTION_60])
+    });
     assert_eq!(
         network.reports(),
         ["took its address from 192.0.2.1 but did not request its file from this boot server. The offer of 192.0.2.1 \
@@ -20,8 +22,8 @@ fn option_60_is_the_cause_if_the_offer_of_the_dhcp_server_has_it() {
 #[test]
 fn if_no_offer_shows_a_cause_the_finding_names_the_missing_request_and_possible_causes() {
     let mut network = Network::new(plan());
-    network.shut_out_by(|network| network.overhear_primary(&Packet::discover()));
-    network.boot_another(|network| network.overhear_primary(&ipxe()));
+    network.shut_out_by(|network| network.overhear_dhcp_server(&Packet::discover()));
+    network.boot_another(|network| network.overhear_dhcp_server(&ipxe()));
     assert_eq!(
         network.reports(),
         [
@@ -41,7 +43,7 @@ fn if_no_offer_shows_a_cause_the_finding_names_the_missing_request_and_possible_
 #[test]
 fn the_finding_names_the_port_to_which_the_offer_directs_the_machine() {
     let mut network = Network::new(Plan { boot_server: false, ..plan() });
-    network.shut_out_by(|network| network.overhear_primary(&Packet::discover()));
+    network.shut_out_by(|network| network.overhear_dhcp_server(&Packet::discover()));
     assert!(
         network.reports()[0].contains("no request of this machine reached UDP port 69:"),
         "{:?}",
@@ -49,7 +51,7 @@ fn the_finding_names_the_port_to_which_the_offer_directs_the_machine() {
     );
 
     let mut network = Network::new(Plan { http: None, ..plan() });
-    network.boot_another(|network| network.overhear_primary(&ipxe()));
+    network.boot_another(|network| network.overhear_dhcp_server(&ipxe()));
     assert!(
         network.reports()[0].contains("no request of this machine reached UDP port 69:"),
         "{:?}",
@@ -60,7 +62,7 @@ fn the_finding_names_the_port_to_which_the_offer_directs_the_machine() {
 #[test]
 fn a_boot_file_is_the_cause_if_the_offer_of_the_dhcp_server_has_one() {
     let mut network = Network::new(plan());
-    network.boot_another(|network| network.overhear_offer_of(&ipxe(), PRIMARY, Some(ADDRESS), &[BOOT_FILE]));
+    network.boot_another(|network| network.overhear_offer_of(&ipxe(), DHCP_SERVER, Some(ADDRESS), &[BOOT_FILE]));
     assert_eq!(
         network.reports(),
         ["took its address from 192.0.2.1 but did not request its script from this boot server. The offer of \
@@ -74,7 +76,7 @@ fn a_boot_file_is_the_cause_if_the_offer_of_the_dhcp_server_has_one() {
 fn another_boot_server_is_the_cause_and_the_dhcp_server_is_not() {
     let another = |packet: Packet| {
         move |network: &mut Network| {
-            network.overhear_primary(&packet);
+            network.overhear_dhcp_server(&packet);
             network.overhear_offer_of(&packet, OTHER_BOOT_SERVER, None, &[OPTION_60, BOOT_FILE]);
         }
     };
@@ -97,7 +99,7 @@ fn another_boot_server_is_the_cause_and_the_dhcp_server_is_not() {
 fn a_second_dhcp_server_whose_address_uefi_did_not_take_is_not_the_cause() {
     let mut network = Network::new(plan());
     network.shut_out_by(|network| {
-        network.overhear_primary(&Packet::discover());
+        network.overhear_dhcp_server(&Packet::discover());
         network.overhear_offer_of(&Packet::discover(), OTHER_BOOT_SERVER, Some(ADDRESS), &[OPTION_60]);
     });
     assert_eq!(network.causes(), [Cause::NotInOffers]);
@@ -110,7 +112,7 @@ fn firmware_that_continues_as_an_ipxe_without_this_servers_loader_has_it_from_el
         let mut network = Network::new(plan());
         network.discover(Packet::discover());
         if offer_arrives {
-            network.overhear_primary(&Packet::discover());
+            network.overhear_dhcp_server(&Packet::discover());
             network.overhear_offer_of(&Packet::discover(), OTHER_BOOT_SERVER, None, &[OPTION_60, BOOT_FILE]);
         }
         network.wait(4 * SECOND);
@@ -173,7 +175,7 @@ fn behind_a_relay_or_with_a_remote_server_the_finding_explains_why_no_offer_arri
     let via = |network: &mut Network, packet: Packet| {
         ask_again(
             &network.plan,
-            &mut network.memory,
+            &mut network.observations,
             &packet.octets(),
             Port::Dhcp,
             "10.1.0.1:67",
@@ -182,7 +184,7 @@ fn behind_a_relay_or_with_a_remote_server_the_finding_explains_why_no_offer_arri
         );
     };
     via(&mut network, relayed(Packet::discover()));
-    let request = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &PRIMARY.octets());
+    let request = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &DHCP_SERVER.octets());
     via(&mut network, relayed(request));
     network.wait(30 * SECOND);
     let through =
@@ -194,8 +196,8 @@ fn behind_a_relay_or_with_a_remote_server_the_finding_explains_why_no_offer_arri
     let elsewhere = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &[10, 9, 0, 1]);
     network.receive(&elsewhere, Port::Dhcp);
     network.wait(30 * SECOND);
-    let remote = "No offer of 10.9.0.1, which is in none of the served networks, arrived here, and no request";
-    assert!(network.reports()[0].contains(remote), "{:?}", network.reports());
+    let is_remote = "No offer of 10.9.0.1, which is in none of the served networks, arrived here, and no request";
+    assert!(network.reports()[0].contains(is_remote), "{:?}", network.reports());
 }
 
 #[test]
@@ -203,30 +205,30 @@ fn an_offer_counts_only_for_the_attempt_that_it_answers() {
     // UEFI tries HTTP next, with another xid, and receives no option 60 for that.
     let mut network = Network::new(plan());
     network.discover(Packet::discover());
-    network.overhear_offer_of(&Packet::discover(), PRIMARY, Some(ADDRESS), &[OPTION_60]);
+    network.overhear_offer_of(&Packet::discover(), DHCP_SERVER, Some(ADDRESS), &[OPTION_60]);
     network.request(Packet::discover(), 0);
     network.wait(12 * SECOND);
     let mut http = Packet::discover();
     http.header.xid = 8;
-    network.overhear_primary(&http);
+    network.overhear_dhcp_server(&http);
     network.wait(10 * SECOND);
     assert_eq!(network.causes(), [Cause::Option60]);
 
     // The boot file of another machine, and that of an earlier boot: iPXE has the same xid at every boot.
     let mut network = Network::new(plan());
-    network.overhear_offer_of(&ipxe(), PRIMARY, Some(ADDRESS), &[BOOT_FILE]);
+    network.overhear_offer_of(&ipxe(), DHCP_SERVER, Some(ADDRESS), &[BOOT_FILE]);
     network.wait(60 * SECOND);
     network.boot_another(|network| {
-        network.overhear_offer_of(&from_machine(ipxe(), 9), PRIMARY, Some(ADDRESS), &[BOOT_FILE])
+        network.overhear_offer_of(&from_machine(ipxe(), 9), DHCP_SERVER, Some(ADDRESS), &[BOOT_FILE])
     });
-    assert_eq!(network.causes(), [Cause::NotOverheard { remote: false }]);
+    assert_eq!(network.causes(), [Cause::NotOverheard { is_remote: false }]);
 }
 
 /// In a boot storm the server may read the offer before the DISCOVER.
 #[test]
 fn an_offer_counts_even_if_the_server_reads_it_before_the_discover() {
     let mut network = Network::new(plan());
-    network.overhear_offer_of(&Packet::discover(), PRIMARY, Some(ADDRESS), &[OPTION_60]);
+    network.overhear_offer_of(&Packet::discover(), DHCP_SERVER, Some(ADDRESS), &[OPTION_60]);
     network.wait(400);
     network.shut_out();
     assert_eq!(network.causes(), [Cause::Option60]);
@@ -237,7 +239,9 @@ fn an_offer_counts_even_if_the_server_reads_it_before_the_discover() {
 fn a_certain_cause_is_reported_even_if_other_machines_boot() {
     let mut network = Network::new(plan());
     network.load();
-    network.shut_out_by(|network| network.overhear_offer_of(&Packet::discover(), PRIMARY, Some(ADDRESS), &[OPTION_60]));
+    network.shut_out_by(|network| {
+        network.overhear_offer_of(&Packet::discover(), DHCP_SERVER, Some(ADDRESS), &[OPTION_60])
+    });
     assert_eq!(network.causes(), [Cause::Option60]);
 
     let mut network = Network::new(plan());
@@ -246,7 +250,7 @@ fn a_certain_cause_is_reported_even_if_other_machines_boot() {
     network.request(ipxe(), 3);
     network.fetch();
     network.wait(40 * 60 * SECOND);
-    network.boot_another(|network| network.overhear_offer_of(&ipxe(), PRIMARY, Some(ADDRESS), &[BOOT_FILE]));
+    network.boot_another(|network| network.overhear_offer_of(&ipxe(), DHCP_SERVER, Some(ADDRESS), &[BOOT_FILE]));
     assert_eq!(network.causes(), [Cause::BootFile]);
 }
 
@@ -256,10 +260,10 @@ fn the_same_server_is_reported_again_for_another_cause() {
     for _ in 0..3 {
         network.shut_out();
         network.shut_out_by(|network| {
-            network.overhear_offer_of(&Packet::discover(), PRIMARY, Some(ADDRESS), &[OPTION_60])
+            network.overhear_offer_of(&Packet::discover(), DHCP_SERVER, Some(ADDRESS), &[OPTION_60])
         });
     }
-    assert_eq!(network.causes(), [Cause::NotOverheard { remote: false }, Cause::Option60]);
+    assert_eq!(network.causes(), [Cause::NotOverheard { is_remote: false }, Cause::Option60]);
 }
 
 /// UEFI takes no address without a boot offer: the DHCP server is not at fault.
@@ -268,7 +272,7 @@ fn a_dhcp_server_whose_offers_arrived_is_not_reported_as_silent() {
     let mut network = Network::new(plan());
     for pause in [4, 8, 16, 40] {
         network.discover(Packet::discover());
-        network.overhear_primary(&Packet::discover());
+        network.overhear_dhcp_server(&Packet::discover());
         network.wait(pause * SECOND);
     }
     assert_eq!(
@@ -283,13 +287,13 @@ fn a_dhcp_server_whose_offers_arrived_is_not_reported_as_silent() {
 fn the_servers_own_offers_and_other_messages_do_not_count() {
     let mut network = Network::new(plan());
     network.shut_out_by(|network| {
-        network.overhear_primary(&Packet::discover());
-        network.overhear_offer_of(&Packet::discover(), HERE, None, &[OPTION_60, BOOT_FILE]);
+        network.overhear_dhcp_server(&Packet::discover());
+        network.overhear_offer_of(&Packet::discover(), SERVER, None, &[OPTION_60, BOOT_FILE]);
         // A NAK, and a message of another client.
         network.overhear_offer_of(&Packet::discover(), OTHER_BOOT_SERVER, None, &[OPTION_60, (53, &[6])]);
         let request = Packet::discover().set(54, &OTHER_BOOT_SERVER.octets());
-        overhear_offer(&mut network.memory, &links(), &request.octets(), network.now).unwrap();
-        assert!(overhear_offer(&mut network.memory, &links(), b"no message", network.now).is_err());
+        overhear_offer(&mut network.observations, &links(), &request.octets(), network.now).unwrap();
+        assert!(overhear_offer(&mut network.observations, &links(), b"no message", network.now).is_err());
     });
     assert_eq!(network.causes(), [Cause::NotInOffers]);
 }
@@ -299,8 +303,8 @@ fn the_servers_own_offers_and_other_messages_do_not_count() {
 fn an_offer_of_the_dhcp_server_on_the_same_host_counts_because_it_has_an_address() {
     let mut network = Network::new(plan());
     network.discover(Packet::discover());
-    network.overhear_offer_of(&Packet::discover(), HERE, Some(ADDRESS), &[OPTION_60]);
-    let request = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &HERE.octets());
+    network.overhear_offer_of(&Packet::discover(), SERVER, Some(ADDRESS), &[OPTION_60]);
+    let request = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &SERVER.octets());
     network.receive(&request, Port::Dhcp);
     network.wait(30 * SECOND);
     assert_eq!(network.causes(), [Cause::Option60]);

@@ -16,13 +16,13 @@ const BROADCAST: (&str, &str) = ("0.0.0.0:68", "255.255.255.255");
 /// `answered`, or the label of the silence.
 fn outcome(
     plan: &Plan,
-    memory: &mut Observations,
+    observations: &mut Observations,
     octets: &[u8],
     port: Port,
-    way: (&str, &str),
+    path: (&str, &str),
     now: u64,
 ) -> &'static str {
-    match ask_again(plan, memory, octets, port, way.0, way.1, now).0.verdict {
+    match ask_again(plan, observations, octets, port, path.0, path.1, now).0.verdict {
         Verdict::Respond(_) => "answered",
         Verdict::Silent(silence) => silence.label(),
     }
@@ -38,12 +38,13 @@ fn discover(giaddr: [u8; 4]) -> Vec<u8> {
 /// How many of the victim's 20 DISCOVERs, one a second, receive a reply while an attacker sends 40 requests a second
 /// in its name.
 fn answered_of_20(victim: (&[u8], (&str, &str)), forged: (&[u8], Port, (&str, &str))) -> usize {
-    let (plan, mut memory) = (plan(), Observations::new(1));
+    let (plan, mut observations) = (plan(), Observations::new(1));
     let mut answered = 0;
     for now in (0..20_000).step_by(25) {
-        outcome(&plan, &mut memory, forged.0, forged.1, forged.2, now);
+        outcome(&plan, &mut observations, forged.0, forged.1, forged.2, now);
         if now % 1000 == 0 {
-            answered += usize::from(outcome(&plan, &mut memory, victim.0, Port::Dhcp, victim.1, now) == "answered");
+            answered +=
+                usize::from(outcome(&plan, &mut observations, victim.0, Port::Dhcp, victim.1, now) == "answered");
         }
     }
     answered
@@ -77,7 +78,7 @@ fn forged_requests_by_another_path_take_nothing_from_a_machine() {
 
 #[test]
 fn forged_requests_on_another_link_take_nothing_from_a_machine() {
-    let (plan, mut memory, direct) = (plan(), Observations::new(1), discover([0; 4]));
+    let (plan, mut observations, direct) = (plan(), Observations::new(1), discover([0; 4]));
     let mut links = links();
     let mut second = links[0].clone();
     (second.index, second.ipv4) = (3, vec![Network4 { address: Ipv4Addr::new(10, 0, 0, 1), prefix: 24 }]);
@@ -86,7 +87,7 @@ fn forged_requests_on_another_link_take_nothing_from_a_machine() {
         let (from, to) = (BROADCAST.0.parse().unwrap(), BROADCAST.1.parse().unwrap());
         let arrival =
             Arrival { datagram: &direct, port: Port::Dhcp, from, to, links: &links, link, via_other_link: false, now };
-        let answer = answer(&plan, &mut memory, &arrival, &mut Replies::default());
+        let answer = answer(&plan, &mut observations, &arrival, &mut Replies::default());
         matches!(answer.verdict, Verdict::Respond(_))
     };
     let mut answered = 0;
@@ -99,7 +100,7 @@ fn forged_requests_on_another_link_take_nothing_from_a_machine() {
 
 #[test]
 fn requests_on_4011_from_an_address_on_another_link_take_nothing_from_it() {
-    let (plan, mut memory) = (plan(), Observations::new(1));
+    let (plan, mut observations) = (plan(), Observations::new(1));
     let mut links = links();
     let second = Link { index: 3, ..links[0].clone() };
     links.push(second);
@@ -111,7 +112,7 @@ fn requests_on_4011_from_an_address_on_another_link_take_nothing_from_it() {
         let (from, to) = ("192.0.2.107:4011".parse().unwrap(), "192.0.2.10".parse().unwrap());
         let port = Port::BootServer;
         let arrival = Arrival { datagram: &octets, port, from, to, links: &links, link, via_other_link: false, now };
-        matches!(answer(&plan, &mut memory, &arrival, &mut Replies::default()).verdict, Verdict::Respond(_))
+        matches!(answer(&plan, &mut observations, &arrival, &mut Replies::default()).verdict, Verdict::Respond(_))
     };
     let mut answered = 0;
     for step in 0..800_u16 {
@@ -124,13 +125,13 @@ fn requests_on_4011_from_an_address_on_another_link_take_nothing_from_it() {
 
 #[test]
 fn on_4011_one_address_has_the_rate_of_one_machine() {
-    let (plan, mut memory) = (plan(), Observations::new(1));
+    let (plan, mut observations) = (plan(), Observations::new(1));
     let mut from = |address: [u8; 4], machine| {
         let mut request = Packet::request_4011();
         request.header.chaddr = mac([2, 0, 0, 9, 0, machine]);
         request.header.ciaddr = address.into();
         let from = format!("{}:4011", request.header.ciaddr);
-        outcome(&plan, &mut memory, &request.octets(), Port::BootServer, (&from, "192.0.2.10"), 0)
+        outcome(&plan, &mut observations, &request.octets(), Port::BootServer, (&from, "192.0.2.10"), 0)
     };
     let answers: Vec<_> = (0..9).map(|machine| from([192, 0, 2, 107], machine)).collect();
     assert_eq!(answers[..8], ["answered"; 8]);
@@ -140,63 +141,64 @@ fn on_4011_one_address_has_the_rate_of_one_machine() {
 
 #[test]
 fn over_ipv6_forged_requests_by_another_path_take_nothing_from_a_machine() {
-    let (plan, mut memory) = (plan(), Observations::new(1));
+    let (plan, mut observations) = (plan(), Observations::new(1));
     let solicit = Packet6::solicit().octets();
     let forged = relayed(&solicit, "2001:db8:66::1", common::NEIGHBOUR, &[]);
     let mut answered = 0;
     for now in (0..20_000).step_by(25) {
-        outcome(&plan, &mut memory, &forged, Port::Dhcp, ("[2001:db8:66::1]:547", common::HERE6), now);
-        let way = ("[fe80::ff:fe00:207]:546", common::GROUP);
-        answered +=
-            usize::from(now % 1000 == 0 && outcome(&plan, &mut memory, &solicit, Port::Dhcp, way, now) == "answered");
+        outcome(&plan, &mut observations, &forged, Port::Dhcp, ("[2001:db8:66::1]:547", common::SERVER6), now);
+        let path = ("[fe80::ff:fe00:207]:546", common::GROUP);
+        answered += usize::from(
+            now % 1000 == 0 && outcome(&plan, &mut observations, &solicit, Port::Dhcp, path, now) == "answered",
+        );
     }
     assert_eq!(answered, 20);
 }
 
 #[test]
 fn a_flood_through_relays_takes_nothing_from_the_rate_limit_of_the_link() {
-    let (plan, mut memory) = (Plan { rate_limit: Some(10), ..plan() }, Observations::new(1));
-    let flood = |memory: &mut Observations, number: u8| {
+    let (plan, mut observations) = (Plan { rate_limit: Some(10), ..plan() }, Observations::new(1));
+    let flood = |observations: &mut Observations, number: u8| {
         let mut packet = Packet::discover();
         packet.header.chaddr = mac([2, 0, 0, 0, 2, number]);
         packet.header.giaddr = Ipv4Addr::new(203, 0, 113, number);
         let from = format!("203.0.113.{number}:67");
-        outcome(&plan, memory, &packet.octets(), Port::Dhcp, (&from, "192.0.2.10"), 0)
+        outcome(&plan, observations, &packet.octets(), Port::Dhcp, (&from, "192.0.2.10"), 0)
     };
-    let answered = (1..=100).filter(|&number| flood(&mut memory, number) == "answered").count();
+    let answered = (1..=100).filter(|&number| flood(&mut observations, number) == "answered").count();
     assert_eq!(answered, 10);
-    assert_eq!(outcome(&plan, &mut memory, &discover([0; 4]), Port::Dhcp, BROADCAST, 0), "answered");
+    assert_eq!(outcome(&plan, &mut observations, &discover([0; 4]), Port::Dhcp, BROADCAST, 0), "answered");
     let request = Packet::request_4011().octets();
     assert_eq!(
-        outcome(&plan, &mut memory, &request, Port::BootServer, ("192.0.2.107:4011", "192.0.2.10"), 0),
+        outcome(&plan, &mut observations, &request, Port::BootServer, ("192.0.2.107:4011", "192.0.2.10"), 0),
         "answered"
     );
 }
 
 // Without relayed requests
 
-fn from_afar(plan: &Plan, memory: &mut Observations, number: u16, now: u64) -> &'static str {
+fn from_afar(plan: &Plan, observations: &mut Observations, number: u16, now: u64) -> &'static str {
     let [high, low] = number.to_be_bytes();
     let mut request = Packet::request_4011();
     request.header.chaddr = mac([2, 0, 0, 3, high, low]);
     request.header.ciaddr = Ipv4Addr::new(10, 1, high, low);
     let from = format!("10.1.{high}.{low}:4011");
-    outcome(plan, memory, &request.octets(), Port::BootServer, (&from, "192.0.2.10"), now)
+    outcome(plan, observations, &request.octets(), Port::BootServer, (&from, "192.0.2.10"), now)
 }
 
 #[test]
 fn any_network_may_use_4011_if_relayed_requests_do_not_reach_the_server() {
     let without_relays = Plan { ignores_relays: true, ..plan() };
     assert_eq!(from_afar(&plan(), &mut Observations::new(1), 1, 0), "refused:unserved-network");
-    let mut memory = Observations::new(1);
-    let answers: Vec<_> = (0..9).map(|_| from_afar(&without_relays, &mut memory, 1, 0)).collect();
+    let mut observations = Observations::new(1);
+    let answers: Vec<_> = (0..9).map(|_| from_afar(&without_relays, &mut observations, 1, 0)).collect();
     assert_eq!(answers[..8], ["answered"; 8]);
     assert_eq!(answers[8], "refused:too-many-from-client");
     // A reply still goes only to the address that sent the request.
     let mut request = Packet::request_4011();
     request.header.ciaddr = Ipv4Addr::new(10, 1, 0, 9);
     let mut to = |packet: &Packet, from| {
-        outcome(&without_relays, &mut memory, &packet.octets(), Port::BootServer, (from, "192.0.2.10"), 0)
+        outcome(&without_relays, &mut observations, &packet.octets(), Port::BootServer, (from, "192.0.2.10"), 0)
     };
     assert_eq!(to(&request, "10.1.0.8:4011"), "refused:ciaddr");
     request.header.ciaddr = Ipv4Addr::UNSPECIFIED;
@@ -206,14 +208,14 @@ fn any_network_may_use_4011_if_relayed_requests_do_not_reach_the_server() {
 #[test]
 fn all_machines_in_unserved_networks_share_a_rate_and_those_on_the_link_do_not() {
     let without_relays = Plan { ignores_relays: true, ..plan() };
-    let mut memory = Observations::new(1);
-    let answers: Vec<_> = (0..2000).map(|number| from_afar(&without_relays, &mut memory, number, 0)).collect();
+    let mut observations = Observations::new(1);
+    let answers: Vec<_> = (0..2000).map(|number| from_afar(&without_relays, &mut observations, number, 0)).collect();
     assert_eq!(answers.iter().filter(|answer| **answer == "answered").count(), 1000);
     assert_eq!(answers[1999], "refused:too-many-from-unserved-networks");
     let neighbour = Packet::request_4011().octets();
-    let way = ("192.0.2.107:4011", "192.0.2.10");
-    assert_eq!(outcome(&without_relays, &mut memory, &neighbour, Port::BootServer, way, 0), "answered");
-    assert_eq!(from_afar(&without_relays, &mut memory, 3000, 1000), "answered", "500 a second come back");
+    let path = ("192.0.2.107:4011", "192.0.2.10");
+    assert_eq!(outcome(&without_relays, &mut observations, &neighbour, Port::BootServer, path, 0), "answered");
+    assert_eq!(from_afar(&without_relays, &mut observations, 3000, 1000), "answered", "500 a second come back");
 }
 
 #[test]
@@ -221,8 +223,8 @@ fn over_ipv6_any_network_may_use_4011_if_relayed_requests_do_not_reach_the_serve
     let without_relays = Plan { dhcp6: Dhcp6 { ignores_relays: true, ..plan().dhcp6 }, ..plan() };
     let ask = |plan| {
         let request = Packet6::request_4011().octets();
-        let way = ("[2001:db8:1::7]:4011", common::HERE6);
-        outcome(plan, &mut Observations::new(1), &request, Port::BootServer, way, 0)
+        let path = ("[2001:db8:1::7]:4011", common::SERVER6);
+        outcome(plan, &mut Observations::new(1), &request, Port::BootServer, path, 0)
     };
     assert_eq!([ask(&plan()), ask(&without_relays)], ["refused:unserved-network", "answered"]);
 }
