@@ -1,5 +1,5 @@
-//! The way of a packet, from its octets to the replies. The daemon, `explain`, the tests and the fuzz targets call the
-//! same function, [`answer`].
+//! Answers a packet: all steps from its octets to the replies. The daemon, `explain`, the tests and the fuzz targets
+//! call the same function, [`answer`].
 
 use crate::arrival::{Arrival, Port};
 use crate::choose::{Boot, BootSource, NoBoot, choose};

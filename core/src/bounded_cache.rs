@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A set-associative cache: a key belongs to one set of [`WAYS`] entries, so a lookup costs at most that many
+/// A set-associative cache: a key belongs to one set of `WAYS` entries, so a lookup costs at most that many
 /// comparisons, even if an attacker chooses the keys.
 #[derive(Debug)]
 pub struct BoundedCache<K, V> {

@@ -164,7 +164,7 @@ impl Report {
         true
     }
 
-    /// Whether this is the first request on this interface, which is not served. Beyond [`MAX_UNSERVED_LINKS`]
+    /// Whether this is the first request on this interface, which is not served. Beyond `MAX_UNSERVED_LINKS`
     /// interfaces the answer is no.
     pub fn is_new_unserved_link(&mut self, link: u32) -> bool {
         self.unserved_links.len() < MAX_UNSERVED_LINKS && self.unserved_links.insert(link)

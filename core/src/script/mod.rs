@@ -1,7 +1,7 @@
 //! The built-in iPXE scripts: the entry script, which makes the machine identify itself, and the scripts that follow.
 //!
 //! They run on every iPXE since 2012, the first with menus, so each newer command has a fallback: settings that such
-//! an iPXE lacks (`platform`, a serial number in hexadecimal) stay empty. iPXE scripts have no quoting: [`sanitize`]
+//! an iPXE lacks (`platform`, a serial number in hexadecimal) stay empty. iPXE scripts have no quoting: `sanitize`
 //! makes text safe, and percent-encoding makes names in URLs safe.
 
 mod menu;

@@ -1,5 +1,5 @@
 //! Opens the ports before the server offers anything. A port that cannot be opened causes a warning that names its
-//! owner; the server offers what the open ports can serve. A port that becomes free later is opened then ([`pending`]).
+//! owner; the server offers what the open ports can serve. A port that becomes free later is opened then (`pending`).
 
 pub mod fd_limit;
 mod kind;

@@ -139,7 +139,7 @@ impl Machines {
 
     /// The entries that may be the machine's because they list an identity which several entries list. If the found
     /// entry lists that identity as well, only the entries that no other identity of the machine contradicts. A lookup
-    /// examines at most [`MAX_SHARERS`] of them.
+    /// examines at most `MAX_SHARERS` of them.
     pub fn sharers<'a>(
         &'a self,
         identity: &Identity<'a>,

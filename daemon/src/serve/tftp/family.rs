@@ -68,7 +68,7 @@ impl Family {
         }
     }
 
-    /// Requests the destination address and link of each datagram ([`parse_packet_info`]).
+    /// Requests the destination address and link of each datagram (`parse_packet_info`).
     pub fn enable_packet_info(self, socket: &UdpSocket) -> nix::Result<()> {
         match self {
             Family::V4 => setsockopt(socket, sockopt::Ipv4PacketInfo, &true),
@@ -76,7 +76,7 @@ impl Family {
         }
     }
 
-    /// Queues ICMP errors ([`is_port_unreachable`]), although the socket is not connected.
+    /// Queues ICMP errors (`is_port_unreachable`), although the socket is not connected.
     pub fn enable_error_queue(self, socket: &UdpSocket) -> nix::Result<()> {
         match self {
             Family::V4 => setsockopt(socket, sockopt::Ipv4RecvErr, &true),
