@@ -20,7 +20,7 @@ use core::ptr::{null, null_mut};
 use core::slice;
 use firmware::{END, Firmware, Guid, Handle, LOADED_IMAGE, LoadedImage, NOT_FOUND, SUCCESS, Status, SystemTable};
 
-/// The directory that stands for this program ([`proxydhcpd_core::choose::WITH_SCRIPT`]).
+/// The directory that stands for this program ([`proxydhcpd_core::choose::IPXE_WRAPPER_PREFIX`]).
 const FOLDER: &[u8] = b"with-script/";
 const SCRIPT: &[u8] = b"autoexec.ipxe";
 
