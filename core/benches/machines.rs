@@ -1,4 +1,4 @@
-//! The cost of a look-up among a thousand, a hundred thousand and a million machines, for random machines that exist
+//! The cost of a lookup among a thousand, a hundred thousand and a million machines, for random machines that exist
 //! and random ones that do not. One line each: machines, identity, nanoseconds for hits, nanoseconds for misses.
 
 use proxydhcpd_core::client::Identifiers;
@@ -58,8 +58,8 @@ fn uuid(number: u32) -> [u8; 16] {
     uuid
 }
 
-/// The mean time of a look-up over a million of them, without the time that it takes to build the identities. The
-/// look-ups are for the machines `first` to `first + size`.
+/// The mean time of a lookup over a million of them, without the time that it takes to build the identities. The
+/// lookups are for the machines `first` to `first + size`.
 fn nanoseconds(machines: &Machines, select: Select, first: u32, size: u32) -> f64 {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = || {

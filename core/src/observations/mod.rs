@@ -211,9 +211,9 @@ impl Observations {
     /// Notes that an iPXE received this server's loader because it lacks a feature. A repeated request before the fetch
     /// changes nothing.
     pub fn note_replaced(&mut self, client: &Client, now: u64) {
-        let fresh = |at: u64| now.saturating_sub(at) < REPLACED_LIFETIME;
+        let is_recent = |at: u64| now.saturating_sub(at) < REPLACED_LIFETIME;
         let key = self.key(client);
-        self.replaced.update(key, now, None, |at| *at = at.filter(|at| fresh(*at)).or(Some(now)));
+        self.replaced.update(key, now, None, |at| *at = at.filter(|at| is_recent(*at)).or(Some(now)));
     }
 
     /// Notes a request of an iPXE that lacks no feature: a later iPXE of this machine that lacks one is another boot.

@@ -30,7 +30,7 @@ pub fn menu(plan: &Plan, entries: &[BootDirEntry], base: &str, server: IpAddr, c
 
     let mut script = format!(
         "#!ipxe
-# proxydhcpd {VERSION}: a menu for {who}
+# proxydhcpd {VERSION}: a menu for {machine}
 {SET_SPACE}
 {COLOURS}
 {by_name}
@@ -40,7 +40,7 @@ item --gap -- ${{manufacturer}} ${{product}}
 item --gap -- ${{netX/mac}}${{sp}} ${{netX/ip}}${{sp}} {firmware}
 item --gap -- ${{uuid}}
 ",
-        who = claimed.display_name(),
+        machine = claimed.display_name(),
         firmware = firmware(claimed.arch),
         by_name = if plan.menu.has_host_name_scripts { by_host_name(base) } else { String::new() },
     );
@@ -115,9 +115,9 @@ fn firmware(arch: Option<Arch>) -> String {
 
 /// The commands that boot an entry of the boot directory, after the problem that prevents it, if there is one.
 fn start(script: &mut String, base: &str, entry: &BootDirEntry) {
-    if let Some(why) = &entry.problem {
+    if let Some(problem) = &entry.problem {
         writeln!(script, "echo {} does not boot as it is:", sanitize(&entry.title)).ok();
-        echo_lines(script, why);
+        echo_lines(script, problem);
         script.push_str("echo proxydhcpd check, on the server, says what to do.\n");
         let question = "Press b to start it all the same, another key for the menu.";
         writeln!(script, "prompt --key b --timeout {PROBLEM_TIMEOUT} {question} || goto menu").ok();

@@ -86,7 +86,7 @@ pub fn profile_menu(base: &str, menu: &FirmwareMenu, claimed: &ClaimedIdentity) 
 }
 
 /// Shows, instead of a script that could not be rendered, what to correct.
-pub fn template_error(template: &str, line: Option<usize>, why: &str) -> String {
+pub fn template_error(template: &str, line: Option<usize>, reason: &str) -> String {
     let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
     let mut script = head("a template that failed");
     writeln!(
@@ -95,7 +95,7 @@ pub fn template_error(template: &str, line: Option<usize>, why: &str) -> String 
         sanitize(template)
     )
     .ok();
-    echo_lines(&mut script, why);
+    echo_lines(&mut script, reason);
     writeln!(script, "prompt --timeout {MESSAGE_TIMEOUT} Press a key to leave the network boot ||\nexit 1").ok();
     script
 }

@@ -116,12 +116,12 @@ impl Machines {
             (find_mac(mac3), IdentityKind::Mac),
         ];
         let each = || listed.iter().filter_map(|(id, by)| Some(((*id)?, *by)));
-        let why = |(machine, by): (MachineIndex, IdentityKind)| self.doubt_reason(machine, by, identity);
-        let mut certain = each().filter(|one| why(*one).is_none());
+        let doubt_of = |(machine, by): (MachineIndex, IdentityKind)| self.doubt_reason(machine, by, identity);
+        let mut certain = each().filter(|one| doubt_of(*one).is_none());
         let first = certain.next();
         let other = first.and_then(|(machine, _)| certain.find(|(other, _)| *other != machine));
         let mut doubts =
-            each().filter_map(|(machine, by)| Some(DoubtfulEntry { machine, by, reason: why((machine, by))? }));
+            each().filter_map(|(machine, by)| Some(DoubtfulEntry { machine, by, reason: doubt_of((machine, by))? }));
         let counts = |doubt: &DoubtfulEntry| {
             first.is_none_or(|(machine, by)| by != IdentityKind::Name && doubt.machine != machine)
         };

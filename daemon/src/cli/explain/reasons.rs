@@ -142,7 +142,7 @@ fn listed(plan: &Plan, client: &Client, decision: &Decision) -> Option<Node> {
 }
 
 /// Entries that nearly match: one octet of the MAC address differs, or the UUID has the other octet order. The cost is
-/// some 1,500 look-ups, regardless of the number of machines.
+/// some 1,500 lookups, regardless of the number of machines.
 fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
     let name = |identity: &Identity<'_>| {
         let other = plan.machines.find(identity).found.filter(|other| Some(other.machine) != found)?;
