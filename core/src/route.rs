@@ -66,8 +66,8 @@ pub enum RefuseReason {
     },
 }
 
-/// Finds the destination of a reply, and the server's address as the client reaches it. `was_offered` returns whether the
-/// server sent this machine an OFFER recently.
+/// Finds the destination of a reply, and the server's address as the client reaches it. `was_offered` returns whether
+/// the server sent this machine an OFFER recently.
 pub fn route(
     plan: &Plan,
     arrival: &Arrival<'_>,

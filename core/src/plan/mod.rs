@@ -43,7 +43,8 @@ pub struct Plan {
     pub vendor_classes: Vec<String>,
     /// Relays whose requests the server accepts. Empty: any.
     pub relays: Vec<IpAddr>,
-    /// The maximum number of requests per second that the server answers on one interface. `None`: no limit, because a boot storm is legitimate.
+    /// The maximum number of requests per second that the server answers on one interface. `None`: no limit, because a
+    /// boot storm is legitimate.
     pub rate_limit: Option<u32>,
     /// The boot directory's part of the menu.
     pub menu: BootDirMenu,
