@@ -229,7 +229,7 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
         assert_eq!((&file[..], decided_by), ("local-disk/uefi-x64.efi", DecidedBy::CompletedUnspecified));
         assert!(script.contains("sanboot --no-describe --drive 0x80"), "{script}");
         assert!(
-            script.contains("\necho web1 has completed its boot-once, and its entry has no boot key any more.\n")
+            script.contains("\necho web1 has completed its boot-once, and its entry sets no boot key.\n")
                 && script.contains("\necho proxydhcpd rearm web1\n"),
             "{script}"
         );

@@ -38,7 +38,7 @@ pub fn local_disk(plan: &Plan, base: &str, claimed: &ClaimedIdentity, completed:
     if let Some(name) = completed {
         echo_lines(
             &mut script,
-            &format!("{name} has completed its boot-once, and its entry has no boot key any more."),
+            &format!("{name} has completed its boot-once, and its entry sets no boot key."),
         );
         echo_lines(&mut script, "So it boots its disk. To boot its profile again, on the server:");
         echo_lines(&mut script, &format!("proxydhcpd rearm {name}"));

@@ -14,7 +14,7 @@ pub const HEADER_LENGTH: usize = 236;
 pub const MAGIC_COOKIE: [u8; 4] = [0x63, 0x82, 0x53, 0x63];
 /// The BROADCAST flag, bit 15 of `flags` (RFC 2131 figure 2).
 pub const BROADCAST_FLAG: u16 = 0x8000;
-/// Length of the min_length BOOTP message, in octets: every relay and ROM accepts it (RFC 951, RFC 1542 2.1).
+/// Length of the smallest BOOTP message, in octets: every relay and ROM accepts it (RFC 951, RFC 1542 2.1).
 pub const MIN_LENGTH: usize = 300;
 
 /// The `htype` of IP over InfiniBand (RFC 4390).
