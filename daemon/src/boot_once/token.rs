@@ -49,7 +49,8 @@ impl TokenKey {
         replace(&key_file(state_dir), (hexadecimal(&self.0) + "\n").as_bytes(), 0o600)
     }
 
-    /// The token for the boot-once of a machine after `count` completed ones: it is valid until that boot-once is reset.
+    /// The token for the boot-once of a machine after `count` completed ones: it is valid until that boot-once is
+    /// reset.
     pub fn token(&self, machine: &str, count: u64) -> String {
         let inner =
             Sha256::new().chain_update(self.0).chain_update(count.to_be_bytes()).chain_update(machine).finalize();
