@@ -71,8 +71,8 @@ impl Opened {
         if metadata.len() == self.size && metadata.modified().ok() == self.modified {
             return Ok(());
         }
-        let cut_short = metadata.len() < self.size;
-        let kind = if cut_short { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::Other };
+        let is_truncated = metadata.len() < self.size;
+        let kind = if is_truncated { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::Other };
         Err(io::Error::new(kind, CHANGED))
     }
 }

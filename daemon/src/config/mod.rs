@@ -359,13 +359,13 @@ fn read_ini(source: &Source, file: Option<PathBuf>, directory: &Path) -> Result<
     settings.http.enabled = Enabled::IfLocal(legacy.boot.tftpd);
     // The Python daemon did not support IPv6.
     settings.ipv6_interfaces = Some(Vec::new());
-    let (draft, directory) = (UnresolvedPlan::default(), directory.into());
+    let (plan, directory) = (UnresolvedPlan::default(), directory.into());
     Ok(Loaded {
         file,
         directory,
         conf_d_files: 0,
         settings,
-        plan: draft,
+        plan,
         legacy: Some(legacy),
         diagnostics,
         paths_unknown: false,

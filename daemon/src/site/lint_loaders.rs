@@ -79,9 +79,9 @@ pub fn bios_loader_for_uefi(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Opti
     let is_bios = image::inspect(&path(name)).is_ok_and(|image| image == Image::Bios);
     let what =
         format!("profile `{}` gives UEFI machines {name}, which is a BIOS program: they cannot start it", profile.name);
-    let cure =
+    let fix =
         "replace `default` with `bios`, and name programs for the other architectures, as in `uefi-x64 = \"ipxe.efi\"`";
-    (is_bios && !profile.loaders.contains_key(&Arch::X64)).then(|| Diagnostic::warning(what).help(cure))
+    (is_bios && !profile.loaders.contains_key(&Arch::X64)).then(|| Diagnostic::warning(what).help(fix))
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! e2e/setup.
 
 use super::corpus::machines;
-use super::machine::{Gets, Vector, gets};
+use super::machine::{BootResult, Vector, boot_result};
 use super::netns::raw::RawSocket;
 use super::netns::{Peer, wait_for};
-use super::{HERE, network, ours, plan};
+use super::{SERVER, network, plan, proxydhcpd_reply};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::import::{HostInfo, import};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
@@ -24,9 +24,9 @@ fn samples(of: &str) -> Vec<PathBuf> {
 
 fn imported(directory: &Path, file: &str) -> String {
     let source = Source::new(file, fs::read(directory.join(file)).unwrap()).unwrap();
-    let networks = vec![("eth0".to_owned(), Network4 { address: HERE, prefix: 24 })];
-    let here = HostInfo { networks, tftp_dirs: Vec::new() };
-    import(&source, None, &here).unwrap_or_else(|errors| panic!("{directory:?}: {}", errors[0]))
+    let networks = vec![("eth0".to_owned(), Network4 { address: SERVER, prefix: 24 })];
+    let host = HostInfo { networks, tftp_dirs: Vec::new() };
+    import(&source, None, &host).unwrap_or_else(|errors| panic!("{directory:?}: {}", errors[0]))
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn an_imported_configuration_of_kea_boots_what_kea_booted() {
 /// The results of a server on the wire, one line for each kind of machine.
 fn results_on_wire(wire: &RawSocket) -> String {
     table(&mut |machine| {
-        gets(machine, &mut |asked| {
+        boot_result(machine, &mut |asked| {
             // A DHCP server does not use port 4011, and replies to every client that requests an address.
             if asked.to.port() != 67 {
                 return None;
@@ -81,17 +81,17 @@ fn results_on_wire(wire: &RawSocket) -> String {
 
 fn proxydhcpd_results(text: &str) -> String {
     let plan = plan(text);
-    table(&mut |machine| gets(machine, &mut |asked| ours(&plan, asked)))
+    table(&mut |machine| boot_result(machine, &mut |asked| proxydhcpd_reply(&plan, asked)))
 }
 
 /// Without Raspberry Pis, which boot none of these files. A leading slash makes no difference.
-fn table(gets: &mut dyn FnMut(&Vector) -> Option<Gets>) -> String {
+fn table(boot_result: &mut dyn FnMut(&Vector) -> Option<BootResult>) -> String {
     let machines = machines();
     let machines = machines.iter().filter(|(_, machine)| !machine.is_raspberry_pi());
-    let line = |(kind, machine): &(&str, Vector)| match gets(machine) {
-        Some(Gets::File(name, Some(server))) => format!("{kind} {} {server}\n", name.trim_start_matches('/')),
-        Some(Gets::File(name, None)) => format!("{kind} {}\n", name.trim_start_matches('/')),
-        Some(Gets::Menu(..)) => format!("{kind} a menu\n"),
+    let line = |(kind, machine): &(&str, Vector)| match boot_result(machine) {
+        Some(BootResult::File(name, Some(server))) => format!("{kind} {} {server}\n", name.trim_start_matches('/')),
+        Some(BootResult::File(name, None)) => format!("{kind} {}\n", name.trim_start_matches('/')),
+        Some(BootResult::Menu(..)) => format!("{kind} a menu\n"),
         None => format!("{kind} nothing\n"),
     };
     machines.map(line).collect()

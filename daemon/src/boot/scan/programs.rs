@@ -48,16 +48,17 @@ impl ProgramScanner<'_> {
         for name in self.tree.files(self.directory) {
             let path = self.tree.served_name(&join(self.directory, name));
             match self.classify(name, &path) {
-                Classification::Starts(starts, lack) => {
+                Classification::Starts(target, problem) => {
                     let title = path.rsplit_once('.').map_or(&path[..], |(stem, _)| stem).to_owned();
-                    let (lacks, cure) = lack.map(|KnownProblem(why, cure)| (why.to_owned(), cure.to_owned())).unzip();
-                    let entry = BootDirEntry { title, target: starts, problem: lacks };
-                    self.found.push(FoundEntry { entry, arguments_from: None, cmdline: None, fix: cure });
+                    let (problem, fix) =
+                        problem.map(|KnownProblem(reason, fix)| (reason.to_owned(), fix.to_owned())).unzip();
+                    let entry = BootDirEntry { title, target, problem };
+                    self.found.push(FoundEntry { entry, arguments_from: None, cmdline: None, fix });
                 }
                 Classification::ByHostName(host) => {
                     self.host_name_scripts.push(HostNameScript { path, host_name: host })
                 }
-                Classification::Skipped(why) => self.skipped.push(SkippedFile { path, reason: why }),
+                Classification::Skipped(reason) => self.skipped.push(SkippedFile { path, reason }),
                 Classification::Ignored => {}
             }
         }
@@ -113,15 +114,15 @@ impl ProgramScanner<'_> {
             if lower.starts_with("hostname-") && !host.is_empty() && self.tree.is_top(self.directory) {
                 return Classification::ByHostName(host.to_owned());
             }
-            let why = "netboot.xyz's script for one machine: use [machine.NAME] with a profile instead";
-            return Classification::Skipped(why.to_owned());
+            let reason = "netboot.xyz's script for one machine: use [machine.NAME] with a profile instead";
+            return Classification::Skipped(reason.to_owned());
         }
         if lower != "menu.ipxe" && has("menu.ipxe") && (has("boot.cfg") || has("local-vars.ipxe")) {
             return Classification::Skipped("a part of netboot.xyz's menu, which menu.ipxe starts".to_owned());
         }
         match image::head(&self.tree.path(&join(self.directory, name))) {
             Ok((head, _)) => {
-                let known_problem = script::header_fault(&head).map(|(why, cure)| KnownProblem(why, cure));
+                let known_problem = script::header_fault(&head).map(|(reason, fix)| KnownProblem(reason, fix));
                 Classification::Starts(EntryTarget::Script { path: path.to_owned() }, known_problem)
             }
             Err(error) => Classification::Skipped(error.to_string()),

@@ -294,12 +294,12 @@ fn file_and_offset<'a>(
 }
 
 fn read_up_to(file: &Path, end: u64) -> io::Result<Vec<u8>> {
-    const MARK: &[u8] = b"\xef\xbb\xbf";
+    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
     let mut octets = Vec::new();
-    File::open(file)?.take(end + MARK.len() as u64).read_to_end(&mut octets)?;
+    File::open(file)?.take(end + BYTE_ORDER_MARK.len() as u64).read_to_end(&mut octets)?;
     // Offsets in CSV count from the beginning of the file, those in the other formats from after the mark.
-    if extension(file) != Some("csv") && octets.starts_with(MARK) {
-        octets.drain(..MARK.len());
+    if extension(file) != Some("csv") && octets.starts_with(BYTE_ORDER_MARK) {
+        octets.drain(..BYTE_ORDER_MARK.len());
     }
     octets.truncate(end as usize);
     Ok(octets)

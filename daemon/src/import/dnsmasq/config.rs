@@ -255,7 +255,10 @@ impl DnsmasqConfig {
     pub fn sets_tag(&self, tag: &String) -> bool {
         let set_by_tag_if = self.tag_ifs.iter().flat_map(|tag_if| &tag_if.set_tags);
         let set_by_host = self.hosts.iter().flat_map(|host| &host.set_tags);
-        set_by_tag_if.chain(set_by_host).chain(self.tag_matches.iter().map(|mark| &mark.tag)).any(|known| known == tag)
+        set_by_tag_if
+            .chain(set_by_host)
+            .chain(self.tag_matches.iter().map(|tag_match| &tag_match.tag))
+            .any(|known| known == tag)
     }
 }
 

@@ -54,8 +54,8 @@ pub struct ClientTraits {
 }
 
 /// Decides what dnsmasq sends to a client with these tags.
-pub fn decide(config: &DnsmasqConfig, tags: &BTreeSet<String>, asker: ClientTraits) -> DnsmasqDecision {
-    let ClientTraits { arch, is_ipxe: ipxe, is_http: http, is_ignored: ignore } = asker;
+pub fn decide(config: &DnsmasqConfig, tags: &BTreeSet<String>, client: ClientTraits) -> DnsmasqDecision {
+    let ClientTraits { arch, is_ipxe: ipxe, is_http: http, is_ignored: ignore } = client;
     let ignores = config.ignores.iter().find(|(_, literals)| !literals.is_empty() && tags_match(literals, tags));
     let mut ranges = config.ranges.iter().filter(|range| range.is_proxy).peekable();
     let is_outside_ranges = ranges.peek().is_some() && !ranges.any(|range| tags_match(&range.required_tags, tags));
@@ -119,14 +119,14 @@ fn menu(config: &DnsmasqConfig, tags: &BTreeSet<String>, services: &[&PxeService
     {
         return from_service(single);
     }
-    let does = |does: &ServiceAction| match does {
+    let action = |action: &ServiceAction| match action {
         ServiceAction::File(name, server) => ServiceAction::File(file_with_layer(name), *server),
         other => other.clone(),
     };
     let menu = PxeMenu {
         prompt: prompt.map_or("PXE".into(), |prompt| prompt.text.clone()),
         timeout: prompt.map_or(if services.len() > 1 { 255 } else { 0 }, |prompt| prompt.timeout),
-        items: services.iter().map(|service| (service.title.clone(), does(&service.action))).collect(),
+        items: services.iter().map(|service| (service.title.clone(), action(&service.action))).collect(),
     };
     let lines = prompt.map(|prompt| prompt.line).into_iter().chain(services.iter().map(|service| service.line));
     decided(DnsmasqBoot::Menu(menu), lines)
