@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The site.
+/// Everything that a reload replaces as a whole.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// Everything that decides about clients.
@@ -202,8 +202,9 @@ impl Site {
         }
     }
 
-    /// Makes machines without an entry boot from disk if they completed a boot-once. Returns warnings
-    /// about them, and about marks that do not identify their machine. An identity in an entry belongs to that entry.
+    /// Makes machines without an entry boot from disk if they completed a boot-once (`completed`: their names). Returns
+    /// warnings about them, and about completions that do not identify their machine. An identity in an entry belongs
+    /// to that entry.
     pub fn protect_removed_machines<'a>(
         &mut self,
         directory: &Path,
@@ -269,8 +270,8 @@ impl Site {
         diagnostics
     }
 
-    /// Opens the file that a requested name leads to. `failed` gets the failure of a template. A script then prints it
-    /// at the machine's console, where there would otherwise be a boot server that does not reply.
+    /// Opens the file that a requested name leads to. `failed` gets the failure of a template. Instead of a script that
+    /// cannot be rendered, the machine gets one that prints the failure at its console.
     pub fn open(
         &self,
         fetch: Fetch,
@@ -338,7 +339,7 @@ impl Site {
         (self.plan.ipxe == IpxeTarget::Builtin && !self.plan.menu.has_boot_script).then_some(&self.scan)
     }
 
-    /// The scripts that machines run by host name before the menu, and why none does so, if that is the case.
+    /// The scripts that machines run by host name before the menu, and the reason if no machine runs them.
     pub fn host_name_scripts(&self) -> (&[HostNameScript], Option<&'static str>) {
         let plan = &self.plan;
         let shows = |id: Option<ProfileId>| plan.profile(id).is_none_or(|profile| profile.boots == BootTarget::BootDir);
@@ -387,7 +388,7 @@ impl Site {
         self.plan.loaders.iter().map(each).chain(default_loader).collect()
     }
 
-    /// UEFI loaders without a signature. `check` verifies the signatures of the others, which takes reading the whole
+    /// UEFI loaders without a signature. `check` verifies the signatures of the others, for which it reads the whole
     /// files.
     fn unsigned(&self) -> Vec<&str> {
         let unsigned = |path: &str| signature::is_signed(Path::new(path)).is_ok_and(|signed| signed == Some(false));
@@ -408,7 +409,7 @@ impl Site {
             .then(|| format!("{} in {}, read in {duration:.1?}", count(machines, "machine"), count(files, "file")))
     }
 
-    /// A hash of everything that `log` writes, to detect news.
+    /// A hash of everything that `log` writes, to detect changes.
     pub fn report_hash(&self, loaded: &Loaded) -> u64 {
         let warnings = loaded.diagnostics.iter().chain(&self.warnings).map(Diagnostic::one_line).collect::<Vec<_>>();
         let machines = (self.plan.machines.len(), self.machine_files.0);
@@ -472,7 +473,7 @@ fn rules_version(plan: &Plan) -> u32 {
 }
 
 fn unbootable_rule((rule, arch): (usize, Arch)) -> Diagnostic {
-    let what = format!("rule {rule} sends {arch} to the local disk, and no program here starts it");
+    let what = format!("rule {rule} sends {arch} to the local disk, and there is no program that starts it");
     let program = local_disk_name(arch);
     Diagnostic::warning(what).help(format!(
         "such a machine tries each network entry for a minute first; to prevent this, put {program} into the boot \

@@ -332,8 +332,8 @@ fn images_are_reported_and_memory_tests_are_for_bios_too() {
     assert_eq!(
         skipped(&scan),
         [
-            "debian.iso: ISO images are not booted yet: unpack it into a directory",
-            "freedos.img: disk images are not booted: use sanboot or memdisk in a script",
+            "debian.iso: an ISO image, which cannot be booted yet: unpack it into a directory",
+            "freedos.img: a disk image: boot it with sanboot or memdisk in a script",
             "win/boot.wim: Windows PE boots with wimboot, from a script (docs/windows.md)",
         ]
     );
@@ -360,7 +360,7 @@ fn bootable_files_that_are_no_entry_are_reported_and_files_of_an_entry_are_not()
     fs::create_dir_all(root.path().join("k/empty")).unwrap();
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), ["k [linux+initrd.img.xz+x.cpio.gz]"]);
-    let archive = "archives are not booted: unpack it into a directory";
+    let archive = "an archive: unpack it into a directory";
     assert_eq!(
         skipped(&scan),
         [
@@ -531,11 +531,11 @@ fn the_log_shortens_long_lists_and_counts_the_rest() {
     let files: Vec<String> = (0..5).map(|number| format!("{number}.iso")).collect();
     let root = directory(&files.iter().map(String::as_str).collect::<Vec<_>>());
     let summary = scan(root.path(), []).summary();
-    let why = "ISO images are not booted yet: unpack it into a directory";
+    let why = "an ISO image, which cannot be booted yet: unpack it into a directory";
     assert_eq!(
         summary,
         [format!(
-            "left out of the menu: 0.iso: {why}; 1.iso: {why}; 2.iso: {why}; and 2 more; `proxydhcpd check` lists all"
+            "not in the menu: 0.iso: {why}; 1.iso: {why}; 2.iso: {why}; and 2 more; `proxydhcpd check` lists all"
         )]
     );
     assert_eq!(scan(Path::new("/nowhere/at/all"), []), Scan::default());
@@ -559,7 +559,7 @@ fn a_kernel_with_a_boot_sectors_signature_is_an_entry_and_no_disk_image() {
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), ["k [kernel.img+initrd.gz]"]);
     assert_eq!(skipped(&scan).len(), 1, "{:?}", scan.skipped);
-    assert!(skipped(&scan)[0].starts_with("freedos.img: disk images"));
+    assert!(skipped(&scan)[0].starts_with("freedos.img: a disk image"));
     // A kernel without an initrd and an initrd with these octets are no disk images either.
     fs::copy(root.path().join("freedos.img"), root.path().join("k/initrd.img")).unwrap();
     fs::remove_file(root.path().join("k/initrd.gz")).unwrap();

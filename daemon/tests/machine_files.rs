@@ -267,7 +267,7 @@ fn errors_of_a_machine_are_the_same_in_the_configuration_and_in_machine_files() 
     }
 }
 
-/// The state of its boot-once would be a hidden file.
+/// The record of its boot-once would be a hidden file.
 #[test]
 fn no_name_begins_with_a_dot_in_any_source() {
     for (name, text) in [

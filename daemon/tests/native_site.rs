@@ -170,12 +170,12 @@ fn a_directory_is_served_and_shown_under_its_name() {
 
     fs::create_dir(dirs.boot.path().join("debian")).unwrap();
     let site = dirs.site("[directories]\ndebian = \"MIRROR\"\n").unwrap();
-    assert_eq!(dirs.lines(&site.warnings), ["3:10: it hides BOOT/debian"]);
+    assert_eq!(dirs.lines(&site.warnings), ["3:10: `debian` hides BOOT/debian"]);
     assert_eq!(
         dirs.errors("[directories]\ndebian = \"MIRROR/gone\"\n"),
         [
             "3:10: cannot serve the directory MIRROR/gone: No such file or directory (os error 2)",
-            "3:10: it hides BOOT/debian",
+            "3:10: `debian` hides BOOT/debian",
         ]
     );
 }
@@ -227,7 +227,7 @@ fn a_cmdline_with_an_error_is_a_warning_with_its_location_and_marks_its_entry() 
     for (cmdline, expected) in [
         ("# x\na={{ base }", "BOOT/debian/cmdline:2:11: unexpected `}`, expected end of variable block"),
         ("a={{ base | bse64 }}", "BOOT/debian/cmdline:1:13: there is no filter `bse64`"),
-        ("quiet || reboot", "BOOT/debian/cmdline:1:7: \"||\" cannot be passed on by iPXE"),
+        ("quiet || reboot", "BOOT/debian/cmdline:1:7: an iPXE script cannot contain \"||\""),
     ] {
         linux(dirs.boot.path(), cmdline);
         let site = dirs.site("").unwrap();
@@ -294,9 +294,11 @@ fn a_rule_that_sends_machines_to_a_disk_that_no_loader_starts_is_a_warning() {
     let rule = "[[rule]]\narch = [\"uefi-riscv32\", \"uefi-x64\"]\nprofile = \"local-disk\"\n";
     assert_eq!(
         dirs.lines(&dirs.site(rule).unwrap().warnings),
-        ["rule 1 sends RISC-V 32 UEFI to the local disk, and no program here starts it (such a machine tries \
+        [
+            "rule 1 sends RISC-V 32 UEFI to the local disk, and there is no program that starts it (such a machine tries \
           each network entry for a minute first; to prevent this, put local-disk/uefi-riscv32.efi into the boot \
-          directory)"]
+          directory)"
+        ]
     );
     let denied = rule.replace("profile = \"local-disk\"", "deny = true");
     assert_eq!(dirs.lines(&dirs.site(&denied).unwrap().warnings), [""; 0]);

@@ -28,7 +28,7 @@ impl ContentFault {
     }
 }
 
-/// Finds what is wrong with a file of any purpose.
+/// The fault of a file that no purpose allows.
 fn common_fault(head: &[u8]) -> Option<ContentFault> {
     let begin = head[..head.len().min(512)].trim_ascii_start().to_ascii_lowercase();
     if head.is_empty() {

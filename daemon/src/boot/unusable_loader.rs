@@ -79,7 +79,7 @@ fn replace(archs: &[Arch]) -> String {
     format!("put {} under this name, or remove the file", if bios { "a BIOS program" } else { "an EFI program" })
 }
 
-/// The architecture that the file was meant for, as text; "UEFI" where the name alone does not decide.
+/// The architecture that the file was meant for, as text; "UEFI" if several UEFI architectures use the name.
 fn intended_arch(archs: &[Arch]) -> String {
     let programs = || archs.iter().filter_map(|arch| arch.info()).map(|row| row.image);
     let first = programs().next().unwrap_or(ImageFormat::None);

@@ -25,7 +25,7 @@ pub enum Severity {
 /// An error or a warning about a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// Error or warning.
+    /// How serious it is.
     pub severity: Severity,
     /// The message: one line, without a full stop.
     pub message: String,

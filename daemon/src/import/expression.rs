@@ -18,7 +18,7 @@ pub enum Atom {
     UserClass(String),
     /// Its MAC address has these octets.
     Mac([Option<u8>; 6]),
-    /// Its relay sends this circuit id (option 82).
+    /// Its relay sends this circuit ID (option 82).
     CircuitId(String),
     /// Its UUID (option 97), in the octet order of the packet.
     Uuid([u8; 16]),
@@ -56,7 +56,7 @@ pub enum Field {
     Option(u8),
     /// The hardware address.
     Mac,
-    /// The circuit id of the relay (option 82).
+    /// The circuit ID of the relay (option 82).
     CircuitId,
     /// The address of the relay.
     Relay,

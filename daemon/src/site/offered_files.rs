@@ -172,7 +172,7 @@ impl Site {
             }
             Err(refusal) => {
                 let (reason, fix) = self.explain_refusal(name, refusal);
-                let what = format!("{source} is offered from this machine, which cannot send it: {reason}");
+                let what = format!("{source} leads to this server, which cannot send it: {reason}");
                 Some(Diagnostic::warning(what).help(fix))
             }
         }

@@ -27,9 +27,9 @@ pub fn resolve(
         profile,
         loaders: named,
         default_loader,
-        boot_location: at,
-        initrd_locations: initrds_at,
-        boot_once_file_location: used_by_at,
+        boot_location,
+        initrd_locations,
+        boot_once_file_location,
         ..
     } in unresolved_profiles
     {
@@ -45,21 +45,21 @@ pub fn resolve(
             warn_if_missing(directories, name, at, diagnostics);
             Loader { name: name.clone(), path: None }
         });
-        match (&profile.boots, at) {
+        match (&profile.boots, boot_location) {
             (BootTarget::Script(url), _) if is_url(url) => {}
             (BootTarget::Linux(linux), Some(at)) => {
                 warn_if_missing(directories, &linux.kernel, at, diagnostics);
-                for (initrd, at) in linux.initrds.iter().zip(initrds_at) {
+                for (initrd, at) in linux.initrds.iter().zip(initrd_locations) {
                     warn_if_missing(directories, initrd, at, diagnostics);
                 }
             }
             (BootTarget::Script(name), Some(at)) => {
-                let known = templates.filter(|templates| !templates.contains(name));
-                diagnostics.extend(known.map(|templates| no_template(name, at, templates)));
+                let without_it = templates.filter(|templates| !templates.contains(name));
+                diagnostics.extend(without_it.map(|templates| no_template(name, at, templates)));
             }
             _ => {}
         }
-        if let (Some(name), Some(at)) = (&profile.boot_once_file, used_by_at) {
+        if let (Some(name), Some(at)) = (&profile.boot_once_file, boot_once_file_location) {
             let is_generated =
                 templates.is_none_or(|templates| templates.contains(name)) || loaders::is_loader_name(name);
             if !is_generated {
@@ -117,7 +117,7 @@ pub fn mount(loaded: &Loaded, directories: &mut ServedDirectories, diagnostics: 
         }
         let hidden = loaded.settings.boot_dir.join(&mount.name);
         if hidden.symlink_metadata().is_ok() {
-            diagnostics.push(mount.location.warning(format!("it hides {}", hidden.display())));
+            diagnostics.push(mount.location.warning(format!("`{}` hides {}", mount.name, hidden.display())));
         }
     }
 }

@@ -29,7 +29,7 @@ impl ResolvedFiles {
         if loaded.paths_unknown {
             return None;
         }
-        let mut directories = match directories(&loaded.settings) {
+        let mut directories = match open_boot_dir(&loaded.settings) {
             Ok(directories) => directories,
             Err(error) => {
                 diagnostics.push(loaded.plan.boot_dir_location.as_ref().map_or(error.clone(), |at| at.relocate(error)));
@@ -67,7 +67,7 @@ fn why_no_directory(dir: &Path) -> Option<String> {
 }
 
 /// The boot directory; nothing is mounted in it yet.
-fn directories(settings: &Settings) -> Result<ServedDirectories, Diagnostic> {
+fn open_boot_dir(settings: &Settings) -> Result<ServedDirectories, Diagnostic> {
     let (path, ignore_case) = (&settings.boot_dir, settings.ignore_case);
     match Directory::from_path(path, ignore_case) {
         Ok(directory) => Ok(ServedDirectories::new(path, Some(directory), ignore_case)),

@@ -113,9 +113,9 @@ mod tests {
         ] {
             assert_eq!(size(name), Err(refusal), "{name}");
         }
-        let mut ignore_case = ServedDirectories::new(&boot, None, true);
-        ignore_case.mount("debian", &mirror).unwrap();
-        assert!(ignore_case.open("DEBIAN/Linux").is_ok());
-        assert_eq!(ignore_case.open("a").unwrap_err(), Refusal::NotFound);
+        let mut ignoring_case = ServedDirectories::new(&boot, None, true);
+        ignoring_case.mount("debian", &mirror).unwrap();
+        assert!(ignoring_case.open("DEBIAN/Linux").is_ok());
+        assert_eq!(ignoring_case.open("a").unwrap_err(), Refusal::NotFound);
     }
 }

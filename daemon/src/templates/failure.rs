@@ -17,11 +17,11 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// `rendered` is the template that was rendered; it may have included the one that failed. `source` returns the file
+    /// `requested` is the template that was rendered; it may have included the one that failed. `source` returns the file
     /// name of a template, and its text.
     pub(super) fn new(
         error: &Error,
-        rendered: &str,
+        requested: &str,
         source: impl Fn(&str) -> Option<(String, String)>,
         scope: Option<&Scope>,
     ) -> Failure {
@@ -32,7 +32,7 @@ impl Failure {
         // The innermost error has the reason, the innermost with a line the location.
         let reason = chain.last().copied().unwrap_or(error);
         let innermost = chain.iter().rev().find(|error| error.line().is_some()).copied().unwrap_or(reason);
-        let name = innermost.name().unwrap_or(rendered);
+        let name = innermost.name().unwrap_or(requested);
         let (message, help) = describe(reason, scope);
         let diagnostic = match source(name) {
             Some((file, text)) => {
@@ -45,7 +45,7 @@ impl Failure {
             Some(help) => diagnostic.help(help),
             None => diagnostic,
         });
-        let line = diagnostic.location.as_ref().map(|innermost| innermost.line);
+        let line = diagnostic.location.as_ref().map(|location| location.line);
         Failure {
             template: name.strip_prefix(super::profile_texts::INLINE_PREFIX).unwrap_or(name).to_owned(),
             line,

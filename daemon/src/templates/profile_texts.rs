@@ -17,16 +17,10 @@ pub type TextLocations = BTreeMap<String, FileLocation>;
 
 /// The locations of the texts of one profile.
 pub fn text_locations(unresolved: &UnresolvedProfile) -> Vec<(String, FileLocation)> {
-    let UnresolvedProfile {
-        profile,
-        boot_location: at,
-        initrd_locations: initrds_at,
-        arguments_location: arguments_at,
-        ..
-    } = unresolved;
-    let initrds = initrds_at.iter().enumerate().map(|(index, at)| (key(profile, &initrd(index)), at));
-    let kernel = at.iter().map(|at| (key(profile, KERNEL), at));
-    let arguments = arguments_at.iter().map(|at| (key(profile, ARGUMENTS), at));
+    let UnresolvedProfile { profile, boot_location, initrd_locations, arguments_location, .. } = unresolved;
+    let initrds = initrd_locations.iter().enumerate().map(|(index, at)| (key(profile, &initrd(index)), at));
+    let kernel = boot_location.iter().map(|at| (key(profile, KERNEL), at));
+    let arguments = arguments_location.iter().map(|at| (key(profile, ARGUMENTS), at));
     kernel.chain(initrds).chain(arguments).map(|(key, at)| (key, at.clone())).collect()
 }
 
@@ -84,7 +78,7 @@ impl TextKind {
     /// and cannot quote them.
     pub(super) fn check(self, text: &str) -> Result<String, String> {
         if let Some(at) = TextKind::forbidden_word(text) {
-            return Err(format!("{:?} cannot be passed on by iPXE", &text[at]));
+            return Err(format!("an iPXE script cannot contain {:?}", &text[at]));
         }
         let words: Vec<&str> = text.split_whitespace().collect();
         match self {

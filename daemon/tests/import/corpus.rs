@@ -253,14 +253,14 @@ fn proxydhcpd(site: &Site) -> Peer {
     let directory = site.directory.path();
     let text = format!("state-dir = {:?}\n{}", directory.join("state"), site.imported());
     fs::write(directory.join("proxydhcpd.toml"), text).unwrap();
-    let log = fs::File::create(directory.join("ours")).unwrap();
+    let log = fs::File::create(directory.join("proxydhcpd.log")).unwrap();
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_proxydhcpd"), "-c"])
         .arg(directory.join("proxydhcpd.toml"));
     let mut peer = Peer(command.arg("-b").arg(site.root()).stdin(Stdio::null()).stderr(log).spawn().unwrap());
     wait_for(&format!("the server of {}", site.name), || {
-        let log = fs::read_to_string(directory.join("ours")).unwrap();
+        let log = fs::read_to_string(directory.join("proxydhcpd.log")).unwrap();
         assert!(peer.0.try_wait().unwrap().is_none(), "{} does not start: {log}", site.name);
         log.contains("ready").then_some(())
     });

@@ -333,10 +333,10 @@ fn plan(text: &str) -> Plan {
     let loaded = load_from_dir(&flags, directory.path()).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let (unresolved, vendor_classes) = (loaded.plan, loaded.settings.pxe_vendor_classes);
     let loader = |name: String| Loader { name, path: None };
-    let profiles = unresolved.profiles.into_iter().map(|profile| {
-        let mut profile = profile.profile;
-        profile.loaders = profile.loaders.into_iter().map(|(arch, (name, _))| (arch, loader(name))).collect();
-        profile.default_loader = profile.default_loader.map(|(name, _)| loader(name));
+    let profiles = unresolved.profiles.into_iter().map(|unresolved| {
+        let mut profile = unresolved.profile;
+        profile.loaders = unresolved.loaders.into_iter().map(|(arch, (name, _))| (arch, loader(name))).collect();
+        profile.default_loader = unresolved.default_loader.map(|(name, _)| loader(name));
         profile
     });
     Plan {

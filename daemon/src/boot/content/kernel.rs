@@ -119,7 +119,7 @@ fn minimum_length(head: &[u8]) -> Option<u64> {
     Some((sectors + 1) * 512 + u32_at(head, 0x1f4)? * 16)
 }
 
-/// Linux has its version behind the boot sector, other programs their names: `MEMDISK 6.04`, `wimboot`, `iPXE`.
+/// Linux has its version after the boot sector, other programs their names: `MEMDISK 6.04`, `wimboot`, `iPXE`.
 fn has_version(path: &Path, head: &[u8]) -> io::Result<bool> {
     let at = head.get(0x20e..0x210).map_or(0, |at| u64::from(u16::from_le_bytes([at[0], at[1]])));
     let mut text = [0; 16];
@@ -159,7 +159,7 @@ mod tests {
         inspect(file.path(), false).unwrap()
     }
 
-    /// A kernel with a setup code of one sector, 4,096 octets behind it, and this version.
+    /// A kernel with a setup code of one sector, 4,096 octets after it, and this version.
     fn kernel(version: &str) -> Vec<u8> {
         let mut file = bzimage(true);
         (file[0x1f1], file[0x1f5]) = (1, 1);

@@ -128,7 +128,7 @@ fn network_arguments(arguments: &str) -> String {
         "live-media=",
         "rd.live.check",
     ];
-    // Arguments with the place of a system: NFS and memory are no discs. A console is a device too.
+    // Arguments with the location of a system: NFS and memory are not discs. A console is a device, too.
     const ROOT_KEYS: [&str; 9] =
         ["root", "real_root", "cdroot", "isofrom_device", "bootfrom", "install", "repo", "method", "resume"];
     let is_device = |key: &str, value: &str| {
@@ -269,8 +269,8 @@ fn path_on_server(name: &str) -> &str {
     if let Some((_, path)) = name.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
         return path;
     }
-    let behind = |separator: &str| name.split_once(separator).map(|(_, rest)| rest);
-    behind("://").map(|rest| rest.split_once('/').map_or("", |(_, path)| path)).or_else(|| behind("::")).unwrap_or(name)
+    let after = |separator: &str| name.split_once(separator).map(|(_, rest)| rest);
+    after("://").map(|rest| rest.split_once('/').map_or("", |(_, path)| path)).or_else(|| after("::")).unwrap_or(name)
 }
 
 fn text(tree: &Tree, path: &str) -> std::io::Result<String> {

@@ -177,7 +177,7 @@ pub fn boot_problem(kernel: &FoundKernel<'_>, arguments: &str) -> Option<BootPro
         row.problem.to_owned()
     };
     let fix = match row.fix {
-        // The file cmdline applies to every kernel of its directory, but each kernel has another modloop.
+        // The file cmdline applies to every kernel of its directory, but each kernel needs its own modloop.
         Fix::Write(text) if text.contains("MODLOOP") && kernel.modloops().count() > 1 => {
             kernel.own_directory_fix(text, &root)
         }

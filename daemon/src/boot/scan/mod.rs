@@ -104,10 +104,8 @@ impl Scan {
         let entries = self.found.iter().map(|found| &found.entry);
         let unbootable = entries.filter_map(|entry| Some(format!("{}: {}", entry.title, entry.problem.as_ref()?)));
         let skipped = self.skipped.iter().map(|skipped| format!("{}: {}", skipped.path, skipped.reason));
-        let lines = [
-            line("menu entries that cannot boot", unbootable.collect()),
-            line("left out of the menu", skipped.collect()),
-        ];
+        let lines =
+            [line("menu entries that cannot boot", unbootable.collect()), line("not in the menu", skipped.collect())];
         lines.into_iter().flatten().collect()
     }
 

@@ -1,4 +1,4 @@
-//! Finds scripts and programs for the menu, and reports files that people expect there in vain.
+//! Finds scripts and programs for the menu, and reports files that look bootable but cannot be in the menu.
 
 use super::file_names::{extension, initrd_name, kernel_name};
 use super::results::{FoundEntry, HostNameScript, SkippedFile};
@@ -40,7 +40,7 @@ enum Classification {
 /// Why a program does not boot, and how to fix it.
 struct KnownProblem(&'static str, &'static str);
 
-const DISK_IMAGE: &str = "disk images are not booted: use sanboot or memdisk in a script";
+const DISK_IMAGE: &str = "a disk image: boot it with sanboot or memdisk in a script";
 
 impl ProgramScanner<'_> {
     /// Adds an entry for each script and program, and reports the files that need something else.
@@ -78,7 +78,9 @@ impl ProgramScanner<'_> {
             "kpxe" | "kkpxe" | "kkkpxe" | "pxe" if !loaders::is_loader_name(name) => Classification::Skipped(format!(
                 "a BIOS program with an unknown name: set `bios = \"{path}\"` in [profile.NAME.loaders] to offer it"
             )),
-            "iso" => Classification::Skipped("ISO images are not booted yet: unpack it into a directory".to_owned()),
+            "iso" => Classification::Skipped(
+                "an ISO image, which cannot be booted yet: unpack it into a directory".to_owned(),
+            ),
             "wim" if lower == "boot.wim" => {
                 Classification::Skipped("Windows PE boots with wimboot, from a script (docs/windows.md)".to_owned())
             }
@@ -92,9 +94,7 @@ impl ProgramScanner<'_> {
                 Classification::Skipped("wimboot starts Windows PE from a script (docs/windows.md)".to_owned())
             }
             "vhd" | "vhdx" | "qcow2" | "vmdk" => Classification::Skipped(DISK_IMAGE.to_owned()),
-            _ if is_archive(&lower) => {
-                Classification::Skipped("archives are not booted: unpack it into a directory".to_owned())
-            }
+            _ if is_archive(&lower) => Classification::Skipped("an archive: unpack it into a directory".to_owned()),
             "img" | "ima" if !self.is_of_entry(path) && self.is_disk(name) => {
                 Classification::Skipped(DISK_IMAGE.to_owned())
             }

@@ -136,7 +136,7 @@ pub fn fetch_purpose(command: &str) -> Option<Purpose> {
     }
 }
 
-/// Commands that mostly get the name of an image that is there already.
+/// Whether the operand of the command is mostly the name of an image that was fetched before.
 pub fn takes_image_name(command: &str) -> bool {
     ["boot", "imgexec", "imgselect", "imgload", "imgverify", "imgextract"].contains(&command)
 }

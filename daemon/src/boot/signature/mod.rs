@@ -182,7 +182,8 @@ impl Signature {
         let Some(message) = SignedData::parse(message) else { return Self::unreadable() };
         let chain = message.chain();
         let issuer = message.issuer();
-        let signer = chain.first().map_or_else(|| format!("a customer of {issuer}"), Certificate::name);
+        let signer =
+            chain.first().map_or_else(|| format!("an unknown signer certified by {issuer}"), Certificate::name);
         let fault = match chain.first() {
             None => Some(SignatureFault::NoCertificate),
             Some(certificate) if !message.is_signed_by(certificate) => Some(SignatureFault::Forged),

@@ -65,7 +65,7 @@ struct MachineDiagnostics {
     more_warnings: usize,
 }
 
-/// The most errors to report, and the most warnings.
+/// The maximum number of errors to report, and of warnings.
 const MAX_REPORTED: usize = 20;
 
 impl<'a> MachineReader<'a> {
@@ -281,7 +281,7 @@ fn warning_at(
 
 /// The longest machine file, in octets: four times a million machines with a few variables each.
 const MAX_FILE_SIZE: u64 = 1 << 30;
-/// The most octets of a machine's line to show.
+/// The maximum number of octets of a machine's line to show.
 const MAX_LINE: u64 = 1024;
 
 fn file_and_offset<'a>(
@@ -307,7 +307,7 @@ fn read_up_to(file: &Path, end: u64) -> io::Result<Vec<u8>> {
 
 impl fmt::Debug for MachineReader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reading")
+        f.debug_struct("MachineReader")
             .field("diagnostics", &self.diagnostics)
             .field("files", &self.files.len())
             .finish_non_exhaustive()

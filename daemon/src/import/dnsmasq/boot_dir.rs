@@ -117,9 +117,9 @@ fn local_files(config: &DnsmasqConfig) -> impl Iterator<Item = (LineId, String)>
         ServiceAction::File(name, server) if !name.is_empty() => Some((service.line, file_with_layer(name), *server)),
         _ => None,
     });
-    let ours =
+    let local_files =
         boots.chain(services).filter(|(_, name, server)| *server == FileServer::ThisServer && !name.contains("://"));
-    ours.map(|(line, name, _)| (line, name)).filter(|(_, name)| !name.is_empty())
+    local_files.map(|(line, name, _)| (line, name)).filter(|(_, name)| !name.is_empty())
 }
 
 fn parent_dir(name: &str) -> &str {

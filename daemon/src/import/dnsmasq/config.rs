@@ -172,7 +172,7 @@ pub enum TagTest {
     UserClass(String),
     /// The MAC address has these octets.
     Mac([Option<u8>; 6]),
-    /// The relay sends this circuit id (option 82).
+    /// The relay sends this circuit ID (option 82).
     CircuitId(String),
     /// The UUID (option 97), in printed order.
     Uuid([u8; 16]),
@@ -223,7 +223,7 @@ pub struct DhcpRange {
     pub start: Ipv4Addr,
     /// The network mask. `None`: that of the interface.
     pub mask: Option<Ipv4Addr>,
-    /// The place of the address in the line, for errors.
+    /// The span of the address in the file, for errors.
     pub address_span: Span,
     /// Whether it is a proxyDHCP range, without leases.
     pub is_proxy: bool,

@@ -16,11 +16,11 @@ const MAX_FILE_SIZE: u64 = 64 << 20;
 pub struct DnsmasqLine {
     /// Its file.
     pub source: Rc<Source>,
-    /// The place of the whole line.
+    /// The span of the whole line.
     pub span: Span,
     /// The text before `=`.
     pub key: String,
-    /// The place of the key.
+    /// The span of the key.
     pub key_span: Span,
     /// The arguments after `=`, split at commas. `None`: there is no `=`.
     pub value: Option<Vec<DnsmasqArg>>,
@@ -41,7 +41,7 @@ struct LineOrigin {
 pub struct DnsmasqArg {
     /// Its text, without quotes.
     pub text: String,
-    /// Its place in the file.
+    /// Its span in the file.
     pub span: Span,
 }
 
@@ -61,7 +61,7 @@ impl DnsmasqLine {
         self.value.as_deref().unwrap_or_default()
     }
 
-    /// An error at this place of the line.
+    /// An error at this span of the line.
     pub fn error(&self, at: &Span, message: impl Into<String>) -> Diagnostic {
         match &self.origin {
             Some(origin) => origin.source.error(origin.find_span(&self.source.text[at.clone()]), message),
@@ -71,7 +71,7 @@ impl DnsmasqLine {
 }
 
 impl LineOrigin {
-    /// The place of this text in the file: in the line itself, or in the nearest one, because the values of an option
+    /// The span of this text in the file: in the line itself, or in the nearest one, because the values of an option
     /// may come from several lines.
     fn find_span(&self, text: &str) -> Span {
         let mut start = 0;

@@ -280,7 +280,7 @@ impl OptionParser {
         let [tag, .., value] = args else { return Err(invalid_option(line, "a tag and a text")) };
         let text = value.text.clone();
         if text.is_empty() {
-            return Err(invalid_option(line, "a text behind the tag"));
+            return Err(invalid_option(line, "a text after the tag"));
         }
         let test = match line.key.as_str() {
             "dhcp-vendorclass" if args.len() > 2 => return unsupported("enterprise vendor classes are not supported"),
@@ -293,7 +293,7 @@ impl OptionParser {
             ),
             _ => match parse_circuit_id(&text) {
                 Some(text) => TagTest::CircuitId(text),
-                None => return unsupported("only circuit ids that are text are supported"),
+                None => return unsupported("only circuit IDs that are text are supported"),
             },
         };
         self.parsed.config.tag_matches.push(TagMatch { line: id, tag: tag_to_set(&tag.text).to_owned(), test });

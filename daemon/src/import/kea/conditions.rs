@@ -49,7 +49,7 @@ struct KeaTestParser<'a> {
 impl Grammar for KeaTestParser<'_> {
     fn accept(&mut self, word: &str) -> bool {
         let matches = match self.tokens.get(self.at) {
-            Some(KeaToken::Mark(separator)) => *separator == word,
+            Some(KeaToken::Mark(mark)) => *mark == word,
             Some(KeaToken::Word(known)) => known == word,
             _ => false,
         };
@@ -227,9 +227,9 @@ fn tokens(text: &str) -> Result<Vec<KeaToken>, String> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
-        if let Some(separator) = MARKS.into_iter().find(|separator| rest.starts_with(*separator)) {
-            tokens.push(KeaToken::Mark(separator));
-            rest = &rest[separator.len()..];
+        if let Some(mark) = MARKS.into_iter().find(|mark| rest.starts_with(*mark)) {
+            tokens.push(KeaToken::Mark(mark));
+            rest = &rest[mark.len()..];
         } else if first == '\'' {
             let (inner, after) = rest[1..].split_once('\'').ok_or("a quote is not closed")?;
             tokens.push(KeaToken::Octets(inner.as_bytes().to_vec()));
