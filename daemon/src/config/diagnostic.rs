@@ -255,7 +255,7 @@ impl Diagnostic {
         format!("{location}{}{}{help}", if location.is_empty() { "" } else { " " }, self.message)
     }
 
-    /// In color, for a writer that strips colors when they are off (`anstream`).
+    /// In colour, for a writer that strips colours when they are off (`anstream`).
     pub fn styled(&self) -> impl fmt::Display + '_ {
         Styled(self)
     }

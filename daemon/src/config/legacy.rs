@@ -39,7 +39,7 @@ pub fn read(source: &Source) -> Result<(LegacyConfig, Vec<Diagnostic>), Vec<Diag
     for section in &ini.sections {
         reader.section(&ini, section);
     }
-    // A misspelled key is one error, not a second one for the key that is missing then.
+    // A misspelled key is one error: without this, the key that is missing because of it would be a second one.
     let evaluated = if reader.has_errors() { None } else { reader.evaluate(&ini) };
     match evaluated {
         Some((boot, addresses)) if !reader.has_errors() => Ok((LegacyConfig { boot, addresses }, reader.diagnostics)),

@@ -199,14 +199,14 @@ fn compare(
 ) -> Vec<(String, &'static str, String)> {
     let ask_all = |process: &Peer| -> Vec<Option<BootResult>> {
         let wire = client.on(RawSocket::open);
-        let ask = |asked: &Vector| {
+        let ask = |request: &Vector| {
             wire.received_so_far();
-            wire.send(&asked.from, &asked.to, &asked.octets);
+            wire.send(&request.from, &request.to, &request.octets);
             server.on(|| wait_until_idle(process));
-            let reply = wire.received_so_far().into_iter().find(|reply| reply.payload[4..8] == asked.octets[4..8]);
+            let reply = wire.received_so_far().into_iter().find(|reply| reply.payload[4..8] == request.octets[4..8]);
             reply.map(|reply| reply.payload)
         };
-        machines.iter().map(|(_, machine)| boot_result(machine, &mut |asked| ask(asked))).collect()
+        machines.iter().map(|(_, machine)| boot_result(machine, &mut |request| ask(request))).collect()
     };
     let dnsmasq_result = ask_all(&server.on(|| dnsmasq(site)));
     let proxydhcpd_result = ask_all(&server.on(|| proxydhcpd(site)));

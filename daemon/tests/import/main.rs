@@ -153,11 +153,11 @@ fn compare((server, client): &(Host, Host), name: &str, text: &str) -> usize {
     let (mut compared, mut count) = (0, 0);
     for vector in vectors() {
         count += 1;
-        let proxydhcpd_result = boot_result(&vector, &mut |asked| proxydhcpd_reply(&plan, asked));
+        let proxydhcpd_result = boot_result(&vector, &mut |request| proxydhcpd_reply(&plan, request));
         let mut xid = 0x5eed_0000 + count * 256;
-        let dnsmasq_result = boot_result(&vector, &mut |asked| {
+        let dnsmasq_result = boot_result(&vector, &mut |request| {
             xid += 1;
-            dnsmasq_reply(&wire, asked, xid)
+            dnsmasq_reply(&wire, request, xid)
         });
         let Some(dnsmasq_result) = dnsmasq_result else { continue };
         let message = format!("{name}: {}\n{imported}", vector.name);
@@ -313,7 +313,7 @@ fn an_imported_proxy_ini_gives_the_same_as_before() {
         legacy.boot.apply(&mut old);
         for vector in vectors() {
             let [before, now] =
-                [&old, &new].map(|plan| boot_result(&vector, &mut |asked| proxydhcpd_reply(plan, asked)));
+                [&old, &new].map(|plan| boot_result(&vector, &mut |request| proxydhcpd_reply(plan, request)));
             assert_eq!(now, before, "{}\n{imported}", vector.name);
         }
     }
@@ -354,13 +354,13 @@ fn plan(text: &str) -> Plan {
     }
 }
 
-fn proxydhcpd_reply(plan: &Plan, asked: &Vector) -> Option<Vec<u8>> {
+fn proxydhcpd_reply(plan: &Plan, request: &Vector) -> Option<Vec<u8>> {
     let ipv4 = vec![Network4 { address: SERVER, prefix: 24 }];
     let links = [Link { index: 2, name: "eth0".into(), mtu: 1500, ipv4, ipv6: Vec::new() }];
-    let port = if asked.to.port() == 67 { Port::Dhcp } else { Port::BootServer };
-    let (from, to) = (asked.from.into(), (*asked.to.ip()).into());
+    let port = if request.to.port() == 67 { Port::Dhcp } else { Port::BootServer };
+    let (from, to) = (request.from.into(), (*request.to.ip()).into());
     let arrival =
-        Arrival { datagram: &asked.octets, port, from, to, links: &links, link: 0, via_other_link: false, now: 0 };
+        Arrival { datagram: &request.octets, port, from, to, links: &links, link: 0, via_other_link: false, now: 0 };
     let mut replies = Replies::default();
     answer(plan, &mut Observations::new(1), &arrival, &mut replies);
     replies.iter().next().map(|(octets, _)| octets.to_vec())
@@ -368,15 +368,15 @@ fn proxydhcpd_reply(plan: &Plan, asked: &Vector) -> Option<Vec<u8>> {
 
 /// The reply of dnsmasq. A second request, which dnsmasq always answers, shows without a timeout that it ignored the
 /// first one.
-fn dnsmasq_reply(wire: &RawSocket, asked: &Vector, xid: u32) -> Option<Vec<u8>> {
-    let probe = match (asked.to.port(), asked.to.ip().is_broadcast()) {
+fn dnsmasq_reply(wire: &RawSocket, request: &Vector, xid: u32) -> Option<Vec<u8>> {
+    let probe = match (request.to.port(), request.to.ip().is_broadcast()) {
         (67, true) => "bios-no-machine-id-discover",
         (67, false) => "relayed-x64-discover-option-82",
         _ => "ovmf-x64-request-4011",
     };
     let mut probe = vectors().into_iter().find(|vector| vector.name == probe).unwrap();
     probe.octets[4..8].copy_from_slice(&xid.to_be_bytes());
-    wire.send(&asked.from, &asked.to, &asked.octets);
+    wire.send(&request.from, &request.to, &request.octets);
     wire.send(&probe.from, &probe.to, &probe.octets);
     let replies = wire.receive_until(|payload| payload[4..8] == xid.to_be_bytes());
     replies.into_iter().next().map(|reply| reply.payload)

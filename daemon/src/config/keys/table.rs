@@ -17,8 +17,8 @@ pub const TABLES: &[ConfigTable] = &[
         "directories",
         "[directories]",
         "Additional directories to serve, each under a name.",
-        "Files requested as debian/... come from that directory. Such a name hides a file or directory of the \
-         boot directory that has it.",
+        "Files requested as debian/... come from that directory. A file or directory of the same name in the boot \
+         directory is hidden.",
         "[directories]\ndebian = \"/srv/mirror/debian\"\n",
     ),
     table("dhcp", "[dhcp]", "DHCP, over IPv4 and IPv6.", "", ""),
