@@ -88,8 +88,8 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Opens the directory. `ignore_case`: a missing name is searched again ignoring ASCII case (Windows loaders request
-    /// both `\Boot\BCD` and `\boot\bcd`).
+    /// Opens the directory. `ignore_case`: a missing name is searched again ignoring ASCII case (Windows loaders
+    /// request both `\Boot\BCD` and `\boot\bcd`).
     pub fn from_path(path: &Path, ignore_case: bool) -> io::Result<Directory> {
         let root = File::options().read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(path)?;
         Ok(Directory { root: root.into(), ignore_case })

@@ -295,8 +295,8 @@ fn a_rule_that_sends_machines_to_a_disk_that_no_loader_starts_is_a_warning() {
     assert_eq!(
         dirs.lines(&dirs.site(rule).unwrap().warnings),
         [
-            "rule 1 sends RISC-V 32 UEFI to the local disk, and there is no program that starts it (such a machine tries \
-          each network entry for a minute first; to prevent this, put local-disk/uefi-riscv32.efi into the boot \
+            "rule 1 sends RISC-V 32 UEFI to the local disk, and there is no program that starts it (such a machine \
+          tries each network entry for a minute first; to prevent this, put local-disk/uefi-riscv32.efi into the boot \
           directory)"
         ]
     );

@@ -80,7 +80,8 @@ impl RawMachine {
     }
 }
 
-/// The maximum number of MAC addresses of a machine, more than any has. A search by address compares all of a machine's.
+/// The maximum number of MAC addresses of a machine, more than any has. A search by address compares all of a
+/// machine's.
 pub const MAX_MACS: usize = 64;
 /// The error for more than [`MAX_MACS`].
 pub const TOO_MANY_MACS: &str = "a machine can have at most 64 MAC addresses";

@@ -127,7 +127,8 @@ pub struct TftpConfig {
     pub ports: Option<RangeInclusive<u16>>,
     /// Transfers use port 69, too.
     pub single_port: bool,
-    /// The maximum number of concurrent transfers. No limit by default, because thousands of machines may boot together.
+    /// The maximum number of concurrent transfers. No limit by default, because thousands of machines may boot
+    /// together.
     pub max_transfers: Option<MaxTransfers>,
 }
 

@@ -17,8 +17,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// `requested` is the template that was rendered; it may have included the one that failed. `source` returns the file
-    /// name of a template, and its text.
+    /// `requested` is the template that was rendered; it may have included the one that failed. `source` returns the
+    /// file name of a template, and its text.
     pub(super) fn new(
         error: &Error,
         requested: &str,

@@ -1,6 +1,6 @@
 //! With the imported configuration, the server sends each of nine kinds of machines the same as the DHCP server that
-//! the configuration is from. The tests run ISC dhcpd; the files `expected` have the results of Kea 2.2.0. Needs root and
-//! e2e/setup.
+//! the configuration is from. The tests run ISC dhcpd; the files `expected` have the results of Kea 2.2.0. Needs root
+//! and e2e/setup.
 
 use super::corpus::machines;
 use super::machine::{BootResult, Vector, boot_result};
