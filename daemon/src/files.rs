@@ -71,8 +71,8 @@ impl Opened {
         if metadata.len() == self.size && metadata.modified().ok() == self.modified {
             return Ok(());
         }
-        let cut_short = metadata.len() < self.size;
-        let kind = if cut_short { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::Other };
+        let is_truncated = metadata.len() < self.size;
+        let kind = if is_truncated { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::Other };
         Err(io::Error::new(kind, CHANGED))
     }
 }
@@ -88,8 +88,8 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Opens the directory. `any_case`: a missing name is searched again ignoring ASCII case (Windows loaders request
-    /// both `\Boot\BCD` and `\boot\bcd`).
+    /// Opens the directory. `ignore_case`: a missing name is searched again ignoring ASCII case (Windows loaders
+    /// request both `\Boot\BCD` and `\boot\bcd`).
     pub fn from_path(path: &Path, ignore_case: bool) -> io::Result<Directory> {
         let root = File::options().read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(path)?;
         Ok(Directory { root: root.into(), ignore_case })
@@ -148,8 +148,8 @@ pub fn open_loader(path: &Path) -> Result<Opened, Refusal> {
     admit(file.into())
 }
 
-/// Opens the operator's file for reading as a whole: a regular one of at most `most` octets. Others may block, or never
-/// end.
+/// Opens the operator's file for reading as a whole: a regular one of at most `max_size` octets. Others may block, or
+/// never end.
 pub fn open_regular(path: &Path, max_size: u64) -> io::Result<File> {
     let open_without_blocking =
         || File::options().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path);

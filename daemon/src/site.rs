@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The site.
+/// Everything that a reload replaces as a whole.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// Everything that decides about clients.
@@ -91,15 +91,15 @@ impl Site {
         let files = ResolvedFiles::resolve(loaded, &mut diagnostics);
         let has_no_error =
             |diagnostics: &[Diagnostic]| diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning);
-        let Some(ResolvedFiles { directories: roots, mut templates, profiles, plan: draft }) =
+        let Some(ResolvedFiles { directories, mut templates, profiles, plan: unresolved }) =
             files.filter(|_| has_no_error(&diagnostics) && loaded.is_valid())
         else {
             return Err(with_text_errors(loaded, diagnostics));
         };
         let settings = &loaded.settings;
-        let places: Vec<&Path> = loaders::DISTRIBUTION_DIRECTORIES.iter().map(Path::new).collect();
-        let found = loaders::find(&settings.boot_dir, &places);
-        let mut scan = scan::scan(&settings.boot_dir, roots.mounts());
+        let distribution_dirs: Vec<&Path> = loaders::DISTRIBUTION_DIRECTORIES.iter().map(Path::new).collect();
+        let found = loaders::find(&settings.boot_dir, &distribution_dirs);
+        let mut scan = scan::scan(&settings.boot_dir, directories.mounts());
         for found in &mut scan.found {
             let warning =
                 found.cmdline.as_deref().and_then(|cmdline| templates.compile_entry(&mut found.entry, cmdline));
@@ -109,9 +109,9 @@ impl Site {
         let mut unfit = Vec::new();
         let local_disks = local_disk::operator_programs(&settings.boot_dir, &mut unfit);
         diagnostics.extend(unfit.into_iter().map(Diagnostic::warning));
-        let (duid, why_not_kept) = duid::server_duid(&settings.state_dir);
-        diagnostics.extend(why_not_kept.map(|why| {
-            Diagnostic::warning(why)
+        let (duid, duid_problem) = duid::server_duid(&settings.state_dir);
+        diagnostics.extend(duid_problem.map(|reason| {
+            Diagnostic::warning(reason)
                 .help("the server derives its DUID from its network cards instead, and it may change")
         }));
         let mut plan = Plan {
@@ -123,17 +123,17 @@ impl Site {
             loop_guard: settings.loop_guard,
             rate_limit: settings.max_requests_per_second.map(Into::into),
             menu: BootDirMenu {
-                has_boot_script: scan.own_script,
+                has_boot_script: scan.has_boot_script,
                 has_host_name_scripts: !scan.host_name_scripts.is_empty(),
                 entries: scan.entries(),
             },
             local_disk: local_disk::architectures(&local_disks),
             raspberry_pi: scan.raspberry_pi,
             profiles,
-            default_profile: draft.default_profile,
-            unknown_machine_profile: draft.unknown_machine_profile,
-            rules: draft.rules,
-            machines: draft.machine_files.machines,
+            default_profile: unresolved.default_profile,
+            unknown_machine_profile: unresolved.unknown_machine_profile,
+            rules: unresolved.rules,
+            machines: unresolved.machine_files.machines,
             templates: templates.names().clone(),
             dhcp6: Dhcp6 {
                 duid,
@@ -157,23 +157,24 @@ impl Site {
         diagnostics.extend(local_disk::unbootable_rules(&plan).into_iter().map(unbootable_rule));
         diagnostics.extend(lint_rules::firmware_only_rules(&plan));
         diagnostics.extend(lint_loaders::ipxe_loops(&plan));
-        diagnostics.extend(lint_loaders::bios_loader_for_uefi(&plan, |name| roots.path(name)));
-        diagnostics
-            .extend(found.unusable.iter().map(|misfit| Diagnostic::warning(misfit.to_string()).help(&misfit.fix)));
+        diagnostics.extend(lint_loaders::bios_loader_for_uefi(&plan, |name| directories.path(name)));
+        diagnostics.extend(
+            found.unusable.iter().map(|unusable| Diagnostic::warning(unusable.to_string()).help(&unusable.fix)),
+        );
         let system = Distribution::from_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
         diagnostics
             .extend(lint_loader_urls::unfetchable_loaders(&plan, |arch| loader_table::hint(arch, &found, &system)));
         diagnostics.extend(scan.warnings.iter().map(Diagnostic::warning));
-        diagnostics.extend(second_stage::old_grubs(&plan, |name| roots.path(name)).into_iter().map(old_grub));
-        let machine_files = (draft.machine_files.file_count, draft.machine_files.duration);
+        diagnostics.extend(second_stage::old_grubs(&plan, |name| directories.path(name)).into_iter().map(old_grub));
+        let machine_files = (unresolved.machine_files.file_count, unresolved.machine_files.duration);
         let legacy = loaded.legacy.is_some();
-        let (roots, templates) = (Arc::new(roots), Arc::new(templates));
+        let (directories, templates) = (Arc::new(directories), Arc::new(templates));
         let mut site = Site {
             plan,
             found,
             scan,
             system,
-            directories: roots,
+            directories,
             local_disks,
             machine_files,
             templates,
@@ -201,16 +202,17 @@ impl Site {
         }
     }
 
-    /// Makes machines without an entry boot from disk if they completed a boot-once. Returns warnings
-    /// about them, and about marks that do not identify their machine. An identity in an entry belongs to that entry.
+    /// Makes machines without an entry boot from disk if they completed a boot-once (`completed`: their names). Returns
+    /// warnings about them, and about completions that do not identify their machine. An identity in an entry belongs
+    /// to that entry.
     pub fn protect_removed_machines<'a>(
         &mut self,
         directory: &Path,
-        marked: impl Iterator<Item = &'a str>,
+        completed: impl Iterator<Item = &'a str>,
     ) -> Vec<String> {
         let machines = std::mem::take(&mut self.plan.machines).with_removed_entries(&[]);
         let (mut gone, mut unknown, mut diagnostics) = (Vec::new(), Vec::new(), Vec::new());
-        for name in marked.filter(|name| machines.get_by_name(name).is_none()) {
+        for name in completed.filter(|name| machines.get_by_name(name).is_none()) {
             match boot_once::completions::read_identities(directory, name) {
                 Ok(Some(known)) => gone.push((name, known)),
                 Ok(None) => unknown.push(name),
@@ -268,8 +270,8 @@ impl Site {
         diagnostics
     }
 
-    /// Opens the file that a requested name leads to. `failed` gets the failure of a template. A script then prints it
-    /// at the machine's console, where there would otherwise be a boot server that does not reply.
+    /// Opens the file that a requested name leads to. `failed` gets the failure of a template. Instead of a script that
+    /// cannot be rendered, the machine gets one that prints the failure at its console.
     pub fn open(
         &self,
         fetch: Fetch,
@@ -288,8 +290,8 @@ impl Site {
         }
         match fetch {
             Fetch::Text(text) => Ok(Opened::text(text.into_bytes())),
-            Fetch::Menu(asking) => {
-                let (text, failure) = self.menu(&asking, request);
+            Fetch::Menu(context) => {
+                let (text, failure) = self.menu(&context, request);
                 if let Some(failure) = failure {
                     failed(&failure);
                 }
@@ -321,15 +323,15 @@ impl Site {
     }
 
     /// The menu of the boot directory for the machine of the request, and the failure of an entry.
-    pub fn menu(&self, asking: &RenderContext, request: &FileRequest<'_>) -> (String, Option<Failure>) {
-        let (entries, failed) = self.templates.render_entries(&self.plan, asking, request);
-        let text = script::menu(&self.plan, &entries, &asking.base_url, request.server, &asking.claimed);
+    pub fn menu(&self, context: &RenderContext, request: &FileRequest<'_>) -> (String, Option<Failure>) {
+        let (entries, failed) = self.templates.render_entries(&self.plan, context, request);
+        let text = script::menu(&self.plan, &entries, &context.base_url, request.server, &context.claimed);
         (text, failed.into_iter().next())
     }
 
     /// The failures of menu entries for the machine of the request.
-    pub fn menu_failures(&self, asking: &RenderContext, request: &FileRequest<'_>) -> Vec<Failure> {
-        self.templates.render_entries(&self.plan, asking, request).1
+    pub fn menu_failures(&self, context: &RenderContext, request: &FileRequest<'_>) -> Vec<Failure> {
+        self.templates.render_entries(&self.plan, context, request).1
     }
 
     /// The scan of the boot directory, unless no machine sees its menu.
@@ -337,7 +339,7 @@ impl Site {
         (self.plan.ipxe == IpxeTarget::Builtin && !self.plan.menu.has_boot_script).then_some(&self.scan)
     }
 
-    /// The scripts that machines run by host name before the menu, and why none does so, if that is the case.
+    /// The scripts that machines run by host name before the menu, and the reason if no machine runs them.
     pub fn host_name_scripts(&self) -> (&[HostNameScript], Option<&'static str>) {
         let plan = &self.plan;
         let shows = |id: Option<ProfileId>| plan.profile(id).is_none_or(|profile| profile.boots == BootTarget::BootDir);
@@ -353,13 +355,13 @@ impl Site {
                 }
                 _ => false,
             });
-        let why = match &plan.ipxe {
+        let reason = match &plan.ipxe {
             IpxeTarget::Builtin if plan.menu.has_boot_script => Some("boot.ipxe replaces the menu"),
             IpxeTarget::Builtin if !is_shown => Some("no profile in use shows the menu"),
             IpxeTarget::Builtin => None,
             IpxeTarget::Configured(_) | IpxeTarget::AsFirmware => Some("proxy.ini gives iPXE another script"),
         };
-        (&self.scan.host_name_scripts, why)
+        (&self.scan.host_name_scripts, reason)
     }
 
     /// The directories that are served under names.
@@ -386,7 +388,7 @@ impl Site {
         self.plan.loaders.iter().map(each).chain(default_loader).collect()
     }
 
-    /// UEFI loaders without a signature. `check` verifies the signatures of the others, which takes reading the whole
+    /// UEFI loaders without a signature. `check` verifies the signatures of the others, for which it reads the whole
     /// files.
     fn unsigned(&self) -> Vec<&str> {
         let unsigned = |path: &str| signature::is_signed(Path::new(path)).is_ok_and(|signed| signed == Some(false));
@@ -401,13 +403,13 @@ impl Site {
     /// The number of machines, if there are any, as text.
     pub fn machine_summary(&self) -> Option<String> {
         let count = |number, one: &str| if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") };
-        let (files, took) = self.machine_files;
+        let (files, duration) = self.machine_files;
         let machines = self.plan.machines.len();
         (machines > 0)
-            .then(|| format!("{} in {}, read in {took:.1?}", count(machines, "machine"), count(files, "file")))
+            .then(|| format!("{} in {}, read in {duration:.1?}", count(machines, "machine"), count(files, "file")))
     }
 
-    /// A hash of everything that `log` writes, to detect news.
+    /// A hash of everything that `log` writes, to detect changes.
     pub fn report_hash(&self, loaded: &Loaded) -> u64 {
         let warnings = loaded.diagnostics.iter().chain(&self.warnings).map(Diagnostic::one_line).collect::<Vec<_>>();
         let machines = (self.plan.machines.len(), self.machine_files.0);
@@ -471,7 +473,7 @@ fn rules_version(plan: &Plan) -> u32 {
 }
 
 fn unbootable_rule((rule, arch): (usize, Arch)) -> Diagnostic {
-    let what = format!("rule {rule} sends {arch} to the local disk, and no program here starts it");
+    let what = format!("rule {rule} sends {arch} to the local disk, and there is no program that starts it");
     let program = local_disk_name(arch);
     Diagnostic::warning(what).help(format!(
         "such a machine tries each network entry for a minute first; to prevent this, put {program} into the boot \

@@ -18,9 +18,9 @@ pub fn closest_match<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -
 /// In characters. No key is nearly as long, so a longer word is no typo and not worth the comparison.
 const MAX_LENGTH: usize = 64;
 
-/// The number of edits that turn one word into the other; a swap of neighbors is one (optimal string alignment). A word
-/// that is the beginning or the end of the other is at most two edits away: `chainload` suggests `chainload_url`, and
-/// `architecture` suggests `arch`.
+/// The number of edits that turn one word into the other; a swap of neighbours is one (optimal string alignment). A
+/// word that is the beginning or the end of the other is at most two edits away: `chainload` suggests `chainload_url`,
+/// and `architecture` suggests `arch`.
 fn distance(word: &[char], candidate: &str) -> usize {
     let candidate: Vec<char> = candidate.chars().collect();
     let (short, long) = if word.len() < candidate.len() { (word, &candidate[..]) } else { (&candidate[..], word) };
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_swap_of_neighbors_is_one_edit() {
+    fn a_swap_of_neighbours_is_one_edit() {
         assert_eq!(distance(&['t', 'f', 'p', 't', 'd'], "tftpd"), 1);
         assert_eq!(distance(&['k', 'i', 't', 't', 'e', 'n'], "sitting"), 3);
     }

@@ -57,8 +57,8 @@ fn entries(scan: &Scan) -> Vec<String> {
     scan.entries().iter().map(line).collect()
 }
 
-fn line(BootDirEntry { title, target: starts, problem: lacks }: &BootDirEntry) -> String {
-    let starts = match starts {
+fn line(BootDirEntry { title, target, problem }: &BootDirEntry) -> String {
+    let target = match target {
         EntryTarget::Linux { kernel, initrds, arguments, .. } => {
             let arguments = if arguments.is_empty() { String::new() } else { format!(": {arguments}") };
             let files: Vec<&str> =
@@ -68,12 +68,12 @@ fn line(BootDirEntry { title, target: starts, problem: lacks }: &BootDirEntry) -
         EntryTarget::Script { .. } => "script".to_owned(),
         EntryTarget::Efi { .. } => "program".to_owned(),
     };
-    let lacks = if lacks.is_some() { " !" } else { "" };
-    format!("{title} [{starts}]{lacks}")
+    let problem = if problem.is_some() { " !" } else { "" };
+    format!("{title} [{target}]{problem}")
 }
 
-fn left_out(scan: &Scan) -> Vec<String> {
-    scan.skipped.iter().map(|left| format!("{}: {}", left.path, left.reason)).collect()
+fn skipped(scan: &Scan) -> Vec<String> {
+    scan.skipped.iter().map(|file| format!("{}: {}", file.path, file.reason)).collect()
 }
 
 #[track_caller]
@@ -208,7 +208,7 @@ fn boot_programs_of_esxi_and_windows_do_not_boot() {
     shows(&["w/bootmgr.efi"], &["w/bootmgr [program] !"]);
     shows(&["esxi/efi/boot/bootx64.efi", "esxi/boot.cfg"], &["esxi/efi/boot/bootx64 [program] !"]);
     let scan = shows(&["w/EFI/Boot/bootx64.efi", "w/sources/boot.wim"], &["w/EFI/Boot/bootx64 [program] !"]);
-    assert_eq!(left_out(&scan), ["w/sources/boot.wim: Windows PE boots with wimboot, from a script (docs/windows.md)"]);
+    assert_eq!(skipped(&scan), ["w/sources/boot.wim: Windows PE boots with wimboot, from a script (docs/windows.md)"]);
 }
 
 #[test]
@@ -243,9 +243,9 @@ fn kernels_are_recognised_by_many_names() {
         shows(files, &[expected]);
     }
     let scan = shows(&["e/KERNEL", "e/SYSTEM"], &[]);
-    assert_eq!(left_out(&scan), ["e/KERNEL: a kernel without a matching initrd"]);
+    assert_eq!(skipped(&scan), ["e/KERNEL: a kernel without a matching initrd"]);
     let scan = shows(&["e/KERNEL = ANDROID!", "e/SYSTEM"], &[]);
-    assert_eq!(left_out(&scan), ["e/KERNEL: it has the name of a kernel, but iPXE cannot start it"]);
+    assert_eq!(skipped(&scan), ["e/KERNEL: it has the name of a kernel, but iPXE cannot start it"]);
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn foremans_kernel_names_begin_with_their_system() {
         ],
     );
     assert_eq!(
-        left_out(&scan),
+        skipped(&scan),
         ["grub2/shimx64.efi: only firmware can start a shim: put it with grubx64.efi at the top of the boot \
              directory, or name it in [profile.NAME.loaders]"]
     );
@@ -289,7 +289,7 @@ fn deep_trees_are_scanned_and_files_too_deep_are_reported() {
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     shows(&files, &[&format!("{deep} [vmlinuz+initrd.img: inst.repo=http://m/]")]);
     let scan = shows(&["1/2/3/4/5/6/7/8/9/10/11/12/13/linux"], &[]);
-    assert_eq!(left_out(&scan), ["1/2/3/4/5/6/7/8/9/10/11/12/13: more than 12 directories deep: not scanned"]);
+    assert_eq!(skipped(&scan), ["1/2/3/4/5/6/7/8/9/10/11/12/13: more than 12 directories deep: not scanned"]);
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn the_packages_of_a_dvd_hide_no_other_system() {
     }
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), ["a-dvd/netboot [linux+initrd.gz]", "ubuntu [linux+initrd.gz]"]);
-    assert_eq!(left_out(&scan), ["a-dvd: more than 10000 files: the deepest ones are not scanned"]);
+    assert_eq!(skipped(&scan), ["a-dvd: more than 10000 files: the deepest ones are not scanned"]);
 }
 
 #[test]
@@ -330,10 +330,10 @@ fn images_are_reported_and_memory_tests_are_for_bios_too() {
         ],
     );
     assert_eq!(
-        left_out(&scan),
+        skipped(&scan),
         [
-            "debian.iso: ISO images are not booted yet: unpack it into a directory",
-            "freedos.img: disk images are not booted: use sanboot or memdisk in a script",
+            "debian.iso: an ISO image, which cannot be booted yet: unpack it into a directory",
+            "freedos.img: a disk image: boot it with sanboot or memdisk in a script",
             "win/boot.wim: Windows PE boots with wimboot, from a script (docs/windows.md)",
         ]
     );
@@ -360,9 +360,9 @@ fn bootable_files_that_are_no_entry_are_reported_and_files_of_an_entry_are_not()
     fs::create_dir_all(root.path().join("k/empty")).unwrap();
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), ["k [linux+initrd.img.xz+x.cpio.gz]"]);
-    let archive = "archives are not booted: unpack it into a directory";
+    let archive = "an archive: unpack it into a directory";
     assert_eq!(
-        left_out(&scan),
+        skipped(&scan),
         [
             &format!("b.zip: {archive}")[..],
             "esxi/mboot.c32: ESXi's loader for BIOS, a SYSLINUX module: iPXE cannot start it, PXELINUX can",
@@ -384,7 +384,7 @@ fn names_that_ipxe_cannot_request_are_reported_readably() {
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), [""; 0]);
     assert_eq!(
-        left_out(&scan),
+        skipped(&scan),
         [
             "caf\u{fffd}: iPXE cannot request this name: it is not UTF-8",
             "line\\nbreak.ipxe: iPXE cannot request this name: it has control characters",
@@ -430,7 +430,7 @@ fn netboot_xyz_is_an_entry_and_its_scripts_for_single_machines_are_none() {
         [scan.host_name_script("HOSTNAME-pc2.ipxe"), scan.host_name_script("HOSTNAME-pc3.ipxe")],
         [Some("hostname-PC2.IPXE"), None]
     );
-    let skipped = left_out(&scan);
+    let skipped = skipped(&scan);
     assert_eq!(skipped.len(), 5, "{skipped:#?}");
     assert!(scan.summary()[0].contains("and 2 more") && !scan.summary()[0].contains("pc1"), "{:?}", scan.summary());
     assert!(skipped.iter().any(|line| line.starts_with("sub/HOSTNAME-pc3.ipxe: netboot.xyz's script")), "{skipped:#?}");
@@ -441,7 +441,7 @@ fn netboot_xyz_is_an_entry_and_its_scripts_for_single_machines_are_none() {
 fn no_ipxe_is_started_from_ipxe() {
     let scan =
         shows(&["ipxe.efi", "i386-efi/snponly.efi", "10secdelay/ipxe.efi", "default.ipxe"], &["default [script]"]);
-    assert_eq!(left_out(&scan), ["10secdelay/ipxe.efi: an iPXE: it would only load this menu again"]);
+    assert_eq!(skipped(&scan), ["10secdelay/ipxe.efi: an iPXE: it would only load this menu again"]);
 }
 
 #[test]
@@ -531,11 +531,11 @@ fn the_log_shortens_long_lists_and_counts_the_rest() {
     let files: Vec<String> = (0..5).map(|number| format!("{number}.iso")).collect();
     let root = directory(&files.iter().map(String::as_str).collect::<Vec<_>>());
     let summary = scan(root.path(), []).summary();
-    let why = "ISO images are not booted yet: unpack it into a directory";
+    let why = "an ISO image, which cannot be booted yet: unpack it into a directory";
     assert_eq!(
         summary,
         [format!(
-            "left out of the menu: 0.iso: {why}; 1.iso: {why}; 2.iso: {why}; and 2 more; `proxydhcpd check` lists all"
+            "not in the menu: 0.iso: {why}; 1.iso: {why}; 2.iso: {why}; and 2 more; `proxydhcpd check` lists all"
         )]
     );
     assert_eq!(scan(Path::new("/nowhere/at/all"), []), Scan::default());
@@ -558,14 +558,14 @@ fn a_kernel_with_a_boot_sectors_signature_is_an_entry_and_no_disk_image() {
     fs::write(root.path().join("k/kernel.img"), kernel).unwrap();
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), ["k [kernel.img+initrd.gz]"]);
-    assert_eq!(left_out(&scan).len(), 1, "{:?}", scan.skipped);
-    assert!(left_out(&scan)[0].starts_with("freedos.img: disk images"));
+    assert_eq!(skipped(&scan).len(), 1, "{:?}", scan.skipped);
+    assert!(skipped(&scan)[0].starts_with("freedos.img: a disk image"));
     // A kernel without an initrd and an initrd with these octets are no disk images either.
     fs::copy(root.path().join("freedos.img"), root.path().join("k/initrd.img")).unwrap();
     fs::remove_file(root.path().join("k/initrd.gz")).unwrap();
-    assert_eq!(left_out(&self::scan(root.path(), [])), left_out(&scan));
+    assert_eq!(skipped(&self::scan(root.path(), [])), skipped(&scan));
     fs::remove_file(root.path().join("k/initrd.img")).unwrap();
-    let without = left_out(&self::scan(root.path(), []));
+    let without = skipped(&self::scan(root.path(), []));
     assert_eq!(without[1..], ["k/kernel.img: a kernel without a matching initrd"]);
 }
 

@@ -267,7 +267,7 @@ fn errors_of_a_machine_are_the_same_in_the_configuration_and_in_machine_files() 
     }
 }
 
-/// The state of its boot-once would be a hidden file.
+/// The record of its boot-once would be a hidden file.
 #[test]
 fn no_name_begins_with_a_dot_in_any_source() {
     for (name, text) in [
@@ -448,7 +448,7 @@ fn a_directory_of_ten_thousand_files_is_read_quickly_in_the_order_of_names() {
 }
 
 #[test]
-fn usual_names_of_columns_are_recognized() {
+fn usual_names_of_columns_are_recognised() {
     for text in [
         "Hostname,MAC Address\nweb1,52:54:00:12:34:56\n",
         "name,mac_address,hostname\nweb1,52:54:00:12:34:56,other\n",

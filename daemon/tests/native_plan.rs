@@ -438,9 +438,9 @@ fn a_machine_is_found_by_each_of_its_identities() {
         [machine.db]
         mac = "525400123457"
     "#;
-    let draft = read(text).plan;
-    assert_eq!((draft.default_profile, draft.unknown_machine_profile), (Some(LOCAL_DISK), Some(NOTHING)));
-    let machines = &draft.machine_files.machines;
+    let plan = read(text).plan;
+    assert_eq!((plan.default_profile, plan.unknown_machine_profile), (Some(LOCAL_DISK), Some(NOTHING)));
+    let machines = &plan.machine_files.machines;
     let find = |identity: Identity<'_>| machines.find(&identity).found.map(|found| machines.get(found.machine).name);
     let mac = |mac| find(Identity { identifiers: Identifiers::new(Some(mac), None), ..Identity::default() });
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]), Some("web1"));
@@ -542,15 +542,15 @@ fn files_of_conf_d_are_read_with_the_main_file_as_one() {
         ("conf.d/README", "nonsense"),
     ])
     .unwrap();
-    let draft = loaded.plan;
-    assert_eq!(draft.default_profile, Some(3));
-    assert_eq!(draft.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["first", "second", "third"]);
-    assert_eq!(serde_json::to_value(&draft.variables).unwrap(), serde_json::json!({ "a": 1, "b": "x" }));
+    let plan = loaded.plan;
+    assert_eq!(plan.default_profile, Some(3));
+    assert_eq!(plan.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["first", "second", "third"]);
+    assert_eq!(serde_json::to_value(&plan.variables).unwrap(), serde_json::json!({ "a": 1, "b": "x" }));
     assert_eq!(
-        (draft.directories[0].name.as_str(), draft.directories[0].path.as_path()),
+        (plan.directories[0].name.as_str(), plan.directories[0].path.as_path()),
         ("mirror", Path::new("/srv/mirror"))
     );
-    assert_eq!(draft.machine_files.machines.iter().next().map(|machine| machine.profile), Some(Some(3)));
+    assert_eq!(plan.machine_files.machines.iter().next().map(|machine| machine.profile), Some(Some(3)));
     assert_eq!(loaded.settings.loop_guard, LoopGuard::Stop);
 }
 

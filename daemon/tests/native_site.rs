@@ -19,15 +19,15 @@ use std::path::Path;
 use tempfile::TempDir;
 
 /// A boot directory with loaders, a directory for a mirror, and one for the configuration.
-struct Lab {
+struct SiteDirs {
     boot: TempDir,
     mirror: TempDir,
     etc: TempDir,
 }
 
-impl Lab {
-    fn new() -> Lab {
-        Lab { boot: boot_dir(), mirror: tempfile::tempdir().unwrap(), etc: tempfile::tempdir().unwrap() }
+impl SiteDirs {
+    fn new() -> SiteDirs {
+        SiteDirs { boot: boot_dir(), mirror: tempfile::tempdir().unwrap(), etc: tempfile::tempdir().unwrap() }
     }
 
     fn site(&self, text: &str) -> Result<Site, ConfigError> {
@@ -58,13 +58,13 @@ impl Lab {
 
 #[test]
 fn only_scripts_by_host_name_are_served_regardless_of_case() {
-    let lab = Lab::new();
+    let dirs = SiteDirs::new();
     for name in ["hostname-PC3.IPXE", "HOSTNAME-bad name.ipxe", "HOSTNAME-pc4.ipxe", "HOSTNAME-PC4.ipxe", "Other.ipxe"]
     {
-        fs::write(lab.boot.path().join(name), format!("#!ipxe\n# {name}\n")).unwrap();
+        fs::write(dirs.boot.path().join(name), format!("#!ipxe\n# {name}\n")).unwrap();
     }
-    let site = lab.site("").unwrap();
-    let asked = |name: &str| {
+    let site = dirs.site("").unwrap();
+    let served_text = |name: &str| {
         let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
         let request =
             FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "" };
@@ -82,21 +82,21 @@ fn only_scripts_by_host_name_are_served_regardless_of_case() {
         ("/HOSTNAME-pc5.ipxe", None),
         ("/other.ipxe", None),
     ] {
-        assert_eq!(asked(name).as_deref(), file, "{name}");
+        assert_eq!(served_text(name).as_deref(), file, "{name}");
     }
 }
 
 #[test]
 fn a_loader_of_a_profile_must_be_a_program_for_its_architecture() {
-    let lab = Lab::new();
+    let dirs = SiteDirs::new();
     let text = "[profile.grub.loaders]\nuefi-x64 = \"ipxe.efi\"\nbios = \"undionly.kpxe\"\n";
-    let site = lab.site(text).unwrap();
+    let site = dirs.site(text).unwrap();
     let grub = site.plan.profiles.iter().find(|profile| profile.name == "grub").unwrap();
-    let path = lab.boot.path().join("ipxe.efi").display().to_string();
+    let path = dirs.boot.path().join("ipxe.efi").display().to_string();
     assert_eq!(grub.loaders[&Arch::X64], Loader { name: "ipxe.efi".into(), path: Some(path) });
     assert_eq!(grub.loaders.len(), 2);
     assert_eq!(
-        lab.errors(
+        dirs.errors(
             "[profile.grub.loaders]\nuefi-x64 = \"ipxe-arm64.efi\"\nbios = \"ipxe.efi\"\nuefi-arm64 = \"gone.efi\"\n"
         ),
         [
@@ -109,56 +109,56 @@ fn a_loader_of_a_profile_must_be_a_program_for_its_architecture() {
 
 #[test]
 fn a_shim_needs_the_program_that_it_starts() {
-    let lab = Lab::new();
-    fs::copy(lab.boot.path().join("ipxe.efi"), lab.boot.path().join("shimx64.efi")).unwrap();
+    let dirs = SiteDirs::new();
+    fs::copy(dirs.boot.path().join("ipxe.efi"), dirs.boot.path().join("shimx64.efi")).unwrap();
     let text = "[profile.grub.loaders]\nuefi-x64 = \"shimx64.efi\"\n";
     assert_eq!(
-        lab.errors(text),
+        dirs.errors(text),
         ["3:12: shimx64.efi cannot be offered for x64 UEFI: it is a shim that starts grubx64.efi, \
              which is missing in its directory"]
     );
-    fs::copy(lab.boot.path().join("ipxe.efi"), lab.boot.path().join("grubx64.efi")).unwrap();
-    lab.site(text).unwrap();
+    fs::copy(dirs.boot.path().join("ipxe.efi"), dirs.boot.path().join("grubx64.efi")).unwrap();
+    dirs.site(text).unwrap();
 }
 
 #[test]
 fn a_missing_kernel_is_a_warning_and_a_url_is_not_checked() {
-    let lab = Lab::new();
-    fs::write(lab.boot.path().join("linux"), "").unwrap();
-    let site = lab
+    let dirs = SiteDirs::new();
+    fs::write(dirs.boot.path().join("linux"), "").unwrap();
+    let site = dirs
         .site(
             "[profile.a]\nkernel = \"debian/linux\"\ninitrd = [\"linux\", \"initrd\"]\n\
              [profile.b]\nkernel = \"http://x/linux\"\ninitrd = \"{{ suite }}/initrd\"\n",
         )
         .unwrap();
     assert_eq!(
-        lab.lines(&site.warnings),
+        dirs.lines(&site.warnings),
         ["3:10: there is no file BOOT/debian/linux yet", "4:20: there is no file BOOT/initrd yet"]
     );
 }
 
 #[test]
 fn a_script_must_be_an_existing_template() {
-    let lab = Lab::new();
-    fs::create_dir(lab.etc.path().join("templates")).unwrap();
-    fs::write(lab.etc.path().join("templates/rescue.ipxe"), "#!ipxe\n").unwrap();
-    let site = lab.site("[profile.a]\nscript = \"rescue.ipxe\"\n").unwrap();
+    let dirs = SiteDirs::new();
+    fs::create_dir(dirs.etc.path().join("templates")).unwrap();
+    fs::write(dirs.etc.path().join("templates/rescue.ipxe"), "#!ipxe\n").unwrap();
+    let site = dirs.site("[profile.a]\nscript = \"rescue.ipxe\"\n").unwrap();
     assert!(site.plan.templates.contains("rescue.ipxe"));
     assert_eq!(
-        lab.errors("[profile.a]\nscript = \"resuce.ipxe\"\n"),
+        dirs.errors("[profile.a]\nscript = \"resuce.ipxe\"\n"),
         ["3:10: there is no template `resuce.ipxe` (did you mean `rescue.ipxe`?)"]
     );
-    let errors = lab.errors("template-dir = \"/nowhere/at/all\"\n");
+    let errors = dirs.errors("template-dir = \"/nowhere/at/all\"\n");
     assert_eq!(errors, ["2:16: there is no directory /nowhere/at/all"]);
 }
 
 #[test]
 fn a_directory_is_served_and_shown_under_its_name() {
-    let lab = Lab::new();
-    fs::write(lab.mirror.path().join("rescue.ipxe"), "#!ipxe\n").unwrap();
-    let site = lab.site("[directories]\ndebian = \"MIRROR\"\n").unwrap();
-    let starts = EntryTarget::Script { path: "debian/rescue.ipxe".into() };
-    let entry = BootDirEntry { title: "debian/rescue".into(), target: starts, problem: None };
+    let dirs = SiteDirs::new();
+    fs::write(dirs.mirror.path().join("rescue.ipxe"), "#!ipxe\n").unwrap();
+    let site = dirs.site("[directories]\ndebian = \"MIRROR\"\n").unwrap();
+    let target = EntryTarget::Script { path: "debian/rescue.ipxe".into() };
+    let entry = BootDirEntry { title: "debian/rescue".into(), target, problem: None };
     assert_eq!(site.plan.menu.entries, [entry]);
     let server = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let name = b"debian/rescue.ipxe";
@@ -166,16 +166,16 @@ fn a_directory_is_served_and_shown_under_its_name() {
     let request = FileRequest { protocol: Protocol::Tftp, name, server, client, interface: "" };
     let fetched = fetch(&site.plan, &Observations::new(0), &request).unwrap();
     assert_eq!(site.open(fetched, &request, |failure| panic!("{failure:?}")).unwrap().size, 7);
-    assert_eq!(lab.lines(&site.warnings), [""; 0]);
+    assert_eq!(dirs.lines(&site.warnings), [""; 0]);
 
-    fs::create_dir(lab.boot.path().join("debian")).unwrap();
-    let site = lab.site("[directories]\ndebian = \"MIRROR\"\n").unwrap();
-    assert_eq!(lab.lines(&site.warnings), ["3:10: it hides BOOT/debian"]);
+    fs::create_dir(dirs.boot.path().join("debian")).unwrap();
+    let site = dirs.site("[directories]\ndebian = \"MIRROR\"\n").unwrap();
+    assert_eq!(dirs.lines(&site.warnings), ["3:10: `debian` hides BOOT/debian"]);
     assert_eq!(
-        lab.errors("[directories]\ndebian = \"MIRROR/gone\"\n"),
+        dirs.errors("[directories]\ndebian = \"MIRROR/gone\"\n"),
         [
             "3:10: cannot serve the directory MIRROR/gone: No such file or directory (os error 2)",
-            "3:10: it hides BOOT/debian",
+            "3:10: `debian` hides BOOT/debian",
         ]
     );
 }
@@ -207,12 +207,12 @@ fn menu(site: &Site, machine: &str) -> (String, Vec<String>) {
 
 #[test]
 fn a_cmdline_in_the_boot_dir_is_a_template_rendered_for_the_machine() {
-    let lab = Lab::new();
+    let dirs = SiteDirs::new();
     let cmdline = "# the installer\nurl={{ base }}preseed.cfg # ours\n\
                    {% if machine.name is defined %}hostname={{ machine.name }}{% endif %}\n";
-    linux(lab.boot.path(), cmdline);
-    let site = lab.site("[machine.web1]\nmac = \"52:54:00:12:34:56\"\n").unwrap();
-    assert_eq!(lab.lines(&site.warnings), [""; 0]);
+    linux(dirs.boot.path(), cmdline);
+    let site = dirs.site("[machine.web1]\nmac = \"52:54:00:12:34:56\"\n").unwrap();
+    assert_eq!(dirs.lines(&site.warnings), [""; 0]);
     let (script, failed) = menu(&site, "mac=52-54-00-12-34-56");
     let arguments =
         "initrd=initrd0 url=http://192.0.2.10:8080/machine/name=web1/preseed.cfg hostname=web1 || goto failed\n";
@@ -223,24 +223,24 @@ fn a_cmdline_in_the_boot_dir_is_a_template_rendered_for_the_machine() {
 
 #[test]
 fn a_cmdline_with_an_error_is_a_warning_with_its_location_and_marks_its_entry() {
-    let lab = Lab::new();
+    let dirs = SiteDirs::new();
     for (cmdline, expected) in [
         ("# x\na={{ base }", "BOOT/debian/cmdline:2:11: unexpected `}`, expected end of variable block"),
         ("a={{ base | bse64 }}", "BOOT/debian/cmdline:1:13: there is no filter `bse64`"),
-        ("quiet || reboot", "BOOT/debian/cmdline:1:7: \"||\" cannot be passed on by iPXE"),
+        ("quiet || reboot", "BOOT/debian/cmdline:1:7: an iPXE script cannot contain \"||\""),
     ] {
-        linux(lab.boot.path(), cmdline);
-        let site = lab.site("").unwrap();
-        let warnings = lab.lines(&site.warnings);
+        linux(dirs.boot.path(), cmdline);
+        let site = dirs.site("").unwrap();
+        let warnings = dirs.lines(&site.warnings);
         assert!(warnings.len() == 1 && warnings[0].starts_with(expected), "{warnings:?}");
         let (script, failed) = menu(&site, "mac=52-54-00-12-34-56");
         assert!(script.contains("item entry0 ${sp}${sp} debian${sp}${sp}(does not boot as it is)"), "{script}");
         assert_eq!(failed, [""; 0]);
     }
     // An error that appears only for a machine.
-    linux(lab.boot.path(), "role={{ machine.role }}");
-    let site = lab.site("").unwrap();
-    assert_eq!(lab.lines(&site.warnings), [""; 0]);
+    linux(dirs.boot.path(), "role={{ machine.role }}");
+    let site = dirs.site("").unwrap();
+    assert_eq!(dirs.lines(&site.warnings), [""; 0]);
     let (script, failed) = menu(&site, "mac=52-54-00-12-34-56");
     assert!(script.contains("echo its arguments cannot be rendered: machine.role is not defined"), "{script}");
     assert!(failed.len() == 1 && failed[0].contains("/debian/cmdline:1:9: machine.role is not defined"), "{failed:?}");
@@ -248,23 +248,23 @@ fn a_cmdline_with_an_error_is_a_warning_with_its_location_and_marks_its_entry() 
 
 #[test]
 fn the_kernel_and_the_loader_of_a_profile_may_be_in_an_additional_directory() {
-    let lab = Lab::new();
-    fs::write(lab.mirror.path().join("linux"), "").unwrap();
-    fs::copy(lab.boot.path().join("ipxe.efi"), lab.mirror.path().join("grubx64.efi")).unwrap();
+    let dirs = SiteDirs::new();
+    fs::write(dirs.mirror.path().join("linux"), "").unwrap();
+    fs::copy(dirs.boot.path().join("ipxe.efi"), dirs.mirror.path().join("grubx64.efi")).unwrap();
     let text = "[directories]\nm = \"MIRROR\"\n[profile.a]\nkernel = \"m/linux\"\n\
                 loaders = { uefi-x64 = \"m/grubx64.efi\" }\n";
-    let site = lab.site(text).unwrap();
-    assert_eq!(lab.lines(&site.warnings), [""; 0]);
+    let site = dirs.site(text).unwrap();
+    assert_eq!(dirs.lines(&site.warnings), [""; 0]);
     let loader = &site.plan.profiles[3].loaders[&Arch::X64];
     assert_eq!(loader.name, "m/grubx64.efi");
-    assert!(Path::new(loader.path.as_ref().unwrap()).starts_with(lab.mirror.path()));
+    assert!(Path::new(loader.path.as_ref().unwrap()).starts_with(dirs.mirror.path()));
 }
 
 #[test]
 fn every_setting_of_the_files_is_in_the_plan() {
-    let lab = Lab::new();
-    fs::write(lab.boot.path().join("config.txt"), "").unwrap();
-    let site = lab
+    let dirs = SiteDirs::new();
+    fs::write(dirs.boot.path().join("config.txt"), "").unwrap();
+    let site = dirs
         .site(
             "default-profile = \"local-disk\"\nunknown-machine-profile = \"nothing\"\n[[rule]]\nname = \"r\"\n\
              deny = true\n[dhcp]\nloop-guard = \"stop\"\n[machine.a]\nserial = \"1\"\n",
@@ -280,8 +280,8 @@ fn every_setting_of_the_files_is_in_the_plan() {
 
 #[test]
 fn all_errors_about_files_are_reported_at_once() {
-    let lab = Lab::new();
-    let errors = lab.errors(
+    let dirs = SiteDirs::new();
+    let errors = dirs.errors(
         "[directories]\nm = \"/nowhere/at/all\"\n[profile.a.loaders]\nbios = \"gone\"\n[profile.b]\n\
          script = \"gone\"\n",
     );
@@ -290,26 +290,28 @@ fn all_errors_about_files_are_reported_at_once() {
 
 #[test]
 fn a_rule_that_sends_machines_to_a_disk_that_no_loader_starts_is_a_warning() {
-    let lab = Lab::new();
+    let dirs = SiteDirs::new();
     let rule = "[[rule]]\narch = [\"uefi-riscv32\", \"uefi-x64\"]\nprofile = \"local-disk\"\n";
     assert_eq!(
-        lab.lines(&lab.site(rule).unwrap().warnings),
-        ["rule 1 sends RISC-V 32 UEFI to the local disk, and no program here starts it (such a machine tries \
-          each network entry for a minute first; to prevent this, put local-disk/uefi-riscv32.efi into the boot \
-          directory)"]
+        dirs.lines(&dirs.site(rule).unwrap().warnings),
+        [
+            "rule 1 sends RISC-V 32 UEFI to the local disk, and there is no program that starts it (such a machine \
+          tries each network entry for a minute first; to prevent this, put local-disk/uefi-riscv32.efi into the boot \
+          directory)"
+        ]
     );
     let denied = rule.replace("profile = \"local-disk\"", "deny = true");
-    assert_eq!(lab.lines(&lab.site(&denied).unwrap().warnings), [""; 0]);
-    fs::copy(lab.boot.path().join("ipxe.efi"), lab.boot.path().join("own.efi")).unwrap();
+    assert_eq!(dirs.lines(&dirs.site(&denied).unwrap().warnings), [""; 0]);
+    fs::copy(dirs.boot.path().join("ipxe.efi"), dirs.boot.path().join("own.efi")).unwrap();
     let own = "[profile.disk]\nboot = \"local-disk\"\nloaders = { default = \"own.efi\" }\n";
     let own = own.to_owned() + &rule.replace("local-disk", "disk");
-    assert_eq!(lab.lines(&lab.site(&own).unwrap().warnings), [""; 0], "it gets a loader");
+    assert_eq!(dirs.lines(&dirs.site(&own).unwrap().warnings), [""; 0], "it gets a loader");
 }
 
 #[test]
 fn the_version_of_rules_depends_on_their_contents_and_on_the_profiles_that_they_name() {
-    let lab = Lab::new();
-    let version = |text: &str| lab.site(text).unwrap().plan.rules_version;
+    let dirs = SiteDirs::new();
+    let version = |text: &str| dirs.site(text).unwrap().plan.rules_version;
     let rule = "[[rule]]\ncircuit-id = \"a\"\nprofile = \"local-disk\"\n";
     assert_eq!(version(""), 0);
     assert_eq!(version(rule), version(&format!("address = \"192.0.2.10\"\n{rule}")));

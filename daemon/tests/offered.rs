@@ -199,7 +199,7 @@ fn a_script_is_read_as_the_ipxe_that_is_offered_reads_it() {
 }
 
 #[test]
-fn files_that_are_offered_from_an_address_of_this_machine_must_exist() {
+fn files_that_are_offered_from_an_address_of_this_host_must_exist() {
     let site = Site::new(&NEW_IPXE);
     site.put("efi/arm.efi", fs::read(cached("2025/ipxe-arm64.efi")).unwrap());
     let config = "default-profile = \"grub\"\n[profile.grub.loaders]\nbios = \"tftp://192.0.2.10//bios/lpxelinux.0\"\n\
@@ -213,13 +213,13 @@ fn files_that_are_offered_from_an_address_of_this_machine_must_exist() {
     holds(
         &diagnostics,
         &[
-            "tftp://192.0.2.10//bios/lpxelinux.0 is offered from this machine, which cannot send it: there is no file \
+            "tftp://192.0.2.10//bios/lpxelinux.0 leads to this server, which cannot send it: there is no file \
              BOOT/bios/lpxelinux.0 yet; put the file there",
             "tftp://192.0.2.10/efi/arm.efi leads to BOOT/efi/arm.efi, which x64 UEFI cannot start: it is an EFI \
              program for ARM 64 UEFI",
-            "http://192.0.2.10:8080/gone.ipxe is offered from this machine, which cannot send it: there is no file",
-            "http://192.0.2.10:8080/none/linux is offered from this machine, which cannot send it: there is no file",
-            "tftp://192.0.2.10/none/i2 is offered from this machine, which cannot send it: there is no file",
+            "http://192.0.2.10:8080/gone.ipxe leads to this server, which cannot send it: there is no file",
+            "http://192.0.2.10:8080/none/linux leads to this server, which cannot send it: there is no file",
+            "tftp://192.0.2.10/none/i2 leads to this server, which cannot send it: there is no file",
         ],
     );
     let ini = site.etc.path().join("proxy.ini");
@@ -228,10 +228,10 @@ fn files_that_are_offered_from_an_address_of_this_machine_must_exist() {
     let (diagnostics, _) = site.check_file(&ini);
     holds(
         &diagnostics,
-        &["pxelinux.0 is offered from this machine, which cannot send it: there is no file BOOT/pxelinux.0 yet"],
+        &["pxelinux.0 leads to this server, which cannot send it: there is no file BOOT/pxelinux.0 yet"],
     );
     write(&ini, text.replace("192.0.2.10", "192.0.2.99").as_bytes());
-    assert!(site.check_file(&ini).0.iter().all(|line| !line.contains("is offered from this machine")));
+    assert!(site.check_file(&ini).0.iter().all(|line| !line.contains("leads to this server")));
 }
 
 #[test]
@@ -257,9 +257,7 @@ fn a_refused_request_for_an_offered_file_is_one_warning_with_a_fix() {
     let config =
         "[profile.debian]\nkernel = \"debian/linux\"\n[profile.url]\nkernel = \"tftp://192.0.2.10/none/linux\"\n";
     let server = Server::start_configured(&host, directory, config);
-    server.wait_for_line(
-        "tftp://192.0.2.10/none/linux is offered from this machine, which cannot send it: there is no file",
-    );
+    server.wait_for_line("tftp://192.0.2.10/none/linux leads to this server, which cannot send it: there is no file");
     server.wait_for_line("ready");
     fs::remove_file(server.boot.path().join("ipxe.efi")).unwrap();
     for name in ["ipxe.efi", "//ipxe.efi", "not/offered/here", "debian/linux", "none/linux"] {

@@ -15,20 +15,20 @@ pub struct ContentFault {
 }
 
 impl ContentFault {
-    fn new(what: impl Into<String>, cure: impl Into<String>) -> ContentFault {
-        ContentFault { problem: what.into(), fix: cure.into() }
+    fn new(problem: impl Into<String>, fix: impl Into<String>) -> ContentFault {
+        ContentFault { problem: problem.into(), fix: fix.into() }
     }
 
-    fn copy_again(what: impl Into<String>) -> ContentFault {
-        ContentFault::new(what, "copy or download the file again")
+    fn copy_again(problem: impl Into<String>) -> ContentFault {
+        ContentFault::new(problem, "copy or download the file again")
     }
 
-    fn cut_short(actual: u64, expected: u64) -> ContentFault {
+    fn truncated(actual: u64, expected: u64) -> ContentFault {
         ContentFault::copy_again(format!("is truncated: it should have {expected} octets and has {actual}"))
     }
 }
 
-/// Finds what is wrong with a file of any purpose.
+/// The fault of a file that no purpose allows.
 fn common_fault(head: &[u8]) -> Option<ContentFault> {
     let begin = head[..head.len().min(512)].trim_ascii_start().to_ascii_lowercase();
     if head.is_empty() {

@@ -144,7 +144,7 @@ impl Image {
     /// Whether firmware that requires this format can start the image.
     pub fn fits(self, program: ImageFormat) -> bool {
         match (self, program) {
-            (Image::Efi(is), ImageFormat::Efi(wanted)) => is == wanted,
+            (Image::Efi(actual), ImageFormat::Efi(required)) => actual == required,
             (Image::Bios, ImageFormat::Bios) => true,
             _ => false,
         }

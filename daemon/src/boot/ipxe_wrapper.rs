@@ -14,8 +14,9 @@ pub fn program(arch: Arch) -> Option<&'static [u8]> {
 
 /// The site's loaders that the wrapper can start, by name: the plan's `ipxe_wrappers`.
 pub fn wrappable_loaders(plan: &Plan) -> BTreeMap<String, Arch> {
-    let able = plan.loaders.iter().filter(|(arch, loader)| program(**arch).is_some() && takes_a_command_line(loader));
-    able.map(|(arch, loader)| (loader.name.clone(), *arch)).collect()
+    let wrappable =
+        plan.loaders.iter().filter(|(arch, loader)| program(**arch).is_some() && takes_a_command_line(loader));
+    wrappable.map(|(arch, loader)| (loader.name.clone(), *arch)).collect()
 }
 
 /// Recognises an iPXE of 2023 or later by the name that it gives its command line (efi_cmdline.c). A signed iPXE is
@@ -39,12 +40,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let x64 = efi(0x8664);
         let mut plan = Plan::default();
-        for (content, able) in [(&b"<CMDLINE>"[..], true), (b"autoexec.ipxe", false)] {
+        for (content, wrappable) in [(&b"<CMDLINE>"[..], true), (b"autoexec.ipxe", false)] {
             let path = directory.path().join("snponly.efi");
             fs::write(&path, [&x64, content].concat()).unwrap();
             let loader = Loader { name: "snponly.efi".into(), path: path.to_str().map(Into::into) };
             plan.loaders = [(Arch::X64, loader)].into();
-            assert_eq!(super::wrappable_loaders(&plan).get("snponly.efi"), able.then_some(&Arch::X64));
+            assert_eq!(super::wrappable_loaders(&plan).get("snponly.efi"), wrappable.then_some(&Arch::X64));
         }
         plan.loaders.get_mut(&Arch::X64).unwrap().path = None;
         assert!(super::wrappable_loaders(&plan).is_empty(), "it is on another server");

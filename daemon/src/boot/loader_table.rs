@@ -37,16 +37,16 @@ pub fn rows<'a>(
 
 /// How to get a loader for this architecture: by fixing the unusable file that is there, or by installing one.
 pub fn hint(arch: Arch, found: &FoundLoaders, system: &Distribution) -> String {
-    let misfit = found.unusable.iter().find(|misfit| misfit.archs.contains(&arch));
-    match misfit {
-        Some(misfit) if misfit.archs.len() == 1 => {
-            format!("{} cannot be used ({}): {}", misfit.path.display(), misfit.reason, misfit.fix)
+    let unusable = found.unusable.iter().find(|unusable| unusable.archs.contains(&arch));
+    match unusable {
+        Some(unusable) if unusable.archs.len() == 1 => {
+            format!("{} cannot be used ({}): {}", unusable.path.display(), unusable.reason, unusable.fix)
         }
-        Some(misfit) => format!(
+        Some(unusable) => format!(
             "{} cannot be used ({}): {}; or, if that is for another architecture: {}",
-            misfit.path.display(),
-            misfit.reason,
-            misfit.fix,
+            unusable.path.display(),
+            unusable.reason,
+            unusable.fix,
             system.hint(arch)
         ),
         None => system.hint(arch),

@@ -41,16 +41,17 @@ const ARCH_DIRECTORIES: &[&str] = &["i386-efi", "x86_64-efi", "arm32-efi", "arm6
 
 /// Looks for the loaders of all architectures. An unsuitable file is never offered. It is listed as unusable if no
 /// architecture that uses its name can start it (an x64 `snponly.efi` is fine because ARM uses that name too).
-pub fn find(boot_dir: &Path, places: &[&Path]) -> FoundLoaders {
+pub fn find(boot_dir: &Path, directories: &[&Path]) -> FoundLoaders {
     let mut found = FoundLoaders::default();
     let arch_directories: Vec<PathBuf> = ARCH_DIRECTORIES.iter().map(|name| boot_dir.join(name)).collect();
     let searched = [boot_dir].into_iter().chain(arch_directories.iter().map(PathBuf::as_path));
-    let places: Vec<SearchDirectory> = searched.chain(places.iter().copied()).map(SearchDirectory::list).collect();
+    let directories: Vec<SearchDirectory> =
+        searched.chain(directories.iter().copied()).map(SearchDirectory::list).collect();
     for row in ARCHITECTURES.iter().filter(|row| row.base == row.code) {
-        for (index, place) in places.iter().enumerate() {
+        for (index, directory) in directories.iter().enumerate() {
             // A client requests the second stage of a shim below the boot directory.
             let with_shims = index <= ARCH_DIRECTORIES.len();
-            if let Some(path) = best_in(place, row, with_shims, &mut found.unusable) {
+            if let Some(path) = best_in(directory, row, with_shims, &mut found.unusable) {
                 let relative = path.strip_prefix(boot_dir).ok();
                 let loader = choose_name(&found.loaders, boot_dir, row, &path, relative);
                 found.loaders.extend(loader.map(|loader| (Arch(row.code), loader)));
@@ -58,11 +59,12 @@ pub fn find(boot_dir: &Path, places: &[&Path]) -> FoundLoaders {
             }
         }
     }
-    for misfit in &mut found.unusable {
-        let given = misfit.archs.iter().find_map(|arch| found.loaders.get(arch));
+    for unusable in &mut found.unusable {
+        let replacement = unusable.archs.iter().find_map(|arch| found.loaders.get(arch));
         // If several architectures use the name, the file may have been meant for another of them.
-        let certain = misfit.archs.len() == 1;
-        misfit.replacement = given.filter(|_| certain).and_then(|loader| loader.path.as_ref()).map(PathBuf::from);
+        let certain = unusable.archs.len() == 1;
+        unusable.replacement =
+            replacement.filter(|_| certain).and_then(|loader| loader.path.as_ref()).map(PathBuf::from);
     }
     found
 }
@@ -99,14 +101,14 @@ pub fn is_loader_name(name: &str) -> bool {
 }
 
 fn best_in(
-    place: &SearchDirectory<'_>,
+    directory: &SearchDirectory<'_>,
     row: &ArchInfo,
     with_shims: bool,
-    misfits: &mut Vec<UnusableLoader>,
+    unusable_loaders: &mut Vec<UnusableLoader>,
 ) -> Option<PathBuf> {
     let names = row.loaders.iter().filter(|name| with_shims || second_stage(name).is_none());
-    for path in names.filter_map(|name| place.file(name)) {
-        let misfit = match image::inspect(&path) {
+    for path in names.filter_map(|name| directory.file(name)) {
+        let unusable = match image::inspect(&path) {
             Ok(image) if image.fits(row.image) => match missing_second_stage(&path, row) {
                 Some(what) => UnusableLoader::without_second_stage(path, Arch(row.code), &what),
                 None => return Some(path),
@@ -115,8 +117,8 @@ fn best_in(
             Ok(image) => UnusableLoader::from_image(path, image),
             Err(error) => UnusableLoader::unreadable(path, &error),
         };
-        if !misfits.iter().any(|known| known.path == misfit.path) {
-            misfits.push(misfit);
+        if !unusable_loaders.iter().any(|known| known.path == unusable.path) {
+            unusable_loaders.push(unusable);
         }
     }
     None
@@ -124,13 +126,13 @@ fn best_in(
 
 /// Why a machine of this architecture cannot start the file; `None` if it can.
 pub fn incompatibility(path: &Path, arch: Arch) -> Option<String> {
-    let is = match image::inspect(path) {
+    let image = match image::inspect(path) {
         Ok(image) => image,
         Err(error) => return Some(format!("{}: {error}", path.display())),
     };
     let program = arch.info().map_or(ImageFormat::None, |row| row.image);
-    if program != ImageFormat::None && !is.fits(program) {
-        return Some(format!("it is {is}"));
+    if program != ImageFormat::None && !image.fits(program) {
+        return Some(format!("it is {image}"));
     }
     arch.info().and_then(|row| missing_second_stage(path, row)).map(|what| format!("it is {what}"))
 }
@@ -150,8 +152,8 @@ pub fn missing_second_stage(path: &Path, row: &ArchInfo) -> Option<String> {
 
 fn fits_another_architecture(image: Image, path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
-    let looks = |row: &&ArchInfo| row.loaders.iter().any(|loader| name.eq_ignore_ascii_case(loader));
-    ARCHITECTURES.iter().filter(looks).any(|row| image.fits(row.image))
+    let has_name = |row: &&ArchInfo| row.loaders.iter().any(|loader| name.eq_ignore_ascii_case(loader));
+    ARCHITECTURES.iter().filter(has_name).any(|row| image.fits(row.image))
 }
 
 /// Chooses the name to offer the file under: its file name, with the architecture in front if that name already leads
@@ -221,40 +223,41 @@ mod tests {
 
     #[test]
     fn the_boot_dir_comes_before_the_distribution() {
-        let lab = TestDirectories::new(&[
+        let dirs = TestDirectories::new(&[
             ("usr/snponly.efi", efi(X64)),
             ("boot/ipxe.efi", efi(X64)),
             ("usr/undionly.kpxe", bios()),
         ]);
-        let found = lab.find();
-        assert_eq!(lab.offered(&found, Arch::X64), pair("ipxe.efi", "boot/ipxe.efi"));
-        assert_eq!(lab.offered(&found, Arch::BIOS), pair("undionly.kpxe", "usr/undionly.kpxe"));
+        let found = dirs.find();
+        assert_eq!(dirs.offered(&found, Arch::X64), pair("ipxe.efi", "boot/ipxe.efi"));
+        assert_eq!(dirs.offered(&found, Arch::BIOS), pair("undionly.kpxe", "usr/undionly.kpxe"));
     }
 
     #[test]
     fn one_name_serves_the_architecture_that_the_program_is_for() {
-        let lab = TestDirectories::new(&[("usr/snponly.efi", efi(ARM64))]);
-        let found = lab.find();
-        assert_eq!(lab.offered(&found, arm64()), pair("snponly.efi", "usr/snponly.efi"));
-        assert_eq!(lab.offered(&found, Arch::X64), None);
+        let dirs = TestDirectories::new(&[("usr/snponly.efi", efi(ARM64))]);
+        let found = dirs.find();
+        assert_eq!(dirs.offered(&found, arm64()), pair("snponly.efi", "usr/snponly.efi"));
+        assert_eq!(dirs.offered(&found, Arch::X64), None);
         assert_eq!(found.unusable, []);
     }
 
     #[test]
     fn two_loaders_of_one_name_get_different_names() {
-        let lab = TestDirectories::new(&[("boot/snponly.efi", efi(ARM64)), ("usr/snponly.efi", efi(X64))]);
-        let found = lab.find();
-        assert_eq!(lab.offered(&found, arm64()), pair("snponly.efi", "boot/snponly.efi"));
-        assert_eq!(lab.offered(&found, Arch::X64), pair("uefi-x64/snponly.efi", "usr/snponly.efi"));
+        let dirs = TestDirectories::new(&[("boot/snponly.efi", efi(ARM64)), ("usr/snponly.efi", efi(X64))]);
+        let found = dirs.find();
+        assert_eq!(dirs.offered(&found, arm64()), pair("snponly.efi", "boot/snponly.efi"));
+        assert_eq!(dirs.offered(&found, Arch::X64), pair("uefi-x64/snponly.efi", "usr/snponly.efi"));
     }
 
     #[test]
     fn a_program_for_another_machine_is_never_offered() {
-        let lab =
+        let dirs =
             TestDirectories::new(&[("boot/ipxe-arm64.efi", efi(X64)), ("boot/undionly.kpxe", b"#!ipxe\n".repeat(100))]);
-        let found = lab.find();
+        let found = dirs.find();
         assert!(found.loaders.is_empty());
-        let reasons: Vec<_> = found.unusable.iter().map(|misfit| (misfit.archs[0], misfit.reason.as_str())).collect();
+        let reasons: Vec<_> =
+            found.unusable.iter().map(|unusable| (unusable.archs[0], unusable.reason.as_str())).collect();
         assert_eq!(reasons, [(Arch::BIOS, "it is a script"), (arm64(), "it is an EFI program for x64 UEFI")]);
         assert_eq!(
             found.unusable[1].fix,
@@ -264,10 +267,10 @@ mod tests {
 
     #[test]
     fn removable_media_names_in_capitals_are_found() {
-        let lab = TestDirectories::new(&[("boot/BOOTX64.EFI", efi(X64)), ("boot/bootaa64.efi", efi(ARM64))]);
-        let found = lab.find();
-        assert_eq!(lab.offered(&found, Arch::X64), pair("BOOTX64.EFI", "boot/BOOTX64.EFI"));
-        assert_eq!(lab.offered(&found, arm64()), pair("bootaa64.efi", "boot/bootaa64.efi"));
+        let dirs = TestDirectories::new(&[("boot/BOOTX64.EFI", efi(X64)), ("boot/bootaa64.efi", efi(ARM64))]);
+        let found = dirs.find();
+        assert_eq!(dirs.offered(&found, Arch::X64), pair("BOOTX64.EFI", "boot/BOOTX64.EFI"));
+        assert_eq!(dirs.offered(&found, arm64()), pair("bootaa64.efi", "boot/bootaa64.efi"));
     }
 
     #[test]
@@ -285,8 +288,8 @@ mod tests {
             ("bootloongarch64.efi", "uefi-loongarch64", 0x6264),
         ] {
             let file = format!("boot/{name}");
-            let lab = TestDirectories::new(&[(&file, efi(machine))]);
-            assert_eq!(lab.offered(&lab.find(), Arch::from_id(id).unwrap()), pair(name, &file), "{name}");
+            let dirs = TestDirectories::new(&[(&file, efi(machine))]);
+            assert_eq!(dirs.offered(&dirs.find(), Arch::from_id(id).unwrap()), pair(name, &file), "{name}");
         }
     }
 
@@ -300,17 +303,17 @@ mod tests {
             ("boot/ipxe-shim.efi", "boot/ipxe.efi"),
             ("boot/snponly-shimx64.efi", "boot/snponly.efi"),
         ] {
-            let lab = TestDirectories::new(&files(shim, second));
-            let found = lab.find();
-            assert_eq!(lab.offered(&found, Arch::X64), pair(&shim["boot/".len()..], shim));
+            let dirs = TestDirectories::new(&files(shim, second));
+            let found = dirs.find();
+            assert_eq!(dirs.offered(&found, Arch::X64), pair(&shim["boot/".len()..], shim));
             assert_eq!(found.unusable, []);
 
-            let lab = TestDirectories::new(&files(shim, "boot/another.efi"));
-            let found = lab.find();
-            assert_eq!(lab.offered(&found, Arch::X64), pair("snponly-x64.efi", "boot/snponly-x64.efi"));
-            let why = &found.unusable[0].reason;
+            let dirs = TestDirectories::new(&files(shim, "boot/another.efi"));
+            let found = dirs.find();
+            assert_eq!(dirs.offered(&found, Arch::X64), pair("snponly-x64.efi", "boot/snponly-x64.efi"));
+            let reason = &found.unusable[0].reason;
             assert_eq!(
-                *why,
+                *reason,
                 format!("it is a shim that starts {}, which is missing in its directory", &second["boot/".len()..])
             );
         }
@@ -318,8 +321,8 @@ mod tests {
 
     #[test]
     fn a_shim_whose_second_stage_is_out_of_reach_is_not_offered() {
-        let lab = TestDirectories::new(&[("usr/shimx64.efi", efi(X64)), ("usr/grubx64.efi", efi(X64))]);
-        let found = lab.find();
+        let dirs = TestDirectories::new(&[("usr/shimx64.efi", efi(X64)), ("usr/grubx64.efi", efi(X64))]);
+        let found = dirs.find();
         assert!(
             found.loaders.is_empty() && found.unusable.is_empty(),
             "the second stage is requested below the boot directory"
@@ -328,27 +331,27 @@ mod tests {
 
     #[test]
     fn a_shim_with_a_second_stage_for_another_architecture_is_reported() {
-        let lab = TestDirectories::new(&[("boot/shimx64.efi", efi(X64)), ("boot/grubx64.efi", efi(ARM64))]);
-        let why = &lab.find().unusable[0].reason;
-        assert_eq!(why, "it is a shim that starts grubx64.efi, which is an EFI program for ARM 64 UEFI");
+        let dirs = TestDirectories::new(&[("boot/shimx64.efi", efi(X64)), ("boot/grubx64.efi", efi(ARM64))]);
+        let reason = &dirs.find().unusable[0].reason;
+        assert_eq!(reason, "it is a shim that starts grubx64.efi, which is an EFI program for ARM 64 UEFI");
     }
 
     #[test]
     fn a_symbolic_link_is_followed_and_a_broken_one_is_reported() {
-        let lab = TestDirectories::new(&[("usr/real", efi(X64))]);
-        std::os::unix::fs::symlink(lab.path("usr/real"), lab.path("boot/ipxe.efi")).unwrap();
-        std::os::unix::fs::symlink("/nowhere/at/all", lab.path("boot/undionly.kpxe")).unwrap();
-        let found = lab.find();
-        assert_eq!(lab.offered(&found, Arch::X64), pair("ipxe.efi", "boot/ipxe.efi"));
+        let dirs = TestDirectories::new(&[("usr/real", efi(X64))]);
+        std::os::unix::fs::symlink(dirs.path("usr/real"), dirs.path("boot/ipxe.efi")).unwrap();
+        std::os::unix::fs::symlink("/nowhere/at/all", dirs.path("boot/undionly.kpxe")).unwrap();
+        let found = dirs.find();
+        assert_eq!(dirs.offered(&found, Arch::X64), pair("ipxe.efi", "boot/ipxe.efi"));
         assert_eq!(found.unusable.len(), 1);
         assert_eq!(found.unusable[0].reason, "No such file or directory (os error 2)");
     }
 
     #[test]
     fn a_fifo_with_the_name_of_a_loader_does_not_block() {
-        let lab = TestDirectories::new(&[]);
-        nix::unistd::mkfifo(&lab.path("boot/ipxe.efi"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert_eq!(lab.find().unusable[0].reason, "not a regular file");
+        let dirs = TestDirectories::new(&[]);
+        nix::unistd::mkfifo(&dirs.path("boot/ipxe.efi"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(dirs.find().unusable[0].reason, "not a regular file");
     }
 
     /// A program as a linker writes it, with one section that ends at `length`.
@@ -367,50 +370,50 @@ mod tests {
     fn a_truncated_loader_is_reported_with_its_replacement() {
         let whole = program(X64, 284_672);
         assert_eq!(TestDirectories::new(&[("boot/snponly.efi", whole.clone())]).find().unusable, []);
-        let lab = TestDirectories::new(&[("boot/snponly.efi", whole[..20_000].to_vec()), ("usr/snponly.efi", whole)]);
-        let found = lab.find();
-        assert_eq!(lab.offered(&found, Arch::X64), pair("uefi-x64/snponly.efi", "usr/snponly.efi"));
-        let [misfit] = &found.unusable[..] else { panic!("{:?}", found.unusable) };
+        let dirs = TestDirectories::new(&[("boot/snponly.efi", whole[..20_000].to_vec()), ("usr/snponly.efi", whole)]);
+        let found = dirs.find();
+        assert_eq!(dirs.offered(&found, Arch::X64), pair("uefi-x64/snponly.efi", "usr/snponly.efi"));
+        let [unusable] = &found.unusable[..] else { panic!("{:?}", found.unusable) };
         assert_eq!(
-            misfit.to_string(),
+            unusable.to_string(),
             format!(
                 "{} is not offered for x64 UEFI: it is truncated: its header declares 284672 octets, the file has \
                  20000; {} is offered instead",
-                lab.path("boot/snponly.efi").display(),
-                lab.path("usr/snponly.efi").display()
+                dirs.path("boot/snponly.efi").display(),
+                dirs.path("usr/snponly.efi").display()
             )
         );
-        assert_eq!(misfit.fix, "copy it again");
+        assert_eq!(unusable.fix, "copy it again");
     }
 
     #[test]
     fn a_name_that_several_architectures_share_is_reported_without_architecture() {
-        let lab = TestDirectories::new(&[("boot/snponly.efi", bios())]);
-        let message = lab.find().unusable[0].to_string();
-        let message = message.strip_prefix(&lab.path("boot/").display().to_string()).unwrap();
+        let dirs = TestDirectories::new(&[("boot/snponly.efi", bios())]);
+        let message = dirs.find().unusable[0].to_string();
+        let message = message.strip_prefix(&dirs.path("boot/").display().to_string()).unwrap();
         assert_eq!(message, "snponly.efi is not offered for UEFI: it is a BIOS program, or no program at all");
     }
 
     #[test]
     fn an_unreadable_loader_is_fixed_by_chmod() {
         let path = PathBuf::from("/srv/boot/ipxe-arm64.efi");
-        let misfit = UnusableLoader::unreadable(path, &std::io::ErrorKind::PermissionDenied.into());
-        assert_eq!(misfit.to_string(), "/srv/boot/ipxe-arm64.efi is not offered for ARM 64 UEFI: permission denied");
-        assert_eq!(misfit.fix, "let the server read it: chmod a+r /srv/boot/ipxe-arm64.efi");
+        let unusable = UnusableLoader::unreadable(path, &std::io::ErrorKind::PermissionDenied.into());
+        assert_eq!(unusable.to_string(), "/srv/boot/ipxe-arm64.efi is not offered for ARM 64 UEFI: permission denied");
+        assert_eq!(unusable.fix, "let the server read it: chmod a+r /srv/boot/ipxe-arm64.efi");
     }
 
     /// FOG's directory: x64 at the top, the others under the same names in directories.
     #[test]
     fn loaders_of_other_architectures_are_found_in_their_directories() {
-        let lab = TestDirectories::new(&[("boot/snponly.efi", efi(X64))]);
+        let dirs = TestDirectories::new(&[("boot/snponly.efi", efi(X64))]);
         for (directory, machine) in [("i386-efi", 0x014c), ("arm64-efi", ARM64)] {
-            fs::create_dir(lab.path("boot").join(directory)).unwrap();
-            fs::write(lab.path("boot").join(directory).join("snponly.efi"), efi(machine)).unwrap();
+            fs::create_dir(dirs.path("boot").join(directory)).unwrap();
+            fs::write(dirs.path("boot").join(directory).join("snponly.efi"), efi(machine)).unwrap();
         }
-        let found = lab.find();
-        assert_eq!(lab.offered(&found, Arch::X64), pair("snponly.efi", "boot/snponly.efi"));
-        assert_eq!(lab.offered(&found, Arch::IA32), pair("i386-efi/snponly.efi", "boot/i386-efi/snponly.efi"));
-        assert_eq!(lab.offered(&found, arm64()), pair("arm64-efi/snponly.efi", "boot/arm64-efi/snponly.efi"));
+        let found = dirs.find();
+        assert_eq!(dirs.offered(&found, Arch::X64), pair("snponly.efi", "boot/snponly.efi"));
+        assert_eq!(dirs.offered(&found, Arch::IA32), pair("i386-efi/snponly.efi", "boot/i386-efi/snponly.efi"));
+        assert_eq!(dirs.offered(&found, arm64()), pair("arm64-efi/snponly.efi", "boot/arm64-efi/snponly.efi"));
         assert_eq!(found.unusable, []);
     }
 

@@ -27,9 +27,9 @@ pub fn operator_programs(boot_dir: &Path, warnings: &mut Vec<String>) -> BTreeMa
 }
 
 /// The architectures that have a program: [`proxydhcpd_core::plan::Plan::local_disk`].
-pub fn architectures(of_operator: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
+pub fn architectures(operator_programs: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
     uefi_programs::architectures(&uefi_programs::LOCAL_DISK)
-        .chain(of_operator.keys().copied())
+        .chain(operator_programs.keys().copied())
         .collect::<BTreeSet<Arch>>()
         .into_iter()
         .collect()

@@ -1,5 +1,5 @@
-//! Boots without configuration: finds the loaders on this machine, builds the menu from the boot directory, and holds
-//! the built-in programs for UEFI. Everything here reads files at start and at SIGHUP, and keeps nothing.
+//! Boots without configuration: finds the loaders on this host, builds the menu from the boot directory, and holds the
+//! built-in programs for UEFI. These modules read files at the start, at a reload and in `check`, and keep nothing.
 
 pub mod content;
 pub mod image;

@@ -1,5 +1,5 @@
 //! The parts of a PE/COFF file that determine its length and its signature: the signed parts, their order, and the
-//! place of the signatures. Names and offsets are those of Microsoft's PE format; the firmware's behaviour is EDK2's
+//! location of the signatures. Names and offsets are those of Microsoft's PE format; the firmware's behaviour is EDK2's
 //! DxeImageVerificationLib.
 
 use std::ops::Range;
@@ -24,7 +24,7 @@ impl<'a> Pe<'a> {
             return None;
         }
         let optional = start + 24;
-        // PE32 and PE32+: the number of directory entries, and the entries behind it.
+        // PE32 and PE32+: the number of directory entries, and the entries after it.
         let count = match u16_at(file, optional)? {
             0x10b => optional + 92,
             0x20b => optional + 108,
@@ -41,8 +41,8 @@ impl<'a> Pe<'a> {
         self.table().is_some()
     }
 
-    /// The length in octets that the headers declare, up to the last section or the signatures behind it. `None` if
-    /// this part of the file has not all section headers.
+    /// The length in octets that the headers declare, up to the last section or the signatures after it. `None` if
+    /// this part of the file lacks section headers.
     pub fn expected_length(&self) -> Option<usize> {
         let sections = self.sections()?.map(|section| section.range).filter(|range| range.start > 0);
         sections.chain(self.table()).map(|range| range.end).max()

@@ -61,7 +61,7 @@ pub struct Script {
 /// script.
 pub fn header_fault(octets: &[u8]) -> Option<(&'static str, &'static str)> {
     const FIX: &str = "begin the file with the line `#!ipxe`";
-    let rest = ["#!ipxe", "#!gpxe"].iter().find_map(|mark| octets.strip_prefix(mark.as_bytes()));
+    let rest = ["#!ipxe", "#!gpxe"].iter().find_map(|magic| octets.strip_prefix(magic.as_bytes()));
     match rest {
         Some([b'\r', rest @ ..]) if !rest.starts_with(b"\n") && !octets.contains(&b'\n') => {
             Some(("its lines end with CR only, so iPXE reads it as one line", "save it with Unix line endings (LF)"))
@@ -109,8 +109,9 @@ impl Script {
                 self.faults.push(next_server(line));
             }
             let Some((purpose, uri)) = fetched(name, arguments, image_names) else { continue };
-            let then = parts.get(index + 1).and_then(|next| next.words.first().copied());
-            let gives_up = then.is_some_and(|then| ["goto", "shell", "exit", "reboot"].contains(&then));
+            let next_command = parts.get(index + 1).and_then(|next| next.words.first().copied());
+            let gives_up =
+                next_command.is_some_and(|next_command| ["goto", "shell", "exit", "reboot"].contains(&next_command));
             let guarded = *guarded && (purpose == Purpose::Other || !gives_up);
             self.files.push(FileReference {
                 span: line.span.clone(),

@@ -32,28 +32,28 @@ impl UnusableLoader {
             }
             _ => archs_of_name(&path),
         };
-        let cure = match image {
+        let fix = match image {
             Image::Truncated { .. } => "copy it again".to_owned(),
             Image::Efi(machine) => rename(machine).unwrap_or_else(|| replace(&archs)),
             _ => replace(&archs),
         };
-        UnusableLoader { path, archs, reason: format!("it is {image}"), fix: cure, replacement: None }
+        UnusableLoader { path, archs, reason: format!("it is {image}"), fix, replacement: None }
     }
 
     /// A shim without its second stage.
     pub fn without_second_stage(path: PathBuf, arch: Arch, what: &str) -> UnusableLoader {
-        let cure = "put the program that it starts into its directory".to_owned();
-        UnusableLoader { path, archs: vec![arch], reason: format!("it is {what}"), fix: cure, replacement: None }
+        let fix = "put the program that it starts into its directory".to_owned();
+        UnusableLoader { path, archs: vec![arch], reason: format!("it is {what}"), fix, replacement: None }
     }
 
     /// A file that cannot be read.
     pub fn unreadable(path: PathBuf, error: &io::Error) -> UnusableLoader {
-        let cure = match error.kind() {
+        let fix = match error.kind() {
             io::ErrorKind::PermissionDenied => format!("let the server read it: chmod a+r {}", path.display()),
             io::ErrorKind::NotFound => "it is a dangling link: put its target there, or remove the link".to_owned(),
             _ => "replace it with a loader, or remove it".to_owned(),
         };
-        UnusableLoader { archs: archs_of_name(&path), path, reason: error.to_string(), fix: cure, replacement: None }
+        UnusableLoader { archs: archs_of_name(&path), path, reason: error.to_string(), fix, replacement: None }
     }
 }
 
@@ -79,7 +79,7 @@ fn replace(archs: &[Arch]) -> String {
     format!("put {} under this name, or remove the file", if bios { "a BIOS program" } else { "an EFI program" })
 }
 
-/// The architecture that the file was meant for, as text; "UEFI" where the name alone does not decide.
+/// The architecture that the file was meant for, as text; "UEFI" if several UEFI architectures use the name.
 fn intended_arch(archs: &[Arch]) -> String {
     let programs = || archs.iter().filter_map(|arch| arch.info()).map(|row| row.image);
     let first = programs().next().unwrap_or(ImageFormat::None);

@@ -25,7 +25,7 @@ pub enum Severity {
 /// An error or a warning about a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// Error or warning.
+    /// How serious it is.
     pub severity: Severity,
     /// The message: one line, without a full stop.
     pub message: String,
@@ -114,8 +114,8 @@ impl Source {
     }
 
     fn diagnostic(&self, severity: Severity, at: Span, message: String) -> Diagnostic {
-        let place = Some(Box::new(self.locate(at)));
-        Diagnostic { severity, message, file: Some(self.name.clone()), location: place, help: None }
+        let location = Some(Box::new(self.locate(at)));
+        Diagnostic { severity, message, file: Some(self.name.clone()), location, help: None }
     }
 
     /// The first octet of the character that contains this octet.
@@ -242,20 +242,20 @@ impl Diagnostic {
 
     /// File, line and column, to sort by.
     pub fn sort_key(&self) -> (Option<&str>, usize, usize) {
-        let (line, column) = self.location.as_ref().map_or((0, 0), |place| (place.line, place.column));
+        let (line, column) = self.location.as_ref().map_or((0, 0), |location| (location.line, location.column));
         (self.file.as_deref(), line, column)
     }
 
     /// `FILE:LINE:COLUMN: message (help)`, for the log.
     pub fn one_line(&self) -> String {
         let file = self.file.iter().map(|file| format!("{file}:"));
-        let location = self.location.iter().map(|place| format!("{}:{}:", place.line, place.column));
+        let location = self.location.iter().map(|location| format!("{}:{}:", location.line, location.column));
         let location = file.chain(location).collect::<String>();
         let help = self.help.iter().map(|help| format!(" ({help})")).collect::<String>();
         format!("{location}{}{}{help}", if location.is_empty() { "" } else { " " }, self.message)
     }
 
-    /// In color, for a writer that strips colors when they are off (`anstream`).
+    /// In colour, for a writer that strips colours when they are off (`anstream`).
     pub fn styled(&self) -> impl fmt::Display + '_ {
         Styled(self)
     }
@@ -270,14 +270,14 @@ impl Diagnostic {
         if let Some(file) = &self.file {
             write!(f, "\n {} {}", "-->".style(palette.frame), Printable(file))?;
         }
-        if let Some(place) = &self.location {
-            let number = place.line.to_string();
+        if let Some(location) = &self.location {
+            let number = location.line.to_string();
             let margin = " ".repeat(number.len());
             let bar = "|".style(palette.frame);
-            let indent = " ".repeat(place.column - 1);
-            write!(f, ":{}:{}", place.line, place.column)?;
-            write!(f, "\n{margin} {bar}\n{} {bar} {}", number.style(palette.frame), Printable(&place.text))?;
-            write!(f, "\n{margin} {bar} {indent}{}", "^".repeat(place.width).style(colour))?;
+            let indent = " ".repeat(location.column - 1);
+            write!(f, ":{}:{}", location.line, location.column)?;
+            write!(f, "\n{margin} {bar}\n{} {bar} {}", number.style(palette.frame), Printable(&location.text))?;
+            write!(f, "\n{margin} {bar} {indent}{}", "^".repeat(location.width).style(colour))?;
         }
         if let Some(help) = &self.help {
             write!(f, "\n {} {}", "= help:".style(palette.frame), Printable(help))?;
@@ -352,8 +352,8 @@ mod tests {
     #[test]
     fn another_encoding_is_an_error_with_a_location() {
         let error = Source::new("a.ini", b"[proxy]\nfilename=k\xfcche\n".to_vec()).unwrap_err();
-        let place = error.location.unwrap();
-        assert_eq!((place.line, place.column), (2, 11));
+        let location = error.location.unwrap();
+        assert_eq!((location.line, location.column), (2, 11));
         assert!(error.message.contains("UTF-8"));
     }
 

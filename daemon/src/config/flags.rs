@@ -29,7 +29,7 @@ pub struct Flags {
     #[arg(short, long, global = true, value_name = "DIR")]
     pub boot_dir: Option<PathBuf>,
 
-    /// Directory that records completed boot-once boots [default: /var/lib/proxydhcpd/state]
+    /// Directory for state: completed boot-onces, shared UUIDs, the DUID [default: /var/lib/proxydhcpd/state]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 
@@ -65,7 +65,7 @@ pub struct Flags {
     #[arg(long = "max-requests-per-second", global = true, value_name = "N")]
     pub max_requests_per_second: Option<NonZeroU32>,
 
-    /// Answer no relay but this one; may be repeated [default: any]
+    /// Answer only this relay; may be repeated [default: any]
     #[arg(long = "allow-relay", global = true, value_name = "ADDRESS")]
     pub relays: Vec<IpAddr>,
 

@@ -27,10 +27,10 @@ pub struct IniSection {
 #[derive(Debug)]
 struct IniEntry {
     key: String,
-    key_at: Span,
+    key_span: Span,
     /// The lines of the value, joined by line feeds.
     raw: String,
-    value_at: Span,
+    value_span: Span,
 }
 
 /// An entry of a section, with `%` expanded.
@@ -76,9 +76,9 @@ impl Ini {
             .map(|(entry, inherited)| {
                 let mut value = String::new();
                 self.expand(section, &entry.raw, 1, &mut value)
-                    .map_err(|message| source.error(entry.value_at.clone(), message).help(PERCENT))?;
-                let (key, key_at, value_at) = (entry.key.clone(), entry.key_at.clone(), entry.value_at.clone());
-                Ok(IniItem { key, key_span: key_at, value, value_span: value_at, inherited })
+                    .map_err(|message| source.error(entry.value_span.clone(), message).help(PERCENT))?;
+                let (key, key_span, value_span) = (entry.key.clone(), entry.key_span.clone(), entry.value_span.clone());
+                Ok(IniItem { key, key_span, value, value_span, inherited })
             })
             .collect()
     }
@@ -204,11 +204,11 @@ impl IniParser<'_> {
         };
         let raw_key = content[..delimiter].trim_end_matches(is_space);
         let value = content[delimiter + 1..].trim_start_matches(is_space);
-        let (key, key_at) = (raw_key.to_lowercase(), at.start..at.start + raw_key.len());
+        let (key, key_span) = (raw_key.to_lowercase(), at.start..at.start + raw_key.len());
         if entries.iter().any(|entry| entry.key == key) {
-            self.errors.push(self.source.error(key_at.clone(), format!("duplicate key `{key}`")));
+            self.errors.push(self.source.error(key_span.clone(), format!("duplicate key `{key}`")));
         }
-        entries.push(IniEntry { key, key_at, raw: value.to_owned(), value_at: at.end - value.len()..at.end });
+        entries.push(IniEntry { key, key_span, raw: value.to_owned(), value_span: at.end - value.len()..at.end });
         self.in_value = true;
     }
 
@@ -219,7 +219,7 @@ impl IniParser<'_> {
         };
         let entry = entries.last_mut().expect("in_value: the section has an entry");
         if entry.raw.is_empty() && !content.is_empty() {
-            entry.value_at = at;
+            entry.value_span = at;
         }
         entry.raw.push('\n');
         entry.raw.push_str(content);

@@ -39,12 +39,10 @@ pub fn read(source: &Source) -> Result<(LegacyConfig, Vec<Diagnostic>), Vec<Diag
     for section in &ini.sections {
         reader.section(&ini, section);
     }
-    // A misspelled key is one error, not a second one for the key that is missing then.
+    // A misspelled key is one error: without this, the key that is missing because of it would be a second one.
     let evaluated = if reader.has_errors() { None } else { reader.evaluate(&ini) };
     match evaluated {
-        Some((routing, addresses)) if !reader.has_errors() => {
-            Ok((LegacyConfig { boot: routing, addresses }, reader.diagnostics))
-        }
+        Some((boot, addresses)) if !reader.has_errors() => Ok((LegacyConfig { boot, addresses }, reader.diagnostics)),
         _ => Err(reader.diagnostics),
     }
 }
@@ -188,11 +186,11 @@ impl LegacyReader<'_> {
             }
             (self.filenames(), self.loader("proxy", "filename", None), IpxeTarget::AsFirmware)
         };
-        let routing = LegacyBoot { tftpd: self.tftpd()?, loaders, default_loader, ipxe };
+        let boot = LegacyBoot { tftpd: self.tftpd()?, loaders, default_loader, ipxe };
         let interface = self.item_of("proxy", "interface").map(|item| (item.value.clone(), item.value_span.clone()));
         let listen = self.item_of("proxy", "listen_address");
         let listen_address = listen.and_then(|item| Some((address(&item.value)?, item.value_span.clone())));
-        Some((routing, LegacyAddresses { source: self.source.clone(), interface, listen_address }))
+        Some((boot, LegacyAddresses { source: self.source.clone(), interface, listen_address }))
     }
 
     fn tftpd(&mut self) -> Option<Ipv4Addr> {

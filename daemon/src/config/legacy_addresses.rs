@@ -40,8 +40,9 @@ impl LegacyAddresses {
                 };
                 let address = match listen {
                     Some((address, at)) if !link.owns(*address) => {
-                        let split = format!("listen_address {address} is not an address of interface {name} ({first})");
-                        return Err(self.critical(at, split, links));
+                        let message =
+                            format!("listen_address {address} is not an address of interface {name} ({first})");
+                        return Err(self.critical(at, message, links));
                     }
                     Some((address, _)) => *address,
                     None => first,
@@ -97,7 +98,7 @@ mod tests {
         vec![link(2, "eth0", &[ETH0, SECOND]), link(3, "eth1", &[ETH1]), link(4, "eth2", &[])]
     }
 
-    fn settle(interface: Option<&str>, listen: Option<Ipv4Addr>) -> Result<InterfaceSelection, String> {
+    fn select(interface: Option<&str>, listen: Option<Ipv4Addr>) -> Result<InterfaceSelection, String> {
         let source = Source::new("proxy.ini", b"[proxy]\n".to_vec()).unwrap();
         let interface = interface.map(|name| (name.to_owned(), 0..7));
         let addresses = LegacyAddresses { source, interface, listen_address: listen.map(|address| (address, 0..7)) };
@@ -109,15 +110,15 @@ mod tests {
         let eth0 = |address: Ipv4Addr| {
             Ok(InterfaceSelection { interfaces: vec!["eth0".into()], addresses: vec![address.into()] })
         };
-        assert_eq!(settle(Some("eth0"), None), eth0(ETH0));
-        assert_eq!(settle(None, Some(ETH0)), eth0(ETH0));
-        assert_eq!(settle(Some("eth0"), Some(ETH0)), eth0(ETH0));
-        assert_eq!(settle(None, Some(SECOND)), eth0(SECOND));
+        assert_eq!(select(Some("eth0"), None), eth0(ETH0));
+        assert_eq!(select(None, Some(ETH0)), eth0(ETH0));
+        assert_eq!(select(Some("eth0"), Some(ETH0)), eth0(ETH0));
+        assert_eq!(select(None, Some(SECOND)), eth0(SECOND));
     }
 
     #[test]
     fn the_unspecified_address_alone_serves_every_interface() {
-        assert_eq!(settle(None, Some(Ipv4Addr::UNSPECIFIED)), Ok(InterfaceSelection::default()));
+        assert_eq!(select(None, Some(Ipv4Addr::UNSPECIFIED)), Ok(InterfaceSelection::default()));
     }
 
     #[test]
@@ -130,7 +131,7 @@ mod tests {
             (None, Some(Ipv4Addr::new(203, 0, 113, 1))),
             (None, None),
         ] {
-            let printed = settle(interface, listen).unwrap_err();
+            let printed = select(interface, listen).unwrap_err();
             assert!(printed.starts_with("CRITICAL: "), "{printed}");
             assert!(printed.contains("eth0 (192.0.2.10), eth1 (198.51.100.1)"), "{printed}");
         }

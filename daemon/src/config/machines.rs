@@ -35,13 +35,13 @@ pub const POLICIES: [(&str, Policy); 3] =
     [("always", Policy::Always), ("once", Policy::Once), ("never", Policy::Never)];
 
 /// Parses one `[machine.NAME]`. Reports invalid values and keeps the valid ones.
-pub fn parse_machine(walk: &mut TableReader<'_>, name: &str, name_at: Span, table: &DeTable<'_>) -> RawMachine {
-    let count_before = walk.diagnostics.len();
+pub fn parse_machine(reader: &mut TableReader<'_>, name: &str, name_at: Span, table: &DeTable<'_>) -> RawMachine {
+    let count_before = reader.diagnostics.len();
     let mut machine = RawMachine { name: name.to_owned(), ..RawMachine::default() };
     if let Err(message) = check_name(name) {
-        walk.error(name_at.clone(), message);
+        reader.error(name_at.clone(), message);
     }
-    walk.read_table("machine", table, |key, value| match key {
+    reader.read_table("machine", table, |key, value| match key {
         "mac" => match list(value, |value| parse_with(value, parse_mac))? {
             macs if macs.len() > MAX_MACS => Err(ValueError::because(value.span(), TOO_MANY_MACS)),
             macs => {
@@ -62,12 +62,12 @@ pub fn parse_machine(walk: &mut TableReader<'_>, name: &str, name_at: Span, tabl
         }
         _ => Ok(()),
     });
-    if walk.diagnostics.len() == count_before
+    if reader.diagnostics.len() == count_before
         && machine.macs.is_empty()
         && machine.uuid.is_none()
         && machine.serial.is_none()
     {
-        walk.warning(name_at, no_identity_message(name));
+        reader.warning(name_at, no_identity_message(name));
     }
     machine
 }
@@ -80,7 +80,8 @@ impl RawMachine {
     }
 }
 
-/// The most MAC addresses of a machine, more than any server has. A search by address compares all of a machine's.
+/// The maximum number of MAC addresses of a machine, more than any has. A search by address compares all of a
+/// machine's.
 pub const MAX_MACS: usize = 64;
 /// The error for more than [`MAX_MACS`].
 pub const TOO_MANY_MACS: &str = "a machine can have at most 64 MAC addresses";

@@ -72,7 +72,7 @@ pub struct Settings {
     pub http: HttpConfig,
     /// The TFTP server.
     pub tftp: TftpConfig,
-    /// The most requests to answer each second on one interface. `None`: no limit.
+    /// The maximum number of requests to answer each second on one interface. `None`: no limit.
     pub max_requests_per_second: Option<NonZeroU32>,
     /// The reaction to a boot loop.
     pub loop_guard: LoopGuard,
@@ -127,7 +127,8 @@ pub struct TftpConfig {
     pub ports: Option<RangeInclusive<u16>>,
     /// Transfers use port 69, too.
     pub single_port: bool,
-    /// The most concurrent transfers. No limit by default, because thousands of machines may boot together.
+    /// The maximum number of concurrent transfers. No limit by default, because thousands of machines may boot
+    /// together.
     pub max_transfers: Option<MaxTransfers>,
 }
 
@@ -359,13 +360,13 @@ fn read_ini(source: &Source, file: Option<PathBuf>, directory: &Path) -> Result<
     settings.http.enabled = Enabled::IfLocal(legacy.boot.tftpd);
     // The Python daemon did not support IPv6.
     settings.ipv6_interfaces = Some(Vec::new());
-    let (draft, directory) = (UnresolvedPlan::default(), directory.into());
+    let (plan, directory) = (UnresolvedPlan::default(), directory.into());
     Ok(Loaded {
         file,
         directory,
         conf_d_files: 0,
         settings,
-        plan: draft,
+        plan,
         legacy: Some(legacy),
         diagnostics,
         paths_unknown: false,

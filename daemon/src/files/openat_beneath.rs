@@ -36,7 +36,7 @@ pub fn open(root: BorrowedFd<'_>, relative: &str, flags: OFlag) -> nix::Result<O
         let current = parents.last().map_or(root, AsFd::as_fd);
         match open_step(current, &name, if remaining.is_empty() { FILE | flags } else { DIRECTORY })? {
             PathStep::Opened(opened) if remaining.is_empty() => return Ok(opened),
-            // "." does not descend, so a `..` behind it must not return to it.
+            // "." does not descend, so a `..` after it must not return to it.
             PathStep::Opened(_) if name == "." => {}
             PathStep::Opened(directory) => parents.push(directory),
             PathStep::Link(_) if links == MAX_LINKS => return Err(Errno::ELOOP),

@@ -114,8 +114,8 @@ fn replace_container_dirs(source: &Source, translation: &mut Translation) {
                 format!("it is a directory in the container, from the volume {host}")
             }
         };
-        let (place, line) = (format!("line {line}"), format!("tftp-root={root}"));
-        translation.notes.push(LineNote { location: place, line, outcome: LineOutcome::Changed(reason) });
+        let (location, line) = (format!("line {line}"), format!("tftp-root={root}"));
+        translation.notes.push(LineNote { location, line, outcome: LineOutcome::Changed(reason) });
     }
 }
 
@@ -231,9 +231,9 @@ fn note_unknown_option(word: &ShellWord, translation: &mut Translation) {
     }
 }
 
-fn add_note(word: &ShellWord, fate: LineOutcome, translation: &mut Translation) {
+fn add_note(word: &ShellWord, outcome: LineOutcome, translation: &mut Translation) {
     let line = word.text.clone();
-    translation.notes.push(LineNote { location: format!("line {}", word.line), line, outcome: fate });
+    translation.notes.push(LineNote { location: format!("line {}", word.line), line, outcome });
 }
 
 /// Formats the value for a dnsmasq file. Quotes that the shell leaves have the same meaning there.

@@ -18,7 +18,7 @@ pub enum Atom {
     UserClass(String),
     /// Its MAC address has these octets.
     Mac([Option<u8>; 6]),
-    /// Its relay sends this circuit id (option 82).
+    /// Its relay sends this circuit ID (option 82).
     CircuitId(String),
     /// Its UUID (option 97), in the octet order of the packet.
     Uuid([u8; 16]),
@@ -56,7 +56,7 @@ pub enum Field {
     Option(u8),
     /// The hardware address.
     Mac,
-    /// The circuit id of the relay (option 82).
+    /// The circuit ID of the relay (option 82).
     CircuitId,
     /// The address of the relay.
     Relay,
@@ -241,14 +241,14 @@ impl FormattedMac {
 
     /// The octets that are formatted as this text. `Err`: the text can never be equal, or rules cannot test it.
     pub fn parse_octets(&self, text: &str) -> Result<(FieldSlice, Vec<u8>), String> {
-        let FormattedMac { part, separator: mark, zero_padded: zeros, from, length } = self;
-        let trimmed = text.strip_suffix(mark.as_str()).unwrap_or(text);
-        let parts: Vec<&str> = match mark.as_str() {
+        let FormattedMac { part, separator, zero_padded: zeros, from, length } = self;
+        let trimmed = text.strip_suffix(separator.as_str()).unwrap_or(text);
+        let parts: Vec<&str> = match separator.as_str() {
             "" if *zeros && trimmed.is_ascii() => {
                 (0..trimmed.len()).step_by(2).filter_map(|at| trimmed.get(at..at + 2)).collect()
             }
             "" => return Err(UNSUPPORTED_FACT.into()),
-            mark => trimmed.split(mark).collect(),
+            separator => trimmed.split(separator).collect(),
         };
         let octet = |part: &&str| {
             let is_hex = (1..=2).contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -256,12 +256,12 @@ impl FormattedMac {
         };
         let octets: Vec<u8> = parts.iter().map(octet).collect::<Option<_>>().ok_or(UNSUPPORTED_FACT)?;
         let format_octet = |octet: &u8| if *zeros { format!("{octet:02x}") } else { format!("{octet:x}") };
-        let formatted = octets.iter().map(format_octet).collect::<Vec<_>>().join(mark);
+        let formatted = octets.iter().map(format_octet).collect::<Vec<_>>().join(separator);
         if !formatted.eq_ignore_ascii_case(trimmed) {
             return Err(format!("the server formats it as {formatted}, which never equals {text}"));
         }
         // With leading zeros octets have a fixed width, so a substring can start at any octet.
-        let width = 2 + mark.len();
+        let width = 2 + separator.len();
         let is_truncated = length.is_some_and(|length| length != text.len());
         if from % width != 0 || is_truncated || (!zeros && *from > 0) {
             return Err(UNSUPPORTED_FACT.into());

@@ -61,8 +61,8 @@ mod tests {
         }
         let file = "TFTP_USERNAME=\"tftp\"\nTFTP_DIRECTORY=\"/images/boot\"\n";
         std::fs::write(root.path().join("etc/default/tftpd-hpa"), file).unwrap();
-        let here = HostInfo::detect(&[], root.path());
-        assert_eq!(here.tftp_dirs, [PathBuf::from("/images/boot"), PathBuf::from("/srv/tftp")]);
+        let host = HostInfo::detect(&[], root.path());
+        assert_eq!(host.tftp_dirs, [PathBuf::from("/images/boot"), PathBuf::from("/srv/tftp")]);
     }
 
     #[test]
@@ -70,8 +70,8 @@ mod tests {
         let address = Ipv4Addr::new(10, 2, 0, 10);
         let ipv4 = vec![Network4 { address, prefix: 16 }];
         let link = Link { index: 2, name: "eth0".into(), mtu: 1500, ipv4, ipv6: Vec::new() };
-        let here = HostInfo::detect(&[link], Path::new("/nowhere"));
-        assert_eq!(here.prefix_for(Ipv4Addr::new(10, 2, 0, 0)), Some(16));
-        assert_eq!(here.prefix_for(Ipv4Addr::new(10, 1, 0, 0)), None);
+        let host = HostInfo::detect(&[link], Path::new("/nowhere"));
+        assert_eq!(host.prefix_for(Ipv4Addr::new(10, 2, 0, 0)), Some(16));
+        assert_eq!(host.prefix_for(Ipv4Addr::new(10, 1, 0, 0)), None);
     }
 }

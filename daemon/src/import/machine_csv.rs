@@ -119,8 +119,8 @@ impl CsvMachineList {
         } else {
             return CsvColumn::Variable(variable);
         };
-        let fate = LineOutcome::Unneeded(reason.into());
-        self.notes.push(LineNote { location: "line 1".into(), line: format!("the column {name:?}"), outcome: fate });
+        let outcome = LineOutcome::Unneeded(reason.into());
+        self.notes.push(LineNote { location: "line 1".into(), line: format!("the column {name:?}"), outcome });
         CsvColumn::Skipped
     }
 

@@ -22,7 +22,7 @@ pub use detect::{Detection, ImportFormat, detect_format};
 pub use host_info::HostInfo;
 
 /// Returns the text of `proxydhcpd.toml`, or the errors in `source`. `format`: `None` detects it from the text.
-pub fn import(source: &Source, format: Option<ImportFormat>, here: &HostInfo) -> Result<String, Vec<Diagnostic>> {
+pub fn import(source: &Source, format: Option<ImportFormat>, host: &HostInfo) -> Result<String, Vec<Diagnostic>> {
     let format = match format {
         Some(format) => format,
         None => match detect_format(&source.text) {
@@ -31,12 +31,12 @@ pub fn import(source: &Source, format: Option<ImportFormat>, here: &HostInfo) ->
         },
     };
     match format {
-        ImportFormat::Ini => proxy_ini::import(source, here),
-        ImportFormat::Dnsmasq => dnsmasq::import(source, here),
-        ImportFormat::Isc => dnsmasq::import_translation(source, &isc::translate(source, here)?, here),
-        ImportFormat::Uci => dnsmasq::import_translation(source, &uci::translate(source)?, here),
-        ImportFormat::CommandLine => dnsmasq::import_translation(source, &command_line::translate(source)?, here),
+        ImportFormat::Ini => proxy_ini::import(source, host),
+        ImportFormat::Dnsmasq => dnsmasq::import(source, host),
+        ImportFormat::Isc => dnsmasq::import_translation(source, &isc::translate(source, host)?, host),
+        ImportFormat::Uci => dnsmasq::import_translation(source, &uci::translate(source)?, host),
+        ImportFormat::CommandLine => dnsmasq::import_translation(source, &command_line::translate(source)?, host),
         ImportFormat::Csv => machine_csv::import(source, &[]),
-        ImportFormat::Kea => dnsmasq::import_translation(source, &kea::translate(source, here)?, here),
+        ImportFormat::Kea => dnsmasq::import_translation(source, &kea::translate(source, host)?, host),
     }
 }

@@ -44,10 +44,10 @@ pub fn header(from: &str, actions: &[String], notes: &[LineNote]) -> String {
         if let LineOutcome::Unneeded(reason) = outcome { Some(reason) } else { None }
     });
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
-    for LineNote { location: place, line, outcome: fate } in notes {
-        let LineOutcome::Grouped(reason) = fate else { continue };
+    for LineNote { location, line, outcome } in notes {
+        let LineOutcome::Grouped(reason) = outcome else { continue };
         let key = line.split('=').next().unwrap_or_default().trim();
-        let member = one_line(&format!("{place} {key}"));
+        let member = one_line(&format!("{location} {key}"));
         match groups.iter_mut().find(|(group_reason, _)| group_reason == reason) {
             Some((_, members)) => members.push(member),
             None => groups.push((reason, vec![member])),
@@ -107,8 +107,8 @@ fn list(text: &mut String, title: &str, notes: &[LineNote], reason: fn(&LineOutc
     if entries.peek().is_some() {
         writeln!(text, "#\n# {title}").ok();
     }
-    for (LineNote { location: place, line, .. }, reason_text) in entries {
-        writeln!(text, "#   {}: {}\n#     {}", one_line(place), one_line(line), one_line(reason_text)).ok();
+    for (LineNote { location, line, .. }, reason_text) in entries {
+        writeln!(text, "#   {}: {}\n#     {}", one_line(location), one_line(line), one_line(reason_text)).ok();
     }
 }
 
@@ -143,9 +143,9 @@ pub fn toml_list(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
 }
 
 /// A name for a table: ASCII letters, digits, hyphens and underscores, and a number if `taken` holds for the name.
-pub fn unique_name(wish: &str, taken: impl Fn(&str) -> bool) -> String {
+pub fn unique_name(preferred: &str, taken: impl Fn(&str) -> bool) -> String {
     let fits = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
-    let mut name: String = wish.chars().take(50).map(fits).collect();
+    let mut name: String = preferred.chars().take(50).map(fits).collect();
     while name.contains("--") {
         name = name.replace("--", "-");
     }

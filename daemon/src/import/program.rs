@@ -78,7 +78,7 @@ impl Program {
         &self,
         (tests, boot_key): (&str, &str),
         source: &Source,
-        here: &HostInfo,
+        host: &HostInfo,
         mut translation: Translation,
     ) -> Result<Translation, Vec<Diagnostic>> {
         let Some(paths) = self.paths() else {
@@ -87,7 +87,7 @@ impl Program {
                 format!("each becomes a rule: remove {tests} that make no difference, or import the hosts in parts");
             return Err(vec![source.file_error(error).help(help)]);
         };
-        let local: Vec<Ipv4Addr> = here.networks.iter().map(|(_, network)| network.address).collect();
+        let local: Vec<Ipv4Addr> = host.networks.iter().map(|(_, network)| network.address).collect();
         self.translate(&paths, &local, source, &mut translation);
         if !translation.options.iter().any(|(_, option)| option.starts_with("dhcp-boot")) {
             let action = format!(
@@ -133,11 +133,11 @@ impl Program {
         self.steps.iter().for_each(|step| files(step, &mut lines));
         let source_lines = LineIndex::new(&source.text);
         for line in lines.into_iter().filter(|line| !used.contains(line)) {
-            let (place, text) = (format!("line {line}"), source_lines.trimmed_line(&source.text, line).to_owned());
-            let fate = LineOutcome::Unneeded(
+            let (location, text) = (format!("line {line}"), source_lines.trimmed_line(&source.text, line).to_owned());
+            let outcome = LineOutcome::Unneeded(
                 "no machine gets this file: another one takes precedence for every machine".into(),
             );
-            translation.notes.push(LineNote { location: place, line: text, outcome: fate });
+            translation.notes.push(LineNote { location, line: text, outcome });
         }
     }
 
@@ -282,10 +282,10 @@ fn first_line(step: &ProgramStep) -> Option<usize> {
 fn run(steps: &[ProgramStep], facts: &KnownFacts, end: &mut EndState) -> Result<(), Atom> {
     for step in steps {
         match step {
-            ProgramStep::File(line, way, file) => {
-                end.files[*way as usize] = Some((*line, file.clone())).filter(|(_, file)| !file.is_empty());
+            ProgramStep::File(line, part, file) => {
+                end.files[*part as usize] = Some((*line, file.clone())).filter(|(_, file)| !file.is_empty());
             }
-            ProgramStep::Server(way, server) => end.servers[*way as usize] = *server,
+            ProgramStep::Server(part, server) => end.servers[*part as usize] = *server,
             ProgramStep::Deny(line) => end.deny = Some(*line),
             ProgramStep::Allow => end.deny = None,
             ProgramStep::If(branches) => {
@@ -325,10 +325,10 @@ fn holds(expr: &Expr, facts: &KnownFacts) -> Result<bool, Atom> {
 }
 
 /// Whether one fact implies or excludes another. `None`: neither.
-fn implied(fact: &Atom, holds: bool, asked: &Atom) -> Option<bool> {
+fn implied(fact: &Atom, holds: bool, other: &Atom) -> Option<bool> {
     let is_http = |code: u16| Arch(code).transport() == Some(Transport::Http);
-    match (fact, asked) {
-        (fact, asked) if fact == asked => Some(holds),
+    match (fact, other) {
+        (fact, other) if fact == other => Some(holds),
         (Atom::Arch(_), Atom::Arch(_))
         | (Atom::Host(_), Atom::Host(_))
         | (Atom::Relay(_), Atom::Relay(_))
@@ -368,8 +368,8 @@ impl TagNames<'_> {
         if let Some((_, tag)) = self.known.iter().find(|(known, _)| known == atom) {
             return tag.clone();
         }
-        let given = self.program.fact_names.iter().find(|(known, _)| known == atom).map(|(_, name)| name.clone());
-        let wish = given.unwrap_or_else(|| match atom {
+        let class_name = self.program.fact_names.iter().find(|(known, _)| known == atom).map(|(_, name)| name.clone());
+        let preferred = class_name.unwrap_or_else(|| match atom {
             Atom::Arch(code) => Arch(*code).info().map_or_else(|| format!("arch-{code}"), |row| row.id.to_owned()),
             Atom::Ipxe => "ipxe".into(),
             Atom::Http => "http".into(),
@@ -383,7 +383,7 @@ impl TagNames<'_> {
             Atom::Known => "known".into(),
         });
         let is_interface = |name: &str| self.interfaces.iter().any(|known| known == name);
-        let tag = unique_name(&wish, |name| name == "known" || is_interface(name) || self.taken.contains(name));
+        let tag = unique_name(&preferred, |name| name == "known" || is_interface(name) || self.taken.contains(name));
         self.taken.insert(tag.clone());
         self.known.push((atom.clone(), tag.clone()));
         tag

@@ -14,15 +14,16 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 /// Converts `proxy.ini` to `proxydhcpd.toml`.
-pub fn import(source: &Source, here: &HostInfo) -> Result<String, Vec<Diagnostic>> {
+pub fn import(source: &Source, host: &HostInfo) -> Result<String, Vec<Diagnostic>> {
     let (legacy, warnings) = legacy::read(source)?;
     let items = items(source);
     let ipxe_mode = matches!(legacy.boot.ipxe, IpxeTarget::Configured(_));
     let mut notes = Vec::new();
     for (section, item) in &items {
         let line = source.line_number(item.key_span.start);
-        let warning = warnings.iter().find(|warning| warning.location.as_ref().is_some_and(|place| place.line == line));
-        let fate = match warning {
+        let warning =
+            warnings.iter().find(|warning| warning.location.as_ref().is_some_and(|location| location.line == line));
+        let outcome = match warning {
             Some(warning) => {
                 let help = warning.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
                 let reason = format!("{}{help}", warning.message);
@@ -34,14 +35,14 @@ pub fn import(source: &Source, here: &HostInfo) -> Result<String, Vec<Diagnostic
             }
             None => without_effect(section, &item.key, ipxe_mode),
         };
-        let place = format!("line {line}");
-        notes.extend(fate.map(|fate| LineNote {
-            location: place,
+        let location = format!("line {line}");
+        notes.extend(outcome.map(|outcome| LineNote {
+            location,
             line: format!("{} = {}", item.key, item.value),
-            outcome: fate,
+            outcome,
         }));
     }
-    Ok(header(&source.name, &attention(&legacy, here), &notes) + &body(&legacy))
+    Ok(header(&source.name, &attention(&legacy, host), &notes) + &body(&legacy))
 }
 
 /// Every entry with its section; entries of `[DEFAULT]` only once.
@@ -86,13 +87,13 @@ fn without_effect(section: &str, key: &str, ipxe_mode: bool) -> Option<LineOutco
 }
 
 /// A note on files that this host must send and that are not in the boot directory.
-fn attention(legacy: &LegacyConfig, here: &HostInfo) -> Vec<String> {
-    let routing = &legacy.boot;
-    if !here.networks.iter().any(|(_, network)| network.address == routing.tftpd) {
+fn attention(legacy: &LegacyConfig, host: &HostInfo) -> Vec<String> {
+    let boot = &legacy.boot;
+    if !host.networks.iter().any(|(_, network)| network.address == boot.tftpd) {
         return Vec::new();
     }
-    let ipxe_file = if let IpxeTarget::Configured(name) = &routing.ipxe { Some(name) } else { None };
-    let loaders = routing.loaders.values().chain(&routing.default_loader).map(|loader| &loader.name);
+    let ipxe_file = if let IpxeTarget::Configured(name) = &boot.ipxe { Some(name) } else { None };
+    let loaders = boot.loaders.values().chain(&boot.default_loader).map(|loader| &loader.name);
     let names: BTreeSet<&String> = loaders.chain(ipxe_file.filter(|name| !name.contains("://"))).collect();
     let is_there = |name: &str| Path::new(DEFAULT_BOOT_DIR).join(name.trim_start_matches('/')).is_file();
     let missing: Vec<&str> = names.iter().map(|name| name.as_str()).filter(|name| !is_there(name)).collect();
@@ -102,14 +103,14 @@ fn attention(legacy: &LegacyConfig, here: &HostInfo) -> Vec<String> {
     vec![format!(
         "{} is this host, and {DEFAULT_BOOT_DIR} does not contain {}: put the files there, or keep the TFTP server \
          running that sends them now",
-        routing.tftpd,
+        boot.tftpd,
         missing.join(", ")
     )]
 }
 
 fn body(legacy: &LegacyConfig) -> String {
     let mut text = String::new();
-    let (routing, addresses) = (&legacy.boot, &legacy.addresses);
+    let (boot, addresses) = (&legacy.boot, &legacy.addresses);
     if let Some((interface, _)) = &addresses.interface {
         writeln!(text, "interfaces = [{}]", toml_string(interface)).ok();
     }
@@ -117,12 +118,12 @@ fn body(legacy: &LegacyConfig) -> String {
         writeln!(text, "address = \"{address}\"").ok();
     }
     text.push_str("default-profile = \"firmware\"\n");
-    if let IpxeTarget::Configured(name) = &routing.ipxe {
+    if let IpxeTarget::Configured(name) = &boot.ipxe {
         text.push_str("\n[[rule]]\nname = \"iPXE\"\nfirmware = [\"ipxe\"]\nprofile = \"ipxe\"\n\n");
         match name.contains("://") {
             true => writeln!(text, "[profile.ipxe]\nscript = {}", toml_string(name)).ok(),
             false => {
-                writeln!(text, "[profile.ipxe.loaders]\ndefault = {}", toml_string(&to_url(routing.tftpd, name))).ok()
+                writeln!(text, "[profile.ipxe.loaders]\ndefault = {}", toml_string(&to_url(boot.tftpd, name))).ok()
             }
         };
     }
@@ -131,11 +132,11 @@ fn body(legacy: &LegacyConfig) -> String {
          [profile.firmware.loaders]\n",
     );
     let id = |arch: &Arch| arch.info().map_or("bios", |row| row.id);
-    for (arch, Loader { name, .. }) in &routing.loaders {
-        writeln!(text, "{} = {}", id(arch), toml_string(&to_url(routing.tftpd, name))).ok();
+    for (arch, Loader { name, .. }) in &boot.loaders {
+        writeln!(text, "{} = {}", id(arch), toml_string(&to_url(boot.tftpd, name))).ok();
     }
-    if let Some(Loader { name, .. }) = &routing.default_loader {
-        writeln!(text, "default = {}", toml_string(&to_url(routing.tftpd, name))).ok();
+    if let Some(Loader { name, .. }) = &boot.default_loader {
+        writeln!(text, "default = {}", toml_string(&to_url(boot.tftpd, name))).ok();
     }
     text
 }

@@ -55,7 +55,7 @@ pub struct PxelinuxMenu {
 
 #[derive(Debug, Default)]
 struct LabelBuilder {
-    place: String,
+    location: String,
     name: String,
     title: String,
     kernel: String,
@@ -149,7 +149,7 @@ impl PxelinuxMenu {
         let (mut labels, mut global, mut default_label, mut on_timeout) =
             (Vec::<LabelBuilder>::new(), None, String::new(), None);
         let mut in_text = false;
-        for PxelinuxLine { location: place, text } in lines {
+        for PxelinuxLine { location, text } in lines {
             let text = text.trim();
             if starts_text_block(text).is_some_and(|begins| std::mem::replace(&mut in_text, begins) || begins)
                 || in_text
@@ -160,12 +160,12 @@ impl PxelinuxMenu {
                 text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim()));
             let mut ignore = |reason: &str| {
                 menu.unsupported
-                    .push((PxelinuxLine { location: place.clone(), text: text.to_owned() }, reason.to_owned()));
+                    .push((PxelinuxLine { location: location.clone(), text: text.to_owned() }, reason.to_owned()));
             };
             match (word.to_ascii_lowercase().as_str(), labels.last_mut()) {
                 ("label", _) => {
                     labels.push(LabelBuilder {
-                        place: place.clone(),
+                        location: location.clone(),
                         name: rest.to_owned(),
                         title: rest.to_owned(),
                         ..LabelBuilder::default()
@@ -215,7 +215,7 @@ impl PxelinuxMenu {
             labels.insert(0, label);
         }
         for label in labels {
-            let line = PxelinuxLine { location: label.place.clone(), text: format!("label {}", label.name) };
+            let line = PxelinuxLine { location: label.location.clone(), text: format!("label {}", label.name) };
             match label.build(global.as_deref()) {
                 Ok(label) => menu.labels.push(label),
                 Err(reason) => menu.unsupported.push((line, reason.to_owned())),

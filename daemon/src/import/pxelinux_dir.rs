@@ -120,8 +120,8 @@ struct DirectoryImporter {
 }
 
 impl DirectoryImporter {
-    fn add_note(&mut self, file: &str, what: &str, fate: LineOutcome) {
-        self.notes.push(LineNote { location: file.to_owned(), line: what.to_owned(), outcome: fate });
+    fn add_note(&mut self, file: &str, what: &str, outcome: LineOutcome) {
+        self.notes.push(LineNote { location: file.to_owned(), line: what.to_owned(), outcome });
     }
 
     fn note_unsupported(&mut self, file: &str, what: &str, reason: &str) {
@@ -165,10 +165,10 @@ impl DirectoryImporter {
     ) {
         let mut in_text = false;
         for (index, text) in text.lines().enumerate() {
-            let place = format!("{file} line {}", index + 1);
+            let location = format!("{file} line {}", index + 1);
             in_text = starts_text_block(text).unwrap_or(in_text);
             let Some(included_name) = included_file(text).filter(|_| !in_text) else {
-                lines.push(PxelinuxLine { location: place, text: text.to_owned() });
+                lines.push(PxelinuxLine { location, text: text.to_owned() });
                 continue;
             };
             match self.include(&included_name, open, count) {
@@ -177,7 +177,7 @@ impl DirectoryImporter {
                     self.lines(&included_name, &included_text, open, count, lines);
                     open.pop();
                 }
-                Err(reason) => self.note_unsupported(&place, text.trim(), &reason),
+                Err(reason) => self.note_unsupported(&location, text.trim(), &reason),
             }
         }
     }

@@ -31,7 +31,8 @@ impl Translation {
     /// Merges the notes on the file with those on its options: one note for each line. If the server is not dnsmasq,
     /// the administrator did not write the options, so notes on unneeded options are left out.
     pub fn merge_notes(&self, option_notes: Vec<LineNote>) -> Vec<LineNote> {
-        let is_relevant = |fate: &LineOutcome| matches!(fate, LineOutcome::Unsupported(_) | LineOutcome::Changed(_));
+        let is_relevant =
+            |outcome: &LineOutcome| matches!(outcome, LineOutcome::Unsupported(_) | LineOutcome::Changed(_));
         let option_notes =
             option_notes.into_iter().filter(|note| self.source_server.is_none() || is_relevant(&note.outcome));
         let mut notes: Vec<LineNote> = self.notes.iter().cloned().chain(option_notes).collect();

@@ -110,11 +110,11 @@ struct UciTranslator<'a> {
 }
 
 impl UciTranslator<'_> {
-    fn add_note(&mut self, line: usize, fate: LineOutcome) {
+    fn add_note(&mut self, line: usize, outcome: LineOutcome) {
         let text = self.source.text.lines().nth(line - 1).unwrap_or_default().trim();
-        let is_grouped = matches!(fate, LineOutcome::Grouped(_));
+        let is_grouped = matches!(outcome, LineOutcome::Grouped(_));
         let text = if is_grouped { words(text).into_iter().nth(1).unwrap_or_default() } else { text.to_owned() };
-        self.translation.notes.push(LineNote { location: format!("line {line}"), line: text, outcome: fate });
+        self.translation.notes.push(LineNote { location: format!("line {line}"), line: text, outcome });
     }
 
     fn section(&mut self, section: &UciSection) {

@@ -4,7 +4,7 @@ use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::plan::{Loader, Plan};
 
-/// A warning for each. `hint`: how to get an iPXE.
+/// A warning for each such loader. `hint`: how to get an iPXE for an architecture.
 pub fn unfetchable_loaders(plan: &Plan, hint: impl Fn(Arch) -> String) -> Vec<Diagnostic> {
     let site = plan.loaders.iter().map(|(arch, loader)| ("the configuration".to_owned(), *arch, loader));
     let of_profiles = plan.profiles.iter().flat_map(|profile| {
@@ -12,10 +12,10 @@ pub fn unfetchable_loaders(plan: &Plan, hint: impl Fn(Arch) -> String) -> Vec<Di
         profile.loaders.iter().map(move |(arch, loader)| (name.clone(), *arch, loader))
     });
     let is_unfetchable = |(_, arch, loader): &(String, Arch, &Loader)| {
-        let by_pxe_alone =
+        let is_url_for_pxe =
             matches!(loader.remote_location(), Some((_, None))) && arch.transport() == Some(Transport::Tftp);
-        let ours = plan.loaders.get(arch).is_some_and(|site| site.is_ipxe() && site.remote_location().is_none());
-        by_pxe_alone && !ours
+        let has_ipxe = plan.loaders.get(arch).is_some_and(|site| site.is_ipxe() && site.remote_location().is_none());
+        is_url_for_pxe && !has_ipxe
     };
     let named = site.chain(of_profiles).filter(is_unfetchable);
     let each =

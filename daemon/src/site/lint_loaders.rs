@@ -42,13 +42,13 @@ fn is_plain_ipxe(loader: &Loader) -> bool {
 
 /// Whether an iPXE of this architecture, or of any, gets this profile.
 fn reaches_ipxe(plan: &Plan, id: ProfileId, arch: Option<Arch>) -> bool {
-    let kept = |when: &Conditions, before: &[Rule]| before.iter().any(|rule| catches_ipxe(rule, when, arch));
+    let is_caught = |when: &Conditions, before: &[Rule]| before.iter().any(|rule| catches_ipxe(rule, when, arch));
     let by_rule = plan.rules.iter().enumerate().any(|(index, rule)| {
         let takes = rule.profile == Some(id) && !rule.deny && !rule.as_firmware;
-        takes && may_be_ipxe(&rule.when) && !kept(&rule.when, &plan.rules[..index])
+        takes && may_be_ipxe(&rule.when) && !is_caught(&rule.when, &plan.rules[..index])
     });
     let for_all = plan.default_profile == Some(id) || plan.unknown_machine_profile == Some(id);
-    by_rule || for_all && !kept(&Conditions::default(), &plan.rules)
+    by_rule || for_all && !is_caught(&Conditions::default(), &plan.rules)
 }
 
 fn may_be_ipxe(when: &Conditions) -> bool {
@@ -57,8 +57,8 @@ fn may_be_ipxe(when: &Conditions) -> bool {
     firmware && (when.user_classes.is_empty() || when.user_classes.iter().any(|class| class.matches(b"iPXE")))
 }
 
-/// Whether the rule matches every iPXE of that architecture that meets the later conditions `behind`.
-fn catches_ipxe(rule: &Rule, behind: &Conditions, arch: Option<Arch>) -> bool {
+/// Whether the rule matches every iPXE of that architecture that meets the conditions `later` of a later rule.
+fn catches_ipxe(rule: &Rule, later: &Conditions, arch: Option<Arch>) -> bool {
     let Conditions { firmware, user_classes, archs, .. } = &rule.when;
     let of_ipxe = firmware.contains(&Firmware::Ipxe) || user_classes.iter().any(|class| class.matches(b"iPXE"));
     let of_arch = archs.is_empty() || arch.is_some_and(|arch| archs.contains(&arch));
@@ -68,7 +68,7 @@ fn catches_ipxe(rule: &Rule, behind: &Conditions, arch: Option<Arch>) -> bool {
         archs: Vec::new(),
         ..when.clone()
     };
-    let (own, others) = (rest(&rule.when), rest(behind));
+    let (own, others) = (rest(&rule.when), rest(later));
     (rule.deny || rule.profile.is_some()) && of_ipxe && of_arch && (own == Conditions::default() || own == others)
 }
 
@@ -79,9 +79,9 @@ pub fn bios_loader_for_uefi(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Opti
     let is_bios = image::inspect(&path(name)).is_ok_and(|image| image == Image::Bios);
     let what =
         format!("profile `{}` gives UEFI machines {name}, which is a BIOS program: they cannot start it", profile.name);
-    let cure =
+    let fix =
         "replace `default` with `bios`, and name programs for the other architectures, as in `uefi-x64 = \"ipxe.efi\"`";
-    (is_bios && !profile.loaders.contains_key(&Arch::X64)).then(|| Diagnostic::warning(what).help(cure))
+    (is_bios && !profile.loaders.contains_key(&Arch::X64)).then(|| Diagnostic::warning(what).help(fix))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ fn warning(number: usize, key: &str) -> Diagnostic {
     let what = format!("rule {number} matches firmware only: the iPXE that the firmware loads has another `{key}`");
     Diagnostic::warning(what).help(
         "for the iPXE, the later rules decide: match such machines by what both have, such as `mac`, `arch` or \
-    `subnet`",
+         `subnet`",
     )
 }
 

@@ -33,8 +33,9 @@ impl Site {
     /// host.
     pub fn check_offered_files(&mut self, links: &[Link]) {
         let offered_files = self.offered_files(links);
-        let memory = Observations::new(0);
-        let warnings: Vec<Diagnostic> = offered_files.iter().filter_map(|file| self.missing(file, &memory)).collect();
+        let observations = Observations::new(0);
+        let warnings: Vec<Diagnostic> =
+            offered_files.iter().filter_map(|file| self.missing(file, &observations)).collect();
         self.warnings.extend(warnings);
         self.offered =
             self.names().chain(offered_files.into_iter().map(|file| file.name)).collect::<BTreeSet<_>>().into();
@@ -64,10 +65,10 @@ impl Site {
     }
 
     /// Whether the server can send a file of this name.
-    pub fn check_servable(&self, name: &str, memory: &Observations) -> Result<(), Refusal> {
+    pub fn check_servable(&self, name: &str, observations: &Observations) -> Result<(), Refusal> {
         let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
         let request = FileRequest { protocol: Protocol::Tftp, name: name.as_bytes(), server, client, interface: "" };
-        match fetch(&self.plan, memory, &request)? {
+        match fetch(&self.plan, observations, &request)? {
             Fetch::Directory { name, otherwise: None } => self.file(&name).map(drop),
             Fetch::Loader(path) => files::open_loader(path.as_ref()).map(drop),
             _ => Ok(()),
@@ -109,9 +110,9 @@ impl Site {
             EntryTarget::Linux { kernel, initrds, .. } => [kernel].into_iter().chain(initrds).cloned().collect(),
             EntryTarget::Script { path } | EntryTarget::Efi { path, .. } => vec![path.clone()],
         });
-        let ours = self.plan.tftp.is_none_or(|tftp| tftp == TftpServer::Local) || self.open.tftp;
+        let serves_tftp = self.plan.tftp.is_none_or(|tftp| tftp == TftpServer::Local) || self.open.tftp;
         let script = plan.menu.has_boot_script.then(|| BOOT_SCRIPT.to_owned());
-        let names = loaders.filter(move |_| ours).chain(of_profiles).chain(of_menu).chain(script);
+        let names = loaders.filter(move |_| serves_tftp).chain(of_profiles).chain(of_menu).chain(script);
         names.filter_map(|name| normalize(name.as_bytes()).ok())
     }
 
@@ -156,41 +157,45 @@ impl Site {
         offered_files
     }
 
-    fn missing(&self, OfferedFile { source, name, arch }: &OfferedFile, memory: &Observations) -> Option<Diagnostic> {
-        let place = self.path(name);
-        let shown = place.display();
-        match self.check_servable(name, memory) {
+    fn missing(
+        &self,
+        OfferedFile { source, name, arch }: &OfferedFile,
+        observations: &Observations,
+    ) -> Option<Diagnostic> {
+        let path = self.path(name);
+        let shown = path.display();
+        match self.check_servable(name, observations) {
             Ok(()) => {
-                let why = arch.filter(|_| place.is_file()).and_then(|arch| loaders::incompatibility(&place, arch))?;
-                let what = format!("{source} leads to {shown}, which {} cannot start: {why}", arch.as_ref()?);
+                let reason = arch.filter(|_| path.is_file()).and_then(|arch| loaders::incompatibility(&path, arch))?;
+                let what = format!("{source} leads to {shown}, which {} cannot start: {reason}", arch.as_ref()?);
                 Some(Diagnostic::warning(what).help("put a program for these machines there, or offer another"))
             }
             Err(refusal) => {
-                let (why, cure) = self.explain_refusal(name, refusal);
-                let what = format!("{source} is offered from this machine, which cannot send it: {why}");
-                Some(Diagnostic::warning(what).help(cure))
+                let (reason, fix) = self.explain_refusal(name, refusal);
+                let what = format!("{source} leads to this server, which cannot send it: {reason}");
+                Some(Diagnostic::warning(what).help(fix))
             }
         }
     }
 
     /// Why an offered file cannot be sent, and what to do.
     pub fn explain_refusal(&self, name: &str, refusal: Refusal) -> (String, &'static str) {
-        let place = self.path(name);
-        let why = path_errors::file_problem(&place);
+        let path = self.path(name);
+        let reason = path_errors::file_problem(&path);
         match refusal {
-            Refusal::NotFound => (why, "put the file there, or correct the name"),
-            _ if place.is_dir() => (why, "name a file in it"),
-            _ if self.leads_out(name, &place) => {
-                (why, "copy the file into the directory, or serve its directory with [directories]")
+            Refusal::NotFound => (reason, "put the file there, or correct the name"),
+            _ if path.is_dir() => (reason, "name a file in it"),
+            _ if self.leads_out(name, &path) => {
+                (reason, "copy the file into the directory, or serve its directory with [directories]")
             }
-            _ => (why, "let this server read it (chmod a+r) and enter the directories above it (chmod a+x)"),
+            _ => (reason, "let this server read it (chmod a+r) and enter the directories above it (chmod a+x)"),
         }
     }
 
     /// Whether a link leads out of the served directory. A loader may be a link to anywhere.
-    fn leads_out(&self, name: &str, place: &Path) -> bool {
+    fn leads_out(&self, name: &str, path: &Path) -> bool {
         let is_out = |real: PathBuf| !real.starts_with(self.directory_of(name));
-        self.plan.loader_path(name).is_none() && place.canonicalize().is_ok_and(is_out)
+        self.plan.loader_path(name).is_none() && path.canonicalize().is_ok_and(is_out)
     }
 
     /// The real path of the served directory that a name leads into.
@@ -211,16 +216,16 @@ pub fn decode_path(path: &str) -> String {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let mut octets = Vec::new();
     let mut rest = path.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let digits = behind.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(octet) => {
                 octets.push(octet);
-                rest = &behind[2..];
+                rest = &after[2..];
             }
             None => {
                 octets.push(*first);
-                rest = behind;
+                rest = after;
             }
         }
     }

@@ -17,8 +17,8 @@ use std::collections::BTreeSet;
 /// The profiles with their loaders. Reports missing templates only if `templates` lists the existing ones, and no files
 /// in a directory that could not be mounted.
 pub fn resolve(
-    drafted: &[UnresolvedProfile],
-    roots: &ServedDirectories,
+    unresolved_profiles: &[UnresolvedProfile],
+    directories: &ServedDirectories,
     templates: Option<&BTreeSet<String>>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Profile> {
@@ -27,43 +27,43 @@ pub fn resolve(
         profile,
         loaders: named,
         default_loader,
-        boot_location: at,
-        initrd_locations: initrds_at,
-        boot_once_file_location: used_by_at,
+        boot_location,
+        initrd_locations,
+        boot_once_file_location,
         ..
-    } in drafted
+    } in unresolved_profiles
     {
         let mut profile = profile.clone();
-        for (arch, (name, at)) in named.iter().filter(|(_, (name, _))| !roots.is_unavailable(name)) {
-            match loader(roots, *arch, name) {
+        for (arch, (name, at)) in named.iter().filter(|(_, (name, _))| !directories.is_unavailable(name)) {
+            match loader(directories, *arch, name) {
                 Ok(loader) => drop(profile.loaders.insert(*arch, loader)),
-                Err(why) => diagnostics.push(at.critical(why)),
+                Err(reason) => diagnostics.push(at.critical(reason)),
             }
         }
         // Its purpose is unknown: it may be a text, or for an iPXE.
         profile.default_loader = default_loader.as_ref().map(|(name, at)| {
-            warn_if_missing(roots, name, at, diagnostics);
+            warn_if_missing(directories, name, at, diagnostics);
             Loader { name: name.clone(), path: None }
         });
-        match (&profile.boots, at) {
+        match (&profile.boots, boot_location) {
             (BootTarget::Script(url), _) if is_url(url) => {}
             (BootTarget::Linux(linux), Some(at)) => {
-                warn_if_missing(roots, &linux.kernel, at, diagnostics);
-                for (initrd, at) in linux.initrds.iter().zip(initrds_at) {
-                    warn_if_missing(roots, initrd, at, diagnostics);
+                warn_if_missing(directories, &linux.kernel, at, diagnostics);
+                for (initrd, at) in linux.initrds.iter().zip(initrd_locations) {
+                    warn_if_missing(directories, initrd, at, diagnostics);
                 }
             }
             (BootTarget::Script(name), Some(at)) => {
-                let known = templates.filter(|templates| !templates.contains(name));
-                diagnostics.extend(known.map(|templates| no_template(name, at, templates)));
+                let without_it = templates.filter(|templates| !templates.contains(name));
+                diagnostics.extend(without_it.map(|templates| no_template(name, at, templates)));
             }
             _ => {}
         }
-        if let (Some(name), Some(at)) = (&profile.boot_once_file, used_by_at) {
+        if let (Some(name), Some(at)) = (&profile.boot_once_file, boot_once_file_location) {
             let is_generated =
                 templates.is_none_or(|templates| templates.contains(name)) || loaders::is_loader_name(name);
             if !is_generated {
-                warn_if_missing(roots, name, at, diagnostics);
+                warn_if_missing(directories, name, at, diagnostics);
             }
         }
         profiles.push(profile);
@@ -72,15 +72,15 @@ pub fn resolve(
 }
 
 /// A loader of a profile, if it is a program for this architecture.
-fn loader(roots: &ServedDirectories, arch: Arch, name: &str) -> Result<Loader, String> {
+fn loader(directories: &ServedDirectories, arch: Arch, name: &str) -> Result<Loader, String> {
     if is_url(name) {
         return Ok(Loader { name: name.to_owned(), path: None });
     }
-    let path = roots.path(name);
-    if let Some(why) = loaders::incompatibility(&path, arch) {
+    let path = directories.path(name);
+    if let Some(reason) = loaders::incompatibility(&path, arch) {
         return Err(match path.is_file() {
-            true => format!("{name} cannot be offered for {arch}: {why}"),
-            false => format!("{name} cannot be offered: {why}"),
+            true => format!("{name} cannot be offered for {arch}: {reason}"),
+            false => format!("{name} cannot be offered: {reason}"),
         });
     }
     let path = path.to_str().ok_or_else(|| format!("{name} cannot be offered: its path is not UTF-8"))?;
@@ -88,14 +88,14 @@ fn loader(roots: &ServedDirectories, arch: Arch, name: &str) -> Result<Loader, S
 }
 
 /// Warns about a missing file. Rendered names and URLs cannot be checked.
-fn warn_if_missing(roots: &ServedDirectories, name: &str, at: &FileLocation, diagnostics: &mut Vec<Diagnostic>) {
+fn warn_if_missing(directories: &ServedDirectories, name: &str, at: &FileLocation, diagnostics: &mut Vec<Diagnostic>) {
     if !name.contains("://")
-        && !roots.is_unavailable(name)
+        && !directories.is_unavailable(name)
         && !name.contains("{{")
         && !name.contains("{%")
-        && roots.open(name).is_err()
+        && directories.open(name).is_err()
     {
-        diagnostics.push(at.warning(path_errors::file_problem(&roots.path(name))));
+        diagnostics.push(at.warning(path_errors::file_problem(&directories.path(name))));
     }
 }
 
@@ -108,16 +108,16 @@ fn no_template(name: &str, at: &FileLocation, templates: &BTreeSet<String>) -> D
 }
 
 /// Mounts the directories that are served under names.
-pub fn mount(loaded: &Loaded, roots: &mut ServedDirectories, diagnostics: &mut Vec<Diagnostic>) {
+pub fn mount(loaded: &Loaded, directories: &mut ServedDirectories, diagnostics: &mut Vec<Diagnostic>) {
     for mount in &loaded.plan.directories {
-        if let Err(error) = roots.mount(&mount.name, &mount.path) {
-            let why = format!("cannot serve the directory {}: {error}", mount.path.display());
-            roots.mark_unavailable(&mount.name);
-            diagnostics.push(mount.location.critical(why));
+        if let Err(error) = directories.mount(&mount.name, &mount.path) {
+            let reason = format!("cannot serve the directory {}: {error}", mount.path.display());
+            directories.mark_unavailable(&mount.name);
+            diagnostics.push(mount.location.critical(reason));
         }
         let hidden = loaded.settings.boot_dir.join(&mount.name);
         if hidden.symlink_metadata().is_ok() {
-            diagnostics.push(mount.location.warning(format!("it hides {}", hidden.display())));
+            diagnostics.push(mount.location.warning(format!("`{}` hides {}", mount.name, hidden.display())));
         }
     }
 }

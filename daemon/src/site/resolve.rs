@@ -29,14 +29,14 @@ impl ResolvedFiles {
         if loaded.paths_unknown {
             return None;
         }
-        let mut roots = match roots(&loaded.settings) {
-            Ok(roots) => roots,
+        let mut directories = match open_boot_dir(&loaded.settings) {
+            Ok(directories) => directories,
             Err(error) => {
                 diagnostics.push(loaded.plan.boot_dir_location.as_ref().map_or(error.clone(), |at| at.relocate(error)));
                 return None;
             }
         };
-        profiles::mount(loaded, &mut roots, diagnostics);
+        profiles::mount(loaded, &mut directories, diagnostics);
         let dir = loaded.template_dir();
         // Reported with its location in the configuration, so the templates do not report it again.
         let missing =
@@ -44,18 +44,17 @@ impl ResolvedFiles {
         let is_missing = missing.is_some();
         diagnostics.extend(missing);
         let named = loaded.settings.template_dir.is_some() && !is_missing;
-        let draft = std::mem::take(&mut loaded.plan);
-        let variables =
-            TemplateVariables::new(&draft.variables, draft.profiles.iter().map(|profile| &profile.variables));
+        let plan = std::mem::take(&mut loaded.plan);
+        let variables = TemplateVariables::new(&plan.variables, plan.profiles.iter().map(|profile| &profile.variables));
         let mut templates = Templates::read(&dir, named, variables, diagnostics);
-        let spots = draft.profiles.iter().flat_map(templates::text_locations).collect();
+        let locations = plan.profiles.iter().flat_map(templates::text_locations).collect();
         let profiles =
-            profiles::resolve(&draft.profiles, &roots, (!is_missing).then(|| templates.names()), diagnostics);
+            profiles::resolve(&plan.profiles, &directories, (!is_missing).then(|| templates.names()), diagnostics);
         if !is_missing {
-            let valid = profiles.iter().zip(&draft.profiles).filter(|(_, drafted)| !drafted.has_errors);
-            templates.compile(valid.map(|(profile, _)| profile), spots, diagnostics);
+            let valid = profiles.iter().zip(&plan.profiles).filter(|(_, unresolved)| !unresolved.has_errors);
+            templates.compile(valid.map(|(profile, _)| profile), locations, diagnostics);
         }
-        Some(ResolvedFiles { directories: roots, templates, profiles, plan: draft })
+        Some(ResolvedFiles { directories, templates, profiles, plan })
     }
 }
 
@@ -68,17 +67,17 @@ fn why_no_directory(dir: &Path) -> Option<String> {
 }
 
 /// The boot directory; nothing is mounted in it yet.
-fn roots(settings: &Settings) -> Result<ServedDirectories, Diagnostic> {
-    let (path, any_case) = (&settings.boot_dir, settings.ignore_case);
-    match Directory::from_path(path, any_case) {
-        Ok(directory) => Ok(ServedDirectories::new(path, Some(directory), any_case)),
+fn open_boot_dir(settings: &Settings) -> Result<ServedDirectories, Diagnostic> {
+    let (path, ignore_case) = (&settings.boot_dir, settings.ignore_case);
+    match Directory::from_path(path, ignore_case) {
+        Ok(directory) => Ok(ServedDirectories::new(path, Some(directory), ignore_case)),
         // The default directory need not exist.
         Err(error) if error.kind() == io::ErrorKind::NotFound && path == Path::new(DEFAULT_BOOT_DIR) => {
-            Ok(ServedDirectories::new(path, None, any_case))
+            Ok(ServedDirectories::new(path, None, ignore_case))
         }
         Err(error) => {
-            let why = format!("cannot serve the boot directory {}: {error}", path.display());
-            Err(Diagnostic::error(why))
+            let reason = format!("cannot serve the boot directory {}: {error}", path.display());
+            Err(Diagnostic::error(reason))
         }
     }
 }

@@ -14,7 +14,7 @@ pub struct ServedDirectories {
     mounted: Vec<MountedDirectory>,
     /// Names of directories that could not be mounted.
     unavailable: Vec<String>,
-    any_case: bool,
+    ignore_case: bool,
 }
 
 #[derive(Debug)]
@@ -26,19 +26,19 @@ struct MountedDirectory {
 
 impl ServedDirectories {
     /// The boot directory, without mounted directories.
-    pub fn new(boot_dir: &Path, boot: Option<Directory>, any_case: bool) -> Self {
+    pub fn new(boot_dir: &Path, boot: Option<Directory>, ignore_case: bool) -> Self {
         ServedDirectories {
             boot_dir: boot_dir.to_owned(),
             boot,
             mounted: Vec::new(),
             unavailable: Vec::new(),
-            any_case,
+            ignore_case,
         }
     }
 
     /// Serves this directory as `name/...`.
     pub fn mount(&mut self, name: &str, path: &Path) -> io::Result<()> {
-        let directory = Directory::from_path(path, self.any_case)?;
+        let directory = Directory::from_path(path, self.ignore_case)?;
         self.mounted.push(MountedDirectory { name: name.to_owned(), path: path.to_owned(), directory });
         Ok(())
     }
@@ -75,7 +75,7 @@ impl ServedDirectories {
     fn mounted<'a>(&self, name: &'a str) -> Option<(&MountedDirectory, &'a str)> {
         let (first, rest) = name.split_once('/')?;
         let is_match = |mounted: &&MountedDirectory| {
-            mounted.name == first || (self.any_case && mounted.name.eq_ignore_ascii_case(first))
+            mounted.name == first || (self.ignore_case && mounted.name.eq_ignore_ascii_case(first))
         };
         Some((self.mounted.iter().find(is_match)?, rest))
     }
@@ -97,12 +97,12 @@ mod tests {
             fs::write(dir.path().join(file), text).unwrap();
         }
         std::os::unix::fs::symlink("../secret", mirror.join("out")).unwrap();
-        let mut roots = ServedDirectories::new(&boot, Some(Directory::from_path(&boot, false).unwrap()), false);
-        roots.mount("debian", &mirror).unwrap();
-        let size = |name: &str| roots.open(name).map(|opened| opened.size);
+        let mut directories = ServedDirectories::new(&boot, Some(Directory::from_path(&boot, false).unwrap()), false);
+        directories.mount("debian", &mirror).unwrap();
+        let size = |name: &str| directories.open(name).map(|opened| opened.size);
         assert_eq!(size("a"), Ok(1));
         assert_eq!(size("debian/linux"), Ok(3), "it hides the boot directory's directory of that name");
-        assert_eq!(roots.path("debian/linux"), mirror.join("linux"));
+        assert_eq!(directories.path("debian/linux"), mirror.join("linux"));
         for (name, refusal) in [
             ("debian/out", Refusal::Denied),
             ("debian/../../secret", Refusal::Denied),
@@ -113,9 +113,9 @@ mod tests {
         ] {
             assert_eq!(size(name), Err(refusal), "{name}");
         }
-        let mut any_case = ServedDirectories::new(&boot, None, true);
-        any_case.mount("debian", &mirror).unwrap();
-        assert!(any_case.open("DEBIAN/Linux").is_ok());
-        assert_eq!(any_case.open("a").unwrap_err(), Refusal::NotFound);
+        let mut ignoring_case = ServedDirectories::new(&boot, None, true);
+        ignoring_case.mount("debian", &mirror).unwrap();
+        assert!(ignoring_case.open("DEBIAN/Linux").is_ok());
+        assert_eq!(ignoring_case.open("a").unwrap_err(), Refusal::NotFound);
     }
 }

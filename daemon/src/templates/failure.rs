@@ -17,11 +17,11 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// `asked` is the template that was rendered; it may have included the one that failed. `source` returns the file
-    /// name of a template, and its text.
+    /// `requested` is the template that was rendered; it may have included the one that failed. `source` returns the
+    /// file name of a template, and its text.
     pub(super) fn new(
         error: &Error,
-        asked: &str,
+        requested: &str,
         source: impl Fn(&str) -> Option<(String, String)>,
         scope: Option<&Scope>,
     ) -> Failure {
@@ -31,13 +31,13 @@ impl Failure {
         .collect();
         // The innermost error has the reason, the innermost with a line the location.
         let reason = chain.last().copied().unwrap_or(error);
-        let place = chain.iter().rev().find(|error| error.line().is_some()).copied().unwrap_or(reason);
-        let name = place.name().unwrap_or(asked);
+        let innermost = chain.iter().rev().find(|error| error.line().is_some()).copied().unwrap_or(reason);
+        let name = innermost.name().unwrap_or(requested);
         let (message, help) = describe(reason, scope);
         let diagnostic = match source(name) {
             Some((file, text)) => {
                 let source = Source { name: file, text };
-                source.error(range_of(place, &source.text), message)
+                source.error(range_of(innermost, &source.text), message)
             }
             None => Diagnostic::error(message).in_file(name),
         };
@@ -45,7 +45,7 @@ impl Failure {
             Some(help) => diagnostic.help(help),
             None => diagnostic,
         });
-        let line = diagnostic.location.as_ref().map(|place| place.line);
+        let line = diagnostic.location.as_ref().map(|location| location.line);
         Failure {
             template: name.strip_prefix(super::profile_texts::INLINE_PREFIX).unwrap_or(name).to_owned(),
             line,
@@ -54,9 +54,9 @@ impl Failure {
     }
 
     /// Moves the location into the configuration if the text is from there.
-    pub(super) fn with_location(self, spots: &TextLocations) -> Failure {
-        match spots.get(&self.template) {
-            Some(spot) => Failure { diagnostic: Box::new(spot.relocate(*self.diagnostic)), ..self },
+    pub(super) fn with_location(self, locations: &TextLocations) -> Failure {
+        match locations.get(&self.template) {
+            Some(location) => Failure { diagnostic: Box::new(location.relocate(*self.diagnostic)), ..self },
             None => self,
         }
     }

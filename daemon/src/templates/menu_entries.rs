@@ -17,9 +17,9 @@ impl Templates {
             self.add(&key, arguments.clone()).and_then(|()| self.first_unknown_name(&key).map_or(Ok(()), Err))
         } else {
             let source = Source { name: cmdline.display().to_string(), text: arguments.clone() };
-            TextKind::Arguments.check(arguments).map(|line| *arguments = line).map_err(|why| {
+            TextKind::Arguments.check(arguments).map(|line| *arguments = line).map_err(|reason| {
                 let at = TextKind::forbidden_word(&source.text).unwrap_or_default();
-                Failure { template: source.name.clone(), line: None, diagnostic: Box::new(source.error(at, why)) }
+                Failure { template: source.name.clone(), line: None, diagnostic: Box::new(source.error(at, reason)) }
             })
         };
         match checked {
@@ -40,18 +40,18 @@ impl Templates {
     pub fn render_entries(
         &self,
         plan: &Plan,
-        asking: &RenderContext,
+        context: &RenderContext,
         request: &FileRequest<'_>,
     ) -> (Vec<BootDirEntry>, Vec<Failure>) {
-        let scope = self.scope(plan, asking, request);
+        let scope = self.scope(plan, context, request);
         let mut failed = Vec::new();
         let mut entries = plan.menu.entries.clone();
         for entry in &mut entries {
             let EntryTarget::Linux { kernel, arguments, .. } = &mut entry.target else { continue };
             let Some(key) = self.entry_arguments.get(kernel).filter(|_| is_template(arguments)) else { continue };
             let rendered = self.render(key, &scope);
-            let line =
-                rendered.and_then(|text| TextKind::Arguments.check(&text).map_err(|why| self.invalid_text(key, &why)));
+            let line = rendered
+                .and_then(|text| TextKind::Arguments.check(&text).map_err(|reason| self.invalid_text(key, &reason)));
             match line {
                 Ok(line) => *arguments = line,
                 Err(failure) => {

@@ -68,14 +68,14 @@ impl Templates {
         templates
     }
 
-    /// Compiles the expressions in the profiles of the plan. `spots`: their locations in the configuration.
+    /// Compiles the expressions in the profiles of the plan. `locations`: their locations in the configuration.
     pub fn compile<'a>(
         &mut self,
         profiles: impl IntoIterator<Item = &'a Profile>,
-        spots: TextLocations,
+        locations: TextLocations,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        self.locations = spots;
+        self.locations = locations;
         diagnostics.extend(profile_texts::compile(self, profiles));
         let unknown = unknown_names::find_all(&self.environment);
         diagnostics.extend(unknown.into_iter().filter_map(|unknown| Some(*self.unknown(unknown)?.diagnostic)));
@@ -110,18 +110,18 @@ impl Templates {
         fetch: &Fetch,
         request: &FileRequest<'_>,
     ) -> Option<Result<String, Failure>> {
-        let asking = match fetch {
-            Fetch::Linux(_, asking) | Fetch::Template(_, asking) => asking,
+        let context = match fetch {
+            Fetch::Linux(_, context) | Fetch::Template(_, context) => context,
             _ => return None,
         };
         Some(match fetch {
             Fetch::Linux(profile, _) => match plan.profile(Some(*profile)) {
                 Some(profile @ Profile { boots: BootTarget::Linux(linux), .. }) => self
-                    .render_linux(plan, profile, linux, asking, request)
-                    .map(|linux| script::linux(&asking.base_url, &profile.title, &linux)),
+                    .render_linux(plan, profile, linux, context, request)
+                    .map(|linux| script::linux(&context.base_url, &profile.title, &linux)),
                 _ => Ok(script::boot_nothing()),
             },
-            Fetch::Template(name, _) => self.render(name, &self.scope(plan, asking, request)),
+            Fetch::Template(name, _) => self.render(name, &self.scope(plan, context, request)),
             _ => return None,
         })
     }
@@ -132,14 +132,14 @@ impl Templates {
         plan: &Plan,
         profile: &Profile,
         linux: &Linux,
-        asking: &RenderContext,
+        context: &RenderContext,
         request: &FileRequest<'_>,
     ) -> Result<Linux, Failure> {
-        profile_texts::render(self, profile, linux, &self.scope(plan, asking, request))
+        profile_texts::render(self, profile, linux, &self.scope(plan, context, request))
     }
 
-    fn scope(&self, plan: &Plan, asking: &RenderContext, request: &FileRequest<'_>) -> Arc<Scope> {
-        Arc::new(Scope::new(plan, &self.variables, asking, request))
+    fn scope(&self, plan: &Plan, context: &RenderContext, request: &FileRequest<'_>) -> Arc<Scope> {
+        Arc::new(Scope::new(plan, &self.variables, context, request))
     }
 
     /// Renders one template or one text of a profile.
@@ -198,9 +198,9 @@ impl Default for Templates {
 pub fn is_script(plan: &Plan, fetch: &Fetch) -> bool {
     match fetch {
         Fetch::Linux(..) => true,
-        Fetch::Template(name, asking) => {
+        Fetch::Template(name, context) => {
             name.ends_with(".ipxe")
-                || matches!(asking.decision.boots(plan), BootTarget::Script(script) if script == name)
+                || matches!(context.decision.boots(plan), BootTarget::Script(script) if script == name)
         }
         _ => false,
     }

@@ -16,17 +16,11 @@ pub const INLINE_PREFIX: char = '/';
 pub type TextLocations = BTreeMap<String, FileLocation>;
 
 /// The locations of the texts of one profile.
-pub fn text_locations(drafted: &UnresolvedProfile) -> Vec<(String, FileLocation)> {
-    let UnresolvedProfile {
-        profile,
-        boot_location: at,
-        initrd_locations: initrds_at,
-        arguments_location: arguments_at,
-        ..
-    } = drafted;
-    let initrds = initrds_at.iter().enumerate().map(|(index, at)| (key(profile, &initrd(index)), at));
-    let kernel = at.iter().map(|at| (key(profile, KERNEL), at));
-    let arguments = arguments_at.iter().map(|at| (key(profile, ARGUMENTS), at));
+pub fn text_locations(unresolved: &UnresolvedProfile) -> Vec<(String, FileLocation)> {
+    let UnresolvedProfile { profile, boot_location, initrd_locations, arguments_location, .. } = unresolved;
+    let initrds = initrd_locations.iter().enumerate().map(|(index, at)| (key(profile, &initrd(index)), at));
+    let kernel = boot_location.iter().map(|at| (key(profile, KERNEL), at));
+    let arguments = arguments_location.iter().map(|at| (key(profile, ARGUMENTS), at));
     kernel.chain(initrds).chain(arguments).map(|(key, at)| (key, at.clone())).collect()
 }
 
@@ -39,7 +33,7 @@ pub fn compile<'a>(templates: &mut Templates, profiles: impl IntoIterator<Item =
             let checked = if is_template(text) {
                 templates.add(&key, text.to_owned())
             } else {
-                kind.check(text).map(drop).map_err(|why| templates.invalid_text(&key, &why))
+                kind.check(text).map(drop).map_err(|reason| templates.invalid_text(&key, &reason))
             };
             errors.extend(checked.err().map(|failure| *failure.diagnostic));
         }
@@ -52,7 +46,7 @@ pub fn render(templates: &Templates, profile: &Profile, linux: &Linux, scope: &A
     let mut rendered = Linux::default();
     for (key, text, kind) in texts(profile, linux) {
         let text = if is_template(text) { templates.render(&key, scope)? } else { text.to_owned() };
-        let text = kind.check(&text).map_err(|why| templates.invalid_text(&key, &why))?;
+        let text = kind.check(&text).map_err(|reason| templates.invalid_text(&key, &reason))?;
         match kind {
             TextKind::Arguments => rendered.arguments = text,
             TextKind::File if rendered.kernel.is_empty() => rendered.kernel = text,
@@ -84,7 +78,7 @@ impl TextKind {
     /// and cannot quote them.
     pub(super) fn check(self, text: &str) -> Result<String, String> {
         if let Some(at) = TextKind::forbidden_word(text) {
-            return Err(format!("{:?} cannot be passed on by iPXE", &text[at]));
+            return Err(format!("an iPXE script cannot contain {:?}", &text[at]));
         }
         let words: Vec<&str> = text.split_whitespace().collect();
         match self {
@@ -127,9 +121,9 @@ pub(super) fn is_template(text: &str) -> bool {
 
 impl Templates {
     /// The failure of a text that would break the script.
-    pub(super) fn invalid_text(&self, key: &str, why: &str) -> Failure {
+    pub(super) fn invalid_text(&self, key: &str, reason: &str) -> Failure {
         let key = key.strip_prefix(INLINE_PREFIX).unwrap_or(key);
-        let diagnostic = Box::new(Diagnostic::error(why).in_file(key));
+        let diagnostic = Box::new(Diagnostic::error(reason).in_file(key));
         Failure { template: key.to_owned(), line: None, diagnostic }.with_location(&self.locations)
     }
 }

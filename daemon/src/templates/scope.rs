@@ -44,18 +44,23 @@ impl TemplateVariables {
 
 impl Scope {
     /// The scope for a request and the machine that it comes from.
-    pub fn new(plan: &Plan, variables: &TemplateVariables, asking: &RenderContext, request: &FileRequest<'_>) -> Scope {
-        let profile = asking.decision.own_profile(plan);
+    pub fn new(
+        plan: &Plan,
+        variables: &TemplateVariables,
+        context: &RenderContext,
+        request: &FileRequest<'_>,
+    ) -> Scope {
+        let profile = context.decision.own_profile(plan);
         let inherited = profile.and_then(|profile| variables.profiles.get(profile)).unwrap_or(&variables.site);
-        let machine = Arc::new(machine_scope(plan, asking, Arc::clone(inherited)));
+        let machine = Arc::new(machine_scope(plan, context, Arc::clone(inherited)));
         let profile = plan.profile(profile).map(|profile| [("name", &profile.name), ("title", &profile.title)]);
         let own = BTreeMap::from([
             ("machine", Value::from_dyn_object(Arc::clone(&machine))),
             ("profile", Value::from_pairs(profile.into_iter().flatten().map(|(key, text)| (key, text.clone())))),
-            ("request", request_facts(asking, request)),
-            ("base", Value::from(asking.base_url.clone())),
+            ("request", request_facts(context, request)),
+            ("base", Value::from(context.base_url.clone())),
             ("server", Value::from(request.server.to_canonical().to_string())),
-            ("done_url", Value::from(asking.done_url())),
+            ("done_url", Value::from(context.done_url())),
         ]);
         Scope { own, machine }
     }
@@ -122,12 +127,12 @@ impl MachineScope {
     }
 }
 
-fn machine_scope(plan: &Plan, asking: &RenderContext, inherited: Arc<Values>) -> MachineScope {
-    let caller = &asking.claimed;
-    let entry = asking.decision.machine.map(|found| plan.machines.get(found.machine));
-    let mac = caller.mac.or_else(|| entry?.macs.first().copied());
-    let uuid = entry.and_then(|entry| entry.uuid).or(caller.uuid);
-    let serial = entry.and_then(|entry| entry.serial.map(str::to_owned)).or_else(|| caller.serial.clone());
+fn machine_scope(plan: &Plan, context: &RenderContext, inherited: Arc<Values>) -> MachineScope {
+    let claimed = &context.claimed;
+    let entry = context.decision.machine.map(|found| plan.machines.get(found.machine));
+    let mac = claimed.mac.or_else(|| entry?.macs.first().copied());
+    let uuid = entry.and_then(|entry| entry.uuid).or(claimed.uuid);
+    let serial = entry.and_then(|entry| entry.serial.map(str::to_owned)).or_else(|| claimed.serial.clone());
     let facts = [
         ("name", entry.map(|entry| entry.name.to_owned())),
         ("mac", mac.map(|mac| hexadecimal(&mac, &[1, 2, 3, 4, 5], ':'))),
@@ -142,10 +147,10 @@ fn machine_scope(plan: &Plan, asking: &RenderContext, inherited: Arc<Values>) ->
     }
 }
 
-fn request_facts(asking: &RenderContext, request: &FileRequest<'_>) -> Value {
-    let arch = asking.claimed.arch.map(Arch::base);
+fn request_facts(context: &RenderContext, request: &FileRequest<'_>) -> Value {
+    let arch = context.claimed.arch.map(Arch::base);
     let firmware = arch.map(|arch| if arch.is_efi() { "uefi" } else { "bios" });
-    let features = asking.claimed.features.map(|features| features.names().map(Value::from).collect::<Vec<_>>());
+    let features = context.claimed.features.map(|features| features.names().map(Value::from).collect::<Vec<_>>());
     let facts = [
         ("address", Some(Value::from(request.client.ip().to_canonical().to_string()))),
         ("interface", Some(request.interface).filter(|name| !name.is_empty()).map(Value::from)),
@@ -163,8 +168,8 @@ fn values(json: &Json) -> Values {
 
 /// Hexadecimal digits with a separator before each of these octets.
 fn hexadecimal(octets: &[u8], breaks: &[usize], separator: char) -> String {
-    let digits = octets.iter().enumerate().map(|(place, octet)| {
-        let gap = if breaks.contains(&place) { separator.to_string() } else { String::new() };
+    let digits = octets.iter().enumerate().map(|(index, octet)| {
+        let gap = if breaks.contains(&index) { separator.to_string() } else { String::new() };
         format!("{gap}{octet:02x}")
     });
     digits.collect()

@@ -21,7 +21,7 @@ pub fn read_all(dir: &Path, named: bool) -> (Vec<(String, String)>, Vec<Diagnost
         Err(error) if error.kind() == io::ErrorKind::NotFound && !named => return (Vec::new(), Vec::new()),
         Err(error) => return (Vec::new(), vec![error_in(dir, format!("cannot read the template directory: {error}"))]),
     };
-    let mut reader = DirectoryReader { dir, directory, left: MAX_TOTAL, files: Vec::new(), errors: Vec::new() };
+    let mut reader = DirectoryReader { dir, directory, octets_left: MAX_TOTAL, files: Vec::new(), errors: Vec::new() };
     reader.directory("", 0);
     (reader.files, reader.errors)
 }
@@ -29,7 +29,7 @@ pub fn read_all(dir: &Path, named: bool) -> (Vec<(String, String)>, Vec<Diagnost
 struct DirectoryReader<'a> {
     dir: &'a Path,
     directory: Directory,
-    left: u64,
+    octets_left: u64,
     files: Vec<(String, String)>,
     errors: Vec<Diagnostic>,
 }
@@ -65,14 +65,14 @@ impl DirectoryReader<'_> {
 
     fn file(&mut self, name: String) {
         let octets = match self.directory.open(&name) {
-            Ok(opened) if opened.size > MAX_LENGTH.min(self.left) => {
+            Ok(opened) if opened.size > MAX_LENGTH.min(self.octets_left) => {
                 return self.report(
                     &name,
                     format!("too long: a template has at most {MAX_LENGTH} octets, all together {MAX_TOTAL}"),
                 );
             }
             Ok(opened) => {
-                self.left -= opened.size;
+                self.octets_left -= opened.size;
                 content(&opened)
             }
             Err(Refusal::Denied) => {
@@ -82,9 +82,9 @@ impl DirectoryReader<'_> {
                 {
                     return self.report(&name, format!("cannot read this template: {}", files::irregular_error(*kind)));
                 }
-                let why = "cannot read this template: permission denied, or it is a link that leads out of the \
+                let reason = "cannot read this template: permission denied, or it is a link that leads out of the \
                 template directory";
-                return self.report(&name, why.into());
+                return self.report(&name, reason.into());
             }
             Err(refusal) => return self.report(&name, format!("cannot read this template: {refusal:?}")),
         };

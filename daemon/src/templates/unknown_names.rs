@@ -33,13 +33,13 @@ pub fn find_all(environment: &Environment<'static>) -> Vec<UnknownName> {
     let mut found = Vec::new();
     for (name, part) in parts() {
         for (index, instruction) in (0..).zip(instructions(part)) {
-            let Some((message, meant)) = check_instruction(environment, &functions, instruction) else { continue };
+            let Some((message, suggestion)) = check_instruction(environment, &functions, instruction) else { continue };
             let at = part.get_span(index).map_or(0..0, |span| span.start_offset as usize..span.end_offset as usize);
             found.push(UnknownName {
                 template: name.to_owned(),
                 span: at,
                 message,
-                suggestion: meant.map(str::to_owned),
+                suggestion: suggestion.map(str::to_owned),
             });
         }
     }

@@ -5,11 +5,11 @@
 //! `notes` that the import writes above its tables. `$T` is the directory of the files. `UPDATE_NOTES=1` writes the
 //! notes again.
 
-use super::machine::{Gets, Vector, all_vectors, gets};
+use super::machine::{BootResult, Vector, all_vectors, boot_result};
 use super::netns::loaders::fake_loader;
 use super::netns::raw::RawSocket;
 use super::netns::{Host, Peer, wait_for};
-use super::{HERE, network};
+use super::{SERVER, network};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::import::{HostInfo, import};
 use proxydhcpd_core::link::Network4;
@@ -93,18 +93,18 @@ impl Site {
     }
 
     /// Removes the boot directory or a leading slash from a name: both name the same file.
-    fn relative(&self, gets: Gets) -> Gets {
-        match gets {
-            Gets::File(name, server) if !name.contains("://") => {
+    fn relative(&self, boot_result: BootResult) -> BootResult {
+        match boot_result {
+            BootResult::File(name, server) if !name.contains("://") => {
                 let name = name.strip_prefix(self.root().to_str().unwrap()).unwrap_or(&name);
-                Gets::File(name.trim_start_matches('/').to_owned(), server)
+                BootResult::File(name.trim_start_matches('/').to_owned(), server)
             }
             other => other,
         }
     }
 
     /// Whether the server replies to this kind and dnsmasq does not, as docs/migrating-from-dnsmasq.md describes.
-    fn gets_reply_only_here(&self, kind: &str) -> bool {
+    fn replies_only_here(&self, kind: &str) -> bool {
         let says = |key: &str| self.conf.lines().any(|line| line.trim_start().starts_with(key));
         let as_a_proxy = self.conf.contains("proxy") && !says("pxe-service") && !says("pxe-prompt");
         // As a lease server, dnsmasq sends UEFI no program by a pxe-service.
@@ -114,9 +114,9 @@ impl Site {
 
     fn imported(&self) -> String {
         let source = Source::new("dnsmasq.conf", self.conf.clone().into_bytes()).unwrap();
-        let networks = vec![("eth0".to_owned(), Network4 { address: HERE, prefix: 24 })];
-        let here = HostInfo { networks, tftp_dirs: vec![self.root()] };
-        import(&source, None, &here).unwrap_or_else(|errors| panic!("{}: {}", self.name, errors[0]))
+        let networks = vec![("eth0".to_owned(), Network4 { address: SERVER, prefix: 24 })];
+        let host = HostInfo { networks, tftp_dirs: vec![self.root()] };
+        import(&source, None, &host).unwrap_or_else(|errors| panic!("{}: {}", self.name, errors[0]))
     }
 }
 
@@ -127,10 +127,10 @@ fn every_line_of_the_corpus_that_is_not_imported_unchanged_has_its_note() {
         let imported = site.imported().replace(site.root().to_str().unwrap(), "$T");
         let notes: String =
             imported.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
-        let places =
+        let locations =
             notes.lines().filter_map(|line| line.strip_prefix("#   line ")?.split_once(": ")).map(|(line, _)| line);
         let mut seen = BTreeSet::new();
-        assert!(places.into_iter().all(|line| seen.insert(line.to_owned())), "{}: twice in\n{notes}", site.name);
+        assert!(locations.into_iter().all(|line| seen.insert(line.to_owned())), "{}: twice in\n{notes}", site.name);
         if std::env::var_os("UPDATE_NOTES").is_some() {
             fs::write(&site.expected, &notes).unwrap();
         }
@@ -197,34 +197,40 @@ fn compare(
     site: &Site,
     machines: &[(&'static str, Vector)],
 ) -> Vec<(String, &'static str, String)> {
-    let ask_all = |process: &Peer| -> Vec<Option<Gets>> {
+    let ask_all = |process: &Peer| -> Vec<Option<BootResult>> {
         let wire = client.on(RawSocket::open);
-        let ask = |asked: &Vector| {
+        let ask = |request: &Vector| {
             wire.received_so_far();
-            wire.send(&asked.from, &asked.to, &asked.octets);
+            wire.send(&request.from, &request.to, &request.octets);
             server.on(|| wait_until_idle(process));
-            let reply = wire.received_so_far().into_iter().find(|reply| reply.payload[4..8] == asked.octets[4..8]);
+            let reply = wire.received_so_far().into_iter().find(|reply| reply.payload[4..8] == request.octets[4..8]);
             reply.map(|reply| reply.payload)
         };
-        machines.iter().map(|(_, machine)| gets(machine, &mut |asked| ask(asked))).collect()
+        machines.iter().map(|(_, machine)| boot_result(machine, &mut |request| ask(request))).collect()
     };
-    let dnsmasq_gets = ask_all(&server.on(|| dnsmasq(site)));
-    let proxydhcpd_gets = ask_all(&server.on(|| proxydhcpd(site)));
+    let dnsmasq_result = ask_all(&server.on(|| dnsmasq(site)));
+    let proxydhcpd_result = ask_all(&server.on(|| proxydhcpd(site)));
     let mut differences = Vec::new();
-    for (((kind, machine), dnsmasq_gets), proxydhcpd_gets) in machines.iter().zip(dnsmasq_gets).zip(proxydhcpd_gets) {
-        let (dnsmasq_gets, proxydhcpd_gets) =
-            (dnsmasq_gets.map(|gets| site.relative(gets)), proxydhcpd_gets.map(|gets| site.relative(gets)));
-        let same = match (&dnsmasq_gets, &proxydhcpd_gets) {
+    for (((kind, machine), dnsmasq_result), proxydhcpd_result) in
+        machines.iter().zip(dnsmasq_result).zip(proxydhcpd_result)
+    {
+        let (dnsmasq_result, proxydhcpd_result) = (
+            dnsmasq_result.map(|boot_result| site.relative(boot_result)),
+            proxydhcpd_result.map(|boot_result| site.relative(boot_result)),
+        );
+        let same = match (&dnsmasq_result, &proxydhcpd_result) {
             // The server shows iPXE the menu by a script.
-            (Some(Gets::Menu(..)), Some(Gets::File(url, _))) if machine.is_ipxe() => url.contains("/machine/"),
-            (None, Some(_)) => site.gets_reply_only_here(kind),
-            _ => dnsmasq_gets == proxydhcpd_gets,
+            (Some(BootResult::Menu(..)), Some(BootResult::File(url, _))) if machine.is_ipxe() => {
+                url.contains("/machine/")
+            }
+            (None, Some(_)) => site.replies_only_here(kind),
+            _ => dnsmasq_result == proxydhcpd_result,
         };
         if !same {
             differences.push((
                 site.name.clone(),
                 *kind,
-                format!("{} {kind}: dnsmasq {dnsmasq_gets:?}, proxydhcpd {proxydhcpd_gets:?}", site.name),
+                format!("{} {kind}: dnsmasq {dnsmasq_result:?}, proxydhcpd {proxydhcpd_result:?}", site.name),
             ));
         }
     }
@@ -247,14 +253,14 @@ fn proxydhcpd(site: &Site) -> Peer {
     let directory = site.directory.path();
     let text = format!("state-dir = {:?}\n{}", directory.join("state"), site.imported());
     fs::write(directory.join("proxydhcpd.toml"), text).unwrap();
-    let log = fs::File::create(directory.join("ours")).unwrap();
+    let log = fs::File::create(directory.join("proxydhcpd.log")).unwrap();
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_proxydhcpd"), "-c"])
         .arg(directory.join("proxydhcpd.toml"));
     let mut peer = Peer(command.arg("-b").arg(site.root()).stdin(Stdio::null()).stderr(log).spawn().unwrap());
     wait_for(&format!("the server of {}", site.name), || {
-        let log = fs::read_to_string(directory.join("ours")).unwrap();
+        let log = fs::read_to_string(directory.join("proxydhcpd.log")).unwrap();
         assert!(peer.0.try_wait().unwrap().is_none(), "{} does not start: {log}", site.name);
         log.contains("ready").then_some(())
     });

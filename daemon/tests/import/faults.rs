@@ -7,9 +7,9 @@ use std::path::Path;
 
 fn import_on(network: &str, prefix: u8, text: &str) -> Result<String, String> {
     let address: Ipv4Addr = network.parse().unwrap();
-    let here = HostInfo { networks: vec![("eth0".into(), Network4 { address, prefix })], ..HostInfo::default() };
+    let host = HostInfo { networks: vec![("eth0".into(), Network4 { address, prefix })], ..HostInfo::default() };
     let source = Source::new("d", text.as_bytes().to_vec()).unwrap();
-    import(&source, None, &here).map_err(|errors| errors[0].one_line())
+    import(&source, None, &host).map_err(|errors| errors[0].one_line())
 }
 
 fn assert_has_lines(text: &str, lines: &[&str]) {
@@ -83,8 +83,8 @@ fn a_range_is_never_wider_than_the_network_of_its_interface() {
 fn an_interface_without_a_range_is_not_served() {
     let networks = [("eth0", [192, 0, 2, 10]), ("wan", [203, 0, 113, 5])];
     let networks = networks.map(|(name, address)| (name.to_owned(), Network4 { address: address.into(), prefix: 24 }));
-    let here = HostInfo { networks: networks.into(), ..HostInfo::default() };
-    let of = |text: &str| import(&Source::new("d", text.into()).unwrap(), None, &here).unwrap();
+    let host = HostInfo { networks: networks.into(), ..HostInfo::default() };
+    let of = |text: &str| import(&Source::new("d", text.into()).unwrap(), None, &host).unwrap();
     let output = of("dhcp-range=192.0.2.0,proxy\ndhcp-boot=a.0\n");
     assert_has_lines(&output, &["interfaces = [\"eth0\"]", "#     dnsmasq replied only on eth0"]);
     assert!(!of("dhcp-range=0.0.0.0,proxy\ndhcp-boot=a.0\n").contains("interfaces ="));
@@ -150,9 +150,9 @@ fn the_import_finds_the_directory_of_another_tftp_server() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("undionly.kpxe"), super::netns::loaders::fake_loader("bios")).unwrap();
     let of = |directory: &Path| {
-        let here = HostInfo { tftp_dirs: vec![directory.into()], ..HostInfo::default() };
+        let host = HostInfo { tftp_dirs: vec![directory.into()], ..HostInfo::default() };
         let text = b"dhcp-range=192.0.2.0,proxy\npxe-service=x86PC,\"FOG\",undionly.kpxe\n".to_vec();
-        import(&Source::new("d", text).unwrap(), None, &here).unwrap()
+        import(&Source::new("d", text).unwrap(), None, &host).unwrap()
     };
     let output = of(directory.path());
     assert_has_lines(&output, &[&format!("boot-dir = {:?}", directory.path())]);
@@ -166,8 +166,8 @@ fn a_line_has_one_note_with_all_its_reasons() {
         "enable-tftp\npxe-service=x86PC,\"a\",a.0,,b\ndhcp-boot=ipxe,http://192.0.2.77/boot,,x\npxe-prompt=\"p\",1,2\n",
     );
     for line in 1..=4 {
-        let place = format!("#   line {line}: ");
-        assert!(output.matches(&place).count() <= 1, "{output}");
+        let location = format!("#   line {line}: ");
+        assert!(output.matches(&location).count() <= 1, "{output}");
     }
     assert!(
         output.contains("if ipxe is a tag, write tag:ipxe,http://192.0.2.77/boot; `x` has no meaning there"),
@@ -199,12 +199,12 @@ fn rules_and_menus_have_unique_names() {
 #[test]
 fn a_proxy_ini_with_missing_files_has_a_note() {
     let directory = Ipv4Addr::new(192, 0, 2, 10);
-    let here = HostInfo {
+    let host = HostInfo {
         networks: vec![("eth0".into(), Network4 { address: directory, prefix: 24 })],
         ..HostInfo::default()
     };
     let text = "[proxy]\nlisten_address = 192.0.2.10\ntftpd = 192.0.2.10\nfilename = \"nowhere.0\"\n";
-    let output = import(&Source::new("proxy.ini", text.into()).unwrap(), None, &here).unwrap();
+    let output = import(&Source::new("proxy.ini", text.into()).unwrap(), None, &host).unwrap();
     assert!(
         output.contains("192.0.2.10 is this host, and /var/lib/proxydhcpd/boot does not contain \"nowhere.0\""),
         "{output}"
@@ -213,7 +213,7 @@ fn a_proxy_ini_with_missing_files_has_a_note() {
     let elsewhere = import(
         &Source::new("proxy.ini", text.replace("tftpd = 192.0.2.10", "tftpd = 192.0.2.77").into()).unwrap(),
         None,
-        &here,
+        &host,
     );
     assert!(!elsewhere.unwrap().contains("Before you start"));
 }

@@ -77,7 +77,7 @@ fn options_on_command_lines_give_the_same_as_the_file() {
 #[test]
 fn the_boot_dir_of_a_container_becomes_that_of_its_host() {
     let directory = tempfile::tempdir().unwrap();
-    let here = directory.path().display();
+    let path = directory.path().display();
     let compose = |volumes: &str| {
         format!(
             "services:\n  pxe:\n    image: x:2\n    command: -d --enable-tftp --tftp-root=/tftp/sub \
@@ -98,7 +98,7 @@ fn the_boot_dir_of_a_container_becomes_that_of_its_host() {
         let file = directory.path().join("compose.yml");
         let source = Source::new(file.to_str().unwrap(), text.clone().into_bytes()).unwrap();
         let output = import(&source, None, &HostInfo::default()).unwrap();
-        assert!(output.contains(&format!("\nboot-dir = \"{here}/tftp/sub\"\n")), "{text}{output}");
+        assert!(output.contains(&format!("\nboot-dir = \"{path}/tftp/sub\"\n")), "{text}{output}");
         assert!(output.contains("#     /tftp/sub in the container is "), "{output}");
         assert!(output.contains("default = \"a.0\""), "{output}");
     }
@@ -178,13 +178,13 @@ fn openwrts_tags_may_have_dnsmasqs_prefixes() {
 #[test]
 fn errors_in_openwrts_configuration_show_its_own_line() {
     let section = "config boot 'x'\n\toption serveraddress '192.0.2.9'\n\toption filename 'a.0'\n";
-    for (text, place) in [
+    for (text, location) in [
         (format!("{section}config host\n\toption name 'pc'\n\tlist mac '52:54:00:00:00'\n"), "dhcp:6:12: "),
         (format!("{section}config dnsmasq\n\tlist dhcp_boot 'a,\"b'\n"), "dhcp:5:18: an unclosed quote"),
     ] {
         let source = Source::new("dhcp", text.clone().into_bytes()).unwrap();
         let error = import(&source, None, &HostInfo::default()).unwrap_err().remove(0);
-        assert!(error.one_line().starts_with(place), "{error}");
+        assert!(error.one_line().starts_with(location), "{error}");
         let line = error.location.as_ref().unwrap().line;
         assert_eq!(error.location.unwrap().text, text.lines().nth(line - 1).unwrap());
     }
@@ -295,7 +295,7 @@ fn unsupported_conditions_of_isc_have_notes() {
 /// dhcpd rejects such a file. The words of one statement must not become part of another.
 #[test]
 fn a_missing_semicolon_in_iscs_configuration_is_an_error_at_its_location() {
-    for (text, place) in [
+    for (text, location) in [
         ("next-server 192.0.2.10\nfilename \"a.0\";\n", "1:13"),
         ("filename \"a.0\"\nnext-server 192.0.2.10;\n", "1:10"),
         ("filename \"a.0\" max-lease-time 60;\n", "1:10"),
@@ -314,7 +314,7 @@ fn a_missing_semicolon_in_iscs_configuration_is_an_error_at_its_location() {
         let source = Source::new("d", text.into()).unwrap();
         let output =
             import(&source, Some(ImportFormat::Isc), &HostInfo::default()).expect_err(text).remove(0).one_line();
-        assert_eq!(output, format!("d:{place}: a statement without a `;` (add a `;` after it)"), "{text}");
+        assert_eq!(output, format!("d:{location}: a statement without a `;` (add a `;` after it)"), "{text}");
     }
     // Valid statements that look similar.
     let output = imported(
@@ -493,7 +493,7 @@ fn a_deeply_nested_condition_has_a_note_and_does_not_overflow_the_stack() {
 
 #[test]
 fn a_format_that_is_not_read_is_named() {
-    for (text, what) in [
+    for (text, format) in [
         ("", "the file is empty: there is nothing to import"),
         ("# nothing\n\n", "the file contains only comments: there is nothing to import"),
         (
@@ -545,7 +545,8 @@ fn a_format_that_is_not_read_is_named() {
         ("menuentry 'x' {\n linux /x\n}\n", "a GRUB menu"),
     ] {
         let Detection::Unsupported(message, help) = detect_format(text) else { panic!("read: {text}") };
-        let expected = if what.starts_with("the file ") { what.to_owned() } else { format!("cannot import {what}") };
+        let expected =
+            if format.starts_with("the file ") { format.to_owned() } else { format!("cannot import {format}") };
         assert_eq!(message, expected, "{text}");
         assert!(!help.is_empty());
     }

@@ -1,6 +1,6 @@
 //! Simulates a machine that boots: it sends requests, follows the replies, and displays its menu.
 
-use super::HERE;
+use super::SERVER;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -8,18 +8,18 @@ use std::path::Path;
 
 /// The result of a simulated boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gets {
+pub enum BootResult {
     /// A boot file: its name, and its server unless it is the one that replies.
     File(String, Option<Ipv4Addr>),
     /// A menu: prompt and timeout, and the target of each line.
-    Menu(Vec<u8>, Vec<(String, Leads)>),
+    Menu(Vec<u8>, Vec<(String, MenuTarget)>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Leads {
+pub enum MenuTarget {
     Disk,
     Server(Option<Ipv4Addr>),
-    File(Option<Box<Gets>>),
+    File(Option<Box<BootResult>>),
 }
 
 pub struct Vector {
@@ -66,7 +66,7 @@ impl Vector {
         octets.push(255);
         octets.resize(octets.len().max(300), 0);
         let from = "192.0.2.107:4011".parse().unwrap();
-        Vector { name: self.name.clone(), octets, from, to: SocketAddrV4::new(HERE, 4011) }
+        Vector { name: self.name.clone(), octets, from, to: SocketAddrV4::new(SERVER, 4011) }
     }
 }
 
@@ -114,12 +114,13 @@ fn with_vendor_class(vector: &Vector) -> Vector {
 }
 
 /// Simulates the boot: the machine follows a reply without a file to port 4011, and requests each line of a menu.
-pub fn gets(vector: &Vector, ask: &mut dyn FnMut(&Vector) -> Option<Vec<u8>>) -> Option<Gets> {
+pub fn boot_result(vector: &Vector, ask: &mut dyn FnMut(&Vector) -> Option<Vec<u8>>) -> Option<BootResult> {
     let mut reply = ask(vector)?;
     let mut reply_options = options(&reply);
     if vector.is_http() {
         let is_http_reply = reply_options.get(&60).is_some_and(|class| class.starts_with(b"HTTPClient"));
-        let is_url = |gets: &Gets| matches!(gets, Gets::File(name, _) if name.starts_with("http"));
+        let is_url =
+            |boot_result: &BootResult| matches!(boot_result, BootResult::File(name, _) if name.starts_with("http"));
         return file(&reply, &reply_options).filter(is_url).filter(|_| is_http_reply);
     }
     if vector.is_raspberry_pi() {
@@ -127,7 +128,7 @@ pub fn gets(vector: &Vector, ask: &mut dyn FnMut(&Vector) -> Option<Vec<u8>>) ->
         let has_text =
             reply_options.get(&43).is_some_and(|value| value.windows(17).any(|part| part == b"Raspberry Pi Boot"));
         let server = server(&reply);
-        return has_text.then(|| Gets::File("its own files".into(), server));
+        return has_text.then(|| BootResult::File("its own files".into(), server));
     }
     if vector.to.port() == 67 && !reply_options.contains_key(&43) {
         let has_file = reply[108] != 0 || reply_options.contains_key(&67);
@@ -150,34 +151,34 @@ pub fn gets(vector: &Vector, ask: &mut dyn FnMut(&Vector) -> Option<Vec<u8>>) ->
         let server = servers.chunks(7).find(|server| server[..2] == kind);
         let server = server.map(|server| Ipv4Addr::from(<[u8; 4]>::try_from(&server[3..7]).unwrap()));
         let target = match server {
-            _ if kind == [0, 0] => Leads::Disk,
-            Some(HERE) => Leads::File(ask(&vector.on_4011(Some(kind))).and_then(|reply| {
+            _ if kind == [0, 0] => MenuTarget::Disk,
+            Some(SERVER) => MenuTarget::File(ask(&vector.on_4011(Some(kind))).and_then(|reply| {
                 let options = options(&reply);
                 self::file(&reply, &options).map(Box::new)
             })),
-            server => Leads::Server(server),
+            server => MenuTarget::Server(server),
         };
         items.push((String::from_utf8(title.to_vec()).unwrap(), target));
     }
     let prompt = vendor.get(&10).cloned().unwrap_or_default();
     match (&items[..], prompt.first()) {
         // A single line with timeout 0: the machine selects it without displaying a menu.
-        ([(_, Leads::File(file))], Some(0)) if prompt[1..] == *b"PXE" => file.as_deref().cloned(),
-        _ => Some(Gets::Menu(prompt, items)),
+        ([(_, MenuTarget::File(file))], Some(0)) if prompt[1..] == *b"PXE" => file.as_deref().cloned(),
+        _ => Some(BootResult::Menu(prompt, items)),
     }
 }
 
-fn file(reply: &[u8], options: &BTreeMap<u8, Vec<u8>>) -> Option<Gets> {
+fn file(reply: &[u8], options: &BTreeMap<u8, Vec<u8>>) -> Option<BootResult> {
     let name = options.get(&67).cloned().unwrap_or_else(|| reply[108..236].to_vec());
     let name = String::from_utf8(name.split(|octet| *octet == 0).next()?.to_vec()).unwrap();
     let server = server(reply).filter(|_| !name.contains("://"));
-    (!name.is_empty()).then_some(Gets::File(name, server))
+    (!name.is_empty()).then_some(BootResult::File(name, server))
 }
 
 /// The server in siaddr, unless it is this one.
 fn server(reply: &[u8]) -> Option<Ipv4Addr> {
     let server = Ipv4Addr::from(<[u8; 4]>::try_from(&reply[20..24]).unwrap());
-    (!server.is_unspecified() && server != HERE).then_some(server)
+    (!server.is_unspecified() && server != SERVER).then_some(server)
 }
 
 pub fn options(message: &[u8]) -> BTreeMap<u8, Vec<u8>> {

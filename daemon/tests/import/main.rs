@@ -9,7 +9,7 @@ mod machine;
 mod netns;
 mod servers;
 
-use machine::{Gets, Vector, all_vectors, gets, vectors};
+use machine::{BootResult, Vector, all_vectors, boot_result, vectors};
 use netns::raw::{CLIENT_MAC, RawSocket, SERVER_MAC, format_mac};
 use netns::{Host, Peer, wait_for};
 use proxydhcpd::config::diagnostic::Source;
@@ -25,7 +25,7 @@ use proxydhcpd_core::plan::{Loader, Plan, TftpServer};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-const HERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 /// The start of every configuration: the networks of the vectors, without DNS and leases.
 const NETWORKS: &str = "port=0\ndhcp-range=192.0.2.0,proxy\ndhcp-range=198.51.100.0,proxy,255.255.255.0\n";
 const UNSUPPORTED: &str = "# No equivalent here";
@@ -153,22 +153,22 @@ fn compare((server, client): &(Host, Host), name: &str, text: &str) -> usize {
     let (mut compared, mut count) = (0, 0);
     for vector in vectors() {
         count += 1;
-        let proxydhcpd_gets = gets(&vector, &mut |asked| ours(&plan, asked));
+        let proxydhcpd_result = boot_result(&vector, &mut |request| proxydhcpd_reply(&plan, request));
         let mut xid = 0x5eed_0000 + count * 256;
-        let dnsmasq_gets = gets(&vector, &mut |asked| {
+        let dnsmasq_result = boot_result(&vector, &mut |request| {
             xid += 1;
-            dnsmasq_reply(&wire, asked, xid)
+            dnsmasq_reply(&wire, request, xid)
         });
-        let Some(dnsmasq_gets) = dnsmasq_gets else { continue };
+        let Some(dnsmasq_result) = dnsmasq_result else { continue };
         let message = format!("{name}: {}\n{imported}", vector.name);
-        match &dnsmasq_gets {
-            Gets::Menu(..) if vector.is_ipxe() => {
+        match &dnsmasq_result {
+            BootResult::Menu(..) if vector.is_ipxe() => {
                 assert!(
-                    matches!(&proxydhcpd_gets, Some(Gets::File(url, _)) if url.contains("/machine/")),
-                    "{message}{proxydhcpd_gets:?}"
+                    matches!(&proxydhcpd_result, Some(BootResult::File(url, _)) if url.contains("/machine/")),
+                    "{message}{proxydhcpd_result:?}"
                 );
             }
-            _ => assert_eq!(proxydhcpd_gets, Some(dnsmasq_gets), "{message}"),
+            _ => assert_eq!(proxydhcpd_result, Some(dnsmasq_result), "{message}"),
         }
         compared += 1;
     }
@@ -212,7 +212,7 @@ fn uefi_http_boot_gets_the_same_program_as_before() {
                 dhcp-boot=tag:http,http://192.0.2.9/x.efi\ndhcp-boot=b.0\n";
     let plan = plan(&imported(text));
     let vector = all_vectors().find(|vector| vector.name == "http-x64-discover").unwrap();
-    let reply = ours(&plan, &vector).unwrap();
+    let reply = proxydhcpd_reply(&plan, &vector).unwrap();
     let url = b"http://192.0.2.9/x.efi";
     assert!(reply.windows(url.len()).any(|part| part == url), "{}", hex::encode(reply));
 }
@@ -312,7 +312,8 @@ fn an_imported_proxy_ini_gives_the_same_as_before() {
         let mut old = Plan { boot_server: true, http: Some(8080), ..Plan::default() };
         legacy.boot.apply(&mut old);
         for vector in vectors() {
-            let [before, now] = [&old, &new].map(|plan| gets(&vector, &mut |asked| ours(plan, asked)));
+            let [before, now] =
+                [&old, &new].map(|plan| boot_result(&vector, &mut |request| proxydhcpd_reply(plan, request)));
             assert_eq!(now, before, "{}\n{imported}", vector.name);
         }
     }
@@ -330,12 +331,12 @@ fn plan(text: &str) -> Plan {
     std::fs::write(&file, text).unwrap();
     let flags = Flags { config: Some(file), ..Flags::default() };
     let loaded = load_from_dir(&flags, directory.path()).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let (draft, vendor_classes) = (loaded.plan, loaded.settings.pxe_vendor_classes);
+    let (unresolved, vendor_classes) = (loaded.plan, loaded.settings.pxe_vendor_classes);
     let loader = |name: String| Loader { name, path: None };
-    let profiles = draft.profiles.into_iter().map(|drafted| {
-        let mut profile = drafted.profile;
-        profile.loaders = drafted.loaders.into_iter().map(|(arch, (name, _))| (arch, loader(name))).collect();
-        profile.default_loader = drafted.default_loader.map(|(name, _)| loader(name));
+    let profiles = unresolved.profiles.into_iter().map(|unresolved| {
+        let mut profile = unresolved.profile;
+        profile.loaders = unresolved.loaders.into_iter().map(|(arch, (name, _))| (arch, loader(name))).collect();
+        profile.default_loader = unresolved.default_loader.map(|(name, _)| loader(name));
         profile
     });
     Plan {
@@ -345,21 +346,21 @@ fn plan(text: &str) -> Plan {
         boot_server: true,
         vendor_classes,
         profiles: profiles.collect(),
-        rules: draft.rules,
-        machines: draft.machine_files.machines,
-        default_profile: draft.default_profile,
-        unknown_machine_profile: draft.unknown_machine_profile,
+        rules: unresolved.rules,
+        machines: unresolved.machine_files.machines,
+        default_profile: unresolved.default_profile,
+        unknown_machine_profile: unresolved.unknown_machine_profile,
         ..Plan::default()
     }
 }
 
-fn ours(plan: &Plan, asked: &Vector) -> Option<Vec<u8>> {
-    let ipv4 = vec![Network4 { address: HERE, prefix: 24 }];
+fn proxydhcpd_reply(plan: &Plan, request: &Vector) -> Option<Vec<u8>> {
+    let ipv4 = vec![Network4 { address: SERVER, prefix: 24 }];
     let links = [Link { index: 2, name: "eth0".into(), mtu: 1500, ipv4, ipv6: Vec::new() }];
-    let port = if asked.to.port() == 67 { Port::Dhcp } else { Port::BootServer };
-    let (from, to) = (asked.from.into(), (*asked.to.ip()).into());
+    let port = if request.to.port() == 67 { Port::Dhcp } else { Port::BootServer };
+    let (from, to) = (request.from.into(), (*request.to.ip()).into());
     let arrival =
-        Arrival { datagram: &asked.octets, port, from, to, links: &links, link: 0, via_other_link: false, now: 0 };
+        Arrival { datagram: &request.octets, port, from, to, links: &links, link: 0, via_other_link: false, now: 0 };
     let mut replies = Replies::default();
     answer(plan, &mut Observations::new(1), &arrival, &mut replies);
     replies.iter().next().map(|(octets, _)| octets.to_vec())
@@ -367,15 +368,15 @@ fn ours(plan: &Plan, asked: &Vector) -> Option<Vec<u8>> {
 
 /// The reply of dnsmasq. A second request, which dnsmasq always answers, shows without a timeout that it ignored the
 /// first one.
-fn dnsmasq_reply(wire: &RawSocket, asked: &Vector, xid: u32) -> Option<Vec<u8>> {
-    let probe = match (asked.to.port(), asked.to.ip().is_broadcast()) {
+fn dnsmasq_reply(wire: &RawSocket, request: &Vector, xid: u32) -> Option<Vec<u8>> {
+    let probe = match (request.to.port(), request.to.ip().is_broadcast()) {
         (67, true) => "bios-no-machine-id-discover",
         (67, false) => "relayed-x64-discover-option-82",
         _ => "ovmf-x64-request-4011",
     };
     let mut probe = vectors().into_iter().find(|vector| vector.name == probe).unwrap();
     probe.octets[4..8].copy_from_slice(&xid.to_be_bytes());
-    wire.send(&asked.from, &asked.to, &asked.octets);
+    wire.send(&request.from, &request.to, &request.octets);
     wire.send(&probe.from, &probe.to, &probe.octets);
     let replies = wire.receive_until(|payload| payload[4..8] == xid.to_be_bytes());
     replies.into_iter().next().map(|reply| reply.payload)

@@ -1,12 +1,12 @@
 //! With the imported configuration, the server sends each of nine kinds of machines the same as the DHCP server that
-//! the configuration is from. The tests run ISC dhcpd; the files `gave` hold the results of Kea 2.2.0. Needs root and
-//! e2e/setup.
+//! the configuration is from. The tests run ISC dhcpd; the files `expected` have the results of Kea 2.2.0. Needs root
+//! and e2e/setup.
 
 use super::corpus::machines;
-use super::machine::{Gets, Vector, gets};
+use super::machine::{BootResult, Vector, boot_result};
 use super::netns::raw::RawSocket;
 use super::netns::{Peer, wait_for};
-use super::{HERE, network, ours, plan};
+use super::{SERVER, network, plan, proxydhcpd_reply};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::import::{HostInfo, import};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
@@ -24,9 +24,9 @@ fn samples(of: &str) -> Vec<PathBuf> {
 
 fn imported(directory: &Path, file: &str) -> String {
     let source = Source::new(file, fs::read(directory.join(file)).unwrap()).unwrap();
-    let networks = vec![("eth0".to_owned(), Network4 { address: HERE, prefix: 24 })];
-    let here = HostInfo { networks, tftp_dirs: Vec::new() };
-    import(&source, None, &here).unwrap_or_else(|errors| panic!("{directory:?}: {}", errors[0]))
+    let networks = vec![("eth0".to_owned(), Network4 { address: SERVER, prefix: 24 })];
+    let host = HostInfo { networks, tftp_dirs: Vec::new() };
+    import(&source, None, &host).unwrap_or_else(|errors| panic!("{directory:?}: {}", errors[0]))
 }
 
 #[test]
@@ -42,35 +42,35 @@ fn an_imported_dhcpd_conf_boots_what_iscs_dhcpd_booted() {
     }
 }
 
-/// If `KEA` is the path of a kea-dhcp4, the test runs it and updates the files `gave`.
+/// If `KEA` is the path of a kea-dhcp4, the test runs it and updates the files `expected`.
 #[test]
 fn an_imported_configuration_of_kea_boots_what_kea_booted() {
     for directory in samples("import-kea") {
         let text = imported(&directory, "kea-dhcp4.conf");
-        let gave = directory.join("gave");
+        let expected = directory.join("expected");
         if let Some(program) = std::env::var_os("KEA") {
             let (server, client) = network();
             let scratch = tempfile::tempdir().unwrap();
             let conf = fs::read_to_string(directory.join("kea-dhcp4.conf")).unwrap();
             let _kea = server.on(|| kea(program.to_str().unwrap(), scratch.path(), &conf));
-            fs::write(&gave, results_on_wire(&client.on(RawSocket::open))).unwrap();
+            fs::write(&expected, results_on_wire(&client.on(RawSocket::open))).unwrap();
         }
-        assert_eq!(proxydhcpd_results(&text), fs::read_to_string(&gave).unwrap(), "{directory:?}:\n{text}");
+        assert_eq!(proxydhcpd_results(&text), fs::read_to_string(&expected).unwrap(), "{directory:?}:\n{text}");
     }
 }
 
 /// The results of a server on the wire, one line for each kind of machine.
 fn results_on_wire(wire: &RawSocket) -> String {
     table(&mut |machine| {
-        gets(machine, &mut |asked| {
+        boot_result(machine, &mut |request| {
             // A DHCP server does not use port 4011, and replies to every client that requests an address.
-            if asked.to.port() != 67 {
+            if request.to.port() != 67 {
                 return None;
             }
-            wire.send(&asked.from, &asked.to, &asked.octets);
+            wire.send(&request.from, &request.to, &request.octets);
             let mut reply = None;
             wire.receive_until(|payload| {
-                let is_reply = payload[4..8] == asked.octets[4..8];
+                let is_reply = payload[4..8] == request.octets[4..8];
                 reply = is_reply.then(|| payload.to_vec());
                 is_reply
             });
@@ -81,17 +81,17 @@ fn results_on_wire(wire: &RawSocket) -> String {
 
 fn proxydhcpd_results(text: &str) -> String {
     let plan = plan(text);
-    table(&mut |machine| gets(machine, &mut |asked| ours(&plan, asked)))
+    table(&mut |machine| boot_result(machine, &mut |request| proxydhcpd_reply(&plan, request)))
 }
 
 /// Without Raspberry Pis, which boot none of these files. A leading slash makes no difference.
-fn table(gets: &mut dyn FnMut(&Vector) -> Option<Gets>) -> String {
+fn table(boot_result: &mut dyn FnMut(&Vector) -> Option<BootResult>) -> String {
     let machines = machines();
     let machines = machines.iter().filter(|(_, machine)| !machine.is_raspberry_pi());
-    let line = |(kind, machine): &(&str, Vector)| match gets(machine) {
-        Some(Gets::File(name, Some(server))) => format!("{kind} {} {server}\n", name.trim_start_matches('/')),
-        Some(Gets::File(name, None)) => format!("{kind} {}\n", name.trim_start_matches('/')),
-        Some(Gets::Menu(..)) => format!("{kind} a menu\n"),
+    let line = |(kind, machine): &(&str, Vector)| match boot_result(machine) {
+        Some(BootResult::File(name, Some(server))) => format!("{kind} {} {server}\n", name.trim_start_matches('/')),
+        Some(BootResult::File(name, None)) => format!("{kind} {}\n", name.trim_start_matches('/')),
+        Some(BootResult::Menu(..)) => format!("{kind} a menu\n"),
         None => format!("{kind} nothing\n"),
     };
     machines.map(line).collect()

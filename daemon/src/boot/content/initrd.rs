@@ -9,25 +9,26 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Checks an initrd. `for_linux`: a Linux kernel unpacks it, so it must be an archive; memdisk and wimboot accept other
-/// files. `may_read` is the number of octets that this and later checks may still read; a larger file passes unread.
-pub fn check(path: &Path, for_linux: bool, may_read: &mut u64) -> io::Result<Option<ContentFault>> {
+/// files. `read_budget` is the number of octets that this and later checks may still read; a larger file passes unread.
+pub fn check(path: &Path, for_linux: bool, read_budget: &mut u64) -> io::Result<Option<ContentFault>> {
     let (head, size) = image::head(path)?;
     if let Some(fault) = common_fault(&head) {
         return Ok(Some(fault));
     }
     if image::kernel_arch(&head).is_some() && for_linux {
-        let cure = "name the initrd that belongs to the kernel: initrd.img, initrd.gz, initramfs";
-        return Ok(Some(ContentFault::new("is a kernel, not an initrd", cure)));
+        let fix = "name the initrd that belongs to the kernel: initrd.img, initrd.gz, initramfs";
+        return Ok(Some(ContentFault::new("is a kernel, not an initrd", fix)));
     }
     if Compression::from_magic(&head).is_none() && !is_cpio(&head) {
-        let what = "is no initrd that Linux can unpack: it is neither a cpio archive nor compressed in a known format";
-        let cure = "name the initrd that belongs to the kernel, or copy it again";
-        return Ok(for_linux.then(|| ContentFault::new(what, cure)));
+        let problem =
+            "is no initrd that Linux can unpack: it is neither a cpio archive nor compressed in a known format";
+        let fix = "name the initrd that belongs to the kernel, or copy it again";
+        return Ok(for_linux.then(|| ContentFault::new(problem, fix)));
     }
-    if size > *may_read {
+    if size > *read_budget {
         return Ok(None);
     }
-    *may_read -= size;
+    *read_budget -= size;
     let whole = is_whole(&mut BufReader::with_capacity(64 << 10, File::open(path)?), size)?;
     Ok((!whole).then(|| ContentFault::copy_again("is truncated or damaged: the end of its archive is missing")))
 }

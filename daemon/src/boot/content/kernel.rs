@@ -28,16 +28,16 @@ pub fn inspect(path: &Path, unpacks: bool) -> io::Result<Result<KernelInfo, Cont
         return Ok(Err(fault));
     }
     if let Image::Truncated { actual, expected, .. } = image::inspect(path)? {
-        return Ok(Err(ContentFault::cut_short(actual, expected)));
+        return Ok(Err(ContentFault::truncated(actual, expected)));
     }
     // Lengths count paragraphs. A memory test or an iPXE does not fill its last one.
     const PARAGRAPH: u64 = 16;
     if let Some(expected) = minimum_length(&head).filter(|expected| size + PARAGRAPH <= *expected) {
-        return Ok(Err(ContentFault::cut_short(size, expected)));
+        return Ok(Err(ContentFault::truncated(size, expected)));
     }
     if is_iso(path)? {
-        let what = "is an ISO image, which iPXE cannot start as a kernel";
-        return Ok(Err(ContentFault::new(what, "copy the kernel and the initrd out of it")));
+        let problem = "is an ISO image, which iPXE cannot start as a kernel";
+        return Ok(Err(ContentFault::new(problem, "copy the kernel and the initrd out of it")));
     }
     let is_bzimage = is_bzimage(&head);
     let arch = image::kernel_arch(&head);
@@ -66,8 +66,11 @@ fn not_a_kernel(head: &[u8], unpacks: bool) -> Option<ContentFault> {
         Some(Compression::Gzip) if unpacks => None,
         Some(compression) => {
             let name = compression.name();
-            let what = format!("is compressed ({name}), which neither firmware nor iPXE can unpack");
-            Some(ContentFault::new(what, format!("unpack it with {name} -d, or name the kernel if this is an initrd")))
+            let problem = format!("is compressed ({name}), which neither firmware nor iPXE can unpack");
+            Some(ContentFault::new(
+                problem,
+                format!("unpack it with {name} -d, or name the kernel if this is an initrd"),
+            ))
         }
         None if head.starts_with(b"07070") => Some(ContentFault::new(
             "is an initrd (a cpio archive), not a kernel",
@@ -116,13 +119,13 @@ fn minimum_length(head: &[u8]) -> Option<u64> {
     Some((sectors + 1) * 512 + u32_at(head, 0x1f4)? * 16)
 }
 
-/// Linux has its version behind the boot sector, other programs their names: `MEMDISK 6.04`, `wimboot`, `iPXE`.
+/// Linux has its version after the boot sector, other programs their names: `MEMDISK 6.04`, `wimboot`, `iPXE`.
 fn has_version(path: &Path, head: &[u8]) -> io::Result<bool> {
     let at = head.get(0x20e..0x210).map_or(0, |at| u64::from(u16::from_le_bytes([at[0], at[1]])));
     let mut text = [0; 16];
     let begin = (at + 0x200) as usize;
     match head.get(begin..begin + text.len()) {
-        Some(here) => text.copy_from_slice(here),
+        Some(inside) => text.copy_from_slice(inside),
         None => {
             let mut file = File::open(path)?;
             file.seek(SeekFrom::Start(at + 0x200))?;
@@ -141,8 +144,8 @@ fn is_iso(path: &Path) -> io::Result<bool> {
     const { assert!(AT > HEAD_SIZE as u64) };
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(AT))?;
-    let mut mark = [0; 5];
-    Ok(file.read(&mut mark)? == mark.len() && mark == *b"CD001")
+    let mut signature = [0; 5];
+    Ok(file.read(&mut signature)? == signature.len() && signature == *b"CD001")
 }
 
 #[cfg(test)]
@@ -156,7 +159,7 @@ mod tests {
         inspect(file.path(), false).unwrap()
     }
 
-    /// A kernel with a setup code of one sector, 4,096 octets behind it, and this version.
+    /// A kernel with a setup code of one sector, 4,096 octets after it, and this version.
     fn kernel(version: &str) -> Vec<u8> {
         let mut file = bzimage(true);
         (file[0x1f1], file[0x1f5]) = (1, 1);

@@ -37,7 +37,8 @@ pub fn read(tree: &Tree) -> Vec<BootloaderConfig> {
         .filter_map(|(directory, file)| Some((is_config(directory, file)?, join(directory, file))))
         .take(MAX_CONFIGS)
         .map(|(specific, path)| {
-            let mut parser = Parser { tree, left: MAX_INCLUDES, ..Parser::new(tree) };
+            let mut parser =
+                BootloaderConfigParser { tree, includes_left: MAX_INCLUDES, ..BootloaderConfigParser::new(tree) };
             parser.file(&path);
             BootloaderConfig { stanzas: parser.into_stanzas(), path, specific }
         })
@@ -127,7 +128,7 @@ fn network_arguments(arguments: &str) -> String {
         "live-media=",
         "rd.live.check",
     ];
-    // Arguments with the place of a system: NFS and memory are no discs. A console is a device too.
+    // Arguments with the location of a system: NFS and memory are not discs. A console is a device, too.
     const ROOT_KEYS: [&str; 9] =
         ["root", "real_root", "cdroot", "isofrom_device", "bootfrom", "install", "repo", "method", "resume"];
     let is_device = |key: &str, value: &str| {
@@ -149,19 +150,19 @@ fn network_arguments(arguments: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-struct Parser<'a> {
+struct BootloaderConfigParser<'a> {
     tree: &'a Tree,
     /// How many more files may be included.
-    left: usize,
+    includes_left: usize,
     /// The arguments of every label without an APPEND.
     global: String,
     default: Option<String>,
-    label: Option<Label>,
-    labels: Vec<Label>,
+    label: Option<BootloaderLabel>,
+    labels: Vec<BootloaderLabel>,
 }
 
 #[derive(Clone, Default)]
-struct Label {
+struct BootloaderLabel {
     name: String,
     directory: String,
     kernel: Option<String>,
@@ -169,9 +170,16 @@ struct Label {
     is_default: bool,
 }
 
-impl<'a> Parser<'a> {
-    fn new(tree: &'a Tree) -> Parser<'a> {
-        Parser { tree, left: 0, global: String::new(), default: None, label: None, labels: Vec::new() }
+impl<'a> BootloaderConfigParser<'a> {
+    fn new(tree: &'a Tree) -> BootloaderConfigParser<'a> {
+        BootloaderConfigParser {
+            tree,
+            includes_left: 0,
+            global: String::new(),
+            default: None,
+            label: None,
+            labels: Vec::new(),
+        }
     }
 
     fn file(&mut self, path: &str) {
@@ -189,7 +197,11 @@ impl<'a> Parser<'a> {
         match word {
             "label" | "menuentry" => {
                 self.end_label();
-                self.label = Some(Label { name: rest.to_owned(), directory: directory.to_owned(), ..Label::default() });
+                self.label = Some(BootloaderLabel {
+                    name: rest.to_owned(),
+                    directory: directory.to_owned(),
+                    ..BootloaderLabel::default()
+                });
             }
             "default" => self.default = Some(rest.to_owned()),
             "menu" => match &mut self.label {
@@ -209,7 +221,9 @@ impl<'a> Parser<'a> {
 
     /// In GRUB, the arguments follow the kernel.
     fn kernel(&mut self, directory: &str, rest: &str) {
-        let label = self.label.get_or_insert_with(|| Label { directory: directory.to_owned(), ..Label::default() });
+        let label = self
+            .label
+            .get_or_insert_with(|| BootloaderLabel { directory: directory.to_owned(), ..BootloaderLabel::default() });
         let rest = rest.replace(['"', '\''], "");
         let (kernel, arguments) = rest.split_once(char::is_whitespace).unwrap_or((&rest, ""));
         label.kernel = Some(path_on_server(kernel).to_owned());
@@ -219,10 +233,10 @@ impl<'a> Parser<'a> {
     }
 
     fn include(&mut self, directory: &str, name: &str) {
-        if self.left == 0 {
+        if self.includes_left == 0 {
             return;
         }
-        self.left -= 1;
+        self.includes_left -= 1;
         let name = name.split_whitespace().next().unwrap_or_default();
         let mut from = Some(directory);
         while let Some(directory) = from {
@@ -242,7 +256,7 @@ impl<'a> Parser<'a> {
         let (global, default) = (self.global, self.default);
         let mut labels = self.labels;
         labels.sort_by_key(|label| !(label.is_default || default.as_ref() == Some(&label.name)));
-        let stanza = |label: Label| {
+        let stanza = |label: BootloaderLabel| {
             let arguments = label.append.unwrap_or_else(|| global.clone());
             Some(Stanza { directory: label.directory, kernel: label.kernel?, arguments })
         };
@@ -255,8 +269,8 @@ fn path_on_server(name: &str) -> &str {
     if let Some((_, path)) = name.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
         return path;
     }
-    let behind = |mark: &str| name.split_once(mark).map(|(_, rest)| rest);
-    behind("://").map(|rest| rest.split_once('/').map_or("", |(_, path)| path)).or_else(|| behind("::")).unwrap_or(name)
+    let after = |separator: &str| name.split_once(separator).map(|(_, rest)| rest);
+    after("://").map(|rest| rest.split_once('/').map_or("", |(_, path)| path)).or_else(|| after("::")).unwrap_or(name)
 }
 
 fn text(tree: &Tree, path: &str) -> std::io::Result<String> {

@@ -48,7 +48,7 @@ impl KernelScanner<'_> {
         let initrds: Vec<ParsedName> = initrds.into_iter().filter(|initrd| self.is_readable(&initrd.name)).collect();
         if kernels.is_empty() {
             if let Some(initrd) = initrds.first() {
-                self.leave_out(&initrd.name, "an initrd without a kernel in its directory");
+                self.skip(&initrd.name, "an initrd without a kernel in its directory");
             }
             return;
         }
@@ -59,7 +59,7 @@ impl KernelScanner<'_> {
             let matching = pairing::initrds_of(kernel, &names, &initrds);
             if matching.is_empty() {
                 let others = if initrds.is_empty() { "" } else { "; the initrds in its directory belong to others" };
-                self.leave_out(&kernel.name, &format!("a kernel without a matching initrd{others}"));
+                self.skip(&kernel.name, &format!("a kernel without a matching initrd{others}"));
                 continue;
             }
             let initrds: Vec<&str> = microcode.iter().copied().chain(matching).collect();
@@ -69,16 +69,16 @@ impl KernelScanner<'_> {
 
     fn entry(&mut self, name: &str, arch: Arch, initrds: &[&str], is_only_kernel: bool) {
         let kernel = FoundKernel { tree: self.tree, directory: self.directory, name, initrds };
-        let (chosen, lack) = match self.choose_arguments(&kernel) {
+        let (chosen, problem) = match self.choose_arguments(&kernel) {
             Ok(chosen) => {
-                let lack = layouts::boot_problem(&kernel, &chosen.arguments);
-                (chosen, lack)
+                let problem = layouts::boot_problem(&kernel, &chosen.arguments);
+                (chosen, problem)
             }
-            Err((from, why)) => {
-                let cure = format!("correct {from}");
+            Err((from, reason)) => {
+                let fix = format!("correct {from}");
                 (
                     Arguments { from: Some(from), ..Arguments::default() },
-                    Some(BootProblem { reason: format!("its arguments: {why}"), fix: cure }),
+                    Some(BootProblem { reason: format!("its arguments: {reason}"), fix }),
                 )
             }
         };
@@ -86,17 +86,17 @@ impl KernelScanner<'_> {
         let directory = self.tree.served_name(self.directory);
         let title = if is_only_kernel && !directory.is_empty() { directory } else { served(name) };
         let initrds = initrds.iter().map(|name| served(name)).collect();
-        let (lacks, cure) = lack.map(|lack| (lack.reason, lack.fix)).unzip();
+        let (problem, fix) = problem.map(|problem| (problem.reason, problem.fix)).unzip();
         let cmdline = chosen.from.as_ref().filter(|_| chosen.cmdline).map(|path| self.tree.path(path));
         self.found.push(FoundEntry {
             entry: BootDirEntry {
                 title,
                 target: EntryTarget::Linux { kernel: served(name), initrds, arguments: chosen.arguments, arch },
-                problem: lacks,
+                problem,
             },
             arguments_from: chosen.from.map(|path| self.tree.served_name(&path)),
             cmdline,
-            fix: cure,
+            fix,
         });
     }
 
@@ -105,7 +105,7 @@ impl KernelScanner<'_> {
     fn choose_arguments(&self, kernel: &FoundKernel<'_>) -> Result<Arguments, (String, String)> {
         match cmdline::read(self.tree, self.directory) {
             Some((from, Ok(arguments))) => return Ok(Arguments { arguments, from: Some(from), cmdline: true }),
-            Some((from, Err(why))) => return Err((self.tree.served_name(&from), why)),
+            Some((from, Err(reason))) => return Err((self.tree.served_name(&from), reason)),
             None => {}
         }
         let candidates = bootloader_configs::arguments_for(self.configs, &join(self.directory, kernel.name));
@@ -125,13 +125,13 @@ impl KernelScanner<'_> {
             Ok((head, _)) => match image::kernel_arch(&head) {
                 Some(arch) => Some((named, arch)),
                 None if file_names::is_certain_kernel_name(&named.name) => {
-                    self.leave_out(&named.name, "it has the name of a kernel, but iPXE cannot start it");
+                    self.skip(&named.name, "it has the name of a kernel, but iPXE cannot start it");
                     None
                 }
                 None => None,
             },
             Err(error) => {
-                self.leave_out(&named.name, &error.to_string());
+                self.skip(&named.name, &error.to_string());
                 None
             }
         }
@@ -141,14 +141,14 @@ impl KernelScanner<'_> {
         match File::open(self.tree.path(&join(self.directory, name))) {
             Ok(_) => true,
             Err(error) => {
-                self.leave_out(name, &error.to_string());
+                self.skip(name, &error.to_string());
                 false
             }
         }
     }
 
-    fn leave_out(&mut self, name: &str, why: &str) {
+    fn skip(&mut self, name: &str, reason: &str) {
         let path = self.tree.served_name(&join(self.directory, name));
-        self.skipped.push(SkippedFile { path, reason: why.to_owned() });
+        self.skipped.push(SkippedFile { path, reason: reason.to_owned() });
     }
 }

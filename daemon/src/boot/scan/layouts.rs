@@ -32,8 +32,8 @@ struct Layout {
     root: fn(&FoundKernel<'_>) -> Option<String>,
     /// Any argument that begins so points to the rest of the system. Empty if no argument does.
     required: &'static [&'static str],
-    why: &'static str,
-    cure: Fix,
+    problem: &'static str,
+    fix: Fix,
 }
 
 enum Fix {
@@ -51,34 +51,32 @@ const LAYOUTS: &[Layout] = &[
     Layout {
         root: |kernel| kernel.root_above("arch/boot/x86_64"),
         required: ARCHISO_KEYS,
-        why: "Arch Linux looks for the rest of its system on a disc: archiso_http_srv= is missing",
-        cure: Fix::Write(
-            "archisobasedir=arch archiso_http_srv=TREE ip=dhcp net.ifnames=0 BOOTIF=01-${netX/mac:hexhyp}",
-        ),
+        problem: "Arch Linux looks for the rest of its system on a disc: archiso_http_srv= is missing",
+        fix: Fix::Write("archisobasedir=arch archiso_http_srv=TREE ip=dhcp net.ifnames=0 BOOTIF=01-${netX/mac:hexhyp}"),
     },
     Layout {
         root: |kernel| kernel.root_above("sysresccd/boot/x86_64"),
         required: ARCHISO_KEYS,
-        why: "SystemRescue looks for the rest of its system on a disc: archiso_http_srv= is missing",
-        cure: Fix::Write("archisobasedir=sysresccd archiso_http_srv=TREE ip=dhcp checksum=y"),
+        problem: "SystemRescue looks for the rest of its system on a disc: archiso_http_srv= is missing",
+        fix: Fix::Write("archisobasedir=sysresccd archiso_http_srv=TREE ip=dhcp checksum=y"),
     },
     Layout {
         root: |kernel| kernel.root_above("boot").filter(|root| kernel.has(root, "manjaro/x86_64/rootfs.sfs")),
         required: &["miso_http_srv=", "miso_nfs_srv=", "miso_nbd_srv="],
-        why: "Manjaro looks for the rest of its system on a disc: miso_http_srv= is missing",
-        cure: Fix::Write("misobasedir=manjaro miso_http_srv=TREE ip=dhcp net.ifnames=0 BOOTIF=01-${netX/mac:hexhyp}"),
+        problem: "Manjaro looks for the rest of its system on a disc: miso_http_srv= is missing",
+        fix: Fix::Write("misobasedir=manjaro miso_http_srv=TREE ip=dhcp net.ifnames=0 BOOTIF=01-${netX/mac:hexhyp}"),
     },
     Layout {
         root: |kernel| kernel.root_above("live").filter(|_| kernel.squashfs().is_some()),
         required: &["fetch=", "httpfs=", "ftpfs=", "netboot=", "nfsroot=", "iscsi="],
-        why: "Debian Live looks for the rest of its system on a disc: fetch= is missing",
-        cure: Fix::Write("boot=live components ip=dhcp fetch=DIRECTORYSQUASHFS"),
+        problem: "Debian Live looks for the rest of its system on a disc: fetch= is missing",
+        fix: Fix::Write("boot=live components ip=dhcp fetch=DIRECTORYSQUASHFS"),
     },
     Layout {
         root: |kernel| kernel.root_above("casper"),
         required: &["url=", "iso-url=", "netboot=", "nfsroot="],
-        why: "Ubuntu looks for the rest of its system on a disc: url= or netboot= is missing",
-        cure: Fix::Write(
+        problem: "Ubuntu looks for the rest of its system on a disc: url= or netboot= is missing",
+        fix: Fix::Write(
             "ip=dhcp url={{ base }}NAME.iso cloud-config-url=/dev/null, with the ISO itself in the boot directory",
         ),
     },
@@ -89,8 +87,8 @@ const LAYOUTS: &[Layout] = &[
             roots.into_iter().find(|root| kernel.has(root, "LiveOS/squashfs.img"))
         },
         required: &[ROOT_LIVE],
-        why: "the live system looks for its root file system on a disc: root=live: is missing",
-        cure: Fix::Write("root=live:TREELiveOS/squashfs.img ro rd.live.image rd.neednet=1 ip=dhcp"),
+        problem: "the live system looks for its root file system on a disc: root=live: is missing",
+        fix: Fix::Write("root=live:TREELiveOS/squashfs.img ro rd.live.image rd.neednet=1 ip=dhcp"),
     },
     Layout {
         root: |kernel| {
@@ -98,8 +96,8 @@ const LAYOUTS: &[Layout] = &[
             (!kernel.initrds.contains(&rootfs)).then(|| kernel.directory.to_owned())
         },
         required: &["coreos.live.rootfs_url="],
-        why: "CoreOS needs its root file system: coreos.live.rootfs_url= is missing",
-        cure: Fix::Write(
+        problem: "CoreOS needs its root file system: coreos.live.rootfs_url= is missing",
+        fix: Fix::Write(
             "ip=dhcp rd.neednet=1 coreos.live.rootfs_url=DIRECTORYROOTFS ignition.firstboot ignition.platform.id=metal",
         ),
     },
@@ -109,22 +107,22 @@ const LAYOUTS: &[Layout] = &[
             kernel.root_above("images/pxeboot").or(isolinux)
         },
         required: &["inst.repo=", "inst.stage2=", "inst.ks=", "repo=", "stage2=", "ks=", "method=", ROOT_LIVE],
-        why: "the installer of Fedora and Red Hat needs its second stage: inst.stage2= or inst.repo= is missing",
-        cure: Fix::Write("inst.stage2=TREE inst.repo=TREE ip=dhcp"),
+        problem: "the installer of Fedora and Red Hat needs its second stage: inst.stage2= or inst.repo= is missing",
+        fix: Fix::Write("inst.stage2=TREE inst.repo=TREE ip=dhcp"),
     },
     Layout {
         root: |kernel| kernel.find_sibling(|file| file.starts_with("modloop-")).map(|_| kernel.directory.to_owned()),
         required: &["alpine_repo="],
-        why: "Alpine boots to a bare shell: alpine_repo=, the URL of its packages, is missing",
-        cure: Fix::Write(
+        problem: "Alpine boots to a bare shell: alpine_repo=, the URL of its packages, is missing",
+        fix: Fix::Write(
             "ip=dhcp alpine_repo=http://dl-cdn.alpinelinux.org/alpine/latest-stable/main modloop=DIRECTORYMODLOOP",
         ),
     },
     Layout {
         root: |kernel| kernel.find_sibling(|file| file == "netboot.ipxe").map(|_| kernel.directory.to_owned()),
         required: &["init="],
-        why: "NixOS needs init=, which netboot.ipxe in the same directory contains",
-        cure: Fix::Do("choose the entry netboot in the same directory"),
+        problem: "NixOS needs init=, which netboot.ipxe in the same directory contains",
+        fix: Fix::Do("choose the entry netboot in the same directory"),
     },
     Layout {
         root: |kernel| {
@@ -135,20 +133,20 @@ const LAYOUTS: &[Layout] = &[
             (talos("amd64") || talos("arm64")).then(|| kernel.directory.to_owned())
         },
         required: &["talos.platform="],
-        why: "Talos needs talos.platform=, which is missing",
-        cure: Fix::Write("talos.platform=metal init_on_alloc=1 slab_nomerge pti=on consoleblank=0"),
+        problem: "Talos needs talos.platform=, which is missing",
+        fix: Fix::Write("talos.platform=metal init_on_alloc=1 slab_nomerge pti=on consoleblank=0"),
     },
     Layout {
         root: |kernel| (kernel.name == "linux26").then(|| kernel.directory.to_owned()),
         required: &[],
-        why: "the Proxmox installer looks for its ISO on a disc, or as /proxmox.iso in its initrd",
-        cure: Fix::Do("add an iPXE script that loads the ISO too: initrd NAME.iso /proxmox.iso"),
+        problem: "the Proxmox installer looks for its ISO on a disc, or as /proxmox.iso in its initrd",
+        fix: Fix::Do("add an iPXE script that loads the ISO too: initrd NAME.iso /proxmox.iso"),
     },
     Layout {
         root: |kernel| kernel.name.contains("harvester").then(|| kernel.directory.to_owned()),
         required: &[ROOT_LIVE],
-        why: "Harvester needs its root file system: root=live: is missing",
-        cure: Fix::Write("ip=dhcp rd.cos.disable rd.noverifyssl net.ifnames=1 root=live:DIRECTORYSQUASHFS"),
+        problem: "Harvester needs its root file system: root=live: is missing",
+        fix: Fix::Write("ip=dhcp rd.cos.disable rd.noverifyssl net.ifnames=1 root=live:DIRECTORYSQUASHFS"),
     },
     Layout {
         root: |kernel| {
@@ -156,14 +154,14 @@ const LAYOUTS: &[Layout] = &[
             discs.into_iter().find_map(|directory| kernel.root_above(directory))
         },
         required: &[],
-        why: "Debian's installer for discs looks for its disc",
-        cure: Fix::Do("use the network installer, netboot.tar.gz of the same release"),
+        problem: "Debian's installer for discs looks for its disc",
+        fix: Fix::Do("use the network installer, netboot.tar.gz of the same release"),
     },
     Layout {
         root: |kernel| kernel.squashfs().map(|_| kernel.directory.to_owned()),
         required: &["fetch=", ROOT_LIVE, "nfsroot=", "netboot=", "url=", "root="],
-        why: "no argument has the URL of the system, a file in the same directory",
-        cure: Fix::Do(
+        problem: "no argument has the URL of the system, a file in the same directory",
+        fix: Fix::Do(
             "write the arguments for network boot from its documentation into the file cmdline in its directory",
         ),
     },
@@ -173,10 +171,13 @@ const LAYOUTS: &[Layout] = &[
 pub fn boot_problem(kernel: &FoundKernel<'_>, arguments: &str) -> Option<BootProblem> {
     let (row, root) = LAYOUTS.iter().find_map(|row| Some((row, (row.root)(kernel)?)))?;
     let given = |word: &str| row.required.iter().any(|want| word.starts_with(want));
-    let why =
-        if arguments.split_whitespace().any(given) { kernel.foreign_modules(arguments)? } else { row.why.to_owned() };
-    let cure = match row.cure {
-        // The file cmdline applies to every kernel of its directory, but each kernel has another modloop.
+    let problem = if arguments.split_whitespace().any(given) {
+        kernel.foreign_modules(arguments)?
+    } else {
+        row.problem.to_owned()
+    };
+    let fix = match row.fix {
+        // The file cmdline applies to every kernel of its directory, but each kernel needs its own modloop.
         Fix::Write(text) if text.contains("MODLOOP") && kernel.modloops().count() > 1 => {
             kernel.own_directory_fix(text, &root)
         }
@@ -186,7 +187,7 @@ pub fn boot_problem(kernel: &FoundKernel<'_>, arguments: &str) -> Option<BootPro
         }
         Fix::Do(what) => what.to_owned(),
     };
-    Some(BootProblem { reason: why, fix: cure })
+    Some(BootProblem { reason: problem, fix })
 }
 
 impl<'a> FoundKernel<'a> {

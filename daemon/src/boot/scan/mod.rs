@@ -39,7 +39,7 @@ const MAX_NAMES: usize = 10_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     /// The operator's `boot.ipxe` exists; it replaces the menu.
-    pub own_script: bool,
+    pub has_boot_script: bool,
     /// There are files that only a Raspberry Pi requests.
     pub raspberry_pi: bool,
     /// The entries of the menu.
@@ -57,9 +57,9 @@ pub struct Scan {
 pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Scan {
     let top = names_in(root);
     let mut scan = Scan { raspberry_pi: has_raspberry_pi_files(root, &top), ..Scan::default() };
-    match own_script(root) {
-        Ok(there) => scan.own_script = there,
-        Err(why) => scan.warnings.push(format!("boot.ipxe {why}: showing the menu instead")),
+    match has_boot_script(root) {
+        Ok(exists) => scan.has_boot_script = exists,
+        Err(reason) => scan.warnings.push(format!("boot.ipxe {reason}: showing the menu instead")),
     }
     let until = Instant::now() + TIME_LIMIT;
     let mounts: Vec<(&str, &Path)> = mounts.into_iter().collect();
@@ -69,10 +69,10 @@ pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a P
         let tree = walk::walk(root, served_as, hidden, until, &mut scan.skipped);
         let configs = bootloader_configs::read(&tree);
         for (directory, _) in &tree.directories {
-            let (found, left_out) = (&mut scan.found, &mut scan.skipped);
-            KernelScanner { tree: &tree, directory, configs: &configs, found, skipped: left_out }.scan();
-            let (found, left_out, by_host_name) = (&mut scan.found, &mut scan.skipped, &mut scan.host_name_scripts);
-            ProgramScanner { tree: &tree, directory, found, skipped: left_out, host_name_scripts: by_host_name }.scan();
+            let (found, skipped) = (&mut scan.found, &mut scan.skipped);
+            KernelScanner { tree: &tree, directory, configs: &configs, found, skipped }.scan();
+            let (found, skipped, host_name_scripts) = (&mut scan.found, &mut scan.skipped, &mut scan.host_name_scripts);
+            ProgramScanner { tree: &tree, directory, found, skipped, host_name_scripts }.scan();
         }
     }
     scan.shorten();
@@ -86,9 +86,9 @@ impl Scan {
     }
 
     /// The path of the script that a machine requests by its host name, which has no case.
-    pub fn host_name_script(&self, asked: &str) -> Option<&str> {
+    pub fn host_name_script(&self, name: &str) -> Option<&str> {
         let mut paths = self.host_name_scripts.iter().map(|script| &script.path[..]);
-        paths.find(|path| path.eq_ignore_ascii_case(asked))
+        paths.find(|path| path.eq_ignore_ascii_case(name))
     }
 
     /// A line about the entries that cannot boot and one about the skipped files, both shortened: `check` lists them
@@ -102,20 +102,19 @@ impl Scan {
             (!all.is_empty()).then_some(line)
         };
         let entries = self.found.iter().map(|found| &found.entry);
-        let lacking = entries.filter_map(|entry| Some(format!("{}: {}", entry.title, entry.problem.as_ref()?)));
-        let left_out = self.skipped.iter().map(|left| format!("{}: {}", left.path, left.reason));
-        let lines = [
-            line("menu entries that cannot boot", lacking.collect()),
-            line("left out of the menu", left_out.collect()),
-        ];
+        let unbootable = entries.filter_map(|entry| Some(format!("{}: {}", entry.title, entry.problem.as_ref()?)));
+        let skipped = self.skipped.iter().map(|skipped| format!("{}: {}", skipped.path, skipped.reason));
+        let lines =
+            [line("menu entries that cannot boot", unbootable.collect()), line("not in the menu", skipped.collect())];
         lines.into_iter().flatten().collect()
     }
 
     /// Shortens a menu that is too long to read, keeping the entries near the top of the tree.
     fn shorten(&mut self) {
         let more = self.found.split_off(self.found.len().min(MAX_ENTRIES));
-        let why = format!("the menu is full: it has at most {MAX_ENTRIES} entries");
-        self.skipped.extend(more.into_iter().map(|found| SkippedFile { path: found.entry.title, reason: why.clone() }));
+        let reason = format!("the menu is full: it has at most {MAX_ENTRIES} entries");
+        self.skipped
+            .extend(more.into_iter().map(|found| SkippedFile { path: found.entry.title, reason: reason.clone() }));
         self.found.sort_by(|one, other| file_names::natural_order(&one.entry.title, &other.entry.title));
         self.skipped.sort_by(|one, other| file_names::natural_order(&one.path, &other.path));
     }
@@ -123,7 +122,7 @@ impl Scan {
 
 /// Whether the operator's script exists. The error says why the server cannot send it: it would be the first request of
 /// every machine.
-fn own_script(root: &Path) -> Result<bool, &'static str> {
+fn has_boot_script(root: &Path) -> Result<bool, &'static str> {
     let is_link = || root.join("boot.ipxe").is_symlink();
     match Directory::from_path(root, false).map(|directory| directory.open("boot.ipxe")) {
         Ok(Ok(_)) => Ok(true),

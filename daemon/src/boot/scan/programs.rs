@@ -1,4 +1,4 @@
-//! Finds scripts and programs for the menu, and reports files that people expect there in vain.
+//! Finds scripts and programs for the menu, and reports files that look bootable but cannot be in the menu.
 
 use super::file_names::{extension, initrd_name, kernel_name};
 use super::results::{FoundEntry, HostNameScript, SkippedFile};
@@ -40,7 +40,7 @@ enum Classification {
 /// Why a program does not boot, and how to fix it.
 struct KnownProblem(&'static str, &'static str);
 
-const DISK_IMAGE: &str = "disk images are not booted: use sanboot or memdisk in a script";
+const DISK_IMAGE: &str = "a disk image: boot it with sanboot or memdisk in a script";
 
 impl ProgramScanner<'_> {
     /// Adds an entry for each script and program, and reports the files that need something else.
@@ -48,16 +48,17 @@ impl ProgramScanner<'_> {
         for name in self.tree.files(self.directory) {
             let path = self.tree.served_name(&join(self.directory, name));
             match self.classify(name, &path) {
-                Classification::Starts(starts, lack) => {
+                Classification::Starts(target, problem) => {
                     let title = path.rsplit_once('.').map_or(&path[..], |(stem, _)| stem).to_owned();
-                    let (lacks, cure) = lack.map(|KnownProblem(why, cure)| (why.to_owned(), cure.to_owned())).unzip();
-                    let entry = BootDirEntry { title, target: starts, problem: lacks };
-                    self.found.push(FoundEntry { entry, arguments_from: None, cmdline: None, fix: cure });
+                    let (problem, fix) =
+                        problem.map(|KnownProblem(reason, fix)| (reason.to_owned(), fix.to_owned())).unzip();
+                    let entry = BootDirEntry { title, target, problem };
+                    self.found.push(FoundEntry { entry, arguments_from: None, cmdline: None, fix });
                 }
                 Classification::ByHostName(host) => {
                     self.host_name_scripts.push(HostNameScript { path, host_name: host })
                 }
-                Classification::Skipped(why) => self.skipped.push(SkippedFile { path, reason: why }),
+                Classification::Skipped(reason) => self.skipped.push(SkippedFile { path, reason }),
                 Classification::Ignored => {}
             }
         }
@@ -77,7 +78,9 @@ impl ProgramScanner<'_> {
             "kpxe" | "kkpxe" | "kkkpxe" | "pxe" if !loaders::is_loader_name(name) => Classification::Skipped(format!(
                 "a BIOS program with an unknown name: set `bios = \"{path}\"` in [profile.NAME.loaders] to offer it"
             )),
-            "iso" => Classification::Skipped("ISO images are not booted yet: unpack it into a directory".to_owned()),
+            "iso" => Classification::Skipped(
+                "an ISO image, which cannot be booted yet: unpack it into a directory".to_owned(),
+            ),
             "wim" if lower == "boot.wim" => {
                 Classification::Skipped("Windows PE boots with wimboot, from a script (docs/windows.md)".to_owned())
             }
@@ -91,9 +94,7 @@ impl ProgramScanner<'_> {
                 Classification::Skipped("wimboot starts Windows PE from a script (docs/windows.md)".to_owned())
             }
             "vhd" | "vhdx" | "qcow2" | "vmdk" => Classification::Skipped(DISK_IMAGE.to_owned()),
-            _ if is_archive(&lower) => {
-                Classification::Skipped("archives are not booted: unpack it into a directory".to_owned())
-            }
+            _ if is_archive(&lower) => Classification::Skipped("an archive: unpack it into a directory".to_owned()),
             "img" | "ima" if !self.is_of_entry(path) && self.is_disk(name) => {
                 Classification::Skipped(DISK_IMAGE.to_owned())
             }
@@ -113,15 +114,15 @@ impl ProgramScanner<'_> {
             if lower.starts_with("hostname-") && !host.is_empty() && self.tree.is_top(self.directory) {
                 return Classification::ByHostName(host.to_owned());
             }
-            let why = "netboot.xyz's script for one machine: use [machine.NAME] with a profile instead";
-            return Classification::Skipped(why.to_owned());
+            let reason = "netboot.xyz's script for one machine: use [machine.NAME] with a profile instead";
+            return Classification::Skipped(reason.to_owned());
         }
         if lower != "menu.ipxe" && has("menu.ipxe") && (has("boot.cfg") || has("local-vars.ipxe")) {
             return Classification::Skipped("a part of netboot.xyz's menu, which menu.ipxe starts".to_owned());
         }
         match image::head(&self.tree.path(&join(self.directory, name))) {
             Ok((head, _)) => {
-                let known_problem = script::header_fault(&head).map(|(why, cure)| KnownProblem(why, cure));
+                let known_problem = script::header_fault(&head).map(|(reason, fix)| KnownProblem(reason, fix));
                 Classification::Starts(EntryTarget::Script { path: path.to_owned() }, known_problem)
             }
             Err(error) => Classification::Skipped(error.to_string()),

@@ -19,13 +19,13 @@ fn entries(files: &[(&str, &[u8])]) -> Vec<BootDirEntry> {
 }
 
 fn linux(title: &str, kernel: &str, initrds: &[&str], arguments: &str) -> BootDirEntry {
-    let starts = EntryTarget::Linux {
+    let target = EntryTarget::Linux {
         kernel: kernel.into(),
         initrds: initrds.iter().map(|&name| name.into()).collect(),
         arguments: arguments.into(),
         arch: Arch::X64,
     };
-    BootDirEntry { title: title.into(), target: starts, problem: None }
+    BootDirEntry { title: title.into(), target, problem: None }
 }
 
 fn script(title: &str, path: &str) -> BootDirEntry {
@@ -33,8 +33,8 @@ fn script(title: &str, path: &str) -> BootDirEntry {
 }
 
 /// Each skipped file, with the reason.
-fn left_out(scan: &Scan) -> Vec<String> {
-    scan.skipped.iter().map(|left| format!("{}: {}", left.path, left.reason)).collect()
+fn skipped(scan: &Scan) -> Vec<String> {
+    scan.skipped.iter().map(|file| format!("{}: {}", file.path, file.reason)).collect()
 }
 
 #[test]
@@ -82,15 +82,15 @@ fn scripts_and_efi_programs_are_entries_and_loaders_are_not() {
         ("tools/memtest.efi", &x64),
         ("tools/strange.efi", &other),
     ];
-    let starts = EntryTarget::Efi { path: "tools/memtest.efi".into(), arch: Arch::X64 };
-    let program = BootDirEntry { title: "tools/memtest".into(), target: starts, problem: None };
+    let target = EntryTarget::Efi { path: "tools/memtest.efi".into(), arch: Arch::X64 };
+    let program = BootDirEntry { title: "tools/memtest".into(), target, problem: None };
     assert_eq!(entries(files), [script("rescue", "rescue.ipxe"), program]);
 }
 
 #[test]
 fn a_boot_ipxe_of_the_operator_is_found() {
     let scan = scan(directory(&[("boot.ipxe", b"#!ipxe\n")]).path(), []);
-    assert!(scan.own_script && scan.found.is_empty());
+    assert!(scan.has_boot_script && scan.found.is_empty());
     assert_eq!(super::scan(Path::new("/nowhere/at/all"), []), Scan::default());
 }
 
@@ -99,21 +99,21 @@ fn an_unservable_boot_ipxe_is_reported_and_replaced_by_the_menu() {
     let scanned = |make: &dyn Fn(&Path)| {
         let root = directory(&[]);
         make(&root.path().join("boot.ipxe"));
-        let Scan { own_script, warnings: notes, .. } = scan(root.path(), []);
-        assert!(!own_script);
-        notes
+        let Scan { has_boot_script, warnings, .. } = scan(root.path(), []);
+        assert!(!has_boot_script);
+        warnings
     };
-    let instead = |why: &str| [format!("boot.ipxe {why}: showing the menu instead")];
+    let instead = |reason: &str| [format!("boot.ipxe {reason}: showing the menu instead")];
     for target in ["/etc/hostname", "/nowhere/at/all"] {
-        let notes = scanned(&|path| symlink(target, path).unwrap());
-        assert_eq!(notes, instead("is a dangling link, or leads out of the boot directory"), "{target}");
+        let warnings = scanned(&|path| symlink(target, path).unwrap());
+        assert_eq!(warnings, instead("is a dangling link, or leads out of the boot directory"), "{target}");
     }
-    let notes = scanned(&|path| fs::create_dir(path).unwrap());
-    assert_eq!(notes, instead("is not a regular file that this server may read"));
+    let warnings = scanned(&|path| fs::create_dir(path).unwrap());
+    assert_eq!(warnings, instead("is not a regular file that this server may read"));
 
     let root = directory(&[("real/script", b"#!ipxe\n")]);
     symlink("real/script", root.path().join("boot.ipxe")).unwrap();
-    assert!(scan(root.path(), []).own_script, "a link that stays inside");
+    assert!(scan(root.path(), []).has_boot_script, "a link that stays inside");
 }
 
 #[test]
@@ -128,8 +128,8 @@ fn links_are_followed_only_inside_of_the_directory() {
     symlink("/nothing/there", root.path().join("boot.ipxe")).unwrap();
     let scan = scan(root.path(), []);
     assert_eq!(scan.entries(), [script("inside", "inside.ipxe")]);
-    let why = "a dangling link, or a link out of the directory, which is not followed: use [directories]";
-    assert_eq!(left_out(&scan), [format!("mirror: {why}"), format!("outside.ipxe: {why}")]);
+    let reason = "a dangling link, or a link out of the directory, which is not followed: use [directories]";
+    assert_eq!(skipped(&scan), [format!("mirror: {reason}"), format!("outside.ipxe: {reason}")]);
     assert!(scan.warnings[0].starts_with("boot.ipxe "), "{:?}", scan.warnings);
 }
 
@@ -142,13 +142,13 @@ fn a_menu_that_is_too_long_is_cut() {
     let scan = scan(root.path(), []);
     assert_eq!(scan.found.len(), MAX_ENTRIES);
     assert_eq!(scan.skipped.len(), 5);
-    assert_eq!(left_out(&scan)[0], format!("{MAX_ENTRIES:03}: the menu is full: it has at most {MAX_ENTRIES} entries"));
+    assert_eq!(skipped(&scan)[0], format!("{MAX_ENTRIES:03}: the menu is full: it has at most {MAX_ENTRIES} entries"));
 }
 
 #[test]
 fn a_name_that_ipxe_cannot_request_is_skipped() {
     let scan = scan(directory(&[("caf\u{e9}/a.ipxe", b"#!ipxe\n"), ("$b c&.ipxe", b"#!ipxe\n")]).path(), []);
-    assert_eq!(left_out(&scan), ["caf\u{e9}: iPXE cannot request this name: it has non-ASCII characters"]);
+    assert_eq!(skipped(&scan), ["caf\u{e9}: iPXE cannot request this name: it has non-ASCII characters"]);
     assert_eq!(scan.entries(), [script("$b c&", "$b c&.ipxe")]);
 }
 

@@ -71,18 +71,18 @@ pub fn split_path(path: &str) -> (&str, &str) {
 
 /// Walks the tree. `hidden`: directories at the top that clients cannot request, because others are served under their
 /// names.
-pub fn walk(root: &Path, served_as: &str, hidden: &[&str], until: Instant, left_out: &mut Vec<SkippedFile>) -> Tree {
+pub fn walk(root: &Path, served_as: &str, hidden: &[&str], until: Instant, skipped: &mut Vec<SkippedFile>) -> Tree {
     let tree = Tree {
         root: root.to_owned(),
         served_as: served_as.to_owned(),
         directories: Vec::new(),
         index: BTreeMap::new(),
     };
-    let mut walk = Walker { tree, hidden, until, left: BTreeMap::new(), left_out };
+    let mut walk = Walker { tree, hidden, until, left: BTreeMap::new(), skipped };
     let mut queue = VecDeque::from([String::new()]);
     while let Some(directory) = queue.pop_front() {
         if Instant::now() > until {
-            walk.leave_out(&directory, "the scan takes too long: the menu is incomplete");
+            walk.skip(&directory, "the scan takes too long: the menu is incomplete");
             break;
         }
         queue.extend(walk.directory(directory));
@@ -96,7 +96,7 @@ struct Walker<'a> {
     until: Instant,
     /// How many more files may be listed, by directory at the top.
     left: BTreeMap<String, usize>,
-    left_out: &'a mut Vec<SkippedFile>,
+    skipped: &'a mut Vec<SkippedFile>,
 }
 
 /// The content of one directory.
@@ -116,13 +116,13 @@ impl Walker<'_> {
             // A missing directory is not worth a report.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
             Err(error) => {
-                self.leave_out(&directory, &format!("cannot read this directory: {error}"));
+                self.skip(&directory, &format!("cannot read this directory: {error}"));
                 return Vec::new();
             }
         };
         let Listing { mut files, mut directories, is_not_empty } = listing;
         if !is_not_empty && !directory.is_empty() && !directory.contains('/') {
-            self.leave_out(&directory, "an empty directory: is a mount missing?");
+            self.skip(&directory, "an empty directory: is a mount missing?");
         }
         files.sort_by(|one, other| natural_order(one, other));
         directories.sort_by(|one, other| natural_order(one, other));
@@ -134,7 +134,7 @@ impl Walker<'_> {
         let depth = if directory.is_empty() { 0 } else { directory.split('/').count() };
         if depth == MAX_DEPTH && !directories.is_empty() {
             let deeper = join(&directory, &directories[0]);
-            self.leave_out(&deeper, &format!("more than {MAX_DEPTH} directories deep: not scanned"));
+            self.skip(&deeper, &format!("more than {MAX_DEPTH} directories deep: not scanned"));
             directories.clear();
         }
         let below = directories.iter().map(|name| join(&directory, name)).collect();
@@ -154,8 +154,8 @@ impl Walker<'_> {
             }
             *left -= 1;
             if *left == 0 {
-                let why = format!("more than {MAX_FILES} files: the deepest ones are not scanned");
-                self.leave_out(&top, &why);
+                let reason = format!("more than {MAX_FILES} files: the deepest ones are not scanned");
+                self.skip(&top, &reason);
             }
             let (name, is_text) = match item.file_name().into_string() {
                 Ok(name) => (name, true),
@@ -167,17 +167,17 @@ impl Walker<'_> {
                 continue;
             }
             let path = join(directory, &name);
-            let why = match &name[..] {
+            let reason = match &name[..] {
                 _ if !is_text => Some("it is not UTF-8"),
                 name if name.chars().any(char::is_control) => Some("it has control characters"),
                 // iPXE, up to 2025 at least, requests `%FFFFFFC3%FFFFFFA9` over HTTP for an é.
                 name if !name.is_ascii() => Some("it has non-ASCII characters"),
                 _ => None,
             };
-            if let Some(why) = why {
+            if let Some(reason) = reason {
                 let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
                 let shown: String = path.chars().map(escaped).collect();
-                self.leave_out(&shown, &format!("iPXE cannot request this name: {why}"));
+                self.skip(&shown, &format!("iPXE cannot request this name: {reason}"));
                 continue;
             }
             match item.file_type() {
@@ -205,16 +205,16 @@ impl Walker<'_> {
     fn report_link(&mut self, path: &str) {
         let (directory, name) = split_path(path);
         if !(self.tree.is_top(directory) && (name == "boot.ipxe" || loaders::is_loader_name(name))) {
-            self.leave_out(
+            self.skip(
                 path,
                 "a dangling link, or a link out of the directory, which is not followed: use [directories]",
             );
         }
     }
 
-    fn leave_out(&mut self, path: &str, why: &str) {
+    fn skip(&mut self, path: &str, reason: &str) {
         let path = self.tree.served_name(path);
         let path = if path.is_empty() { self.tree.root.display().to_string() } else { path };
-        self.left_out.push(SkippedFile { path, reason: why.to_owned() });
+        self.skipped.push(SkippedFile { path, reason: reason.to_owned() });
     }
 }

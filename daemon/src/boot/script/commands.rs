@@ -136,7 +136,7 @@ pub fn fetch_purpose(command: &str) -> Option<Purpose> {
     }
 }
 
-/// Commands that mostly get the name of an image that is there already.
+/// Whether the operand of the command is mostly the name of an image that was fetched before.
 pub fn takes_image_name(command: &str) -> bool {
     ["boot", "imgexec", "imgselect", "imgload", "imgverify", "imgextract"].contains(&command)
 }
@@ -196,11 +196,11 @@ pub fn check_command(command: &str, offered: &[(String, IpxeBinary)]) -> Option<
     let lacking: Vec<_> = offered.iter().filter(|(_, ipxe)| !ipxe.has_string(command)).collect();
     if !ALL_COMMANDS.contains(&command) {
         let is_none = lacking.len() == offered.len();
-        let cure = match closest_match(command, ALL_COMMANDS.iter().copied()) {
+        let fix = match closest_match(command, ALL_COMMANDS.iter().copied()) {
             Some(suggestion) => format!("did you mean `{suggestion}`?"),
             None => "a comment begins with `#`, a label with `:`".to_owned(),
         };
-        return is_none.then(|| (format!("iPXE has no command `{command}`"), cure));
+        return is_none.then(|| (format!("iPXE has no command `{command}`"), fix));
     }
     if PLATFORM_DEPENDENT.contains(&command) && lacking.len() < offered.len() {
         return None;

@@ -29,7 +29,7 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Parses a certificate, ignoring the octets behind it.
+    /// Parses a certificate, ignoring the octets after it.
     pub fn from_der(octets: &[u8]) -> Option<Self> {
         let whole = Elements::new(octets).read(SEQUENCE)?;
         let mut parts = Elements::new(whole.content);
@@ -115,7 +115,7 @@ pub fn common_name(encoded: &[u8]) -> String {
         let mut pairs = sets.flat_map(|set| Elements::new(set.content)).map(|pair| Elements::new(pair.content));
         pairs.find_map(|mut pair| (pair.read(OID)?.content == wanted).then(|| pair.next().map(text))?)
     };
-    find(COMMON_NAME).or_else(|| find(ORGANISATION)).unwrap_or_else(|| "a nameless owner".to_owned())
+    find(COMMON_NAME).or_else(|| find(ORGANISATION)).unwrap_or_else(|| "an unnamed owner".to_owned())
 }
 
 /// The text of an element, shortened to one line and without control characters.

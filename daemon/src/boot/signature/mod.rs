@@ -182,7 +182,8 @@ impl Signature {
         let Some(message) = SignedData::parse(message) else { return Self::unreadable() };
         let chain = message.chain();
         let issuer = message.issuer();
-        let signer = chain.first().map_or_else(|| format!("a customer of {issuer}"), Certificate::name);
+        let signer =
+            chain.first().map_or_else(|| format!("an unknown signer certified by {issuer}"), Certificate::name);
         let fault = match chain.first() {
             None => Some(SignatureFault::NoCertificate),
             Some(certificate) if !message.is_signed_by(certificate) => Some(SignatureFault::Forged),
@@ -201,8 +202,9 @@ impl Signature {
 
     /// A certificate accepts what its own key signed, or a certificate that it issued, however long the chain.
     fn accepted_by(&self, site: &[Certificate]) -> Vec<TrustAnchor> {
-        let ours = |own: &&Certificate| self.chain.iter().any(|other| other == *own || other.is_issued_by(own));
-        let site = site.iter().filter(ours).map(|own| TrustAnchor::Site(own.name()));
+        let issued =
+            |trusted: &&Certificate| self.chain.iter().any(|other| other == *trusted || other.is_issued_by(trusted));
+        let site = site.iter().filter(issued).map(|trusted| TrustAnchor::Site(trusted.name()));
         microsoft::accepting_keys(&self.chain).into_iter().map(TrustAnchor::Microsoft).chain(site).collect()
     }
 }

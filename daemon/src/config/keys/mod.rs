@@ -80,13 +80,13 @@ pub fn suggestion(unknown: &str, within: &str) -> String {
     let elsewhere = closest_match(unknown, KEYS.iter().map(|key| key.name))
         .and_then(|name| KEYS.iter().find(|key| key.name == name));
     match elsewhere {
-        Some(key) => format!("did you mean `{}` {}?", key.name, key.place()),
+        Some(key) => format!("did you mean `{}` {}?", key.name, key.table_in_words()),
         None => {
             let known: Vec<_> =
                 in_table(within).map(|key| key.name).chain(tables().map(|table| table.header)).collect();
-            let place =
+            let table =
                 if within.is_empty() { "there".to_owned() } else { format!("under {}", find_table(within).header) };
-            format!("the keys {place} are {}", known.join(", "))
+            format!("the keys {table} are {}", known.join(", "))
         }
     }
 }
@@ -105,7 +105,7 @@ const FOREIGN_KEYS: [(&str, &str, &str); 9] = [
 ];
 
 impl ConfigKey {
-    fn place(&self) -> String {
+    fn table_in_words(&self) -> String {
         match self.table {
             "" => "at the top of the file".to_owned(),
             name => format!("under {}", find_table(name).header),

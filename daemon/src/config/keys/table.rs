@@ -10,15 +10,15 @@ pub const TABLES: &[ConfigTable] = &[
         "variables",
         "[variables]",
         "Variables for all templates.",
-        VARIABLES_MORE,
+        VARIABLES_DETAILS,
         "[variables]\ndomain = \"example.org\"\nmirror = \"http://192.0.2.5/debian\"\n",
     ),
     table(
         "directories",
         "[directories]",
         "Additional directories to serve, each under a name.",
-        "Files requested as debian/... come from that directory. An entry of the same name in the boot directory is \
-         hidden.",
+        "Files requested as debian/... come from that directory. A file or directory of the same name in the boot \
+         directory is hidden.",
         "[directories]\ndebian = \"/srv/mirror/debian\"\n",
     ),
     table("dhcp", "[dhcp]", "DHCP, over IPv4 and IPv6.", "", ""),
@@ -29,7 +29,7 @@ pub const TABLES: &[ConfigTable] = &[
         "profile",
         "[profile.NAME]",
         "A named boot, to which machines, rules and menus refer.",
-        PROFILE_MORE,
+        PROFILE_DETAILS,
         PROFILE_EXAMPLE,
     ),
     table(
@@ -55,7 +55,7 @@ pub const TABLES: &[ConfigTable] = &[
         "rule",
         "[[rule]]",
         "A rule chooses what machines boot. The first rule that matches decides.",
-        RULE_MORE,
+        RULE_DETAILS,
         RULE_EXAMPLE,
     ),
     table(
@@ -151,7 +151,7 @@ pub const KEYS: &[ConfigKey] = &[
         "a list of absolute paths: [\"/etc/proxydhcpd/machines\"]",
         "the directory `machines` next to this file",
         "Files with the entries of machines, in addition to this file.",
-        MACHINE_FILES_MORE,
+        MACHINE_FILES_DETAILS,
         "[\"/etc/proxydhcpd/machines\"]",
     ),
     key(
@@ -251,7 +251,7 @@ pub const KEYS: &[ConfigKey] = &[
         "true or false",
         "false",
         "Answer iPXE in a network whose DHCPv6 server assigns no addresses.",
-        STATELESS_MORE,
+        STATELESS_DETAILS,
         "true",
     ),
     key(
@@ -662,22 +662,22 @@ const PATTERNS: &str = "a list of patterns with `*` and `?`";
 const ANY: &str = "any";
 const ADDRESSES: &str = "a list of unicast addresses: [\"192.0.2.1\", \"2001:db8::1\"]";
 
-const STATELESS_MORE: &str = "\
+const STATELESS_DETAILS: &str = "\
     iPXE takes the first reply, so this server's reply replaces that of the DHCPv6 server, which would have listed the \
     DNS servers: set `dns-servers` as well.";
-const MACHINE_FILES_MORE: &str = "\
+const MACHINE_FILES_DETAILS: &str = "\
     Each path is a file that ends in .toml, .csv or .json, or a directory of such files. The first line of a CSV file \
     names the columns: name, mac (several are separated by blanks), uuid, serial, profile and boot. Usual names such \
     as Hostname, MAC Address and Serial number are accepted, too. Every other column is a variable; an empty field \
     sets nothing. A JSON file is an array of machines, an object with machines by name, or an object that contains \
     such an array. There, too, every other key is a variable.";
-const VARIABLES_MORE: &str = "\
+const VARIABLES_DETAILS: &str = "\
     Templates use them by name. Variables of a profile override them, and variables of a machine override both. They \
     can also be set as variables = { ... } at the top of the file.";
-const PROFILE_MORE: &str = "\
+const PROFILE_DETAILS: &str = "\
     A profile boots one thing: a kernel, a script, a menu, a built-in boot (`boot`), or, if it sets none of these, its \
     loaders. A profile that others extend may leave this to them.";
-const RULE_MORE: &str = "\
+const RULE_DETAILS: &str = "\
     A rule matches if all its conditions are met; a list is met if one of its elements is. `*` stands for any \
     characters, `?` for one. The entry of a machine takes precedence over a rule, but not over one that denies. A rule \
     with neither profile nor deny lets the machine boot as if there were no rules: later rules do not apply.";
@@ -769,21 +769,21 @@ variables = { role = "web" }
 const fn table(
     name: &'static str,
     header: &'static str,
-    about: &'static str,
-    more: &'static str,
+    summary: &'static str,
+    details: &'static str,
     example: &'static str,
 ) -> ConfigTable {
-    ConfigTable { name, header, summary: about, details: more, example }
+    ConfigTable { name, header, summary, details, example }
 }
 
 const fn key(
     table: &'static str,
     name: &'static str,
-    is: &'static str,
+    expected: &'static str,
     default: &'static str,
-    about: &'static str,
-    more: &'static str,
+    summary: &'static str,
+    details: &'static str,
     example: &'static str,
 ) -> ConfigKey {
-    ConfigKey { table, name, expected: is, default, summary: about, details: more, example }
+    ConfigKey { table, name, expected, default, summary, details, example }
 }

@@ -101,7 +101,7 @@ impl MachineBuilder {
         }
     }
 
-    /// Sets the value of a key, or adds one more address for [`MachineField::Mac`].
+    /// Sets the value of a key, once for a machine; for [`MachineField::Mac`], adds one more address.
     pub fn set(&mut self, key: MachineField, text: &str, profiles: &ProfileLookup<'_>) -> Result<(), FieldError> {
         match key {
             MachineField::Name => {

@@ -184,13 +184,13 @@ impl<R: Read> CsvReader<'_, R> {
         let line_start = octets[..start].iter().rposition(breaks).map_or(0, |newline| newline + 1);
         let line_end = octets[start..].iter().position(breaks).map_or(octets.len(), |length| start + length);
         let characters = |part: &[u8]| String::from_utf8_lossy(part).chars().count();
-        let place = Location {
+        let location = Location {
             line: record.line + count_line_breaks(&octets[..start]),
             column: 1 + characters(&octets[line_start..start]),
             width: characters(&octets[start..at.end.clamp(start, line_end)]).max(1),
             text: String::from_utf8_lossy(&octets[line_start..line_end]).into_owned(),
         };
-        Diagnostic { location: Some(Box::new(place)), ..Diagnostic::error(message).in_file(self.file) }
+        Diagnostic { location: Some(Box::new(location)), ..Diagnostic::error(message).in_file(self.file) }
     }
 }
 

@@ -65,7 +65,7 @@ struct MachineDiagnostics {
     more_warnings: usize,
 }
 
-/// The most errors to report, and the most warnings.
+/// The maximum number of errors to report, and of warnings.
 const MAX_REPORTED: usize = 20;
 
 impl<'a> MachineReader<'a> {
@@ -281,7 +281,7 @@ fn warning_at(
 
 /// The longest machine file, in octets: four times a million machines with a few variables each.
 const MAX_FILE_SIZE: u64 = 1 << 30;
-/// The most octets of a machine's line to show.
+/// The maximum number of octets of a machine's line to show.
 const MAX_LINE: u64 = 1024;
 
 fn file_and_offset<'a>(
@@ -294,12 +294,12 @@ fn file_and_offset<'a>(
 }
 
 fn read_up_to(file: &Path, end: u64) -> io::Result<Vec<u8>> {
-    const MARK: &[u8] = b"\xef\xbb\xbf";
+    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
     let mut octets = Vec::new();
-    File::open(file)?.take(end + MARK.len() as u64).read_to_end(&mut octets)?;
+    File::open(file)?.take(end + BYTE_ORDER_MARK.len() as u64).read_to_end(&mut octets)?;
     // Offsets in CSV count from the beginning of the file, those in the other formats from after the mark.
-    if extension(file) != Some("csv") && octets.starts_with(MARK) {
-        octets.drain(..MARK.len());
+    if extension(file) != Some("csv") && octets.starts_with(BYTE_ORDER_MARK) {
+        octets.drain(..BYTE_ORDER_MARK.len());
     }
     octets.truncate(end as usize);
     Ok(octets)
@@ -307,7 +307,7 @@ fn read_up_to(file: &Path, end: u64) -> io::Result<Vec<u8>> {
 
 impl fmt::Debug for MachineReader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reading")
+        f.debug_struct("MachineReader")
             .field("diagnostics", &self.diagnostics)
             .field("files", &self.files.len())
             .finish_non_exhaustive()

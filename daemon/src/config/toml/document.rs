@@ -25,7 +25,7 @@ pub struct Document<'a> {
     /// How the server runs.
     pub settings: Settings,
     /// The location of each setting, by table and key.
-    set_at: BTreeMap<(&'static str, &'static str), SourceLocation<'a>>,
+    locations: BTreeMap<(&'static str, &'static str), SourceLocation<'a>>,
     /// The key `default-profile`.
     pub default_profile: Option<Reference<'a>>,
     /// The key `unknown-machine-profile`.
@@ -63,51 +63,51 @@ pub type Reference<'a> = (String, SourceLocation<'a>);
 
 impl<'a> Document<'a> {
     /// Adds the contents of one file.
-    pub fn add_file(&mut self, walk: &mut TableReader<'a>, document: &DeTable<'_>) {
+    pub fn add_file(&mut self, reader: &mut TableReader<'a>, document: &DeTable<'_>) {
         for (key, value) in document {
-            let count_before = walk.diagnostics.len();
+            let count_before = reader.diagnostics.len();
             match &**key.get_ref() {
-                "dhcp" => self.settings("dhcp", walk, value),
-                "dhcp6" => self.settings("dhcp6", walk, value),
-                "http" => self.settings("http", walk, value),
-                "tftp" => self.settings("tftp", walk, value),
-                "directories" => self.directories(walk, value),
-                "variables" => self.variables(walk, key, value),
-                "profile" => self.each(walk, "profile", value, Self::profile),
-                "machine" => self.each(walk, "machine", value, Self::machine),
-                "rule" => self.rules(walk, value),
-                _ => self.setting("", walk, key, value),
+                "dhcp" => self.settings("dhcp", reader, value),
+                "dhcp6" => self.settings("dhcp6", reader, value),
+                "http" => self.settings("http", reader, value),
+                "tftp" => self.settings("tftp", reader, value),
+                "directories" => self.directories(reader, value),
+                "variables" => self.variables(reader, key, value),
+                "profile" => self.each(reader, "profile", value, Self::profile),
+                "machine" => self.each(reader, "machine", value, Self::machine),
+                "rule" => self.rules(reader, value),
+                _ => self.setting("", reader, key, value),
             }
             self.paths_unknown |=
-                walk.diagnostics.len() > count_before && !TABLES_WITHOUT_PATHS.contains(&&**key.get_ref());
+                reader.diagnostics.len() > count_before && !TABLES_WITHOUT_PATHS.contains(&&**key.get_ref());
         }
-        self.check_tftp_ports(walk);
+        self.check_tftp_ports(reader);
     }
 
-    fn settings(&mut self, table: &'static str, walk: &mut TableReader<'a>, value: &TomlValue<'_>) {
-        let Some(entries) = walk.as_table(table, value) else { return };
+    fn settings(&mut self, table: &'static str, reader: &mut TableReader<'a>, value: &TomlValue<'_>) {
+        let Some(entries) = reader.as_table(table, value) else { return };
         for (key, value) in entries {
-            self.setting(table, walk, key, value);
+            self.setting(table, reader, key, value);
         }
     }
 
     fn setting(
         &mut self,
         table: &'static str,
-        walk: &mut TableReader<'a>,
+        reader: &mut TableReader<'a>,
         key: &Spanned<DeString<'_>>,
         value: &TomlValue<'_>,
     ) {
-        let Some(known) = walk.find_key(table, key) else { return };
-        let at = walk.location(key.span());
-        if let Some(first) = self.set_at.get(&(table, known.name)) {
+        let Some(known) = reader.find_key(table, key) else { return };
+        let at = reader.location(key.span());
+        if let Some(first) = self.locations.get(&(table, known.name)) {
             let error = at.error(format!("`{}` is set twice", known.name));
-            walk.diagnostics.push(error.help(format!("{first} sets it already; delete one of them")));
+            reader.diagnostics.push(error.help(format!("{first} sets it already; delete one of them")));
             return;
         }
-        self.set_at.insert((table, known.name), at);
-        let read = self.apply(known, walk.location(value.span()), value);
-        walk.check(known, read);
+        self.locations.insert((table, known.name), at);
+        let read = self.apply(known, reader.location(value.span()), value);
+        reader.check(known, read);
     }
 
     fn apply(&mut self, key: &ConfigKey, at: SourceLocation<'a>, value: &TomlValue<'_>) -> ValueResult<()> {
@@ -165,50 +165,50 @@ impl<'a> Document<'a> {
     }
 
     /// Reports `ports` together with `single-port`.
-    fn check_tftp_ports(&self, walk: &mut TableReader<'a>) {
+    fn check_tftp_ports(&self, reader: &mut TableReader<'a>) {
         if !self.settings.tftp.single_port || self.settings.tftp.ports.is_none() {
             return;
         }
-        let set = ["ports", "single-port"].map(|key| self.set_at.get(&("tftp", key)));
-        let [Some(ports), Some(single_port)] = set else { return };
-        let is_in_this_file = |at: &&&SourceLocation<'_>| at.source.name == walk.source.name;
+        let locations = ["ports", "single-port"].map(|key| self.locations.get(&("tftp", key)));
+        let [Some(ports), Some(single_port)] = locations else { return };
+        let is_in_this_file = |at: &&&SourceLocation<'_>| at.source.name == reader.source.name;
         let Some(last) = [ports, single_port].iter().filter(is_in_this_file).max_by_key(|at| at.span.start).copied()
         else {
             return;
         };
         let other = if std::ptr::eq(last, ports) { single_port } else { ports };
         let error = last.error("`single-port` and `ports` of [tftp] exclude each other");
-        walk.diagnostics.push(error.help(format!("{other} sets the other")));
+        reader.diagnostics.push(error.help(format!("{other} sets the other")));
     }
 
-    fn directories(&mut self, walk: &mut TableReader<'a>, value: &TomlValue<'_>) {
-        let Some(entries) = walk.as_table("directories", value) else { return };
+    fn directories(&mut self, reader: &mut TableReader<'a>, value: &TomlValue<'_>) {
+        let Some(entries) = reader.as_table("directories", value) else { return };
         for (key, value) in entries {
             let name = key.get_ref().to_string();
             if let Err(message) = machines::check_name(&name) {
-                walk.error(key.span(), message);
+                reader.error(key.span(), message);
                 continue;
             }
             match absolute_path(value) {
-                Ok(dir) if is_new(walk, &self.directories, "directory", key, |(_, at)| at) => {
-                    self.directories.insert(name, (dir, walk.location(value.span())));
+                Ok(dir) if is_new(reader, &self.directories, "directory", key, |(_, at)| at) => {
+                    self.directories.insert(name, (dir, reader.location(value.span())));
                 }
                 Ok(_) => {}
-                Err(_) => walk.error(value.span(), format!("`{name}` must be an absolute path in quotes")),
+                Err(_) => reader.error(value.span(), format!("`{name}` must be an absolute path in quotes")),
             }
         }
     }
 
-    fn variables(&mut self, walk: &mut TableReader<'a>, key: &Spanned<DeString<'_>>, value: &TomlValue<'_>) {
-        let Some(entries) = walk.as_table(key.get_ref(), value) else { return };
+    fn variables(&mut self, reader: &mut TableReader<'a>, key: &Spanned<DeString<'_>>, value: &TomlValue<'_>) {
+        let Some(entries) = reader.as_table(key.get_ref(), value) else { return };
         for (key, value) in entries {
             match value::check_variable_name(key.get_ref()) {
-                Ok(()) if is_new(walk, &self.variables, "variable", key, |(_, at)| at) => {
-                    let variable = (value::to_json(value.get_ref()), walk.location(key.span()));
+                Ok(()) if is_new(reader, &self.variables, "variable", key, |(_, at)| at) => {
+                    let variable = (value::to_json(value.get_ref()), reader.location(key.span()));
                     self.variables.insert(key.get_ref().to_string(), variable);
                 }
                 Ok(()) => {}
-                Err(message) => walk.error(key.span(), message),
+                Err(message) => reader.error(key.span(), message),
             }
         }
     }
@@ -216,49 +216,50 @@ impl<'a> Document<'a> {
     /// The tables of `[profile.NAME]` or `[machine.NAME]`.
     fn each(
         &mut self,
-        walk: &mut TableReader<'a>,
+        reader: &mut TableReader<'a>,
         kind: &str,
         value: &TomlValue<'_>,
         take: impl Fn(&mut Self, &mut TableReader<'a>, &Spanned<DeString<'_>>, &DeTable<'_>),
     ) {
-        let Some(entries) = walk.as_table(kind, value) else { return };
+        let Some(entries) = reader.as_table(kind, value) else { return };
         for (name, value) in entries {
             match value.get_ref().as_table() {
-                Some(table) => take(self, walk, name, table),
+                Some(table) => take(self, reader, name, table),
                 None => {
                     let error =
-                        walk.source.error(name.span(), format!("`{}` is a value, not a {kind}", name.get_ref()));
-                    walk.diagnostics
+                        reader.source.error(name.span(), format!("`{}` is a value, not a {kind}", name.get_ref()));
+                    reader
+                        .diagnostics
                         .push(error.help(format!("write a {kind} as a table: [{kind}.{}]", name.get_ref())));
                 }
             }
         }
     }
 
-    fn profile(&mut self, walk: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) {
-        let profile = profile::parse(walk, name, table);
-        if is_new(walk, &self.profiles, "profile", name, |profile| &profile.location) {
+    fn profile(&mut self, reader: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) {
+        let profile = profile::parse(reader, name, table);
+        if is_new(reader, &self.profiles, "profile", name, |profile| &profile.location) {
             self.profiles.insert(name.get_ref().to_string(), profile);
         }
     }
 
-    fn machine(&mut self, walk: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) {
-        let machine = machines::parse_machine(walk, name.get_ref(), name.span(), table);
-        if is_new(walk, &self.machines, "machine", name, |(_, at)| at) {
-            self.machines.insert(name.get_ref().to_string(), (machine, walk.location(name.span())));
+    fn machine(&mut self, reader: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) {
+        let machine = machines::parse_machine(reader, name.get_ref(), name.span(), table);
+        if is_new(reader, &self.machines, "machine", name, |(_, at)| at) {
+            self.machines.insert(name.get_ref().to_string(), (machine, reader.location(name.span())));
         }
     }
 
-    fn rules(&mut self, walk: &mut TableReader<'a>, value: &TomlValue<'_>) {
+    fn rules(&mut self, reader: &mut TableReader<'a>, value: &TomlValue<'_>) {
         let elements = value.get_ref().as_array();
         let tables = elements.filter(|rules| rules.iter().all(|rule| rule.get_ref().is_table()));
         let Some(tables) = tables else {
-            return walk.error(value.span(), "`rule` must be a list of tables: begin each rule with [[rule]]");
+            return reader.error(value.span(), "`rule` must be a list of tables: begin each rule with [[rule]]");
         };
         for value in tables.iter() {
             if let Some(table) = value.get_ref().as_table() {
                 let number = self.rules.len() + 1;
-                self.rules.push(rule::parse(walk, number, value.span(), table));
+                self.rules.push(rule::parse(reader, number, value.span(), table));
             }
         }
     }
@@ -266,14 +267,14 @@ impl<'a> Document<'a> {
 
 /// Whether the name is new. Reports a duplicate with the location of the first.
 fn is_new<'a, T>(
-    walk: &mut TableReader<'a>,
+    reader: &mut TableReader<'a>,
     known: &BTreeMap<String, T>,
     kind: &str,
     name: &Spanned<DeString<'_>>,
     at: impl Fn(&T) -> &SourceLocation<'a>,
 ) -> bool {
     let Some(known) = known.get(&**name.get_ref()) else { return true };
-    let error = walk.source.error(name.span(), format!("duplicate {kind} `{}`", name.get_ref()));
-    walk.diagnostics.push(error.help(format!("{} has it first", at(known))));
+    let error = reader.source.error(name.span(), format!("duplicate {kind} `{}`", name.get_ref()));
+    reader.diagnostics.push(error.help(format!("{} has it first", at(known))));
     false
 }

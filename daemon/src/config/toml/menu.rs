@@ -53,58 +53,63 @@ const MAX_TEXT: usize = 60;
 const FIRST_FREE_TYPE: u16 = 0x8001;
 
 /// Parses a menu. Reports invalid values and keeps the valid ones.
-pub fn parse<'a>(walk: &mut TableReader<'a>, at: Span, table: &DeTable<'_>) -> RawMenu<'a> {
-    let count_before = walk.diagnostics.len();
-    let at = walk.location(at);
+pub fn parse<'a>(reader: &mut TableReader<'a>, at: Span, table: &DeTable<'_>) -> RawMenu<'a> {
+    let count_before = reader.diagnostics.len();
+    let at = reader.location(at);
     let mut menu = RawMenu { prompt: "Press F8 for the menu".to_owned(), timeout: 10, items: Vec::new(), location: at };
     let mut items = None;
-    walk.read_table("profile.menu", table, |key, value| match key {
+    reader.read_table("profile.menu", table, |key, value| match key {
         "prompt" => menu_text(value).map(|prompt| menu.prompt = prompt),
         "timeout" => number(value).map(|seconds| menu.timeout = seconds),
         "items" => tables(value).map(|tables| items = Some(tables)),
         _ => Ok(()),
     });
-    let given = items.unwrap_or_default();
+    let item_tables = items.unwrap_or_default();
     let mut taken = BTreeSet::new();
     let mut parsed_items: Vec<PartialItem<'a>> = Vec::new();
-    for (span, table) in &given {
-        let item = PartialItem::parse(walk, span, table);
-        if let Some((kind, at)) = &item.kind
-            && !taken.insert(*kind)
+    for (span, table) in &item_tables {
+        let item = PartialItem::parse(reader, span, table);
+        if let Some((server_type, at)) = &item.server_type
+            && !taken.insert(*server_type)
         {
-            walk.error(at.clone(), format!("duplicate type {kind}: another item has it"));
+            reader.error(at.clone(), format!("duplicate type {server_type}: another item has it"));
         }
         parsed_items.push(item);
     }
-    let mut free = (FIRST_FREE_TYPE..).filter(|kind| !taken.contains(kind));
-    for PartialItem { kind, title, to } in parsed_items {
-        let kind = kind.map(|(kind, _)| kind).or_else(|| free.next());
-        if let (Some(kind), Some(title), Some(to)) = (kind, title, to) {
-            menu.items.push(RawMenuItem { server_type: kind, title, target: to });
+    let mut free = (FIRST_FREE_TYPE..).filter(|server_type| !taken.contains(server_type));
+    for PartialItem { server_type, title, target } in parsed_items {
+        let server_type = server_type.map(|(server_type, _)| server_type).or_else(|| free.next());
+        if let (Some(server_type), Some(title), Some(target)) = (server_type, title, target) {
+            menu.items.push(RawMenuItem { server_type, title, target });
         }
     }
-    if walk.diagnostics.len() == count_before {
-        check_size(walk, &menu);
+    if reader.diagnostics.len() == count_before {
+        check_size(reader, &menu);
     }
     menu
 }
 
-fn check_size(walk: &mut TableReader<'_>, menu: &RawMenu<'_>) {
+fn check_size(reader: &mut TableReader<'_>, menu: &RawMenu<'_>) {
     let at = menu.location.span.clone();
     // Every address has the same length.
     let item = |item: &'_ RawMenuItem<'_>| (item.server_type, item.title.clone());
     let items: Vec<_> = menu.items.iter().map(item).collect();
     let items: Vec<_> = items
         .iter()
-        .map(|(kind, title)| pxe::MenuItem { server_type: *kind, title, server: Some(Ipv4Addr::UNSPECIFIED) })
+        .map(|(server_type, title)| pxe::MenuItem {
+            server_type: *server_type,
+            title,
+            server: Some(Ipv4Addr::UNSPECIFIED),
+        })
         .collect();
     if menu.items.is_empty() {
-        walk.error(at, "the menu has no items");
+        reader.error(at, "the menu has no items");
     } else if menu.items.len() > MAX_ITEMS {
-        walk.error(at, format!("the menu has {} items: firmware shows at most {MAX_ITEMS}", menu.items.len()));
+        reader.error(at, format!("the menu has {} items: firmware shows at most {MAX_ITEMS}", menu.items.len()));
     } else if pxe::menu(&menu.prompt, menu.timeout, &items).is_none() {
-        let error = walk.source.error(at, "the menu does not fit into the 255 octets that a reply has for it");
-        walk.diagnostics
+        let error = reader.source.error(at, "the menu does not fit into the 255 octets that a reply has for it");
+        reader
+            .diagnostics
             .push(error.help("each item takes 10 octets plus its title: use shorter titles or fewer items"));
     }
 }
@@ -112,39 +117,40 @@ fn check_size(walk: &mut TableReader<'_>, menu: &RawMenu<'_>) {
 /// A line of a menu as far as it is valid.
 #[derive(Default)]
 struct PartialItem<'a> {
-    kind: Option<(u16, Span)>,
+    server_type: Option<(u16, Span)>,
     title: Option<String>,
-    to: Option<RawItemTarget<'a>>,
+    target: Option<RawItemTarget<'a>>,
 }
 
 impl<'a> PartialItem<'a> {
-    fn parse(walk: &mut TableReader<'a>, at: &Span, table: &DeTable<'_>) -> Self {
-        let count_before = walk.diagnostics.len();
+    fn parse(reader: &mut TableReader<'a>, at: &Span, table: &DeTable<'_>) -> Self {
+        let count_before = reader.diagnostics.len();
         let mut item = PartialItem::default();
         let (mut profile, mut server) = (None, None);
-        walk.read_table("profile.menu.items", table, |key, value| match key {
+        reader.read_table("profile.menu.items", table, |key, value| match key {
             "title" => menu_text(value).map(|title| item.title = Some(title)),
-            "type" => number::<NonZeroU16>(value).map(|kind| item.kind = Some((kind.get(), value.span()))),
+            "type" => number::<NonZeroU16>(value)
+                .map(|server_type| item.server_type = Some((server_type.get(), value.span()))),
             "profile" => text(value).map(|name| profile = Some((name, value.span()))),
             "server" => address4(value).map(|address| server = Some(address)),
             _ => Ok(()),
         });
-        if walk.diagnostics.len() > count_before {
+        if reader.diagnostics.len() > count_before {
             return item;
         }
         if item.title.is_none() {
-            walk.error(at.clone(), "this item has no `title`");
+            reader.error(at.clone(), "this item has no `title`");
         }
-        item.to = match (profile, server) {
-            (Some((name, span)), None) => Some(RawItemTarget::Profile((name, walk.location(span)))),
+        item.target = match (profile, server) {
+            (Some((name, span)), None) => Some(RawItemTarget::Profile((name, reader.location(span)))),
             (None, Some(server)) => Some(RawItemTarget::Server(server)),
             (Some(_), Some(_)) => {
-                walk.error(at.clone(), "`profile` and `server` exclude each other: an item leads to one of them");
+                reader.error(at.clone(), "`profile` and `server` exclude each other: an item leads to one of them");
                 None
             }
-            (None, None) if item.kind.is_some() => Some(RawItemTarget::Broadcast),
+            (None, None) if item.server_type.is_some() => Some(RawItemTarget::Broadcast),
             (None, None) => {
-                walk.error(at.clone(), "this item has no `profile`, `server` or `type`");
+                reader.error(at.clone(), "this item has no `profile`, `server` or `type`");
                 None
             }
         };

@@ -37,28 +37,28 @@ pub fn read(sources: &[Source], directory: &Path, is_complete: bool) -> TomlConf
     let mut document = Document::default();
     let (mut diagnostics, mut has_syntax_errors) = (Vec::new(), !is_complete);
     for source in sources {
-        let mut walk = TableReader::new(source);
+        let mut reader = TableReader::new(source);
         let (tables, syntax) = DeTable::parse_recoverable(&source.text);
         for error in syntax {
-            walk.error(error.span().unwrap_or(0..0), error.message());
+            reader.error(error.span().unwrap_or(0..0), error.message());
         }
-        let syntax = std::mem::take(&mut walk.diagnostics);
+        let syntax = std::mem::take(&mut reader.diagnostics);
         has_syntax_errors |= !syntax.is_empty();
         // After a malformed header, the table of a key is a guess, so further errors would mislead.
         if !syntax.iter().any(is_in_a_header) {
-            document.add_file(&mut walk, tables.get_ref());
+            document.add_file(&mut reader, tables.get_ref());
             let is_certain = |diagnostic: &Diagnostic| {
                 syntax.is_empty()
                     || (diagnostic.severity > Severity::Warning
                         && !syntax.iter().any(|error| same_line(error, diagnostic)))
             };
-            diagnostics.extend(walk.diagnostics.into_iter().filter(is_certain));
+            diagnostics.extend(reader.diagnostics.into_iter().filter(is_certain));
         }
         diagnostics.extend(syntax);
     }
     // After a syntax error, a missing name may be in the text that could not be parsed.
     let files = machine_files(&document, directory, &mut diagnostics);
-    let (draft, mut machine_diagnostics) = if has_syntax_errors {
+    let (plan, mut machine_diagnostics) = if has_syntax_errors {
         (UnresolvedPlan::default(), Vec::new())
     } else {
         document.resolve(&files, &mut diagnostics)
@@ -68,7 +68,7 @@ pub fn read(sources: &[Source], directory: &Path, is_complete: bool) -> TomlConf
     TomlConfig {
         paths_unknown: has_syntax_errors || document.paths_unknown,
         settings: document.settings,
-        plan: draft,
+        plan,
         diagnostics,
     }
 }

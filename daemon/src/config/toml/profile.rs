@@ -59,19 +59,19 @@ pub enum RawBoot<'a> {
 }
 
 /// Parses a profile. Reports invalid values and keeps the valid ones.
-pub fn parse<'a>(walk: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) -> RawProfile<'a> {
-    let count_before = walk.diagnostics.len();
+pub fn parse<'a>(reader: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) -> RawProfile<'a> {
+    let count_before = reader.diagnostics.len();
     if let Err(message) = check_name(name.get_ref()) {
-        walk.error(name.span(), message);
+        reader.error(name.span(), message);
     } else if BUILT_IN_PROFILES.iter().any(|(known, ..)| known == name.get_ref()) {
-        walk.error(name.span(), format!("`{}` is a built-in profile: rename this one", name.get_ref()));
+        reader.error(name.span(), format!("`{}` is a built-in profile: rename this one", name.get_ref()));
     }
-    let mut profile = RawProfile::new(walk.location(name.span()));
+    let mut profile = RawProfile::new(reader.location(name.span()));
     let mut kinds: Vec<(&str, Span, RawBoot<'a>)> = Vec::new();
     let (mut menu, mut loaders) = (None, None);
-    let source = walk.source;
+    let source = reader.source;
     let at = |value: &TomlValue<'_>| SourceLocation { source, span: value.span() };
-    walk.read_table("profile", table, |key, value| match key {
+    reader.read_table("profile", table, |key, value| match key {
         "extends" => text(value).map(|name| profile.extends = Some((name, at(value)))),
         "title" => line(value).map(|title| profile.title = Some(title)),
         "kernel" => file(value).map(|name| kinds.push(("kernel", value.span(), RawBoot::Kernel((name, at(value)))))),
@@ -95,13 +95,13 @@ pub fn parse<'a>(walk: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table
         _ => Ok(()),
     });
     if let Some((span, table)) = menu {
-        kinds.push(("menu", span.clone(), RawBoot::Menu(menu::parse(walk, span, table))));
+        kinds.push(("menu", span.clone(), RawBoot::Menu(menu::parse(reader, span, table))));
     }
     if let Some(table) = loaders {
-        parse_loaders(walk, table, &mut profile);
+        parse_loaders(reader, table, &mut profile);
     }
-    profile.boot = one_kind(walk, kinds);
-    profile.has_errors = walk.diagnostics.len() > count_before;
+    profile.boot = one_kind(reader, kinds);
+    profile.has_errors = reader.diagnostics.len() > count_before;
     profile
 }
 
@@ -110,45 +110,45 @@ const BUILT_IN_NAMES: [(&str, usize); 3] =
     [(BUILT_IN_PROFILES[0].0, 0), (BUILT_IN_PROFILES[1].0, 1), (BUILT_IN_PROFILES[2].0, 2)];
 
 /// The first of them, and an error for each other: a profile boots one thing.
-fn one_kind<'a>(walk: &mut TableReader<'a>, mut kinds: Vec<(&str, Span, RawBoot<'a>)>) -> Option<RawBoot<'a>> {
+fn one_kind<'a>(reader: &mut TableReader<'a>, mut kinds: Vec<(&str, Span, RawBoot<'a>)>) -> Option<RawBoot<'a>> {
     kinds.sort_by_key(|(_, span, _)| span.start);
     let mut kinds = kinds.into_iter();
     let (first, _, kind) = kinds.next()?;
     for (other, span, _) in kinds {
-        walk.error(span, format!("`{first}` and `{other}` exclude each other: a profile boots one thing"));
+        reader.error(span, format!("`{first}` and `{other}` exclude each other: a profile boots one thing"));
     }
     Some(kind)
 }
 
-fn parse_loaders<'a>(walk: &mut TableReader<'a>, table: &DeTable<'_>, profile: &mut RawProfile<'a>) {
+fn parse_loaders<'a>(reader: &mut TableReader<'a>, table: &DeTable<'_>, profile: &mut RawProfile<'a>) {
     for (key, value) in table {
         let arch = match parse_architecture(key.get_ref()) {
             _ if key.get_ref() == DEFAULT_LOADER => None,
             Ok(arch) if arch.base() == arch => Some(arch),
             Ok(arch) => {
-                let error = walk.source.error(key.span(), format!("{arch} has no separate loader"));
-                walk.diagnostics.push(error.help(format!("it uses that of `{}`", id(arch.base()))));
+                let error = reader.source.error(key.span(), format!("{arch} has no separate loader"));
+                reader.diagnostics.push(error.help(format!("it uses that of `{}`", id(arch.base()))));
                 continue;
             }
             Err(help) => {
-                let error = walk.source.error(key.span(), format!("unknown architecture `{}`", key.get_ref()));
-                walk.diagnostics.push(error.help(help));
+                let error = reader.source.error(key.span(), format!("unknown architecture `{}`", key.get_ref()));
+                reader.diagnostics.push(error.help(help));
                 continue;
             }
         };
         match (path_or_url(value), arch) {
             (Ok(name), _) if !is_url(&name) && name.len() > MAX_FILE_LENGTH => {
-                walk.error(
+                reader.error(
                     value.span(),
                     format!("the name has {} octets: firmware accepts at most {MAX_FILE_LENGTH}", name.len()),
                 );
             }
-            (Ok(name), Some(arch)) => drop(profile.loaders.insert(arch, (name, walk.location(value.span())))),
-            (Ok(name), None) => profile.default_loader = Some((name, walk.location(value.span()))),
+            (Ok(name), Some(arch)) => drop(profile.loaders.insert(arch, (name, reader.location(value.span())))),
+            (Ok(name), None) => profile.default_loader = Some((name, reader.location(value.span()))),
             (Err(errors), _) => {
                 let expected = || format!("`{}` must be a path in the boot directory, or a URL", key.get_ref());
                 let message = errors.into_iter().find_map(|error| error.reason);
-                walk.error(value.span(), message.unwrap_or_else(expected));
+                reader.error(value.span(), message.unwrap_or_else(expected));
             }
         }
     }

@@ -60,30 +60,30 @@ impl<'a> Document<'a> {
     ) -> (UnresolvedPlan, Vec<Diagnostic>) {
         let profiles = self.extend_profiles(diagnostics);
         let names = assign_ids(&profiles, &self.profiles, diagnostics);
-        let mut draft = UnresolvedPlan::default();
+        let mut plan = UnresolvedPlan::default();
         for (name, profile) in &profiles {
             if names.0[name].is_some() {
-                draft.profiles.push(resolve_profile(name, profile, &names, &profiles, diagnostics));
+                plan.profiles.push(resolve_profile(name, profile, &names, &profiles, diagnostics));
             }
         }
         let resolve = |reference: &Option<Reference<'a>>, diagnostics: &mut _| {
             reference.as_ref().and_then(|name| names.resolve(name, diagnostics))
         };
-        draft.default_profile = resolve(&self.default_profile, diagnostics);
-        draft.unknown_machine_profile = resolve(&self.unknown_machine_profile, diagnostics);
-        draft.rules = self.resolve_rules(&names, diagnostics);
-        let (machines, machine_diagnostics) = self.resolve_machines(&names, &draft, machine_files, diagnostics);
-        draft.machine_files = machines;
-        draft.variables = self.variables.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
+        plan.default_profile = resolve(&self.default_profile, diagnostics);
+        plan.unknown_machine_profile = resolve(&self.unknown_machine_profile, diagnostics);
+        plan.rules = self.resolve_rules(&names, diagnostics);
+        let (machines, machine_diagnostics) = self.resolve_machines(&names, &plan, machine_files, diagnostics);
+        plan.machine_files = machines;
+        plan.variables = self.variables.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect();
         let directory = |(name, (path, at)): (&String, &(_, SourceLocation<'a>))| NamedDirectory {
             name: name.clone(),
             path: Clone::clone(path),
             location: at.to_file_location(),
         };
-        draft.boot_dir_location = self.boot_dir_location.as_ref().map(SourceLocation::to_file_location);
-        draft.template_dir_location = self.template_dir_location.as_ref().map(SourceLocation::to_file_location);
-        draft.directories = self.directories.iter().map(directory).collect();
-        (draft, machine_diagnostics)
+        plan.boot_dir_location = self.boot_dir_location.as_ref().map(SourceLocation::to_file_location);
+        plan.template_dir_location = self.template_dir_location.as_ref().map(SourceLocation::to_file_location);
+        plan.directories = self.directories.iter().map(directory).collect();
+        (plan, machine_diagnostics)
     }
 
     /// Every profile, merged with those that it extends.
@@ -153,7 +153,7 @@ impl<'a> Document<'a> {
     fn resolve_machines(
         &self,
         names: &ProfileNames,
-        draft: &UnresolvedPlan,
+        plan: &UnresolvedPlan,
         files: &[PathBuf],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> (MachineFiles, Vec<Diagnostic>) {
@@ -168,13 +168,13 @@ impl<'a> Document<'a> {
         }
         files.iter().for_each(|path| reader.read_path(path));
         // A rule may name another profile for a machine without one; that is known only when it sends a request.
-        let rules_name_profiles = draft.rules.iter().any(|rule| rule.profile.is_some());
+        let rules_name_profiles = plan.rules.iter().any(|rule| rule.profile.is_some());
         reader.warn_about_boot_once(|own| {
-            let id = own.or(draft.default_profile.filter(|_| !rules_name_profiles))?;
-            let UnresolvedProfile { profile, has_errors: faulty, .. } = draft.profiles.get(id)?;
-            (!faulty && !completes_boot_once(profile)).then(|| profile.name.clone())
+            let id = own.or(plan.default_profile.filter(|_| !rules_name_profiles))?;
+            let UnresolvedProfile { profile, has_errors, .. } = plan.profiles.get(id)?;
+            (!has_errors && !completes_boot_once(profile)).then(|| profile.name.clone())
         });
-        let unknown = draft.unknown_machine_profile.or(draft.default_profile).and_then(|id| draft.profiles.get(id));
+        let unknown = plan.unknown_machine_profile.or(plan.default_profile).and_then(|id| plan.profiles.get(id));
         let boot_nothing =
             !rules_name_profiles && unknown.is_some_and(|unresolved| unresolved.profile.boots == BootTarget::Nothing);
         match reader.finish(&self.shared_macs, boot_nothing) {
@@ -235,7 +235,7 @@ fn resolve_profile(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> UnresolvedProfile {
     let references = raw.initrds.iter().flat_map(|(names, _)| names);
-    let (initrds, initrds_at) = references.map(|(name, at)| (name.clone(), at.to_file_location())).unzip();
+    let (initrds, initrd_locations) = references.map(|(name, at)| (name.clone(), at.to_file_location())).unzip();
     let arguments = raw.arguments.clone().map(|(text, _)| text).unwrap_or_default();
     let (boots, at) = match &raw.boot {
         Some(RawBoot::Kernel((kernel, at))) => {
@@ -267,7 +267,7 @@ fn resolve_profile(
         default_loader: raw.default_loader.as_ref().map(|(name, at)| (name.clone(), at.to_file_location())),
         loaders: raw.loaders.iter().map(|(arch, (name, at))| (*arch, (name.clone(), at.to_file_location()))).collect(),
         boot_location: at,
-        initrd_locations: initrds_at,
+        initrd_locations,
         arguments_location: raw.arguments.as_ref().map(|(_, at)| at.to_file_location()),
         boot_once_file_location: raw.boot_once_file.as_ref().map(|(_, at)| at.to_file_location()),
         has_errors: raw.has_errors,
@@ -283,7 +283,7 @@ fn resolve_menu(
 ) -> FirmwareMenu {
     let mut items = Vec::new();
     for item in &menu.items {
-        let to = match &item.target {
+        let target = match &item.target {
             RawItemTarget::Server(server) => ItemTarget::Server(*server),
             RawItemTarget::Broadcast => ItemTarget::Broadcast,
             RawItemTarget::Profile(reference) => {
@@ -295,7 +295,7 @@ fn resolve_menu(
                 ItemTarget::Profile(names.resolve(reference, diagnostics))
             }
         };
-        items.push(FirmwareMenuItem { server_type: item.server_type, title: item.title.clone(), target: to });
+        items.push(FirmwareMenuItem { server_type: item.server_type, title: item.title.clone(), target });
     }
     FirmwareMenu { prompt: menu.prompt.clone(), timeout: menu.timeout, items }
 }

@@ -27,12 +27,12 @@ pub struct RawRule<'a> {
 }
 
 /// Parses a rule. Reports invalid values and keeps the valid ones. `number`: its position among all rules, from 1.
-pub fn parse<'a>(walk: &mut TableReader<'a>, number: usize, at: Span, table: &DeTable<'_>) -> RawRule<'a> {
+pub fn parse<'a>(reader: &mut TableReader<'a>, number: usize, at: Span, table: &DeTable<'_>) -> RawRule<'a> {
     let mut rule = Rule { name: format!("rule {number}"), ..Rule::default() };
     let (mut profile, mut deny_at, mut pi_at) = (None, None, None);
-    let count_before = walk.diagnostics.len();
+    let count_before = reader.diagnostics.len();
     let when = &mut rule.when;
-    walk.read_table("rule", table, |key, value| match key {
+    reader.read_table("rule", table, |key, value| match key {
         "name" => line(value).map(|name| rule.name = name),
         "mac" => non_empty_list(value, mac_pattern).map(|macs| when.macs = macs),
         "uuid" => non_empty_list(value, machine_uuid).map(|uuids| when.uuids = uuids),
@@ -60,13 +60,13 @@ pub fn parse<'a>(walk: &mut TableReader<'a>, number: usize, at: Span, table: &De
         _ => Ok(()),
     });
     if let Some((_, span)) = profile.as_ref().filter(|_| rule.deny) {
-        walk.error(span.clone(), "`profile` and `deny` exclude each other: a denied machine boots nothing");
+        reader.error(span.clone(), "`profile` and `deny` exclude each other: a denied machine boots nothing");
     }
     if let Some(span) = pi_at.filter(|_| rule.as_raspberry_pi && rule.as_firmware) {
-        walk.error(span, "`as-raspberry-pi` and `as-firmware` exclude each other: a Raspberry Pi takes no loader");
+        reader.error(span, "`as-raspberry-pi` and `as-firmware` exclude each other: a Raspberry Pi takes no loader");
     }
-    let profile = profile.map(|(name, span)| (name, walk.location(span)));
-    RawRule { rule, profile, location: walk.location(at), has_errors: walk.diagnostics.len() > count_before }
+    let profile = profile.map(|(name, span)| (name, reader.location(span)));
+    RawRule { rule, profile, location: reader.location(at), has_errors: reader.diagnostics.len() > count_before }
 }
 
 fn glob(value: &TomlValue<'_>) -> ValueResult<Glob> {
@@ -89,8 +89,8 @@ fn interface(value: &TomlValue<'_>) -> ValueResult<Glob> {
 fn arch(value: &TomlValue<'_>) -> ValueResult<Arch> {
     let word = value.get_ref().as_str().ok_or_else(|| invalid(value.span()))?;
     parse_architecture(word).map_err(|help| {
-        let why = Some(format!("unknown architecture `{word}`"));
-        vec![ValueError { span: value.span(), reason: why, help: Some(help) }]
+        let reason = Some(format!("unknown architecture `{word}`"));
+        vec![ValueError { span: value.span(), reason, help: Some(help) }]
     })
 }
 

@@ -206,9 +206,9 @@ pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
 pub fn machine_uuid(value: &TomlValue<'_>) -> ValueResult<[u8; 16]> {
     let uuid = parse_with(value, parse_any_uuid)?;
     if is_placeholder(&uuid) {
-        let why = "this UUID is a placeholder that many machines have, so it identifies none".to_owned();
+        let reason = "this UUID is a placeholder that many machines have, so it identifies none".to_owned();
         let help = "use `mac` instead".to_owned();
-        return Err(vec![ValueError { span: value.span(), reason: Some(why), help: Some(help) }]);
+        return Err(vec![ValueError { span: value.span(), reason: Some(reason), help: Some(help) }]);
     }
     Ok(uuid)
 }

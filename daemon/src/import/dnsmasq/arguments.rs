@@ -154,7 +154,7 @@ pub fn is_host_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
 }
 
-/// A circuit id: text, or the hexadecimal octets of a text.
+/// A circuit ID: text, or the hexadecimal octets of a text.
 pub fn parse_circuit_id(text: &str) -> Option<String> {
     let is_hex = text.contains(':') && text.chars().all(|c| c.is_ascii_hexdigit() || c == ':');
     if !is_hex {

@@ -21,23 +21,23 @@ pub struct BootDirReport {
 }
 
 /// Sets the boot directory if the file names or this host determine it. Otherwise the result says what to do.
-pub fn resolve(config: &mut DnsmasqConfig, here: &HostInfo) -> BootDirReport {
-    let mut settled = BootDirReport::default();
+pub fn resolve(config: &mut DnsmasqConfig, host: &HostInfo) -> BootDirReport {
+    let mut report = BootDirReport::default();
     let tftp = &config.tftp;
     if let (true, Some(line)) = (tftp.single_port, tftp.port_range_line) {
         let reason = "with tftp-single-port it has no effect, as in dnsmasq";
-        settled.outcomes.push((line, LineOutcome::Unneeded(reason.into())));
+        report.outcomes.push((line, LineOutcome::Unneeded(reason.into())));
     }
     let local_files: Vec<(LineId, String)> = local_files(config).collect();
     match (tftp.enabled, &tftp.root) {
-        (Some(line), None) => use_common_directory(config, line, &local_files, &mut settled.outcomes),
-        (None, _) if !local_files.is_empty() => match use_dir_of_other_server(config, &local_files, here) {
-            Some(action) => settled.action_items.push(action),
-            None => settled.missing = local_files,
+        (Some(line), None) => use_common_directory(config, line, &local_files, &mut report.outcomes),
+        (None, _) if !local_files.is_empty() => match use_dir_of_other_server(config, &local_files, host) {
+            Some(action) => report.action_items.push(action),
+            None => report.missing = local_files,
         },
         _ => {}
     }
-    settled
+    report
 }
 
 /// dnsmasq without `tftp-root`: sets the boot directory to the common directory of all absolute names.
@@ -70,7 +70,7 @@ fn use_common_directory(
 fn use_dir_of_other_server(
     config: &mut DnsmasqConfig,
     local_files: &[(LineId, String)],
-    here: &HostInfo,
+    host: &HostInfo,
 ) -> Option<String> {
     let server = config.source_server();
     let has = |directory: &&PathBuf| {
@@ -78,7 +78,7 @@ fn use_dir_of_other_server(
             .iter()
             .any(|(_, name)| directory.join(without_slash(name)).is_file() || Path::new(name).starts_with(directory))
     };
-    let directories = here.tftp_dirs.iter();
+    let directories = host.tftp_dirs.iter();
     config.tftp.root = directories.clone().find(has).map(|directory| directory.display().to_string());
     let directory = config.tftp.root.as_ref()?;
     Some(format!(
@@ -117,9 +117,9 @@ fn local_files(config: &DnsmasqConfig) -> impl Iterator<Item = (LineId, String)>
         ServiceAction::File(name, server) if !name.is_empty() => Some((service.line, file_with_layer(name), *server)),
         _ => None,
     });
-    let ours =
+    let local_files =
         boots.chain(services).filter(|(_, name, server)| *server == FileServer::ThisServer && !name.contains("://"));
-    ours.map(|(line, name, _)| (line, name)).filter(|(_, name)| !name.is_empty())
+    local_files.map(|(line, name, _)| (line, name)).filter(|(_, name)| !name.is_empty())
 }
 
 fn parent_dir(name: &str) -> &str {

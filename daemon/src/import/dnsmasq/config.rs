@@ -172,7 +172,7 @@ pub enum TagTest {
     UserClass(String),
     /// The MAC address has these octets.
     Mac([Option<u8>; 6]),
-    /// The relay sends this circuit id (option 82).
+    /// The relay sends this circuit ID (option 82).
     CircuitId(String),
     /// The UUID (option 97), in printed order.
     Uuid([u8; 16]),
@@ -223,7 +223,7 @@ pub struct DhcpRange {
     pub start: Ipv4Addr,
     /// The network mask. `None`: that of the interface.
     pub mask: Option<Ipv4Addr>,
-    /// The place of the address in the line, for errors.
+    /// The span of the address in the file, for errors.
     pub address_span: Span,
     /// Whether it is a proxyDHCP range, without leases.
     pub is_proxy: bool,
@@ -255,7 +255,10 @@ impl DnsmasqConfig {
     pub fn sets_tag(&self, tag: &String) -> bool {
         let set_by_tag_if = self.tag_ifs.iter().flat_map(|tag_if| &tag_if.set_tags);
         let set_by_host = self.hosts.iter().flat_map(|host| &host.set_tags);
-        set_by_tag_if.chain(set_by_host).chain(self.tag_matches.iter().map(|mark| &mark.tag)).any(|known| known == tag)
+        set_by_tag_if
+            .chain(set_by_host)
+            .chain(self.tag_matches.iter().map(|tag_match| &tag_match.tag))
+            .any(|known| known == tag)
     }
 }
 

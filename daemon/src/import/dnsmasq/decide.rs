@@ -54,12 +54,12 @@ pub struct ClientTraits {
 }
 
 /// Decides what dnsmasq sends to a client with these tags.
-pub fn decide(config: &DnsmasqConfig, tags: &BTreeSet<String>, asker: ClientTraits) -> DnsmasqDecision {
-    let ClientTraits { arch, is_ipxe: ipxe, is_http: http, is_ignored: ignore } = asker;
+pub fn decide(config: &DnsmasqConfig, tags: &BTreeSet<String>, client: ClientTraits) -> DnsmasqDecision {
+    let ClientTraits { arch, is_ipxe, is_http, is_ignored } = client;
     let ignores = config.ignores.iter().find(|(_, literals)| !literals.is_empty() && tags_match(literals, tags));
     let mut ranges = config.ranges.iter().filter(|range| range.is_proxy).peekable();
     let is_outside_ranges = ranges.peek().is_some() && !ranges.any(|range| tags_match(&range.required_tags, tags));
-    if ignore || ignores.is_some() || is_outside_ranges {
+    if is_ignored || ignores.is_some() || is_outside_ranges {
         return DnsmasqDecision { boot: DnsmasqBoot::Ignored, lines: ignores.iter().map(|(line, _)| *line).collect() };
     }
     let dhcp_boot = boot(config, tags);
@@ -68,7 +68,7 @@ pub fn decide(config: &DnsmasqConfig, tags: &BTreeSet<String>, asker: ClientTrai
     let file = file.or_else(|| by_option(config, tags));
     let services =
         config.services.iter().filter(|service| Some(service.arch) == arch && tags_match(&service.tags, tags));
-    let services: Vec<&PxeService> = services.filter(|_| !http).collect();
+    let services: Vec<&PxeService> = services.filter(|_| !is_http).collect();
     let is_uefi = arch.is_some_and(|arch| arch.0 >= 6);
     let mut file_services = services.iter().filter(|service| matches!(service.action, ServiceAction::File(..)));
     match (file_services.next(), file_services.next(), &services[..]) {
@@ -76,7 +76,7 @@ pub fn decide(config: &DnsmasqConfig, tags: &BTreeSet<String>, asker: ClientTrai
         (Some(single), None, _) if is_uefi => from_service(single),
         (_, _, []) => file.unwrap_or(decided(DnsmasqBoot::NoBoot, [])),
         // The offer has no menu, and iPXE boots the file in it.
-        _ if is_uefi && ipxe && file.is_some() => file.unwrap_or(decided(DnsmasqBoot::NoBoot, [])),
+        _ if is_uefi && is_ipxe && file.is_some() => file.unwrap_or(decided(DnsmasqBoot::NoBoot, [])),
         (_, _, services) => menu(config, tags, services),
     }
 }
@@ -119,14 +119,14 @@ fn menu(config: &DnsmasqConfig, tags: &BTreeSet<String>, services: &[&PxeService
     {
         return from_service(single);
     }
-    let does = |does: &ServiceAction| match does {
+    let action = |action: &ServiceAction| match action {
         ServiceAction::File(name, server) => ServiceAction::File(file_with_layer(name), *server),
         other => other.clone(),
     };
     let menu = PxeMenu {
         prompt: prompt.map_or("PXE".into(), |prompt| prompt.text.clone()),
         timeout: prompt.map_or(if services.len() > 1 { 255 } else { 0 }, |prompt| prompt.timeout),
-        items: services.iter().map(|service| (service.title.clone(), does(&service.action))).collect(),
+        items: services.iter().map(|service| (service.title.clone(), action(&service.action))).collect(),
     };
     let lines = prompt.map(|prompt| prompt.line).into_iter().chain(services.iter().map(|service| service.line));
     decided(DnsmasqBoot::Menu(menu), lines)

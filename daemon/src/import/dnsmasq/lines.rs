@@ -16,11 +16,11 @@ const MAX_FILE_SIZE: u64 = 64 << 20;
 pub struct DnsmasqLine {
     /// Its file.
     pub source: Rc<Source>,
-    /// The place of the whole line.
+    /// The span of the whole line.
     pub span: Span,
     /// The text before `=`.
     pub key: String,
-    /// The place of the key.
+    /// The span of the key.
     pub key_span: Span,
     /// The arguments after `=`, split at commas. `None`: there is no `=`.
     pub value: Option<Vec<DnsmasqArg>>,
@@ -41,7 +41,7 @@ struct LineOrigin {
 pub struct DnsmasqArg {
     /// Its text, without quotes.
     pub text: String,
-    /// Its place in the file.
+    /// Its span in the file.
     pub span: Span,
 }
 
@@ -61,19 +61,19 @@ impl DnsmasqLine {
         self.value.as_deref().unwrap_or_default()
     }
 
-    /// An error at this place of the line.
+    /// An error at this span of the line.
     pub fn error(&self, at: &Span, message: impl Into<String>) -> Diagnostic {
         match &self.origin {
-            Some(origin) => origin.source.error(origin.place(&self.source.text[at.clone()]), message),
+            Some(origin) => origin.source.error(origin.find_span(&self.source.text[at.clone()]), message),
             None => self.source.error(at.clone(), message),
         }
     }
 }
 
 impl LineOrigin {
-    /// The place of this text in the file: in the line itself, or in the nearest one, because the values of an option
+    /// The span of this text in the file: in the line itself, or in the nearest one, because the values of an option
     /// may come from several lines.
-    fn place(&self, text: &str) -> Span {
+    fn find_span(&self, text: &str) -> Span {
         let mut start = 0;
         let lines = self.source.text.split_inclusive('\n').map(|line| {
             start += line.len();
@@ -110,7 +110,7 @@ pub fn from_translation(source: &Source, translation: &Translation) -> Result<Ve
             // An error in the quotes: the translation wrote the option, the value comes from the file.
             Err(error) => {
                 let value = text.split_once('=').map_or("", |(_, value)| value);
-                let error = Diagnostic { location: source.error(origin.place(value), "").location, ..error };
+                let error = Diagnostic { location: source.error(origin.find_span(value), "").location, ..error };
                 diagnostics.push(error);
             }
         }

@@ -54,8 +54,8 @@ impl MachineTests {
         let mut tests: BTreeSet<TagTest> = config
             .tag_matches
             .iter()
-            .filter(|mark| needed.contains(&mark.tag))
-            .map(|mark| mark.test.clone())
+            .filter(|tag_match| needed.contains(&tag_match.tag))
+            .map(|tag_match| tag_match.test.clone())
             .filter_map(|test| match test {
                 TagTest::Arch(code) if is_http_arch(code) => Some(TagTest::Http),
                 TagTest::Always | TagTest::Arch(_) => None,
@@ -124,8 +124,12 @@ impl MachineTests {
             TagTest::Arch(code) => arch == Some(*code),
             test => kind.tests.iter().any(|index| self.tests[*index] == *test),
         };
-        let mut tags: BTreeSet<String> =
-            config.tag_matches.iter().filter(|mark| holds(&mark.test)).map(|mark| mark.tag.clone()).collect();
+        let mut tags: BTreeSet<String> = config
+            .tag_matches
+            .iter()
+            .filter(|tag_match| holds(&tag_match.test))
+            .map(|tag_match| tag_match.tag.clone())
+            .collect();
         let interfaces = kind.tests.iter().filter_map(|index| match &self.tests[*index] {
             TagTest::Interface(name) => Some(name.clone()),
             _ => None,

@@ -27,35 +27,35 @@ use rules::ArchConflict;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Converts `dnsmasq.conf` to `proxydhcpd.toml`.
-pub fn import(source: &Source, here: &HostInfo) -> Result<String, Vec<Diagnostic>> {
-    convert(source, &lines::read(source)?, here, &Translation::default())
+pub fn import(source: &Source, host: &HostInfo) -> Result<String, Vec<Diagnostic>> {
+    convert(source, &lines::read(source)?, host, &Translation::default())
 }
 
 /// Converts a configuration in another format, which is translated to dnsmasq options.
 pub fn import_translation(
     source: &Source,
     translation: &Translation,
-    here: &HostInfo,
+    host: &HostInfo,
 ) -> Result<String, Vec<Diagnostic>> {
-    convert(source, &lines::from_translation(source, translation)?, here, translation)
+    convert(source, &lines::from_translation(source, translation)?, host, translation)
 }
 
 fn convert(
     source: &Source,
     lines: &[DnsmasqLine],
-    here: &HostInfo,
+    host: &HostInfo,
     translation: &Translation,
 ) -> Result<String, Vec<Diagnostic>> {
-    let mut read = options::parse(lines, here);
+    let mut read = options::parse(lines, host);
     read.config.server = translation.source_server;
     if !read.diagnostics.is_empty() {
         return Err(read.diagnostics);
     }
-    let network_outcomes = networks::resolve(&mut read.config, lines, here)?;
-    let mut settled = boot_dir::resolve(&mut read.config, here);
+    let network_outcomes = networks::resolve(&mut read.config, lines, host)?;
+    let mut report = boot_dir::resolve(&mut read.config, host);
     let unfit = boot_files::remove_unusable_services(&mut read.config);
-    let facts = MachineTests::new(&read.config);
-    let Some((rules, conflicts)) = rules::build_rules(&read.config, &facts) else {
+    let machine_tests = MachineTests::new(&read.config);
+    let Some((rules, conflicts)) = rules::build_rules(&read.config, &machine_tests) else {
         let error = source.file_error(format!(
             "it distinguishes more than {MAX_KINDS} kinds of machines by their requests, or more than \
              {MAX_KINDS_WITH_HOSTS} with its hosts"
@@ -66,16 +66,16 @@ fn convert(
     };
     let mut outcomes = read.outcomes;
     outcomes.extend(network_outcomes);
-    outcomes.extend(settled.outcomes.iter().cloned());
+    outcomes.extend(report.outcomes.iter().cloned());
     outcomes.extend(unfit);
     let lost_lines = requiring_lost_tags(&read.config);
     let used: BTreeSet<LineId> = rules.iter().flat_map(|rule| rule.lines.iter().copied()).collect();
-    let unused = without_effect(&read.config, &facts, &used);
-    let mut attention = attention(source, &read.config, &facts, lines, &lost_lines);
-    attention.extend(settled.missing_files(read.config.source_server(), &used));
-    attention.append(&mut settled.action_items);
+    let unused = without_effect(&read.config, &machine_tests, &used);
+    let mut attention = attention(source, &read.config, &machine_tests, lines, &lost_lines);
+    attention.extend(report.missing_files(read.config.source_server(), &used));
+    attention.append(&mut report.action_items);
     outcomes.extend(conflicts.iter().flat_map(conflict_outcomes));
-    let tables = tables::write(&read.config, &facts, &rules, lines);
+    let tables = tables::write(&read.config, &machine_tests, &rules, lines);
     // A line without effect has no other difference either.
     let has_no_effect = |line: &LineId| {
         let is_unneeded =
@@ -104,12 +104,12 @@ fn convert(
 fn attention(
     source: &Source,
     config: &DnsmasqConfig,
-    facts: &MachineTests,
+    machine_tests: &MachineTests,
     lines: &[DnsmasqLine],
     lost_lines: &[(LineId, LineOutcome)],
 ) -> Vec<String> {
     let mut notes = Vec::new();
-    for tag in config.unsupported_tags.intersection(&facts.needed_tags) {
+    for tag in config.unsupported_tags.intersection(&machine_tests.needed_tags) {
         let effect = if config.sets_tag(tag) { "Some machines lose this tag" } else { "No machine has this tag now" };
         notes.push(format!("a line without an equivalent here sets the tag `{tag}`. {effect}"));
     }
@@ -161,7 +161,11 @@ fn requiring_lost_tags(config: &DnsmasqConfig) -> Vec<(LineId, LineOutcome)> {
 }
 
 /// Outcomes of supported lines without effect.
-fn without_effect(config: &DnsmasqConfig, facts: &MachineTests, used: &BTreeSet<LineId>) -> Vec<(LineId, LineOutcome)> {
+fn without_effect(
+    config: &DnsmasqConfig,
+    machine_tests: &MachineTests,
+    used: &BTreeSet<LineId>,
+) -> Vec<(LineId, LineOutcome)> {
     let unused_reason = "no machine needs it: another line takes precedence, or has the same effect";
     let menu_reason = "firmware shows no menu, because no machine has a choice";
     let tag_reason = "no imported line requires the tag";
@@ -171,15 +175,19 @@ fn without_effect(config: &DnsmasqConfig, facts: &MachineTests, used: &BTreeSet<
     let unused_lines =
         boots.chain(services).map(|line| (line, unused_reason)).chain(prompts.map(|line| (line, menu_reason)));
     let unused_lines = unused_lines.filter(|(line, _)| !used.contains(line));
-    let is_not_needed = |tag: &String| !facts.needed_tags.contains(tag);
-    let marks = config.tag_matches.iter().filter(|mark| is_not_needed(&mark.tag)).map(|mark| (mark.line, tag_reason));
+    let is_not_needed = |tag: &String| !machine_tests.needed_tags.contains(tag);
+    let tag_matches = config
+        .tag_matches
+        .iter()
+        .filter(|tag_match| is_not_needed(&tag_match.tag))
+        .map(|tag_match| (tag_match.line, tag_reason));
     let tag_ifs = config
         .tag_ifs
         .iter()
         .filter(|tag_if| tag_if.set_tags.iter().all(is_not_needed))
         .map(|tag_if| (tag_if.line, tag_reason));
     unused_lines
-        .chain(marks)
+        .chain(tag_matches)
         .chain(tag_ifs)
         .map(|(line, reason)| (line, LineOutcome::Unneeded(reason.into())))
         .collect()

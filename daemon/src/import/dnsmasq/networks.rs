@@ -17,26 +17,26 @@ const SERVES_ALL_NETWORKS: &str = "the server serves every network of its interf
 pub fn resolve(
     config: &mut DnsmasqConfig,
     lines: &[DnsmasqLine],
-    here: &HostInfo,
+    host: &HostInfo,
 ) -> Result<Vec<(LineId, LineOutcome)>, Vec<Diagnostic>> {
     let (mut outcomes, mut errors) = (Vec::new(), Vec::new());
     let is_only_range = config.ranges.len() == 1;
     let ranges = std::mem::take(&mut config.ranges);
-    let served = served_interfaces(config, &ranges, here);
+    let served = served_interfaces(config, &ranges, host);
     let needed = needed_tags(config);
     for range in &ranges {
         let has_needed_tag = range.set_tags.iter().any(|tag| needed.contains(tag));
-        match network_test(range, is_only_range, here)
+        match network_test(range, is_only_range, host)
             .map_err(|reason| lines[range.line].error(&range.address_span, reason))
         {
             _ if !has_needed_tag => {}
             Ok((test, interface_prefix)) => {
-                let marks = range.set_tags.iter().map(|tag| TagMatch {
+                let tag_matches = range.set_tags.iter().map(|tag| TagMatch {
                     line: range.line,
                     tag: tag.clone(),
                     test: test.clone(),
                 });
-                config.tag_matches.extend(marks);
+                config.tag_matches.extend(tag_matches);
                 outcomes.extend(interface_prefix.map(|prefix| (range.line, interface_mask_outcome(prefix))));
             }
             Err(error) => errors.push(error.help("add the mask after the range, as in 10.1.0.0,proxy,255.255.0.0")),
@@ -59,14 +59,14 @@ pub fn resolve(
 }
 
 /// The test for machines in the range, and the prefix length if it comes from the interface.
-fn network_test(range: &DhcpRange, is_only_range: bool, here: &HostInfo) -> Result<(TagTest, Option<u8>), String> {
+fn network_test(range: &DhcpRange, is_only_range: bool, host: &HostInfo) -> Result<(TagTest, Option<u8>), String> {
     let start = range.start;
     // dnsmasq does not reply to machines in other networks, so the test always holds.
     if range.set_tags.is_empty() || is_only_range || start.is_unspecified() {
         return Ok((TagTest::Always, None));
     }
     let mask_prefix = range.mask.map(|mask| mask.to_bits().leading_ones() as u8);
-    let prefix = mask_prefix.or_else(|| here.prefix_for(start)).ok_or_else(|| {
+    let prefix = mask_prefix.or_else(|| host.prefix_for(start)).ok_or_else(|| {
         format!("cannot find the mask of {start}: the line has none, and no interface of this host is in its network")
     })?;
     let network = start.to_bits() & u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
@@ -79,7 +79,7 @@ fn interface_mask_outcome(prefix: u8) -> LineOutcome {
 }
 
 /// The interfaces of the proxy ranges, if no line lists the interfaces to serve, and the host has others.
-fn served_interfaces(config: &DnsmasqConfig, ranges: &[DhcpRange], here: &HostInfo) -> Option<Vec<String>> {
+fn served_interfaces(config: &DnsmasqConfig, ranges: &[DhcpRange], host: &HostInfo) -> Option<Vec<String>> {
     let has_list = !config.interfaces.is_empty() || !config.addresses.is_empty();
     if has_list || ranges.iter().any(|range| range.start.is_unspecified()) || !ranges.iter().any(|range| range.is_proxy)
     {
@@ -87,8 +87,8 @@ fn served_interfaces(config: &DnsmasqConfig, ranges: &[DhcpRange], here: &HostIn
     }
     let has_range = |network: &Network4| ranges.iter().any(|range| network.contains(range.start));
     let names = |networks: Vec<&String>| networks.into_iter().cloned().collect::<BTreeSet<String>>();
-    let all_interfaces = names(here.networks.iter().map(|(name, _)| name).collect());
+    let all_interfaces = names(host.networks.iter().map(|(name, _)| name).collect());
     let with_range =
-        names(here.networks.iter().filter(|(_, network)| has_range(network)).map(|(name, _)| name).collect());
+        names(host.networks.iter().filter(|(_, network)| has_range(network)).map(|(name, _)| name).collect());
     (!with_range.is_empty() && with_range.len() < all_interfaces.len()).then(|| with_range.into_iter().collect())
 }

@@ -27,11 +27,11 @@ pub struct ParsedOptions {
 type OptionResult = Result<Option<LineOutcome>, Box<Diagnostic>>;
 
 /// Parses all lines.
-pub fn parse(lines: &[DnsmasqLine], here: &HostInfo) -> ParsedOptions {
+pub fn parse(lines: &[DnsmasqLine], host: &HostInfo) -> ParsedOptions {
     let mut parser = OptionParser {
         parsed: ParsedOptions::default(),
         hosts: HostsFiles::from_lines(lines),
-        local_addresses: local_addresses(lines, here),
+        local_addresses: local_addresses(lines, host),
     };
     parser.parsed.config.is_proxy = is_proxy(lines);
     for (id, line) in lines.iter().enumerate() {
@@ -52,9 +52,9 @@ fn is_proxy(lines: &[DnsmasqLine]) -> bool {
     lines.iter().any(|line| line.key == "dhcp-range" && line.args().iter().any(|arg| arg.text == "proxy"))
 }
 
-fn local_addresses(lines: &[DnsmasqLine], here: &HostInfo) -> Vec<Ipv4Addr> {
+fn local_addresses(lines: &[DnsmasqLine], host: &HostInfo) -> Vec<Ipv4Addr> {
     let sends_files = lines.iter().any(|line| line.key == "enable-tftp");
-    here.networks.iter().filter(|_| sends_files).map(|(_, network)| network.address).collect()
+    host.networks.iter().filter(|_| sends_files).map(|(_, network)| network.address).collect()
 }
 
 /// The tags that a line sets; after some keys, `set:` is optional.
@@ -132,7 +132,7 @@ impl OptionParser {
             "pxe-prompt" => self.prompt(id, line),
             "dhcp-pxe-vendor" => self.vendors(id, line),
             "dhcp-match" => self.matches(id, line),
-            "dhcp-vendorclass" | "dhcp-userclass" | "dhcp-mac" | "dhcp-circuitid" => self.mark(id, line),
+            "dhcp-vendorclass" | "dhcp-userclass" | "dhcp-mac" | "dhcp-circuitid" => self.tag_match(id, line),
             "tag-if" => self.tag_if(id, line),
             "dhcp-host" => self.host(id, line),
             "dhcp-hostsfile" => unsupported("the file is not imported: describe its machines here or in machine files"),
@@ -188,7 +188,7 @@ impl OptionParser {
         let arch = parse_arch(line, require_first(line, args, "a type of machine")?)?;
         let title = require_first(line, args.get(1..).unwrap_or_default(), "a text for the menu")?.text.clone();
         let (server, outcome) = self.server(args.get(3));
-        let does = match args.get(2).map(|arg| (arg.text.as_str(), arg.text.parse::<u16>())) {
+        let action = match args.get(2).map(|arg| (arg.text.as_str(), arg.text.parse::<u16>())) {
             None | Some(("", _)) | Some((_, Ok(0))) => ServiceAction::LocalDisk,
             Some((_, Ok(kind))) => ServiceAction::BootServer(
                 kind,
@@ -206,7 +206,7 @@ impl OptionParser {
         if OBSOLETE_ARCHS.contains(&arch.0) {
             return unneeded("no known machine with this architecture still boots over the network");
         }
-        self.parsed.config.services.push(PxeService { line: id, tags, arch, title, action: does });
+        self.parsed.config.services.push(PxeService { line: id, tags, arch, title, action });
         Ok(merge_outcomes([outcome, excess_values(args, 4)].into_iter().flatten()))
     }
 
@@ -275,12 +275,12 @@ impl OptionParser {
         }))
     }
 
-    fn mark(&mut self, id: LineId, line: &DnsmasqLine) -> OptionResult {
+    fn tag_match(&mut self, id: LineId, line: &DnsmasqLine) -> OptionResult {
         let args = require_args(line)?;
         let [tag, .., value] = args else { return Err(invalid_option(line, "a tag and a text")) };
         let text = value.text.clone();
         if text.is_empty() {
-            return Err(invalid_option(line, "a text behind the tag"));
+            return Err(invalid_option(line, "a text after the tag"));
         }
         let test = match line.key.as_str() {
             "dhcp-vendorclass" if args.len() > 2 => return unsupported("enterprise vendor classes are not supported"),
@@ -293,7 +293,7 @@ impl OptionParser {
             ),
             _ => match parse_circuit_id(&text) {
                 Some(text) => TagTest::CircuitId(text),
-                None => return unsupported("only circuit ids that are text are supported"),
+                None => return unsupported("only circuit IDs that are text are supported"),
             },
         };
         self.parsed.config.tag_matches.push(TagMatch { line: id, tag: tag_to_set(&tag.text).to_owned(), test });

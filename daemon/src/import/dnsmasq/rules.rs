@@ -46,16 +46,19 @@ pub struct ArchConflict {
 }
 
 /// The rules in their order, the last one for all machines. `None`: too many kinds of machines.
-pub fn build_rules(config: &DnsmasqConfig, facts: &MachineTests) -> Option<(Vec<ImportedRule>, Vec<ArchConflict>)> {
-    let archs = architectures(config, facts);
+pub fn build_rules(
+    config: &DnsmasqConfig,
+    machine_tests: &MachineTests,
+) -> Option<(Vec<ImportedRule>, Vec<ArchConflict>)> {
+    let archs = architectures(config, machine_tests);
     let (mut rules, mut conflicts) = (Vec::new(), Vec::new());
-    for kind in facts.kinds()? {
-        let ipxe = kind.tests.iter().any(|index| is_ipxe(&facts.tests[*index]));
-        let ignore = kind.group.is_some_and(|group| facts.groups[group].ignore);
-        let http = facts.is_http(&kind);
+    for kind in machine_tests.kinds()? {
+        let ipxe = kind.tests.iter().any(|index| is_ipxe(&machine_tests.tests[*index]));
+        let ignore = kind.group.is_some_and(|group| machine_tests.groups[group].ignore);
+        let http = machine_tests.is_http(&kind);
         let decide = |code: Option<u16>| {
-            let asker = ClientTraits { arch: code.map(Arch), is_ipxe: ipxe, is_http: http, is_ignored: ignore };
-            decide(config, &facts.tags(config, &kind, code), asker)
+            let client = ClientTraits { arch: code.map(Arch), is_ipxe: ipxe, is_http: http, is_ignored: ignore };
+            decide(config, &machine_tests.tags(config, &kind, code), client)
         };
         let default = decide(None);
         let mut by_arch: BTreeMap<u16, DnsmasqDecision> = BTreeMap::new();
@@ -74,7 +77,7 @@ pub fn build_rules(config: &DnsmasqConfig, facts: &MachineTests) -> Option<(Vec<
         }
         rules.extend(kind_rules(&kind, by_arch, default, ClientProgram { http, ipxe }));
     }
-    remove_redundant(&mut rules, facts, &archs);
+    remove_redundant(&mut rules, machine_tests, &archs);
     Some((rules, conflicts))
 }
 
@@ -83,16 +86,16 @@ fn is_ipxe(test: &TagTest) -> bool {
 }
 
 /// The architecture codes that the lines distinguish.
-fn architectures(config: &DnsmasqConfig, facts: &MachineTests) -> BTreeSet<u16> {
+fn architectures(config: &DnsmasqConfig, machine_tests: &MachineTests) -> BTreeSet<u16> {
     let from_services = config.services.iter().map(|service| service.arch.0);
-    let from_marks =
-        config.tag_matches.iter().filter(|mark| facts.needed_tags.contains(&mark.tag)).filter_map(|mark| {
-            match mark.test {
+    let from_tag_matches =
+        config.tag_matches.iter().filter(|tag_match| machine_tests.needed_tags.contains(&tag_match.tag)).filter_map(
+            |tag_match| match tag_match.test {
                 TagTest::Arch(code) => Some(code),
                 _ => None,
-            }
-        });
-    from_services.chain(from_marks).collect()
+            },
+        );
+    from_services.chain(from_tag_matches).collect()
 }
 
 /// The client program: a URL for UEFI HTTP boot is a program, and iPXE also gets scripts, which have no architecture.
@@ -171,14 +174,14 @@ fn rule_action(
 }
 
 /// Removes rules that make no difference, because later rules give the same.
-fn remove_redundant(rules: &mut Vec<ImportedRule>, facts: &MachineTests, archs: &BTreeSet<u16>) {
+fn remove_redundant(rules: &mut Vec<ImportedRule>, machine_tests: &MachineTests, archs: &BTreeSet<u16>) {
     let mut cases: Vec<(MachineKind, Option<u16>)> = Vec::new();
     for rule in rules.iter().filter(|rule| rule.archs.is_empty()) {
         let codes = archs.iter().map(|code| Some(Arch(*code).base().0)).chain([None]);
         cases.extend(codes.map(|code| (rule.kind.clone(), code)));
     }
     // Patterns with wildcards may match machines of another group; such rules are kept.
-    let has_no_wildcards = facts.groups.iter().all(|group| group.wildcard_octets == 0);
+    let has_no_wildcards = machine_tests.groups.iter().all(|group| group.wildcard_octets == 0);
     let first_action = |rules: &[ImportedRule], excluded: Option<usize>, case: &(MachineKind, Option<u16>)| {
         let mut rules = rules.iter().enumerate().filter(|(index, _)| Some(*index) != excluded);
         rules.find(|(_, rule)| matches(rule, case)).map(|(_, rule)| action_for(&rule.action, case.1))
@@ -206,8 +209,8 @@ fn matches(rule: &ImportedRule, (kind, code): &(MachineKind, Option<u16>)) -> bo
 }
 
 /// The action for a machine of this architecture.
-fn action_for(gives: &RuleAction, code: Option<u16>) -> RuleAction {
-    match gives {
+fn action_for(action: &RuleAction, code: Option<u16>) -> RuleAction {
+    match action {
         RuleAction::Files(files, default) => match code.and_then(|code| files.get(&code)).or(default.as_ref()) {
             Some(file) => RuleAction::Files(BTreeMap::new(), Some(file.clone())),
             None => RuleAction::Nothing,

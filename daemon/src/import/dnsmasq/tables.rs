@@ -26,13 +26,13 @@ pub struct NativeTables {
 /// Writes the tables for these rules.
 pub fn write(
     config: &DnsmasqConfig,
-    facts: &MachineTests,
+    machine_tests: &MachineTests,
     rules: &[ImportedRule],
     lines: &[DnsmasqLine],
 ) -> NativeTables {
     let root = boot_files::boot_dir(config);
     let (names, rule_names, profiles, outcomes) = Default::default();
-    let mut writer = TableWriter { config, facts, lines, root, names, rule_names, profiles, outcomes };
+    let mut writer = TableWriter { config, machine_tests, lines, root, names, rule_names, profiles, outcomes };
     let mut text = writer.settings();
     let mut tables = String::new();
     let (default_rule, other_rules) = match rules.split_last() {
@@ -62,7 +62,7 @@ pub fn write(
 
 struct TableWriter<'a> {
     config: &'a DnsmasqConfig,
-    facts: &'a MachineTests,
+    machine_tests: &'a MachineTests,
     lines: &'a [DnsmasqLine],
     /// The boot directory, which may not exist on this host.
     root: PathBuf,
@@ -108,7 +108,7 @@ impl TableWriter<'_> {
         let mut keys = String::new();
         tftp.single_port.then(|| keys.push_str("single-port = true\n"));
         tftp.port_range.filter(|_| !tftp.single_port).map(|(low, high)| writeln!(keys, "ports = \"{low}-{high}\""));
-        tftp.max_transfers.map(|most| writeln!(keys, "max-transfers = {most}"));
+        tftp.max_transfers.map(|limit| writeln!(keys, "max-transfers = {limit}"));
         if !keys.is_empty() {
             write!(text, "\n[tftp]\n{keys}").ok();
         }
@@ -125,7 +125,7 @@ impl TableWriter<'_> {
         if !name.is_empty() {
             writeln!(text, "name = {}", toml_string(&name)).ok();
         }
-        for (key, values) in self.facts.conditions(&rule.kind).unwrap_or_default() {
+        for (key, values) in self.machine_tests.conditions(&rule.kind).unwrap_or_default() {
             writeln!(text, "{key} = {}", toml_list(values)).ok();
         }
         if !rule.archs.is_empty() {
@@ -149,7 +149,7 @@ impl TableWriter<'_> {
 
     /// A rule for Raspberry Pis before a rule that boots nothing: they get a reply without a line in the file.
     fn raspberry_pi_rule(&self, rule: &ImportedRule) -> String {
-        let conditions = self.facts.conditions(&rule.kind).unwrap_or_default();
+        let conditions = self.machine_tests.conditions(&rule.kind).unwrap_or_default();
         let pi_lines = &self.config.raspberry_pi_lines;
         let is_for_others = conditions.contains_key("firmware") || !rule.archs.is_empty();
         if pi_lines.is_empty() || rule.action != RuleAction::Nothing || is_for_others {
@@ -191,16 +191,16 @@ impl TableWriter<'_> {
     /// The tags that dnsmasq sets for these machines.
     fn tag_names(&self, kind: &MachineKind) -> String {
         let test_tag = |index: &usize| {
-            let test = &self.facts.tests[*index];
-            let mark = self.config.tag_matches.iter().find(|mark| mark.test == *test);
-            match (mark, test) {
-                (Some(mark), _) => mark.tag.clone(),
+            let test = &self.machine_tests.tests[*index];
+            let tag_match = self.config.tag_matches.iter().find(|tag_match| tag_match.test == *test);
+            match (tag_match, test) {
+                (Some(tag_match), _) => tag_match.tag.clone(),
                 (None, TagTest::Interface(name)) => name.clone(),
                 _ => String::new(),
             }
         };
         let group_tags = kind.group.map(|group| {
-            let sets: Vec<_> = self.facts.groups[group].set_tags.iter().cloned().collect();
+            let sets: Vec<_> = self.machine_tests.groups[group].set_tags.iter().cloned().collect();
             if sets.is_empty() { "known".to_owned() } else { sets.join(" ") }
         });
         let mut tags: Vec<String> = kind.tests.iter().map(test_tag).chain(group_tags).collect();
@@ -213,8 +213,8 @@ impl TableWriter<'_> {
         match &rule.action {
             RuleAction::Deny | RuleAction::Nothing => return "nothing".into(),
             RuleAction::LocalDisk => return "local-disk".into(),
-            gives => {
-                if let Some(name) = self.names.known.get(gives) {
+            action => {
+                if let Some(name) = self.names.known.get(action) {
                     return name.clone();
                 }
             }
@@ -308,9 +308,9 @@ impl TableWriter<'_> {
                 &format!("a menu has at most {MAX_ITEMS} items, because firmware shows no more"),
             );
         }
-        for (title, does) in menu.items.iter().take(MAX_ITEMS) {
+        for (title, action) in menu.items.iter().take(MAX_ITEMS) {
             let title = self.printable(title, rule);
-            let target = match does {
+            let target = match action {
                 ServiceAction::LocalDisk => "profile = \"local-disk\"".into(),
                 ServiceAction::BootServer(kind, Some(address)) => format!("type = {kind}, server = \"{address}\""),
                 ServiceAction::BootServer(kind, None) => format!("type = {kind}"),
@@ -319,8 +319,8 @@ impl TableWriter<'_> {
                     let lines = self.config.services.iter().filter(|service| rule.lines.contains(&service.line));
                     let item_lines =
                         lines.filter(|service| service.title == title).map(|service| service.line).collect();
-                    let gives = RuleAction::Files(files, None);
-                    let item_rule = ImportedRule { action: gives, lines: item_lines, ..rule.clone() };
+                    let action = RuleAction::Files(files, None);
+                    let item_rule = ImportedRule { action, lines: item_lines, ..rule.clone() };
                     format!("profile = {}", toml_string(&self.item_profile(&item_rule, &title)))
                 }
             };
@@ -368,7 +368,7 @@ impl TableWriter<'_> {
         for host in &self.config.hosts {
             let macs: Vec<String> =
                 host.macs.iter().filter(|mac| mac.0.iter().all(Option::is_some)).map(ToString::to_string).collect();
-            let in_group = self.facts.groups.iter().any(|group| group.lines.contains(&host.line));
+            let in_group = self.machine_tests.groups.iter().any(|group| group.lines.contains(&host.line));
             let Some(name) = host.name.as_ref().filter(|_| !macs.is_empty()) else {
                 if !in_group {
                     self.outcomes
@@ -386,10 +386,10 @@ impl TableWriter<'_> {
 }
 
 impl ActionNames {
-    fn take(&mut self, gives: &RuleAction, preferred_name: &str) -> String {
+    fn take(&mut self, action: &RuleAction, preferred_name: &str) -> String {
         let name = unique_name(preferred_name, |name| BUILT_IN.contains(&name) || self.taken.contains(name));
         self.taken.insert(name.clone());
-        self.known.insert(gives.clone(), name.clone());
+        self.known.insert(action.clone(), name.clone());
         one_line(&name)
     }
 }

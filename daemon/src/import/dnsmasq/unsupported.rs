@@ -63,8 +63,8 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("dhcp-optsdir", "DHCP options come from the DHCP server"),
     ("dhcp-hostsdir", "describe the machines in machine files, which the server reloads when they change"),
     ("dhcp-name-match", "boot clients send no host name"),
-    ("dhcp-remoteid", "rules can test a relay's circuit id, not its remote id"),
-    ("dhcp-subscrid", "rules can test a relay's circuit id, not its subscriber id"),
+    ("dhcp-remoteid", "rules can test a relay's circuit ID, not its remote ID"),
+    ("dhcp-subscrid", "rules can test a relay's circuit ID, not its subscriber ID"),
     ("conf-script", "scripts are not run: import the output of the script"),
     ("dhcp-option-pxe", "the server sends no additional options: firmware needs none, and misreads some"),
 ];

@@ -40,7 +40,7 @@ pub struct IscConditions<'a> {
 /// A data expression (dhcp-eval(5)).
 enum Datum {
     Part(FieldSlice),
-    Written(FormattedMac),
+    Formatted(FormattedMac),
     Octets(Vec<u8>),
 }
 
@@ -119,8 +119,9 @@ impl Grammar for IscConditionParser<'_> {
         let right = self.value()?;
         let (part, value) = match (left, right) {
             (Datum::Part(part), Datum::Octets(value)) | (Datum::Octets(value), Datum::Part(part)) => (part, value),
-            (Datum::Written(written), Datum::Octets(value)) | (Datum::Octets(value), Datum::Written(written)) => {
-                written.parse_octets(std::str::from_utf8(&value).map_err(|_| UNSUPPORTED_FACT)?)?
+            (Datum::Formatted(formatted), Datum::Octets(value))
+            | (Datum::Octets(value), Datum::Formatted(formatted)) => {
+                formatted.parse_octets(std::str::from_utf8(&value).map_err(|_| UNSUPPORTED_FACT)?)?
             }
             _ => return Err(UNSUPPORTED_FACT.into()),
         };
@@ -236,15 +237,15 @@ impl IscConditionParser<'_> {
         self.require(",")?;
         let width = self.number()?;
         self.require(",")?;
-        let mark = self.value()?;
+        let separator = self.value()?;
         self.require(",")?;
         let value = self.parse_nested(Self::value)?;
         self.require(")")?;
-        let (16, 8, Datum::Octets(mark)) = (base, width, mark) else { return Err(UNSUPPORTED_FACT.into()) };
-        let mark = String::from_utf8(mark).map_err(|_| UNSUPPORTED_FACT)?;
+        let (16, 8, Datum::Octets(separator)) = (base, width, separator) else { return Err(UNSUPPORTED_FACT.into()) };
+        let separator = String::from_utf8(separator).map_err(|_| UNSUPPORTED_FACT)?;
         match value {
             Datum::Part(part @ FieldSlice { field: Field::Mac, .. }) => {
-                Ok(Datum::Written(FormattedMac { part, separator: mark, zero_padded: false, from: 0, length: None }))
+                Ok(Datum::Formatted(FormattedMac { part, separator, zero_padded: false, from: 0, length: None }))
             }
             _ => Err(UNSUPPORTED_FACT.into()),
         }

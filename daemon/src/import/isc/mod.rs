@@ -17,7 +17,7 @@ use tokens::{IscStatement, IscToken, parse_statements};
 const ADDRESSES: &str = "because addresses, leases and DHCP options come from the DHCP server";
 
 /// Translates the file to dnsmasq options.
-pub fn translate(source: &Source, here: &HostInfo) -> Result<Translation, Vec<Diagnostic>> {
+pub fn translate(source: &Source, host: &HostInfo) -> Result<Translation, Vec<Diagnostic>> {
     let statements = parse_statements(source).map_err(|error| vec![error])?;
     let mut translator = IscTranslator::new(source);
     translator.definitions(&statements);
@@ -36,7 +36,7 @@ pub fn translate(source: &Source, here: &HostInfo) -> Result<Translation, Vec<Di
     }
     translator.program.steps = steps;
     let IscTranslator { program, translation, .. } = translator;
-    program.to_dnsmasq(("conditions", "filename"), source, here, translation)
+    program.to_dnsmasq(("conditions", "filename"), source, host, translation)
 }
 
 /// Replaces the test for the only network by `true`: every machine that gets a reply is in it.
@@ -128,15 +128,15 @@ impl<'a> IscTranslator<'a> {
         self.lines.line_number(statement.offset())
     }
 
-    fn add_note(&mut self, statement: &IscStatement, fate: LineOutcome) {
+    fn add_note(&mut self, statement: &IscStatement, outcome: LineOutcome) {
         let line = self.line(statement);
         let line_text = self.lines.trimmed_line(&self.source.text, line);
-        let text = match fate {
+        let text = match outcome {
             LineOutcome::Grouped(_) if statement.word(0) == "option" => statement.text(1),
             LineOutcome::Grouped(_) => statement.text(0),
             _ => line_text.to_owned(),
         };
-        self.translation.notes.push(LineNote { location: format!("line {line}"), line: text, outcome: fate });
+        self.translation.notes.push(LineNote { location: format!("line {line}"), line: text, outcome });
     }
 
     fn note_unsupported(&mut self, statement: &IscStatement, reason: impl Into<String>) {
@@ -439,7 +439,7 @@ impl<'a> IscTranslator<'a> {
         let line = self.line(statement);
         let words = &statement.words;
         let option = (statement.word(0) == "option").then(|| option_code(&self.names, &statement.word(1))).flatten();
-        let way = if option.is_some() { MessagePart::Option } else { MessagePart::Header };
+        let part = if option.is_some() { MessagePart::Option } else { MessagePart::Header };
         match (statement.word(0).as_str(), option) {
             ("filename", _) | (_, Some(67)) => {
                 let value = value(&words[1 + usize::from(option.is_some())..]);
@@ -450,7 +450,7 @@ impl<'a> IscTranslator<'a> {
                     );
                     return None;
                 };
-                return Some(ProgramStep::File(line, way, String::from_utf8_lossy(&value.text).into_owned()));
+                return Some(ProgramStep::File(line, part, String::from_utf8_lossy(&value.text).into_owned()));
             }
             ("next-server", _) | (_, Some(66)) => {
                 let [name] = value(&words[1 + usize::from(option.is_some())..]) else {
@@ -464,7 +464,7 @@ impl<'a> IscTranslator<'a> {
                 match name.parse::<Ipv4Addr>() {
                     Ok(address) => {
                         return Some(ProgramStep::Server(
-                            way,
+                            part,
                             Some(address).filter(|address| !address.is_unspecified()),
                         ));
                     }
@@ -530,10 +530,10 @@ fn value(words: &[IscToken]) -> &[IscToken] {
 /// The steps without their line numbers.
 fn without_lines(steps: &[ProgramStep]) -> Vec<ProgramStep> {
     let without_line = |step: &ProgramStep| match step {
-        ProgramStep::File(_, way, file) => ProgramStep::File(0, *way, file.clone()),
+        ProgramStep::File(_, part, file) => ProgramStep::File(0, *part, file.clone()),
         ProgramStep::Deny(_) => ProgramStep::Deny(0),
         ProgramStep::Allow => ProgramStep::Allow,
-        ProgramStep::Server(way, server) => ProgramStep::Server(*way, *server),
+        ProgramStep::Server(part, server) => ProgramStep::Server(*part, *server),
         ProgramStep::If(branches) => ProgramStep::If(
             branches.iter().map(|(condition, steps)| (condition.clone(), without_lines(steps))).collect(),
         ),

@@ -9,7 +9,7 @@ pub struct IscToken {
     pub text: Vec<u8>,
     /// Whether it is a quoted string.
     pub quoted: bool,
-    /// Its place in the file.
+    /// Its span in the file.
     pub span: Span,
 }
 

@@ -27,7 +27,7 @@ enum KeaToken {
 /// A value in a test.
 enum Term {
     Part(FieldSlice),
-    Written(FormattedMac),
+    Formatted(FormattedMac),
     Octets(Vec<u8>),
 }
 
@@ -84,8 +84,8 @@ impl Grammar for KeaTestParser<'_> {
         let right = self.value()?.ok_or(UNSUPPORTED_FACT)?;
         let (part, value) = match (left, right) {
             (Term::Part(part), Term::Octets(value)) | (Term::Octets(value), Term::Part(part)) => (part, value),
-            (Term::Written(written), Term::Octets(value)) | (Term::Octets(value), Term::Written(written)) => {
-                written.parse_octets(std::str::from_utf8(&value).map_err(|_| UNSUPPORTED_FACT)?)?
+            (Term::Formatted(formatted), Term::Octets(value)) | (Term::Octets(value), Term::Formatted(formatted)) => {
+                formatted.parse_octets(std::str::from_utf8(&value).map_err(|_| UNSUPPORTED_FACT)?)?
             }
             _ => return Err(UNSUPPORTED_FACT.into()),
         };
@@ -187,8 +187,8 @@ impl KeaTestParser<'_> {
             Some(Term::Part(FieldSlice { field, from: 0, length: None })) => {
                 Ok(Term::Part(FieldSlice { field, from, length }))
             }
-            Some(Term::Written(written @ FormattedMac { from: 0, length: None, .. })) => {
-                Ok(Term::Written(written.slice(from, length)))
+            Some(Term::Formatted(formatted @ FormattedMac { from: 0, length: None, .. })) => {
+                Ok(Term::Formatted(formatted.slice(from, length)))
             }
             _ => Err(UNSUPPORTED_FACT.into()),
         }
@@ -199,11 +199,11 @@ impl KeaTestParser<'_> {
         self.require("(")?;
         let value = self.parse_nested(Self::value)?;
         self.require(",")?;
-        let mark = String::from_utf8(self.octets()?).map_err(|_| UNSUPPORTED_FACT)?;
+        let separator = String::from_utf8(self.octets()?).map_err(|_| UNSUPPORTED_FACT)?;
         self.require(")")?;
         match value {
             Some(Term::Part(part @ FieldSlice { field: Field::Mac, .. })) => {
-                Ok(Term::Written(FormattedMac { part, separator: mark, zero_padded: true, from: 0, length: None }))
+                Ok(Term::Formatted(FormattedMac { part, separator, zero_padded: true, from: 0, length: None }))
             }
             _ => Err(UNSUPPORTED_FACT.into()),
         }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::net::Ipv4Addr;
 
 /// Translates the file to dnsmasq options.
-pub fn translate(source: &Source, here: &HostInfo) -> Result<Translation, Vec<Diagnostic>> {
+pub fn translate(source: &Source, host: &HostInfo) -> Result<Translation, Vec<Diagnostic>> {
     let value = json::parse(source).map_err(|error| vec![error])?;
     let dhcp4 = value.get("Dhcp4").ok_or_else(|| {
         let error = source.file_error("the file contains no `Dhcp4`");
@@ -34,7 +34,7 @@ pub fn translate(source: &Source, here: &HostInfo) -> Result<Translation, Vec<Di
     steps.extend(translator.hosts(dhcp4));
     translator.program.steps = steps;
     let KeaTranslator { program, translation, .. } = translator;
-    program.to_dnsmasq(("classes", "boot-file-name"), source, here, translation)
+    program.to_dnsmasq(("classes", "boot-file-name"), source, host, translation)
 }
 
 /// Reservations with the same boot settings and classes are of one kind.
@@ -80,24 +80,20 @@ impl<'a> KeaTranslator<'a> {
         self.lines.line_number(found)
     }
 
-    fn add_note(&mut self, text: &str, fate: LineOutcome) {
+    fn add_note(&mut self, text: &str, outcome: LineOutcome) {
         let line = self.line(text);
         let text = self.lines.trimmed_line(&self.source.text, line).to_owned();
-        self.translation.notes.push(LineNote { location: format!("line {line}"), line: text, outcome: fate });
+        self.translation.notes.push(LineNote { location: format!("line {line}"), line: text, outcome });
     }
 
     fn includes(&mut self) {
         for (index, text) in self.source.text.lines().enumerate().filter(|(_, text)| text.contains("<?include")) {
             let reason = "it is not imported: replace this line by the text of that file, and import again";
-            let (place, line) = (format!("line {}", index + 1), text.trim().to_owned());
+            let (location, line) = (format!("line {}", index + 1), text.trim().to_owned());
             self.translation
                 .action_items
-                .push(format!("{place}: {line} is not imported, but it may contain network boot settings"));
-            self.translation.notes.push(LineNote {
-                location: place,
-                line,
-                outcome: LineOutcome::Unsupported(reason.into()),
-            });
+                .push(format!("{location}: {line} is not imported, but it may contain network boot settings"));
+            self.translation.notes.push(LineNote { location, line, outcome: LineOutcome::Unsupported(reason.into()) });
         }
     }
 
@@ -307,9 +303,9 @@ impl<'a> KeaTranslator<'a> {
     /// The steps of a scope: the file, a network, a pool, a class or a reservation.
     fn scope_steps(&mut self, scope: &Value) -> Vec<ProgramStep> {
         let mut steps = Vec::new();
-        let mut server = |translator: &mut Self, way: MessagePart, text: &str| match text.parse::<Ipv4Addr>() {
+        let mut server = |translator: &mut Self, part: MessagePart, text: &str| match text.parse::<Ipv4Addr>() {
             Ok(address) => {
-                steps.push(ProgramStep::Server(way, Some(address).filter(|address| !address.is_unspecified())))
+                steps.push(ProgramStep::Server(part, Some(address).filter(|address| !address.is_unspecified())))
             }
             Err(_) => {
                 let reason = format!("server names are not resolved: replace {text} by its address, and import again");
@@ -327,9 +323,9 @@ impl<'a> KeaTranslator<'a> {
                 _ => server(self, MessagePart::Option, &data),
             }
         }
-        for (way, file) in files.into_iter().filter(|(_, file)| !file.is_empty()) {
+        for (part, file) in files.into_iter().filter(|(_, file)| !file.is_empty()) {
             let line = self.line(&file);
-            steps.push(ProgramStep::File(line, way, file));
+            steps.push(ProgramStep::File(line, part, file));
         }
         steps
     }
