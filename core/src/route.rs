@@ -211,7 +211,7 @@ impl fmt::Display for RefuseReason {
             Self::TooManyFromUnserved => {
                 f.write_str("too many requests from networks that are not served (limit: 500 a second)")
             }
-            Self::TooManyOnLink => f.write_str("too many requests on this interface (max-packets-per-second)"),
+            Self::TooManyOnLink => f.write_str("too many requests on this interface (max-requests-per-second)"),
             Self::BootLoop => f.write_str(
                 "boot loop: it fetches its loader again and again; the server answers it again after five minutes",
             ),
