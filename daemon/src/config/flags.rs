@@ -29,7 +29,7 @@ pub struct Flags {
     #[arg(short, long, global = true, value_name = "DIR")]
     pub boot_dir: Option<PathBuf>,
 
-    /// Directory that records completed boot-once boots [default: /var/lib/proxydhcpd/state]
+    /// Directory for the server's state, such as completed boot-onces [default: /var/lib/proxydhcpd/state]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 
