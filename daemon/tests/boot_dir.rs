@@ -332,7 +332,7 @@ fn images_are_reported_and_memory_tests_are_for_bios_too() {
     assert_eq!(
         left_out(&scan),
         [
-            "debian.iso: ISO images are not booted yet: unpack it into a directory",
+            "debian.iso: an ISO image does not boot: unpack it into a directory",
             "freedos.img: disk images are not booted: use sanboot or memdisk in a script",
             "win/boot.wim: Windows PE boots with wimboot, from a script (docs/windows.md)",
         ]
@@ -360,7 +360,7 @@ fn bootable_files_that_are_no_entry_are_reported_and_files_of_an_entry_are_not()
     fs::create_dir_all(root.path().join("k/empty")).unwrap();
     let scan = scan(root.path(), []);
     assert_eq!(entries(&scan), ["k [linux+initrd.img.xz+x.cpio.gz]"]);
-    let archive = "archives are not booted: unpack it into a directory";
+    let archive = "an archive does not boot: unpack it into a directory";
     assert_eq!(
         left_out(&scan),
         [
@@ -531,11 +531,11 @@ fn the_log_shortens_long_lists_and_counts_the_rest() {
     let files: Vec<String> = (0..5).map(|number| format!("{number}.iso")).collect();
     let root = directory(&files.iter().map(String::as_str).collect::<Vec<_>>());
     let summary = scan(root.path(), []).summary();
-    let why = "ISO images are not booted yet: unpack it into a directory";
+    let why = "an ISO image does not boot: unpack it into a directory";
     assert_eq!(
         summary,
         [format!(
-            "left out of the menu: 0.iso: {why}; 1.iso: {why}; 2.iso: {why}; and 2 more; `proxydhcpd check` lists all"
+            "not in the menu: 0.iso: {why}; 1.iso: {why}; 2.iso: {why}; and 2 more; `proxydhcpd check` lists all"
         )]
     );
     assert_eq!(scan(Path::new("/nowhere/at/all"), []), Scan::default());

@@ -78,7 +78,7 @@ netboot= is missing
 itself in the boot directory
 
 Not in the menu:
-u/ubuntu.iso: ISO images are not booted yet: unpack it into a directory
+u/ubuntu.iso: an ISO image does not boot: unpack it into a directory
 ";
     assert!(stdout.contains(menu), "{stdout}");
     let output = check(&host, &["--json", "-b", boot.path().to_str().unwrap()]);

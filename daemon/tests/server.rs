@@ -438,8 +438,7 @@ fn files_that_its_user_may_not_read_cause_warnings_and_are_not_offered() {
     }
     server.signal(Signal::SIGHUP);
     server.wait_for_line("INFO  reloaded");
-    for warning in ["boot.ipxe is not a regular file that this server may read", "left out of the menu: rescue.ipxe: "]
-    {
+    for warning in ["boot.ipxe is not a regular file that this server may read", "not in the menu: rescue.ipxe: "] {
         assert!(server.log().contains(&format!("WARN  {warning}")), "{}", server.log());
     }
     let fetch = |name: &str| {

@@ -104,10 +104,8 @@ impl Scan {
         let entries = self.found.iter().map(|found| &found.entry);
         let lacking = entries.filter_map(|entry| Some(format!("{}: {}", entry.title, entry.problem.as_ref()?)));
         let left_out = self.skipped.iter().map(|left| format!("{}: {}", left.path, left.reason));
-        let lines = [
-            line("menu entries that cannot boot", lacking.collect()),
-            line("left out of the menu", left_out.collect()),
-        ];
+        let lines =
+            [line("menu entries that cannot boot", lacking.collect()), line("not in the menu", left_out.collect())];
         lines.into_iter().flatten().collect()
     }
 

@@ -77,7 +77,7 @@ impl ProgramScanner<'_> {
             "kpxe" | "kkpxe" | "kkkpxe" | "pxe" if !loaders::is_loader_name(name) => Classification::Skipped(format!(
                 "a BIOS program with an unknown name: set `bios = \"{path}\"` in [profile.NAME.loaders] to offer it"
             )),
-            "iso" => Classification::Skipped("ISO images are not booted yet: unpack it into a directory".to_owned()),
+            "iso" => Classification::Skipped("an ISO image does not boot: unpack it into a directory".to_owned()),
             "wim" if lower == "boot.wim" => {
                 Classification::Skipped("Windows PE boots with wimboot, from a script (docs/windows.md)".to_owned())
             }
@@ -92,7 +92,7 @@ impl ProgramScanner<'_> {
             }
             "vhd" | "vhdx" | "qcow2" | "vmdk" => Classification::Skipped(DISK_IMAGE.to_owned()),
             _ if is_archive(&lower) => {
-                Classification::Skipped("archives are not booted: unpack it into a directory".to_owned())
+                Classification::Skipped("an archive does not boot: unpack it into a directory".to_owned())
             }
             "img" | "ima" if !self.is_of_entry(path) && self.is_disk(name) => {
                 Classification::Skipped(DISK_IMAGE.to_owned())
