@@ -147,7 +147,7 @@ impl Report {
     pub fn warn_once_a_minute(&mut self, label: &'static str, warning: impl Display, now: Instant) {
         self.count(label);
         if self.is_due([label, ""], now) {
-            tracing::warn!("{warning} (further ones are only counted for a minute)");
+            tracing::warn!("{warning} (for a minute, further ones are only counted)");
         }
     }
 
@@ -280,7 +280,7 @@ impl Report {
             MAC = %client.hardware,
             FIRMWARE = %client,
             LINK = link,
-            "{} ({client}) on {link}: {} (further ones are only counted for a minute)",
+            "{} ({client}) on {link}: {} (for a minute, further ones are only counted)",
             client.hardware,
             unsent.message(response.message_type, client),
         );

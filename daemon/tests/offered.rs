@@ -183,7 +183,7 @@ fn a_script_is_read_as_the_ipxe_that_is_offered_reads_it() {
             "BOOT/boot.ipxe:6: `${next-server}` may be the DHCP server's address",
             "BOOT/boot.ipxe:7: there is no file BOOT/debian/gone yet",
             "BOOT/boot.ipxe:8: the offered snponly.efi (iPXE 1.0.0+git-20190125.36a4c85-5.1) was built without HTTPS",
-            "BOOT/other.ipxe:1: its first line is not `#!ipxe`",
+            "BOOT/other.ipxe:1: the first line is not `#!ipxe`",
         ],
     );
     let depends = served["depends_on"].to_string();

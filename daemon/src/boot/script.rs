@@ -63,16 +63,17 @@ pub fn header_fault(octets: &[u8]) -> Option<(&'static str, &'static str)> {
     const FIX: &str = "begin the file with the line `#!ipxe`";
     let rest = ["#!ipxe", "#!gpxe"].iter().find_map(|magic| octets.strip_prefix(magic.as_bytes()));
     match rest {
-        Some([b'\r', rest @ ..]) if !rest.starts_with(b"\n") && !octets.contains(&b'\n') => {
-            Some(("its lines end with CR only, so iPXE reads it as one line", "save it with Unix line endings (LF)"))
-        }
+        Some([b'\r', rest @ ..]) if !rest.starts_with(b"\n") && !octets.contains(&b'\n') => Some((
+            "the lines end with CR only, so iPXE reads the script as one line",
+            "save it with Unix line endings (LF)",
+        )),
         Some(rest) if rest.first().is_some_and(u8::is_ascii_whitespace) => None,
         _ if octets.starts_with(b"\xef\xbb\xbf") => Some((
-            "it begins with a byte order mark, so iPXE does not recognise it as a script",
+            "a byte order mark precedes the first line, so iPXE does not recognise the script",
             "save it as UTF-8 without a byte order mark",
         )),
-        _ if octets.is_empty() => Some(("it is empty", FIX)),
-        _ => Some(("its first line is not `#!ipxe`, so iPXE does not recognise it as a script", FIX)),
+        _ if octets.is_empty() => Some(("the script is empty", FIX)),
+        _ => Some(("the first line is not `#!ipxe`, so iPXE does not recognise the script", FIX)),
     }
 }
 

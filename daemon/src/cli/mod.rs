@@ -75,7 +75,8 @@ fn print_diagnostic(diagnostic: &Diagnostic) {
   proxydhcpd render --machine web1      print the script that this machine would run
   proxydhcpd import /etc/dnsmasq.conf   convert this file to proxydhcpd.toml
 
-Exit status: 0 after a signal; 1 if the server cannot run on this host; 2 for wrong usage or an invalid file."
+Exit status: 0 after a signal; 1 if the server cannot run on this host; 2 for wrong usage or an
+invalid file."
 )]
 pub struct Cli {
     /// `None`: `serve`.
@@ -174,8 +175,8 @@ enum CommandArgs {
   proxydhcpd rearm         list the machines that completed their boot-once
   proxydhcpd rearm web1    let web1 boot its profile once more
 
-Exit status: 0 on success; 1 if a machine has not completed a boot-once, or its record cannot be removed; 2 if the
-configuration is invalid.")]
+Exit status: 0 on success; 1 if a machine has not completed a boot-once, or its record cannot be
+removed; 2 if the configuration is invalid.")]
 pub struct Rearm {
     /// Names of machines in the configuration
     #[arg(value_name = "MACHINE")]
@@ -201,8 +202,8 @@ pub struct Rearm {
   proxydhcpd check --json | jq .        for scripts
   proxydhcpd check --keys menu          the configuration keys of menus
 
-Exit status: 0 if the server can start (there may be warnings); 1 if the configuration does not fit this host; 2 if the
-configuration is invalid.")]
+Exit status: 0 if the server can start (there may be warnings); 1 if the configuration does not
+fit this host; 2 if the configuration is invalid.")]
 pub struct Check {
     /// The configuration file, as with --config
     file: Option<PathBuf>,
@@ -231,11 +232,12 @@ pub struct Check {
   proxydhcpd explain --client uefi-x64 --port 4011   only its request on port 4011
   proxydhcpd explain 0101060012345678...             a DHCP packet in hex, or `-` for standard input
 
-Clients: bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64, uefi-riscv64, uefi-loongarch64, http-x64, http-arm64 and
-every other registered architecture (option 93); ipxe-bios, ipxe-x64, ipxe-arm64 ... for a machine that already runs
-iPXE.
+Clients: bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64, uefi-riscv64, uefi-loongarch64,
+http-x64, http-arm64 and every other registered architecture (option 93); ipxe-bios, ipxe-x64,
+ipxe-arm64 ... for a machine that already runs iPXE.
 
-Exit status: 0 if the server answers the machine; 1 if it does not; 2 for wrong usage or an invalid configuration.")]
+Exit status: 0 if the server answers the machine; 1 if it does not; 2 for wrong usage or an invalid
+configuration.")]
 #[command(group(ArgGroup::new("asks").args(["packet", "client"]).required(true)))]
 pub struct Explain {
     /// The DHCP packet (UDP payload) in hex; `-` reads standard input
@@ -321,8 +323,8 @@ pub struct Explain {
                                                      a template, for the machine with this address
   proxydhcpd render rescue --client ipxe-bios        a profile, for an example machine with BIOS
 
-Exit status: 0 on success; 1 if the template cannot be rendered for this machine; 2 for an unknown name or an invalid
-configuration.")]
+Exit status: 0 on success; 1 if the template cannot be rendered for this machine; 2 for an unknown
+name or an invalid configuration.")]
 pub struct Render {
     /// A profile, or a template by its path in the template directory [default: the profile that the machine boots]
     #[arg(value_name = "PROFILE|TEMPLATE")]
@@ -374,17 +376,17 @@ fn parse_item_type(text: &str) -> Result<u16, String> {
 ///
 /// Reads the configuration of dnsmasq (its files, options on a command line, OpenWrt's, Pi-hole's), of ISC dhcpd, of
 /// Kea or of the Python daemon, and prints a proxydhcpd.toml that gives each machine the same boot file. Lines without
-/// an equivalent become comments at its top: the line, its number, and the reason. Other known formats are named in the
-/// error.
+/// an equivalent become comments at its top: the line, its number, and the reason. If the format is a known one
+/// that is not supported, the error names it.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   proxydhcpd import /etc/dnsmasq.conf                 print the converted configuration
   proxydhcpd import /etc/dnsmasq.conf -o new.toml     write it to a new file
-  proxydhcpd import /etc/dhcp/dhcpd.conf              convert ISC dhcpd's file, or Kea's, or OpenWrt's
+  proxydhcpd import /etc/dhcp/dhcpd.conf              convert the file of ISC dhcpd, Kea or OpenWrt
   proxydhcpd import proxy.ini -o new.toml             convert the file of the Python daemon
-  proxydhcpd import /srv/tftp                         convert pxelinux.cfg, and netboot.xyz's scripts per machine
+  proxydhcpd import /srv/tftp                         convert the files for machines in this directory
   proxydhcpd import list.csv --map device=name        convert a list of machines
-  proxydhcpd check new.toml                           show what the new file serves, and report errors
+  proxydhcpd check new.toml                           check the new file
 
 Exit status: 0 on success; 2 if the file is invalid: each error is reported with line and column.")]
 pub struct Import {
@@ -399,8 +401,8 @@ pub struct Import {
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub from: Option<FormatFlag>,
 
-    /// Read a column of a CSV file as this key: name, mac, uuid, serial, profile, boot, or the name of a variable.
-    /// Repeatable
+    /// Read a column of a CSV file as this key: name, mac, uuid, serial, profile, boot, or the name of a variable;
+    /// may be repeated
     #[arg(long, value_name = "COLUMN=KEY", value_parser = parse_column_mapping)]
     pub map: Vec<(String, String)>,
 }

@@ -8,6 +8,7 @@ use hyper::Method;
 use proxydhcpd_core::fetch::is_done_request;
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::transfer::Outcome;
+use std::borrow::Cow;
 use std::time::Instant;
 
 /// Logs, counts and records what happened in the TFTP server.
@@ -26,7 +27,11 @@ pub fn log_tftp(state: &State, event: &tftp::TftpEvent<'_>) {
                     interface: "",
                 });
             }
-            tracing::debug!("{client}: {} by TFTP, {octets} octets in {elapsed:?}: {outcome:?}", RequestedName(name));
+            tracing::debug!(
+                "{client}: {} by TFTP, {octets} octets in {elapsed:?}: {}",
+                RequestedName(name),
+                describe_outcome(*outcome)
+            );
         }
         tftp::TftpEvent::Refused { client, name, reason } => {
             state.report().count(reason.label());
@@ -85,7 +90,7 @@ pub fn log_http(state: &State, event: &http::HttpEvent) {
             state.report().file_error(error, Instant::now());
         }
         http::HttpEvent::Dropped { client, reason } => {
-            tracing::debug!("{client}: HTTP connection dropped: {reason:?}");
+            tracing::debug!("{client}: HTTP connection dropped: {}", describe_drop(why));
             match reason {
                 http::DropReason::Full(overload) | http::DropReason::EvictedSlowest(overload) => {
                     state.report().warn_once_a_minute("http:connection-limit", overload, Instant::now());
@@ -93,5 +98,27 @@ pub fn log_http(state: &State, event: &http::HttpEvent) {
                 _ => state.report().count("http:dropped"),
             }
         }
+    }
+}
+
+fn describe_outcome(outcome: Outcome) -> Cow<'static, str> {
+    match outcome {
+        Outcome::Completed => "completed".into(),
+        Outcome::SizeProbe => "the client requested only the size".into(),
+        Outcome::Stopped(code) | Outcome::Aborted(code) => format!("the client ended it with ERROR {}", code.0).into(),
+        Outcome::Gone => "the client closed its port or began anew".into(),
+        Outcome::TimedOut => "the client stopped responding".into(),
+        Outcome::Evicted => "ended to make room for another transfer".into(),
+        Outcome::Failed => "the file changed, or the server stops".into(),
+    }
+}
+
+fn describe_drop(reason: &http::DropReason) -> &'static str {
+    match reason {
+        http::DropReason::Full(_) => "no room for another connection",
+        http::DropReason::EvictedIdle => "it was idle, and another connection needed its place",
+        http::DropReason::EvictedSlowest(_) => "it was the slowest, and another connection needed its place",
+        http::DropReason::HeaderTimeout => "no request arrived in time",
+        http::DropReason::Malformed => "the request is not HTTP, or its head is too long",
     }
 }

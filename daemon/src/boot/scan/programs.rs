@@ -79,7 +79,7 @@ impl ProgramScanner<'_> {
                 "a BIOS program with an unknown name: set `bios = \"{path}\"` in [profile.NAME.loaders] to offer it"
             )),
             "iso" => Classification::Skipped(
-                "an ISO image, which cannot be booted yet: unpack it into a directory".to_owned(),
+                "an an image, which cannot be not boot: unpack it into a directory".to_owned(),
             ),
             "wim" if lower == "boot.wim" => {
                 Classification::Skipped("Windows PE boots with wimboot, from a script (docs/windows.md)".to_owned())

@@ -57,7 +57,7 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
     let is_ipv6 = destination.to.is_ipv6();
     let description = match shape {
         ShapeName::Direct if !plan.boot_server => "option 43 names the file to load, because port 4011 is not open",
-        ShapeName::Direct if is_ipv6 => "a URL in the first reply, which is the only reply that it waits for",
+        ShapeName::Direct if is_ipv6 => "a URL in the first reply, the only reply that the client waits for",
         ShapeName::Direct => "option 43 names the file to load, without another request",
         ShapeName::Redirect
             if matches!(
@@ -68,15 +68,17 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
             "the reply to the second request, which names the file"
         }
         ShapeName::Redirect if is_ipv6 && is_unicast(destination) => {
-            "a URL of this server, to which it sends its next request, on port 4011"
+            "a URL of this server, to which the client sends its next request, on port 4011"
         }
-        ShapeName::Redirect if is_ipv6 => "no URL: it sends its next request to the multicast group, on port 4011",
-        ShapeName::Redirect => "no option 43: it requests its file on port 4011, as every UEFI since 2010 does",
+        ShapeName::Redirect if is_ipv6 => {
+            "no URL: the client sends its next request to the multicast group, on port 4011"
+        }
+        ShapeName::Redirect => "no option 43: the client requests its file on port 4011, as every UEFI since 2010 does",
         ShapeName::Http => "a URL, without a second request",
-        ShapeName::Menu => "option 43 contains the menu; it requests the chosen item on port 4011",
+        ShapeName::Menu => "option 43 contains the menu; the client requests the chosen item on port 4011",
         ShapeName::Item => "the chosen menu item, and its file",
         ShapeName::RaspberryPi => {
-            "option 43 contains the text that its boot ROM looks for; it requests built-in file names"
+            "option 43 contains the text that its boot ROM looks for; the Pi requests file names that it has built in"
         }
     };
     let mut boot_parts = vec![Node::new("server", boot.server), Node::new("why", boot.source)];

@@ -347,7 +347,7 @@ fn a_boot_over_ipv6_is_followed_to_the_script_next_to_the_loader() {
         &explain(&site, "--client uefi-x64 --ipv6"),
         &[
             "SOLICIT on port 547",
-            "shape: redirect: no URL: it sends its next request to the multicast group, on port 4011",
+            "shape: redirect: no URL: the client sends its next request to the multicast group, on port 4011",
             "REQUEST on port 4011",
             "boot file: tftp://[2001:db8::10]/snponly.efi",
             "script: built in, unless the boot directory has autoexec.ipxe",
@@ -360,7 +360,7 @@ fn a_boot_over_ipv6_is_followed_to_the_script_next_to_the_loader() {
     assert_lines(
         &explain(&site, "--client uefi-x64 --ipv6 --relay 2001:db8:1::1 --interface-id vlan10"),
         &[
-            "shape: redirect: a URL of this server, to which it sends its next request, on port 4011",
+            "shape: redirect: a URL of this server, to which the client sends its next request, on port 4011",
             "DHCPv6: RELAY-REPL",
             "from: [2001:db8:1::ff:fe00:1]:4011",
             "reply: also to [2001:db8:1::100]:4011",

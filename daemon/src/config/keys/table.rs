@@ -518,7 +518,7 @@ pub const KEYS: &[ConfigKey] = &[
         "a list of \"bios\", \"uefi\", \"http\", \"ipxe\", \"raspberry-pi\" or \"u-boot\"",
         ANY,
         "Condition: the kind of firmware.",
-        "iPXE is \"ipxe\", and also the firmware on which it runs. U-Boot gets an answer only if a rule lists it.",
+        "iPXE is \"ipxe\", and also the firmware on which it runs. U-Boot is answered only if a rule lists it.",
         "[\"uefi\"]",
     ),
     key(
