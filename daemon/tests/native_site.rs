@@ -294,11 +294,9 @@ fn a_rule_that_sends_machines_to_a_disk_that_no_loader_starts_is_a_warning() {
     let rule = "[[rule]]\narch = [\"uefi-riscv32\", \"uefi-x64\"]\nprofile = \"local-disk\"\n";
     assert_eq!(
         dirs.lines(&dirs.site(rule).unwrap().warnings),
-        [
-            "rule 1 sends RISC-V 32 UEFI to the local disk, and there is no program that starts it (such a machine \
+        ["rule 1 sends RISC-V 32 UEFI to the local disk, and there is no program that starts it (such a machine \
           tries each network entry for a minute first; to prevent this, put local-disk/uefi-riscv32.efi into the boot \
-          directory)"
-        ]
+          directory)"]
     );
     let denied = rule.replace("profile = \"local-disk\"", "deny = true");
     assert_eq!(dirs.lines(&dirs.site(&denied).unwrap().warnings), [""; 0]);

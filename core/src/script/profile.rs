@@ -36,10 +36,7 @@ pub fn chain_url(title: &str, url: &str) -> String {
 pub fn local_disk(plan: &Plan, base: &str, claimed: &ClaimedIdentity, completed: Option<&str>) -> String {
     let mut script = head("the local disk");
     if let Some(name) = completed {
-        echo_lines(
-            &mut script,
-            &format!("{name} has completed its boot-once, and its entry sets no boot key."),
-        );
+        echo_lines(&mut script, &format!("{name} has completed its boot-once, and its entry sets no boot key."));
         echo_lines(&mut script, "So it boots its disk. To boot its profile again, on the server:");
         echo_lines(&mut script, &format!("proxydhcpd rearm {name}"));
     }

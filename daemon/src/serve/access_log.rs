@@ -90,7 +90,7 @@ pub fn log_http(state: &State, event: &http::HttpEvent) {
             state.report().file_error(error, Instant::now());
         }
         http::HttpEvent::Dropped { client, reason } => {
-            tracing::debug!("{client}: HTTP connection dropped: {}", describe_drop(why));
+            tracing::debug!("{client}: HTTP connection dropped: {}", describe_drop(reason));
             match reason {
                 http::DropReason::Full(overload) | http::DropReason::EvictedSlowest(overload) => {
                     state.report().warn_once_a_minute("http:connection-limit", overload, Instant::now());
