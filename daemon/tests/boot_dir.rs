@@ -332,7 +332,7 @@ fn images_are_reported_and_memory_tests_are_for_bios_too() {
     assert_eq!(
         skipped(&scan),
         [
-            "debian.iso: an an image, which cannot be not boot: unpack it into a directory",
+            "debian.iso: an ISO image, which cannot be booted yet: unpack it into a directory",
             "freedos.img: a disk image: boot it with sanboot or memdisk in a script",
             "win/boot.wim: Windows PE boots with wimboot, from a script (docs/windows.md)",
         ]
@@ -531,7 +531,7 @@ fn the_log_shortens_long_lists_and_counts_the_rest() {
     let files: Vec<String> = (0..5).map(|number| format!("{number}.iso")).collect();
     let root = directory(&files.iter().map(String::as_str).collect::<Vec<_>>());
     let summary = scan(root.path(), []).summary();
-    let why = "an an image, which cannot be not boot: unpack it into a directory";
+    let why = "an ISO image, which cannot be booted yet: unpack it into a directory";
     assert_eq!(
         summary,
         [format!(

@@ -72,13 +72,13 @@ u/casper
   kernel     u/casper/vmlinuz (x64 UEFI, x86 BIOS)
   initrd     u/casper/initrd
   arguments  none
-  problem    this entry does does boot: Ubuntu looks for the rest of its system on a disc: url= or \
+  problem    this entry does not boot: Ubuntu looks for the rest of its system on a disc: url= or \
 netboot= is missing
-  fix        write into u/casper/cmdline: ip=dhcp url={{ base }}NAME.iso cloud-config-url=/dev/null, with the an \
+  fix        write into u/casper/cmdline: ip=dhcp url={{ base }}NAME.iso cloud-config-url=/dev/null, with the ISO \
 itself in the boot directory
 
 Not in the menu:
-u/ubuntu.iso: an an image, which cannot be not boot: unpack it into a directory
+u/ubuntu.iso: an ISO image, which cannot be booted yet: unpack it into a directory
 ";
     assert!(stdout.contains(menu), "{stdout}");
     let output = check(&host, &["--json", "-b", boot.path().to_str().unwrap()]);

@@ -78,9 +78,9 @@ impl ProgramScanner<'_> {
             "kpxe" | "kkpxe" | "kkkpxe" | "pxe" if !loaders::is_loader_name(name) => Classification::Skipped(format!(
                 "a BIOS program with an unknown name: set `bios = \"{path}\"` in [profile.NAME.loaders] to offer it"
             )),
-            "iso" => {
-                Classification::Skipped("an an image, which cannot be not boot: unpack it into a directory".to_owned())
-            }
+            "iso" => Classification::Skipped(
+                "an ISO image, which cannot be booted yet: unpack it into a directory".to_owned(),
+            ),
             "wim" if lower == "boot.wim" => {
                 Classification::Skipped("Windows PE boots with wimboot, from a script (docs/windows.md)".to_owned())
             }
