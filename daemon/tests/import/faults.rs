@@ -61,7 +61,7 @@ fn machines_that_a_note_promises_a_reply_get_no_profile_that_boots_nothing() {
     );
     let output = imported("dhcp-option=option6:bootfile-url,tftp://[2001:db8::10]/snponly.efi\n");
     assert!(output.contains("name = \"IPv6\"\nsubnet = [\"::/0\"]\nprofile = \"menu\"\n"), "{output}");
-    let output = imported("port=0\nenable-tftp\ntftp-root=/srv/tftp\n");
+    let output = imported("port=0\nenable-tftp\ntftp-root=/srv/test\n");
     assert!(output.contains("# Before you start the server:\n#   dnsmasq sent only files"), "{output}");
 }
 

@@ -11,7 +11,7 @@ fn tables(text: &str) -> String {
     text.lines().filter(|line| !line.starts_with('#')).map(without_line).collect::<Vec<_>>().join("\n")
 }
 
-const DNSMASQ: &str = "port=0\ndhcp-range=192.0.2.0,proxy\nenable-tftp\ntftp-root=/srv/tftp\n\
+const DNSMASQ: &str = "port=0\ndhcp-range=192.0.2.0,proxy\nenable-tftp\ntftp-root=/srv/test\n\
                        pxe-service=x86PC,\"Boot, at last\",lpxelinux\ndhcp-match=set:ipxe,175\n\
                        dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}\n";
 
@@ -19,50 +19,50 @@ const DNSMASQ: &str = "port=0\ndhcp-range=192.0.2.0,proxy\nenable-tftp\ntftp-roo
 fn options_on_command_lines_give_the_same_as_the_file() {
     let forms = [
         // One option on each line, as arguments of a container.
-        "--port=0\n--dhcp-range=192.0.2.0,proxy\n--enable-tftp\n--tftp-root=/srv/tftp\n\
+        "--port=0\n--dhcp-range=192.0.2.0,proxy\n--enable-tftp\n--tftp-root=/srv/test\n\
          --pxe-service='x86PC,\"Boot, at last\",lpxelinux'\n--dhcp-match=set:ipxe,175\n\
          --dhcp-boot='tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
         // A shell script that starts a container: the options before the image are docker's.
         "#!/bin/sh\nset -e\ndocker run --rm --interface=eth9 --net=host quay.io/poseidon/dnsmasq:v0.5.0 \\\n  -d -q -p \
          0 \\\n  \
-         --dhcp-range 192.0.2.0,proxy --enable-tftp --tftp-root=/srv/tftp \\\n  \
+         --dhcp-range 192.0.2.0,proxy --enable-tftp --tftp-root=/srv/test \\\n  \
          --pxe-service=x86PC,'\"Boot, at last\"',lpxelinux --dhcp-match=set:ipxe,175 \\\n  \
          --dhcp-boot='tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
         // A unit.
         "[Unit]\nDescription=netboot\n[Service]\nExecStart=/usr/sbin/dnsmasq --keep-in-foreground --port=0 \\\n  \
-         --dhcp-range=192.0.2.0,proxy --enable-tftp --tftp-root=/srv/tftp --dhcp-match=set:ipxe,175 \\\n  \
+         --dhcp-range=192.0.2.0,proxy --enable-tftp --tftp-root=/srv/test --dhcp-match=set:ipxe,175 \\\n  \
          '--pxe-service=x86PC,\"Boot, at last\",lpxelinux' '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
         // Compose.
         "services:\n  pxe:\n    image: dnsmasq:2\n    command:\n      - --port=0\n      - \
          --dhcp-range=192.0.2.0,proxy\n      \
-         - --enable-tftp\n      - --tftp-root=/srv/tftp\n      - '--pxe-service=x86PC,\"Boot, at \
+         - --enable-tftp\n      - --tftp-root=/srv/test\n      - '--pxe-service=x86PC,\"Boot, at \
          last\",lpxelinux'\n      \
          - --dhcp-match=set:ipxe,175\n      - '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
         // Nix, and the command of a Dockerfile.
         "args = [\n  \"--port=0\" \"--dhcp-range=192.0.2.0,\
-         proxy\"\n  \"--enable-tftp\"\n  \"--tftp-root=/srv/tftp\"\n  \
+         proxy\"\n  \"--enable-tftp\"\n  \"--tftp-root=/srv/test\"\n  \
          \"--pxe-service=x86PC,\\\"Boot, at last\\\",lpxelinux\"\n  \"--dhcp-match=set:ipxe,175\"\n  \
          '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}'\n];\n",
         "CMD [\"dnsmasq\", \"--port=0\", \"--dhcp-range=192.0.2.0,\
-         proxy\", \"--enable-tftp\", \"--tftp-root=/srv/tftp\", \
+         proxy\", \"--enable-tftp\", \"--tftp-root=/srv/test\", \
          \"--pxe-service=x86PC,\\\"Boot, at last\\\",lpxelinux\", \"--dhcp-match=set:ipxe,175\", \
          '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}']\n",
         "FROM alpine\nCMD [\"dnsmasq\",\"-d\",\"-p0\",\"--dhcp-range=192.0.2.0,\
-         proxy\",\"--enable-tftp\",\"--tftp-root=/srv/tftp\",\
+         proxy\",\"--enable-tftp\",\"--tftp-root=/srv/test\",\
          \"--pxe-service=x86PC,\\\"Boot, at last\\\",lpxelinux\",\"--dhcp-match=set:ipxe,175\",\
          '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}']\n",
         "services:\n  pxe:\n    image: x\n    command: [\"-d\",\"--port=0\",\"--dhcp-range=192.0.2.0,\
          proxy\",\"--enable-tftp\",\
-         \"--tftp-root=/srv/tftp\",'--pxe-service=x86PC,\"Boot, at last\",lpxelinux',\"--dhcp-match=set:ipxe,175\",\
+         \"--tftp-root=/srv/test\",'--pxe-service=x86PC,\"Boot, at last\",lpxelinux',\"--dhcp-match=set:ipxe,175\",\
          '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}']\n",
         // Pi-hole 6.
         "[misc]\n  privacylevel = 0\n  dnsmasq_lines = [\n    \"port=0\",\n    \"dhcp-range=192.0.2.0,\
          proxy\", \"enable-tftp\",\n    \
-         \"tftp-root=/srv/tftp\",\n    'pxe-service=x86PC,\"Boot, at last\",lpxelinux',\n    \"dhcp-match=set:ipxe,\
+         \"tftp-root=/srv/test\",\n    'pxe-service=x86PC,\"Boot, at last\",lpxelinux',\n    \"dhcp-match=set:ipxe,\
          175\",\n    \
          \"dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}\"\n  ]\n",
         "environment:\n  FTLCONF_misc_dnsmasq_lines: 'port=0;dhcp-range=192.0.2.0,\
-         proxy;enable-tftp;tftp-root=/srv/tftp;\
+         proxy;enable-tftp;tftp-root=/srv/test;\
          pxe-service=x86PC,\"Boot, at last\",lpxelinux;dhcp-match=set:ipxe,175;\
          dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
     ];
@@ -135,7 +135,7 @@ fn an_option_with_an_unknown_variable_has_a_note() {
 
 #[test]
 fn openwrts_configuration_gives_the_same_as_its_dnsmasq() {
-    let uci = "config dnsmasq\n\toption domainneeded '1'\n\toption enable_tftp '1'\n\toption tftp_root '/srv/tftp'\n\n\
+    let uci = "config dnsmasq\n\toption domainneeded '1'\n\toption enable_tftp '1'\n\toption tftp_root '/srv/test'\n\n\
                config match\n\toption networkid 'bios'\n\toption match '60,PXEClient:Arch:00000'\n\n\
                config userclass 'of_ipxe'\n\toption networkid 'ipxe'\n\toption userclass 'iPXE'\n\n\
                config boot 'linux'\n\toption filename 'pxelinux.0'\n\toption serveraddress '192.0.2.20'\n\t\
@@ -144,7 +144,7 @@ fn openwrts_configuration_gives_the_same_as_its_dnsmasq() {
                config host\n\toption name 'pc1'\n\tlist mac '52:54:00:00:00:01'\n\toption tag 'ipxe'\n\toption ip \
                '192.0.2.4'\n\n\
                config dhcp 'lan'\n\toption interface 'lan'\n\toption start '100'\n\tlist dhcp_option '3,192.0.2.1'\n";
-    let dnsmasq = "enable-tftp\ntftp-root=/srv/tftp\ndhcp-match=set:bios,60,PXEClient:Arch:00000\n\
+    let dnsmasq = "enable-tftp\ntftp-root=/srv/test\ndhcp-match=set:bios,60,PXEClient:Arch:00000\n\
                    dhcp-userclass=set:ipxe,iPXE\n\
                    dhcp-boot=tag:bios,pxelinux.0,files,192.0.2.20\ndhcp-boot=tag:ipxe,boot.ipxe\n\
                    dhcp-host=52:54:00:00:00:01,set:ipxe,pc1\n";

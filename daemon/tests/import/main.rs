@@ -72,11 +72,11 @@ const SETUPS: &[(&str, &str)] = &[
         "manual: services by architecture",
         "pxe-service=x86PC,\"PXELINUX\",pxelinux\npxe-service=X86-64_EFI,\"UEFI\",shimx64.efi\n\
          pxe-service=BC_EFI,\"UEFI\",shimx64.efi\npxe-service=IA32_EFI,\"UEFI\",bootia32\n\
-         pxe-service=ARM64_EFI,\"UEFI\",grub/arm64.efi,192.0.2.77\nenable-tftp\ntftp-root=/srv/tftp\n",
+         pxe-service=ARM64_EFI,\"UEFI\",grub/arm64.efi,192.0.2.77\nenable-tftp\ntftp-root=/srv/test\n",
     ),
     (
         "documented: iPXE by architecture",
-        "enable-tftp\ntftp-root=/srv/tftp\ndhcp-match=set:ipxe,175\ndhcp-match=set:efi64,option:client-arch,7\n\
+        "enable-tftp\ntftp-root=/srv/test\ndhcp-match=set:ipxe,175\ndhcp-match=set:efi64,option:client-arch,7\n\
          dhcp-match=set:efi64,option:client-arch,9\ndhcp-match=set:arm64,option:client-arch,11\n\
          tag-if=set:firmware,tag:!ipxe\ntag-if=set:efi,tag:efi64\n\
          pxe-service=tag:firmware,x86PC,\"iPXE\",undionly.kpxe\npxe-service=tag:firmware,X86-64_EFI,\"iPXE\",ipxe.efi\n\
@@ -227,25 +227,25 @@ fn an_absolute_name_keeps_its_meaning_or_has_a_note() {
         imported
     };
     // dnsmasq accepts names with or without its root. It resolves all others from the root.
-    let rooted = "enable-tftp\ntftp-root=/srv/tftp/\ndhcp-match=set:efi,option:client-arch,7\n";
-    let names = "dhcp-boot=/srv/tftp/pxelinux.0\ndhcp-boot=tag:efi,/efi/ipxe.efi\n";
+    let rooted = "enable-tftp\ntftp-root=/srv/test/\ndhcp-match=set:efi,option:client-arch,7\n";
+    let names = "dhcp-boot=/srv/test/pxelinux.0\ndhcp-boot=tag:efi,/efi/ipxe.efi\n";
     let output = has(
         &format!("{rooted}{names}"),
-        &["boot-dir = \"/srv/tftp\"", "default = \"pxelinux.0\"", "uefi-x64 = \"efi/ipxe.efi\""],
+        &["boot-dir = \"/srv/test\"", "default = \"pxelinux.0\"", "uefi-x64 = \"efi/ipxe.efi\""],
     );
     assert!(!output.contains(UNSUPPORTED), "{output}");
     has("enable-tftp\ntftp-root=/\ndhcp-boot=/a/b.0\n", &["boot-dir = \"/\"", "default = \"a/b.0\""]);
 
     // Without a root, dnsmasq resolves names from the root of the file system.
     let rootless = "enable-tftp\ndhcp-match=set:efi,option:client-arch,7\n";
-    let names = "dhcp-boot=/srv/tftp/bios/pxelinux.0\ndhcp-boot=tag:efi,/srv/tftp/efi/ipxe.efi\n";
+    let names = "dhcp-boot=/srv/test/bios/pxelinux.0\ndhcp-boot=tag:efi,/srv/test/efi/ipxe.efi\n";
     let output = has(
         &format!("{rootless}{names}"),
         &[
-            "boot-dir = \"/srv/tftp\"",
+            "boot-dir = \"/srv/test\"",
             "default = \"bios/pxelinux.0\"",
             "uefi-x64 = \"efi/ipxe.efi\"",
-            "#     without tftp-root dnsmasq served every file of this host; the files that it names are in /srv/tftp",
+            "#     without tftp-root dnsmasq served every file of this host; the files that it names are in /srv/test",
         ],
     );
     assert!(!output.contains(UNSUPPORTED), "{output}");
