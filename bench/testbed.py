@@ -100,8 +100,8 @@ def progress(text):
 
 
 def proxydhcpd(binary):
-    """The command with all defaults, including logging."""
-    return [binary, "--boot-dir", BOOT]
+    """The command with all defaults, including logging, except for a state directory that the run removes again."""
+    return [binary, "--boot-dir", BOOT, "--state-dir", WORK / "state"]
 
 
 def dnsmasq(*options):
