@@ -23,6 +23,11 @@ use token::TokenKey;
 /// Completions that may wait for the disk. If more machines than this complete at once, some are written later.
 const QUEUE_LENGTH: usize = 65_536;
 
+/// State files under their names until November 2026, and their names now. The server renames them at its start,
+/// because a machine whose completion is lost boots its installer again.
+const RENAMED_FILES: [(&str, &str); 3] =
+    [("used-up", "boot-once"), ("armings", token::COUNTS_FILE), ("done-key", token::KEY_FILE)];
+
 /// How to let a machine boot its profile again if its boot-once is completed and its entry has no `boot`.
 pub const RESET_HELP: &str = "`proxydhcpd rearm NAME`, or `boot = \"always\"`, lets a machine boot its profile again";
 
@@ -71,6 +76,7 @@ struct WriterState {
 impl BootOnceState {
     /// Starts the writer thread. The directory below `state_dir` is created with the first completion.
     pub fn new(state_dir: &Path) -> io::Result<BootOnceState> {
+        rename_old_files(state_dir);
         let (writer, jobs) = sync_channel(QUEUE_LENGTH);
         let shared = Arc::new(WriterState::default());
         let (writer_dir, writer_state) = (state_dir.to_owned(), Arc::clone(&shared));
@@ -205,6 +211,22 @@ impl BootOnceState {
         let deadline = std::time::Instant::now() + timeout;
         while !self.is_idle() && std::time::Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn rename_old_files(state_dir: &Path) {
+    for (old, new) in RENAMED_FILES.map(|(old, new)| (state_dir.join(old), state_dir.join(new))) {
+        if fs::symlink_metadata(&old).is_err() || fs::symlink_metadata(&new).is_ok() {
+            continue;
+        }
+        match fs::rename(&old, &new) {
+            Ok(()) => tracing::info!("renamed {} to {}", old.display(), new.display()),
+            Err(error) => tracing::error!(
+                "cannot rename {}: {error}; rename it to {}, or machines boot again that completed their boot-once",
+                old.display(),
+                new.display()
+            ),
         }
     }
 }

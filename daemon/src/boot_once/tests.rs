@@ -41,6 +41,19 @@ fn a_completion_exists_after_a_restart_until_it_is_removed() {
 }
 
 #[test]
+fn files_under_their_old_names_are_renamed_and_new_ones_are_never_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("used-up")).unwrap();
+    fs::write(path("used-up/web1"), "").unwrap();
+    fs::write(path("armings"), "old").unwrap();
+    fs::write(path("boot-once-counts"), "new").unwrap();
+    assert_eq!(BootOnceState::new(dir.path()).unwrap().refresh(), completed(&["web1"]));
+    assert!(!path("used-up").exists() && path("boot-once/web1").exists());
+    assert_eq!(fs::read_to_string(path("boot-once-counts")).unwrap(), "new");
+}
+
+#[test]
 fn no_completion_is_lost_with_a_directory_that_vanishes_or_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let boot_once = BootOnceState::new(dir.path()).unwrap();

@@ -9,8 +9,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-const KEY_FILE: &str = "done-url-key";
-const COUNTS_FILE: &str = "boot-once-counts";
+/// The file with the secret of all tokens, below the state directory.
+pub const KEY_FILE: &str = "done-url-key";
+/// The file that counts the completions of each machine, below the state directory.
+pub const COUNTS_FILE: &str = "boot-once-counts";
 const KEY_OCTETS: usize = 32;
 /// Limit of the file's size, in octets: several lines for each of a million machines.
 const MAX_COUNTS_SIZE: u64 = 256 << 20;
