@@ -86,7 +86,7 @@ u/ubuntu.iso: an ISO image, which cannot be booted yet: unpack it into a directo
     let menu = &json["served"]["menu"];
     assert_eq!(menu["entries"][0]["kernel"], "debian/linux");
     assert_eq!(menu["entries"][0]["arguments_from"], "debian/cmdline");
-    assert_eq!(menu["left_out"][0]["path"], "u/ubuntu.iso");
+    assert_eq!(menu["skipped"][0]["path"], "u/ubuntu.iso");
 
     fs::write(boot.path().join("boot.ipxe"), "#!ipxe\n").unwrap();
     let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
@@ -247,7 +247,7 @@ fn if_a_loader_is_signed_it_lists_the_loaders_that_machines_with_secure_boot_ref
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     let loader = |id: &str| &json["served"]["loaders"][id]["secure_boot"];
     assert_eq!(loader("uefi-x64")["verdict"], "accepted");
-    assert_eq!(loader("uefi-x64")["keys"][0], json!({ "of": "microsoft", "name": microsoft }));
+    assert_eq!(loader("uefi-x64")["keys"][0], json!({ "source": "microsoft", "name": microsoft }));
     assert_eq!(loader("uefi-x64")["signatures"][0]["issuer"], microsoft);
     assert_eq!(loader("uefi-x64")["program"], "an EFI program for x64 UEFI");
     assert_eq!(loader("uefi-x64")["sbat"][1]["component"], "shim");

@@ -45,8 +45,9 @@ pub fn host_name_scripts((scripts, unused_reason): (&[HostNameScript], Option<&s
 
 /// The same as JSON.
 pub fn host_name_scripts_json((scripts, unused_reason): (&[HostNameScript], Option<&str>)) -> Value {
-    let scripts =
-        scripts.iter().map(|script| json!({ "path": script.path, "host": script.host_name, "not_run": unused_reason }));
+    let scripts = scripts
+        .iter()
+        .map(|script| json!({ "path": script.path, "host": script.host_name, "unused_reason": unused_reason }));
     scripts.collect()
 }
 
@@ -97,9 +98,9 @@ pub fn json(scan: Option<&Scan>) -> Value {
         json!({
             "title": found.entry.title, kind: path, "initrds": initrds, "arguments": arguments,
             "arguments_from": found.arguments_from, "arch": arch.and_then(Arch::info).map(|row| row.id),
-            "problem": found.entry.problem, "to_do": found.fix,
+            "problem": found.entry.problem, "fix": found.fix,
         })
     });
-    let left_out = scan.skipped.iter().map(|skipped| json!({ "path": skipped.path, "why": skipped.reason }));
-    json!({ "entries": entries.collect::<Vec<_>>(), "left_out": left_out.collect::<Vec<_>>() })
+    let skipped = scan.skipped.iter().map(|skipped| json!({ "path": skipped.path, "reason": skipped.reason }));
+    json!({ "entries": entries.collect::<Vec<_>>(), "skipped": skipped.collect::<Vec<_>>() })
 }

@@ -228,7 +228,7 @@ fn summary(CheckReport { context, programs, dependencies, unread }: &CheckReport
             .map(|link| json!({ "name": link.name, "address": link.address(), "ipv6": link.address6() }))
             .collect::<Vec<_>>(),
         "tftp": match plan.tftp {
-            Some(TftpServer::Local) => json!("ours"),
+            Some(TftpServer::Local) => json!("local"),
             Some(TftpServer::Remote(address)) => json!(address),
             None => Value::Null
         },
@@ -236,7 +236,7 @@ fn summary(CheckReport { context, programs, dependencies, unread }: &CheckReport
         "boot_dir": context.loaded.settings.boot_dir,
         "script": script(plan),
         "menu": boot_dir::json(context.site.menu_scan()),
-        "by_host_name": boot_dir::host_name_scripts_json(context.site.host_name_scripts()),
+        "host_name_scripts": boot_dir::host_name_scripts_json(context.site.host_name_scripts()),
         "depends_on": dependencies,
         "not_read": unread,
         "machines": { "count": plan.machines.len(), "files": files, "seconds": took.as_secs_f64() },

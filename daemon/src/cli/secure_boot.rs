@@ -161,15 +161,15 @@ fn row_json(row: Option<&CheckedProgram>) -> Value {
     let Some(row) = row else { return Value::Null };
     let (signatures, verdict) = match &row.inspection {
         Ok(inspection) => inspection,
-        Err(error) => return json!({ "verdict": "unknown", "says": error }),
+        Err(error) => return json!({ "verdict": "unknown", "summary": error }),
     };
     let (verdict, keys) = match verdict {
         SecureBootVerdict::Accepted(keys) if row.misfit().is_none() => ("accepted", keys.as_slice()),
         _ => ("refused", &[][..]),
     };
     let keys = keys.iter().map(|key| match key {
-        TrustAnchor::Microsoft(name) => json!({ "of": "microsoft", "name": name }),
-        TrustAnchor::Site(name) => json!({ "of": "site", "name": name }),
+        TrustAnchor::Microsoft(name) => json!({ "source": "microsoft", "name": name }),
+        TrustAnchor::Site(name) => json!({ "source": "site", "name": name }),
     });
     let each = signatures.signatures.iter().map(|signature| {
         json!({
@@ -184,7 +184,7 @@ fn row_json(row: Option<&CheckedProgram>) -> Value {
         .map(|part| json!({ "component": part.name, "generation": part.generation, "version": part.version }));
     json!({
         "verdict": verdict,
-        "says": row.summary(),
+        "summary": row.summary(),
         "keys": keys.collect::<Vec<_>>(),
         "program": signatures.image.to_string(),
         "signatures": each.collect::<Vec<_>>(),
