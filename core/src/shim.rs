@@ -3,8 +3,8 @@
 //!
 //! | request | when | evidence |
 //! |---|---|---|
-//! | `grubx64.efi` in its directory; over HTTP with two separators in front | always | shim 16.1 in the e2e tests |
-//! | `X.efi` in its directory | iPXE's, as `X-shim.efi`, `X-shimx64.efi` | ipxe/shim shim.c automatic_next_path |
+//! | `grubx64.efi` in shim's directory; over HTTP with two separators before the name | always | shim 16.1 in the e2e tests |
+//! | `X.efi` in shim's directory | if iPXE's shim is named `X-shim.efi` or `X-shimx64.efi` | ipxe/shim shim.c automatic_next_path |
 //! | `ipxe.efi` at the root | iPXE's, if no DHCP header names a file | ipxe#1684, automatic_next_path |
 //! | `grubx64.efi` at the root | if no DHCP header names a file | shim#300, shim#524, shim#710 |
 //! | an octet above 7f and a word, in its directory: `?Onboard`, `?USB` | 15.8, on Dell's Latitude, OptiPlex and Wyse: the title of a boot entry, taken for load options | shim#649, shim#696 |

@@ -1,5 +1,5 @@
-//! Writes the log: with fields to the journal under systemd, one line per event to standard error otherwise, and to the
-//! journal or syslog from the background.
+//! Writes the log. Under systemd, it goes to the journal, with fields. In the background, it goes to the journal or to
+//! syslog. Otherwise, it goes to standard error, one line per event.
 //!
 //! A message is a whole sentence. Fields are for searching (`journalctl MAC=52:54:00:12:34:56`); a line shows the
 //! fields whose values its sentence does not contain.

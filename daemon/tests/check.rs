@@ -390,7 +390,7 @@ fn it_shows_the_default_profile_and_reads_the_loaders_of_profiles() {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(stderr.contains("warning: no served interface has the address 192.0.2.99 at the moment"), "{stderr}");
 
-    // A valid file that does not fit the boot directory.
+    // A valid configuration that names a file missing from the boot directory.
     fs::remove_file(boot.path().join("grub.efi")).unwrap();
     let output = check(&host, &arguments);
     assert_eq!(output.status.code(), Some(1));

@@ -146,7 +146,7 @@ impl Vector {
     }
 }
 
-/// The network of the vectors: 192.0.2.10/24 on eth0, and all other hosts at the other end of one cable.
+/// The network of the test vectors: 192.0.2.10/24 on eth0, connected by one cable to all other hosts.
 fn network() -> (Host, Host) {
     let (server, client) = (Host::new(), Host::new());
     server.cable("eth0", &client, "eth0");

@@ -275,7 +275,7 @@ fn packet_sockets(host: &Host) -> usize {
     host.on(|| fs::read_to_string("/proc/thread-self/net/packet").unwrap().lines().skip(1).count())
 }
 
-/// The server's offer for this packet.
+/// Broadcasts the test vector of this name, and returns the server's offer if one arrives.
 fn offer(machine: &Host, name: &str) -> Option<Vec<u8>> {
     let client = client(machine);
     client.set_read_timeout(Some(Duration::from_millis(500))).unwrap();

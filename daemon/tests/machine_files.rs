@@ -470,7 +470,7 @@ fn usual_names_of_columns_are_recognised() {
 fn a_list_of_interfaces_is_an_error() {
     let error = errors("a.csv", "device,name,mac_address\nweb1,eno1,52:54:00:12:34:56\n").remove(0);
     assert!(
-        error.3.starts_with("each line of this file is an interface, not a machine (`proxydhcpd import "),
+        error.3.starts_with("each line of this file describes an interface, not a machine (`proxydhcpd import "),
         "{}",
         error.3
     );

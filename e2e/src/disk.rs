@@ -1,4 +1,4 @@
-//! Disks for the machines.
+//! Disk images for the virtual machines of the tests.
 
 use crate::cache;
 use crate::grub;

@@ -1,4 +1,4 @@
-//! The other programs on the network: the site's DHCP server, a relay, a TFTP server, a client.
+//! The programs on the test network besides proxydhcpd: the site's DHCP server, a relay, a TFTP server, a client.
 
 use crate::cache;
 use crate::net::Host;

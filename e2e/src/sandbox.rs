@@ -37,7 +37,7 @@ pub fn enter() -> Result<()> {
             .args(env::args_os().skip(1))
             .env(INSIDE, "1")
             .exec();
-        return Err(error).context("cannot start setpriv and unshare: install util-linux");
+        return Err(error).context("cannot run setpriv, which util-linux provides");
     }
     for command in SETUP {
         let output = Command::new(command[0]).args(&command[1..]).output()?;

@@ -39,7 +39,8 @@ pub struct Client {
     pub stage: Stage,
     /// A Raspberry Pi, which announces itself as x86 BIOS; or a machine that a rule declares one.
     pub raspberry_pi: bool,
-    /// A U-Boot, of any class: it takes the file name from the first reply, and never contacts port 4011.
+    /// Whether it is U-Boot, of any class: U-Boot takes the file name from the first reply, and never contacts port
+    /// 4011.
     pub u_boot: bool,
     /// The item that it chose from a menu.
     pub boot_item: Option<BootItem>,
@@ -156,8 +157,8 @@ pub enum IgnoreReason {
     /// A REQUEST for another boot server, which a multicast group, a broadcast or a relay delivered to this server as
     /// well.
     OtherServer,
-    /// An HTTP client, or a U-Boot, without an architecture; or a PXE client that is no BIOS, or whose relay removed
-    /// option 93.
+    /// The request carries no architecture, and the client cannot be an old BIOS ROM: it is an HTTP client or U-Boot, a
+    /// PXE client on other firmware, or a PXE client whose relay removed option 93.
     NoArchitecture,
     /// An unassigned code, such as 255, which U-Boot builds without a code send.
     UnknownArchitecture(Arch),

@@ -87,14 +87,14 @@ pub struct Dhcp6 {
     /// Whether the built-in TFTP server listens on IPv6. No other TFTP server is possible there: an old proxy.ini knows
     /// IPv4 only.
     pub tftp: bool,
-    /// The server's DUID, 3 to 130 octets: EDK2 takes no other length.
+    /// The server's DUID, 3 to 130 octets. EDK2 accepts no other length.
     pub duid: Vec<u8>,
     /// The options for an iPXE in a stateless network; `None`: the server does not reply to it. iPXE takes the first
     /// REPLY, so this one displaces the DHCPv6 server's and must carry the options that the other would carry.
     pub stateless: Option<StatelessOptions>,
 }
 
-/// The options of a stateless REPLY that are not about booting.
+/// The options, other than boot options, of a REPLY to an INFORMATION-REQUEST (stateless DHCPv6).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatelessOptions {
     /// DNS recursive name servers (RFC 3646).

@@ -192,9 +192,9 @@ pub struct Rearm {
 /// offered iPXE supports the commands in the scripts, and whether the files of this server that the scripts name exist.
 /// Lists the files in the configuration directories that are not read, and other servers that the scripts depend on.
 ///
-/// For each UEFI loader, shows the signer and whether machines with Secure Boot accept it: by Microsoft's keys, or by
-/// the certificates that `secure-boot-certificates` lists in the configuration. Revocations that a machine stores are
-/// not visible from here.
+/// For each UEFI loader, shows the signer and whether machines with Secure Boot accept it, based on Microsoft's keys
+/// and on the certificates that `secure-boot-certificates` lists in the configuration. The server does not know which
+/// signatures a machine has revoked (its dbx).
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   proxydhcpd check                      the configuration that `serve` reads

@@ -1,4 +1,4 @@
-//! A site with boot-once machines, and a client that sends requests as them.
+//! A site with boot-once machines, and a client that impersonates them.
 
 use super::Host;
 use super::server::{PROGRAM, Server, one_network};
@@ -29,7 +29,7 @@ profile = \"installer\"
 boot = \"once\"
 ";
 
-/// A server at 192.0.2.10 with three boot-once machines, and a client that sends requests as them.
+/// A server at 192.0.2.10 with three boot-once machines, and a client that impersonates them.
 pub struct TestSite {
     pub host: Host,
     pub machine: Host,

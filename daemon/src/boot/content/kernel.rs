@@ -30,7 +30,7 @@ pub fn inspect(path: &Path, unpacks: bool) -> io::Result<Result<KernelInfo, Cont
     if let Image::Truncated { actual, expected, .. } = image::inspect(path)? {
         return Ok(Err(ContentFault::truncated(actual, expected)));
     }
-    // Lengths count paragraphs. A memory test or an iPXE does not fill its last one.
+    // The header gives the length in paragraphs. A memory test or an iPXE does not fill its last paragraph.
     const PARAGRAPH: u64 = 16;
     if let Some(expected) = minimum_length(&head).filter(|expected| size + PARAGRAPH <= *expected) {
         return Ok(Err(ContentFault::truncated(size, expected)));

@@ -25,7 +25,7 @@ struct Stanza {
 #[derive(Debug)]
 pub struct BootloaderConfig {
     path: String,
-    /// It is for one machine, or for some: `pxelinux.cfg/01-52-54-00-12-34-56`.
+    /// Whether it applies only to certain machines, as `pxelinux.cfg/01-52-54-00-12-34-56` does.
     specific: bool,
     stanzas: Vec<Stanza>,
 }

@@ -33,7 +33,7 @@ pub fn kernel_name(name: &str) -> Option<ParsedName> {
         return None;
     }
     let words = words(name);
-    // Of EFI programs only `vmlinuz*.efi`: a `linux.efi` contains its initrd.
+    // Among EFI programs, only those named `vmlinuz` are kernels to offer: a `linux.efi` already contains its initrd.
     let kinds = if ending == "efi" { &KERNELS[..1] } else { &KERNELS[..] };
     let (at, rest) = kinds.iter().find_map(|kind| position(&words, kind))?;
     let own = without(&words, at, rest);

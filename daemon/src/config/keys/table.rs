@@ -316,7 +316,7 @@ pub const KEYS: &[ConfigKey] = &[
         MaxTransfers::EXPECTED,
         "as many as the limit on open files allows",
         "The maximum number of concurrent transfers.",
-        "Further machines repeat their requests until it is their turn.",
+        "Machines beyond the limit repeat their requests until another transfer ends.",
         "512",
     ),
     key(
@@ -518,7 +518,8 @@ pub const KEYS: &[ConfigKey] = &[
         "a list of \"bios\", \"uefi\", \"http\", \"ipxe\", \"raspberry-pi\" or \"u-boot\"",
         ANY,
         "Condition: the kind of firmware.",
-        "iPXE is \"ipxe\", and also the firmware on which it runs. U-Boot is answered only if a rule lists it.",
+        "iPXE matches \"ipxe\", and also the kind of firmware on which it runs. The server answers U-Boot only if a \
+         rule lists it.",
         "[\"uefi\"]",
     ),
     key(

@@ -88,7 +88,7 @@ impl MachineBuilder {
         self.variables.clear();
     }
 
-    /// The machine, after [`Self::close_variables`].
+    /// The machine built so far. Call [`Self::close_variables`] first.
     pub fn machine(&self) -> Machine<'_> {
         Machine {
             name: &self.name,

@@ -56,9 +56,14 @@ impl<R: Read> CsvReader<'_, R> {
         let mut names: Vec<String> = Vec::new();
         let titles: Vec<String> = self.fields.iter().map(|field| unquote(&text[field.clone()]).into_owned()).collect();
         if headings::lists_interfaces(&titles) {
-            let error =
-                self.error(&record, 0..text.len(), "each line of this file is an interface, not a machine".into());
-            return Err(error.help(format!("`proxydhcpd import {} -o NEW.toml` converts it to machines", self.file)));
+            let error = self.error(
+                &record,
+                0..text.len(),
+                "each line of this file describes an interface, not a machine".into(),
+            );
+            return Err(
+                error.help(format!("`proxydhcpd import {} -o NEW.toml` converts it to a list of machines", self.file))
+            );
         }
         let keys = headings::fields(&titles);
         for ((field, name), key) in self.fields.iter().zip(titles.clone()).zip(keys.iter().copied()) {
