@@ -35,7 +35,7 @@ use core::{fmt, iter};
 pub struct Answer {
     /// The sender, if the packet was recognised.
     pub client: Option<Client>,
-    /// The plan's decision for it, if the packet was processed that far.
+    /// The plan's decision for the client, if the server processed the packet that far.
     pub decision: Option<Decision>,
     /// The reply, or the reason for silence.
     pub verdict: Verdict,
@@ -83,7 +83,8 @@ pub struct Replies {
     ranges: Vec<(Range<usize>, Destination)>,
 }
 
-/// Answers a datagram. It clears `replies` first, and records in `observations` what later answers need.
+/// Answers a datagram: puts the replies into `replies`, after clearing it, and records in `observations` what later
+/// answers need.
 pub fn answer(plan: &Plan, observations: &mut Observations, arrival: &Arrival<'_>, replies: &mut Replies) -> Answer {
     replies.clear();
     let mut answer =
@@ -95,8 +96,9 @@ pub fn answer(plan: &Plan, observations: &mut Observations, arrival: &Arrival<'_
     answer
 }
 
-/// The steps: parse - overhear - recognise - route - limit - decide - choose - shape - write. The first step that fails
-/// is the reason for silence. Three of the nine serve both families; the others have one function for each family.
+/// Performs the steps: parse - overhear - recognise - route - limit - decide - choose - shape - write. The first step
+/// that fails gives the reason for silence. Three of the nine steps serve both families; the other six have one
+/// function for each family.
 fn process(
     plan: &Plan,
     observations: &mut Observations,
@@ -137,7 +139,7 @@ fn process(
     }
     let choice = observations.choice(client, arrival.now);
     let boot = match choose(plan, client, &decision, choice, request.local_addr()) {
-        // None of our loaders can replace this iPXE: it boots with the features that it has.
+        // If none of our loaders can replace this iPXE, it boots with the features that it has.
         Err(_) if matches!(client.stage, Stage::ReplacedIpxe(lacks) if !lacks.is_empty()) => {
             client.stage = recognised_stage;
             choose(plan, client, &decision, choice, request.local_addr())
@@ -153,9 +155,9 @@ fn process(
     Ok(response)
 }
 
-/// The stage of an iPXE: it receives its script, or our loader first, because a rule requires that or because its list
-/// of features lacks one. It receives the loader only once: the next request comes from our loader, or from an iPXE
-/// that the loader did not help.
+/// The stage of an iPXE. It receives its script at once, unless a rule requires our loader first, or the iPXE lacks a
+/// feature that its script needs. The machine receives our loader only once: its next request comes from that loader,
+/// or from an iPXE that the loader could not replace.
 fn ipxe_stage(
     plan: &Plan,
     observations: &mut Observations,
@@ -185,7 +187,8 @@ pub fn recognise(plan: &Plan, arrival: &Arrival<'_>, packet: &DhcpPacket<'_>) ->
         }
         (DhcpPacket::Dhcp4(message), _) => {
             let client = recognise4(message, port, classes, &plan.vendor_classes, || plan.serves_u_boot())?;
-            // On port 4011, iPXE names the server whose offer it took; EDK2 names none.
+            // On port 4011, iPXE sends the identifier of the server whose offer it accepted. EDK2 sends no server
+            // identifier.
             let server_id = message
                 .address(code::SERVER_ID)
                 .filter(|_| client.message_type == DhcpMessageType::Dhcp4(MessageType::Request));
@@ -211,7 +214,7 @@ impl RoutedRequest<'_> {
         }
     }
 
-    /// The steps shape and write.
+    /// Performs the steps shape and write: adds the datagrams to `replies`, and returns the content of the reply.
     fn write(&self, plan: &Plan, client: &Client, boot: Boot, replies: &mut Replies) -> Result<Response, Silence> {
         match *self {
             RoutedRequest::Dhcp4(message, destination, local_addr) => {
@@ -243,7 +246,7 @@ impl RoutedRequest<'_> {
     }
 }
 
-/// Records what later answers need.
+/// Records what later answers need about a request that the server answers.
 fn record(
     observations: &mut Observations,
     arrival: &Arrival<'_>,
@@ -271,7 +274,7 @@ fn record(
     }
 }
 
-/// The next contact of a machine that accepts the offer.
+/// Where a machine that accepts the offer sends its next request.
 fn next_contact(Response { shape, boot, destination, .. }: &Response) -> NextContact {
     let is_external_url = boot.source == BootSource::ConfiguredScript && boot.file.contains("://");
     match (shape, boot.file.strip_prefix("http://")) {
@@ -286,9 +289,10 @@ fn next_contact(Response { shape, boot, destination, .. }: &Response) -> NextCon
     }
 }
 
-/// Overhears another DHCP or boot server's message to a client on port 68. There is nothing to answer, but it may
-/// explain why a machine does not take our offer. A message from this server's own address is ignored, unless it
-/// assigns an IP address: the DHCP server may run on this host.
+/// Overhears a message that another DHCP server or boot server sends to a client on port 68. The message needs no
+/// answer, but may explain why a machine does not take our offer. If the server identifier is absent or is an address
+/// of this host, the message counts as our own offer and is ignored, unless it assigns an IP address: the DHCP server
+/// may run on this host. Returns an error if the message cannot be parsed.
 pub fn overhear_offer(
     observations: &mut Observations,
     links: &[Link],
@@ -312,11 +316,12 @@ fn overhear(plan: &Plan, packet: &DhcpPacket<'_>, arrival: &Arrival<'_>, observa
     }
 }
 
-/// Overhears the address that a REQUEST states: the one that its sender has, or is about to have. The REQUEST goes to
-/// the DHCP server, as a broadcast (RFC 2131 4.3.2), or to this server. File requests come from that address.
+/// Overhears the address that a REQUEST states: the address that the client has, or is about to have. The client
+/// broadcasts the REQUEST to the DHCP server (RFC 2131 4.3.2), or sends it to this server. The client's file requests
+/// will come from that address.
 fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, observations: &mut Observations) {
     let (header, now) = (&message.header, arrival.now);
-    // Clients without a hardware address would all be one machine.
+    // All clients without a hardware address would count as one machine.
     if header.hlen == 0 {
         return;
     }
@@ -352,8 +357,9 @@ fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, o
     }
 }
 
-/// Whether a packet proves that its sender has this address: it comes from the link of the address, or from a listed
-/// relay. Any host can forge the relay fields of a packet, and only a broadcast or multicast cannot have come from
+/// Whether a packet proves that its sender has this address: the packet comes from the link of the address, or from a
+/// listed relay. The source address must be that of a listed relay as well, because any host can forge the relay fields
+/// of a packet. Without a relay, the packet must be a broadcast or a multicast, because only those cannot come from
 /// beyond the link.
 fn proves_address(plan: &Plan, arrival: &Arrival<'_>, relay: Option<&Relay>, address: IpAddr) -> bool {
     let is_link_wide = match arrival.to {
@@ -368,8 +374,8 @@ fn proves_address(plan: &Plan, arrival: &Arrival<'_>, relay: Option<&Relay>, add
     }
 }
 
-/// As [`overhear4`], for DHCPv6, through a relay or not: a REQUEST for an address is a multicast, and contains the
-/// address that the DHCPv6 server offered.
+/// Does for DHCPv6 what [`overhear4`] does for DHCPv4, with or without a relay. The client multicasts a REQUEST for an
+/// address, which contains the address that the DHCPv6 server offered.
 fn overhear6(
     plan: &Plan,
     packet: &dhcp6::Packet<'_>,
@@ -397,7 +403,8 @@ fn overhear6(
     }
 }
 
-/// For each rule up to the one that matches, its unmet conditions, as `explain` shows them.
+/// The unmet conditions of each rule, up to and including the rule that matches, for which the list is empty. `explain`
+/// shows them.
 pub fn unmet(
     plan: &Plan,
     arrival: &Arrival<'_>,
@@ -421,7 +428,7 @@ pub fn unmet(
     })
 }
 
-/// Adds the observed MAC address of a machine that sends its UUID or DUID instead.
+/// Adds the MAC address that the server has observed for the machine, if the packet states only a UUID or a DUID.
 fn add_observed_mac(client: &mut Client, observations: &Observations) {
     if client.identifiers.macs == [None; 3] {
         client.identifiers.macs[0] =
@@ -436,7 +443,8 @@ fn decide_for_packet(
     packet: &DhcpPacket<'_>,
     client: &Client,
 ) -> Decision {
-    // The boot server on port 4011 does not see the relay's options again.
+    // A request on port 4011 does not contain the relay's options, so the rule that matched the earlier request decides
+    // again.
     let asks_boot_server = client.port == Port::BootServer;
     let rule_ref = if asks_boot_server { observations.relay_rule(client, arrival.now) } else { None };
     let dhcp_rule = rule_ref.and_then(|rule_ref| plan.resolve_rule(rule_ref));

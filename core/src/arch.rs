@@ -34,19 +34,19 @@ pub enum ImageFormat {
 pub struct ArchInfo {
     /// The code of option 93.
     pub code: u16,
-    /// Its id on the command line, in the configuration and in logs, such as `uefi-x64`.
+    /// The id of the architecture on the command line, in the configuration and in logs, such as `uefi-x64`.
     pub id: &'static str,
-    /// Its name for people, such as `x64 UEFI`.
+    /// The name of the architecture in texts for people, such as `x64 UEFI`.
     pub name: &'static str,
-    /// The protocol that downloads its loader.
+    /// The protocol by which the firmware downloads its loader.
     pub transport: Transport,
     /// Pointer width of the programs that the firmware can start, in bits; 0 if unknown.
     pub bits: u8,
-    /// The format of its programs.
+    /// The format of the programs that the firmware can start.
     pub image: ImageFormat,
-    /// Usual file names of its loaders, best first.
+    /// Usual file names of the loaders for this architecture, best first.
     pub loaders: &'static [&'static str],
-    /// The code of the architecture whose loaders it uses: its own, except for HTTP codes and byte code (see
+    /// The code of the architecture whose loaders this one uses: the same code, except for HTTP and byte code (see
     /// [`Arch::base`]).
     pub base: u16,
 }
@@ -63,12 +63,13 @@ const RISCV128: ImageFormat = ImageFormat::Efi(0x5128);
 const LOONG32: ImageFormat = ImageFormat::Efi(0x6232);
 const LOONG64: ImageFormat = ImageFormat::Efi(0x6264);
 
-/// Every assigned code, at the index of its code.
+/// The rows of all assigned codes; the index of a row is its code.
 ///
-/// Among the loaders, shim comes first: machines with Secure Boot start no other, and all others start it as well
-/// (`shim`). `snponly` precedes `ipxe`: it drives the network card through the firmware that has just used the card,
-/// and a native driver may not support it. With virtio-net both reach the menu equally fast (11 to 13 s from power-on),
-/// the snponly.efi of 2019 and of 2025 and the ipxe.efi of both, under OVMF 2022 and 2025.
+/// Among the loaders, shim comes first: machines with Secure Boot start no other loader, and all other machines start
+/// shim as well (see the module `shim`). `snponly` precedes `ipxe`: `snponly` uses the driver of the firmware, which
+/// has just used the network card, whereas the native drivers of `ipxe` may not support the card. With virtio-net, both
+/// reach the menu equally fast, 11 to 13 s after power-on (snponly.efi and ipxe.efi of 2019 and of 2025, under OVMF of
+/// 2022 and of 2025).
 pub const ARCHITECTURES: &[ArchInfo] = &[
     row(0, "bios", "x86 BIOS", 16, ImageFormat::Bios, BIOS_LOADERS),
     row(1, "pc98", "NEC PC-98", 0, ImageFormat::None, &[]),
@@ -79,7 +80,8 @@ pub const ARCHITECTURES: &[ArchInfo] = &[
     row(6, "uefi-ia32", "x86 UEFI", 32, I386, IA32_LOADERS),
     row(7, "uefi-x64", "x64 UEFI", 64, X64, X64_LOADERS),
     row(8, "efi-xscale", "EFI XScale", 0, ImageFormat::None, &[]),
-    // No known machine boots byte code over the network; VMware, an OVMF of 2013 and some ThinkPads send 9.
+    // No known machine boots byte code over the network. VMware, OVMF of 2013 and some ThinkPads send 9, but boot x64
+    // programs.
     ArchInfo { base: 7, ..row(9, "uefi-ebc", "x64 UEFI announced as byte code", 64, EBC, &[]) },
     row(10, "uefi-arm32", "ARM 32 UEFI", 32, ARM, ARM32_LOADERS),
     row(11, "uefi-arm64", "ARM 64 UEFI", 64, ARM64, ARM64_LOADERS),
@@ -116,7 +118,8 @@ pub const ARCHITECTURES: &[ArchInfo] = &[
 ];
 
 const BIOS_LOADERS: &[&str] = &["undionly.kpxe", "ipxe.pxe", "pxelinux.0", "lpxelinux.0", "core.0"];
-// The names of iPXE itself, of Debian (`-amd64`), Fedora (`ipxe-snponly-x86_64`) and openSUSE (`snp-x86_64`).
+// The lists contain the file names that iPXE itself, Debian (`-amd64`), Fedora (`ipxe-snponly-x86_64`) and openSUSE
+// (`snp-x86_64`) use.
 const IA32_LOADERS: &[&str] = &[
     "shimia32.efi",
     "snponly-ia32.efi",
@@ -216,33 +219,35 @@ impl Arch {
     /// The boot ROM of a Raspberry Pi.
     pub const RASPBERRY_PI: Arch = Arch(41);
 
-    /// Its entry in the table, if the code is assigned.
+    /// The row of the table for this code; `None` if the code is unassigned.
     pub fn info(self) -> Option<&'static ArchInfo> {
         ARCHITECTURES.get(usize::from(self.0))
     }
 
-    /// The architecture with this id (`uefi-x64`).
+    /// The architecture with this id, such as `uefi-x64`; `None` for an unknown id.
     pub fn from_id(id: &str) -> Option<Arch> {
         ARCHITECTURES.iter().find(|row| row.id == id).map(|row| Arch(row.code))
     }
 
-    /// The protocol that downloads its loader, if the code is assigned.
+    /// The protocol by which the firmware downloads its loader; `None` if the code is unassigned.
     pub fn transport(self) -> Option<Transport> {
         self.info().map(|row| row.transport)
     }
 
-    /// The architecture whose loaders it uses: an HTTP code those of its TFTP counterpart, 9 those of 7.
+    /// The architecture whose loaders this one uses: an HTTP code uses those of its TFTP counterpart, and byte code (9)
+    /// uses those of x64 (7).
     pub fn base(self) -> Arch {
         self.info().map_or(self, |row| Arch(row.base))
     }
 
-    /// Whether it is UEFI firmware, by TFTP or HTTP. UEFI accepts the redirect shape, a BIOS ROM the direct one.
+    /// Whether this is an architecture of UEFI firmware, over TFTP or HTTP. UEFI firmware accepts the redirect shape, a
+    /// BIOS ROM accepts the direct shape.
     pub fn is_efi(self) -> bool {
         self.base().info().is_some_and(|row| row.id.starts_with("uefi-"))
     }
 }
 
-/// Its name, or the number of an unassigned code.
+/// Shows the name of the architecture, or the number of an unassigned code.
 impl fmt::Display for Arch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.info() {

@@ -7,7 +7,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// The port that received a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
-    /// 67, or 547 for DHCPv6; shared with the DHCP server of the site.
+    /// 67, or 547 for DHCPv6, on which clients contact the site's DHCP server as well.
     Dhcp,
     /// 4011, where PXE clients contact a boot server.
     BootServer,
@@ -18,7 +18,7 @@ pub enum Port {
 pub struct Arrival<'a> {
     /// The UDP payload.
     pub datagram: &'a [u8],
-    /// The port that received it.
+    /// The port that received the datagram.
     pub port: Port,
     /// The source address and port.
     pub from: SocketAddr,
@@ -26,10 +26,10 @@ pub struct Arrival<'a> {
     pub to: IpAddr,
     /// The served links.
     pub links: &'a [Link],
-    /// The index in `links` of the link that it belongs to.
+    /// The index in `links` of the link that the datagram belongs to.
     pub link: usize,
-    /// It came by another interface than that of `link`, such as a tunnel, to an address of `link`. Only packets that
-    /// cross networks can: a relay's request, or a request to the boot server.
+    /// Whether the datagram came by an interface other than that of `link`, such as a tunnel, to an address of `link`.
+    /// Only packets that cross networks can arrive in this way: a relay's request, or a request to the boot server.
     pub via_other_link: bool,
     /// Time of arrival, in milliseconds of a monotonic clock.
     pub now: u64,
@@ -71,7 +71,7 @@ impl Arrival<'_> {
         self.links.iter().any(|link| link.reaches(address))
     }
 
-    /// Whether it is a broadcast address on any link.
+    /// Whether the address is a broadcast address on any link.
     pub(crate) fn is_broadcast(&self, address: Ipv4Addr) -> bool {
         self.links.iter().any(|link| link.is_broadcast(address))
     }

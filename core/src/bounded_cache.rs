@@ -1,5 +1,5 @@
-//! A cache for recent observations, bounded by construction: it never grows, and the oldest entry of a set makes room
-//! for a new one.
+//! A cache for recent observations, of limited size: if the set of a new entry is full, the new entry replaces the
+//! oldest entry of the set.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 /// comparisons, even if an attacker chooses the keys.
 #[derive(Debug)]
 pub struct BoundedCache<K, V> {
-    /// A set is allocated with its first key, so an idle server uses almost no memory. The upper bound does not change.
+    /// Each set is allocated when it receives its first key, so an idle server uses almost no memory. The number of
+    /// sets does not change.
     sets: Vec<Option<Box<CacheSet<K, V>>>>,
     /// Makes the set of a key unpredictable, so that an attacker cannot evict a chosen entry.
     seed: u64,
@@ -17,14 +18,14 @@ pub struct BoundedCache<K, V> {
 
 const WAYS: usize = 8;
 
-/// A set is rarely in the CPU's cache, because most machines send their first request in minutes. So the tags and the
-/// times share one cache line, and of the entries only one is touched.
+/// One set of the cache. It is rarely in the CPU's cache, because most machines have sent no request for minutes.
+/// Therefore the tags and the times share one cache line, and a lookup reads only the entry whose tag matches.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 struct CacheSet<K, V> {
-    /// Part of the hash of the key; 0: empty.
+    /// Part of the hash of each key; 0 marks an empty entry.
     tags: [u32; WAYS],
-    /// Time of the last write, in milliseconds modulo 2^32 (49 days).
+    /// Time of the last write to each entry, in milliseconds modulo 2^32 (49 days).
     at: [u32; WAYS],
     entries: [Option<(K, V)>; WAYS],
 }
@@ -37,7 +38,7 @@ impl<K: CacheKey, V: Copy> CacheSet<K, V> {
         (0..WAYS).find(|&index| self.tags[index] == tag && matches(index))
     }
 
-    /// The index of the entry to write next: an empty one, or else the oldest.
+    /// The index of the entry to overwrite next: an empty entry, or else the oldest entry.
     fn oldest(&self, now: u32) -> usize {
         let age = |index: usize| (self.tags[index] == 0, now.wrapping_sub(self.at[index]));
         (0..WAYS).rev().max_by_key(|&index| age(index)).unwrap_or(0)
@@ -84,14 +85,15 @@ impl<K: CacheKey, V: Copy> BoundedCache<K, V> {
         BoundedCache { sets: vec![None; sets], seed }
     }
 
-    /// The value of a key, if it is still present.
+    /// The value of a key; `None` if the cache does not contain the key, or the key was evicted.
     pub fn get(&self, key: K) -> Option<V> {
         let (set, tag) = self.locate(key);
         let set = self.sets[set].as_ref()?;
         set.entries[set.find(tag, key)?].map(|(_, value)| value)
     }
 
-    /// The value of a key, to change it. The entry does not become younger.
+    /// The value of a key, for the caller to change; `None` if the cache does not contain the key. The entry keeps its
+    /// age.
     pub fn get_mut(&mut self, key: K) -> Option<&mut V> {
         let (set, tag) = self.locate(key);
         let set = self.sets[set].as_mut()?;
@@ -104,8 +106,8 @@ impl<K: CacheKey, V: Copy> BoundedCache<K, V> {
         self.sets.iter_mut().flatten().flat_map(|set| set.entries.iter_mut()).flatten().map(|(_, value)| value)
     }
 
-    /// Changes the value of a key, and returns the result of `change`. A new key begins with `fresh`, and evicts the
-    /// oldest entry if its set is full.
+    /// Calls `change` with the value of a key, and returns the result of `change`. The value of a new key is `fresh` at
+    /// first; a new key evicts the oldest entry if its set is full. `now` is in milliseconds.
     pub fn update<T>(&mut self, key: K, now: u64, fresh: V, change: impl FnOnce(&mut V) -> T) -> T {
         let (set, tag) = self.locate(key);
         let set = self.sets[set].get_or_insert_with(|| Box::new(CacheSet::EMPTY));
@@ -119,7 +121,8 @@ impl<K: CacheKey, V: Copy> BoundedCache<K, V> {
         change(&mut set.entries[index].get_or_insert((key, fresh)).1)
     }
 
-    /// The set of a key, and its tag there. Seed and key are folded so that both depend on all octets.
+    /// The index of the set to which a key belongs, and the key's tag in that set. Both depend on the seed and on all
+    /// octets of the key.
     fn locate(&self, key: K) -> (usize, u32) {
         let mut hash = self.seed;
         for word in key.octets().as_ref().chunks(8) {
@@ -132,8 +135,8 @@ impl<K: CacheKey, V: Copy> BoundedCache<K, V> {
     }
 }
 
-/// A rate limiter: `burst` tokens at once, then `per_second`. It counts thousandths of a token, so that slow rates lose
-/// nothing to rounding.
+/// A rate limiter: it allows `burst` tokens at once, then `per_second` tokens each second. It counts thousandths of a
+/// token, so that slow rates lose nothing to rounding.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
     level: u64,
@@ -141,17 +144,17 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A bucket with all its tokens.
+    /// A full bucket, which holds `burst` tokens. `now` is in milliseconds.
     pub fn full(burst: u32, now: u64) -> Self {
         TokenBucket { level: u64::from(burst) * 1000, at: now }
     }
 
-    /// Takes one token, if there is one. `now` is in milliseconds.
+    /// Takes one token, and returns whether the bucket held one. `now` is in milliseconds.
     pub fn take(&mut self, burst: u32, per_second: u32, now: u64) -> bool {
         self.take_many(1, burst, per_second, now)
     }
 
-    /// Takes `count` tokens, or none. `now` is in milliseconds.
+    /// Takes `count` tokens if the bucket holds that many, and returns whether it did. `now` is in milliseconds.
     pub fn take_many(&mut self, count: u32, burst: u32, per_second: u32, now: u64) -> bool {
         let gained = now.saturating_sub(self.at).saturating_mul(per_second.into());
         self.level = self.level.saturating_add(gained).min(u64::from(burst) * 1000);

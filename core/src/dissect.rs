@@ -28,14 +28,14 @@ impl Node {
         Node { name: name.into(), value: value.to_string(), children: Vec::new() }
     }
 
-    /// Adds children.
+    /// Adds children to the node, and returns the node.
     pub fn with_children(mut self, children: impl IntoIterator<Item = Node>) -> Self {
         self.children.extend(children);
         self
     }
 }
 
-/// Shows a message of either family.
+/// Shows a DHCP message of either family as a tree.
 pub fn packet(packet: &wire::DhcpPacket<'_>) -> Node {
     match packet {
         wire::DhcpPacket::Dhcp4(message) => dhcp4(message),
@@ -43,7 +43,7 @@ pub fn packet(packet: &wire::DhcpPacket<'_>) -> Node {
     }
 }
 
-/// Shows a DHCPv4 message: the header fields that are set, then the options in their order.
+/// Shows a DHCPv4 message as a tree: the header fields that are set, then the options in the order of the message.
 pub fn dhcp4(message: &Message<'_>) -> Node {
     let header = &message.header;
     let kind = message.message_type().map_or_else(|| "BOOTP".to_string(), |kind| kind.to_string());
@@ -92,7 +92,7 @@ fn option(code: u8, value: &[u8]) -> Node {
     }
 }
 
-/// Shows a DHCPv6 message inside the relays that forwarded it, outermost first.
+/// Shows a DHCPv6 message as a tree, inside the relays that forwarded the message. The outermost relay is the root.
 pub fn dhcp6(packet: &dhcp6::Packet<'_>) -> Node {
     let message = &packet.message;
     let transaction = Node::new("transaction", hex(&message.transaction_id, ""));
@@ -114,7 +114,8 @@ fn relay(hop: &RelayHop<'_>) -> Node {
         .with_children(relay_options.map(|(code, value)| option6(code, value, 0)))
 }
 
-/// `depth` is the number of options around this one. An address with its status is the deepest nesting with a meaning.
+/// Shows a DHCPv6 option. `depth` is the number of options that enclose it. The deepest option with a meaning is the
+/// status of an address, at depth 2.
 fn option6(code: u16, value: &[u8], depth: usize) -> Node {
     const MAX_DEPTH: usize = 2;
     let name = format!("option {code}{}", option6_name(code).map(|name| format!(" ({name})")).unwrap_or_default());
@@ -159,7 +160,7 @@ fn duid(octets: &[u8]) -> String {
     }
 }
 
-/// Texts, each preceded by its length. Any other value is shown whole, because some clients send plain text.
+/// Shows texts, each preceded by its length. Shows any other value whole, because some clients send plain text.
 fn texts(list: &[u8]) -> String {
     let is_list = LengthPrefixed(list).map(|text| text.len() + 2).sum::<usize>() == list.len();
     if is_list { LengthPrefixed(list).map(escape).collect::<Vec<_>>().join(", ") } else { escape(list) }
@@ -170,7 +171,8 @@ fn addresses(list: &[u8]) -> String {
     octets.map(|octets| Ipv6Addr::from(octets).to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// Names in DNS wire format (RFC 1035 3.1), without compression, which is not allowed here (RFC 3646 4).
+/// Shows names in DNS wire format (RFC 1035 3.1); returns `None` if the list ends inside a name. RFC 3646 4 does not
+/// allow compression in this option.
 fn domains(mut list: &[u8]) -> Option<String> {
     let (mut names, mut labels) = (Vec::new(), Vec::new());
     while let Some((length, rest)) = list.split_first() {
@@ -291,7 +293,7 @@ fn hex(octets: &[u8], between: &str) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(between)
 }
 
-/// One line for each node, its children indented below it.
+/// Writes one line for each node, with its children indented below it.
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_node(self, f, 0)

@@ -40,9 +40,10 @@ pub struct Link {
     pub name: String,
     /// MTU: the largest IP packet, in octets.
     pub mtu: u32,
-    /// IPv4 addresses, primary first. Without one, the link is not served over IPv4.
+    /// IPv4 addresses, primary first. If there is none, the server does not serve the link over IPv4.
     pub ipv4: Vec<Network4>,
-    /// IPv6 addresses, the preferred ones first. Without a link-local address, the link is not served over IPv6.
+    /// IPv6 addresses, the preferred ones first. Without a link-local address, the server does not serve the link over
+    /// IPv6.
     pub ipv6: Vec<Network6>,
 }
 
@@ -80,17 +81,18 @@ impl Network {
 }
 
 impl Link {
-    /// The server's address on this link: server identifier, source of replies, default siaddr.
+    /// The server's IPv4 address on this link: the server identifier, the source of replies and the default siaddr.
+    /// `None` if the link has no IPv4 address.
     pub fn address(&self) -> Option<Ipv4Addr> {
         self.ipv4.first().map(|network| network.address)
     }
 
-    /// The source address of DHCPv6 replies on this link.
+    /// The source address of DHCPv6 replies on this link; `None` if the link has no link-local address.
     pub fn link_local(&self) -> Option<Ipv6Addr> {
         self.ipv6.iter().map(|network| network.address).find(Ipv6Addr::is_unicast_link_local)
     }
 
-    /// The server's address in URLs over IPv6: one that is valid beyond the link, if there is one.
+    /// The server's IPv6 address for URLs: an address that is valid beyond the link, or else the link-local address.
     pub fn address6(&self) -> Option<Ipv6Addr> {
         let mut addresses = self.ipv6.iter().map(|network| network.address);
         addresses.find(|address| !address.is_unicast_link_local()).or_else(|| self.link_local())
@@ -117,16 +119,18 @@ impl Link {
         if is_ipv6 { !self.ipv6.is_empty() } else { !self.ipv4.is_empty() }
     }
 
-    /// Whether it is the limited broadcast address, or the directed one of a network of the link.
+    /// Whether the address is the limited broadcast address, or the directed broadcast address of a network of the
+    /// link.
     pub fn is_broadcast(&self, address: Ipv4Addr) -> bool {
         address == Ipv4Addr::BROADCAST || self.ipv4.iter().any(|network| network.broadcast() == Some(address))
     }
 }
 
 /// Finds the link of a datagram by the index of its interface, or else by its destination address: a packet that
-/// crosses networks may arrive by a tunnel on which no machine boots. Returns the index in `links`, and true if the
-/// datagram came by another interface. A link-local address identifies another host on every link, so only the
-/// interface finds its link.
+/// crosses networks may arrive by a tunnel on which no machine boots. Returns the index in `links`, and whether the
+/// datagram came by an interface other than that of the link. Returns `None` if the datagram belongs to no link. A
+/// link-local address identifies a different host on each link, so a datagram to such an address belongs to the link of
+/// its interface.
 pub fn for_datagram(links: &[Link], index: u32, to: IpAddr) -> Option<(usize, bool)> {
     let by_interface = links.iter().position(|link| link.index == index && link.serves(to.is_ipv6()));
     let is_global = !matches!(to, IpAddr::V6(to) if to.is_unicast_link_local());
@@ -185,7 +189,7 @@ mod tests {
         assert_eq!(of(2, "255.255.255.255"), Some((0, false)));
         assert_eq!(of(3, "fe80::10"), Some((1, false)));
         assert_eq!(of(3, "ff02::1:2"), Some((1, false)));
-        // By another interface, which is not served, or not over this family.
+        // These datagrams come by another interface, which is not served, or not over this family.
         assert_eq!(of(3, "192.0.2.10"), Some((0, true)));
         for index in [2, 9] {
             assert_eq!(of(index, "2001:db8::10"), Some((1, true)));

@@ -9,7 +9,8 @@ use core::net::Ipv4Addr;
 
 /// The packet size that every host must accept, in octets with IP and UDP headers (RFC 2131 2).
 const MIN_PACKET_SIZE: u16 = 576;
-/// EDK2 ignores larger packets, although some of its requests state 65280.
+/// The largest packet that the server sends, in octets with IP and UDP headers. EDK2 ignores larger packets, although
+/// some of its requests state 65280.
 const MAX_PACKET_SIZE: u16 = 1472;
 const IP_AND_UDP_HEADERS: u16 = 28;
 
@@ -22,7 +23,8 @@ pub struct TooLarge {
     pub max: usize,
 }
 
-/// Appends the reply to `out`. `server` is the server identifier (option 54): without it, EDK2 never leaves DISCOVER.
+/// Appends the reply to `out`; on an error, `out` remains unchanged. `server` is the server identifier (option 54).
+/// Without this option, EDK2 never gets beyond DISCOVER.
 pub fn write(
     request: &Message<'_>,
     port: Port,
@@ -42,11 +44,11 @@ pub fn write(
         op: OP_REPLY,
         hops: 0,
         secs: 0,
-        // A relay must broadcast a reply without yiaddr, and so must the server on port 67; on port 4011 the client has
-        // an address.
+        // Without yiaddr, a relay must broadcast the reply, and so must the server on port 67. On port 4011, the client
+        // has an address.
         flags: if port == Port::Dhcp { request_header.flags | BROADCAST_FLAG } else { request_header.flags },
         ciaddr: if port == Port::Dhcp { Ipv4Addr::UNSPECIFIED } else { request_header.ciaddr },
-        // An unspecified yiaddr marks a proxy's offer, and also its ACK: EDK2 classifies the reply by it.
+        // An unspecified yiaddr marks the offer of a proxy, and also its ACK: EDK2 classifies a reply by yiaddr.
         yiaddr: Ipv4Addr::UNSPECIFIED,
         siaddr: shape.siaddr,
         sname: [0; 64],
@@ -56,7 +58,7 @@ pub fn write(
     let mut reply = Writer::new(&header, out);
     reply.option(code::MESSAGE_TYPE, &[shape.message_type.into()]);
     reply.option(code::SERVER_ID, &server.octets());
-    // Firmware with a vendor class of its maker looks for that class in the reply.
+    // Firmware that sends its maker's vendor class looks for the same class in the reply.
     let own_class = request
         .option(code::VENDOR_CLASS)
         .filter(|class| shape.class == Class::Pxe && Class::from_vendor_class(class).is_none());
@@ -68,13 +70,14 @@ pub fn write(
         reply.option(code::VENDOR_SPECIFIC, vendor_specific);
     }
     if let Some(name) = in_option {
-        // With its NUL: if it is missing, EDK2 writes one after the option, over the next option's code.
+        // The name ends with a NUL. If the NUL is missing, EDK2 writes one after the option, over the code of the next
+        // option.
         let mut terminated = [0; MAX_URL_LENGTH + 1];
         let length = name.len().min(MAX_URL_LENGTH);
         terminated[..length].copy_from_slice(&name[..length]);
         reply.option(code::BOOT_FILE, &terminated[..=length]);
     }
-    // Unchanged and last (RFC 3046 2.1, 2.2).
+    // The reply contains option 82 unchanged and last (RFC 3046 2.1, 2.2).
     if let Some(agent) = request.option(code::RELAY_AGENT) {
         reply.option(code::RELAY_AGENT, &agent);
     }
@@ -87,7 +90,8 @@ pub fn write(
     Ok(())
 }
 
-/// The size that the client accepts: option 57 within bounds, as UDP payload in octets.
+/// The largest UDP payload that the client accepts, in octets. It follows from option 57, limited to the two bounds
+/// above.
 fn max_payload(request: &Message<'_>) -> usize {
     let stated = request.option(code::MAXIMUM_SIZE).map_or(0, |value| u16::from_be_bytes([value[0], value[1]]));
     usize::from(stated.clamp(MIN_PACKET_SIZE, MAX_PACKET_SIZE) - IP_AND_UDP_HEADERS)

@@ -1,8 +1,8 @@
 //! Writes a DHCPv6 reply from a shape (protocol.md 5.3).
 //!
-//! EDK2 takes an offer with a URL but without option 16, or with option 16 under another enterprise number, for a DHCP
+//! If an offer has a URL but no option 16, or an option 16 under another enterprise number, EDK2 mistakes it for a DHCP
 //! server's offer without an address, and stops booting for good. So every reply has option 16, with the firmware's own
-//! class. Preference, status codes, IAs and option 60 are never sent.
+//! class. The server never sends a preference, a status code, an IA or option 60.
 
 use crate::plan::StatelessOptions;
 use crate::shape6::Shape6;
@@ -16,7 +16,8 @@ pub fn write(request: &Packet<'_>, shape: &Shape6<'_>, server_duid: &[u8], out: 
     let mut reply = Writer::new(shape.message_type, request.message.transaction_id, &mut message);
     reply.option(code::CLIENT_ID, request.message.option(code::CLIENT_ID).unwrap_or_default());
     reply.option(code::SERVER_ID, server_duid);
-    // Before option 16, whose first octet is 0: EDK2's HTTP client reads the URL as a NUL-terminated text.
+    // The URL must precede option 16, whose first octet is 0: EDK2's HTTP client reads the URL as a NUL-terminated
+    // text.
     if let Some(url) = &shape.url {
         reply.option(code::BOOT_FILE_URL, url.as_bytes());
     }

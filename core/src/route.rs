@@ -1,5 +1,5 @@
-//! The destination of a DHCPv4 reply and its source address: RFC 2131 4.1 for a proxy (protocol.md 2.2), with the
-//! refusals of protocol.md 9. A reply never goes where a forged request could aim it.
+//! Determines the destination and the source address of a DHCPv4 reply: RFC 2131 4.1 for a proxy (protocol.md 2.2),
+//! with the refusals of protocol.md 9. The sender of a forged request cannot aim a reply at another host.
 
 use crate::arrival::{Arrival, Port};
 use crate::client::Client;
@@ -9,7 +9,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 const CLIENT_PORT: u16 = 68;
 
-/// Ports on which a reply could do harm: none at all, echo, chargen, DNS, a DHCP server.
+/// Ports to which a reply could do harm: 0 (no valid port), echo, chargen, DNS, and the port of a DHCP server.
 pub const HARMFUL_PORTS: [u16; 5] = [0, 7, 19, 53, 67];
 
 /// The addresses of one reply.
@@ -17,20 +17,22 @@ pub const HARMFUL_PORTS: [u16; 5] = [0, 7, 19, 53, 67];
 pub struct Destination {
     /// The destination address and port.
     pub to: SocketAddr,
-    /// The server's address and port: the server identifier, and on port 4011 also the destination of the request.
+    /// The source address and port of the reply. In DHCPv4, the address is the server identifier, and on port 4011 also
+    /// the destination of the request.
     pub from: SocketAddr,
-    /// The index of the outgoing interface, if the destination does not determine it (a broadcast).
+    /// The index of the outgoing interface, if the destination address does not determine it: a broadcast or link-local
+    /// address.
     pub interface_index: Option<u32>,
 }
 
-/// Why the server does not answer a request that it could answer.
+/// Why the server refuses to answer a request that is meant for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefuseReason {
-    /// The interface has no address of this family, or none that the client can reach; or it is not served.
+    /// The interface is not served, has no address of this family, or has none that the client can reach.
     NoAddress,
     /// A source address that no client has: broadcast, multicast, loopback, or an address of the server.
     Source(IpAddr),
-    /// A source port on which a reply could do harm.
+    /// The request comes from a port to which a reply could do harm.
     SourcePort(u16),
     /// ciaddr differs from the source address: the reply could be aimed at a third host.
     Ciaddr {
@@ -39,23 +41,25 @@ pub enum RefuseReason {
         /// The source address of the packet.
         source: Ipv4Addr,
     },
-    /// A request on port 4011 from a network that is not served, by a machine without a recent OFFER.
+    /// A request on port 4011 from a network that is not served, by a machine to which the server sent no recent OFFER.
     UnservedNetwork(IpAddr),
-    /// The packet came by an interface that is not served, and without a relay.
+    /// The packet came without a relay, by an interface that is not served.
     UnservedInterface,
     /// giaddr is not a unicast address, or is an address of the server.
     Giaddr(Ipv4Addr),
     /// The plan lists relays, and this relay is not among them.
     RelayNotListed(IpAddr),
-    /// More than 8 requests at once or 2 a second from one machine, by one protocol and port.
+    /// More than 8 requests at once or 2 a second from one machine, by the same protocol and to the same port.
     TooManyFromClient,
     /// More than 8 requests at once or 2 a second from one source address on port 4011.
     TooManyFromSource,
-    /// Too many requests from networks that are not served, where only their rate limits them.
+    /// Too many requests from all networks that are not served. The server cannot know to which of their machines it
+    /// sent an OFFER, so it limits only the rate of their requests.
     TooManyFromUnserved,
     /// More requests than the plan allows for the interface.
     TooManyOnLink,
-    /// The machine is in a boot loop, and the plan stops such machines for some minutes.
+    /// The machine is in a boot loop, and the plan requires that the server does not answer such machines for some
+    /// minutes.
     BootLoop,
     /// The reply, with the relay's option 82, would be larger than the client accepts.
     TooLarge {
@@ -66,8 +70,8 @@ pub enum RefuseReason {
     },
 }
 
-/// Finds the destination of a reply, and the server's address as the client reaches it. `was_offered` returns whether
-/// the server sent this machine an OFFER recently.
+/// Returns the destination of a reply and the server's address as the client reaches it, or the reason why the server
+/// refuses to reply. `was_offered` returns whether the server sent this machine an OFFER recently.
 pub fn route(
     plan: &Plan,
     arrival: &Arrival<'_>,
@@ -84,8 +88,9 @@ pub fn route(
         Port::Dhcp => dhcp(plan, arrival, source, client)?,
         Port::BootServer => {
             boot_server(arrival, from, client, || plan.ignores_relays || was_offered())?;
-            // The reply goes to the source port: EDK2 listens only on 4011, iPXE sends from 68. The broadcast flag has
-            // no meaning here, because the client has an address. Relays do not forward port 4011.
+            // The reply goes to the source port of the request: EDK2 sends from port 4011 and listens only there, iPXE
+            // sends from port 68. The broadcast flag has no meaning here, because the client has an address. Relays do
+            // not forward packets to port 4011.
             (from, None)
         }
     };
@@ -108,7 +113,7 @@ fn dhcp(
         if !plan.relays.is_empty() && !relay.is_listed(&plan.relays) {
             return Err(RefuseReason::RelayNotListed(relay.address));
         }
-        // A relay that requests replies at its source port may use 67.
+        // Port 67 is harmless here: a relay that requests replies at its source port may use that port.
         let port = if relay.reply_to_source_port { arrival.from.port() } else { Port::Dhcp.number() };
         if port != Port::Dhcp.number() && HARMFUL_PORTS.contains(&port) {
             return Err(RefuseReason::SourcePort(port));
@@ -119,7 +124,7 @@ fn dhcp(
         return Err(RefuseReason::UnservedInterface);
     }
     match ciaddr(client) {
-        // yiaddr is 0, so there is no address to unicast to, whatever the broadcast flag is.
+        // yiaddr is 0, so the server has no address for a unicast, even if the broadcast flag is not set.
         None => Ok((SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT), Some(arrival.link().index))),
         Some(ciaddr) if ciaddr == source => Ok((SocketAddrV4::new(ciaddr, CLIENT_PORT), None)),
         Some(ciaddr) => Err(RefuseReason::Ciaddr { ciaddr, source }),
@@ -133,8 +138,8 @@ fn ciaddr(client: &Client) -> Option<Ipv4Addr> {
     }
 }
 
-/// `is_remote` returns whether the machine may be in a network that is not served: behind a relay, or in another
-/// network on the same cable.
+/// Returns an error if the server must not answer this request on port 4011. `is_remote` returns whether the machine
+/// may be in a network that is not served: behind a relay, or in another network on the same cable.
 fn boot_server(
     arrival: &Arrival<'_>,
     from: SocketAddrV4,
@@ -156,7 +161,8 @@ fn boot_server(
     if is_reachable { Ok(()) } else { Err(RefuseReason::UnservedNetwork(source.into())) }
 }
 
-/// Not this network (0/8), loopback, multicast (224/4) or reserved (240/4).
+/// Whether the address is unicast: outside 0/8 ("this network"), loopback, multicast (224/4) and the reserved range
+/// (240/4).
 fn is_unicast(address: Ipv4Addr) -> bool {
     (1..224).contains(&address.octets()[0]) && !address.is_loopback()
 }

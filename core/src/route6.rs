@@ -1,4 +1,5 @@
-//! The destination of a DHCPv6 reply and its source address (protocol.md 5.3, 5.7), with the refusals of protocol.md 9.
+//! Determines the destination and the source address of a DHCPv6 reply (protocol.md 5.3, 5.7), with the refusals of
+//! protocol.md 9.
 
 use crate::arrival::{Arrival, Port};
 use crate::client::Client;
@@ -6,22 +7,23 @@ use crate::plan::Plan;
 use crate::route::{Destination, HARMFUL_PORTS, RefuseReason};
 use core::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 
-/// Clients listen on this port, whatever port they send from (RFC 8415 7.2).
+/// The port on which clients listen, even if they send from a different port (RFC 8415 7.2).
 const CLIENT_PORT: u16 = 546;
 
 /// The destination of the reply, and the server's address for URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// The destination.
+    /// The destination of the reply.
     pub destination: Destination,
-    /// The destination of a second copy.
+    /// The destination of a second copy of the reply, for EDK2 with two addresses (see `ReplyPath::boot_server`).
     pub second_destination: Option<Destination>,
     /// The server's address for URLs.
     pub local_addr: Ipv6Addr,
 }
 
-/// Finds the destination of a reply. `was_offered` returns whether the server sent this machine an ADVERTISE recently;
-/// `lease`, which address its DHCPv6 server assigned.
+/// Returns the route of a reply, or the reason why the server refuses to reply. `was_offered` returns whether the
+/// server sent this machine an ADVERTISE recently. `lease` returns the address that the DHCPv6 server assigned to this
+/// machine.
 pub fn route(
     plan: &Plan,
     arrival: &Arrival<'_>,
@@ -45,7 +47,7 @@ pub fn route(
         }
         (Port::Dhcp, None) => path.neighbour(CLIENT_PORT),
         (Port::BootServer, _) if HARMFUL_PORTS.contains(&source.port()) => Err(RefuseReason::SourcePort(source.port())),
-        // The firmware listens on the port that it sends from, and knows no other.
+        // The firmware listens only on the port from which it sends.
         (Port::BootServer, _) if address.is_unicast_link_local() => path.neighbour(source.port()),
         (Port::BootServer, _) => path.boot_server(|| plan.dhcp6.ignores_relays || was_offered(), lease),
     }
@@ -58,8 +60,8 @@ struct ReplyPath<'a> {
 }
 
 impl ReplyPath<'_> {
-    /// To the relay, which may be on the link. The client behind it must be able to reach the server's address in a
-    /// URL, so a link-local one is useless.
+    /// The route to the relay, which may be on the link. The client behind the relay must be able to reach the server's
+    /// address in a URL, so the server refuses if it has only a link-local address.
     fn relay(&self, source_port: bool) -> Result<Route, RefuseReason> {
         if self.local_addr.is_unicast_link_local() {
             return Err(RefuseReason::NoAddress);
@@ -73,8 +75,8 @@ impl ReplyPath<'_> {
         Ok(self.single(from, Port::Dhcp, port))
     }
 
-    /// To a client on the link that sends to the multicast group, or to the server's address there. It has no other
-    /// address yet.
+    /// The route to a client on the link, which sends to the multicast group or to the server's address on the link.
+    /// The client has only a link-local address so far.
     fn neighbour(&self, port: u16) -> Result<Route, RefuseReason> {
         let (address, local_port) = (*self.source.ip(), self.arrival.port);
         if self.arrival.via_other_link {
@@ -86,10 +88,11 @@ impl ReplyPath<'_> {
         Ok(self.single(self.link_local()?, local_port, port))
     }
 
-    /// To a client that has an address and knows the server's address from a URL.
+    /// The route to a client that has an address and knows the server's address from a URL.
     ///
-    /// In a network whose router advertises managed addresses, EDK2 has two: one leased by its IPv6 stack, from which
-    /// it sends, and one leased by its PXE driver, on which it listens. The reply goes to both.
+    /// In a network whose router advertises managed addresses, EDK2 has two addresses: its IPv6 stack leases the
+    /// address from which EDK2 sends, and its PXE driver leases the address on which EDK2 listens. The reply goes to
+    /// both addresses.
     fn boot_server(
         &self,
         is_remote: impl FnOnce() -> bool,
@@ -100,7 +103,8 @@ impl ReplyPath<'_> {
             return Err(RefuseReason::UnservedNetwork(address.into()));
         }
         let route = self.single(self.local_addr, Port::BootServer, self.source.port());
-        // In the same network: the reply cannot be aimed at a third host elsewhere.
+        // Both addresses must be in the same /64 network, so that a forged request cannot aim the reply at a third host
+        // elsewhere.
         let same_network = |lease: &Ipv6Addr| lease.segments()[..4] == address.segments()[..4] && *lease != address;
         let is_valid = |lease: &Ipv6Addr| same_network(lease) && is_unicast(*lease) && !self.arrival.is_local(*lease);
         let second = lease().filter(is_valid);

@@ -1,5 +1,5 @@
-//! The shape of a DHCPv4 reply: every choice about its form, as plain fields (protocol.md 2.6). Firmware differs in
-//! what it accepts: a shape is one consistent way to fill a reply.
+//! The shape of a DHCPv4 reply: every choice about its form, as plain fields (protocol.md 2.6). Different firmware
+//! accepts different replies, and each kind of shape is one consistent way to fill in a reply.
 
 use crate::arrival::Port;
 use crate::choose::{Boot, BootMethod, MenuLine, NoBoot};
@@ -13,9 +13,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// Longest file name that the `file` field holds with its NUL, in octets; a longer one goes into option 67.
+/// Longest file name that the `file` field holds with its NUL, in octets. A longer name goes into option 67.
 pub const MAX_FILE_LENGTH: usize = 127;
-/// Longest file name that option 67 holds with its NUL, in octets: clients read only the first instance.
+/// Longest file name that option 67 holds with its NUL, in octets. Clients read only the first instance of the option.
 pub const MAX_URL_LENGTH: usize = 254;
 
 /// Every choice about the form of a DHCPv4 reply.
@@ -29,7 +29,8 @@ pub struct Shape {
     pub class: Class,
     /// The next server: the TFTP server, or the boot server on port 4011.
     pub siaddr: Ipv4Addr,
-    /// The boot file, unless the client receives it only on port 4011.
+    /// The boot file; `None` if this reply names none, for example because the client receives the name only on port
+    /// 4011.
     pub file: Option<String>,
     /// The value of option 43.
     pub vendor_specific: Option<Cow<'static, [u8]>>,
@@ -38,24 +39,25 @@ pub struct Shape {
 /// The kinds of shape, of either family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ShapeName {
-    /// Option 43 with discovery control 8 ("load this file"): one request.
+    /// Option 43 with discovery control 8 ("load this file"). The client sends only one request.
     Direct,
     /// No option 43: the client contacts port 4011 at siaddr. EDK2 from 2010 to 2017 accepts nothing else from a proxy.
-    /// Over IPv6 it is the only shape for PXE.
+    /// Over IPv6, it is the only shape for PXE firmware.
     Redirect,
-    /// A URI for a UEFI HTTP client: one request.
+    /// A URI for a UEFI HTTP client, which sends only one request.
     Http,
     /// Option 43 with a menu: the client contacts port 4011 with the chosen item.
     Menu,
-    /// The chosen menu item, confirmed, with its file.
+    /// Option 43 confirms the menu item that the client chose, and the reply names the file of that item.
     Item,
-    /// Option 43 with the text that a Raspberry Pi looks for; the Pi knows the names of its files.
+    /// Option 43 with the text that a Raspberry Pi looks for. The Pi itself knows the names of the files that it
+    /// requests.
     RaspberryPi,
 }
 
 impl Shape {
-    /// The shape for a boot. `local_addr` is the server's address as the client reaches it; `boot_server` is whether
-    /// port 4011 is open.
+    /// The shape of the reply for a boot, or an error if the menu is too large for option 43. `local_addr` is the
+    /// server's address as the client reaches it; `boot_server` is whether the server listens on port 4011.
     pub fn new(client: &Client, boot: Boot, local_addr: Ipv4Addr, boot_server: bool) -> Result<Shape, NoBoot> {
         let message_type = match client.message_type {
             DhcpMessageType::Dhcp4(MessageType::Discover) => MessageType::Offer,
@@ -77,7 +79,8 @@ impl Shape {
         let siaddr = address4(boot.server).unwrap_or(local_addr);
         let shape = Shape { name, message_type, class: client.class, siaddr, file, vendor_specific };
         Ok(match (name, client.port) {
-            // The OFFER names this server, so it can name the file only if this server is also the TFTP server.
+            // siaddr in the OFFER is this server, so the OFFER can name the file only if this server is also the TFTP
+            // server.
             (ShapeName::Redirect, Port::Dhcp) => {
                 Shape { siaddr: local_addr, file: shape.file.filter(|_| siaddr == local_addr), ..shape }
             }

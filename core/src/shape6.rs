@@ -17,24 +17,24 @@ pub struct Shape6<'a> {
     pub message_type: MessageType,
     /// The vendor class that the reply repeats.
     pub class: Class,
-    /// The boot file URL (option 59), unless the client receives it only on port 4011.
+    /// The boot file URL (option 59); `None` if the client receives it only on port 4011.
     pub url: Option<String>,
-    /// DNS servers and search list, options 23 and 24.
+    /// DNS servers and search list (options 23 and 24), for an iPXE that requests its file directly.
     pub dns: Option<&'a StatelessOptions>,
 }
 
 impl<'a> Shape6<'a> {
-    /// The shape for a boot. `boot_server_url` returns a URL whose host is this server, for a client that needs the URL
-    /// to find port 4011.
+    /// The shape of the reply for a boot. `boot_server_url` returns a URL whose host is this server, for a client that
+    /// needs the URL to find port 4011.
     pub fn new(plan: &'a Plan, client: &Client, boot: &Boot, boot_server_url: impl FnOnce() -> String) -> Self {
         use MessageType::{Advertise, InformationRequest, Reply, Solicit};
         let file = || Some(boot.file.clone());
         let (name, message_type, url) = match (client.message_type, client.class) {
             (DhcpMessageType::Dhcp6(Solicit), Class::Http) => (ShapeName::Http, Advertise, file()),
-            // Behind a relay, EDK2's multicast on 4011 reaches no server, so it contacts the host of the URL. On a link
-            // it uses multicast, and sends from the very address that it listens on, which is not certain with a URL.
-            // The URL of the file itself serves as well if this server holds it; that is the tested form (protocol.md
-            // L:c2).
+            // Behind a relay, EDK2's multicast to port 4011 reaches no server, so EDK2 needs a URL and contacts its
+            // host. On a link, EDK2 receives no URL and uses multicast: it then sends from the address on which it
+            // listens, which is not certain with a URL. If this server holds the file, the URL of the file itself has
+            // the right host as well, and this is the tested form (protocol.md L:c2).
             (DhcpMessageType::Dhcp6(Solicit), _) => {
                 let url = |boot_server_url: String| {
                     if boot.file.starts_with(&boot_server_url) { boot.file.clone() } else { boot_server_url }

@@ -1,7 +1,7 @@
 //! One TFTP transfer (RFC 1350, 2347, 2348, 2349, 7440): the next step after each packet and each timeout.
 //!
 //! The transfer holds neither file nor socket. It names the blocks to send as a range of the file, so that the caller
-//! can read ahead and send a window in one system call. Times are the caller's, counted from any fixed moment.
+//! can read ahead and send a window in one system call. The caller supplies all times, counted from any fixed moment.
 
 use crate::wire::tftp::{ErrorCode, TftpOptions, TftpPacket, TftpRequest};
 use alloc::format;
@@ -15,16 +15,19 @@ pub struct Transfer {
     options: AgreedOptions,
     /// The OACK, if an option was accepted. Without one, DATA 1 is the first reply.
     oack: Option<Vec<u8>>,
-    /// The client has acknowledged something, so its address is not forged and a full window may be sent.
+    /// Whether the client has acknowledged something: then its address is not forged, and the server may send a full
+    /// window.
     confirmed: bool,
-    /// Blocks acknowledged and blocks sent, counted without the roll-over of the wire.
+    /// The numbers of the last acknowledged block and of the last sent block. Unlike the numbers in packets, they do
+    /// not roll over.
     acked: u64,
     sent: u64,
-    /// Blocks up to this one were sent again: see [`Transfer::acked`].
+    /// The server has sent the blocks up to this one again: see [`Transfer::acked`].
     repeated: u64,
-    /// Credit for repeats, which the client's packets earn; a repeat costs [`RESEND_COST`]. `None`: no limit.
+    /// Credit for repeats. The client's packets earn credit, and a repeat costs [`RESEND_COST`]. `None` means no limit.
     credit: Option<u32>,
-    /// Since the last block was sent, the client has reported that the first block of the window is missing.
+    /// Whether the client has reported, since the server sent the last block, that the first block of the window is
+    /// missing.
     has_gap: bool,
     progress: Duration,
     next_resend: Duration,
@@ -62,18 +65,20 @@ pub type ErrorReply = (ErrorCode, &'static str);
 pub enum Outcome {
     /// The client acknowledged every octet.
     Completed,
-    /// The client requested only the size (EDK2 ends with ERROR 8, Intel's ROM with another code).
+    /// The client requested only the file size, then ended the transfer (EDK2 with ERROR 8, Intel's ROM with another
+    /// code).
     SizeProbe,
-    /// The client ended it early, harmlessly: iPXE has read enough (0), shim's buffer is too small and it starts again
-    /// (3), or the client rejects the options (8).
+    /// The client ended the transfer early, but nothing failed: iPXE has read enough (0), shim's buffer is too small
+    /// and shim requests the file again (3), or the client rejects the options (8).
     Stopped(ErrorCode),
-    /// The client ended it with another error.
+    /// The client ended the transfer with another error.
     Aborted(ErrorCode),
-    /// The client's port is closed, or a new request comes from it: the machine was reset, or left without an ERROR.
+    /// The client's port is closed, or a new request comes from that port: the machine was reset, or ended the transfer
+    /// without an ERROR.
     Gone,
     /// The client stopped responding.
     TimedOut,
-    /// Another transfer needed its place, while the client had acknowledged next to nothing.
+    /// The server ended the transfer to make room for another one, because the client had acknowledged almost nothing.
     Evicted,
     /// The server cannot continue: the file changed, or the server stops.
     Failed,
@@ -87,7 +92,8 @@ pub struct TransferLimits {
     /// Window size, in blocks: see [`max_window`]. Below 2, the server accepts no `windowsize` and sends block by
     /// block.
     pub window: u16,
-    /// ACKs can be forged: a host that forges the client's address also knows the server's port, which is predictable.
+    /// Whether ACKs can be forged: the server's port is predictable, so a host that forges the client's address can
+    /// guess the port.
     pub forgeable: bool,
 }
 
@@ -100,19 +106,20 @@ struct AgreedOptions {
     timeout: Option<u8>,
 }
 
-/// The largest window, in blocks. A larger one gains nothing, and some clients fail (u-root/u-root#1966).
+/// The largest window, in blocks. A larger window gains nothing, and some clients fail with it (u-root/u-root#1966).
 pub const MAX_WINDOW: u16 = 64;
 
-/// Size of a block that fits into an Ethernet packet over IPv4, in octets.
+/// Size of the largest block in an Ethernet packet over IPv4, in octets.
 const ETHERNET_BLOCK: u16 = 1468;
 
-/// The number of ports for each block of the window: see [`max_window`].
+/// The number of ports that a transfer needs for each block of its window: see [`max_window`].
 const PORTS_PER_BLOCK: u32 = 16;
 
 /// Valid block sizes (RFC 2348).
 const BLKSIZE_RANGE: core::ops::RangeInclusive<u16> = 8..=65464;
 
-/// Time until the first repeat without a new ACK; it doubles with each repeat, up to [`MAX_TIMEOUT`].
+/// Time until the server repeats a packet for the first time, if no new ACK comes. The time doubles with each repeat,
+/// up to [`MAX_TIMEOUT`].
 const INITIAL_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_TIMEOUT: Duration = Duration::from_secs(8);
 const MAX_RESENDS: u32 = 6;
@@ -120,7 +127,7 @@ const MAX_RESENDS: u32 = 6;
 /// The source address of a request may be forged, so the first packet is repeated less often.
 const MAX_INITIAL_RESENDS: u32 = 2;
 
-/// If ACKs can be forged, a repeat costs this many new ACKs, or one repeated ACK.
+/// If ACKs can be forged, the server sends one repeat for this many new ACKs, or for one repeated ACK.
 const RESEND_COST: u32 = 8;
 
 /// A transfer without progress ends after this time.
@@ -129,8 +136,8 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Delay until a repeated ACK within a window causes a repeat: see [`Transfer::acked_again`].
 const GAP_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Refuses a transfer mode other than `octet`. No boot program requests netascii, and unconverted octets must not be
-/// sent under that name.
+/// Refuses a transfer mode other than `octet`: returns the ERROR to send, or `None` for `octet`. No boot program
+/// requests netascii, and unconverted octets must not be sent under that name.
 pub fn refuse_mode(mode: &[u8]) -> Option<ErrorReply> {
     if mode.eq_ignore_ascii_case(b"octet") {
         None
@@ -141,25 +148,25 @@ pub fn refuse_mode(mode: &[u8]) -> Option<ErrorReply> {
     }
 }
 
-/// The largest block that is not fragmented on a link of this MTU, in octets: boot ROMs cannot reassemble. 32 is 20 for
-/// IPv4, 8 for UDP and 4 for TFTP; IPv6 takes 20 more.
+/// The largest block that is not fragmented on a link of this MTU, in octets: boot ROMs cannot reassemble. The headers
+/// have 32 octets: 20 for IPv4, 8 for UDP and 4 for TFTP. IPv6 needs 20 octets more.
 pub fn max_block_size(mtu: u32, ipv6: bool) -> u16 {
     let payload = mtu.saturating_sub(if ipv6 { 52 } else { 32 });
     u16::try_from(payload).unwrap_or(u16::MAX).clamp(*BLKSIZE_RANGE.start(), *BLKSIZE_RANGE.end())
 }
 
-/// The largest window for an unknown client, whose transfer uses a port drawn at random from `ports` (1: a predictable
-/// port).
+/// The largest window for an unknown client, in blocks. Its transfer uses a port drawn at random from this number of
+/// `ports`; 1 means that the port is predictable.
 ///
-/// A host that forges the client's address may send the request and its ACKs. It never sees the port, so it must send
-/// its ACK to each port in turn; with 16 ports for each block, 16 ACKs of 32 octets (IPv4 header included) earn one
-/// block of at most 1500. Fewer than 32 ports give no window.
+/// A host that forges the client's address can send a request and ACKs. It never sees the server's port, so it must
+/// send its ACK to each port in turn. With 16 ports for each block, it must send 16 ACKs of 32 octets (IPv4 header
+/// included) for one block of at most 1500 octets. With fewer than 32 ports, the server sends block by block.
 pub fn max_window(ports: u32) -> u16 {
     (ports / PORTS_PER_BLOCK).min(MAX_WINDOW.into()) as u16
 }
 
 impl TransferLimits {
-    /// The bounds for an unknown client, by the number of ports that its transfer may use.
+    /// These bounds, reduced for an unknown client whose transfer may use this number of ports.
     pub fn for_unknown_client(self, ports: u32) -> TransferLimits {
         match max_window(ports) {
             MAX_WINDOW => self,
@@ -195,7 +202,8 @@ impl Transfer {
         }
     }
 
-    /// The first step: at the start, and again if the client repeats its request before it acknowledges anything.
+    /// The first step. The caller performs it at the start, and again if the client repeats its request before it
+    /// acknowledges anything.
     pub fn first_step(&self) -> Step {
         match self.oack {
             Some(_) => Step::Oack,
@@ -203,7 +211,7 @@ impl Transfer {
         }
     }
 
-    /// Handles a packet from the client.
+    /// Handles a packet from the client, and returns the next step.
     pub fn handle_packet(&mut self, packet: &TftpPacket<'_>, now: Duration) -> Step {
         match *packet {
             TftpPacket::Ack { block } => self.acked(block, now),
@@ -212,14 +220,16 @@ impl Transfer {
         }
     }
 
-    /// Handles the time: call it at [`Transfer::deadline`].
+    /// Handles the passing of time, and returns the next step. The caller calls this function at
+    /// [`Transfer::deadline`].
     pub fn handle_timeout(&mut self, now: Duration) -> Step {
         if now < self.deadline() {
             return Step::Wait;
         }
         let max = if self.confirmed { MAX_RESENDS } else { MAX_INITIAL_RESENDS };
         if self.resends >= max || now >= self.progress + STALL_TIMEOUT {
-            // Without any response, the address may be forged, and its host must not receive an ERROR.
+            // If the client has never responded, its address may be forged, and the host with that address must not
+            // receive an ERROR.
             let error = self.confirmed.then_some((ErrorCode::NOT_DEFINED, "Timed out"));
             return Step::End(Outcome::TimedOut, error);
         }
@@ -234,7 +244,8 @@ impl Transfer {
         }
     }
 
-    /// Spends the credit for one repeat. Without credit, the client's own timer repeats its ACK.
+    /// Spends the credit for one repeat, and returns whether there was enough. If not, the server waits until the
+    /// client's own timer repeats the ACK.
     fn spend_credit(&mut self) -> bool {
         let Some(credit) = &mut self.credit else { return true };
         let left = credit.checked_sub(RESEND_COST);
@@ -246,13 +257,13 @@ impl Transfer {
         self.credit = self.credit.map(|credit| (credit + units).min(MAX_RESENDS * RESEND_COST));
     }
 
-    /// The time at which the caller calls [`Transfer::handle_timeout`], unless a packet comes before.
+    /// The time at which the caller calls [`Transfer::handle_timeout`], unless a packet comes earlier.
     pub fn deadline(&self) -> Duration {
         self.next_resend.min(self.progress + STALL_TIMEOUT)
     }
 
-    /// Ends the transfer because the file changed, or its disk failed. The missing octets cannot be replaced, a short
-    /// block would mark the end of the file, and a mixture of two files would be taken for one.
+    /// Ends the transfer because the file changed, or its disk failed. The server cannot replace the missing octets. A
+    /// short block would mark the end of the file, and the client would mistake a mixture of two files for one file.
     pub fn file_changed(&self) -> Step {
         Step::End(Outcome::Failed, Some((ErrorCode::NOT_DEFINED, "File changed")))
     }
@@ -292,7 +303,7 @@ impl Transfer {
         self.offset(self.acked + 1)
     }
 
-    /// The number of the last block: the one that is not full, and may be empty.
+    /// The number of the last block, which is not full and may be empty.
     pub fn last_block(&self) -> u64 {
         self.size / u64::from(self.options.blksize) + 1
     }
@@ -302,19 +313,20 @@ impl Transfer {
         (block - 1).saturating_mul(self.options.blksize.into()).min(self.size)
     }
 
-    /// The number of octets in a block: less than `blksize` in the last, and 0 there if the file fills the block
-    /// before.
+    /// The number of octets in a block. The last block has less than `blksize`, and has 0 if the file fills the block
+    /// before it.
     pub fn payload_length(&self, block: u64) -> usize {
         (self.offset(block + 1) - self.offset(block)) as usize
     }
 
-    /// Handles an ACK. It counts if its block is in flight. An ACK for an earlier block is a duplicate, and is never
-    /// answered: otherwise every block would be sent twice from there to the end of the file (the Sorcerer's Apprentice
-    /// Syndrome, RFC 1123 4.2.3.1).
+    /// Handles an ACK. An ACK counts if its block is in flight. An ACK for an earlier block is a duplicate, which the
+    /// server never answers: otherwise every block would be sent twice from there to the end of the file (the
+    /// Sorcerer's Apprentice Syndrome, RFC 1123 4.2.3.1).
     ///
-    /// An ACK inside the window means that the block after it is missing, so everything from there is sent again (RFC
-    /// 7440 section 4). EDK2 sends such an ACK for any unexpected block, and so also for each duplicate; blocks that
-    /// were just repeated are therefore taken to be in flight, or a window would have the same syndrome.
+    /// An ACK inside the window means that the block after the acknowledged one is missing, so the server sends
+    /// everything from the missing block again (RFC 7440 section 4). EDK2 sends such an ACK for any unexpected block,
+    /// and so also for each duplicate. Therefore the server assumes that the blocks that it has just repeated are in
+    /// flight; otherwise it would send every block of a window twice, too.
     fn acked(&mut self, block: u16, now: Duration) -> Step {
         let new_blocks = u64::from(block.wrapping_sub(self.acked as u16));
         if new_blocks > self.sent - self.acked {
@@ -342,8 +354,8 @@ impl Transfer {
     }
 
     /// Handles a repeated ACK, by which a client reports that the first block of a window is missing. The timer then
-    /// fires sooner, but only the timer resends: wherever packets flow, an ACK for new blocks comes first and nothing
-    /// is sent twice.
+    /// expires sooner, but only the timer causes a repeat: while packets arrive, an ACK for new blocks comes before the
+    /// timer expires, and the server sends nothing twice.
     fn acked_again(&mut self, now: Duration) -> Step {
         self.earn_credit(RESEND_COST);
         if self.options.windowsize > 1 && self.sent > self.acked {
@@ -353,14 +365,15 @@ impl Transfer {
         Step::Wait
     }
 
-    /// Sends one block to probe a silent client. A client that has the block reports which one is missing; a client
-    /// without it does so when the block comes a second time. Both cause the rest of the window to be sent.
+    /// Sends one block to probe a silent client. A client that already has the block reports which block is missing. A
+    /// client that lacks the block reports this when the block comes a second time. In both cases, the server then
+    /// sends the rest of the window.
     fn resend_one(&mut self) -> Step {
         self.repeated = self.repeated.max(self.acked + 1);
         Step::Blocks(Blocks { first: self.acked + 1, count: 1 })
     }
 
-    /// Sends the whole window again, though some of it may have arrived.
+    /// Sends the whole window again, although some of its blocks may have arrived.
     fn resend_window(&mut self) -> Step {
         let step = self.send_window_after(self.acked);
         self.repeated = self.sent;
@@ -392,9 +405,9 @@ impl Transfer {
 }
 
 impl AgreedOptions {
-    /// Negotiates the options: the agreed ones, and the option list for the OACK. The list contains only requested
-    /// options, each once, in the client's order and spelling, and no value larger than requested. EDK2 rejects any
-    /// other OACK.
+    /// Negotiates the options: returns the agreed options, and the option list for the OACK. The list contains only
+    /// requested options, each once, in the client's order and spelling, and no value larger than requested. EDK2
+    /// rejects any other OACK.
     fn negotiate(options: &TftpOptions<'_>, size: u64, limits: TransferLimits) -> (AgreedOptions, Vec<u8>) {
         let mut area = Vec::new();
         let mut agreed = AgreedOptions { blksize: 512, windowsize: 1, tsize: false, timeout: None };
@@ -418,7 +431,7 @@ impl AgreedOptions {
             };
             TftpOptions::write(name, format!("{granted}").as_bytes(), &mut area);
         }
-        // Both were cut to 16 bits above.
+        // The code above has limited both values to 16 bits.
         agreed.blksize = blksize.map_or(agreed.blksize, |requested| requested as u16);
         agreed.windowsize = windowsize.map_or(agreed.windowsize, |requested| requested as u16);
         (agreed, area)

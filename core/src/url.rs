@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use core::fmt::Write;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// An address as the host of a URL: IPv6 in brackets (RFC 3986 3.2.2).
+/// An address as the host of a URL: an IPv6 address is in brackets (RFC 3986 3.2.2).
 pub fn host(address: impl Into<IpAddr>) -> String {
     match address.into() {
         IpAddr::V4(address) => address.to_string(),
@@ -13,13 +13,13 @@ pub fn host(address: impl Into<IpAddr>) -> String {
     }
 }
 
-/// Percent-encodes a path; slashes stay.
+/// Percent-encodes a path. Slashes and equals signs remain unchanged.
 pub fn percent_encode(path: &str) -> String {
     let mut url = String::new();
     for octet in path.bytes() {
         match octet {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => url.push(char::from(octet)),
-            // URLs state the identity of a machine in directories called `key=value`.
+            // In a URL, directories named `key=value` state the identity of a machine.
             b'=' => url.push('='),
             _ => drop(write!(url, "%{octet:02X}")),
         }

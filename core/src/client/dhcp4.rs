@@ -12,9 +12,10 @@ use crate::wire::pxe::{BootItem, Features, MachineId, SubOptions, user_classes};
 use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// Recognises the sender of a message. `ipxe_user_classes` mean iPXE, in addition to `iPXE`;
-/// `pxe_vendor_classes` are the beginnings of vendor classes that mean PXE, in addition to `PXEClient`; `serves_u_boot`
-/// returns whether a rule opts in to U-Boot.
+/// Recognises the sender of a message, or returns the reason why the message is not for this server.
+/// `ipxe_user_classes` are the user classes that identify iPXE, in addition to `iPXE`. `pxe_vendor_classes` are the
+/// beginnings of the vendor classes that identify PXE, in addition to `PXEClient`. `serves_u_boot` returns whether a
+/// rule lists U-Boot.
 pub fn recognise4(
     message: &Message<'_>,
     port: Port,
@@ -50,7 +51,7 @@ pub fn recognise4(
     }
     let stage = stage(message, port, &vendor_class, ipxe_user_classes);
     let arch = match (architecture4(message, class, &vendor_class), stage) {
-        // The script is the same for every architecture.
+        // iPXE does not need to state its architecture, because its script is the same for every architecture.
         (Err(IgnoreReason::NoArchitecture), Stage::Ipxe(_)) if class == Class::Pxe => {
             Ok((Arch::BIOS, ArchSource::Assumed))
         }
@@ -80,14 +81,14 @@ pub fn recognise4(
 }
 
 impl HardwareAddress {
-    /// From htype, hlen and chaddr.
+    /// The hardware address in htype, hlen and chaddr of a header.
     pub fn from_header(header: &Header) -> Self {
         HardwareAddress { htype: header.htype, hlen: header.hlen, octets: header.chaddr }
     }
 }
 
 impl Relay {
-    /// From giaddr and option 82; `None` without giaddr.
+    /// The relay that giaddr and option 82 describe; `None` if giaddr is 0.
     pub fn from_message(message: &Message<'_>) -> Option<Self> {
         let giaddr = message.header.giaddr;
         if giaddr.is_unspecified() {
@@ -104,7 +105,8 @@ impl Relay {
     }
 }
 
-/// The architecture from option 93, or from the digits of option 60.
+/// The architecture from option 93, or from the digits of option 60. If both are absent, a client that may be an old
+/// BIOS ROM counts as BIOS. Otherwise, returns an error.
 pub fn architecture4(
     message: &Message<'_>,
     class: Class,
@@ -117,10 +119,10 @@ pub fn architecture4(
     }
 }
 
-/// Whether a PXE client without an architecture can be a BIOS ROM older than option 93. The version of its network
-/// interface (option 94) shows it: a BIOS has UNDI 1 or 2, UEFI has 3. Without option 94, a relay that drops options is
-/// more likely than a ROM that old, and a loader that does not fit prevents the boot that the site DHCP server has for
-/// the machine.
+/// Whether a PXE client without an architecture can be a BIOS ROM older than option 93. The UNDI version in option 94
+/// shows this: a BIOS ROM has UNDI 1 or 2, UEFI has 3. If a relay forwarded a request without option 94, the relay has
+/// probably removed the options: a ROM that old is less likely, and a wrong loader would prevent the boot that the
+/// site's DHCP server offers to the machine.
 fn may_be_old_rom(message: &Message<'_>) -> bool {
     match message.option(code::NETWORK_INTERFACE).as_deref() {
         Some([1, major, _]) => *major < 3,
@@ -128,8 +130,8 @@ fn may_be_old_rom(message: &Message<'_>) -> bool {
     }
 }
 
-/// Whether it is a U-Boot whose class is PXEClient: its boot flow for EFI programs sends UNDI 0.0 in option 94, where
-/// EDK2 sends 3.0.
+/// Whether the client is U-Boot with the class PXEClient: U-Boot's boot flow for EFI programs sends UNDI 0.0 in option
+/// 94, whereas EDK2 sends 3.0.
 fn is_u_boot(message: &Message<'_>) -> bool {
     message.option(code::NETWORK_INTERFACE).is_some_and(|value| *value == [1, 0, 0])
 }

@@ -12,8 +12,9 @@ use crate::wire::pxe::MachineId;
 use alloc::string::String;
 use core::net::{IpAddr, Ipv6Addr};
 
-/// Recognises the sender of a packet. `source` is its source address, `server_duid` the DUID of this server;
-/// `ipxe_user_classes` mean iPXE, in addition to `iPXE`.
+/// Recognises the sender of a packet, or returns the reason why the packet is not for this server. `source` is the
+/// source address of the packet, `server_duid` the DUID of this server. `ipxe_user_classes` are the user classes that
+/// identify iPXE, in addition to `iPXE`.
 pub fn recognise6(
     packet: &Packet<'_>,
     port: Port,
@@ -39,9 +40,9 @@ pub fn recognise6(
         if is_ipxe_class(&message.user_classes(), ipxe_user_classes) { Stage::Ipxe(None) } else { Stage::Firmware };
     let is_served = match (port, message_type) {
         (Port::Dhcp, MessageType::Solicit) => true,
-        // iPXE requests its file with it; firmware never sends it.
+        // iPXE requests its file with an INFORMATION-REQUEST; firmware never sends one.
         (Port::Dhcp, MessageType::InformationRequest) => stage != Stage::Firmware,
-        // Relays do not forward port 4011.
+        // Relays do not forward packets to port 4011.
         (Port::BootServer, MessageType::Request) => hops.is_empty(),
         _ => false,
     };
@@ -54,7 +55,8 @@ pub fn recognise6(
     let duid = message.option(code::CLIENT_ID).ok_or(IgnoreReason::NoClientId)?;
     let (arch, arch_source) =
         accept_for_script(architecture6(message, class, vendor_class), stage, ArchSource::Option61)?;
-    // EDK2 writes the stored order, iPXE the printed one; the DUID does not show which.
+    // EDK2 writes the UUID in SMBIOS order, iPXE in printed order. The DUID does not show its order, so the likelier
+    // interpretation comes first.
     let machine_ids = Duid::parse(duid).machine_ids().map(|[stored, printed]| match stage {
         Stage::Firmware => [stored, printed],
         _ => [printed, stored],
@@ -82,16 +84,16 @@ pub fn recognise6(
     })
 }
 
-/// The address that names the sender: its MAC address, or else the end of its DUID.
+/// The hardware address by which the server knows the sender: its MAC address, or else the end of its DUID.
 pub fn hardware6(packet: &Packet<'_>, source: Ipv6Addr) -> HardwareAddress {
     let duid = packet.message.option(code::CLIENT_ID).unwrap_or_default();
     let mac = macs(packet, source).into_iter().flatten().next();
     mac.map_or_else(|| HardwareAddress::from_duid(duid), HardwareAddress::from_mac)
 }
 
-/// The class of a boot client, and its text. It must be under Intel's enterprise number and in the firmware's own
-/// words: a firmware that receives another text takes the reply for a DHCP server's without an address, and stops
-/// booting for good.
+/// The class of a boot client, and the text that states it; an error for any other client. Only a class under Intel's
+/// enterprise number counts. The reply must contain the firmware's own class: firmware that receives another class
+/// mistakes the reply for that of a DHCP server that assigns no address, and stops booting for good.
 pub fn class6<'a>(message: &Message<'a>) -> Result<(Class, &'a [u8]), IgnoreReason> {
     if message.option(code::VENDOR_CLASS).is_none() {
         return Err(IgnoreReason::NoVendorClass);
@@ -100,8 +102,8 @@ pub fn class6<'a>(message: &Message<'a>) -> Result<(Class, &'a [u8]), IgnoreReas
     message.vendor_classes().find_map(known).ok_or(IgnoreReason::OtherVendorClass)
 }
 
-/// The architecture from option 61, or from the digits of the class. A client without either is no old BIOS ROM: those
-/// do not support IPv6.
+/// The architecture from option 61, or from the digits of the vendor class. Returns an error if the client sends
+/// neither: it cannot be an old BIOS ROM, because those do not support IPv6.
 pub fn architecture6(
     message: &Message<'_>,
     class: Class,
@@ -114,7 +116,8 @@ pub fn architecture6(
     }
 }
 
-/// The MAC address, from three sources: the relay next to the client (RFC 6939), the link-local address, and the DUID.
+/// The MAC addresses that three sources state: the relay next to the client (RFC 6939), the client's link-local
+/// address, and the DUID.
 fn macs(packet: &Packet<'_>, source: Ipv6Addr) -> [Option<[u8; 6]>; 3] {
     let nearest_relay = packet.hops.last();
     let from_relay = nearest_relay.and_then(|hop| match hop.option(code::CLIENT_LINK_LAYER) {
@@ -129,7 +132,7 @@ fn macs(packet: &Packet<'_>, source: Ipv6Addr) -> [Option<[u8; 6]>; 3] {
 }
 
 impl HardwareAddress {
-    /// From the last 16 octets of a DUID: all that fits, and the whole UUID of a DUID-UUID.
+    /// The last 16 octets of a DUID, because no more octets fit. In a DUID-UUID, they are the whole UUID.
     pub fn from_duid(duid: &[u8]) -> Self {
         let end = &duid[duid.len().saturating_sub(16)..];
         let mut octets = [0; 16];
@@ -139,7 +142,7 @@ impl HardwareAddress {
 }
 
 impl Relay {
-    /// From the relays around a message; `None` without one.
+    /// The relay that sent the packet to this server; `None` if the message came without a relay.
     pub fn from_hops(hops: &[RelayHop<'_>], source: Ipv6Addr) -> Option<Self> {
         let outermost = hops.first()?;
         let link = hops.iter().rev().map(|hop| hop.link_address).find(|link| !link.is_unspecified());

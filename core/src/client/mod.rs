@@ -1,4 +1,5 @@
-//! The client: recognised once, from one packet. All other modules use this value (protocol.md 1.3 to 1.6, 5.3).
+//! Recognises the client from one packet, once. All other modules use the resulting value (protocol.md 1.3 to 1.6,
+//! 5.3).
 
 mod dhcp4;
 mod dhcp6;
@@ -17,36 +18,39 @@ pub use dhcp6::{architecture6, class6, hardware6, recognise6};
 /// A network-boot client, as its packet describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// The address that names the client. The end of its DUID names a DHCPv6 client without a known MAC address.
+    /// The hardware address by which the server knows the client. For a DHCPv6 client without a known MAC address, it
+    /// is the end of the DUID.
     pub hardware: HardwareAddress,
-    /// The end of its DUID; DHCPv6 only.
+    /// The end of the client's DUID; `None` for a DHCPv4 client.
     pub duid: Option<HardwareAddress>,
-    /// Option 97, if it is 17 octets long; for a DUID-UUID, the more likely interpretation.
+    /// The machine identifier: option 97, if it is 17 octets long. For a DHCPv6 client, it is the more likely
+    /// interpretation of a DUID-UUID.
     pub machine_id: Option<MachineId>,
     /// All identifiers that may be the client's.
     pub identifiers: Identifiers,
-    /// Its vendor class.
+    /// The vendor class of the client.
     pub class: Class,
     /// The port that received the packet.
     pub port: Port,
-    /// The type of its message.
+    /// The type of the message that the client sent.
     pub message_type: DhcpMessageType,
-    /// Its architecture.
+    /// The architecture of the client.
     pub arch: Arch,
     /// Where the architecture was found.
     pub arch_source: ArchSource,
     /// How far the boot has come.
     pub stage: Stage,
-    /// A Raspberry Pi, which announces itself as x86 BIOS; or a machine that a rule declares one.
+    /// Whether the client is a Raspberry Pi, although it announces itself as x86 BIOS, or a rule declares it to be one.
     pub raspberry_pi: bool,
-    /// Whether it is U-Boot, of any class: U-Boot takes the file name from the first reply, and never contacts port
-    /// 4011.
+    /// Whether the client is U-Boot, of any class: U-Boot takes the file name from the first reply and never contacts
+    /// port 4011.
     pub u_boot: bool,
-    /// The item that it chose from a menu.
+    /// The menu item that the client chose, if its packet states one.
     pub boot_item: Option<BootItem>,
-    /// Its address, if it has one: ciaddr, or the source address over IPv6.
+    /// The client's IP address, if it has one: ciaddr, or over IPv6 the source address, unless that is link-local or a
+    /// relay's.
     pub address: Option<IpAddr>,
-    /// The relay that forwarded the packet.
+    /// The relay that forwarded the packet, if any.
     pub relay: Option<Relay>,
 }
 
@@ -61,8 +65,8 @@ pub struct HardwareAddress {
     pub octets: [u8; 16],
 }
 
-/// Identifiers that may be the client's. DHCPv4 states each one once; for DHCPv6 several interpretations exist, and
-/// only the list of machines shows which one is right (protocol.md 5.6).
+/// Identifiers that may be the client's. A DHCPv4 packet states each identifier once. A DHCPv6 packet allows several
+/// interpretations, and only the list of machines shows which of them is right (protocol.md 5.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Identifiers {
     /// MAC addresses.
@@ -78,8 +82,8 @@ pub enum Class {
     Pxe,
     /// `HTTPClient`.
     Http,
-    /// `U-Boot.armv8` and similar, served only if a rule names them: most builds drop an offer without an address, and
-    /// the others read only the header fields.
+    /// `U-Boot.armv8` and similar. The server answers these clients only if a rule lists U-Boot: most builds of U-Boot
+    /// drop an offer without an address, and the other builds read only its header fields.
     UBoot,
 }
 
@@ -96,7 +100,7 @@ pub enum ArchSource {
     Assumed,
 }
 
-/// How far the boot has come: the program that sends the request.
+/// How far the boot has come, shown by the program that sends the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// The firmware.
@@ -105,10 +109,11 @@ pub enum Stage {
     Gpxe,
     /// iPXE, with its features if it sent option 175.
     Ipxe(Option<Features>),
-    /// An iPXE that receives our loader first: because it lacks these features for its script, or, if there are none,
-    /// because a rule requires it.
+    /// An iPXE that receives our loader before its script: because it lacks these features, which the script needs, or,
+    /// if the list is empty, because a rule requires the loader.
     ReplacedIpxe(Features),
-    /// A program that the firmware loaded, such as the Windows boot manager, and that sends a request again.
+    /// A program that the firmware loaded, such as the Windows boot manager, and that sends another request to port
+    /// 4011.
     BootProgram,
 }
 
@@ -117,16 +122,17 @@ pub enum Stage {
 pub struct Relay {
     /// The destination of the reply: giaddr, or the source address of the RELAY-FORW.
     pub address: IpAddr,
-    /// The relay expects the reply at its source port (RFC 8357: sub-option 19 of option 82, DHCPv6 option 135).
+    /// Whether the relay expects the reply at its source port (RFC 8357: sub-option 19 of option 82, DHCPv6 option
+    /// 135).
     pub reply_to_source_port: bool,
-    /// The subnet of the client, if it differs from that of `address`: sub-option 5 (RFC 3527), or the link-address of
-    /// the relay nearest to the client.
+    /// An address in the client's subnet, which may differ from the subnet of `address`: sub-option 5 of option 82 (RFC
+    /// 3527), or the link-address of the relay nearest to the client. `None` if the packet states none.
     pub subnet: Option<IpAddr>,
 }
 
 impl Relay {
-    /// Whether the relay is in the list. A DHCPv6 relay matches by its source address, or by its address on the
-    /// client's link.
+    /// Whether the list contains the relay. For a DHCPv6 relay, the list may contain its source address or its address
+    /// on the client's link.
     pub fn is_listed(&self, relays: &[IpAddr]) -> bool {
         let by_link = self.subnet.filter(IpAddr::is_ipv6);
         relays.contains(&self.address) || by_link.is_some_and(|link| relays.contains(&link))
@@ -136,21 +142,23 @@ impl Relay {
 /// Why a packet is not for this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IgnoreReason {
-    /// op is not 1: a server's message. Two servers that answer each other's messages would never stop.
+    /// A server sent the message: op is not 1, or the DHCPv6 message type is a server's. Two servers that answer each
+    /// other's messages would never stop.
     Reply,
     /// No option 53: plain BOOTP.
     Bootp,
-    /// No option 60: an ordinary DHCP client. Linux would accept an offer without an address.
+    /// No option 60: an ordinary DHCP client, which must not receive our offer. Linux would accept it, although it
+    /// contains no address.
     NoVendorClass,
-    /// A DHCPv6 client with an architecture but no vendor class. It may be one that would mistake our reply for its
-    /// DHCPv6 server's.
+    /// A DHCPv6 client with an architecture but no vendor class. Such a client may mistake our reply for the reply of
+    /// its DHCPv6 server.
     NoVendorClass6(Option<Arch>),
-    /// hlen 0: an InfiniBand host that only its client identifier identifies (RFC 4390 2.1). No boot firmware does
-    /// that.
+    /// hlen is 0: the client is an InfiniBand host, which only its client identifier identifies (RFC 4390 2.1). No boot
+    /// firmware sends such requests.
     NoHardwareAddress,
     /// Option 60 begins with neither PXEClient nor HTTPClient.
     OtherVendorClass,
-    /// A message for the DHCP server, not for a proxy; most often a REQUEST on port 67.
+    /// A message for the DHCP server, not for a proxy. Most often, it is a REQUEST on port 67.
     Message(Port, DhcpMessageType),
     /// A DHCPv6 message without a client identifier.
     NoClientId,
@@ -160,7 +168,7 @@ pub enum IgnoreReason {
     /// The request carries no architecture, and the client cannot be an old BIOS ROM: it is an HTTP client or U-Boot, a
     /// PXE client on other firmware, or a PXE client whose relay removed option 93.
     NoArchitecture,
-    /// An unassigned code, such as 255, which U-Boot builds without a code send.
+    /// The architecture code is unassigned, such as 255, which U-Boot sends if its build defines no code.
     UnknownArchitecture(Arch),
 }
 
@@ -177,33 +185,33 @@ impl Client {
         matches!(self.stage, Stage::Ipxe(_) | Stage::ReplacedIpxe(_))
     }
 
-    /// Whether it is UEFI firmware that contacts port 4011 of the server, if the offer has no option 43.
+    /// Whether the client is UEFI firmware, which contacts port 4011 of the server if the offer has no option 43.
     pub fn uses_boot_server(&self) -> bool {
         self.arch.is_efi() && !self.is_ipxe() && !self.u_boot
     }
 
-    /// Whether its own firmware could be a Raspberry Pi's. With any other architecture, it runs UEFI, on whatever
-    /// board.
+    /// Whether the client could be a Raspberry Pi's own firmware. That firmware announces the architecture of x86 BIOS
+    /// or of the Pi's boot ROM; a client with any other architecture is UEFI firmware, even on a Raspberry Pi.
     pub fn can_be_raspberry_pi(&self) -> bool {
         self.class == Class::Pxe && raspberry_pi::can_be_raspberry_pi(self.arch) && !self.is_v6()
     }
 
-    /// Whether its message is DHCPv6.
+    /// Whether the client sent a DHCPv6 message.
     pub fn is_v6(&self) -> bool {
         matches!(self.message_type, DhcpMessageType::Dhcp6(_))
     }
 }
 
 impl Class {
-    /// Parses the beginning of option 60. Case matters and any text may follow: EDK2 and iPXE compare replies in the
-    /// same way.
+    /// Parses the beginning of option 60; returns `None` for any other vendor class. Case matters, and any text may
+    /// follow: EDK2 and iPXE compare the vendor class of a reply in the same way.
     pub fn from_vendor_class(vendor_class: &[u8]) -> Option<Self> {
         let begins = |word: &str| vendor_class.starts_with(word.as_bytes());
         let class = [Class::Pxe, Class::Http].into_iter().find(|class| begins(class.vendor_class()));
         class.or_else(|| begins("U-Boot").then_some(Class::UBoot))
     }
 
-    /// The text of option 60 in a reply. U-Boot reads no option.
+    /// The text of option 60 in a reply. For U-Boot, any text would do, because it reads no option.
     pub fn vendor_class(self) -> &'static str {
         match self {
             Class::Pxe | Class::UBoot => "PXEClient",
@@ -220,7 +228,7 @@ impl Class {
 }
 
 impl HardwareAddress {
-    /// The `htype` of the end of a DUID (RFC 4361 6.1 marks a DUID-based client identifier with 255).
+    /// The `htype` that marks the end of a DUID, as type 255 marks a client identifier based on a DUID (RFC 4361 6.1).
     pub const DUID: u8 = 255;
 
     /// The valid octets.
@@ -235,15 +243,17 @@ impl HardwareAddress {
         HardwareAddress { htype: 1, hlen: 6, octets }
     }
 
-    /// The MAC address, if it is 6 octets long. EDK2 may send a UUID in chaddr instead.
+    /// The MAC address; `None` if the address is the end of a DUID, or is not 6 octets long: EDK2 may send a UUID in
+    /// chaddr.
     pub fn mac(&self) -> Option<[u8; 6]> {
         self.octets().try_into().ok().filter(|_| self.htype != HardwareAddress::DUID)
     }
 }
 
-/// Selects the architecture: the first code for the transport of the class, or else the first assigned code, or else
-/// the digits of the class. RFC 4578 2.1 allows a list; an odd or zero length makes the option unusable, but not the
-/// packet.
+/// Selects the architecture from the list in the option (RFC 4578 2.1): the first code for the transport of the class,
+/// or else the first assigned code, or else the digits of the vendor class. If the option has an odd or zero length,
+/// the server disregards the option, but not the packet. If no architecture is found, a PXE client that states no code
+/// counts as BIOS; for any other client, the function returns an error.
 fn select_architecture(
     option: &[u8],
     class: Class,
@@ -267,8 +277,8 @@ fn select_architecture(
     }
 }
 
-/// The architecture in `PXEClient:Arch:00007...`: five decimal digits. U-Boot writes them in hexadecimal, which shows
-/// if one of them is a letter.
+/// The architecture in a vendor class such as `PXEClient:Arch:00007...`, which contains five decimal digits; `None`
+/// without digits. U-Boot writes hexadecimal digits, which the server recognises only if one of them is a letter.
 fn class_digits(vendor_class: &[u8], class: Class) -> Option<Arch> {
     let digits = vendor_class.strip_prefix(class.vendor_class().as_bytes())?.strip_prefix(b":Arch:")?.get(..5)?;
     let radix = if digits.iter().all(u8::is_ascii_digit) { 10 } else { 16 };
@@ -276,7 +286,8 @@ fn class_digits(vendor_class: &[u8], class: Class) -> Option<Arch> {
     u16::from_str_radix(core::str::from_utf8(digits).ok()?, radix).ok().map(Arch)
 }
 
-/// Accepts an unassigned code from iPXE, whose script is the same for every architecture (iPXE on s390x sends 65535).
+/// Accepts an unassigned code other than 255 from iPXE, whose script is the same for every architecture (iPXE on s390x
+/// sends 65535).
 fn accept_for_script(
     found: Result<(Arch, ArchSource), IgnoreReason>,
     stage: Stage,
@@ -290,7 +301,7 @@ fn accept_for_script(
     }
 }
 
-/// Whether a user class is `iPXE` or a configured one, as a whole word: `MyiPXE-test` is another class.
+/// Whether a user class is exactly `iPXE` or a configured class: `MyiPXE-test` is a different class.
 fn is_ipxe_class(user_classes: &[&[u8]], configured: &[String]) -> bool {
     user_classes
         .iter()
@@ -356,7 +367,7 @@ impl fmt::Display for IgnoreReason {
     }
 }
 
-/// `52:54:00:12:34:56`.
+/// Shows the octets as `52:54:00:12:34:56`, after the word `DUID` if they are the end of a DUID.
 impl fmt::Display for HardwareAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.htype == HardwareAddress::DUID {
@@ -376,7 +387,7 @@ impl fmt::Debug for HardwareAddress {
     }
 }
 
-/// `x64 UEFI`, `iPXE on x64 UEFI`, `Raspberry Pi`.
+/// Describes the client, for example as `x64 UEFI`, `iPXE on x64 UEFI` or `Raspberry Pi`.
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.stage {

@@ -1,13 +1,13 @@
-//! Recognition of a Raspberry Pi. Its boot ROM and its bootloader announce themselves as x86 BIOS, but run neither a
-//! BIOS loader nor a script. One sign is enough, and each may be absent: the signs in option 97 can be configured away
-//! (`DHCP_OPTION97`), and the MAC address may be that of a Compute Module's maker or of a USB adapter.
+//! Recognises a Raspberry Pi. Its boot ROM and its bootloader announce themselves as x86 BIOS, but run neither a BIOS
+//! loader nor a script. One sign is enough, because each sign may be absent: the setting `DHCP_OPTION97` can replace
+//! the signs in option 97, and the MAC address may belong to the maker of a Compute Module or to a USB adapter.
 
 use super::HardwareAddress;
 use crate::arch::Arch;
 use crate::wire::pxe::MachineId;
 
-/// MAC address prefixes that the IEEE assigned to the maker. New ones will follow, so a prefix is only one sign among
-/// others.
+/// MAC address prefixes that the IEEE has assigned to the maker of the Raspberry Pi. The IEEE will assign more, so a
+/// prefix is only one sign among others.
 const MAC_PREFIXES: [[u8; 3]; 7] = [
     [0xb8, 0x27, 0xeb],
     [0x28, 0xcd, 0xc1],
@@ -18,10 +18,12 @@ const MAC_PREFIXES: [[u8; 3]; 7] = [
     [0xe4, 0x5f, 0x01],
 ];
 
-/// The vendor class of its bootloader, and of real BIOS ROMs as well: a sign only together with another.
+/// The vendor class of the Raspberry Pi bootloader. Real BIOS ROMs send the same class, so it is a sign only together
+/// with another sign.
 const BOOTLOADER_CLASS: &[u8] = b"PXEClient:Arch:00000:UNDI:002001";
 
-/// Whether firmware of this architecture can be a Raspberry Pi's. With any other, it runs UEFI, on whatever board.
+/// Whether firmware with this architecture can be a Raspberry Pi's own. Firmware with any other architecture is UEFI,
+/// even on a Raspberry Pi.
 pub fn can_be_raspberry_pi(arch: Arch) -> bool {
     matches!(arch, Arch::BIOS | Arch::RASPBERRY_PI)
 }
@@ -40,9 +42,9 @@ pub fn is_raspberry_pi(
     arch == Arch::RASPBERRY_PI || can_be_raspberry_pi(arch) && has_sign()
 }
 
-/// Whether option 97 is a Raspberry Pi's: `RPi` and the model number, or the filler of the Pi 3's ROM. If it is
-/// configured to hold the serial number or the operator's own text, those four octets occur four times, which no SMBIOS
-/// does; one octet sixteen times is the filler of many boards.
+/// Whether option 97 is a Raspberry Pi's: it contains `RPi` and the model number, or the filler of the Pi 3's boot ROM.
+/// If the option is configured to contain the serial number or the operator's own text, those four octets occur four
+/// times, as in no SMBIOS UUID. One octet that occurs sixteen times is no sign, because many boards use such a filler.
 fn has_machine_id_sign(machine_id: &MachineId, vendor_class: &[u8]) -> bool {
     let [_, id @ ..] = &machine_id.0;
     let has_model = matches!(id, [b'R', b'P', b'i', model, ..] if model.is_ascii_digit());

@@ -73,7 +73,7 @@ pub enum Malformed {
         /// Minimum length, in octets.
         minimum: usize,
     },
-    /// These four octets instead of the magic cookie.
+    /// The packet contains these four octets instead of the magic cookie.
     Cookie([u8; 4]),
     /// `hlen` exceeds the size of `chaddr`, or is 0 and `htype` is not InfiniBand.
     HardwareLength(u8),
@@ -187,7 +187,7 @@ pub struct Header {
     pub hops: u8,
     /// Transaction ID.
     pub xid: u32,
-    /// Seconds since the client began, as it states them.
+    /// Seconds since the client began to request an address, as the client states them.
     pub secs: u16,
     /// Flags; see [`BROADCAST_FLAG`].
     pub flags: u16,
@@ -218,7 +218,8 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Parses a datagram. A missing end option at the exact end of an area is accepted, because nothing is ambiguous.
+    /// Parses a datagram. The end option may be missing if the last option ends exactly at the end of its area, because
+    /// nothing is then ambiguous.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed> {
         let minimum = HEADER_LENGTH + MAGIC_COOKIE.len();
         if datagram.len() < minimum {
@@ -237,12 +238,13 @@ impl<'a> Message<'a> {
         Ok(message)
     }
 
-    /// Every option in order of appearance; each instance of a long option separately.
+    /// Every option in order of appearance. A long option yields each of its instances separately.
     pub fn options(&self) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
         self.areas.into_iter().flat_map(Options)
     }
 
-    /// The value of an option. Several instances are concatenated in order of appearance (RFC 3396 5).
+    /// The value of an option; `None` if the option is absent. Several instances are concatenated in order of
+    /// appearance (RFC 3396 5).
     pub fn option(&self, code: u8) -> Option<Cow<'a, [u8]>> {
         if let Some(found) = self.index.find(code) {
             return found.map(Cow::Borrowed);
@@ -255,12 +257,12 @@ impl<'a> Message<'a> {
         Some(Cow::Owned(joined))
     }
 
-    /// The message type; a BOOTP message has none.
+    /// The message type; `None` for a BOOTP message, which has none.
     pub fn message_type(&self) -> Option<MessageType> {
         self.option(code::MESSAGE_TYPE).map(|value| value[0].into())
     }
 
-    /// The value of an option that holds one IPv4 address.
+    /// The value of an option that holds one IPv4 address; `None` if the option is absent or shorter than 4 octets.
     pub fn address(&self, code: u8) -> Option<Ipv4Addr> {
         let octets: [u8; 4] = self.option(code)?.get(..4)?.try_into().ok()?;
         Some(octets.into())
@@ -276,7 +278,8 @@ impl<'a> Message<'a> {
         if self.areas[2].is_empty() { until_nul(&self.header.sname) } else { &[] }
     }
 
-    /// Option 52: bit 0 - `file` holds options, bit 1 - `sname` does (RFC 2132 9.3).
+    /// Adds the areas that option 52 lists (RFC 2132 9.3): `file` holds options if bit 0 is set, `sname` if bit 1 is
+    /// set.
     fn open_overload(&mut self, datagram: &'a [u8]) -> Result<(), Malformed> {
         let Some((_, value)) = Options(self.areas[0]).find(|&(c, _)| c == code::OVERLOAD) else { return Ok(()) };
         let &[bits] = value else { return Err(Malformed::OptionLength { code: code::OVERLOAD, length: value.len() }) };
@@ -310,19 +313,20 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The server looks up twenty options of each packet. Walking through all of them each time would cost more than the
-/// rest of the work.
+/// An index of the options of a packet. The server looks up twenty options of each packet, and a walk through all
+/// options for each lookup would cost more than the rest of the work.
 #[derive(Clone, Debug, Default)]
 struct OptionIndex<'a> {
     codes: [u8; OptionIndex::MAX],
     values: [&'a [u8]; OptionIndex::MAX],
     count: usize,
-    /// Options are missing here, or one has several instances: lookups walk through the packet instead.
+    /// Whether the index lacks options, or an option has several instances. Lookups then walk through the packet
+    /// instead.
     incomplete: bool,
 }
 
 impl<'a> OptionIndex<'a> {
-    /// Firmware sends a dozen options.
+    /// The capacity of the index. Firmware sends a dozen options.
     const MAX: usize = 24;
 
     fn insert(&mut self, code: u8, value: &'a [u8]) {
@@ -334,7 +338,7 @@ impl<'a> OptionIndex<'a> {
         self.count += 1;
     }
 
-    /// The value, `Some(None)` for an absent option, or `None` if the index is incomplete.
+    /// Looks up an option. Returns `None` if the index is incomplete, and `Some(None)` if the option is absent.
     fn find(&self, code: u8) -> Option<Option<&'a [u8]>> {
         let index = self.codes[..self.count].iter().position(|&known| known == code);
         (!self.incomplete).then(|| index.map(|index| self.values[index]))
@@ -430,7 +434,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Appends an option. A value of more than 255 octets becomes several instances (RFC 3396 6). Boot clients read
-    /// only the first instance, so callers bound what they send to them.
+    /// only the first instance, so callers limit the values that they send to boot clients.
     pub fn option(&mut self, code: u8, value: &[u8]) -> &mut Self {
         if value.is_empty() {
             self.out.extend_from_slice(&[code, 0]);
@@ -442,7 +446,8 @@ impl<'o> Writer<'o> {
         self
     }
 
-    /// Appends the end option, and zeros up to `min_length` octets. Returns the length of the message in octets.
+    /// Appends the end option, then zeros until the message is `min_length` octets long. Returns the length of the
+    /// message in octets.
     pub fn finish(self, min_length: usize) -> usize {
         self.out.push(code::END);
         let length = (self.out.len() - self.start).max(min_length);

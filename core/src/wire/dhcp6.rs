@@ -50,7 +50,8 @@ pub mod code {
     pub const RELAY_PORT: u16 = 135;
 }
 
-/// Intel's enterprise number: PXE and HTTP boot clients send their vendor class under it (UEFI 2.10, 24.7.3.1).
+/// Intel's enterprise number: PXE and HTTP boot clients send their vendor class under this number (UEFI 2.10,
+/// 24.7.3.1).
 pub const INTEL_ENTERPRISE_NUMBER: u32 = 343;
 /// Maximum number of relays that may forward a message: HOP_COUNT_LIMIT (RFC 8415 7.6).
 pub const MAX_RELAYS: usize = 8;
@@ -97,9 +98,9 @@ pub enum Malformed {
         /// Its length, in octets.
         length: usize,
     },
-    /// A relay's message without the message that it forwards.
+    /// A relay's message does not contain the message that the relay forwards.
     EmptyRelayMessage,
-    /// More relays than [`MAX_RELAYS`].
+    /// More than [`MAX_RELAYS`] relays have forwarded the message.
     TooManyRelays,
 }
 
@@ -167,11 +168,11 @@ pub struct Message<'a> {
 pub struct RelayHop<'a> {
     /// RELAY-FORW, or RELAY-REPL on its way back.
     pub message_type: MessageType,
-    /// Number of relays that forwarded the message before.
+    /// Number of relays that forwarded the message before this relay.
     pub hop_count: u8,
     /// The relay's address on the client's link, or the unspecified address.
     pub link_address: Ipv6Addr,
-    /// The address that the relay received the message from.
+    /// The address from which the relay received the message.
     pub peer_address: Ipv6Addr,
     options: &'a [u8],
 }
@@ -179,9 +180,9 @@ pub struct RelayHop<'a> {
 /// A parsed datagram: a message, and the relays around it.
 #[derive(Clone, Debug)]
 pub struct Packet<'a> {
-    /// The relays, outermost first: the one nearest to the server.
+    /// The relays, outermost first. The outermost relay is the one nearest to the server.
     pub hops: Vec<RelayHop<'a>>,
-    /// The message inside.
+    /// The client's or server's message, which the relays' messages enclose.
     pub message: Message<'a>,
 }
 
@@ -223,7 +224,7 @@ impl<'a> Message<'a> {
         Options(self.options)
     }
 
-    /// The first option of this code.
+    /// The value of the first option with this code; `None` if there is no such option.
     pub fn option(&self, code: u16) -> Option<&'a [u8]> {
         find(self.options, code)
     }
@@ -273,7 +274,7 @@ impl<'a> RelayHop<'a> {
         Options(self.options)
     }
 
-    /// The first option of this code.
+    /// The value of the first option with this code; `None` if there is no such option.
     pub fn option(&self, code: u16) -> Option<&'a [u8]> {
         find(self.options, code)
     }
@@ -282,8 +283,8 @@ impl<'a> RelayHop<'a> {
 /// DHCP unique identifier: identifies a client in every network (RFC 8415 11, RFC 6355).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Duid<'a> {
-    /// DUID-LLT or DUID-LL: the MAC address of one of the client's network cards, which need not be the one that it
-    /// boots from.
+    /// DUID-LLT or DUID-LL: the MAC address of one of the client's network cards, which need not be the card from which
+    /// the client boots.
     Mac([u8; 6]),
     /// DUID-UUID. EDK2 writes the octets as SMBIOS stores them, iPXE in printed order.
     Uuid([u8; 16]),
@@ -305,7 +306,8 @@ impl<'a> Duid<'a> {
         known.unwrap_or(Duid::Other(octets))
     }
 
-    /// The machine identifier of a DUID-UUID in its two interpretations: written by firmware, and written by iPXE.
+    /// The machine identifier of a DUID-UUID in its two interpretations: as firmware writes it, and as iPXE writes it.
+    /// `None` for any other DUID.
     pub fn machine_ids(self) -> Option<[MachineId; 2]> {
         let Duid::Uuid(octets) = self else { return None };
         let mut stored = [0; 17];
@@ -314,7 +316,7 @@ impl<'a> Duid<'a> {
     }
 }
 
-/// The MAC address in an EUI-64 interface identifier (RFC 4291 appendix A).
+/// The MAC address in an EUI-64 interface identifier (RFC 4291 appendix A); `None` if the identifier is not EUI-64.
 pub fn mac_from_eui64(address: Ipv6Addr) -> Option<[u8; 6]> {
     match address.octets() {
         [_, _, _, _, _, _, _, _, a, b, c, 0xff, 0xfe, d, e, f] => Some([a ^ 2, b, c, d, e, f]),
@@ -336,7 +338,7 @@ impl<'o> Writer<'o> {
         Writer { out }
     }
 
-    /// Appends an option. A value is at most 65535 octets long; callers stay far below.
+    /// Appends an option. The value must not exceed 65535 octets; all callers pass much shorter values.
     pub fn option(&mut self, code: u16, value: &[u8]) -> &mut Self {
         option(code, value, self.out);
         self
@@ -352,8 +354,8 @@ impl<'o> Writer<'o> {
     }
 }
 
-/// Appends a reply, wrapped for the relays that forwarded the request: each receives the options that it sent (RFC 8415
-/// 19.3, RFC 8357 5.2).
+/// Appends a reply, wrapped for the relays that forwarded the request: each relay receives the interface identifier and
+/// the relay port that it sent (RFC 8415 19.3, RFC 8357 5.2).
 pub fn write_relay_reply(hops: &[RelayHop<'_>], reply: &[u8], out: &mut Vec<u8>) {
     let Some((hop, inner)) = hops.split_first() else { return out.extend_from_slice(reply) };
     out.extend_from_slice(&[MessageType::RelayReply.into(), hop.hop_count]);
@@ -375,7 +377,8 @@ fn option(code: u16, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
-/// Iterates over an area of options. Stops at the first option that overruns; those of a message were checked before.
+/// Iterates over an area of options. Stops at the first option that is longer than the rest of the area. A parsed
+/// message contains no such option, because the parser has checked all options.
 #[derive(Clone, Debug)]
 pub struct Options<'a>(pub &'a [u8]);
 
@@ -390,8 +393,8 @@ impl<'a> Iterator for Options<'a> {
     }
 }
 
-/// Iterates over texts, each preceded by its length in two octets (RFC 8415 21.15). Stops at the first text that
-/// overruns.
+/// Iterates over texts, each preceded by its length in two octets (RFC 8415 21.15). Stops at the first text that is
+/// longer than the rest of the value.
 #[derive(Clone, Debug)]
 pub struct LengthPrefixed<'a>(pub &'a [u8]);
 

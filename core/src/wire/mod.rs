@@ -1,4 +1,5 @@
-//! Wire formats: octets to values, and back. These modules know what a packet can contain, not what it is used for.
+//! Wire formats: converts octets to values, and values to octets. These modules know what a packet can contain, but not
+//! what the server uses it for.
 
 pub mod dhcp4;
 pub mod dhcp6;
@@ -21,23 +22,24 @@ pub enum DhcpPacket<'a> {
 /// Why a datagram cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MalformedDhcp {
-    /// As DHCPv4.
+    /// Why the datagram is not a DHCPv4 message.
     Dhcp4(dhcp4::Malformed),
-    /// As DHCPv6.
+    /// Why the datagram is not a DHCPv6 message.
     Dhcp6(dhcp6::Malformed),
 }
 
 /// The message type, in either family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DhcpMessageType {
-    /// Option 53.
+    /// The type in option 53 of a DHCPv4 message.
     Dhcp4(dhcp4::MessageType),
-    /// The first octet of the message.
+    /// The type in the first octet of a DHCPv6 message.
     Dhcp6(dhcp6::MessageType),
 }
 
 impl<'a> DhcpPacket<'a> {
-    /// Parses a datagram. Its octets do not identify the family: `is_v6` comes from the addresses that it arrived with.
+    /// Parses a datagram. Its octets do not identify the family, so the caller derives `is_v6` from the addresses of
+    /// the datagram.
     pub fn parse(datagram: &'a [u8], is_v6: bool) -> Result<Self, MalformedDhcp> {
         if is_v6 {
             dhcp6::Packet::parse(datagram).map(DhcpPacket::Dhcp6).map_err(MalformedDhcp::Dhcp6)
@@ -46,7 +48,7 @@ impl<'a> DhcpPacket<'a> {
         }
     }
 
-    /// The message type; a DHCPv4 packet without option 53 has none.
+    /// The message type; `None` for a DHCPv4 packet without option 53.
     pub fn message_type(&self) -> Option<DhcpMessageType> {
         match self {
             DhcpPacket::Dhcp4(message) => message.message_type().map(DhcpMessageType::Dhcp4),

@@ -11,11 +11,11 @@ use core::net::Ipv4Addr;
 pub const LOAD_FILE_OPTION: [u8; 4] = [6, 1, 8, 255];
 /// PXE_BOOT_ITEM, a sub-option of option 43.
 pub const BOOT_ITEM: u8 = 71;
-/// Longest option 43, in octets: clients read only its first instance.
+/// Maximum length of option 43, in octets: clients read only the first instance of the option.
 const MAX_LENGTH: usize = 255;
 
 /// Option 43 with the menu text that the boot ROM of a Raspberry Pi looks for; the model 3B requires the three spaces
-/// after it.
+/// after the text.
 pub const RASPBERRY_PI_OPTION: &[u8; 35] = b"\x06\x01\x03\x0a\x04\x00PXE\x09\x17\x00\x00\x14Raspberry Pi Boot   \xff";
 
 /// One item of a menu that the firmware shows.
@@ -25,13 +25,14 @@ pub struct MenuItem<'a> {
     pub server_type: u16,
     /// The text of the item.
     pub title: &'a str,
-    /// The boot server that the client contacts on port 4011 for this item. The local disk has none; for any other
-    /// item, `None` lets the client broadcast.
+    /// The boot server that the client contacts on port 4011 for this item. The local disk has no boot server. For any
+    /// other item, `None` lets the client broadcast its request.
     pub server: Option<Ipv4Addr>,
 }
 
-/// Option 43 with a menu: discovery control 3, so that the client contacts only the listed boot servers; then boot
-/// servers, menu, prompt (PXE 2.1 table 2-1). `None` if it is longer than option 43 can be.
+/// Option 43 with a menu: discovery control, boot servers, menu and prompt (PXE 2.1 table 2-1). Discovery control is 3,
+/// so that the client contacts only the listed boot servers, or 2 if an item lets the client broadcast. Returns `None`
+/// if the menu is too long for option 43.
 pub fn menu(prompt: &str, timeout: u8, items: &[MenuItem<'_>]) -> Option<Vec<u8>> {
     let (mut servers, mut lines) = (Vec::new(), Vec::new());
     for MenuItem { server_type, title, server } in items {
@@ -44,7 +45,7 @@ pub fn menu(prompt: &str, timeout: u8, items: &[MenuItem<'_>]) -> Option<Vec<u8>
         lines.push(u8::try_from(title.len()).ok()?);
         lines.extend_from_slice(title.as_bytes());
     }
-    // No multicast; broadcast only for an item without a server.
+    // The client must not use multicast, and may broadcast only for an item without a server.
     let uses_broadcast = items.iter().any(|item| item.server_type != 0 && item.server.is_none());
     let mut option = Vec::from([6, 1, if uses_broadcast { 2 } else { 3 }]);
     for (code, value) in [(8, servers), (9, lines), (10, [&[timeout], prompt.as_bytes()].concat())] {
@@ -55,8 +56,8 @@ pub fn menu(prompt: &str, timeout: u8, items: &[MenuItem<'_>]) -> Option<Vec<u8>
     (option.len() <= MAX_LENGTH).then_some(option)
 }
 
-/// Iterates over encapsulated options (option 43, option 175): code, length, value; 0 pads, 255 ends. Stops at the
-/// first option that overruns.
+/// Iterates over encapsulated options (option 43, option 175), each with a code, a length and a value. Code 0 is
+/// padding, and code 255 ends the options. Stops at the first option that is longer than the rest of the octets.
 #[derive(Clone, Debug)]
 pub struct SubOptions<'a>(pub &'a [u8]);
 
@@ -83,12 +84,12 @@ impl<'a> Iterator for SubOptions<'a> {
 pub struct BootItem {
     /// The boot server type.
     pub server_type: u16,
-    /// The layer; bit 15: the client requests credentials.
+    /// The layer. Bit 15 is set if the client requests credentials.
     pub layer: u16,
 }
 
 impl BootItem {
-    /// Option 43 that confirms the choice; iPXE compares the type.
+    /// Option 43 that confirms the choice. iPXE compares the boot server type with that of its request.
     pub fn option(self) -> [u8; 7] {
         let ([a, b], [c, d]) = (self.server_type.to_be_bytes(), self.layer.to_be_bytes());
         [BOOT_ITEM, 4, a, b, c, d, 255]
@@ -99,7 +100,7 @@ impl BootItem {
         self.layer & 0x8000 != 0
     }
 
-    /// Finds the item in the value of option 43.
+    /// Finds the chosen item in the value of option 43; `None` if the value contains no valid item.
     pub fn parse(vendor_specific: &[u8]) -> Option<Self> {
         match SubOptions(vendor_specific).find(|&(code, _)| code == BOOT_ITEM)?.1 {
             &[a, b, c, d] => {
@@ -115,12 +116,12 @@ impl BootItem {
 pub struct MachineId(pub [u8; 17]);
 
 impl MachineId {
-    /// From the value of option 97; `None` unless it is 17 octets long.
+    /// The machine identifier in the value of option 97; `None` unless the value is 17 octets long.
     pub fn from_octets(octets: &[u8]) -> Option<Self> {
         octets.try_into().ok().map(MachineId)
     }
 
-    /// From a UUID in printed order: SMBIOS stores the first three fields in little endian.
+    /// The machine identifier of a UUID in printed order. SMBIOS stores the first three fields in little endian.
     pub fn from_uuid(uuid: [u8; 16]) -> Self {
         let mut octets = [0; 17];
         octets[1..].copy_from_slice(&swap_fields(uuid));
@@ -134,13 +135,13 @@ impl MachineId {
         swap_fields(stored)
     }
 
-    /// Whether it identifies a single machine: many machines share a placeholder.
+    /// Whether the UUID identifies a single machine. A placeholder does not, because many machines share it.
     pub fn is_unique(&self) -> bool {
         !is_placeholder(&self.uuid())
     }
 }
 
-/// Printed order, as SMBIOS tools show it: `00112233-4455-6677-8899-aabbccddeeff`.
+/// Shows the UUID in printed order, as SMBIOS tools do: `00112233-4455-6677-8899-aabbccddeeff`.
 impl fmt::Display for MachineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, octet) in self.uuid().iter().enumerate() {
@@ -151,10 +152,10 @@ impl fmt::Display for MachineId {
     }
 }
 
-/// The features that were built into an iPXE, from its option 175 (iPXE `include/ipxe/features.h`).
+/// The features that a build of iPXE contains, from option 175 of its request (iPXE `include/ipxe/features.h`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features {
-    /// Bit n: feature code 0x10 + n.
+    /// Bit n is set if iPXE has the feature with code 0x10 + n.
     pub bits: u32,
     /// iPXE's version: major, minor, patch.
     pub version: Option<[u8; 3]>,
@@ -194,9 +195,9 @@ impl Features {
     pub const TFTP: u8 = 0x15;
     /// Downloads by FTP.
     pub const FTP: u8 = 0x16;
-    /// Linux kernels under BIOS.
+    /// Boots Linux kernels under BIOS.
     pub const BZIMAGE: u8 = 0x18;
-    /// Menus (`choose`).
+    /// Shows menus (`choose`).
     pub const MENU: u8 = 0x27;
     /// Downloads by NFS.
     pub const NFS: u8 = 0x29;
@@ -207,7 +208,8 @@ impl Features {
         Features { bits: bits.fold(0, |all, bit: u32| all | bit), version: None }
     }
 
-    /// The feature that downloads this URL; `None` for a plain file name, and for a scheme without a feature code.
+    /// The code of the feature that iPXE needs to download this URL; `None` for a plain file name, and for a scheme
+    /// without a feature code.
     pub fn for_url(url: &str) -> Option<u8> {
         match url.split_once("://")?.0 {
             "http" => Some(Self::HTTP),
@@ -219,8 +221,8 @@ impl Features {
         }
     }
 
-    /// The features of `needed` that are missing from this list. An empty list was not sent, so nothing is known to be
-    /// missing.
+    /// The features of `needed` that are missing from this list. If this list is empty, iPXE has sent no list, so
+    /// nothing is known to be missing.
     pub fn missing(&self, needed: Features) -> Features {
         let bits = if self.bits == 0 { 0 } else { needed.bits & !self.bits };
         Features { bits, version: None }
@@ -231,7 +233,8 @@ impl Features {
         self.bits == 0
     }
 
-    /// Parses the value of option 175. `None` without a version and without a feature: the option is not iPXE's.
+    /// Parses the value of option 175. Returns `None` if it contains neither a version nor a feature, because it is
+    /// then not iPXE's option.
     pub fn parse(option: &[u8]) -> Option<Self> {
         let mut features = Features::default();
         for (code, value) in SubOptions(option) {
@@ -255,7 +258,7 @@ impl Features {
     }
 }
 
-/// `http, menu`.
+/// Shows the names of the features, such as `http, menu`.
 impl fmt::Display for Features {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, name) in self.names().enumerate() {

@@ -58,17 +58,17 @@ pub struct ErrorCode(pub u16);
 /// Why a datagram is not a TFTP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MalformedTftp {
-    /// Shorter than a packet of its opcode must be.
+    /// The datagram is shorter than the shortest packet with its opcode.
     Truncated,
-    /// The opcode is none of 1 to 6.
+    /// The opcode is not between 1 and 6.
     UnknownOpcode(u16),
-    /// A string without its NUL runs to the end of the datagram.
+    /// A string has no NUL at its end, and runs to the end of the datagram.
     Unterminated,
-    /// An option without a value.
+    /// An option has no value.
     NoValue,
-    /// Other octets follow the zeros after the last option.
+    /// Octets other than zero follow the padding after the last option.
     AfterPadding,
-    /// A request longer than 512 octets (RFC 2347).
+    /// The request is longer than 512 octets (RFC 2347).
     TooLong,
 }
 
@@ -86,8 +86,8 @@ pub const DATA_HEADER_LENGTH: usize = 4;
 pub const MAX_REQUEST_LENGTH: usize = 512;
 
 impl<'a> TftpPacket<'a> {
-    /// Parses a datagram. Old ROMs send octets after a complete ACK, and an ERROR text without its NUL; both are
-    /// unambiguous and accepted.
+    /// Parses a datagram. Some old ROMs send octets after a complete ACK, or an ERROR text without its NUL. The parser
+    /// accepts both, because neither is ambiguous.
     pub fn read(datagram: &'a [u8]) -> Result<TftpPacket<'a>, MalformedTftp> {
         let (opcode, rest) = split_u16(datagram)?;
         match opcode {
@@ -161,8 +161,8 @@ impl<'a> TftpRequest<'a> {
 }
 
 impl<'a> TftpOptions<'a> {
-    /// Parses the options of a request or an OACK. Some ROMs send their whole zeroed buffer, so an empty option name
-    /// begins the padding, and only zeros may follow.
+    /// Parses the options of a request or an OACK. Some ROMs send their whole buffer, which contains zeros after the
+    /// options. So an empty option name begins the padding, and only zeros may follow.
     pub fn read(area: &'a [u8]) -> Result<TftpOptions<'a>, MalformedTftp> {
         let mut rest = area;
         while rest.first().is_some_and(|&octet| octet != 0) {
@@ -195,19 +195,19 @@ impl<'a> TftpOptions<'a> {
 }
 
 impl ErrorCode {
-    /// 0, not defined: the text explains the error. iPXE also ends a transfer with it.
+    /// 0, not defined: the text explains the error. iPXE also sends this code to end a transfer early.
     pub const NOT_DEFINED: ErrorCode = ErrorCode(0);
     /// 1, file not found.
     pub const FILE_NOT_FOUND: ErrorCode = ErrorCode(1);
     /// 2, access violation.
     pub const ACCESS_VIOLATION: ErrorCode = ErrorCode(2);
-    /// 3, disk full. shim sends it if its buffer is too small, and requests the file again with a larger one.
+    /// 3, disk full. shim sends this code if its buffer is too small, and requests the file again with a larger buffer.
     pub const DISK_FULL: ErrorCode = ErrorCode(3);
     /// 4, illegal TFTP operation.
     pub const ILLEGAL_OPERATION: ErrorCode = ErrorCode(4);
     /// 5, unknown transfer ID.
     pub const UNKNOWN_TRANSFER_ID: ErrorCode = ErrorCode(5);
-    /// 8, option negotiation failed (RFC 2347). EDK2 sends it after it has learnt the file size.
+    /// 8, option negotiation failed (RFC 2347). EDK2 sends this code after it has learnt the file size.
     pub const OPTIONS_REFUSED: ErrorCode = ErrorCode(8);
 }
 

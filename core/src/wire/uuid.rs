@@ -20,14 +20,16 @@ const PLACEHOLDERS: &[u128] = &[
     0x01020304_0506_0708_090a_0b0c0d0e0f10,
     // rockstor/rockstor-core#2143.
     0x00000000_0000_0000_0807_060504030201,
-    // Every LX2160A board of SolidRun, and other firmware with that part of EDK2 (SolidRun/lx2160a_uefi#4).
+    // Every LX2160A board of SolidRun, and other firmware with the same code of EDK2 (SolidRun/lx2160a_uefi#4).
     0x8a95d198_7f46_11e5_bf8b_08002704d48e,
 ];
 
-/// All ones after the first field (FreeBSD libexec/rc/rc.d/hostid lists such UUIDs; CapaSystems lists five).
+/// The bits after the first field. A UUID in which all of them are ones is a placeholder (FreeBSD
+/// libexec/rc/rc.d/hostid lists such UUIDs; CapaSystems lists five).
 const TRAILING_ONES: u128 = (1 << 96) - 1;
 
-/// Whether many machines share this UUID, in either octet order: a known placeholder, or one octet repeated.
+/// Whether many machines share this UUID, in either octet order: the UUID is a known placeholder, repeats one octet, or
+/// is all ones after the first field.
 pub fn is_placeholder(uuid: &[u8; 16]) -> bool {
     let [number, swapped] = [*uuid, swap_fields(*uuid)].map(u128::from_be_bytes);
     uuid.iter().all(|octet| *octet == uuid[0])
@@ -35,7 +37,7 @@ pub fn is_placeholder(uuid: &[u8; 16]) -> bool {
         || PLACEHOLDERS.iter().any(|known| [number, swapped].contains(known))
 }
 
-/// Converts from printed order to SMBIOS order, which stores the first three fields in little endian, and back.
+/// Converts a UUID from printed order to SMBIOS order, or back. SMBIOS stores the first three fields in little endian.
 pub fn swap_fields(mut uuid: [u8; 16]) -> [u8; 16] {
     uuid[..4].reverse();
     uuid[4..6].reverse();
