@@ -1,9 +1,9 @@
-//! Option `-d`: moves the server into the background once its sockets are open and the configuration is valid, so that
-//! the exit status of the parent process is correct.
+//! Implements option `-d`: moves the server into the background once its sockets are open and the configuration is
+//! valid. So the exit status of the parent process shows whether the server started.
 //!
-//! Threads do not survive a fork, and some exist by then. So the program starts itself a second time: the child starts
-//! from the beginning, in a new session, while the parent waits at a pipe. The pipe is the child's standard input,
-//! which has no other use; no file descriptor is inherited by number.
+//! Threads do not survive a fork, and some exist by then. Therefore the program starts itself a second time: the child
+//! process starts from the beginning, in a new session, while the parent process waits at a pipe. The pipe is the
+//! child's standard input, which has no other use, so the child inherits no file descriptor by number.
 
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
@@ -14,8 +14,8 @@ use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// In the parent: starts the background process with the same arguments, and waits until it serves or has failed.
-/// Returns the exit status for the parent.
+/// Called in the parent process. Starts the background process with the same arguments, and waits until it serves or
+/// has failed. Returns the exit status for the parent process.
 pub fn start_in_background(arguments: impl IntoIterator<Item = OsString>) -> io::Result<u8> {
     let mut arguments = arguments.into_iter();
     let program = arguments.next().unwrap_or_else(|| "proxydhcpd".into());
@@ -33,25 +33,26 @@ pub fn start_in_background(arguments: impl IntoIterator<Item = OsString>) -> io:
     Ok(code.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0).unwrap_or(1))
 }
 
-/// In the background process: the parent, which waits.
+/// The background process's connection to the parent process, which waits for it.
 #[derive(Debug)]
 pub struct Parent(File);
 
 impl Parent {
-    /// Detaches from the parent's session; to be called before any thread or file exists. Errors still go to the
-    /// parent's terminal.
+    /// Detaches this process from the parent's session. Call it before the process starts a thread or opens a file.
+    /// Errors still appear on the parent's terminal.
     pub fn detach() -> io::Result<Self> {
         let parent = Self(File::from(io::stdin().as_fd().try_clone_to_owned()?));
-        // A new session, so that a signal to the parent does not end this process. Fails only for a group's leader.
+        // In a new session, a signal to the parent process does not end this process. The call fails only for the
+        // leader of a process group.
         setsid()?;
-        // The Python daemon set 0, so that its files were writable by all users.
+        // The Python daemon set the mask to 0, so that all users could write its files.
         umask(Mode::from_bits_truncate(0o022));
         dup2_stdin(null()?)?;
         Ok(parent)
     }
 
-    /// Lets the parent exit, once everything is open, and closes the terminal. Fails if the parent was terminated
-    /// meanwhile: the signal was meant to stop the server.
+    /// Lets the parent process exit, and closes the terminal. Call it once all sockets are open. Fails if a signal has
+    /// terminated the parent process meanwhile, because the signal was meant to stop the server.
     pub fn release(mut self) -> io::Result<()> {
         chdir("/")?;
         let null = null()?;

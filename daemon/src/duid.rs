@@ -1,5 +1,5 @@
-//! The server's DUID (RFC 8415 11). It is derived from a network card of this machine, so that it outlasts a restart
-//! and a new installation. A running server stores it, so that it also outlasts a removal of the card.
+//! The server's DUID (RFC 8415 11). The server derives it from a network card of this host, so that the DUID outlasts a
+//! restart and a new installation. A running server also stores the DUID, so that it outlasts a removal of the card.
 
 use crate::files::{read_regular, replace};
 use nix::ifaddrs::getifaddrs;
@@ -9,10 +9,11 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 const FILE: &str = "duid";
-/// EDK2 rejects shorter ones, and RFC 8415 longer ones.
+/// The valid lengths of a DUID, in octets. EDK2 rejects a shorter DUID, and RFC 8415 does not allow a longer one.
 const LENGTHS: std::ops::RangeInclusive<usize> = 3..=130;
 
-/// The stored DUID, or the derived one; and the reason if the file is unusable.
+/// Returns the stored DUID or, if none is stored or the file is unusable, the derived DUID. If the file is unusable,
+/// also returns the reason.
 pub fn server_duid(state_dir: &Path) -> (Vec<u8>, Option<String>) {
     match load(state_dir) {
         Ok(stored) => (stored.unwrap_or_else(derive), None),
@@ -20,8 +21,8 @@ pub fn server_duid(state_dir: &Path) -> (Vec<u8>, Option<String>) {
     }
 }
 
-/// Stores the DUID if the state directory exists and has none. Without the directory, the DUID stays the same as long
-/// as the network cards do.
+/// Stores the DUID if the state directory exists and contains no DUID. Without the directory, the DUID changes only if
+/// the network cards change.
 pub fn save(state_dir: &Path, duid: &[u8]) {
     if matches!(load(state_dir), Ok(Some(_))) || !state_dir.is_dir() {
         return;
@@ -47,8 +48,9 @@ fn load(state_dir: &Path) -> Result<Option<Vec<u8>>, String> {
     valid.map(Some).ok_or_else(|| format!("{} contains no DUID and is ignored", file.display()))
 }
 
-/// Derives a DUID from the address of a network card: the lowest universally administered address, or else the lowest
-/// locally administered one, so that the order of the cards does not matter. Without a card, from /etc/machine-id.
+/// Derives a DUID from the address of a network card: the lowest universally administered address or, if there is none,
+/// the lowest locally administered one. So the order of the cards does not matter. On a host without a network card,
+/// derives the DUID from /etc/machine-id.
 fn derive() -> Vec<u8> {
     let macs = getifaddrs().into_iter().flatten().filter_map(|on| on.address?.as_link_addr()?.addr());
     let is_usable = |mac: &[u8; 6]| *mac != [0; 6] && mac[0] & 1 == 0;
@@ -59,8 +61,9 @@ fn derive() -> Vec<u8> {
     }
 }
 
-/// A DUID-UUID (RFC 6355) with a UUID of version 8 (RFC 9562 5.8). Not the card's DUID-LL: a DHCPv6 server on the same
-/// host (dnsmasq without a lease file, systemd) uses that one, and two servers must not have the same DUID.
+/// Returns a DUID-UUID (RFC 6355) with a UUID of version 8 (RFC 9562 5.8). The card's DUID-LL is not used: a DHCPv6
+/// server on the same host (dnsmasq without a lease file, systemd) uses it, and two servers must not have the same
+/// DUID.
 fn derive_from(seed: &[u8]) -> Vec<u8> {
     let digest = Sha256::new().chain_update(b"proxydhcpd DHCPv6 ").chain_update(seed).finalize();
     let mut duid = [&[0, 4][..], &digest[..16]].concat();

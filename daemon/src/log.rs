@@ -1,8 +1,8 @@
 //! Writes the log. Under systemd, it goes to the journal, with fields. In the background, it goes to the journal or to
 //! syslog. Otherwise, it goes to standard error, one line per event.
 //!
-//! A message is a whole sentence. Fields are for searching (`journalctl MAC=52:54:00:12:34:56`); a line shows the
-//! fields whose values its sentence does not contain.
+//! A message is a whole sentence. Fields are for searching (`journalctl MAC=52:54:00:12:34:56`). A line of text shows
+//! only the fields whose values the sentence does not contain.
 
 use nix::sys::stat::fstat;
 use owo_colors::{OwoColorize, Style};
@@ -29,21 +29,21 @@ pub enum LogMode {
     Background,
 }
 
-/// Starts logging; to be called once.
+/// Starts logging. Call it only once.
 pub fn start(mode: LogMode, level: LevelFilter) {
     let under_systemd = mode == LogMode::Foreground && is_stderr_the_journal();
     let journal = if under_systemd || mode == LogMode::Background { journal() } else { None };
     let syslog = if journal.is_none() && mode == LogMode::Background { Syslog::open() } else { None };
-    // Not both: the journal would have every line twice.
+    // Under systemd, standard error is not used in addition to the journal: the journal would contain every line twice.
     let terminal = (!under_systemd || journal.is_none()).then_some(Terminal);
-    // Of libraries, only warnings and errors are of interest.
+    // Libraries log only warnings and errors.
     let filter = Targets::new().with_target("proxydhcpd", level).with_default(level.min(LevelFilter::WARN));
     tracing_subscriber::registry().with(filter).with(journal).with(syslog).with(terminal).init();
 }
 
-/// A requested name, safe to print: control characters, invisible characters and octets that are not UTF-8 are escaped,
-/// and it is truncated to 200 characters. A sender of packets must not control the terminal. The token of a `done_url`
-/// is replaced by `...`: a reader of the log could use it.
+/// A requested name that is safe to print, because a sender of packets must not control the terminal. Control
+/// characters, invisible characters and octets that are not UTF-8 are escaped, and the name is truncated to 200
+/// characters. `...` replaces the token of a `done_url`, because a reader of the log could use the token.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestedName<'a>(pub &'a [u8]);
 
@@ -63,8 +63,9 @@ impl fmt::Display for RequestedName<'_> {
     }
 }
 
-/// Whether a part of a name may contain a token in any spelling, including spellings that the server does not accept: a
-/// client that changes case or escapes sends a valid token all the same. A doubly escaped token is not usable either.
+/// Whether a part of a name may contain a token. Any spelling counts, even if the server does not accept it: a token is
+/// valid although the client has changed the case of the name, or escaped it. A doubly escaped token does not count,
+/// because it is not usable.
 fn contains_token(part: &[u8]) -> bool {
     let hexadecimal = |digits: &[u8]| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok();
     let (mut plain, mut rest) = (Vec::with_capacity(part.len()), part);
@@ -76,7 +77,8 @@ fn contains_token(part: &[u8]) -> bool {
     plain.windows(6).any(|word| word.eq_ignore_ascii_case(b"token="))
 }
 
-/// Writes octets with escapes, at most `max_characters` of them.
+/// Writes octets as text, with escapes. Truncates the text after `max_characters`, where an escape counts as one
+/// character.
 fn escape(f: &mut impl fmt::Write, octets: &[u8], max_characters: usize) -> fmt::Result {
     let mut left = max_characters;
     for chunk in octets.utf8_chunks() {
@@ -102,14 +104,14 @@ fn escape(f: &mut impl fmt::Write, octets: &[u8], max_characters: usize) -> fmt:
     Ok(())
 }
 
-/// Zero-width characters, line separators, and characters that change the direction of text.
+/// Whether the character is zero-width, separates lines, or changes the direction of text.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{feff}')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
-/// Compares standard error with JOURNAL_STREAM, the file that systemd passed as standard error (systemd.exec(5)): a
-/// shell may have redirected it since.
+/// Whether standard error is the journal. JOURNAL_STREAM identifies the file that systemd passed as standard error
+/// (systemd.exec(5)), but a shell may have redirected standard error since.
 fn is_stderr_the_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     fstat(io::stderr()).is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
@@ -173,7 +175,8 @@ impl fmt::Display for LogLine {
     }
 }
 
-/// Escapes the whole line again, in case text from a client was not escaped before. A backslash is not doubled again.
+/// Escapes the whole line again, in case text from a client was not escaped before. Does not double a backslash, so
+/// text that is already escaped stays the same.
 fn escape_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let mut parts = text.split('\\');
     escape(f, parts.next().unwrap_or_default().as_bytes(), MAX_LINE)?;
@@ -183,16 +186,16 @@ fn escape_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     })
 }
 
-/// Limit of a line's length, in characters.
+/// The maximum length of each part that [`escape_line`] writes, in characters.
 const MAX_LINE: usize = 2000;
 
-/// Lines on standard error.
+/// Writes lines to standard error.
 struct Terminal;
 
 impl<S: Subscriber> Layer<S> for Terminal {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut time = String::new();
-        // RFC 3339 in UTC; seconds are enough.
+        // The time has the format of RFC 3339, in UTC. A resolution of one second is enough.
         let _ = SystemTime.format_time(&mut Writer::new(&mut time));
         time.truncate("2026-01-01T00:00:00".len());
         time.push('Z');
@@ -204,12 +207,12 @@ impl<S: Subscriber> Layer<S> for Terminal {
             Level::TRACE => ("TRACE", Style::new().dimmed()),
         };
         let line = format!("{} {:5} {}\n", time.dimmed(), word.style(style), LogLine::from_event(event));
-        // An error cannot be logged if standard error is closed.
+        // If standard error is closed, the server cannot log the error.
         let _ = anstream::stderr().lock().write_all(line.as_bytes());
     }
 }
 
-/// Sends datagrams to /dev/log, in the format of RFC 3164 without time and host, which the receiver adds (section
+/// Sends datagrams to /dev/log, in the format of RFC 3164, but without time and host. The receiver adds both (section
 /// 4.3.2).
 struct Syslog {
     socket: UnixDatagram,
@@ -239,7 +242,8 @@ impl<S: Subscriber> Layer<S> for Syslog {
             Level::INFO => 6,
             Level::DEBUG | Level::TRACE => 7,
         };
-        // The server also works without syslog, or while syslog restarts. The Python daemon did not even start then.
+        // An error is ignored, so that the server also works without syslog, or while syslog restarts. The Python
+        // daemon did not even start in these cases.
         let _ = self.send(Path::new("/dev/log"), severity, &LogLine::from_event(event).to_string());
     }
 }

@@ -1,7 +1,7 @@
-//! Limits the lines of the log about replies: one line per reply, at most one in ten seconds while a machine receives
-//! the same reply, and a bounded number in total, however many machines are switched on together. Suppressed lines are
-//! counted and summed up once a minute. Silences are only counted: a line for each would let any sender of packets
-//! flood the log.
+//! Limits the lines of the log about replies. Each reply gets one line, but while a machine receives the same reply
+//! repeatedly, at most one line in ten seconds. The total number of lines is bounded, too, however many machines are
+//! switched on together. Suppressed lines are counted, and a summary of them follows once a minute. Silences are only
+//! counted: with a line for each silence, any sender of packets could flood the log.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -11,48 +11,49 @@ use std::time::{Duration, Instant};
 /// Decides which replies get a line in the log. `K` identifies the machine and the stage of its boot.
 #[derive(Debug)]
 pub struct LogLimiter<K> {
-    /// When the last line was written for a key, and the hash of its reply. Every entry has cost a token and is removed
-    /// after [`REPEAT_AFTER`], so the table stays small.
+    /// For each key, the time at which the last line was written, and the hash of the reply in that line. Each entry
+    /// has cost a token, and entries older than [`REPEAT_AFTER`] are removed when the table is full, so the table stays
+    /// small.
     written: HashMap<K, (Instant, u64)>,
     tokens: f64,
     refilled: Instant,
-    /// Start of the period that the next summary covers.
+    /// The start of the period that the next summary covers.
     since: Instant,
     suppressed: u64,
     ignored: u64,
     silences: BTreeMap<&'static str, u64>,
 }
 
-/// Whether a reply gets a line.
+/// Whether a reply gets a line in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogAction {
     /// Write the line.
     Write,
-    /// Count it in the next summary.
+    /// Write no line, and count the reply in the next summary.
     Suppress,
 }
 
-/// Counts of what got no line in a period.
+/// The numbers of replies and packets that got no line in a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SuppressedSummary {
-    /// Replies without a line.
+    /// The number of replies without a line.
     pub suppressed: u64,
-    /// Packets without a reply.
+    /// The number of packets without a reply.
     pub ignored: u64,
-    /// Length of the period.
+    /// The length of the period.
     pub period: Duration,
 }
 
-/// A repeated reply gets its next line after this time.
+/// A repeated reply gets its next line only after this time.
 const REPEAT_AFTER: Duration = Duration::from_secs(10);
-/// Lines that may come at once, and how many more in each second after that. A classroom gets a line per machine; a
-/// data centre gets lines for its first machines, and a summary.
+/// The number of lines that may be written at once, and the number of lines that each second adds. A classroom gets a
+/// line for each machine. A data centre gets lines for its first machines, and a summary.
 const BURST: f64 = 100.0;
 const LINES_PER_SECOND: f64 = 10.0;
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
 
 impl<K: Eq + Hash> LogLimiter<K> {
-    /// A limiter with all its tokens, whose first period begins now.
+    /// Creates a limiter that has all its tokens and whose first period begins now.
     pub fn new(now: Instant) -> Self {
         Self {
             written: HashMap::new(),
@@ -65,7 +66,8 @@ impl<K: Eq + Hash> LogLimiter<K> {
         }
     }
 
-    /// Decides about a line for a reply. `reply` is the reply's hash, which is compared with that of the last reply.
+    /// Decides whether a reply gets a line. `reply` is the hash of the reply, which is compared with that of the last
+    /// reply in the log for this key.
     pub fn admit(&mut self, key: K, reply: u64, now: Instant) -> LogAction {
         self.tokens = BURST.min(self.tokens + LINES_PER_SECOND * now.duration_since(self.refilled).as_secs_f64());
         self.refilled = now;
@@ -94,12 +96,13 @@ impl<K: Eq + Hash> LogLimiter<K> {
         self.silences.iter().map(|(reason, times)| (*reason, *times))
     }
 
-    /// The summary of the last period, once a minute, if a line was suppressed in it.
+    /// Returns the summary of the current period and begins a new period, at most once a minute. `None`: the minute is
+    /// not over, or no line was suppressed.
     pub fn summary(&mut self, now: Instant) -> Option<SuppressedSummary> {
         if now.duration_since(self.since) < SUMMARY_INTERVAL { None } else { self.final_summary(now) }
     }
 
-    /// The summary of the current period, ended now, if a line was suppressed in it.
+    /// Ends the current period now and returns its summary. `None`: no line was suppressed in the period.
     pub fn final_summary(&mut self, now: Instant) -> Option<SuppressedSummary> {
         let over = now.duration_since(self.since);
         let summary = SuppressedSummary { suppressed: self.suppressed, ignored: self.ignored, period: over };
@@ -108,8 +111,8 @@ impl<K: Eq + Hash> LogLimiter<K> {
     }
 }
 
-/// Twice the keys that can be younger than [`REPEAT_AFTER`], so that old ones are rarely removed and the table stays
-/// small.
+/// Twice the number of keys that can be younger than [`REPEAT_AFTER`]. So old keys are rarely removed, and the table
+/// stays small.
 const MAX_KEYS: usize = 2 * (BURST as usize + LINES_PER_SECOND as usize * REPEAT_AFTER.as_secs() as usize);
 
 impl fmt::Display for SuppressedSummary {

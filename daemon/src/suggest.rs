@@ -1,6 +1,7 @@
-//! Spelling suggestions for unknown keys, sections and names on the command line.
+//! Suggests the correct spelling of unknown keys, sections and names on the command line.
 
-/// The most similar of `known`, if a typo can explain the difference.
+/// Returns the word in `known` that is most similar to `word`. `None`: a typo cannot explain the difference between
+/// `word` and any known word.
 pub fn closest_match<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().chars().collect();
     if word.len() > MAX_LENGTH {
@@ -15,12 +16,13 @@ pub fn closest_match<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -
         .map(|(_, candidate)| candidate)
 }
 
-/// In characters. No key is nearly as long, so a longer word is no typo and not worth the comparison.
+/// The maximum length of a word to compare, in characters. No key is nearly as long, so a longer word is not a
+/// misspelled key.
 const MAX_LENGTH: usize = 64;
 
-/// The number of edits that turn one word into the other; a swap of neighbours is one (optimal string alignment). A
-/// word that is the beginning or the end of the other is at most two edits away: `chainload` suggests `chainload_url`,
-/// and `architecture` suggests `arch`.
+/// Returns the number of edits that turn one word into the other. A swap of two neighbouring characters is one edit
+/// (optimal string alignment). If one word is the beginning or the end of the other, the distance is at most two:
+/// `chainload` suggests `chainload_url`, and `architecture` suggests `arch`.
 fn distance(word: &[char], candidate: &str) -> usize {
     let candidate: Vec<char> = candidate.chars().collect();
     let (short, long) = if word.len() < candidate.len() { (word, &candidate[..]) } else { (&candidate[..], word) };

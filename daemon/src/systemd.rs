@@ -1,4 +1,4 @@
-//! Notifies the service manager. Without one (no NOTIFY_SOCKET) these functions do nothing.
+//! Notifies the service manager. If there is none (NOTIFY_SOCKET is not set), these functions do nothing.
 
 use sd_notify::NotifyState;
 use std::time::Duration;
@@ -8,8 +8,8 @@ pub fn ready(status: &str) {
     notify(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// Reports that a reload begins; [`ready`] ends it. `Type=notify-reload` requires the time, to distinguish this reload
-/// from an earlier one.
+/// Reports that a reload begins. [`ready`] reports that it ends. `Type=notify-reload` requires the time, to distinguish
+/// this reload from an earlier one.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => notify(&[NotifyState::Reloading, now]),
@@ -27,8 +27,8 @@ pub fn status(text: &str) {
     notify(&[NotifyState::Status(text)]);
 }
 
-/// The interval for calls of [`notify_watchdog`] if the unit has a watchdog: half of its timeout, as
-/// sd_watchdog_enabled(3) recommends.
+/// Returns the interval at which to call [`notify_watchdog`]: half of the watchdog's timeout, as sd_watchdog_enabled(3)
+/// recommends. `None`: the unit has no watchdog.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2).filter(|every| !every.is_zero())
 }
@@ -38,7 +38,7 @@ pub fn notify_watchdog() {
     notify(&[NotifyState::Watchdog]);
 }
 
-/// The server continues if the service manager does not listen.
+/// Sends a notification. If the service manager does not receive it, the server continues.
 fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!(%error, "cannot notify the service manager");

@@ -1,4 +1,4 @@
-//! Errors and warnings about a configuration, with their locations. `serve` logs them, `check` prints them with the
+//! Errors and warnings about a configuration, with their locations. `serve` logs them. `check` prints them with the
 //! line in question, or all of them as JSON.
 
 use owo_colors::{OwoColorize, Style};
@@ -13,29 +13,29 @@ pub type Span = Range<usize>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The server runs all the same.
+    /// The server starts in spite of the problem.
     Warning,
     /// An error in a file or on the command line: exit status 2.
     Error,
-    /// The configuration is valid, but not for this host: exit status 1. Printed with `CRITICAL:`, as the Python daemon
-    /// did, because scripts search for it.
+    /// The configuration is valid, but not for this host: exit status 1. It is printed with `CRITICAL:`, as the Python
+    /// daemon did, because scripts search for that word.
     Critical,
 }
 
 /// An error or a warning about a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// How serious it is.
+    /// The severity.
     pub severity: Severity,
     /// The message: one line, without a full stop.
     pub message: String,
-    /// The path of the file, as it was opened.
+    /// The path of the file, as the server opened it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The location in that file.
+    /// The location in the file. `None`: the diagnostic applies to the whole file, or to no file.
     #[serde(flatten)]
     pub location: Option<Box<Location>>,
-    /// How to fix it.
+    /// Advice on how to correct the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
@@ -58,12 +58,12 @@ pub struct Location {
 pub struct Source {
     /// The path of the file.
     pub name: String,
-    /// Its text, without a byte order mark.
+    /// The text of the file, without a byte order mark.
     pub text: String,
 }
 
 impl Source {
-    /// Decodes UTF-8 and drops a byte order mark. Fails at the first octet that is not UTF-8.
+    /// Decodes UTF-8 and removes a byte order mark. Fails at the first octet that is not UTF-8.
     pub fn new(name: &str, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
         match String::from_utf8(bytes) {
             Ok(mut text) => {
@@ -93,12 +93,12 @@ impl Source {
         self.diagnostic(Severity::Warning, at, message.into())
     }
 
-    /// A critical error at this span: see [`Severity::Critical`].
+    /// A critical error at this span (see [`Severity::Critical`]).
     pub fn critical(&self, at: Span, message: impl Into<String>) -> Diagnostic {
         self.diagnostic(Severity::Critical, at, message.into())
     }
 
-    /// The line of an octet, from 1.
+    /// The number of the line that contains this octet, from 1.
     pub fn line_number(&self, at: usize) -> usize {
         1 + line_breaks(&self.text[..self.char_start(at)])
     }
@@ -108,7 +108,7 @@ impl Source {
         Diagnostic::error(message).in_file(&self.name)
     }
 
-    /// The location of this span, independent of the source.
+    /// The location of this span, as a value that does not refer to the source.
     pub fn file_location(&self, at: Span) -> FileLocation {
         FileLocation { file: self.name.clone(), location: Box::new(self.locate(at)) }
     }
@@ -118,7 +118,7 @@ impl Source {
         Diagnostic { severity, message, file: Some(self.name.clone()), location, help: None }
     }
 
-    /// The first octet of the character that contains this octet.
+    /// The offset of the first octet of the character that contains the octet at this offset.
     fn char_start(&self, at: usize) -> usize {
         (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
     }
@@ -138,7 +138,8 @@ impl Source {
     }
 }
 
-/// Where the lines of a text begin, so that many line numbers can be looked up.
+/// The offsets at which the lines of a text begin. With this index, many line numbers are found without counting the
+/// lines each time.
 #[derive(Clone, Debug)]
 pub struct LineIndex(Vec<usize>);
 
@@ -149,12 +150,12 @@ impl LineIndex {
         LineIndex([0].into_iter().chain(ends.map(|(at, _)| at + 1)).collect())
     }
 
-    /// The line of an octet, from 1.
+    /// The number of the line that contains this octet, from 1.
     pub fn line_number(&self, at: usize) -> usize {
         self.0.partition_point(|start| *start <= at)
     }
 
-    /// The text of a line, without white space around it.
+    /// The text of a line, without white space around it. Empty if there is no such line.
     pub fn trimmed_line<'a>(&self, text: &'a str, number: usize) -> &'a str {
         let start = self.0.get(number.saturating_sub(1)).copied().unwrap_or(text.len());
         let end = self.0.get(number).copied().unwrap_or(text.len());
@@ -172,8 +173,8 @@ fn ends_line(octets: &[u8], at: usize) -> bool {
 }
 
 impl Location {
-    /// Maps a location in the value at this location to the file. `None` unless the value is on one line and the file
-    /// has it without escapes.
+    /// Converts a location in a value to a location in the file, where `self` is the location of the whole value.
+    /// `None` unless the value is on one line and the file contains it without escapes.
     fn nested(&self, inner: &Location) -> Option<Location> {
         let value: String = self.text.chars().skip(self.column - 1).take(self.width).collect();
         let before = &value[..value.find(&inner.text).filter(|_| inner.line == 1)?];
@@ -182,7 +183,8 @@ impl Location {
     }
 }
 
-/// A location that outlives the text of its file: for errors found after loading, when boot files are opened.
+/// A location that remains valid after the text of the file is dropped. Errors that are found after loading, when boot
+/// files are opened, use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileLocation {
     file: String,
@@ -200,8 +202,8 @@ impl FileLocation {
         self.diagnostic(Diagnostic::warning(message))
     }
 
-    /// Moves a diagnostic about the value at this location into the file. If the file has the value on one line and
-    /// without escapes, it points into the value, else at all of it.
+    /// Converts a diagnostic about the value at this location to a diagnostic about the file. If the value is on one
+    /// line of the file, without escapes, the result points into the value, otherwise at the whole value.
     pub fn relocate(&self, inner: Diagnostic) -> Diagnostic {
         let within = inner.location.as_deref().and_then(|location| self.location.nested(location));
         Diagnostic { location: Some(within.map_or_else(|| self.location.clone(), Box::new)), ..self.diagnostic(inner) }
@@ -228,25 +230,25 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(message) }
     }
 
-    /// Sets the file.
+    /// Returns the diagnostic with this file.
     pub fn in_file(mut self, file: &str) -> Self {
         self.file = Some(file.to_owned());
         self
     }
 
-    /// Sets the help.
+    /// Returns the diagnostic with this help.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// File, line and column, to sort by.
+    /// The file, the line and the column by which diagnostics are sorted.
     pub fn sort_key(&self) -> (Option<&str>, usize, usize) {
         let (line, column) = self.location.as_ref().map_or((0, 0), |location| (location.line, location.column));
         (self.file.as_deref(), line, column)
     }
 
-    /// `FILE:LINE:COLUMN: message (help)`, for the log.
+    /// The diagnostic as one line for the log: `FILE:LINE:COLUMN: message (help)`.
     pub fn one_line(&self) -> String {
         let file = self.file.iter().map(|file| format!("{file}:"));
         let location = self.location.iter().map(|location| format!("{}:{}:", location.line, location.column));
@@ -255,7 +257,7 @@ impl Diagnostic {
         format!("{location}{}{}{help}", if location.is_empty() { "" } else { " " }, self.message)
     }
 
-    /// In colour, for a writer that strips colours when they are off (`anstream`).
+    /// The diagnostic in colour, for a writer that removes the colours if they are switched off (`anstream`).
     pub fn styled(&self) -> impl fmt::Display + '_ {
         Styled(self)
     }
@@ -309,7 +311,7 @@ impl fmt::Display for Styled<'_> {
     }
 }
 
-/// Text with one column for each character, so that the carets below the line are at the right ones.
+/// Text in which every character takes one column, so that the carets are below the characters that they mark.
 struct Printable<'a>(&'a str);
 
 impl fmt::Display for Printable<'_> {

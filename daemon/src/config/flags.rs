@@ -1,4 +1,4 @@
-//! The command line's flags for settings. Each overrides the key of the same name.
+//! The flags of the command line for settings. Each flag overrides the key of the same name.
 
 use crate::config::{Enabled, MaxTransfers, Settings};
 use std::net::IpAddr;
@@ -85,7 +85,7 @@ impl Flags {
         self
     }
 
-    /// Overrides the settings for which a flag is given.
+    /// Overrides each setting whose flag is given.
     pub fn apply(&self, settings: &mut Settings) {
         settings.proxy_only |= self.proxy_only;
         settings.ignore_case |= self.ignore_case;

@@ -1,16 +1,16 @@
-//! INI as Python's ConfigParser reads it, because the Python daemon read its proxy.ini so: the same files are accepted,
-//! and every value is the same. `tests/ini_like_python.rs` compares this reader with Python.
+//! Parses INI files as Python's ConfigParser does, because the Python daemon read proxy.ini with it. The same files are
+//! accepted, and every value is the same. `tests/ini_like_python.rs` compares this parser with Python.
 //!
 //! Two differences are intended: a byte order mark is skipped, and all errors are reported at once.
 
 use crate::config::diagnostic::{Diagnostic, Source, Span};
 
-/// A file before `%` is expanded.
+/// The contents of a file, before `%` is expanded.
 #[derive(Debug, Default)]
 pub struct Ini {
-    /// In the order of the file, without `[DEFAULT]`.
+    /// The sections in the order of the file, without `[DEFAULT]`.
     pub sections: Vec<IniSection>,
-    /// `[DEFAULT]`: entries that every section inherits.
+    /// The entries of `[DEFAULT]`, which every section inherits.
     defaults: Vec<IniEntry>,
 }
 
@@ -19,7 +19,7 @@ pub struct Ini {
 pub struct IniSection {
     /// The text between the brackets.
     pub name: String,
-    /// The location of its header.
+    /// The location of the section's header.
     pub span: Span,
     entries: Vec<IniEntry>,
 }
@@ -36,19 +36,19 @@ struct IniEntry {
 /// An entry of a section, with `%` expanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IniItem {
-    /// In lower case.
+    /// The key, in lower case.
     pub key: String,
     /// The location of the key.
     pub key_span: Span,
-    /// The expanded value; several lines are joined by line feeds.
+    /// The expanded value. Line feeds join the lines of a value on several lines.
     pub value: String,
     /// The location of the value.
     pub value_span: Span,
-    /// It is an entry of `[DEFAULT]`.
+    /// Whether the entry comes from `[DEFAULT]`.
     pub inherited: bool,
 }
 
-/// Parses a file, or returns all its errors.
+/// Parses a file. If the file has errors, returns all of them.
 pub fn parse(source: &Source) -> Result<Ini, Vec<Diagnostic>> {
     let mut parser = IniParser {
         source,
@@ -68,7 +68,8 @@ pub fn parse(source: &Source) -> Result<Ini, Vec<Diagnostic>> {
 }
 
 impl Ini {
-    /// The entries of a section, inherited ones included, with `%` expanded.
+    /// Returns the entries of a section, inherited ones included, with `%` expanded. An entry whose `%` cannot be
+    /// expanded is an error.
     pub fn items(&self, section: &IniSection, source: &Source) -> Vec<Result<IniItem, Diagnostic>> {
         let inherited = self.defaults.iter().filter(|entry| !section.entries.iter().any(|own| own.key == entry.key));
         let own = section.entries.iter().map(|entry| (entry, false));
@@ -83,7 +84,8 @@ impl Ini {
             .collect()
     }
 
-    /// Appends `raw` to `out`, with `%%` and `%(key)s` replaced.
+    /// Appends `raw` to `out`, with `%%` and `%(key)s` replaced. Returns an error message if a reference is invalid or
+    /// the value grows too long.
     fn expand(&self, section: &IniSection, raw: &str, depth: usize, out: &mut String) -> Result<(), String> {
         if depth > MAX_DEPTH && raw.contains('%') {
             return Err(format!("`%(...)s` refers to itself, or through more than {MAX_DEPTH} keys"));
@@ -117,19 +119,21 @@ impl Ini {
     }
 }
 
-/// Python's MAX_INTERPOLATION_DEPTH.
+/// The maximum depth of references to other keys: Python's MAX_INTERPOLATION_DEPTH.
 const MAX_DEPTH: usize = 10;
-/// In octets. Python has no limit; ten keys with ten references each would fill its memory.
+/// The maximum length of an expanded value, in octets. Python has no limit, so ten keys with ten references each would
+/// fill the memory.
 const MAX_VALUE: usize = 65536;
 const PERCENT: &str = "a single `%` is written `%%`";
 
-/// `(key)s` and what follows it.
+/// Splits the text after a `%` into the key of `(key)s` and the text that follows. `None`: the text does not begin with
+/// `(key)s`.
 fn reference(text: &str) -> Option<(&str, &str)> {
     let (key, after) = text.strip_prefix('(')?.split_once(')')?;
     Some((key, after.strip_prefix('s')?)).filter(|_| !key.is_empty())
 }
 
-/// The section that the next entry belongs to.
+/// The section to which the next entry belongs.
 enum CurrentSection {
     None,
     Defaults,
@@ -141,9 +145,10 @@ struct IniParser<'a> {
     source: &'a Source,
     ini: Ini,
     current: CurrentSection,
-    /// Indentation, in characters, of the last line that did not continue a value.
+    /// The indentation, in characters, of the last line that did not continue a value.
     indent: usize,
-    /// The section has an entry already, so a line indented deeper continues it.
+    /// Whether the section has an entry already. If so, a line that is indented deeper continues the value of that
+    /// entry.
     in_value: bool,
     errors: Vec<Diagnostic>,
 }
@@ -158,7 +163,7 @@ impl IniParser<'_> {
             return;
         }
         if content.is_empty() {
-            // An empty line belongs to the value above it; trailing ones are trimmed at the end.
+            // An empty line belongs to the value above it. `parse` trims the empty lines at the end of each value.
             if self.in_value {
                 self.continue_value("", at);
             }
@@ -226,13 +231,14 @@ impl IniParser<'_> {
     }
 }
 
-/// The name in `[name]`. Text after the last bracket is ignored, and a name may contain brackets.
+/// Returns the name in `[name]`. `None`: the line is no header. Text after the last bracket is ignored, and a name may
+/// contain brackets.
 fn header(content: &str) -> Option<&str> {
     let (name, _) = content.strip_prefix('[')?.rsplit_once(']')?;
     (!name.is_empty()).then_some(name)
 }
 
-/// The lines without their ends: LF, CR LF, or CR alone, as Python reads text.
+/// The lines of a text, without line ends. A line ends in LF, CR LF, or CR alone, as in Python.
 fn lines(text: &str) -> impl Iterator<Item = Span> + '_ {
     let mut start = 0;
     std::iter::from_fn(move || {
@@ -244,7 +250,7 @@ fn lines(text: &str) -> impl Iterator<Item = Span> + '_ {
     })
 }
 
-/// Python's `str.isspace`: Unicode white space and the four ASCII separators.
+/// Whether the character is white space for Python's `str.isspace`: Unicode white space and the four ASCII separators.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }

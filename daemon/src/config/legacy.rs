@@ -1,4 +1,5 @@
-//! The meaning of the Python daemon's proxy.ini. A file that worked there works here, and machines get the same files.
+//! Evaluates the Python daemon's proxy.ini. A file that worked with the Python daemon works with this server, and
+//! machines get the same files.
 
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use crate::config::ini::{self, Ini, IniItem, IniSection};
@@ -15,7 +16,7 @@ use std::net::Ipv4Addr;
 pub struct LegacyConfig {
     /// Loaders and the script for iPXE.
     pub boot: LegacyBoot,
-    /// Where to serve.
+    /// The interface and the address to serve.
     pub addresses: LegacyAddresses,
 }
 
@@ -26,20 +27,21 @@ pub struct LegacyBoot {
     pub tftpd: Ipv4Addr,
     /// The loaders by architecture.
     pub loaders: BTreeMap<Arch, Loader>,
-    /// The loader for other architectures.
+    /// The loader for all other architectures.
     pub default_loader: Option<Loader>,
-    /// The script for iPXE, or that it gets a loader.
+    /// The boot target of iPXE: the script of `chainload_url`, or the loader for the architecture of the client.
     pub ipxe: IpxeTarget,
 }
 
-/// The file and its warnings, or its errors and warnings.
+/// Returns the contents of the file and the warnings about them, or the errors and warnings if the file has errors.
 pub fn read(source: &Source) -> Result<(LegacyConfig, Vec<Diagnostic>), Vec<Diagnostic>> {
     let ini = ini::parse(source)?;
     let mut reader = LegacyReader { source, values: BTreeMap::new(), diagnostics: Vec::new() };
     for section in &ini.sections {
         reader.section(&ini, section);
     }
-    // A misspelled key is one error: without this, the key that is missing because of it would be a second one.
+    // A misspelled key is reported as one error. Without this check, the key that is missing because of it would be a
+    // second error.
     let evaluated = if reader.has_errors() { None } else { reader.evaluate(&ini) };
     match evaluated {
         Some((boot, addresses)) if !reader.has_errors() => Ok((LegacyConfig { boot, addresses }, reader.diagnostics)),
@@ -48,8 +50,8 @@ pub fn read(source: &Source) -> Result<(LegacyConfig, Vec<Diagnostic>), Vec<Diag
 }
 
 impl LegacyBoot {
-    /// Replaces the loaders of a plan. The Python daemon did not support UEFI HTTP boot, so those clients get no
-    /// answer, as before.
+    /// Replaces the loaders of a plan. The Python daemon did not support UEFI HTTP boot, so UEFI HTTP clients still get
+    /// no answer.
     pub fn apply(&self, plan: &mut Plan) {
         plan.tftp = Some(TftpServer::Remote(self.tftpd));
         plan.http_clients = false;
@@ -59,7 +61,8 @@ impl LegacyBoot {
     }
 }
 
-/// The key under `[ipxe]` for the loader of this architecture: a hint for the log when the file has none.
+/// Returns the key under `[ipxe]` that sets the loader of this architecture. The log suggests the key if the file does
+/// not set it. `None`: there is no such key.
 pub fn loader_key(arch: Arch) -> Option<&'static str> {
     BOOTSTRAPS.iter().find(|(_, served, _)| *served == arch.base()).map(|(key, ..)| *key)
 }
@@ -73,7 +76,7 @@ enum ValueKind {
     Boolean,
 }
 
-/// Every key, and the section from which it is read. In the other two sections it is accepted and ignored.
+/// Every key, with the section from which it is read. In the other two sections, the key is accepted and ignored.
 const KEYS: [(&str, &str, ValueKind); 16] = [
     ("listen_address", "proxy", ValueKind::Address),
     ("interface", "proxy", ValueKind::Text),
@@ -93,12 +96,12 @@ const KEYS: [(&str, &str, ValueKind); 16] = [
     ("loongarch64_bootstrap", "ipxe", ValueKind::Text),
 ];
 
-/// A key that is accepted, checked, and never sent.
+/// A key that is accepted and checked, but never sent.
 pub const VENDOR_KEY: &str = "vendor_specific_information";
 const SECTIONS: [&str; 3] = ["proxy", "pxe", "ipxe"];
 
-/// The loaders of iPXE mode: two of the Python daemon, with its defaults, and new ones without a default. An
-/// architecture that the file does not name gets no answer, as before.
+/// The loaders of iPXE mode. Two keys come from the Python daemon, with its defaults. The others are new and have no
+/// default. An architecture that the file does not name gets no answer, as with the Python daemon.
 const BOOTSTRAPS: [(&str, Arch, Option<&str>); 7] = [
     ("legacy_bootstrap", Arch::BIOS, Some("undionly.kpxe")),
     ("efi_bootstrap", Arch::X64, Some("ipxe.efi")),
@@ -166,7 +169,7 @@ impl LegacyReader<'_> {
         }
     }
 
-    /// The file's meaning. `None` if a required key is missing.
+    /// Converts the values of the file. Returns `None` if a required section or key is missing.
     fn evaluate(&mut self, ini: &Ini) -> Option<(LegacyBoot, LegacyAddresses)> {
         let Some(proxy) = ini.sections.iter().find(|section| section.name == "proxy") else {
             self.report(self.source.file_error("there is no section [proxy]"));
@@ -204,8 +207,9 @@ impl LegacyReader<'_> {
         Some(address)
     }
 
-    /// Option 43 is a list of sub-options (PXE 2.1 section 2.2.3). Plain text is not, and UEFI firmware drops the whole
-    /// offer for it. That is one reason why no UEFI machine ever booted from the Python daemon.
+    /// Warns about the key for option 43, which is not sent. Option 43 is a list of sub-options (PXE 2.1 section
+    /// 2.2.3). Plain text is not a valid list, and UEFI firmware drops the whole offer because of it. That is one
+    /// reason why no UEFI machine ever booted from the Python daemon.
     fn vendor_information(&mut self) {
         let Some(item) = self.item_of("proxy", VENDOR_KEY) else { return };
         let (at, ascii) = (item.key_span.clone(), item.value.is_ascii());
@@ -221,7 +225,7 @@ impl LegacyReader<'_> {
         }
     }
 
-    /// On only for `true`: the Python daemon did not accept `yes`, `1` or `on`.
+    /// Whether iPXE mode is on. Only `true` switches it on: the Python daemon did not accept `yes`, `1` or `on`.
     fn ipxe_mode(&mut self) -> bool {
         let Some(item) = self.item_of("ipxe", "enabled") else { return false };
         let (value, at) = (item.value.to_lowercase(), item.value_span.clone());
@@ -251,7 +255,8 @@ impl LegacyReader<'_> {
         self.name("ipxe", "chainload_url", MAX_URL_LENGTH).unwrap_or_else(|| "boot.ipxe".to_owned())
     }
 
-    /// A file name or URL, as it is sent.
+    /// Returns a file name or URL as the server sends it, and reports problems in it. `None`: the file does not set the
+    /// key.
     fn name(&mut self, section: &'static str, key: &'static str, max: usize) -> Option<String> {
         let item = self.item_of(section, key)?.clone();
         let (value, at) = (item.value, item.value_span);
@@ -280,7 +285,7 @@ impl LegacyReader<'_> {
         self.values.get(&(section, key))
     }
 
-    /// Adds a diagnostic once: a value of `[DEFAULT]` is checked in each section.
+    /// Adds a diagnostic unless it was reported before: a value of `[DEFAULT]` is checked in each section.
     fn report(&mut self, diagnostic: Diagnostic) {
         if !self.diagnostics.contains(&diagnostic) {
             self.diagnostics.push(diagnostic);
@@ -292,19 +297,20 @@ impl LegacyReader<'_> {
     }
 }
 
-/// Text that looks like a comment. In this dialect it is part of the value.
+/// Returns the text in a value that looks like a comment. In this dialect of INI, it is part of the value.
 fn trailing_comment(value: &str) -> Option<&str> {
     let at =
         value.match_indices(['#', ';']).map(|(at, _)| at).find(|at| value[..*at].ends_with(char::is_whitespace))?;
     Some(&value[at..])
 }
 
-/// The value without quotes around it. In this dialect they are part of the value.
+/// Returns the value without the quotes around it, or `None` if the value has no quotes. In this dialect of INI, quotes
+/// are part of the value.
 fn unquoted(value: &str) -> Option<&str> {
     ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
 }
 
-/// Four decimal numbers. Leading zeros are allowed, as Python's `int` allows them.
+/// Parses an IPv4 address of four decimal numbers. Leading zeros are allowed, because Python's `int` allows them.
 fn address(text: &str) -> Option<Ipv4Addr> {
     let octet = |part: &str| {
         let digits = (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! The interface and the address of an old proxy.ini, compared with those of this host.
+//! Compares the interface and the address of an old proxy.ini with those of this host.
 
 use crate::config::diagnostic::{Diagnostic, Source, Span};
 use proxydhcpd_core::link::Link;
@@ -16,15 +16,17 @@ pub struct LegacyAddresses {
 /// The interfaces to serve and the addresses to announce on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InterfaceSelection {
-    /// By name, with `*` and `?`. Empty: every interface on which machines can boot.
+    /// The names of the interfaces, with `*` and `?`. Empty: every interface on which machines can boot.
     pub interfaces: Vec<String>,
-    /// The addresses to announce. Without one of a family, the first address of each interface.
+    /// The addresses to announce. Without an address of a family, the server announces the first address of that family
+    /// on each interface.
     pub addresses: Vec<IpAddr>,
 }
 
 impl LegacyAddresses {
-    /// Finds the interface and the address on this host, or fails as the "split brain" check of the Python daemon did.
-    /// That compared only the first address of an interface; this compares all.
+    /// Returns the interface and the address to serve on this host. Fails as the "split brain" check of the Python
+    /// daemon did. The Python daemon compared only the first address of an interface; this function compares all of
+    /// them.
     pub fn select_interfaces(&self, links: &[Link]) -> Result<InterfaceSelection, Diagnostic> {
         match (&self.interface, &self.listen_address) {
             (Some((name, at)), listen) => {

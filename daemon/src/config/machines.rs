@@ -1,5 +1,5 @@
-//! The entry of a machine: its keys and their limits, and the parser of its TOML table, in the configuration and in
-//! machine files.
+//! The entry of a machine: its keys, their limits, and the parser of the TOML table `[machine.NAME]`. The configuration
+//! and machine files contain such tables.
 
 use crate::config::diagnostic::Span;
 use crate::config::toml::table_reader::TableReader;
@@ -11,26 +11,26 @@ use proxydhcpd_core::plan::profile::ProfileId;
 use serde_json::Map;
 use toml::de::DeTable;
 
-/// A machine whose profile is not resolved.
+/// A machine whose profile is not resolved: the profile is still a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawMachine {
-    /// Its name: see [`check_name`].
+    /// The name of the machine: see [`check_name`].
     pub name: String,
-    /// At most [`MAX_MACS`].
+    /// The MAC addresses, at most [`MAX_MACS`].
     pub macs: Vec<[u8; 6]>,
-    /// In printed order.
+    /// The UUID, with its octets in printed order.
     pub uuid: Option<[u8; 16]>,
     /// The serial number, without white space around it.
     pub serial: Option<String>,
-    /// The name of its profile, and its location in the file.
+    /// The name of the machine's profile, and the location of that name in the file.
     pub profile: Option<(String, Span)>,
-    /// When it boots its profile.
+    /// When the machine boots its profile.
     pub policy: Policy,
-    /// A JSON object, or an empty string.
+    /// The variables: a JSON object, or an empty string if the machine has none.
     pub variables: String,
 }
 
-/// The values of `boot`.
+/// The values of the key `boot`, with their meanings.
 pub const POLICIES: [(&str, Policy); 3] =
     [("always", Policy::Always), ("once", Policy::Once), ("never", Policy::Never)];
 
@@ -73,23 +73,23 @@ pub fn parse_machine(reader: &mut TableReader<'_>, name: &str, name_at: Span, ta
 }
 
 impl RawMachine {
-    /// The machine for the plan's table, with its resolved profile.
+    /// Converts the entry to a machine for the plan's table, with this profile.
     pub fn to_machine(&self, profile: Option<ProfileId>) -> Machine<'_> {
         let RawMachine { name, macs, uuid, serial, policy, variables, .. } = self;
         Machine { name, macs, uuid: *uuid, serial: serial.as_deref(), profile, policy: *policy, variables }
     }
 }
 
-/// The maximum number of MAC addresses of a machine, more than any has. A search by address compares all of a
-/// machine's.
+/// The maximum number of MAC addresses of a machine. No real machine has more. The limit bounds a search by address,
+/// which compares all addresses of a machine.
 pub const MAX_MACS: usize = 64;
 /// The error for more than [`MAX_MACS`].
 pub const TOO_MANY_MACS: &str = "a machine can have at most 64 MAC addresses";
 
-/// Names after `machine.` in templates that are not variables.
+/// The names that may follow `machine.` in a template but are not variables.
 const RESERVED_NAMES: [&str; 4] = ["name", "mac", "uuid", "serial"];
 
-/// In octets. Older versions of SMBIOS have strings of 64 octets.
+/// The maximum length of a serial number, in octets. Older versions of SMBIOS have strings of 64 octets.
 const MAX_SERIAL: usize = 255;
 
 /// The warning about a machine without an identity.
@@ -97,8 +97,8 @@ pub fn no_identity_message(name: &str) -> String {
     format!("machine `{name}` has no MAC address, UUID or serial number, so its entry never applies")
 }
 
-/// Checks the name of a machine or a profile: URLs, logs and file names contain it, and files whose name begins with a
-/// dot are hidden.
+/// Checks the name of a machine or a profile, and returns an error message if it is invalid. URLs, logs and file names
+/// contain the name, and a file whose name begins with a dot is hidden.
 pub fn check_name(name: &str) -> Result<(), String> {
     let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"._-".contains(&octet);
     if name.starts_with('.') {
@@ -110,7 +110,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
     Err(format!("`{name}` is not a valid name: use 1 to 63 letters, digits, dots, hyphens and underscores"))
 }
 
-/// Checks the name of a machine's variable.
+/// Checks the name of a machine's variable, and returns an error message if it is invalid.
 pub fn check_machine_variable(name: &str) -> Result<(), String> {
     value::check_variable_name(name)?;
     if RESERVED_NAMES.contains(&name) {
@@ -119,7 +119,8 @@ pub fn check_machine_variable(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A serial number as firmware has it, without white space around it.
+/// Returns a serial number without white space around it. `None`: the serial number is empty, too long, or contains
+/// control characters.
 pub fn parse_serial(text: &str) -> Option<&str> {
     let fits = |text: &&str| (1..=MAX_SERIAL).contains(&text.len()) && !text.chars().any(char::is_control);
     Some(text.trim()).filter(fits)

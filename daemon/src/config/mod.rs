@@ -1,6 +1,6 @@
-//! The configuration: reads it from files and flags. Loading opens only configuration and machine files; addresses are
-//! compared with the host's interfaces later ([`Loaded::select_interfaces`]), so `check` needs neither root nor the
-//! network.
+//! Reads the configuration from files and flags. Loading opens only configuration files and machine files. The
+//! addresses are compared with the host's interfaces later ([`Loaded::select_interfaces`]), so `check` needs neither
+//! root nor the network.
 
 pub mod diagnostic;
 pub mod flags;
@@ -33,30 +33,32 @@ use unresolved::UnresolvedPlan;
 /// The default of `boot-dir`. The directory may be missing; the server then offers no files.
 pub const DEFAULT_BOOT_DIR: &str = "/var/lib/proxydhcpd/boot";
 
-/// The `StateDirectory=` of the systemd unit.
+/// The default of `state-dir` without a service manager: the `StateDirectory=` of the systemd unit.
 const DEFAULT_STATE_DIR: &str = "/var/lib/proxydhcpd/state";
 
-/// `$STATE_DIRECTORY`, if a service manager sets it (systemd.exec(5)). The unit sets it to [`DEFAULT_STATE_DIR`].
+/// Returns `$STATE_DIRECTORY`, which a service manager sets (systemd.exec(5)), or else [`DEFAULT_STATE_DIR`]. Under the
+/// systemd unit, both are the same directory.
 fn default_state_dir() -> PathBuf {
     let from_env = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).filter(|directory| directory.is_absolute());
     from_env.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR))
 }
 
-/// The longest configuration file, in octets. Machine files may be longer.
+/// The maximum size of a configuration file, in octets. Machine files may be larger.
 const MAX_FILE_SIZE: u64 = 64 << 20;
 
 /// How the server runs. The plan ([`UnresolvedPlan`]) decides what machines boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Answer on UDP port 4011 only, because a DHCP server on this host uses port 67.
+    /// Whether to answer on UDP port 4011 only, because a DHCP server on this host uses port 67.
     pub proxy_only: bool,
-    /// Interfaces to serve, by name, with `*` and `?`. Empty: every interface on which machines can boot.
+    /// The names of the interfaces to serve, with `*` and `?`. Empty: every interface on which machines can boot.
     pub interfaces: Vec<String>,
-    /// The interfaces among them to serve over IPv4. `None`: all.
+    /// The names of the interfaces in `interfaces` to serve over IPv4. `None`: all of them.
     pub ipv4_interfaces: Option<Vec<String>>,
-    /// The interfaces among them to serve over IPv6. `None`: all.
+    /// The names of the interfaces in `interfaces` to serve over IPv6. `None`: all of them.
     pub ipv6_interfaces: Option<Vec<String>>,
-    /// The addresses to announce. Without one of a family, the first address of each interface.
+    /// The addresses to announce. Without an address of a family, the server announces the first address of that family
+    /// on each interface.
     pub addresses: Vec<IpAddr>,
     /// The directory with the files to boot, absolute.
     pub boot_dir: PathBuf,
@@ -64,9 +66,10 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// The directory of templates. `None`: `templates` next to the configuration file, if it exists.
     pub template_dir: Option<PathBuf>,
-    /// Machine files, and directories of them. `None`: `machines` next to the configuration file, if it exists.
+    /// Machine files, and directories of machine files. `None`: `machines` next to the configuration file, if it
+    /// exists.
     pub machine_files: Option<Vec<PathBuf>>,
-    /// Find files of the boot directory whose names differ in case.
+    /// Whether to find files of the boot directory whose names differ from the requested name only in case.
     pub ignore_case: bool,
     /// The HTTP server.
     pub http: HttpConfig,
@@ -76,25 +79,26 @@ pub struct Settings {
     pub max_requests_per_second: Option<NonZeroU32>,
     /// The reaction to a boot loop.
     pub loop_guard: LoopGuard,
-    /// Relays to answer, by address. Empty: any.
+    /// The addresses of the relays to answer. Empty: all relays.
     pub relays: Vec<IpAddr>,
-    /// IPv6-only settings.
+    /// The settings that apply only to DHCPv6.
     pub dhcp6: Dhcp6Config,
-    /// User classes (option 77) that identify iPXE, besides the usual ones.
+    /// User classes (option 77) that identify iPXE, in addition to the usual ones.
     pub ipxe_user_classes: Vec<String>,
-    /// Beginnings of the vendor class (option 60) that identify PXE firmware, besides `PXEClient`.
+    /// Prefixes of the vendor class (option 60) that identify PXE firmware, in addition to `PXEClient`.
     pub pxe_vendor_classes: Vec<String>,
-    /// Certificate files (PEM) that the machines trust for Secure Boot, besides Microsoft's, for `check`.
+    /// Certificate files (PEM) that the machines trust for Secure Boot in addition to Microsoft's certificates. `check`
+    /// uses them.
     pub secure_boot_certificates: Vec<PathBuf>,
 }
 
 impl Settings {
-    /// Whether any interface is served over IPv4. If not, the server opens no DHCPv4 port.
+    /// Whether any interface is served over IPv4. Otherwise, the server opens no DHCPv4 port.
     pub fn serves_ipv4(&self) -> bool {
         self.ipv4_interfaces.as_ref().is_none_or(|names| !names.is_empty())
     }
 
-    /// Whether any interface is served over IPv6. If not, the server opens no IPv6 socket.
+    /// Whether any interface is served over IPv6. Otherwise, the server opens no IPv6 socket.
     pub fn serves_ipv6(&self) -> bool {
         self.ipv6_interfaces.as_ref().is_none_or(|names| !names.is_empty())
     }
@@ -103,9 +107,9 @@ impl Settings {
 /// The settings of `[dhcp6]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dhcp6Config {
-    /// Answer iPXE in stateless networks, instead of the DHCPv6 server there.
+    /// Whether to answer iPXE in stateless networks, instead of the DHCPv6 server of such a network.
     pub stateless_ipxe: bool,
-    /// DNS servers and search domains for such an iPXE.
+    /// The DNS servers and search domains to send to iPXE in a stateless network.
     pub dns: StatelessOptions,
 }
 
@@ -114,7 +118,7 @@ pub struct Dhcp6Config {
 pub struct HttpConfig {
     /// Whether the HTTP server runs.
     pub enabled: Enabled,
-    /// The TCP port that it listens on.
+    /// The TCP port on which the HTTP server listens.
     pub port: u16,
 }
 
@@ -125,7 +129,7 @@ pub struct TftpConfig {
     pub enabled: Enabled,
     /// The UDP ports that transfers use. `None`: any.
     pub ports: Option<RangeInclusive<u16>>,
-    /// Transfers use port 69, too.
+    /// Whether transfers use port 69, too.
     pub single_port: bool,
     /// The maximum number of concurrent transfers. No limit by default, because thousands of machines may boot
     /// together.
@@ -137,9 +141,9 @@ pub struct TftpConfig {
 pub struct MaxTransfers(usize);
 
 impl MaxTransfers {
-    /// As many as a process can have open files: the default of `fs.nr_open` on Linux.
+    /// The maximum: as many transfers as a process can have open files, by the default of `fs.nr_open` on Linux.
     pub const MAX: MaxTransfers = MaxTransfers(1 << 20);
-    /// The expected value, for error messages.
+    /// The description of a valid number, for error messages.
     pub const EXPECTED: &str = "a number from 1 to 1048576";
 
     /// The number itself.
@@ -159,16 +163,17 @@ impl FromStr for MaxTransfers {
 /// Whether the HTTP or TFTP server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enabled {
-    /// It does not.
+    /// The HTTP or TFTP server does not run.
     No,
-    /// It does.
+    /// The HTTP or TFTP server runs.
     Yes,
-    /// It runs if this host has this address (`tftpd` of an old proxy.ini) and no other program serves there.
+    /// The HTTP or TFTP server runs if this host has this address (`tftpd` of an old proxy.ini) and no other program
+    /// serves there.
     IfLocal(Ipv4Addr),
 }
 
 impl Enabled {
-    /// Whether the server runs on a host with these links.
+    /// Whether the HTTP or TFTP server runs on a host with these links.
     pub fn is_on(self, links: &[Link]) -> bool {
         match self {
             Self::No => false,
@@ -210,12 +215,12 @@ impl Default for Settings {
     }
 }
 
-/// A configuration as far as it is valid, with its diagnostics.
+/// The valid part of a configuration, with the diagnostics about all of it.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The main file, absolute. `None`: there is none.
+    /// The absolute path of the main file. `None`: there is no main file.
     pub file: Option<PathBuf>,
-    /// The directory of `conf.d`, `templates` and `machines`: that of the main file, absolute.
+    /// The directory that contains `conf.d`, `templates` and `machines`: the directory of the main file, absolute.
     pub directory: PathBuf,
     /// The number of files read from `conf.d`.
     pub conf_d_files: usize,
@@ -227,18 +232,18 @@ pub struct Loaded {
     pub legacy: Option<LegacyConfig>,
     /// Errors and warnings. With an error, the server does not start.
     pub diagnostics: Vec<Diagnostic>,
-    /// An error may hide a path setting, so a search for files would report false errors.
+    /// Whether an error may hide a path setting. If so, a search for files would report false errors.
     pub paths_unknown: bool,
 }
 
 impl Loaded {
-    /// Whether it has warnings at most.
+    /// Whether the configuration has no errors. Warnings are allowed.
     pub fn is_valid(&self) -> bool {
         self.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning)
     }
 
-    /// Sorts by file and line: first diagnostics without a file, then the main file, then the others by name. Removes
-    /// duplicates: an error in a profile is reported for each profile that extends it.
+    /// Sorts by file and line: first diagnostics without a file, then those of the main file, then those of other files
+    /// by name. Removes duplicates, because an error in a profile is reported for each profile that extends it.
     pub fn sort_diagnostics(&self, diagnostics: &mut Vec<Diagnostic>) {
         let main = self.file.as_ref().map(|file| file.display().to_string());
         let sort_key = |diagnostic: &Diagnostic| {
@@ -249,8 +254,8 @@ impl Loaded {
         diagnostics.dedup();
     }
 
-    /// The interfaces and addresses to serve on this host. The addresses of an old proxy.ini must be this host's,
-    /// unless flags name interfaces: then the file's addresses are ignored.
+    /// Returns the interfaces and addresses to serve on this host. Fails if this host does not have the addresses of an
+    /// old proxy.ini. If flags name interfaces, the addresses in the file are ignored.
     pub fn select_interfaces(&self, links: &[Link]) -> Result<InterfaceSelection, ConfigError> {
         match &self.legacy {
             Some(legacy) if self.settings.interfaces.is_empty() => {
@@ -263,7 +268,7 @@ impl Loaded {
         }
     }
 
-    /// A warning for each address to announce that none of these links has. A link may get it later.
+    /// Returns a warning for each address to announce that none of these links has. A link may get the address later.
     pub fn missing_addresses(&self, links: &[Link]) -> Vec<Diagnostic> {
         let missing = self.settings.addresses.iter().filter(|address| !links.iter().any(|link| link.owns(**address)));
         let warn =
@@ -277,13 +282,14 @@ impl Loaded {
     }
 }
 
-/// Why the configuration was rejected: diagnostics, at least one of them an error.
+/// Why the configuration was rejected: its diagnostics, of which at least one is an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ConfigError(pub Vec<Diagnostic>);
 
 impl ConfigError {
-    /// 2: an error in a file or on the command line. 1: the configuration is valid, but not for this host.
+    /// The exit status of the program. 2: an error in a file or on the command line. 1: the configuration is valid, but
+    /// not for this host.
     pub fn exit_status(&self) -> u8 {
         if self.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error) { 2 } else { 1 }
     }
@@ -297,18 +303,18 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Reads the file that the flags name, else the one in /etc, else none. Fails if a file cannot be read at all; other
-/// errors are in [`Loaded::diagnostics`].
+/// Reads the file that the flags name, or else the first default file that exists. No file is required. Fails if a file
+/// cannot be read at all. [`Loaded::diagnostics`] contains the other errors.
 pub fn read(flags: &Flags) -> Result<Loaded, ConfigError> {
     read_from_dir(flags, Path::new("/etc/proxydhcpd"))
 }
 
-/// [`read`] that fails on any error in the configuration.
+/// Like [`read`], but fails on any error in the configuration.
 pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
     without_errors(read(flags)?)
 }
 
-/// [`load`] with a directory other than /etc/proxydhcpd to search when the flags name no file.
+/// Like [`load`], but searches a directory other than /etc/proxydhcpd if the flags name no file.
 pub fn load_from_dir(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigError> {
     without_errors(read_from_dir(flags, directory)?)
 }
@@ -317,15 +323,15 @@ fn without_errors(loaded: Loaded) -> Result<Loaded, ConfigError> {
     if loaded.is_valid() { Ok(loaded) } else { Err(ConfigError(loaded.diagnostics)) }
 }
 
-/// The files to try, in this order, when the flags name none. Packages of the Python daemon install proxy.ini in
-/// /etc/proxyDHCPd.
+/// Returns the files to try, in this order, if the flags name no file. Packages of the Python daemon install proxy.ini
+/// in /etc/proxyDHCPd.
 pub fn default_paths(directory: &Path) -> Vec<PathBuf> {
     let python_directory = directory.with_file_name("proxyDHCPd");
     vec![directory.join("proxydhcpd.toml"), directory.join("proxy.ini"), python_directory.join("proxy.ini")]
 }
 
-/// [`read`] with a directory other than /etc/proxydhcpd. The files of `conf.d` are read with proxydhcpd.toml, and
-/// without it, too; an old proxy.ini is read alone.
+/// Like [`read`], but searches a directory other than /etc/proxydhcpd. The files of `conf.d` are read with
+/// proxydhcpd.toml, and also without that file. An old proxy.ini is read alone.
 pub fn read_from_dir(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigError> {
     let main = match &flags.config {
         Some(file) => Some(open(file)?),
@@ -347,7 +353,7 @@ pub fn read_from_dir(flags: &Flags, directory: &Path) -> Result<Loaded, ConfigEr
     if flags.boot_dir.is_some() {
         loaded.plan.boot_dir_location = None;
     }
-    // The daemon leaves the working directory, and a reload uses these paths again.
+    // The daemon leaves the working directory, and a reload uses these paths again, so the paths must be absolute.
     loaded.settings.boot_dir = absolute(loaded.settings.boot_dir);
     loaded.settings.state_dir = absolute(loaded.settings.state_dir);
     Ok(loaded)
@@ -393,8 +399,8 @@ fn read_toml(main: Option<Source>, file: Option<PathBuf>, directory: &Path) -> L
     }
 }
 
-/// The files of `conf.d` by name, and errors for those that cannot be read. Names that begin with a dot are skipped:
-/// editors and container volumes create them.
+/// Returns the files of `conf.d`, sorted by name, and an error for each file that cannot be read. Skips names that
+/// begin with a dot, because editors and container volumes create such files.
 fn read_conf_d(directory: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
     let directory = directory.join("conf.d");
     let paths = std::fs::read_dir(&directory)
@@ -438,7 +444,8 @@ enum ConfigFormat {
 }
 
 impl ConfigFormat {
-    /// By the extension of the file name; without a known one, by a section that only proxy.ini has.
+    /// Detects the format by the extension of the file name. If the extension is unknown, a section that only proxy.ini
+    /// has decides.
     fn detect(source: &Source) -> Self {
         match Path::new(&source.name).extension().and_then(|extension| extension.to_str()) {
             Some("toml") => Self::Toml,

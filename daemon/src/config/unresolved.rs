@@ -1,5 +1,5 @@
-//! The plan before the file names in it are resolved. `site` looks the files up in the boot directory and makes the
-//! plan.
+//! The plan before the file names in it are resolved. The module `site` looks up the files in the boot directory and
+//! builds the resolved plan.
 
 use crate::config::diagnostic::FileLocation;
 use crate::config::machine_files::MachineFiles;
@@ -13,9 +13,9 @@ use std::path::PathBuf;
 /// A plan whose file names are not resolved.
 #[derive(Clone, Debug)]
 pub struct UnresolvedPlan {
-    /// By [`ProfileId`]: [`BUILT_IN_PROFILES`], then the profiles of the files in the order of their names.
+    /// The profiles, by [`ProfileId`]: first [`BUILT_IN_PROFILES`], then the profiles of the files, sorted by name.
     pub profiles: Vec<UnresolvedProfile>,
-    /// In the order in which they decide.
+    /// The rules, in the order in which they decide.
     pub rules: Vec<Rule>,
     /// The machines of the configuration and of machine files.
     pub machine_files: MachineFiles,
@@ -23,9 +23,9 @@ pub struct UnresolvedPlan {
     pub default_profile: Option<ProfileId>,
     /// The key `unknown-machine-profile`.
     pub unknown_machine_profile: Option<ProfileId>,
-    /// Variables for all templates. Those of a profile and of a machine override them.
+    /// The variables for all templates. Variables of a profile or of a machine override them.
     pub variables: Map<String, Value>,
-    /// Further directories to serve.
+    /// The directories to serve in addition to the boot directory.
     pub directories: Vec<NamedDirectory>,
     /// The location of the key `boot-dir`, if it is set.
     pub boot_dir_location: Option<FileLocation>,
@@ -36,11 +36,11 @@ pub struct UnresolvedPlan {
 /// A profile whose file names are not resolved.
 #[derive(Clone, Debug, Default)]
 pub struct UnresolvedProfile {
-    /// The profile, still without loaders.
+    /// The profile, without its loaders.
     pub profile: Profile,
-    /// File names in the boot directory, or URLs.
+    /// The loaders, by architecture. Each is a file name in the boot directory, or a URL.
     pub loaders: BTreeMap<Arch, (String, FileLocation)>,
-    /// The loader for every other architecture, and for iPXE.
+    /// The loader for iPXE, and for every architecture that `loaders` does not contain.
     pub default_loader: Option<(String, FileLocation)>,
     /// The location of `kernel` or `script`.
     pub boot_location: Option<FileLocation>,
@@ -50,24 +50,24 @@ pub struct UnresolvedProfile {
     pub arguments_location: Option<FileLocation>,
     /// The location of `boot-once-file`.
     pub boot_once_file_location: Option<FileLocation>,
-    /// Its text has errors, so what it boots may be unknown.
+    /// Whether the text of the profile has errors. If so, the server may not know what the profile boots.
     pub has_errors: bool,
-    /// Including those of the profiles that it extends.
+    /// The variables of this profile and of the profiles that it extends.
     pub variables: Map<String, Value>,
 }
 
-/// A further directory to serve, of `[directories]`.
+/// A directory of `[directories]`, served in addition to the boot directory.
 #[derive(Clone, Debug)]
 pub struct NamedDirectory {
     /// The first part of the paths under which its files are requested.
     pub name: String,
-    /// Where it is on this host, absolute.
+    /// The absolute path of the directory on this host.
     pub path: PathBuf,
     /// The location of the path in the configuration.
     pub location: FileLocation,
 }
 
-/// The profiles that always exist: name, title, and what they boot.
+/// The profiles that always exist. Each has a name, a title, and a boot target.
 pub const BUILT_IN_PROFILES: [(&str, &str, BootTarget); 3] = [
     ("menu", "Menu of the boot directory", BootTarget::BootDir),
     ("local-disk", "Local disk", BootTarget::LocalDisk),

@@ -1,5 +1,5 @@
-//! Every key of the configuration. The parser's known keys, the example file, the manual page and `check --keys` come
-//! from this table.
+//! Every key of the configuration. The parser's known keys, the example file, the manual page and `check --keys` are
+//! generated from this table.
 
 pub mod render;
 mod table;
@@ -11,54 +11,55 @@ pub use table::{KEYS, TABLES};
 /// A key and its documentation.
 #[derive(Debug)]
 pub struct ConfigKey {
-    /// The name of its table in [`TABLES`]; empty for the top of the file.
+    /// The name of the key's table in [`TABLES`]; empty for the top of the file.
     pub table: &'static str,
-    /// The key.
+    /// The name of the key.
     pub name: &'static str,
     /// The expected value, as in "`port` must be a port, 1 to 65535".
     pub expected: &'static str,
-    /// The value that applies without the key.
+    /// The value that applies if the key is not set.
     pub default: &'static str,
-    /// One line about it.
+    /// One line that describes the key.
     pub summary: &'static str,
-    /// Further sentences; may be empty.
+    /// More sentences about the key. May be empty.
     pub details: &'static str,
-    /// A value, as TOML.
+    /// An example of a value, as TOML.
     pub example: &'static str,
 }
 
 /// A table of the file.
 #[derive(Debug)]
 pub struct ConfigTable {
-    /// As in [`ConfigKey::table`].
+    /// The name of the table, as in [`ConfigKey::table`].
     pub name: &'static str,
-    /// As in the file.
+    /// The header of the table, as in the file.
     pub header: &'static str,
-    /// One line about it.
+    /// One line that describes the table.
     pub summary: &'static str,
-    /// Further sentences; may be empty.
+    /// More sentences about the table. May be empty.
     pub details: &'static str,
-    /// Lines that show all its keys, for a table that is clearer as a whole. Empty for one that lists its keys in turn.
+    /// Lines that show all keys of the table together, for a table that is clearer as a whole. Empty if the example
+    /// file shows the keys one by one.
     pub example: &'static str,
 }
 
-/// A key by its table and name.
+/// Returns the key with this name in this table, or `None` if there is no such key.
 pub fn find(table: &str, name: &str) -> Option<&'static ConfigKey> {
     KEYS.iter().find(|key| key.table == table && key.name == name)
 }
 
-/// The keys of a table.
+/// Returns the keys of a table.
 pub fn in_table(table: &str) -> impl Iterator<Item = &'static ConfigKey> {
     KEYS.iter().filter(move |key| key.table == table)
 }
 
-/// A table by its name. Without one of this name, the top of the file.
+/// Returns the table with this name or, if there is no such table, the top of the file.
 pub fn find_table(name: &str) -> &'static ConfigTable {
     TABLES.iter().find(|table| table.name == name).unwrap_or(&TABLES[0])
 }
 
-/// Help for a key that this table does not have: a similar key of it, one of another table (`port` at the top means
-/// `[http] port`), or the keys that it has.
+/// Returns help for a key that this table does not have: a similar key of this table, a similar key of another table
+/// (`port` at the top means `[http] port`), or a list of the keys of this table.
 pub fn suggestion(unknown: &str, within: &str) -> String {
     if let Some((.., help)) = FOREIGN_KEYS.iter().find(|(table, word, _)| (*table, *word) == (within, unknown)) {
         return (*help).to_owned();
@@ -91,7 +92,8 @@ pub fn suggestion(unknown: &str, within: &str) -> String {
     }
 }
 
-/// Help for keys that newcomers try, by table and key, and that are not just misspelled.
+/// Help for keys that newcomers try, by table and key. These keys are not misspellings, so a search for a similar key
+/// would not help.
 const FOREIGN_KEYS: [(&str, &str, &str); 9] = [
     ("", "tftp-root", "did you mean `boot-dir`?"),
     ("", "root", "did you mean `boot-dir`?"),

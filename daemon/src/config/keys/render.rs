@@ -1,10 +1,10 @@
-//! The table of keys as an example file, a manual page, and help.
+//! Renders the table of keys as an example file, as a manual page, and as help.
 
 use super::{ConfigKey, ConfigTable, KEYS, TABLES, in_table};
 use crate::suggest::closest_match;
 use std::fmt::Write;
 
-/// dist/proxydhcpd.toml: every key, commented out, below its documentation.
+/// Returns the contents of dist/proxydhcpd.toml: every key, commented out, below its documentation.
 pub fn example_file() -> String {
     let mut text = comment(INTRODUCTION);
     for table in TABLES.iter().filter(|table| !is_subtable(table)) {
@@ -28,7 +28,7 @@ pub fn example_file() -> String {
     text
 }
 
-/// A table as its keys, each with its documentation.
+/// Writes the keys of a table, each below its documentation.
 fn write_keys(text: &mut String, table: &ConfigTable) {
     if !table.name.is_empty() {
         writeln!(text, "#{}", table.header).ok();
@@ -42,7 +42,7 @@ fn write_keys(text: &mut String, table: &ConfigTable) {
     }
 }
 
-/// The keys of a table as a list, for the example below it.
+/// Writes the keys of a table as a list. The example of the table follows the list.
 fn write_key_list(text: &mut String, table: &ConfigTable, part: &ConfigTable) {
     if part.name != table.name {
         text.push_str("#\n");
@@ -59,7 +59,7 @@ fn write_key_list(text: &mut String, table: &ConfigTable, part: &ConfigTable) {
     }
 }
 
-/// docs/man/proxydhcpd.toml.5.
+/// Returns the contents of docs/man/proxydhcpd.toml.5.
 pub fn man_page() -> String {
     let mut page = format!(
         ".TH proxydhcpd.toml 5 \"\" \"proxydhcpd {}\" \"File Formats Manual\"\n.SH NAME\nproxydhcpd.toml \\- \
@@ -95,7 +95,8 @@ const INTRODUCTION: &str = "The configuration of proxydhcpd, /etc/proxydhcpd/pro
                             value. `proxydhcpd check` reports errors. A reload applies the whole configuration or \
                             nothing.";
 
-/// For `check --keys`: the keys and tables that match a word, or all for an empty word. Fails with a suggestion.
+/// Returns help for `check --keys`: the keys and tables that match a word, or all of them for an empty word. Fails with
+/// a suggestion if nothing matches.
 pub fn help(word: &str) -> Result<String, String> {
     let is_key = KEYS.iter().any(|key| key.name == word);
     let mut parts = Vec::new();
@@ -103,7 +104,7 @@ pub fn help(word: &str) -> Result<String, String> {
         let named = table.name == word || table.header.contains(word) || table.details.contains(&format!("`{word}`"));
         let fits = |key: &&ConfigKey| if is_key { key.name == word } else { named || key.name.contains(word) };
         let keys: Vec<&ConfigKey> = in_table(table.name).filter(fits).collect();
-        // A table that takes any name has no keys to list.
+        // A table that accepts any name has no keys to list.
         let is_free = in_table(table.name).next().is_none();
         if !keys.is_empty() || (is_free && named) {
             parts.push(table_help(table, &keys, is_free));
@@ -137,14 +138,14 @@ fn indent(text: &mut String, about: &str) {
     wrapped(about, 100).iter().for_each(|line| writeln!(text, "      {line}").unwrap_or_default());
 }
 
-/// The expected value, as a sentence.
+/// Returns the expected value of a key, as a sentence.
 fn expected(key: &ConfigKey) -> String {
     let mut letters = key.expected.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     format!("{}{}.", first.into_iter().collect::<String>(), letters.as_str())
 }
 
-/// A table inside another one.
+/// Whether the table is inside another table.
 fn is_subtable(table: &ConfigTable) -> bool {
     TABLES.iter().any(|whole| is_subtable_of(table, whole))
 }
@@ -174,7 +175,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Escapes text for roff, so that it contains no requests.
+/// Escapes text for roff, so that no part of it is interpreted as a roff request.
 fn roff(text: &str) -> String {
     let escaped = text.replace('\\', "\\e").replace('-', "\\-").replace('"', "\\(dq");
     let lines =

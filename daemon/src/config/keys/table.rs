@@ -1,4 +1,4 @@
-//! The rows of the table of keys.
+//! The contents of the table of keys.
 
 use super::{ConfigKey, ConfigTable};
 use crate::config::MaxTransfers;

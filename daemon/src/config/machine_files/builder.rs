@@ -10,44 +10,44 @@ use proxydhcpd_core::plan::profile::ProfileId;
 /// A key of a machine, in every format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MachineField {
-    /// `name`
+    /// The key `name`.
     Name,
-    /// `mac`
+    /// The key `mac`.
     Mac,
-    /// `uuid`
+    /// The key `uuid`.
     Uuid,
-    /// `serial`
+    /// The key `serial`.
     Serial,
-    /// `profile`
+    /// The key `profile`.
     Profile,
-    /// `boot`
+    /// The key `boot`.
     Boot,
-    /// `variables`
+    /// The key `variables`.
     Variables,
 }
 
-/// The values of one machine so far.
+/// The values of one machine that have been read so far.
 #[derive(Debug, Default)]
 pub struct MachineBuilder {
-    /// Its name: see [`check_name`].
+    /// The name of the machine: see [`check_name`].
     pub name: String,
     macs: Vec<[u8; 6]>,
     uuid: Option<[u8; 16]>,
-    /// Its UUID is a placeholder that many machines have. It is dropped.
+    /// Whether the UUID was a placeholder that many machines have. Such a UUID is dropped.
     pub has_placeholder_uuid: bool,
     serial: String,
     profile: Option<ProfileId>,
     policy: Policy,
-    /// A JSON object, still without its closing brace, or an empty string.
+    /// The variables: a JSON object without its closing brace until [`Self::close_variables`], or an empty string.
     variables: String,
 }
 
 /// Why a value is invalid.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FieldError {
-    /// The error.
+    /// The error message.
     pub message: String,
-    /// How to fix it.
+    /// Advice on how to correct the value.
     pub help: Option<String>,
 }
 
@@ -69,14 +69,14 @@ impl MachineField {
         }
     }
 
-    /// The key with this name.
+    /// Returns the key with this name, or `None` if there is no such key.
     pub fn from_name(word: &str) -> Option<MachineField> {
         Self::ALL.into_iter().find(|key| key.name() == word)
     }
 }
 
 impl MachineBuilder {
-    /// Starts the next machine.
+    /// Removes all values, for the next machine.
     pub fn clear(&mut self) {
         self.name.clear();
         self.macs.clear();
@@ -101,7 +101,8 @@ impl MachineBuilder {
         }
     }
 
-    /// Sets the value of a key, once for a machine; for [`MachineField::Mac`], adds one more address.
+    /// Sets the value of a key, and fails if the value is invalid. Each key may be set once for a machine, except
+    /// [`MachineField::Mac`], which adds one more address each time.
     pub fn set(&mut self, key: MachineField, text: &str, profiles: &ProfileLookup<'_>) -> Result<(), FieldError> {
         match key {
             MachineField::Name => {
@@ -111,7 +112,7 @@ impl MachineBuilder {
             MachineField::Mac if self.macs.len() == MAX_MACS => return Err(FieldError::new(TOO_MANY_MACS)),
             MachineField::Mac => self.macs.push(parse_mac(text).ok_or_else(|| mac_error(text))?),
             MachineField::Uuid => match parse_uuid(text) {
-                // All zeros or all ones: exports write that for an unknown UUID.
+                // Exports write all zeros or all ones for an unknown UUID, so such a value sets nothing.
                 None if parse_any_uuid(text).is_some_and(|uuid| [[0; 16], [0xff; 16]].contains(&uuid)) => {}
                 None if parse_any_uuid(text).is_some() => self.has_placeholder_uuid = true,
                 None => return Err(uuid_error(text)),
@@ -129,7 +130,7 @@ impl MachineBuilder {
         Ok(())
     }
 
-    /// Adds a variable with a text value. `json_name`: its name, as a JSON string.
+    /// Adds a variable with a text value. `json_name`: the name of the variable, as a JSON string.
     pub fn add_text_variable(&mut self, json_name: &str, text: &str) {
         self.open_variables(json_name);
         let needs_no_escape = |octet: &u8| *octet >= b' ' && !b"\"\\".contains(octet);
@@ -140,7 +141,7 @@ impl MachineBuilder {
         }
     }
 
-    /// Adds a variable with any JSON value. Fails if its name is invalid.
+    /// Adds a variable with any JSON value. Fails if the name is invalid.
     pub fn add_variable(&mut self, name: &str, value: &serde_json::Value) -> Result<(), FieldError> {
         check_machine_variable(name).map_err(|message| FieldError::new(&message))?;
         self.open_variables(&json_string(name));
@@ -152,7 +153,7 @@ impl MachineBuilder {
         self.variables.extend([if self.variables.is_empty() { "{" } else { "," }, json_name, ":"]);
     }
 
-    /// Ends the object of variables.
+    /// Closes the JSON object of variables.
     pub fn close_variables(&mut self) {
         if !self.variables.is_empty() {
             self.variables.push('}');
@@ -160,7 +161,7 @@ impl MachineBuilder {
     }
 }
 
-/// A JSON string.
+/// Returns the text as a JSON string, with quotes.
 pub fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -1,5 +1,5 @@
-//! Machine files in CSV: a header line that names the columns, then one machine a line. A column that is not a key of a
-//! machine is a variable; an empty field sets nothing.
+//! Machine files in CSV: a header line that names the columns, then one machine a line. A column whose name is not a
+//! key of machines becomes a variable. An empty field sets nothing.
 
 use super::MachineReader;
 use super::builder::{FieldError, MachineField, json_string};
@@ -29,22 +29,22 @@ const HEADER_HELP: &str = "name the columns in the first line, for example: name
 struct CsvReader<'a, R> {
     file: &'a str,
     records: CsvRecords<R>,
-    /// The fields of the current record, as ranges in it.
+    /// The fields of the current record, as ranges in the record.
     fields: Vec<Range<usize>>,
 }
 
 enum MachineColumn {
     Key(MachineField),
-    /// The name of a variable, as a JSON string.
+    /// A variable. The value is its name, as a JSON string.
     Variable(String),
-    /// Spreadsheets write such columns after the last one in use.
+    /// A column without a name. Spreadsheets write such columns after the last column in use.
     Unnamed,
     Ignored,
 }
 
 impl<R: Read> CsvReader<'_, R> {
-    /// The columns in the header line, and the separator: spreadsheets of many countries write semicolons. `None`: the
-    /// file is empty.
+    /// Returns the columns that the header line names, and the separator: spreadsheets of many countries write
+    /// semicolons. `None`: the file is empty.
     fn columns(&mut self, reader: &mut MachineReader<'_>) -> Result<Option<(Vec<MachineColumn>, u8)>, Diagnostic> {
         self.records.skip_bom().map_err(|error| self.csv_error(&error))?;
         let first: Vec<u8> = self.records.buffered().iter().copied().take_while(|o| !b"\r\n".contains(o)).collect();
@@ -73,7 +73,7 @@ impl<R: Read> CsvReader<'_, R> {
                 reader.diagnostics.error(|| error(format!("duplicate column {name:?}")));
             }
             let similar = closest_match(&name, MachineField::ALL.map(MachineField::name)).filter(|_| key.is_none());
-            // No suggestion of a key that another column has.
+            // Does not suggest a key that another column sets.
             let similar = similar.filter(|similar| !keys.contains(&MachineField::from_name(similar)));
             let suggestion = similar.map(|similar| format!("did you mean `{similar}`?"));
             if key.is_none()
@@ -181,7 +181,7 @@ impl<R: Read> CsvReader<'_, R> {
         Diagnostic { help: field_error.help, ..error }
     }
 
-    /// An error at these octets of the record.
+    /// Returns an error at these octets of the record.
     fn error(&self, record: &CsvRecord, at: Range<usize>, message: String) -> Diagnostic {
         let octets = self.records.octets(record);
         let start = at.start.min(octets.len());
@@ -201,7 +201,7 @@ impl<R: Read> CsvReader<'_, R> {
 
 fn set(reader: &mut MachineReader<'_>, column: &MachineColumn, value: &str) -> Result<(), FieldError> {
     match column {
-        // A field may have several addresses.
+        // A field may contain several MAC addresses.
         MachineColumn::Key(MachineField::Mac) => value
             .split_ascii_whitespace()
             .try_for_each(|mac| reader.current.set(MachineField::Mac, mac, reader.find_profile)),

@@ -1,8 +1,8 @@
-//! The names of columns in lists of machines: of NetBox exports, of inventories, and of lists made by hand.
+//! The names of columns in lists of machines: in NetBox exports, in inventories, and in lists made by hand.
 
 use super::builder::MachineField;
 
-/// Usual names of columns, and their keys.
+/// Usual names of columns, each with the key that the column sets.
 const ALIASES: [(&str, MachineField); 31] = [
     ("hostname", MachineField::Name),
     ("host", MachineField::Name),
@@ -37,8 +37,9 @@ const ALIASES: [(&str, MachineField); 31] = [
     ("boot_profile", MachineField::Profile),
 ];
 
-/// The key of each column. If a column has the name of a key, aliases of this key are ignored. In a list of interfaces,
-/// `device` is the machine and `name` the interface.
+/// Returns the key that each column sets, or `None` for a column that sets no key. If a column has the name of a key,
+/// aliases of that key are ignored. In a list of interfaces, `device` is the name of the machine, and `name` that of
+/// the interface.
 pub fn fields(names: &[String]) -> Vec<Option<MachineField>> {
     let normalized: Vec<String> = names.iter().map(|name| normalize(name)).collect();
     let is_of_interfaces = lists_interfaces(names);
@@ -59,13 +60,14 @@ pub fn fields(names: &[String]) -> Vec<Option<MachineField>> {
     keys
 }
 
-/// Whether each row is an interface, so that a machine may have several rows.
+/// Whether each row describes an interface, so that a machine may have several rows. Such a list has the columns
+/// `device` and `name`.
 pub fn lists_interfaces(names: &[String]) -> bool {
     let has = |word: &str| names.iter().any(|name| normalize(name) == word);
     has("device") && has("name")
 }
 
-/// Whether the column has IP addresses. Most lists have them, and machines have no such key.
+/// Whether the column contains IP addresses. Most lists have such a column, but machines have no key for IP addresses.
 pub fn is_ip_address(name: &str) -> bool {
     let name = normalize(name);
     ["ip", "ipv4", "ipv6"].iter().any(|word| name.starts_with(word))
@@ -73,7 +75,7 @@ pub fn is_ip_address(name: &str) -> bool {
         || name.ends_with("_ip")
 }
 
-/// `MAC Address`, `mac-address` and `mac_address` are the same.
+/// Converts a name to lower case, with underscores: `MAC Address`, `mac-address` and `mac_address` are the same.
 fn normalize(name: &str) -> String {
     name.trim().to_lowercase().replace([' ', '-'], "_")
 }

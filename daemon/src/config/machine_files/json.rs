@@ -1,5 +1,5 @@
 //! Machine files in JSON: an array of objects, an object with machines by name, or an object that contains such an
-//! array, as paged APIs return it. A key that is not one of a machine is a variable, as in CSV. Values are parsed in
+//! array, as paged APIs return it. A key that machines do not have becomes a variable, as in CSV. Values are parsed in
 //! place ([`RawValue`]), so that every error has its location.
 
 use super::MachineReader;
@@ -59,7 +59,8 @@ impl<'de> Visitor<'de> for JsonFile<'_, '_, '_> {
                 read_machine(self.reader, self.source, &mut unknown_keys, Some(name), machine);
             }
         }
-        // The other keys are the number of machines and the URL of the next page.
+        // Only the arrays contain machines. A paged API also returns the number of machines and the URL of the next
+        // page.
         for list in lists {
             for machine in serde_json::from_str::<Vec<&RawValue>>(list.get()).map_err(A::Error::custom)? {
                 read_machine(self.reader, self.source, &mut unknown_keys, None, machine);
@@ -73,10 +74,12 @@ fn is_list(value: &RawValue) -> bool {
     value.get().starts_with('[')
 }
 
-/// Keys that are not those of a machine, each reported once. `false`: the name is not valid for a variable either.
+/// The keys in the file that machines do not have, so that each is reported only once. The value states whether the
+/// name is valid for a variable.
 type UnknownKeys = BTreeMap<String, bool>;
 
-/// A key that is not one of a machine: a variable, if its name is valid for one.
+/// Handles a key that machines do not have: adds a variable if the name is valid for one, otherwise ignores the key.
+/// Fails if the value is nested too deeply.
 fn unknown_key(
     reader: &mut MachineReader<'_>,
     unknown_keys: &mut UnknownKeys,
@@ -98,12 +101,12 @@ fn unknown_key(
     });
     let value: serde_json::Value =
         serde_json::from_str(value.get()).map_err(|_| FieldError::new("the value is nested too deeply"))?;
-    // As an empty field in CSV.
+    // An empty value sets nothing, as an empty field in CSV does.
     let is_empty = value.is_null() || value.as_str().is_some_and(str::is_empty);
     if is_variable && !is_empty { reader.current.add_variable(key, &value) } else { Ok(()) }
 }
 
-/// One machine. `name`: its key, in an object with machines by name.
+/// Reads one machine. `name`: the key of the machine, in an object with machines by name.
 fn read_machine(
     reader: &mut MachineReader<'_>,
     source: &Source,
@@ -168,7 +171,7 @@ fn set(reader: &mut MachineReader<'_>, key: MachineField, value: &RawValue) -> R
         })
     };
     match (key, serde_json::from_str(value.get()).map_err(|_| wrong_type())?) {
-        // Exports write null or an empty string for an unknown value.
+        // Exports write null or an empty string for an unknown value, so such a value sets nothing.
         (_, serde_json::Value::Null) => Ok(()),
         (key, serde_json::Value::String(text)) if text.is_empty() && key != MachineField::Name => Ok(()),
         (MachineField::Variables, serde_json::Value::Object(variables)) => {
@@ -184,7 +187,7 @@ fn set(reader: &mut MachineReader<'_>, key: MachineField, value: &RawValue) -> R
     }
 }
 
-/// The pairs of an object, unparsed.
+/// The keys and values of an object, not yet parsed.
 struct JsonObject<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'de> serde::Deserialize<'de> for JsonObject<'de> {
@@ -221,7 +224,7 @@ fn span(source: &Source, value: &RawValue) -> Span {
     start..start + value.get().len()
 }
 
-/// A syntax error. `serde_json` counts columns in octets.
+/// Converts a syntax error to a diagnostic. `serde_json` counts columns in octets.
 fn syntax(source: &Source, error: &serde_json::Error) -> Diagnostic {
     let lines = source.text.split_inclusive('\n').take(error.line().saturating_sub(1));
     let start = lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1);

@@ -1,5 +1,6 @@
-//! Machine files: machines from a directory of TOML files, or from a CSV or JSON file that another system exported.
-//! Each machine is added to the plan's table as soon as it is read, and so are those of the configuration itself.
+//! Machine files: machines from a directory of TOML files, or from a CSV or JSON file that another system exported. The
+//! reader adds each machine to the plan's table as soon as it has read the machine. It also adds the machines of the
+//! configuration.
 
 pub mod builder;
 mod csv;
@@ -24,7 +25,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Resolves the name of a profile, or returns an error and help.
+/// Resolves the name of a profile, or returns an error message and help.
 pub type ProfileLookup<'a> = dyn Fn(&str) -> Result<ProfileId, (String, Option<String>)> + 'a;
 
 /// Reads machines and collects them.
@@ -34,11 +35,13 @@ pub struct MachineReader<'a> {
     diagnostics: MachineDiagnostics,
     /// The machine that is being read.
     current: MachineBuilder,
-    /// The offset of each machine in its file, to point at both of two machines with the same name.
+    /// The offset of each machine in its file, so that a diagnostic can point at both of two machines with the same
+    /// name.
     offsets: Vec<u32>,
-    /// Each file, with the ID of its first machine.
+    /// The files, each with the ID of its first machine.
     files: Vec<(MachineIndex, PathBuf)>,
-    /// The number of machines with boot-once, and the first of them, by profile; `None`: rules or the default decide.
+    /// By profile, the number of machines with boot-once and the first such machine. `None`: the machine has no
+    /// profile, so rules or the default decide.
     boot_once: BTreeMap<Option<ProfileId>, (usize, MachineIndex)>,
     began: Instant,
 }
@@ -50,13 +53,14 @@ pub struct MachineFiles {
     pub machines: Machines,
     /// The number of files with at least one machine.
     pub file_count: usize,
-    /// How long it took to read them.
+    /// The time that it took to read the machines.
     pub duration: Duration,
-    /// Warnings about them.
+    /// The warnings about the machines.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// The first errors and warnings, and the number of further ones: an exported file may have an error in every line.
+/// The first errors and warnings, and the number of errors and warnings that are not reported, because an exported file
+/// may have an error in every line.
 #[derive(Debug, Default)]
 struct MachineDiagnostics {
     errors: Vec<Diagnostic>,
@@ -65,11 +69,11 @@ struct MachineDiagnostics {
     more_warnings: usize,
 }
 
-/// The maximum number of errors to report, and of warnings.
+/// The maximum number of errors to report, and the maximum number of warnings.
 const MAX_REPORTED: usize = 20;
 
 impl<'a> MachineReader<'a> {
-    /// Starts without machines.
+    /// Creates a reader that has no machines yet.
     pub fn new(profiles: &'a ProfileLookup<'a>) -> Self {
         MachineReader {
             find_profile: profiles,
@@ -95,7 +99,7 @@ impl<'a> MachineReader<'a> {
             Ok(files) => files,
             Err(error) => return self.unreadable(path, &error),
         };
-        // Editors, version control and packages have files there, too.
+        // Hidden files are skipped, because editors, version control and packages create them.
         let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         files.retain(|file| !is_hidden(file));
         files.sort();
@@ -110,7 +114,7 @@ impl<'a> MachineReader<'a> {
         }
     }
 
-    /// Adds a machine that begins at this offset of this file. `error`: makes an error that points at it.
+    /// Adds a machine that begins at this offset of this file. `error` creates an error that points at the machine.
     pub fn add_machine(
         &mut self,
         machine: &Machine<'_>,
@@ -126,8 +130,9 @@ impl<'a> MachineReader<'a> {
         self.count_boot_once(added, machine.profile, machine.policy);
     }
 
-    /// Warns about machines whose boot-once no file completes, once for each profile, because there may be a million of
-    /// them. `incomplete`: the name of the profile, if no file completes a boot-once with it.
+    /// Warns about machines whose boot-once no file completes. There is one warning for each profile, because there may
+    /// be a million such machines. `incomplete` returns the name of the profile if no file completes a boot-once of
+    /// that profile.
     pub fn warn_about_boot_once(&mut self, incomplete: impl Fn(Option<ProfileId>) -> Option<String>) {
         for (profile, (count, first)) in &self.boot_once {
             let Some(profile) = incomplete(*profile) else { continue };
@@ -143,7 +148,7 @@ impl<'a> MachineReader<'a> {
     }
 
     /// Builds the table of machines, or fails with all errors. `shared_macs`: MAC addresses that identify no machine.
-    /// `unknown_boot_nothing`: machines without an entry boot nothing.
+    /// `unknown_boot_nothing`: whether machines without an entry boot nothing.
     pub fn finish(
         self,
         shared_macs: &[MacPattern],
@@ -197,8 +202,8 @@ impl<'a> MachineReader<'a> {
         self.diagnostics.error(|| Diagnostic::error(format!("cannot read the machines: {error}")).in_file(&file));
     }
 
-    /// Adds the current machine, which begins at this offset of its file. `error`: makes an error that points at its
-    /// name.
+    /// Adds the current machine, which begins at this offset of its file. `error` creates an error that points at the
+    /// name of the machine.
     fn add_current(&mut self, offset: usize, error: impl Fn(String) -> Diagnostic) {
         let machine = self.current.machine();
         if machine.macs.is_empty() && machine.uuid.is_none() && machine.serial.is_none() {
@@ -225,7 +230,7 @@ impl<'a> MachineReader<'a> {
     }
 }
 
-/// Files with their first machines, and the offset of each machine in its file.
+/// The files, each with its first machine, and the offset of each machine in its file.
 type MachineOffsets<'a> = (&'a [(MachineIndex, PathBuf)], &'a mut Vec<u32>);
 
 fn add_to(
@@ -250,7 +255,8 @@ fn add_to(
     None
 }
 
-/// File and line of a machine. Reads the file again, because lines are counted only for diagnostics.
+/// Returns the file and the line of a machine, as text. Reads the file again, because lines are counted only for
+/// diagnostics.
 fn location(files: &[(MachineIndex, PathBuf)], offsets: &[u32], machine: MachineIndex) -> String {
     let Some((file, offset)) = file_and_offset(files, offsets, machine) else { return "another file".to_owned() };
     match read_up_to(file, offset) {
@@ -259,7 +265,7 @@ fn location(files: &[(MachineIndex, PathBuf)], offsets: &[u32], machine: Machine
     }
 }
 
-/// A warning that points at the beginning of a machine. `width`: the octets to underline.
+/// Returns a warning that points at the beginning of a machine. `width`: the number of octets to underline.
 fn warning_at(
     files: &[(MachineIndex, PathBuf)],
     offsets: &[u32],
@@ -279,9 +285,9 @@ fn warning_at(
     }
 }
 
-/// The longest machine file, in octets: four times a million machines with a few variables each.
+/// The maximum size of a machine file, in octets. A million machines with a few variables each need a quarter of it.
 const MAX_FILE_SIZE: u64 = 1 << 30;
-/// The maximum number of octets of a machine's line to show.
+/// The maximum number of octets to show of the line with which a machine begins.
 const MAX_LINE: u64 = 1024;
 
 fn file_and_offset<'a>(
@@ -297,7 +303,8 @@ fn read_up_to(file: &Path, end: u64) -> io::Result<Vec<u8>> {
     const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
     let mut octets = Vec::new();
     File::open(file)?.take(end + BYTE_ORDER_MARK.len() as u64).read_to_end(&mut octets)?;
-    // Offsets in CSV count from the beginning of the file, those in the other formats from after the mark.
+    // In CSV, an offset counts from the beginning of the file. In the other formats, it counts from the end of the byte
+    // order mark.
     if extension(file) != Some("csv") && octets.starts_with(BYTE_ORDER_MARK) {
         octets.drain(..BYTE_ORDER_MARK.len());
     }
@@ -314,7 +321,7 @@ impl fmt::Debug for MachineReader<'_> {
     }
 }
 
-/// Whether a file in a directory of machine files is one, by its name.
+/// Whether a file in a directory of machine files is a machine file. Its extension decides.
 pub fn is_machine_file(path: &Path) -> bool {
     extension(path).is_some()
 }
@@ -343,7 +350,7 @@ impl MachineDiagnostics {
         }
     }
 
-    /// Warns about identities that several machines list.
+    /// Warns about each identity that the entries of several machines list.
     fn warn_about_shared(&mut self, machines: &Machines, (files, offsets): (&[(MachineIndex, PathBuf)], &[u32])) {
         let (shared, count) = machines.shared_identities();
         self.more_warnings += count - shared.len();
@@ -385,8 +392,8 @@ impl MachineDiagnostics {
         }
     }
 
-    /// Warns about machines whose identities are of no use, once for each reason, because there may be a million of
-    /// them.
+    /// Warns about machines whose identities cannot identify them. There is one warning for each reason, because there
+    /// may be a million such machines.
     fn warn_about_unusable(
         &mut self,
         machines: &Machines,
@@ -419,7 +426,7 @@ impl MachineDiagnostics {
         }
     }
 
-    /// The warnings, or errors and warnings if there are errors.
+    /// Returns the warnings or, if there are errors, the errors and the warnings.
     fn finish(self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
         let MachineDiagnostics { mut errors, more_errors, mut warnings, more_warnings } = self;
         if more_warnings > 0 {

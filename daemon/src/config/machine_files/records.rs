@@ -1,6 +1,6 @@
-//! Records of a CSV file (RFC 4180), one after another from a buffer of bounded size. A quoted field may contain
-//! separators, doubled quotes and line breaks; lines end in LF, CR LF or CR. Spaces around a field are ignored,
-//! although RFC 4180 counts them as part of it.
+//! Reads the records of a CSV file (RFC 4180) one after another, through a buffer of bounded size. A quoted field may
+//! contain separators, doubled quotes and line breaks. Lines end in LF, CR LF or CR. Spaces around a field are ignored,
+//! although RFC 4180 counts them as part of the field.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -11,9 +11,9 @@ use std::ops::Range;
 pub struct CsvRecords<R> {
     input: R,
     buffer: Vec<u8>,
-    /// The part of the buffer that is filled and not yet returned.
+    /// The part of the buffer that contains input not yet returned as a record.
     unread: Range<usize>,
-    /// The offset of the buffer in the file.
+    /// The offset in the file at which the buffer begins.
     buffer_offset: usize,
     line: usize,
     at_end: bool,
@@ -23,9 +23,9 @@ pub struct CsvRecords<R> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvRecord {
     octets: Range<usize>,
-    /// The line of the file in which it begins, from 1.
+    /// The line of the file in which the record begins, from 1.
     pub line: usize,
-    /// The offset of its first octet in the file.
+    /// The offset of the record's first octet in the file.
     pub offset: usize,
 }
 
@@ -38,17 +38,17 @@ pub enum CsvError {
     Io(io::Error),
 }
 
-/// The longest record, in octets. A longer one is an unclosed quote, not a record.
+/// The maximum length of a record, in octets. A longer record most likely has an unclosed quote.
 const MAX_RECORD: usize = 64 * 1024;
 const BUFFER_SIZE: usize = 4 * MAX_RECORD;
 
 impl<R: Read> CsvRecords<R> {
-    /// Reads from the beginning of this input.
+    /// Creates a reader at the beginning of this input.
     pub fn new(input: R) -> Self {
         CsvRecords { input, buffer: vec![0; BUFFER_SIZE], unread: 0..0, buffer_offset: 0, line: 1, at_end: false }
     }
 
-    /// Skips a byte order mark at the beginning.
+    /// Skips a byte order mark at the beginning of the file.
     pub fn skip_bom(&mut self) -> Result<(), CsvError> {
         self.fill()?;
         if self.buffer[self.unread.clone()].starts_with(b"\xef\xbb\xbf") {
@@ -57,17 +57,18 @@ impl<R: Read> CsvRecords<R> {
         Ok(())
     }
 
-    /// The unread part of the buffer, in which to look for the separator.
+    /// The unread part of the buffer. The caller looks for the separator in it.
     pub fn buffered(&self) -> &[u8] {
         &self.buffer[self.unread.clone()]
     }
 
-    /// The text of a record.
+    /// The octets of a record.
     pub fn octets(&self, record: &CsvRecord) -> &[u8] {
         &self.buffer[record.octets.clone()]
     }
 
-    /// The next record, with its fields as ranges in it. `None` at the end of the file.
+    /// Returns the next record, or `None` at the end of the file. `fields` receives the fields, as ranges in the
+    /// record.
     pub fn next(&mut self, separator: u8, fields: &mut Vec<Range<usize>>) -> Result<Option<CsvRecord>, CsvError> {
         loop {
             let is_complete = self.at_end || self.unread.len() > MAX_RECORD;
@@ -112,7 +113,7 @@ impl<R: Read> CsvRecords<R> {
     }
 }
 
-/// The value of a field: without quotes and without spaces around it.
+/// Returns the value of a field, without quotes and without spaces around it.
 pub fn unquote(field: &str) -> Cow<'_, str> {
     let field = field.trim();
     match field.strip_prefix('"').and_then(|field| field.strip_suffix('"')) {
@@ -130,7 +131,7 @@ pub fn count_line_breaks(octets: &[u8]) -> usize {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Split {
-    /// `next`: the offset of the next record.
+    /// A complete record. `next`: the offset of the record after it.
     Record {
         length: usize,
         next: usize,
@@ -144,7 +145,7 @@ enum Split {
     More,
 }
 
-/// The first record. `is_complete`: no octets follow these.
+/// Finds the first record in these octets. `is_complete`: no octets follow.
 fn split(octets: &[u8], is_complete: bool, separator: u8, fields: &mut Vec<Range<usize>>) -> Split {
     fields.clear();
     let mut start = 0;
@@ -168,7 +169,8 @@ fn split(octets: &[u8], is_complete: bool, separator: u8, fields: &mut Vec<Range
     }
 }
 
-/// `None`: the field may continue after these octets.
+/// Returns the offset at which the field ends, or `None` if the field may continue after these octets. An error
+/// consists of the offset of the fault and a message.
 fn end_of_field(
     octets: &[u8],
     start: usize,

@@ -14,7 +14,7 @@ pub fn read(reader: &mut MachineReader<'_>, source: &Source) {
     for error in &syntax {
         reader.diagnostics.error(|| source.error(error.span().unwrap_or(0..0), error.message()));
     }
-    // After a syntax error the rest is a guess, so further errors would mislead.
+    // After a syntax error, the meaning of the rest of the file is uncertain, so more errors would mislead.
     if !syntax.is_empty() {
         return;
     }
@@ -28,7 +28,8 @@ pub fn read(reader: &mut MachineReader<'_>, source: &Source) {
     }
 }
 
-/// Whether `[machine]` is the table of `[machine.web1]` and others. With values it is a machine called `machine`.
+/// Whether `[machine]` only contains the tables `[machine.web1]` and others. If it contains values, it is a machine
+/// with the name `machine`.
 fn holds_machines(table: &DeTable<'_>) -> bool {
     table.values().all(|value| value.get_ref().as_table().is_some())
 }

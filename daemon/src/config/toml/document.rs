@@ -1,5 +1,5 @@
-//! The merged contents of all files, before references are resolved. A setting that two files set, or a name that they
-//! both define, is an error.
+//! The merged contents of all files, before references are resolved. A setting or a name that two files define is an
+//! error.
 
 use super::profile::{self, RawProfile};
 use super::rule;
@@ -19,24 +19,24 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
 
-/// All files merged.
+/// The merged contents of all files.
 #[derive(Debug, Default)]
 pub struct Document<'a> {
     /// How the server runs.
     pub settings: Settings,
     /// The location of each setting, by table and key.
     locations: BTreeMap<(&'static str, &'static str), SourceLocation<'a>>,
-    /// The key `default-profile`.
+    /// The value of the key `default-profile`.
     pub default_profile: Option<Reference<'a>>,
-    /// The key `unknown-machine-profile`.
+    /// The value of the key `unknown-machine-profile`.
     pub unknown_machine_profile: Option<Reference<'a>>,
-    /// The key `shared-macs`.
+    /// The value of the key `shared-macs`.
     pub shared_macs: Vec<MacPattern>,
     /// The location of `boot-dir`, if it is set.
     pub boot_dir_location: Option<SourceLocation<'a>>,
     /// The location of `template-dir`, if it is set.
     pub template_dir_location: Option<SourceLocation<'a>>,
-    /// The values of `machine-files`.
+    /// The values of `machine-files`, each with its location.
     pub machine_files: Vec<(PathBuf, SourceLocation<'a>)>,
     /// The directories of `[directories]`, by name.
     pub directories: BTreeMap<String, (PathBuf, SourceLocation<'a>)>,
@@ -48,7 +48,7 @@ pub struct Document<'a> {
     pub rules: Vec<rule::RawRule<'a>>,
     /// The machines, by name.
     pub machines: BTreeMap<String, (RawMachine, SourceLocation<'a>)>,
-    /// An unknown key or an invalid value may have been meant as a path setting.
+    /// Whether an unknown key or an invalid value may have been meant as a path setting.
     pub paths_unknown: bool,
 }
 
@@ -58,7 +58,7 @@ const TABLES_WITHOUT_PATHS: [&str; 8] = ["dhcp", "dhcp6", "http", "tftp", "varia
 const LOOP_GUARDS: [(&str, LoopGuard); 3] =
     [("warn", LoopGuard::Warn), ("stop", LoopGuard::Stop), ("off", LoopGuard::Off)];
 
-/// A name that refers to something, and its location.
+/// A name that refers to a profile or a file, or another text, with its location.
 pub type Reference<'a> = (String, SourceLocation<'a>);
 
 impl<'a> Document<'a> {
@@ -164,7 +164,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Reports `ports` together with `single-port`.
+    /// Reports an error if both `ports` and `single-port` are set.
     fn check_tftp_ports(&self, reader: &mut TableReader<'a>) {
         if !self.settings.tftp.single_port || self.settings.tftp.ports.is_none() {
             return;
@@ -213,7 +213,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The tables of `[profile.NAME]` or `[machine.NAME]`.
+    /// Passes each table `[profile.NAME]` or `[machine.NAME]` to `take`. Reports an error for any other value.
     fn each(
         &mut self,
         reader: &mut TableReader<'a>,
@@ -265,7 +265,8 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Whether the name is new. Reports a duplicate with the location of the first.
+/// Whether `known` does not contain this name yet. If it does, reports a duplicate with the location of the first
+/// definition.
 fn is_new<'a, T>(
     reader: &mut TableReader<'a>,
     known: &BTreeMap<String, T>,

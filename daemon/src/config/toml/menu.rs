@@ -15,41 +15,41 @@ use toml::de::DeTable;
 pub struct RawMenu<'a> {
     /// The text before the menu.
     pub prompt: String,
-    /// Seconds until the first item is selected; 255: none.
+    /// The seconds until the firmware selects the first item. 255: the firmware waits without a limit.
     pub timeout: u8,
-    /// Its lines.
+    /// The items of the menu.
     pub items: Vec<RawMenuItem<'a>>,
     /// The location of the table.
     pub location: SourceLocation<'a>,
 }
 
-/// A line of a menu.
+/// An item of a menu.
 #[derive(Clone, Debug)]
 pub struct RawMenuItem<'a> {
     /// The PXE boot server type by which firmware requests it.
     pub server_type: u16,
-    /// The text of the line.
+    /// The text of the item.
     pub title: String,
-    /// Its destination.
+    /// The destination of the item.
     pub target: RawItemTarget<'a>,
 }
 
-/// The destination of a line of a menu.
+/// The destination of an item of a menu.
 #[derive(Clone, Debug)]
 pub enum RawItemTarget<'a> {
-    /// A profile of this server.
+    /// A profile that this server boots.
     Profile(Reference<'a>),
-    /// Another boot server.
+    /// Another boot server, at this address.
     Server(Ipv4Addr),
-    /// Any boot server of the item's type.
+    /// Any boot server of the item's type, found by broadcast.
     Broadcast,
 }
 
-/// EDK2 shows no more.
+/// The maximum number of items. EDK2 shows no more.
 const MAX_ITEMS: usize = 24;
-/// In octets.
+/// The maximum length of the prompt and of a title, in octets.
 const MAX_TEXT: usize = 60;
-/// The first type to assign to an item without one, in the range that PXE leaves to vendors.
+/// The first type to assign to an item without `type`, in the range that PXE leaves to vendors.
 const FIRST_FREE_TYPE: u16 = 0x8001;
 
 /// Parses a menu. Reports invalid values and keeps the valid ones.
@@ -91,7 +91,7 @@ pub fn parse<'a>(reader: &mut TableReader<'a>, at: Span, table: &DeTable<'_>) ->
 
 fn check_size(reader: &mut TableReader<'_>, menu: &RawMenu<'_>) {
     let at = menu.location.span.clone();
-    // Every address has the same length.
+    // The size does not depend on the addresses, because each takes the same number of octets.
     let item = |item: &'_ RawMenuItem<'_>| (item.server_type, item.title.clone());
     let items: Vec<_> = menu.items.iter().map(item).collect();
     let items: Vec<_> = items
@@ -114,7 +114,7 @@ fn check_size(reader: &mut TableReader<'_>, menu: &RawMenu<'_>) {
     }
 }
 
-/// A line of a menu as far as it is valid.
+/// The valid part of an item of a menu.
 #[derive(Default)]
 struct PartialItem<'a> {
     server_type: Option<(u16, Span)>,

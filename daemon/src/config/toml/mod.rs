@@ -1,5 +1,5 @@
-//! The native configuration: proxydhcpd.toml and the files of conf.d, read as one. Each file is parsed key by key, then
-//! references are resolved across all files, and all errors of all files are reported at once.
+//! The native configuration: proxydhcpd.toml and the files of `conf.d`, read as one. Each file is parsed key by key.
+//! Then references are resolved across all files. All errors of all files are reported at once.
 
 mod document;
 mod menu;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use table_reader::{SourceLocation, TableReader};
 use toml::de::DeTable;
 
-/// The settings and the plan, as far as the files are valid, and all diagnostics.
+/// The valid settings, the valid part of the plan, and all diagnostics.
 #[derive(Debug)]
 pub struct TomlConfig {
     /// How the server runs.
@@ -27,12 +27,12 @@ pub struct TomlConfig {
     pub plan: UnresolvedPlan,
     /// Errors and warnings, by file and line.
     pub diagnostics: Vec<Diagnostic>,
-    /// An error may hide a path setting.
+    /// Whether an error may hide a path setting.
     pub paths_unknown: bool,
 }
 
-/// Parses these files. `directory`: has the default directory of machine files. `is_complete`: every file could be
-/// read.
+/// Parses these files. `directory` contains the default directory of machine files. `is_complete`: whether every file
+/// could be read. If not, references are not resolved.
 pub fn read(sources: &[Source], directory: &Path, is_complete: bool) -> TomlConfig {
     let mut document = Document::default();
     let (mut diagnostics, mut has_syntax_errors) = (Vec::new(), !is_complete);
@@ -44,7 +44,7 @@ pub fn read(sources: &[Source], directory: &Path, is_complete: bool) -> TomlConf
         }
         let syntax = std::mem::take(&mut reader.diagnostics);
         has_syntax_errors |= !syntax.is_empty();
-        // After a malformed header, the table of a key is a guess, so further errors would mislead.
+        // After a malformed table header, it is uncertain to which table a key belongs, so more errors would mislead.
         if !syntax.iter().any(is_in_a_header) {
             document.add_file(&mut reader, tables.get_ref());
             let is_certain = |diagnostic: &Diagnostic| {
@@ -56,7 +56,7 @@ pub fn read(sources: &[Source], directory: &Path, is_complete: bool) -> TomlConf
         }
         diagnostics.extend(syntax);
     }
-    // After a syntax error, a missing name may be in the text that could not be parsed.
+    // After a syntax error, a missing name may be in the text that could not be parsed, so no reference is resolved.
     let files = machine_files(&document, directory, &mut diagnostics);
     let (plan, mut machine_diagnostics) = if has_syntax_errors {
         (UnresolvedPlan::default(), Vec::new())
@@ -82,7 +82,8 @@ fn same_line(one: &Diagnostic, other: &Diagnostic) -> bool {
     line(one) == line(other)
 }
 
-/// The machine files, and errors for listed ones that do not exist. The default directory is optional.
+/// Returns the machine files, and reports an error for each listed file that does not exist. The default directory is
+/// optional.
 fn machine_files(document: &Document<'_>, directory: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
     if document.settings.machine_files.is_none() {
         return Some(directory.join("machines")).filter(|machines| machines.exists()).into_iter().collect();
@@ -97,7 +98,7 @@ fn machine_files(document: &Document<'_>, directory: &Path, diagnostics: &mut Ve
     document.machine_files.iter().filter_map(existing).collect()
 }
 
-/// Sorts by file, line and column, because keys are checked in another order.
+/// The key by which diagnostics are sorted: file, line and column. The reader does not check keys in that order.
 fn sort_key(sources: &[Source], diagnostic: &Diagnostic) -> (usize, usize, usize) {
     let (file, line, column) = diagnostic.sort_key();
     let file = sources.iter().position(|source| Some(&source.name[..]) == file).unwrap_or(sources.len());

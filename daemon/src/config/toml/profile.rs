@@ -18,43 +18,43 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
 
-/// A profile as in its table, with names not resolved.
+/// A profile as its table describes it, before the names in it are resolved.
 #[derive(Clone, Debug)]
 pub struct RawProfile<'a> {
-    /// The location of its name.
+    /// The location of the profile's name.
     pub location: SourceLocation<'a>,
     /// The profile that it extends.
     pub extends: Option<Reference<'a>>,
-    /// Its title.
+    /// The title of the profile.
     pub title: Option<String>,
-    /// The kind of boot. `None`: only loaders.
+    /// The kind of boot. `None`: the profile has only loaders.
     pub boot: Option<RawBoot<'a>>,
     /// The values of `initrd`, and the location of the list.
     pub initrds: Option<(Vec<Reference<'a>>, SourceLocation<'a>)>,
     /// The command line of the kernel.
     pub arguments: Option<Reference<'a>>,
-    /// File names in the boot directory, or URLs.
+    /// The loaders, by architecture. Each is a file name in the boot directory, or a URL.
     pub loaders: BTreeMap<Arch, Reference<'a>>,
-    /// The loader for every other architecture, and for iPXE.
+    /// The loader for iPXE, and for every architecture that `loaders` does not contain.
     pub default_loader: Option<Reference<'a>>,
     /// The file whose complete download completes a boot-once.
     pub boot_once_file: Option<Reference<'a>>,
     /// Variables for templates.
     pub variables: Map<String, serde_json::Value>,
-    /// Its table has errors, so a key that seems to be missing may be misspelled.
+    /// Whether the table has errors. If so, a key that seems to be missing may be misspelled.
     pub has_errors: bool,
 }
 
 /// The kind of boot of a profile.
 #[derive(Clone, Debug)]
 pub enum RawBoot<'a> {
-    /// `kernel`
+    /// The key `kernel`.
     Kernel(Reference<'a>),
-    /// `script`
+    /// The key `script`.
     Script(Reference<'a>),
-    /// `menu`
+    /// The key `menu`.
     Menu(RawMenu<'a>),
-    /// `boot`
+    /// The key `boot`.
     BuiltIn(BootTarget),
 }
 
@@ -105,11 +105,12 @@ pub fn parse<'a>(reader: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, tab
     profile
 }
 
-/// Their indices in [`BUILT_IN_PROFILES`].
+/// The names of the built-in profiles, with their indices in [`BUILT_IN_PROFILES`].
 const BUILT_IN_NAMES: [(&str, usize); 3] =
     [(BUILT_IN_PROFILES[0].0, 0), (BUILT_IN_PROFILES[1].0, 1), (BUILT_IN_PROFILES[2].0, 2)];
 
-/// The first of them, and an error for each other: a profile boots one thing.
+/// Returns the first kind of boot in the table, and reports an error for each additional one, because a profile boots
+/// only one thing.
 fn one_kind<'a>(reader: &mut TableReader<'a>, mut kinds: Vec<(&str, Span, RawBoot<'a>)>) -> Option<RawBoot<'a>> {
     kinds.sort_by_key(|(_, span, _)| span.start);
     let mut kinds = kinds.into_iter();
@@ -154,7 +155,7 @@ fn parse_loaders<'a>(reader: &mut TableReader<'a>, table: &DeTable<'_>, profile:
     }
 }
 
-/// The key of the loader for every other architecture, and for iPXE.
+/// The key of the loader for iPXE, and for every architecture without a loader.
 const DEFAULT_LOADER: &str = "default";
 
 fn path_or_url(value: &TomlValue<'_>) -> ValueResult<String> {
@@ -169,7 +170,7 @@ fn path_or_url(value: &TomlValue<'_>) -> ValueResult<String> {
     }
 }
 
-/// The architecture with this name, or help: `x64` suggests `uefi-x64`.
+/// Returns the architecture with this name, or help that suggests a similar name: `x64` suggests `uefi-x64`.
 pub fn parse_architecture(word: &str) -> Result<Arch, String> {
     let has_suffix = |id: &&str| id.split_once('-').is_some_and(|(_, suffix)| suffix == word);
     let ids = || ARCHITECTURES.iter().map(|row| row.id);
@@ -201,13 +202,13 @@ fn relative(value: &TomlValue<'_>) -> ValueResult<String> {
     parse_with(value, |name| normalize(name.as_bytes()).ok())
 }
 
-/// A command line, on one line or several.
+/// The command line of a kernel. Line breaks become spaces.
 fn arguments(value: &TomlValue<'_>) -> ValueResult<String> {
     let text: String = parse_with(value, |text| Some(text.lines().map(str::trim).collect::<Vec<_>>().join(" ")))?;
     if text.chars().any(char::is_control) {
         return Err(invalid(value.span()));
     }
-    // They would end the command in iPXE's script, and nothing can quote them.
+    // `||` and `&&` would end the command in iPXE's script, and iPXE has no way to quote them.
     match text.split_whitespace().find(|word| ["||", "&&"].contains(word)) {
         Some(word) => Err(ValueError::because(value.span(), format!("iPXE cannot pass `{word}` to the kernel"))),
         None => Ok(text.trim().to_owned()),
@@ -231,15 +232,16 @@ impl<'a> RawProfile<'a> {
         }
     }
 
-    /// Whether it extends the profile with this name.
+    /// Whether this profile extends the profile with this name.
     pub fn extends_profile(&self, name: &str) -> bool {
         self.extends.as_ref().is_some_and(|(base, _)| base == name)
     }
 
-    /// This profile with the keys of `base` that it does not set.
+    /// Returns this profile, with the keys that it does not set copied from `base`.
     pub fn with_base(&self, base: &RawProfile<'a>) -> RawProfile<'a> {
         let mut merged = self.clone();
-        // Keys of one kind of boot mean nothing for another kind.
+        // The keys of one kind of boot have no meaning for another kind, so only a profile of the same kind inherits
+        // them.
         let same_kind =
             matches!((&self.boot, &base.boot), (None, _) | (Some(RawBoot::Kernel(_)), None | Some(RawBoot::Kernel(_))));
         if same_kind {
@@ -259,6 +261,6 @@ impl<'a> RawProfile<'a> {
         merged
     }
 
-    /// The keys of which a profile needs one, for help.
+    /// The keys of which a profile needs at least one, as a list for help texts.
     pub const BOOT_KEYS: &'static str = "`kernel`, `script`, `boot`, `menu` and `loaders`";
 }

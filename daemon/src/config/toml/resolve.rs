@@ -1,4 +1,4 @@
-//! Resolves references across all files.
+//! Resolves the references between profiles, rules and machines across all files.
 
 use super::document::{Document, Reference};
 use super::menu::{self, RawItemTarget};
@@ -15,12 +15,13 @@ use proxydhcpd_core::plan::rule::{Conditions, Rule};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The profiles by name. One that only others extend has no ID.
+/// The IDs of the profiles, by name. A profile that does not set what it boots, and only serves as a base for others,
+/// has no ID.
 #[derive(Debug)]
 pub struct ProfileNames(BTreeMap<String, Option<ProfileId>>);
 
 impl ProfileNames {
-    /// The ID of a profile, or an error and help.
+    /// Returns the ID of a profile, or an error message and help.
     pub fn find(&self, name: &str) -> Result<ProfileId, (String, Option<String>)> {
         match self.0.get(name) {
             Some(Some(id)) => Ok(*id),
@@ -52,7 +53,8 @@ impl ProfileNames {
 }
 
 impl<'a> Document<'a> {
-    /// The plan, and diagnostics about machine files. Adds an error for each unresolved reference to `diagnostics`.
+    /// Returns the plan, and the diagnostics about machines. Adds an error for each unresolved reference to
+    /// `diagnostics`.
     pub fn resolve(
         &self,
         machine_files: &[PathBuf],
@@ -86,7 +88,7 @@ impl<'a> Document<'a> {
         (plan, machine_diagnostics)
     }
 
-    /// Every profile, merged with those that it extends.
+    /// Returns every profile, merged with the profiles that it extends.
     fn extend_profiles(&self, diagnostics: &mut Vec<Diagnostic>) -> BTreeMap<String, RawProfile<'a>> {
         let mut extended = BTreeMap::new();
         for (name, raw) in &self.profiles {
@@ -95,7 +97,7 @@ impl<'a> Document<'a> {
             let mut last = raw;
             while let Some((base, at)) = &last.extends {
                 let Some((base, base_profile)) = self.profiles.get_key_value(base) else {
-                    // One error, at the profile that extends it directly.
+                    // Reports the missing base only once, at the profile whose `extends` names it.
                     if chain.len() == 1 {
                         diagnostics.push(self.unknown_base(base, at));
                     }
@@ -104,7 +106,7 @@ impl<'a> Document<'a> {
                 };
                 if let Some(from) = chain.iter().position(|known| *known == base) {
                     merged.has_errors = true;
-                    // One error for the circle, at the first of its profiles by name.
+                    // Reports the circle only once, at the profile in it whose name sorts first.
                     if from == 0 && chain.iter().all(|other| *other >= name) {
                         let circle: Vec<_> = chain.iter().map(|name| name.as_str()).chain([base.as_str()]).collect();
                         let at = raw.extends.as_ref().map_or(&raw.location, |(_, at)| at);
@@ -149,7 +151,9 @@ impl<'a> Document<'a> {
         rules
     }
 
-    /// The machines of the configuration and of machine files, and diagnostics about the latter in their own order.
+    /// Returns the machines of the configuration and of machine files, and the diagnostics about them in the order in
+    /// which they were found. Adds an error for each unresolved profile of the configuration's machines to
+    /// `diagnostics`.
     fn resolve_machines(
         &self,
         names: &ProfileNames,
@@ -167,7 +171,8 @@ impl<'a> Document<'a> {
             reader.add_machine(&machine, Path::new(&at.source.name), at.span.start, |message| at.error(message));
         }
         files.iter().for_each(|path| reader.read_path(path));
-        // A rule may name another profile for a machine without one; that is known only when it sends a request.
+        // For a machine without a profile, a rule may select one. The server knows that profile only when the machine
+        // sends a request.
         let rules_name_profiles = plan.rules.iter().any(|rule| rule.profile.is_some());
         reader.warn_about_boot_once(|own| {
             let id = own.or(plan.default_profile.filter(|_| !rules_name_profiles))?;
@@ -187,7 +192,8 @@ impl<'a> Document<'a> {
     }
 }
 
-/// Whether the server can see a boot-once complete: it sends the file that completes it.
+/// Whether the server can detect that a boot-once of this profile is complete: the server itself must send the file
+/// that completes it.
 pub fn completes_boot_once(profile: &Profile) -> bool {
     match &profile.boots {
         BootTarget::BootDir => true,
@@ -195,7 +201,8 @@ pub fn completes_boot_once(profile: &Profile) -> bool {
     }
 }
 
-/// IDs for the profiles that boot something. The others need a profile that extends them.
+/// Assigns an ID to each profile that sets what it boots, or that has errors. Any other profile gets no ID, and is an
+/// error unless another profile may extend it.
 fn assign_ids(
     extended: &BTreeMap<String, RawProfile<'_>>,
     raw: &BTreeMap<String, RawProfile<'_>>,
@@ -215,7 +222,7 @@ fn assign_ids(
             continue;
         }
         names.insert(name.clone(), None);
-        // An `extends` that names no profile may be a misspelled reference to this one.
+        // If `extends` of another profile names no profile, it may be a misspelled reference to this one.
         let may_extend_it = |other: &RawProfile<'_>| {
             other.extends_profile(name) || other.extends.as_ref().is_some_and(|(base, _)| !raw.contains_key(base))
         };
@@ -246,7 +253,7 @@ fn resolve_profile(
         Some(RawBoot::BuiltIn(boots)) => (boots.clone(), None),
         None => (BootTarget::Loader, None),
     };
-    // A profile with only loaders may have them for profiles that extend it.
+    // A profile without a kind of boot may set `initrd` and `arguments` for the profiles that extend it.
     let is_base = || raw.boot.is_none() && profiles.values().any(|other| other.extends_profile(name));
     if !matches!(boots, BootTarget::Linux(_)) && !raw.has_errors && !is_base() {
         let initrds = raw.initrds.as_ref().map(|(_, at)| ("initrd", at));

@@ -16,17 +16,18 @@ use toml::de::DeTable;
 /// A rule whose profile is not resolved.
 #[derive(Debug)]
 pub struct RawRule<'a> {
-    /// Its name, conditions and flags.
+    /// The name, the conditions and the flags of the rule.
     pub rule: Rule,
     /// The profile to boot.
     pub profile: Option<Reference<'a>>,
-    /// The location of its table.
+    /// The location of the rule's table.
     pub location: SourceLocation<'a>,
-    /// Its table has errors, so it may have more conditions.
+    /// Whether the table has errors. If so, the rule may have conditions that were not parsed.
     pub has_errors: bool,
 }
 
-/// Parses a rule. Reports invalid values and keeps the valid ones. `number`: its position among all rules, from 1.
+/// Parses a rule. Reports invalid values and keeps the valid ones. `number`: the position of the rule among all rules,
+/// from 1.
 pub fn parse<'a>(reader: &mut TableReader<'a>, number: usize, at: Span, table: &DeTable<'_>) -> RawRule<'a> {
     let mut rule = Rule { name: format!("rule {number}"), ..Rule::default() };
     let (mut profile, mut deny_at, mut pi_at) = (None, None, None);
@@ -73,7 +74,8 @@ fn glob(value: &TomlValue<'_>) -> ValueResult<Glob> {
     text(value).map(Glob)
 }
 
-/// A pattern for interfaces. Brackets, which other patterns have and no interface name contains, are an error.
+/// A pattern for names of interfaces. Brackets are an error, because no name of an interface contains them. Other kinds
+/// of patterns have brackets.
 fn interface(value: &TomlValue<'_>) -> ValueResult<Glob> {
     let name = glob(value)?;
     match name.0.contains(['[', ']']) {

@@ -1,5 +1,5 @@
 //! Reads a table key by key. Unknown keys and invalid values are reported and skipped, so that all errors are reported
-//! at once. A deserializer would stop at the first.
+//! at once. A deserializer would stop at the first error.
 
 use super::value::{TomlValue, ValueResult};
 use crate::config::diagnostic::{Diagnostic, FileLocation, Source, Span};
@@ -62,7 +62,7 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    /// The row of a key. Reports an unknown one with a suggestion.
+    /// Returns the row of a key in the table of keys. `None`: the key is unknown, and was reported with a suggestion.
     pub fn find_key(&mut self, table: &str, key: &Spanned<DeString<'_>>) -> Option<&'static ConfigKey> {
         let name: &str = key.get_ref();
         let known = keys::find(table, name);
@@ -73,7 +73,7 @@ impl<'a> TableReader<'a> {
         known
     }
 
-    /// The value, or `None` after reporting its errors.
+    /// Returns the value, or `None` after reporting the errors in it.
     pub fn check<T>(&mut self, key: &ConfigKey, read: ValueResult<T>) -> Option<T> {
         let errors = match read {
             Ok(value) => return Some(value),
@@ -90,7 +90,7 @@ impl<'a> TableReader<'a> {
         None
     }
 
-    /// The value as a table. Reports any other value.
+    /// Returns the value as a table, or `None` after reporting that the value is no table.
     pub fn as_table<'t, 'v>(&mut self, name: &str, value: &'t TomlValue<'v>) -> Option<&'t DeTable<'v>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
@@ -103,7 +103,7 @@ impl<'a> TableReader<'a> {
 }
 
 impl SourceLocation<'_> {
-    /// The location, independent of the source.
+    /// Converts the location to one that does not refer to the source.
     pub fn to_file_location(&self) -> FileLocation {
         self.source.file_location(self.span.clone())
     }
@@ -119,7 +119,7 @@ impl SourceLocation<'_> {
     }
 }
 
-/// `FILE:LINE`, to refer to it in the message for another location.
+/// Prints `FILE:LINE`, so that a diagnostic at another location can refer to this one.
 impl fmt::Display for SourceLocation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.source.name, self.source.line_number(self.span.start))

@@ -1,4 +1,5 @@
-//! Parsers of values. Each returns the value or its errors; the expected form is in the table of keys.
+//! Parsers of values. Each parser returns the value, or the errors in it. The table of keys describes the expected form
+//! of each value.
 
 use crate::config::diagnostic::Span;
 use crate::config::flags::parse_port_range;
@@ -22,7 +23,7 @@ pub type TomlValue<'a> = Spanned<DeValue<'a>>;
 pub struct ValueError {
     /// The location of the invalid part.
     pub span: Span,
-    /// The error. `None`: that the value is not the expected one of its key.
+    /// The error message. `None`: the message states the value that the key expects (`ConfigKey::expected`).
     pub reason: Option<String>,
     /// How to fix it.
     pub help: Option<String>,
@@ -32,7 +33,7 @@ pub struct ValueError {
 pub type ValueResult<T> = Result<T, Vec<ValueError>>;
 
 impl ValueError {
-    /// One error with its own message.
+    /// Returns one error with this message.
     pub fn because(at: Span, message: impl Into<String>) -> Vec<ValueError> {
         vec![ValueError { span: at, reason: Some(message.into()), help: None }]
     }
@@ -43,7 +44,7 @@ impl ValueError {
     }
 }
 
-/// One error: the value is not the expected one of its key.
+/// Returns one error without a message: the value is not the one that the key expects.
 pub fn invalid(at: Span) -> Vec<ValueError> {
     vec![ValueError { span: at, ..ValueError::default() }]
 }
@@ -97,7 +98,8 @@ pub fn number<T: FromStr>(value: &TomlValue<'_>) -> ValueResult<T> {
     integer.and_then(|integer| integer.as_str().parse().ok()).ok_or_else(|| invalid(value.span()))
 }
 
-/// The elements of a list, or a single value as a list of one; or the errors of all elements.
+/// Returns the elements of a list, or a single string as a list of one element. If elements are invalid, returns the
+/// errors of all of them.
 pub fn list<T>(value: &TomlValue<'_>, element: impl Fn(&TomlValue<'_>) -> ValueResult<T>) -> ValueResult<Vec<T>> {
     let Some(elements) = value.get_ref().as_array() else {
         return match value.get_ref() {
@@ -115,7 +117,7 @@ pub fn list<T>(value: &TomlValue<'_>, element: impl Fn(&TomlValue<'_>) -> ValueR
     if errors.is_empty() { Ok(valid) } else { Err(errors) }
 }
 
-/// A list that is not empty: an empty condition is most likely a mistake.
+/// A list that is not empty. An empty list as a condition is most likely a mistake.
 pub fn non_empty_list<T>(
     value: &TomlValue<'_>,
     element: impl Fn(&TomlValue<'_>) -> ValueResult<T>,
@@ -146,7 +148,7 @@ fn is_unicast(address: &Ipv4Addr) -> bool {
     !(address.octets()[0] == 0 || address.octets()[0] >= 224)
 }
 
-/// Link-local addresses are excluded, because they mean another host on another link.
+/// Link-local addresses are excluded, because on another link the same address belongs to another host.
 fn is_unicast6(address: &Ipv6Addr) -> bool {
     !(address.is_unspecified() || address.is_loopback() || address.is_multicast() || address.is_unicast_link_local())
 }
@@ -177,13 +179,14 @@ pub fn mac_pattern(value: &TomlValue<'_>) -> ValueResult<MacPattern> {
     parse_with(value, |text| text.parse().ok())
 }
 
-/// A MAC address that a machine can have: unicast and not zero.
+/// Parses a MAC address that a machine can have. `None`: the text is no MAC address, or the address is multicast or
+/// zero.
 pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
     parse_any_mac(text).filter(|mac| mac[0] & 1 == 0 && *mac != [0; 6])
 }
 
-/// Any MAC address, as switches, labels and exports write it: `52:54:00:12:34:56`, with hyphens, `5254.0012.3456`, or
-/// only digits.
+/// Parses any MAC address, as switches, labels and exports write it: `52:54:00:12:34:56`, `52-54-00-12-34-56`,
+/// `5254.0012.3456`, or only digits.
 pub fn parse_any_mac(text: &str) -> Option<[u8; 6]> {
     let separated = |width: usize, separator: u8| {
         text.bytes().enumerate().all(|(at, octet)| (at % width == width - 1) == (octet == separator))
@@ -197,12 +200,13 @@ pub fn parse_any_mac(text: &str) -> Option<[u8; 6]> {
     octets(text).filter(|_| has_separators)
 }
 
-/// A UUID in printed order. Placeholders, which many machines have, are refused.
+/// Parses a UUID, with its octets in printed order. `None`: the text is no UUID, or it is a placeholder, which many
+/// machines have.
 pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     parse_any_uuid(text).filter(|uuid| !is_placeholder(uuid))
 }
 
-/// A UUID that identifies a machine, so not a placeholder.
+/// A UUID that identifies a machine. A placeholder, which many machines have, is an error.
 pub fn machine_uuid(value: &TomlValue<'_>) -> ValueResult<[u8; 16]> {
     let uuid = parse_with(value, parse_any_uuid)?;
     if is_placeholder(&uuid) {
@@ -213,7 +217,7 @@ pub fn machine_uuid(value: &TomlValue<'_>) -> ValueResult<[u8; 16]> {
     Ok(uuid)
 }
 
-/// Any UUID, with hyphens or without, also in braces.
+/// Parses any UUID, including placeholders, with hyphens or without, also in braces.
 pub fn parse_any_uuid(text: &str) -> Option<[u8; 16]> {
     let bare = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
     let hyphens = |at| [8, 13, 18, 23].contains(&at);
@@ -225,7 +229,7 @@ pub fn parse_any_uuid(text: &str) -> Option<[u8; 16]> {
     octets(bare).filter(|_| has_hyphens)
 }
 
-/// `N` octets in hexadecimal, ignoring separators, whose positions the caller checks.
+/// Parses `N` octets in hexadecimal. Ignores separators, because the caller checks their positions.
 fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut octets = [0u8; N];
     let mut digits = 0;
@@ -238,15 +242,15 @@ fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     (digits == 2 * N).then_some(octets)
 }
 
-/// Names that templates define.
+/// Names that templates define themselves, so no variable can have them.
 const RESERVED_NAMES: [&str; 6] = ["machine", "profile", "request", "base", "server", "done_url"];
 
-/// Variables for templates: valid names, with any values.
+/// Variables for templates: a table with valid names and any values.
 pub fn variables(value: &TomlValue<'_>) -> ValueResult<Map<String, serde_json::Value>> {
     named_values(value.get_ref().as_table().ok_or_else(|| invalid(value.span()))?, check_variable_name)
 }
 
-/// A table with any values and names that pass the check.
+/// Returns the values of a table as JSON. A value may have any type, but its name must pass `check`.
 pub fn named_values(
     table: &DeTable<'_>,
     check: impl Fn(&str) -> Result<(), String>,
@@ -261,7 +265,8 @@ pub fn named_values(
     if errors.is_empty() { Ok(valid) } else { Err(errors) }
 }
 
-/// Checks the name of a variable. A hyphen would be a minus sign in a template.
+/// Checks the name of a variable, and returns an error message if it is invalid. A hyphen is not allowed, because it
+/// would be a minus sign in a template.
 pub fn check_variable_name(name: &str) -> Result<(), String> {
     let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     if !name.starts_with(is_letter) || !name.chars().all(|c| is_letter(c) || c.is_ascii_digit()) {
@@ -273,7 +278,7 @@ pub fn check_variable_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The value as JSON.
+/// Converts a value to JSON.
 pub fn to_json(value: &DeValue<'_>) -> serde_json::Value {
     match value {
         DeValue::String(text) => text.as_ref().into(),
