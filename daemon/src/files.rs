@@ -16,22 +16,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// An opened file or text to send. Its size is fixed when it is opened.
+/// An opened file or a text to send. The size is determined when the file is opened.
 #[derive(Clone, Debug)]
 pub struct Opened {
     /// The file or the text.
     pub content: ServedContent,
-    /// The number of octets to send, whatever happens to the file meanwhile.
+    /// The number of octets to send, even if the file changes meanwhile.
     pub size: u64,
-    /// For `Last-Modified` and the entity tag; `None` for text that was rendered for this request.
+    /// The modification time, for `Last-Modified` and the entity tag. `None` for text that was rendered for this
+    /// request.
     pub modified: Option<SystemTime>,
-    /// For the entity tag: it differs for a replaced file of the same size and time. 0 for text.
+    /// The inode number, for the entity tag: it differs if the file was replaced by another of the same size and time.
+    /// 0 for text.
     pub inode: u64,
-    /// The file system of the inode. 0 for text.
+    /// The device number of the file system that contains the inode. 0 for text.
     pub device: u64,
 }
 
-/// The source of the octets.
+/// The source of the octets to send.
 #[derive(Clone, Debug)]
 pub enum ServedContent {
     /// A text in memory.
@@ -41,14 +43,15 @@ pub enum ServedContent {
 }
 
 impl Opened {
-    /// A text to send.
+    /// Makes a text to send.
     pub fn text(text: impl Into<Arc<[u8]>>) -> Opened {
         let text = text.into();
         Opened { size: text.len() as u64, content: ServedContent::Text(text), modified: None, inode: 0, device: 0 }
     }
 
-    /// Reads at `offset` into `buffer`, and returns the number of octets: fewer than the buffer takes only at the end.
-    /// A file that was modified since it was opened is an error, never padding or a mixture.
+    /// Reads at `offset` into `buffer`, and returns the number of octets read. It is smaller than the buffer only at
+    /// the end. Returns an error if the file was modified since it was opened, rather than padding or a mixture of old
+    /// and new content.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = left.min(buffer.len());
@@ -63,8 +66,8 @@ impl Opened {
         Ok(wanted)
     }
 
-    /// Checks after reading that the file is still the one that was opened. A write changes its modification time; only
-    /// replacing it by rename leaves the open file unchanged.
+    /// Checks after reading that the file is still the one that was opened. A write changes the modification time of
+    /// the open file. Replacing the file by rename does not change the open file.
     pub fn check_unchanged(&self) -> io::Result<()> {
         let ServedContent::File(file) = &self.content else { return Ok(()) };
         let metadata = file.metadata()?;
@@ -80,7 +83,8 @@ impl Opened {
 const CHANGED: &str = "the file was modified during the transfer, which was aborted; write the new file under \
                        another name and rename it over the old one (mv and rsync do that, cp does not)";
 
-/// A served directory, opened once. It stays the same if another is renamed over it; a reload opens it anew.
+/// A served directory, opened once. It remains the same directory if another one is renamed to its path, until a reload
+/// opens the path anew.
 #[derive(Debug)]
 pub struct Directory {
     root: OwnedFd,
@@ -88,15 +92,15 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Opens the directory. `ignore_case`: a missing name is searched again ignoring ASCII case (Windows loaders
-    /// request both `\Boot\BCD` and `\boot\bcd`).
+    /// Opens the directory. `ignore_case`: if a name does not exist, the search is repeated ignoring ASCII case
+    /// (Windows loaders request both `\Boot\BCD` and `\boot\bcd`).
     pub fn from_path(path: &Path, ignore_case: bool) -> io::Result<Directory> {
         let root = File::options().read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(path)?;
         Ok(Directory { root: root.into(), ignore_case })
     }
 
-    /// Opens a regular file by its path relative to the directory. Symbolic links are followed inside of the directory
-    /// only.
+    /// Opens a regular file by its path relative to the directory. Follows symbolic links only if they stay inside of
+    /// the directory.
     pub fn open(&self, relative: &str) -> Result<Opened, Refusal> {
         match openat_beneath::open(self.root.as_fd(), relative, OFlag::empty()) {
             Err(Errno::ENOENT) if self.ignore_case => {
@@ -111,8 +115,8 @@ impl Directory {
         }
     }
 
-    /// The existing name that differs from this one in case only. The search is limited, since any client can request
-    /// names that do not exist.
+    /// The existing name that differs from `relative` only in case; `None` if there is no such name. The search is
+    /// limited, because any client can request names that do not exist.
     fn find_ignoring_case(&self, relative: &str) -> Option<String> {
         const MAX_DEPTH: usize = 16;
         const MAX_ENTRIES: usize = 10_000;
@@ -138,8 +142,8 @@ impl Directory {
     }
 }
 
-/// Opens a loader that the server found or the operator named. It may be a symbolic link to anywhere (as Debian 12's
-/// `ipxe.efi`): no client chooses this path.
+/// Opens a loader that the server found or the operator named. The loader may be a symbolic link to anywhere (as Debian
+/// 12's `ipxe.efi`), because no client chooses this path.
 pub fn open_loader(path: &Path) -> Result<Opened, Refusal> {
     let file =
         File::options().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path).map_err(
@@ -148,13 +152,14 @@ pub fn open_loader(path: &Path) -> Result<Opened, Refusal> {
     admit(file.into())
 }
 
-/// Opens the operator's file for reading as a whole: a regular one of at most `max_size` octets. Others may block, or
-/// never end.
+/// Opens a file of the operator to read it as a whole. Returns an error unless it is a regular file of at most
+/// `max_size` octets: reading any other file may block, or never end.
 pub fn open_regular(path: &Path, max_size: u64) -> io::Result<File> {
     let open_without_blocking =
         || File::options().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path);
     let file = match open_without_blocking() {
-        // Another process (such as Samba) holds a lease on it, which it gives up on request.
+        // Another process (such as Samba) holds a lease on the file, and releases it when this process waits in
+        // open(2).
         Err(error) if error.kind() == io::ErrorKind::WouldBlock && path.metadata()?.is_file() => File::open(path)?,
         // A socket, or a device without a driver.
         Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
@@ -169,15 +174,15 @@ pub fn open_regular(path: &Path, max_size: u64) -> io::Result<File> {
     if metadata.len() > max_size { Err(too_long(max_size)) } else { Ok(file) }
 }
 
-/// Reads such a file as a whole, which may grow meanwhile.
+/// Reads a file as a whole, with the limits of [`open_regular`]. The file may grow meanwhile.
 pub fn read_regular(path: &Path, max_size: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     open_regular(path, max_size)?.take(max_size + 1).read_to_end(&mut octets)?;
     if octets.len() as u64 > max_size { Err(too_long(max_size)) } else { Ok(octets) }
 }
 
-/// Creates a file. Removes an existing file, link or named pipe of that name first, so that this neither writes
-/// elsewhere nor blocks.
+/// Creates a file. First removes an existing file, link or named pipe with that name, so that writing neither changes
+/// another file nor blocks.
 pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -186,8 +191,8 @@ pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     File::options().write(true).create_new(true).mode(mode).open(path)
 }
 
-/// Replaces the content of a file atomically, and on disk when it returns. The new content is in a file with a dot in
-/// front of its name meanwhile.
+/// Replaces the content of a file atomically. The new content is on disk when the function returns. Meanwhile, a file
+/// whose name begins with an additional dot contains it.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut new = OsString::from(".");
@@ -200,7 +205,7 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     sync_directory(directory)
 }
 
-/// Writes renamed and removed names of a directory to disk.
+/// Writes a directory to disk, so that renamed and removed names in it are permanent.
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
@@ -241,9 +246,9 @@ fn admit(descriptor: OwnedFd) -> Result<Opened, Refusal> {
 fn refusal(name: &str, errno: Errno) -> Refusal {
     match errno {
         Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG => Refusal::NotFound,
-        // EXDEV: out of the directory. ENXIO: a socket, or a device without a driver.
+        // EXDEV: the path leads out of the directory. ENXIO: the file is a socket, or a device without a driver.
         Errno::EACCES | Errno::EPERM | Errno::EXDEV | Errno::ELOOP | Errno::ENXIO => Refusal::Denied,
-        // A NUL in the name.
+        // The name contains a NUL.
         Errno::EINVAL => Refusal::BadName,
         errno => {
             tracing::debug!(name, %errno, "cannot open a file");
@@ -258,7 +263,7 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
-    /// `outside.txt` and the directory `boot` with `here.txt`, `sub/Deep.efi`.
+    /// Creates `outside.txt`, and the directory `boot` with `here.txt` and `sub/Deep.efi`.
     fn directories() -> (tempfile::TempDir, Directory) {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("outside.txt"), "secret").unwrap();
@@ -317,7 +322,7 @@ mod tests {
         let (dir, directory) = directories();
         symlink("/proc/self/fd/0", dir.path().join("boot/magic")).unwrap();
         assert_eq!(directory.open("magic").unwrap_err(), Refusal::Denied);
-        // A magic link that leads to a place inside.
+        // A magic link whose target is inside of the directory.
         let open = File::open("/proc/self/status").unwrap();
         let proc = Directory::from_path(Path::new("/proc/self"), false).unwrap();
         let name = format!("fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open));

@@ -1,4 +1,4 @@
-//! The site, which a reload replaces as a whole: the plan, and the files that it offers.
+//! The site: the plan, and the files that the server offers. A reload replaces the site as a whole.
 
 mod lint_loader_urls;
 mod lint_loaders;
@@ -38,12 +38,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Everything that a reload replaces as a whole.
+/// The plan, the templates and the files, which a reload replaces as a whole.
 #[derive(Clone, Debug)]
 pub struct Site {
-    /// Everything that decides about clients.
+    /// The plan, by which the server decides about clients.
     pub plan: Plan,
-    /// The loaders that were found, for the table of loaders.
+    /// The loaders that the search found, for the table of loaders.
     found: FoundLoaders,
     /// The scan of the boot directory: the entries of the menu, and the skipped files.
     scan: Scan,
@@ -51,32 +51,32 @@ pub struct Site {
     directories: Arc<ServedDirectories>,
     /// The operator's programs that start a local disk.
     local_disks: BTreeMap<Arch, PathBuf>,
-    /// The number of files that machines were read from, and the time that it took.
+    /// The number of files from which machines were read, and the time that reading took.
     pub machine_files: (usize, Duration),
     /// Warnings about the configuration and the files to boot.
     pub warnings: Vec<Diagnostic>,
     /// The compiled templates.
     pub templates: Arc<Templates>,
-    /// The configuration is an old proxy.ini.
+    /// Whether the configuration is an old proxy.ini.
     legacy: bool,
     /// The ports that are open.
     open: OpenPorts,
-    /// Names of the files that machines are offered.
+    /// The names of the files that the server offers to machines.
     offered: Arc<BTreeSet<String>>,
 }
 
-/// The open ports, on which the offer depends.
+/// The open ports, on which the content of an offer depends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenPorts {
-    /// TFTP over IPv4.
+    /// Whether the port for TFTP over IPv4 is open.
     pub tftp: bool,
-    /// TFTP over IPv6.
+    /// Whether the port for TFTP over IPv6 is open.
     pub tftp6: bool,
-    /// The port of HTTP.
+    /// The port for HTTP, if one is open.
     pub http: Option<u16>,
-    /// The boot server on UDP port 4011 (IPv4).
+    /// Whether UDP port 4011 of the boot server is open (IPv4).
     pub boot_server: bool,
-    /// The boot server on UDP port 4011 (IPv6).
+    /// Whether UDP port 4011 of the boot server is open (IPv6).
     pub boot_server6: bool,
     /// Whether relayed requests can arrive (IPv4).
     pub relays: bool,
@@ -85,7 +85,8 @@ pub struct OpenPorts {
 }
 
 impl Site {
-    /// Searches for loaders and scans the boot directory. Takes the unresolved plan out of `loaded`, and resolves it.
+    /// Builds the site: searches for loaders, scans the boot directory, and resolves the plan, which it moves out of
+    /// `loaded`.
     pub fn build(loaded: &mut Loaded, open: OpenPorts) -> Result<Site, ConfigError> {
         let mut diagnostics = Vec::new();
         let files = ResolvedFiles::resolve(loaded, &mut diagnostics);
@@ -103,7 +104,7 @@ impl Site {
         for found in &mut scan.found {
             let warning =
                 found.cmdline.as_deref().and_then(|cmdline| templates.compile_entry(&mut found.entry, cmdline));
-            // A file cmdline applies to every kernel of its directory.
+            // A file cmdline applies to every kernel in its directory, so the same warning can occur several times.
             diagnostics.extend(warning.filter(|warning| !diagnostics.contains(warning)));
         }
         let mut unfit = Vec::new();
@@ -187,7 +188,7 @@ impl Site {
         Ok(site)
     }
 
-    /// Offers what the open ports serve, and no more.
+    /// Restricts the offers to the services whose ports are open.
     pub fn set_open_ports(&mut self, open: OpenPorts) {
         self.open = open;
         self.plan.http = open.http;
@@ -195,16 +196,16 @@ impl Site {
         self.plan.ignores_relays = !open.relays;
         self.plan.dhcp6.boot_server = open.boot_server6;
         self.plan.dhcp6.ignores_relays = !open.relays6;
-        // An old proxy.ini names the TFTP server.
+        // An old proxy.ini names the TFTP server itself, so the plan already has it.
         if !self.legacy {
             self.plan.tftp = open.tftp.then_some(TftpServer::Local);
             self.plan.dhcp6.tftp = open.tftp6;
         }
     }
 
-    /// Makes machines without an entry boot from disk if they completed a boot-once (`completed`: their names). Returns
-    /// warnings about them, and about completions that do not identify their machine. An identity in an entry belongs
-    /// to that entry.
+    /// Makes machines that completed a boot-once and no longer have an entry boot from disk. `completed`: the names of
+    /// all machines with a completion. Returns warnings about these machines, and about completions that do not
+    /// identify their machine. An identity that an entry lists belongs to that entry, not to a removed machine.
     pub fn protect_removed_machines<'a>(
         &mut self,
         directory: &Path,
@@ -270,8 +271,8 @@ impl Site {
         diagnostics
     }
 
-    /// Opens the file that a requested name leads to. `failed` gets the failure of a template. Instead of a script that
-    /// cannot be rendered, the machine gets one that prints the failure at its console.
+    /// Opens the file to which a requested name leads. Calls `failed` with the failure of a template. If a script
+    /// cannot be rendered, the machine gets a script that prints the failure on its console instead.
     pub fn open(
         &self,
         fetch: Fetch,
@@ -298,7 +299,7 @@ impl Site {
                 Ok(Opened::text(text.into_bytes()))
             }
             Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::TemplateError),
-            // The caller decides whether it is authentic.
+            // Only the caller can check whether the request is authentic.
             Fetch::Done(_) => Err(Refusal::Denied),
             Fetch::Loader(path) => files::open_loader(path.as_ref()),
             Fetch::IpxeWrapper(arch) => ipxe_wrapper::program(arch).map(Opened::text).ok_or(Refusal::NotFound),
@@ -314,7 +315,7 @@ impl Site {
         }
     }
 
-    /// Opens a file of the boot directory, or of a directory that is served under a name.
+    /// Opens a file in the boot directory, or in a directory that is served under a name.
     fn file(&self, name: &str) -> Result<Opened, Refusal> {
         match self.directories.open(name) {
             Err(Refusal::NotFound) => self.directories.open(self.scan.host_name_script(name).ok_or(Refusal::NotFound)?),
@@ -322,7 +323,7 @@ impl Site {
         }
     }
 
-    /// The menu of the boot directory for the machine of the request, and the failure of an entry.
+    /// The menu of the boot directory for the machine of the request, and the first failure of an entry, if any.
     pub fn menu(&self, context: &RenderContext, request: &FileRequest<'_>) -> (String, Option<Failure>) {
         let (entries, failed) = self.templates.render_entries(&self.plan, context, request);
         let text = script::menu(&self.plan, &entries, &context.base_url, request.server, &context.claimed);
@@ -334,12 +335,12 @@ impl Site {
         self.templates.render_entries(&self.plan, context, request).1
     }
 
-    /// The scan of the boot directory, unless no machine sees its menu.
+    /// The scan of the boot directory; `None` if no machine can see the menu.
     pub fn menu_scan(&self) -> Option<&Scan> {
         (self.plan.ipxe == IpxeTarget::Builtin && !self.plan.menu.has_boot_script).then_some(&self.scan)
     }
 
-    /// The scripts that machines run by host name before the menu, and the reason if no machine runs them.
+    /// The scripts for single host names, which machines run before the menu. If no machine runs them, also the reason.
     pub fn host_name_scripts(&self) -> (&[HostNameScript], Option<&'static str>) {
         let plan = &self.plan;
         let shows = |id: Option<ProfileId>| plan.profile(id).is_none_or(|profile| profile.boots == BootTarget::BootDir);
@@ -364,12 +365,12 @@ impl Site {
         (&self.scan.host_name_scripts, reason)
     }
 
-    /// The directories that are served under names.
+    /// The directories that are served under a name, each with this name.
     pub fn mounts(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.directories.mounts()
     }
 
-    /// The whole program that starts the local disk of this architecture.
+    /// The content of the program that starts the local disk of machines of this architecture.
     pub fn local_disk_program(&self, arch: Arch) -> io::Result<Cow<'static, [u8]>> {
         match self.local_disks.get(&arch) {
             Some(path) => std::fs::read(path).map(Cow::Owned),
@@ -388,19 +389,19 @@ impl Site {
         self.plan.loaders.iter().map(each).chain(default_loader).collect()
     }
 
-    /// UEFI loaders without a signature. `check` verifies the signatures of the others, for which it reads the whole
-    /// files.
+    /// The UEFI loaders without a signature. Does not verify the signatures of other loaders: only `check` does,
+    /// because it must read the whole files for that.
     fn unsigned(&self) -> Vec<&str> {
         let unsigned = |path: &str| signature::is_signed(Path::new(path)).is_ok_and(|signed| signed == Some(false));
         let loaders = self.plan.loaders.values().filter(|loader| loader.path.as_deref().is_some_and(unsigned));
         let mut names: Vec<_> = loaders.map(|loader| loader.name.as_str()).collect();
-        // One file may serve several architectures.
+        // Several architectures may use the same file.
         names.sort_unstable();
         names.dedup();
         names
     }
 
-    /// The number of machines, if there are any, as text.
+    /// The number of machines as text; `None` if there are none.
     pub fn machine_summary(&self) -> Option<String> {
         let count = |number, one: &str| if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") };
         let (files, duration) = self.machine_files;
@@ -433,12 +434,12 @@ impl Site {
         self.menu_scan().iter().flat_map(|scan| scan.summary()).for_each(|line| tracing::warn!("{line}"));
     }
 
-    /// How to get an iPXE for this architecture.
+    /// How to get iPXE for this architecture.
     pub fn ipxe_hint(&self, arch: Arch) -> String {
         loader_table::hint(arch.base(), &self.found, &self.system)
     }
 
-    /// Why a machine of this architecture gets no loader with this profile, and what to do.
+    /// Why a machine of this architecture gets no loader with this profile, and how to fix that.
     pub fn no_loader_reason(&self, arch: Arch, profile: Option<ProfileId>) -> String {
         if let Some(Profile { name, boots: BootTarget::Loader, .. }) = self.plan.profile(profile) {
             let key = arch.base().info().map_or("default", |row| row.id);
@@ -450,7 +451,7 @@ impl Site {
                 loader_table::hint(arch.base(), &self.found, &self.system)
             );
         }
-        // The message of the Python daemon, for scripts that look for it.
+        // This is the message of the Python daemon, because scripts may look for it in the log.
         let [high, low] = arch.0.to_be_bytes();
         let key = legacy::loader_key(arch).map(|key| format!(" (set {key} in [ipxe] to serve {arch})"));
         format!("Unsupported architecture detected: [{high}, {low}]. Dropping payload.{}", key.unwrap_or_default())
@@ -462,7 +463,7 @@ fn completed_machine<'a>(name: &'a str, known: &'a StoredIdentities) -> Machine<
     Machine { name, macs, uuid: *uuid, serial: serial.as_deref(), ..Machine::default() }
 }
 
-/// The version of the rules; 0, which stands for none, without rules.
+/// The version of the rules. It is 0 if there are no rules.
 fn rules_version(plan: &Plan) -> u32 {
     if plan.rules.is_empty() {
         return 0;
@@ -491,20 +492,21 @@ fn old_grub((name, version): (String, String)) -> Diagnostic {
     )
 }
 
-/// Reads the configuration. Reports all its errors at once: those of the text, and those of the files that it names.
+/// Reads the configuration. The error contains all errors at once: those in the text, and those in the files that it
+/// names.
 pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
     let mut loaded = config::read(flags)?;
     if loaded.is_valid() { Ok(loaded) } else { Err(with_file_errors(&mut loaded, ConfigError(Vec::new()))) }
 }
 
-/// Adds all other errors of the configuration to this one.
+/// Adds all other errors of the configuration to this error.
 pub fn with_file_errors(loaded: &mut Loaded, error: ConfigError) -> ConfigError {
     let mut diagnostics = error.0;
     drop(ResolvedFiles::resolve(loaded, &mut diagnostics));
     with_text_errors(loaded, diagnostics)
 }
 
-/// Combines the diagnostics of the text with those of the files.
+/// Combines the diagnostics about the configuration's text with those about the files that it names.
 fn with_text_errors(loaded: &Loaded, mut diagnostics: Vec<Diagnostic>) -> ConfigError {
     diagnostics.extend_from_slice(&loaded.diagnostics);
     loaded.sort_diagnostics(&mut diagnostics);
@@ -520,7 +522,7 @@ mod tests {
     use proxydhcpd_core::request::Protocol;
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-    /// A directory with iPXE's shim, offered to x64, and the program that it starts.
+    /// A site whose directory contains iPXE's shim, offered to x64, and the program that shim starts.
     fn site(directory: &Path) -> Site {
         for name in ["snponly-shimx64.efi", "snponly.efi"] {
             std::fs::write(directory.join(name), name).unwrap();

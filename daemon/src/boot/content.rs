@@ -1,14 +1,14 @@
-//! Checks the content of offered files: empty, truncated, or of another kind than their purpose requires. Unknown
-//! formats are not judged: iPXE starts more kinds of files than any list has.
+//! Checks the content of offered files: whether a file is empty, truncated, or of a different kind than its purpose
+//! requires. Accepts unknown formats, because iPXE starts more kinds of files than any list could name.
 
 pub mod compression;
 pub mod initrd;
 pub mod kernel;
 
-/// A problem, as the end of a sentence that begins with the file's name, and how to fix it.
+/// A problem with the content of a file, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentFault {
-    /// The problem: `is empty`.
+    /// The problem, as the end of a sentence that begins with the file's name: `is empty`.
     pub problem: String,
     /// The fix for the operator.
     pub fix: String,
@@ -28,7 +28,7 @@ impl ContentFault {
     }
 }
 
-/// The fault of a file that no purpose allows.
+/// The fault of a file that cannot serve any purpose; `None` if no such fault is found.
 fn common_fault(head: &[u8]) -> Option<ContentFault> {
     let begin = head[..head.len().min(512)].trim_ascii_start().to_ascii_lowercase();
     if head.is_empty() {

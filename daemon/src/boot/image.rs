@@ -12,7 +12,7 @@ use std::path::Path;
 pub enum Image {
     /// An EFI application for this PE machine type.
     Efi(u16),
-    /// An EFI application with a truncated file.
+    /// An EFI application whose file is truncated.
     Truncated {
         /// The PE machine type.
         machine: u16,
@@ -23,16 +23,16 @@ pub enum Image {
     },
     /// Possibly a raw 16-bit boot program: it is no other known kind of file.
     Bios,
-    /// No boot program; the text says what it is, as in `it is ...`.
+    /// Not a boot program. The text names the kind of the file, and completes a sentence that begins with "it is".
     Other(&'static str),
 }
 
-/// Octets at the start of a file that are inspected. A PE header begins at 0x40 or 0xc0 in iPXE, at 0x80 in GRUB, in a
-/// kernel at up to 0x100.
+/// The number of octets that are inspected at the start of a file. The PE header begins at 0x40 or 0xc0 in iPXE, at
+/// 0x80 in GRUB, and at 0x100 or earlier in a kernel.
 pub const HEAD_SIZE: usize = 4096;
 
-/// The maximum size of a plausible BIOS boot program. Firmware loads it at 7C00, conventional memory ends at A0000, and
-/// the PXE stack occupies some of it; the largest known one is an iPXE with all drivers, 300 to 400 KiB.
+/// The maximum size of a plausible BIOS boot program. Firmware loads the program at 7C00. Conventional memory ends at
+/// A0000, and the PXE stack occupies a part of it. The largest known program is iPXE with all drivers: 300 to 400 KiB.
 const MAX_BIOS_SIZE: u64 = 600 * 1024;
 
 /// Reads and classifies a regular file, following symbolic links.
@@ -48,7 +48,8 @@ pub fn inspect(path: &Path) -> io::Result<Image> {
     })
 }
 
-/// The first octets of a regular file, and its size. Refuses a FIFO, which would block until a writer opens it.
+/// Returns the first [`HEAD_SIZE`] octets of a regular file, and the size of the file. Returns an error for any other
+/// kind of file: reading a FIFO would block until a writer opens it.
 pub fn head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
     if !path.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
@@ -60,9 +61,10 @@ pub fn head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
     Ok((head, size))
 }
 
-/// Classifies a file by its head. A BIOS boot program has no signature. The existing ones begin with a far jump to the
-/// address that the firmware loads them at: iPXE's (undionly.kpxe, ipxe.pxe) `ea 05 00 c0 07`, PXELINUX `ea 24 7c 00
-/// 00`; GRUB's core.0 with `b2 7f ea`. So this excludes every file that is certainly something else.
+/// Classifies a file by its head. A BIOS boot program has no signature that identifies it. The known programs begin
+/// with different code: iPXE (undionly.kpxe, ipxe.pxe) with the far jump `ea 05 00 c0 07`, PXELINUX with the far jump
+/// `ea 24 7c 00 00`, GRUB's core.0 with `b2 7f ea`. So this function first excludes every file that is certainly of
+/// another kind.
 pub fn identify(head: &[u8]) -> Image {
     const SIGNATURES: &[(&[u8], &str)] = &[
         (b"\x7fELF", "an ELF program"),
@@ -94,7 +96,8 @@ pub fn identify(head: &[u8]) -> Image {
     Image::Bios
 }
 
-/// PE/COFF: the machine type follows the signature, the subsystem is in the optional header.
+/// Recognises an EFI application by its PE/COFF header. The machine type follows the signature; the subsystem is in the
+/// optional header.
 fn portable_executable(head: &[u8]) -> Option<Image> {
     const EFI_APPLICATION: u16 = 10;
     let start = usize::try_from(u32::from_le_bytes(*head.get(0x3c..)?.first_chunk()?)).ok()?;
@@ -108,11 +111,12 @@ fn portable_executable(head: &[u8]) -> Option<Image> {
     })
 }
 
-/// The architecture that a Linux kernel was built for; `None` for one that iPXE cannot start.
+/// The architecture that a Linux kernel was built for; `None` if the file is not in the format of a kernel that iPXE
+/// can start.
 ///
-/// x86 boot protocol: `HdrS` at 0x202, and since 2.12 a flag at 0x236 for a 64-bit entry. The `Image` of ARM 64 and
-/// RISC-V has its signature at 0x38. The kernel of LoongArch and the compressed EFI kernel of all architectures
-/// (`zimg`) are EFI applications.
+/// The x86 boot protocol has `HdrS` at 0x202, and since version 2.12 a flag at 0x236 for a 64-bit entry point. The
+/// `Image` of ARM 64 and RISC-V has its signature at 0x38. The kernel of LoongArch and the compressed EFI kernel of all
+/// architectures (`zimg`) are EFI applications.
 pub fn kernel_arch(head: &[u8]) -> Option<Arch> {
     if head.get(0x202..0x206) == Some(b"HdrS") {
         let version = u16::from_le_bytes(*head.get(0x206..)?.first_chunk()?);
@@ -126,13 +130,13 @@ pub fn kernel_arch(head: &[u8]) -> Option<Arch> {
     }
 }
 
-/// The architecture that an EFI application is for.
+/// The architecture of an EFI application; `None` for any other file.
 pub fn efi_arch(head: &[u8]) -> Option<Arch> {
     let Image::Efi(machine) = identify(head) else { return None };
     arch_of_machine_type(machine)
 }
 
-/// The architecture whose UEFI starts programs of this machine type.
+/// The architecture whose UEFI starts programs of this PE machine type; `None` if the type is unknown.
 pub fn arch_of_machine_type(machine: u16) -> Option<Arch> {
     ARCHITECTURES
         .iter()
@@ -183,7 +187,7 @@ pub mod tests {
         file
     }
 
-    /// The head of a BIOS boot program, as iPXE's begin.
+    /// The head of a BIOS boot program, with the first octets of iPXE.
     pub fn bios() -> Vec<u8> {
         let mut file = vec![0x90; 1024];
         file[..5].copy_from_slice(&[0xea, 0x05, 0x00, 0xc0, 0x07]);
@@ -252,7 +256,7 @@ pub mod tests {
     fn a_program_is_complete_if_all_its_sections_are() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("snponly.efi");
-        // One section of 0x600 octets, from 0x400 on.
+        // One section of 0x600 octets that begins at 0x400.
         let mut file = efi(0x8664);
         file[0x86] = 1;
         file[0x94] = 0xf0;

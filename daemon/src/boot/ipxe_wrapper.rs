@@ -1,4 +1,4 @@
-//! The iPXE wrapper, a program that starts an iPXE together with its script, and the iPXEs that it can start.
+//! The iPXE wrapper, a program that starts iPXE together with a script, and the iPXE loaders that it can start.
 
 use super::{signature, uefi_programs};
 use proxydhcpd_core::arch::Arch;
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// The wrapper that the server sends to machines of this architecture.
+/// The wrapper that the server sends to machines of this architecture; `None` if no wrapper is built for it.
 pub fn program(arch: Arch) -> Option<&'static [u8]> {
     uefi_programs::for_arch(&uefi_programs::IPXE_WRAPPER, arch)
 }
@@ -19,8 +19,8 @@ pub fn wrappable_loaders(plan: &Plan) -> BTreeMap<String, Arch> {
     wrappable.map(|(arch, loader)| (loader.name.clone(), *arch)).collect()
 }
 
-/// Recognises an iPXE of 2023 or later by the name that it gives its command line (efi_cmdline.c). A signed iPXE is
-/// meant for Secure Boot, which would refuse the unsigned wrapper.
+/// Whether the loader is an unsigned iPXE of 2023 or later. It contains the name that iPXE gives to its command line
+/// (efi_cmdline.c). A signed iPXE is meant for Secure Boot, which would refuse the unsigned wrapper.
 fn takes_a_command_line(loader: &Loader) -> bool {
     const COMMAND_LINE_NAME: &[u8] = b"<CMDLINE>";
     let Some(path) = loader.path.as_deref().map(Path::new) else { return false };

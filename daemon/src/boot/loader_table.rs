@@ -1,4 +1,4 @@
-//! The table of loaders, one architecture a line, for the log at start and for `check`.
+//! The table of loaders, with one line for each architecture. The server logs it at the start, and `check` prints it.
 
 use super::loaders::FoundLoaders;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
@@ -6,19 +6,20 @@ use proxydhcpd_core::plan::Loader;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// Architectures that are listed even without a loader: those of current machines (option 93).
+/// The architectures (option 93) of current machines, which are listed even without a loader.
 const COMMON: [u16; 7] = [0, 6, 7, 10, 11, 27, 39];
 
-/// A line of the table.
+/// A line of the table: an architecture and its loader.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LoaderRow<'a> {
     /// The architecture.
     pub arch: Arch,
-    /// Its loader, or how to get one.
+    /// The loader for the architecture, or how to get a loader.
     pub loader: Result<&'a Loader, String>,
 }
 
-/// The lines by architecture: every one that has a loader, and the common ones that have none.
+/// The lines of the table: one for each architecture that has a loader, and one for each common architecture that has
+/// none.
 pub fn rows<'a>(
     loaders: &'a BTreeMap<Arch, Loader>,
     found: &FoundLoaders,
@@ -35,7 +36,7 @@ pub fn rows<'a>(
         .collect()
 }
 
-/// How to get a loader for this architecture: by fixing the unusable file that is there, or by installing one.
+/// How to get a loader for this architecture: by fixing the unusable file that was found, or by installing a package.
 pub fn hint(arch: Arch, found: &FoundLoaders, system: &Distribution) -> String {
     let unusable = found.unusable.iter().find(|unusable| unusable.archs.contains(&arch));
     match unusable {
@@ -53,7 +54,7 @@ pub fn hint(arch: Arch, found: &FoundLoaders, system: &Distribution) -> String {
     }
 }
 
-/// The table as text, aligned, one line for each architecture.
+/// Returns the table as text with aligned columns, one line for each architecture.
 pub fn render(lines: &[LoaderRow<'_>]) -> String {
     let width = lines.iter().map(|line| line.arch.to_string().len()).max().unwrap_or(0);
     let mut text = String::new();
@@ -71,10 +72,10 @@ pub fn render(lines: &[LoaderRow<'_>]) -> String {
     text
 }
 
-/// The host's distribution, as far as a hint depends on it.
+/// The Linux distribution of this host, which determines the package that a hint names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distribution {
-    /// Debian before 13, or Ubuntu: its package has x86 loaders only.
+    /// Debian before 13, or Ubuntu, whose package contains x86 loaders only.
     DebianX86,
     /// Debian 13 or later.
     Debian,
@@ -91,7 +92,8 @@ pub enum Distribution {
 }
 
 impl Distribution {
-    /// From the content of /etc/os-release (os-release(5)): `ID`, else the first known name of `ID_LIKE`.
+    /// Determines the distribution from the content of /etc/os-release (os-release(5)): by `ID`, or else by the first
+    /// known name in `ID_LIKE`.
     pub fn from_os_release(text: &str) -> Distribution {
         let value = |key: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -116,7 +118,7 @@ impl Distribution {
             .unwrap_or(Distribution::Unknown)
     }
 
-    /// How to get a loader for this architecture: the package that has one, or else the file to provide.
+    /// How to get a loader for this architecture: the package that contains a loader, or else the file to provide.
     pub fn hint(self, arch: Arch) -> String {
         let id = arch.info().map_or("", |row| row.id);
         let command = match (self, id) {
@@ -134,7 +136,7 @@ impl Distribution {
     }
 
     fn file_hint(self, arch: Arch) -> String {
-        // The first name that contains its architecture and stands for an iPXE with native drivers.
+        // The first name that contains the architecture and stands for iPXE with native drivers.
         let names = arch.info().map_or(&[][..], |row| row.loaders);
         let native = |name: &&&str| name.starts_with("ipxe-") && !name.contains("snponly") && !name.contains("shim");
         let name = names.iter().find(native).or(names.first());

@@ -11,9 +11,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where distributions install iPXE, in the order of the search, which begins in the boot directory. The file names
-/// differ too: the architecture table lists them. Where one name serves several architectures, the program's header
-/// decides.
+/// The directories in which distributions install iPXE, in the order of the search, which begins in the boot directory.
+/// The file names differ too: the architecture table lists them. If several architectures use the same name, the
+/// program's header decides.
 pub const DISTRIBUTION_DIRECTORIES: &[&str] = &[
     // Debian, Ubuntu (`ipxe`); Debian 12's ipxe.efi is a symbolic link to /boot/ipxe.efi.
     "/usr/lib/ipxe",
@@ -29,18 +29,19 @@ pub const DISTRIBUTION_DIRECTORIES: &[&str] = &[
 /// The result of the search.
 #[derive(Clone, Debug, Default)]
 pub struct FoundLoaders {
-    /// The loader of each architecture that has one.
+    /// The loaders, by architecture.
     pub loaders: BTreeMap<Arch, Loader>,
     /// Files with the name of a loader that no architecture can use.
     pub unusable: Vec<UnusableLoader>,
 }
 
-/// Directories of the boot directory that may hold loaders too: FOG puts those of 32-bit x86 and of ARM there, under
-/// the names that x64's have at the top.
+/// Subdirectories of the boot directory that may contain loaders. FOG puts the loaders for 32-bit x86 and ARM into such
+/// directories, under the names that the x64 loaders have at the top of the boot directory.
 const ARCH_DIRECTORIES: &[&str] = &["i386-efi", "x86_64-efi", "arm32-efi", "arm64-efi", "riscv64-efi", "loong64-efi"];
 
-/// Looks for the loaders of all architectures. An unsuitable file is never offered. It is listed as unusable if no
-/// architecture that uses its name can start it (an x64 `snponly.efi` is fine because ARM uses that name too).
+/// Looks for the loaders of all architectures. The server offers a file only to an architecture that can start it. A
+/// file is listed as unusable if no architecture that uses its name can start it. For example, an x64 `snponly.efi` is
+/// usable although ARM looks for that name too.
 pub fn find(boot_dir: &Path, directories: &[&Path]) -> FoundLoaders {
     let mut found = FoundLoaders::default();
     let arch_directories: Vec<PathBuf> = ARCH_DIRECTORIES.iter().map(|name| boot_dir.join(name)).collect();
@@ -49,7 +50,7 @@ pub fn find(boot_dir: &Path, directories: &[&Path]) -> FoundLoaders {
         searched.chain(directories.iter().copied()).map(SearchDirectory::list).collect();
     for row in ARCHITECTURES.iter().filter(|row| row.base == row.code) {
         for (index, directory) in directories.iter().enumerate() {
-            // A client requests the second stage of a shim below the boot directory.
+            // shim requests its second stage from this server, which serves that file only from the boot directory.
             let with_shims = index <= ARCH_DIRECTORIES.len();
             if let Some(path) = best_in(directory, row, with_shims, &mut found.unusable) {
                 let relative = path.strip_prefix(boot_dir).ok();
@@ -61,7 +62,8 @@ pub fn find(boot_dir: &Path, directories: &[&Path]) -> FoundLoaders {
     }
     for unusable in &mut found.unusable {
         let replacement = unusable.archs.iter().find_map(|arch| found.loaders.get(arch));
-        // If several architectures use the name, the file may have been meant for another of them.
+        // If several architectures use the name, the file may have been meant for an architecture without a
+        // replacement.
         let certain = unusable.archs.len() == 1;
         unusable.replacement =
             replacement.filter(|_| certain).and_then(|loader| loader.path.as_ref()).map(PathBuf::from);
@@ -69,7 +71,8 @@ pub fn find(boot_dir: &Path, directories: &[&Path]) -> FoundLoaders {
     found
 }
 
-/// A directory and the files in it that have the name of a loader, in any case: removable media mostly use capitals.
+/// A directory, and the files in it that have the name of a loader. Upper and lower case are equal, because removable
+/// media mostly use capitals.
 struct SearchDirectory<'a> {
     directory: &'a Path,
     names: Vec<String>,
@@ -82,7 +85,8 @@ impl SearchDirectory<'_> {
         SearchDirectory { directory, names: names.collect() }
     }
 
-    /// The file of this name, or else one whose name differs in case only.
+    /// The path of the file with this name, or else of a file whose name differs only in case; `None` if neither
+    /// exists.
     fn file(&self, name: &str) -> Option<PathBuf> {
         let ignoring_case = |known: &&String| known.eq_ignore_ascii_case(name);
         let found = self.names.iter().find(|known| *known == name).or_else(|| self.names.iter().find(ignoring_case));
@@ -90,12 +94,12 @@ impl SearchDirectory<'_> {
     }
 }
 
-/// Whether loaders may lie in this directory of the boot directory.
+/// Whether this subdirectory of the boot directory may contain loaders.
 pub fn is_arch_directory(directory: &str) -> bool {
     ARCH_DIRECTORIES.contains(&directory)
 }
 
-/// Whether this is the file name of some architecture's loader.
+/// Whether any architecture has a loader with this file name.
 pub fn is_loader_name(name: &str) -> bool {
     ARCHITECTURES.iter().flat_map(|row| row.loaders).any(|loader| loader.eq_ignore_ascii_case(name))
 }
@@ -137,7 +141,7 @@ pub fn incompatibility(path: &Path, arch: Arch) -> Option<String> {
     arch.info().and_then(|row| missing_second_stage(path, row)).map(|what| format!("it is {what}"))
 }
 
-/// Why a shim cannot do its work: it starts nothing without its second stage.
+/// Why the file is a shim that cannot start its second stage; `None` if it can, or if the file is no shim.
 pub fn missing_second_stage(path: &Path, row: &ArchInfo) -> Option<String> {
     let second = second_stage(path.file_name()?.to_str()?)?;
     match image::inspect(&path.with_file_name(&second)) {
@@ -156,8 +160,9 @@ fn fits_another_architecture(image: Image, path: &Path) -> bool {
     ARCHITECTURES.iter().filter(has_name).any(|row| image.fits(row.image))
 }
 
-/// Chooses the name to offer the file under: its file name, with the architecture in front if that name already leads
-/// to another file in the boot directory or among the loaders.
+/// Chooses the name under which the server offers the file: its file name, preceded by the architecture if that name
+/// already leads to another file in the boot directory or among the loaders. Returns `None` if the name is too long for
+/// an offer, or not UTF-8.
 fn choose_name(
     taken: &BTreeMap<Arch, Loader>,
     boot_dir: &Path,
@@ -354,7 +359,7 @@ mod tests {
         assert_eq!(dirs.find().unusable[0].reason, "not a regular file");
     }
 
-    /// A program as a linker writes it, with one section that ends at `length`.
+    /// An EFI program with one section that ends at `length`.
     fn program(machine: u16, length: usize) -> Vec<u8> {
         let mut file = efi(machine);
         (file[0x86], file[0x94]) = (1, 0xf0);
@@ -402,7 +407,8 @@ mod tests {
         assert_eq!(unusable.fix, "let the server read it: chmod a+r /srv/boot/ipxe-arm64.efi");
     }
 
-    /// FOG's directory: x64 at the top, the others under the same names in directories.
+    /// FOG's directory contains the x64 loaders at the top, and loaders of other architectures under the same names in
+    /// subdirectories.
     #[test]
     fn loaders_of_other_architectures_are_found_in_their_directories() {
         let dirs = TestDirectories::new(&[("boot/snponly.efi", efi(X64))]);

@@ -1,4 +1,4 @@
-//! The programs that start a machine's local disk under UEFI: the operator's, or the built-in ones.
+//! The programs that start a machine's local disk under UEFI: the operator's programs or the built-in ones.
 
 use super::{image, uefi_programs};
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch, ImageFormat};
@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The operator's programs, which lie in the boot directory under the names of the built-in ones: signed for Secure
-/// Boot, or for an architecture without a built-in one. Reports files that do not fit.
+/// The operator's programs in the boot directory, which have the names of the built-in programs. The operator provides
+/// them if they must be signed for Secure Boot, or for an architecture without a built-in program. Adds a warning for
+/// each file that cannot be read or that its architecture cannot start.
 pub fn operator_programs(boot_dir: &Path, warnings: &mut Vec<String>) -> BTreeMap<Arch, PathBuf> {
     let mut programs = BTreeMap::new();
     for row in ARCHITECTURES.iter().filter(|row| row.base == row.code && matches!(row.image, ImageFormat::Efi(_))) {
@@ -26,7 +27,7 @@ pub fn operator_programs(boot_dir: &Path, warnings: &mut Vec<String>) -> BTreeMa
     programs
 }
 
-/// The architectures that have a program: [`proxydhcpd_core::plan::Plan::local_disk`].
+/// The architectures that have a program that starts the local disk, for [`proxydhcpd_core::plan::Plan::local_disk`].
 pub fn architectures(operator_programs: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
     uefi_programs::architectures(&uefi_programs::LOCAL_DISK)
         .chain(operator_programs.keys().copied())
@@ -35,8 +36,9 @@ pub fn architectures(operator_programs: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
         .collect()
 }
 
-/// Rules, by number, that send machines of an architecture to their disk although there is neither such a program nor a
-/// loader for it. These machines get no reply, and try each network entry for a minute first.
+/// The numbers of the rules that make machines of an architecture boot from their disk, although the server has neither
+/// a program that starts the disk nor a loader for that architecture. These machines get no reply, and try each of
+/// their network boot entries for a minute before they boot from disk.
 pub fn unbootable_rules(plan: &Plan) -> Vec<(usize, Arch)> {
     let mut found = Vec::new();
     for (number, rule) in (1..).zip(&plan.rules) {
@@ -54,7 +56,8 @@ pub fn unbootable_rules(plan: &Plan) -> Vec<(usize, Arch)> {
     found
 }
 
-/// The built-in program, which the server sends where the operator has none.
+/// The built-in program for this architecture, if there is one. The server sends it if the operator provides no
+/// program.
 pub fn builtin_program(arch: Arch) -> Option<&'static [u8]> {
     uefi_programs::for_arch(&uefi_programs::LOCAL_DISK, arch)
 }

@@ -1,5 +1,6 @@
 //! Boots without configuration: finds the loaders on this host, builds the menu from the boot directory, and holds the
-//! built-in programs for UEFI. These modules read files at the start, at a reload and in `check`, and keep nothing.
+//! built-in programs for UEFI. These modules read files at the start, at a reload and in `check`, and hold no state
+//! between calls.
 
 pub mod content;
 pub mod image;

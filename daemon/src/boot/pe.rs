@@ -1,10 +1,10 @@
-//! The parts of a PE/COFF file that determine its length and its signature: the signed parts, their order, and the
-//! location of the signatures. Names and offsets are those of Microsoft's PE format; the firmware's behaviour is EDK2's
-//! DxeImageVerificationLib.
+//! Reads the parts of a PE/COFF file that determine its length and its signatures: the signed parts, their order, and
+//! the location of the signatures. Names and offsets are from Microsoft's specification of the PE format. The
+//! firmware's behaviour is that of EDK2's DxeImageVerificationLib.
 
 use std::ops::Range;
 
-/// A PE file, or its head.
+/// A PE file, or the first octets of one.
 #[derive(Debug)]
 pub struct Pe<'a> {
     file: &'a [u8],
@@ -17,14 +17,15 @@ pub struct Pe<'a> {
 }
 
 impl<'a> Pe<'a> {
-    /// Reads the headers. The head of a file is enough for [`Pe::is_signed`].
+    /// Reads the headers; `None` if the octets do not begin with PE headers. The head of a file is enough for
+    /// [`Pe::is_signed`].
     pub fn parse(file: &'a [u8]) -> Option<Self> {
         let start = if file.starts_with(b"MZ") { u32_at(file, 0x3c)? } else { 0 };
         if !file.get(start..)?.starts_with(b"PE\0\0") {
             return None;
         }
         let optional = start + 24;
-        // PE32 and PE32+: the number of directory entries, and the entries after it.
+        // In PE32 and PE32+, the directory entries follow their number, at different offsets.
         let count = match u16_at(file, optional)? {
             0x10b => optional + 92,
             0x20b => optional + 108,
@@ -36,13 +37,13 @@ impl<'a> Pe<'a> {
         Some(Self { file, optional, directory, sections: sections..sections + 40 * u16_at(file, start + 6)? })
     }
 
-    /// Whether the header refers to signatures; they are not verified.
+    /// Whether the header refers to signatures. Does not verify them.
     pub fn is_signed(&self) -> bool {
         self.table().is_some()
     }
 
-    /// The length in octets that the headers declare, up to the last section or the signatures after it. `None` if
-    /// this part of the file lacks section headers.
+    /// The length of the file in octets that the headers declare: the end of the last section, or of the signatures
+    /// after it. `None` if section headers are missing from this part of the file.
     pub fn expected_length(&self) -> Option<usize> {
         let sections = self.sections()?.map(|section| section.range).filter(|range| range.start > 0);
         sections.chain(self.table()).map(|range| range.end).max()
@@ -50,7 +51,7 @@ impl<'a> Pe<'a> {
 
     /// The parts that a digest covers, in this order: the headers without the checksum and the directory entry (both
     /// change when a signature is added), the sections by their offset in the file, and the data between them and the
-    /// certificate table. `None` if the headers declare more than the file has.
+    /// certificate table. `None` if the headers declare more octets than the file contains.
     pub fn signed_parts(&self) -> Option<Vec<&'a [u8]>> {
         let checksum = self.optional + 64;
         let headers = self.file.get(..u32_at(self.file, self.optional + 60)?)?;
@@ -68,20 +69,20 @@ impl<'a> Pe<'a> {
             counted = section.len().checked_add(counted)?;
             parts.push(section);
         }
-        // The format's specification counts octets here: where there are gaps between sections, the trailing data
-        // begins before the end of the last one.
+        // The trailing data begins at the number of octets counted so far, as the specification requires. If there are
+        // gaps between sections, that is before the end of the last section.
         let end = self.file.len().checked_sub(self.table().map_or(0, |table| table.len()))?;
         parts.push(self.file.get(counted..end)?);
         Some(parts)
     }
 
-    /// The signatures, as PKCS #7 messages, each with up to seven octets of padding. `None` if the table is outside of
-    /// the file, or empty.
+    /// The signatures, as PKCS #7 messages, each with up to seven octets of padding. `None` if the certificate table is
+    /// outside of the file or contains no such message.
     pub fn signatures(&self) -> Option<Vec<&'a [u8]>> {
-        /// WIN_CERTIFICATE: length with this header, revision, type.
+        /// The size of WIN_CERTIFICATE: the length of the entry including this header, the revision, and the type.
         const HEADER: usize = 8;
         const PKCS_SIGNED_DATA: usize = 2;
-        /// WIN_CERT_TYPE_EFI_GUID: the GUID of PKCS #7 is between header and message.
+        /// WIN_CERT_TYPE_EFI_GUID: the GUID of PKCS #7 is between the header and the message.
         const EFI_GUID: usize = 0xef1;
         const PKCS7_GUID: &[u8] = b"\x9d\xd2\xaf\x4a\xdf\x68\xee\x49\x8a\xa9\x34\x7d\x37\x56\x65\xa7";
 
@@ -98,7 +99,7 @@ impl<'a> Pe<'a> {
         (!found.is_empty()).then_some(found)
     }
 
-    /// The content of the section of this name.
+    /// The content of the section with this name; `None` if it is missing or incomplete.
     pub fn section(&self, name: &str) -> Option<&'a [u8]> {
         let section = self.sections()?.find(|section| {
             let length = section.name.iter().position(|octet| *octet == 0).unwrap_or(8);
@@ -107,8 +108,8 @@ impl<'a> Pe<'a> {
         self.file.get(section.range)
     }
 
-    /// The range of the certificate table: the only directory entry that is an offset in the file and not an address in
-    /// memory.
+    /// The range of the certificate table in the file. Its directory entry is the only one that contains an offset in
+    /// the file, not an address in memory.
     fn table(&self) -> Option<Range<usize>> {
         let entry = self.directory?;
         let (start, length) = (u32_at(self.file, entry)?, u32_at(self.file, entry + 4)?);

@@ -1,5 +1,5 @@
-//! Reads an iPXE script as iPXE does: the faults in it, the commands that it needs, and the files and servers that it
-//! names.
+//! Reads an iPXE script as iPXE does, and finds the faults in it, the commands that it needs, and the files and servers
+//! that it names.
 
 pub mod commands;
 mod lines;
@@ -11,7 +11,7 @@ use std::ops::Range;
 use uri::ScriptVariables;
 pub use uri::UriReference;
 
-/// A problem in a part of the text, and how to fix it.
+/// A problem in a part of the script, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScriptFault {
     /// The byte range in the text.
@@ -22,43 +22,43 @@ pub struct ScriptFault {
     pub fix: String,
 }
 
-/// A command of the script, which iPXE needs.
+/// A command that the script uses, and that iPXE must therefore have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScriptCommand {
-    /// The byte range of its line.
+    /// The byte range of the line.
     pub span: Range<usize>,
     /// The command's name.
     pub name: String,
-    /// If it fails, the script goes on: `||` or `&&` follows.
+    /// Whether the script continues if the command fails, because `||` or `&&` follows.
     pub guarded: bool,
 }
 
 /// A file that the script fetches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileReference {
-    /// The byte range of its line.
+    /// The byte range of the line.
     pub span: Range<usize>,
-    /// The purpose, by the command.
+    /// The purpose, which the command determines.
     pub purpose: Purpose,
-    /// The file.
+    /// The URL or the path of the file.
     pub target: UriReference,
-    /// The script goes on without it.
+    /// Whether the script continues if it cannot fetch the file.
     pub guarded: bool,
 }
 
 /// A parsed script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
-    /// Problems of single lines.
+    /// Problems in single lines.
     pub faults: Vec<ScriptFault>,
     /// The commands, in order.
     pub commands: Vec<ScriptCommand>,
-    /// The files that it fetches, in order.
+    /// The files that the script fetches, in order.
     pub files: Vec<FileReference>,
 }
 
-/// Checks the beginning and the line endings of a script: the problem and its fix, or `None` if iPXE recognises the
-/// script.
+/// Checks the beginning and the line endings of a script. Returns the problem and its fix, or `None` if iPXE recognises
+/// the script.
 pub fn header_fault(octets: &[u8]) -> Option<(&'static str, &'static str)> {
     const FIX: &str = "begin the file with the line `#!ipxe`";
     let rest = ["#!ipxe", "#!gpxe"].iter().find_map(|magic| octets.strip_prefix(magic.as_bytes()));
@@ -77,7 +77,8 @@ pub fn header_fault(octets: &[u8]) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Parses a script. `template`: the text contains expressions, and whatever depends on them is not judged.
+/// Parses a script. `template`: the text may contain expressions, and parts that depend on an expression are not
+/// checked.
 pub fn parse(text: &str, template: bool) -> Script {
     let text = if template { lines::blank_comments(text) } else { text.to_owned() };
     let lines = lines::parse_lines(&text);
@@ -124,8 +125,8 @@ impl Script {
     }
 }
 
-/// The file that a command fetches. `boot` and similar commands, and `kernel` too, also accept the name of an image
-/// that was fetched before.
+/// The file that a command fetches, and its purpose; `None` if the command fetches no file. Commands such as `boot` and
+/// `kernel` also accept the name of an image that the script has already fetched.
 fn fetched<'a>(command: &str, arguments: &[&'a str], image_names: &[&str]) -> Option<(Purpose, &'a str)> {
     let purpose = commands::fetch_purpose(command)?;
     let uri = commands::first_operand(arguments)?;
@@ -143,14 +144,15 @@ fn next_server(line: &ScriptLine<'_>) -> ScriptFault {
     }
 }
 
-/// Whether the command fetches something from that address, or may later. Showing or testing the variable is harmless.
+/// Whether the command fetches something from the address in `${next-server}`, or stores the address for a later
+/// command. A command that only shows or tests the variable is harmless.
 fn uses_next_server(command: &str, arguments: &[&str]) -> bool {
     let may_fetch = command == "set" || commands::fetch_purpose(command).is_some();
     let uses = |word: &&str| word.contains("${next-server}") && (may_fetch || word.contains("://"));
     arguments.iter().any(uses)
 }
 
-/// The names that the script gives to images.
+/// The names that the script gives to the images that it fetches.
 fn image_names<'a>(lines: &'a [ScriptLine<'a>]) -> Vec<&'a str> {
     let words = lines.iter().flat_map(|line| line.commands()).map(|part| part.words);
     let named = words.flat_map(|words| {

@@ -6,18 +6,18 @@ use proxydhcpd_core::shim;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The second stages that request their configuration from another server: file names, each with its version of GRUB.
-/// `path` maps a name to its file.
+/// The second stages that request their configuration from another server. Returns their file names, each with its
+/// version of GRUB. `path` maps a name to the path of the file.
 ///
-/// GRUB 2.06 takes the DHCP server's siaddr as the TFTP server, whatever a proxyDHCP offer contains; GRUB 2.12 uses the
-/// server that sent it (protocol.md 2.12, and the Secure Boot cases of the end-to-end tests).
+/// GRUB 2.06 uses the DHCP server's siaddr as the TFTP server, whatever a proxyDHCP offer contains. GRUB 2.12 uses the
+/// server from which it was loaded (protocol.md 2.12, and the Secure Boot cases of the end-to-end tests).
 pub fn old_grubs(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> BTreeMap<String, String> {
     let shims = plan.all_loaders().filter(|loader| loader.path.is_some());
     let seconds = shims.filter_map(|shim| shim::second_stage(&shim.name));
     seconds.filter_map(|name| Some((old_grub(&path(&name))?, name))).map(|(version, name)| (name, version)).collect()
 }
 
-/// The version of a GRUB that is older than 2.12.
+/// The version of GRUB, if the file is a GRUB older than 2.12.
 fn old_grub(path: &Path) -> Option<String> {
     let grub = signature::sbat_components(path).ok()?.into_iter().find(|part| part.name == "grub")?;
     // 2.12~rc1 and later count as 2.12.

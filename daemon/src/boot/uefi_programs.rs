@@ -1,9 +1,9 @@
-//! The built-in programs for UEFI, as `efi/build` made them.
+//! The built-in programs for UEFI, built by `efi/build`.
 
 use proxydhcpd_core::arch::Arch;
 
-/// One program, by the identifier of each architecture that it is built for. No compiler builds it for RISC-V and
-/// LoongArch, which also have no iPXE too old to start a disk.
+/// One program, by the identifier of each architecture for which it is built. No compiler builds it for RISC-V and
+/// LoongArch. They do not need it: every iPXE for these architectures is new enough to start a disk.
 pub type UefiProgram = [(&'static str, &'static [u8]); 4];
 
 macro_rules! built {
@@ -19,15 +19,15 @@ macro_rules! built {
 
 /// Starts a machine's local disk.
 pub const LOCAL_DISK: UefiProgram = built!("local-disk");
-/// Starts an iPXE with its script: the iPXE wrapper.
+/// The iPXE wrapper, which starts iPXE with a script.
 pub const IPXE_WRAPPER: UefiProgram = built!("with-script");
 
-/// The architectures that this program is built for.
+/// The architectures for which this program is built.
 pub fn architectures(program: &UefiProgram) -> impl Iterator<Item = Arch> {
     program.iter().filter_map(|(id, _)| Arch::from_id(id))
 }
 
-/// The program for this architecture.
+/// The program for this architecture; `None` if it is not built for the architecture.
 pub fn for_arch(program: &UefiProgram, arch: Arch) -> Option<&'static [u8]> {
     let id = arch.info()?.id;
     program.iter().find(|(of, _)| *of == id).map(|(_, octets)| *octets)

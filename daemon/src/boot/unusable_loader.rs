@@ -1,5 +1,5 @@
-//! A file with the name of a loader that no machine can use: which architectures look for it, why it is unusable, and
-//! how to fix it.
+//! A file that has the name of a loader but that no machine can use: which architectures look for it, why it is
+//! unusable, and how to fix it.
 
 use super::image::{self, Image};
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch, ImageFormat};
@@ -7,24 +7,24 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An unusable loader.
+/// A file with the name of a loader that no machine can use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnusableLoader {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// The architectures that look for a loader of this name; only the one that the program is for, if its header says
-    /// so.
+    /// The architectures that look for a loader with this name. If the program is truncated, only the architecture in
+    /// its header.
     pub archs: Vec<Arch>,
     /// Why it is unusable, as a clause: `it is a script`, `permission denied`.
     pub reason: String,
     /// The fix for the operator.
     pub fix: String,
-    /// The loader that these architectures get instead.
+    /// The loader that these architectures get instead, if any.
     pub replacement: Option<PathBuf>,
 }
 
 impl UnusableLoader {
-    /// From a file that was read.
+    /// Describes a file that was read, and is not a boot program for any architecture that looks for its name.
     pub fn from_image(path: PathBuf, image: Image) -> UnusableLoader {
         let archs = match image {
             Image::Truncated { machine, .. } => {
@@ -40,13 +40,13 @@ impl UnusableLoader {
         UnusableLoader { path, archs, reason: format!("it is {image}"), fix, replacement: None }
     }
 
-    /// A shim without its second stage.
+    /// Describes a shim without its second stage. `what` completes a sentence that begins with "it is".
     pub fn without_second_stage(path: PathBuf, arch: Arch, what: &str) -> UnusableLoader {
         let fix = "put the program that it starts into its directory".to_owned();
         UnusableLoader { path, archs: vec![arch], reason: format!("it is {what}"), fix, replacement: None }
     }
 
-    /// A file that cannot be read.
+    /// Describes a file that cannot be read.
     pub fn unreadable(path: PathBuf, error: &io::Error) -> UnusableLoader {
         let fix = match error.kind() {
             io::ErrorKind::PermissionDenied => format!("let the server read it: chmod a+r {}", path.display()),
@@ -66,7 +66,7 @@ fn archs_of_name(path: &Path) -> Vec<Arch> {
         .collect()
 }
 
-/// Suggests a name under which only the architecture of this program looks for it.
+/// Suggests a name for a program of this PE machine type, under which only its architecture looks for it.
 fn rename(machine: u16) -> Option<String> {
     let arch = image::arch_of_machine_type(machine)?;
     let names = arch.info()?.loaders.iter().filter(|name| name.starts_with("ipxe-") && !name.contains("shim"));
@@ -79,7 +79,7 @@ fn replace(archs: &[Arch]) -> String {
     format!("put {} under this name, or remove the file", if bios { "a BIOS program" } else { "an EFI program" })
 }
 
-/// The architecture that the file was meant for, as text; "UEFI" if several UEFI architectures use the name.
+/// The architecture for which the file was meant, as text. It is "UEFI" if several UEFI architectures use the name.
 fn intended_arch(archs: &[Arch]) -> String {
     let programs = || archs.iter().filter_map(|arch| arch.info()).map(|row| row.image);
     let first = programs().next().unwrap_or(ImageFormat::None);
@@ -89,7 +89,7 @@ fn intended_arch(archs: &[Arch]) -> String {
     }
 }
 
-/// One line, without the fix.
+/// Writes one line, without the fix.
 impl fmt::Display for UnusableLoader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is not offered for {}: {}", self.path.display(), intended_arch(&self.archs), self.reason)?;

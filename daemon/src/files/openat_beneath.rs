@@ -1,11 +1,11 @@
-//! Opens a path below a directory, and never anything outside of it, whatever symbolic links exist there and whatever
-//! is renamed meanwhile.
+//! Opens a path below a directory. Never opens anything outside of the directory, regardless of symbolic links and of
+//! renames that happen meanwhile.
 //!
-//! It walks the path, each step one `openat` that follows no link; the target of a link is read and walked instead.
-//! Every directory on the way stays open, and `..` returns to the previous one: no rename can change the result of a
-//! step. The kernel could do all this in one call (openat2(2), `RESOLVE_BENEATH`), but systemd denies that call to
-//! every unit with `DynamicUser=`: its flags are in memory, where the filter of the implied `RestrictSUIDSGID=` cannot
-//! see them.
+//! Each step of the path is one `openat` that does not follow a link. If a step is a link, its target is read, and the
+//! walk continues with the target's steps. Every directory on the way stays open, and `..` returns to the previous
+//! directory, so a rename cannot change the result of a step. The kernel could do all this in one call (openat2(2),
+//! `RESOLVE_BENEATH`). But systemd denies that call to every unit with `DynamicUser=`, which implies
+//! `RestrictSUIDSGID=`: the flags of the call are in memory, where the system call filter cannot read them.
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, readlinkat};
@@ -14,12 +14,13 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// Opens a file for reading. `EXDEV`: the path leads out of the directory; `ELOOP`: it has too many links.
+/// Opens a file for reading. The error is `EXDEV` if the path leads out of the directory, and `ELOOP` if it contains
+/// too many links.
 pub fn open(root: BorrowedFd<'_>, relative: &str, flags: OFlag) -> nix::Result<OwnedFd> {
-    // The kernel's limit.
+    // The kernel has the same limit.
     const MAX_LINKS: usize = 40;
 
-    // In reverse order: the last name is the next one.
+    // The names are in reverse order: the last element is the next step.
     let mut remaining = Vec::new();
     prepend(&mut remaining, relative.as_bytes())?;
     let mut parents: Vec<OwnedFd> = Vec::new();
@@ -36,7 +37,7 @@ pub fn open(root: BorrowedFd<'_>, relative: &str, flags: OFlag) -> nix::Result<O
         let current = parents.last().map_or(root, AsFd::as_fd);
         match open_step(current, &name, if remaining.is_empty() { FILE | flags } else { DIRECTORY })? {
             PathStep::Opened(opened) if remaining.is_empty() => return Ok(opened),
-            // "." does not descend, so a `..` after it must not return to it.
+            // `.` does not descend, so a following `..` must not return to the current directory.
             PathStep::Opened(_) if name == "." => {}
             PathStep::Opened(directory) => parents.push(directory),
             PathStep::Link(_) if links == MAX_LINKS => return Err(Errno::ELOOP),
@@ -48,9 +49,9 @@ pub fn open(root: BorrowedFd<'_>, relative: &str, flags: OFlag) -> nix::Result<O
     }
 }
 
-/// `O_NONBLOCK`: opening a FIFO would block until a writer opens it.
+/// Without `O_NONBLOCK`, opening a FIFO would block until a writer opens it.
 const FILE: OFlag = OFlag::O_NONBLOCK.union(OFlag::O_NOCTTY);
-/// Walking through a directory does not need the right to list it.
+/// With `O_PATH`, passing through a directory does not require permission to list it.
 const DIRECTORY: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY);
 
 enum PathStep {
@@ -61,7 +62,7 @@ enum PathStep {
 fn open_step(current: BorrowedFd<'_>, name: &OsStr, flags: OFlag) -> nix::Result<PathStep> {
     match openat(current, name, flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
         Ok(opened) => Ok(PathStep::Opened(opened)),
-        // The error for a link with O_NOFOLLOW, or with O_DIRECTORY.
+        // A link causes ELOOP with O_NOFOLLOW, or ENOTDIR with O_DIRECTORY.
         Err(errno @ (Errno::ELOOP | Errno::ENOTDIR)) => {
             readlinkat(current, name).map(PathStep::Link).map_err(|_| errno)
         }
@@ -69,7 +70,8 @@ fn open_step(current: BorrowedFd<'_>, name: &OsStr, flags: OFlag) -> nix::Result
     }
 }
 
-/// Puts the names of `path` in front of the remaining ones. An absolute path leads out.
+/// Puts the names of `path` in front of the remaining names. Returns `EXDEV` for an absolute path, which leads out of
+/// the directory.
 fn prepend(remaining: &mut Vec<OsString>, path: &[u8]) -> nix::Result<()> {
     if path.is_empty() {
         return Ok(());
@@ -77,7 +79,8 @@ fn prepend(remaining: &mut Vec<OsString>, path: &[u8]) -> nix::Result<()> {
     if path.starts_with(b"/") {
         return Err(Errno::EXDEV);
     }
-    // A doubled slash means nothing, and one at the end means a directory: "." means both.
+    // A doubled slash has no meaning, and a slash at the end requires a directory. Replacing the empty name with `.`
+    // has the right effect in both cases.
     let names = path.rsplit(|octet| *octet == b'/').map(|name| if name.is_empty() { b"." } else { name });
     remaining.extend(names.map(|name| OsString::from_vec(name.to_vec())));
     Ok(())
@@ -91,7 +94,7 @@ mod tests {
     use std::fs::{self, File};
     use std::os::unix::fs::symlink;
 
-    /// The directory `boot`, and `outside` next to it.
+    /// Creates the directory `boot`, and `outside` next to it.
     fn directories() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         let boot = dir.path().join("boot");
@@ -117,7 +120,7 @@ mod tests {
         dir
     }
 
-    /// The result of the kernel's call. It returns EAGAIN as long as anything is being renamed.
+    /// The result of openat2(2), for comparison. The call returns EAGAIN while anything is being renamed.
     fn kernel_open(root: &File, relative: &str, flags: OFlag) -> nix::Result<OwnedFd> {
         let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS;
         let how = OpenHow::new().flags(FILE | OFlag::O_CLOEXEC | flags).resolve(resolve);
@@ -171,7 +174,8 @@ mod tests {
     fn a_directory_that_is_moved_during_the_walk_cannot_lead_out() {
         let directories = directories();
         let root = File::open(directories.path().join("boot")).unwrap();
-        // `sub` in and out, thousands of times: its parent is the boot directory or the one above.
+        // Moves `sub` out of the boot directory and back, thousands of times. So its parent is the boot directory or
+        // the directory above.
         let mover = std::thread::spawn(move || {
             for (from, to) in [("boot/sub", "away"), ("away", "boot/sub")].iter().cycle().take(20_000) {
                 fs::rename(directories.path().join(from), directories.path().join(to)).unwrap();

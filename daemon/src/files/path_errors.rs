@@ -1,5 +1,5 @@
-//! Explains why a path leads to no file that can be served, as far as the file system shows: a missing file needs
-//! another fix than one that this server may not read.
+//! Explains why a path leads to no file that the server can send, as far as the file system shows the reason. The fix
+//! for a missing file differs from that for a file that the server may not read.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -10,7 +10,7 @@ pub fn file_problem(path: &Path) -> String {
     let shown = path.display();
     let opened = fs::metadata(path).and_then(|metadata| match metadata.is_file() {
         true => File::open(path).map(|_| metadata),
-        // Opening a pipe could block.
+        // The file is not opened, because opening a pipe could block.
         false => Ok(metadata),
     });
     match opened {
@@ -39,7 +39,7 @@ pub fn path_problem(path: &Path, kind: &str, error: &io::Error) -> String {
             None => format!("there is no {kind} {shown}: {error}"),
         },
         ErrorKind::PermissionDenied => match outermost(path, |directory| directory.metadata().is_err_and(is_denied)) {
-            // The outermost path without metadata is in the directory that denies access.
+            // The outermost path without readable metadata is directly in the directory that denies access.
             Some(hidden) => format!(
                 "this server may not read {shown}: permission denied in the directory {}",
                 hidden.parent().unwrap_or(&hidden).display()
@@ -54,18 +54,18 @@ fn is_denied(error: io::Error) -> bool {
     error.kind() == ErrorKind::PermissionDenied
 }
 
-/// The outermost ancestor of the path with this property, or the path.
+/// The outermost path for which `matches` is true, among the path and its ancestors; `None` if there is none.
 fn outermost(path: &Path, matches: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     path.ancestors().filter(|part| matches(part)).last().map(Path::to_owned)
 }
 
-/// Whether nothing has this name. The target of a dangling link may come back, and a file where a directory should be
-/// is something.
+/// Whether nothing exists under this name. Returns `false` for a dangling link, whose target may come back, and for a
+/// path through a file that should be a directory.
 pub fn is_absent(path: &Path, error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() && dangling_link(path).is_none()
 }
 
-/// The dangling link in a path, and its target.
+/// The dangling link in a path, and its target; `None` if the path contains no dangling link.
 fn dangling_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
     let link = outermost(path, |part| part.is_symlink() && !part.exists())?;
     let target = fs::read_link(&link).ok()?;
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    /// The explanation for this name, with `/` instead of the path of the directory.
+    /// The explanation for the file with this name, with `/` instead of the path of the directory.
     fn explained(directory: &Path, name: &str) -> String {
         let root = format!("{}/", directory.display());
         file_problem(&directory.join(name)).replace(&root, "/")

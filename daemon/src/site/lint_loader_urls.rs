@@ -1,10 +1,10 @@
-//! Finds loaders with a URL that the firmware cannot fetch, and no iPXE that could fetch it instead.
+//! Finds loaders with a URL that the firmware cannot fetch, if no iPXE is offered that could fetch it instead.
 
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::plan::{Loader, Plan};
 
-/// A warning for each such loader. `hint`: how to get an iPXE for an architecture.
+/// A warning for each such loader. `hint` explains how to get iPXE for an architecture.
 pub fn unfetchable_loaders(plan: &Plan, hint: impl Fn(Arch) -> String) -> Vec<Diagnostic> {
     let site = plan.loaders.iter().map(|(arch, loader)| ("the configuration".to_owned(), *arch, loader));
     let of_profiles = plan.profiles.iter().flat_map(|profile| {

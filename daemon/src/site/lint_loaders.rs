@@ -1,4 +1,5 @@
-//! Finds profiles whose loaders lead to a boot loop or to nothing: iPXE for iPXE, and a BIOS program for UEFI.
+//! Finds profiles whose loaders cannot boot a machine: iPXE that iPXE loads again, which is a boot loop, and a BIOS
+//! program for UEFI.
 
 use crate::boot::image::{self, Image};
 use crate::config::diagnostic::Diagnostic;
@@ -8,7 +9,8 @@ use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
 use proxydhcpd_core::plan::{Loader, Plan};
 use std::path::PathBuf;
 
-/// Warns about profiles that give iPXE to an iPXE. An iPXE with an embedded script (netboot.xyz's) has another name.
+/// Warns about profiles that make iPXE load iPXE again. Recognises iPXE by its file name: an iPXE with an embedded
+/// script, such as netboot.xyz's, has another name and causes no loop.
 pub fn ipxe_loops(plan: &Plan) -> Vec<Diagnostic> {
     let loads = |profile: &&Profile| profile.boots == BootTarget::Loader;
     let profiles = plan.profiles.iter().enumerate().filter(|(_, profile)| loads(profile));
@@ -40,7 +42,7 @@ fn is_plain_ipxe(loader: &Loader) -> bool {
         && ["undionly", "ipxe", "snponly", "snp"].into_iter().any(is_one)
 }
 
-/// Whether an iPXE of this architecture, or of any, gets this profile.
+/// Whether iPXE gets this profile on a machine of this architecture, or of any architecture if `arch` is `None`.
 fn reaches_ipxe(plan: &Plan, id: ProfileId, arch: Option<Arch>) -> bool {
     let is_caught = |when: &Conditions, before: &[Rule]| before.iter().any(|rule| catches_ipxe(rule, when, arch));
     let by_rule = plan.rules.iter().enumerate().any(|(index, rule)| {
@@ -57,7 +59,7 @@ fn may_be_ipxe(when: &Conditions) -> bool {
     firmware && (when.user_classes.is_empty() || when.user_classes.iter().any(|class| class.matches(b"iPXE")))
 }
 
-/// Whether the rule matches every iPXE of that architecture that meets the conditions `later` of a later rule.
+/// Whether the rule matches every iPXE of this architecture that meets `later`, the conditions of a later rule.
 fn catches_ipxe(rule: &Rule, later: &Conditions, arch: Option<Arch>) -> bool {
     let Conditions { firmware, user_classes, archs, .. } = &rule.when;
     let of_ipxe = firmware.contains(&Firmware::Ipxe) || user_classes.iter().any(|class| class.matches(b"iPXE"));
@@ -72,7 +74,8 @@ fn catches_ipxe(rule: &Rule, later: &Conditions, arch: Option<Arch>) -> bool {
     (rule.deny || rule.profile.is_some()) && of_ipxe && of_arch && (own == Conditions::default() || own == others)
 }
 
-/// Warns about a default profile with a BIOS program for every other architecture, and none for UEFI.
+/// Warns if the default profile sends a BIOS program to all architectures without a loader in the profile, and has no
+/// loader for x64 UEFI.
 pub fn bios_loader_for_uefi(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Option<Diagnostic> {
     let profile = plan.profile(plan.default_profile).filter(|profile| profile.boots == BootTarget::Loader)?;
     let name = &profile.default_loader.as_ref().filter(|loader| !loader.name.contains("://"))?.name;

@@ -1,11 +1,12 @@
-//! Finds rules that cannot have the effect that they describe.
+//! Finds rules whose profile cannot have an effect, because the conditions exclude the client for which it is meant.
 
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::plan::rule::{Firmware, Rule};
 
-/// Warns about rules that match a firmware but not the iPXE that it loads, though their profile is for iPXE.
+/// Warns about rules that match a firmware but not the iPXE that this firmware loads, although their profile is for
+/// iPXE.
 pub fn firmware_only_rules(plan: &Plan) -> Vec<Diagnostic> {
     let takes_ipxe = |rule: &&Rule| {
         let boots = plan.profile(rule.profile).map(|profile| &profile.boots);
@@ -15,7 +16,7 @@ pub fn firmware_only_rules(plan: &Plan) -> Vec<Diagnostic> {
     numbered.filter_map(|(number, rule)| Some(warning(number, only_firmware_meets(rule)?))).collect()
 }
 
-/// The condition that excludes iPXE.
+/// The condition of the rule that excludes iPXE; `None` if there is no such condition.
 fn only_firmware_meets(rule: &Rule) -> Option<&'static str> {
     let kinds = &rule.when.firmware;
     let classes = &rule.when.user_classes;

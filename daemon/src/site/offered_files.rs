@@ -1,4 +1,4 @@
-//! Files that the plan offers from an address of this host, which must exist here.
+//! Checks that the files exist which the plan offers from an address of this host.
 
 use super::{OpenPorts, Site};
 use crate::boot::loaders;
@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-/// A file that the plan offers from an address of this host, and its architecture if that is certain.
+/// A file that the plan offers from an address of this host, with its architecture if that is known.
 struct OfferedFile {
     /// The name or URL in the plan.
     source: String,
@@ -29,8 +29,8 @@ struct OfferedFile {
 }
 
 impl Site {
-    /// Warns about files that are offered from an address of this host and cannot be sent. `links`: all links of the
-    /// host.
+    /// Adds a warning for each file that is offered from an address of this host but that the server cannot send.
+    /// `links`: all links of the host.
     pub fn check_offered_files(&mut self, links: &[Link]) {
         let offered_files = self.offered_files(links);
         let observations = Observations::new(0);
@@ -41,14 +41,14 @@ impl Site {
             self.names().chain(offered_files.into_iter().map(|file| file.name)).collect::<BTreeSet<_>>().into();
     }
 
-    /// The normalized name of an offered file, if this name leads to one.
+    /// The normalized name of the offered file to which a requested name leads; `None` if it leads to no offered file.
     pub fn offered_name(&self, name: &[u8]) -> Option<&str> {
         let name = normalize(name).ok()?;
         let rest = ClaimedIdentity::parse(&name).map_or(&name[..], |(_, rest)| rest);
         self.offered.get(rest).map(String::as_str)
     }
 
-    /// Why an offered file cannot be sent now; `None` if it can.
+    /// Why the server cannot send an offered file now; `None` if it can.
     pub fn refusal_of(&self, name: &str) -> Option<Refusal> {
         match self.plan.loader_path(name) {
             Some(path) => files::open_loader(path.as_ref()).err(),
@@ -64,7 +64,7 @@ impl Site {
         }
     }
 
-    /// Whether the server can send a file of this name.
+    /// Checks whether the server can send a file with this name. The error is the reason why it cannot.
     pub fn check_servable(&self, name: &str, observations: &Observations) -> Result<(), Refusal> {
         let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
         let request = FileRequest { protocol: Protocol::Tftp, name: name.as_bytes(), server, client, interface: "" };
@@ -75,7 +75,7 @@ impl Site {
         }
     }
 
-    /// The name that clients request from this server, if the URL leads to it.
+    /// The name that clients request from this server to fetch this URL; `None` if the URL leads to another server.
     pub fn local_name(&self, url: &str, links: &[Link]) -> Option<String> {
         let (scheme, rest) = url.split_once("://")?;
         let (authority, path) = rest.split_once('/')?;
@@ -98,7 +98,7 @@ impl Site {
         (is_local && links.iter().any(|link| link.owns(host))).then(|| decode_path(path))
     }
 
-    /// Names that the server offers on its own or because the configuration names them.
+    /// The names of files that the server offers by default, or because the configuration names them.
     fn names(&self) -> impl Iterator<Item = String> {
         let plan = &self.plan;
         let loaders = plan.all_loaders().filter(|loader| !is_url(&loader.name)).map(|loader| loader.name.clone());
@@ -137,13 +137,13 @@ impl Site {
             BootTarget::Linux(linux) => files(linux).map(|name| (&name[..], None)).collect(),
             _ => Vec::new(),
         });
-        // The value of an expression is not known here.
+        // The value of an expression depends on the machine, so such a name cannot be checked.
         source.extend(of_linux.filter(|(name, _)| is_url(name) && !name.contains(['{', '$'])));
         let mut offered_files: Vec<OfferedFile> = Vec::new();
         for (source, arch) in source {
             let name = match plan.tftp {
                 _ if is_url(source) => self.local_name(source, links),
-                // A plain name is on the TFTP server of an old proxy.ini.
+                // With an old proxy.ini, a name that is no URL refers to a file on the TFTP server that it names.
                 Some(TftpServer::Remote(server)) if self.open.tftp && links.iter().any(|link| link.owns(server)) => {
                     Some(source.to_owned())
                 }
@@ -178,7 +178,7 @@ impl Site {
         }
     }
 
-    /// Why an offered file cannot be sent, and what to do.
+    /// Explains why the server cannot send an offered file, and how to fix that.
     pub fn explain_refusal(&self, name: &str, refusal: Refusal) -> (String, &'static str) {
         let path = self.path(name);
         let reason = path_errors::file_problem(&path);
@@ -192,13 +192,14 @@ impl Site {
         }
     }
 
-    /// Whether a link leads out of the served directory. A loader may be a link to anywhere.
+    /// Whether a symbolic link leads out of the served directory. A loader is exempt, because its link may lead
+    /// anywhere.
     fn leads_out(&self, name: &str, path: &Path) -> bool {
         let is_out = |real: PathBuf| !real.starts_with(self.directory_of(name));
         self.plan.loader_path(name).is_none() && path.canonicalize().is_ok_and(is_out)
     }
 
-    /// The real path of the served directory that a name leads into.
+    /// The real path of the served directory into which a name leads.
     fn directory_of(&self, name: &str) -> PathBuf {
         let directory = self.directories.mounts().find(|(mount, _)| name.split('/').next() == Some(mount));
         let directory = directory.map_or_else(|| self.directories.path(""), |(_, path)| path.to_owned());
@@ -206,12 +207,12 @@ impl Site {
     }
 }
 
-/// The kernel and the initrds.
+/// The names of the kernel and of the initrds.
 fn files(linux: &Linux) -> impl Iterator<Item = &String> {
     [&linux.kernel].into_iter().chain(&linux.initrds)
 }
 
-/// The name that the path of a URL stands for: decoded, and without a query.
+/// Decodes the path of a URL into the name of a file. Removes the query and the fragment.
 pub fn decode_path(path: &str) -> String {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let mut octets = Vec::new();

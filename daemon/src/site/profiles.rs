@@ -1,5 +1,5 @@
-//! Resolves the files of profiles. A missing loader, or one for another architecture, is an error, since machines could
-//! not boot; a missing kernel is a warning.
+//! Resolves the files of profiles. A missing loader, or a loader for the wrong architecture, is an error, because
+//! machines could not boot. A missing kernel is only a warning.
 
 use super::served_directories::ServedDirectories;
 use crate::boot::loaders;
@@ -14,8 +14,8 @@ use proxydhcpd_core::plan::profile::{BootTarget, Profile};
 use proxydhcpd_core::url::is_url;
 use std::collections::BTreeSet;
 
-/// The profiles with their loaders. Reports missing templates only if `templates` lists the existing ones, and no files
-/// in a directory that could not be mounted.
+/// Returns the profiles with their loaders. Reports missing templates only if `templates` lists the existing ones. Does
+/// not report files in a directory that could not be mounted.
 pub fn resolve(
     unresolved_profiles: &[UnresolvedProfile],
     directories: &ServedDirectories,
@@ -40,7 +40,8 @@ pub fn resolve(
                 Err(reason) => diagnostics.push(at.critical(reason)),
             }
         }
-        // Its purpose is unknown: it may be a text, or for an iPXE.
+        // The default loader is not checked as a program, because its purpose is unknown: it may be a text, or a file
+        // for iPXE.
         profile.default_loader = default_loader.as_ref().map(|(name, at)| {
             warn_if_missing(directories, name, at, diagnostics);
             Loader { name: name.clone(), path: None }
@@ -71,7 +72,7 @@ pub fn resolve(
     profiles
 }
 
-/// A loader of a profile, if it is a program for this architecture.
+/// Resolves a loader of a profile. The error is the reason why a machine of this architecture cannot start it.
 fn loader(directories: &ServedDirectories, arch: Arch, name: &str) -> Result<Loader, String> {
     if is_url(name) {
         return Ok(Loader { name: name.to_owned(), path: None });
@@ -87,7 +88,7 @@ fn loader(directories: &ServedDirectories, arch: Arch, name: &str) -> Result<Loa
     Ok(Loader { name: name.to_owned(), path: Some(path.to_owned()) })
 }
 
-/// Warns about a missing file. Rendered names and URLs cannot be checked.
+/// Warns about a missing file. Does not check URLs and names that contain expressions.
 fn warn_if_missing(directories: &ServedDirectories, name: &str, at: &FileLocation, diagnostics: &mut Vec<Diagnostic>) {
     if !name.contains("://")
         && !directories.is_unavailable(name)
@@ -107,7 +108,7 @@ fn no_template(name: &str, at: &FileLocation, templates: &BTreeSet<String>) -> D
     }
 }
 
-/// Mounts the directories that are served under names.
+/// Mounts the directories that the configuration serves under a name. Reports those that cannot be opened.
 pub fn mount(loaded: &Loaded, directories: &mut ServedDirectories, diagnostics: &mut Vec<Diagnostic>) {
     for mount in &loaded.plan.directories {
         if let Err(error) = directories.mount(&mount.name, &mount.path) {

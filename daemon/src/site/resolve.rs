@@ -11,7 +11,7 @@ use proxydhcpd_core::plan::profile::Profile;
 use std::io;
 use std::path::Path;
 
-/// The configuration with resolved files.
+/// The configuration, with the files that it names resolved.
 pub struct ResolvedFiles {
     /// The served directories.
     pub directories: ServedDirectories,
@@ -24,7 +24,8 @@ pub struct ResolvedFiles {
 }
 
 impl ResolvedFiles {
-    /// `None` if the paths in the configuration are uncertain.
+    /// Resolves the files and reports those with an error. Returns `None` if errors in the configuration make its paths
+    /// uncertain, or if the boot directory cannot be opened.
     pub fn resolve(loaded: &mut Loaded, diagnostics: &mut Vec<Diagnostic>) -> Option<ResolvedFiles> {
         if loaded.paths_unknown {
             return None;
@@ -38,7 +39,8 @@ impl ResolvedFiles {
         };
         profiles::mount(loaded, &mut directories, diagnostics);
         let dir = loaded.template_dir();
-        // Reported with its location in the configuration, so the templates do not report it again.
+        // The error for a missing directory has its location in the configuration, so the templates must not report it
+        // again.
         let missing =
             loaded.plan.template_dir_location.as_ref().and_then(|at| Some(at.critical(why_no_directory(&dir)?)));
         let is_missing = missing.is_some();
@@ -66,7 +68,7 @@ fn why_no_directory(dir: &Path) -> Option<String> {
     }
 }
 
-/// The boot directory; nothing is mounted in it yet.
+/// Opens the boot directory, without mounted directories.
 fn open_boot_dir(settings: &Settings) -> Result<ServedDirectories, Diagnostic> {
     let (path, ignore_case) = (&settings.boot_dir, settings.ignore_case);
     match Directory::from_path(path, ignore_case) {

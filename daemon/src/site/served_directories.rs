@@ -1,15 +1,16 @@
-//! The boot directory, and the directories that are served under names: for a client they are one.
+//! The boot directory, and the directories that are served under a name. To a client, they look like one directory.
 
 use crate::files::{Directory, Opened};
 use proxydhcpd_core::fetch::Refusal;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The served directories.
+/// The boot directory and the mounted directories.
 #[derive(Debug)]
 pub struct ServedDirectories {
     boot_dir: PathBuf,
-    /// `None` if it does not exist: then only loaders, generated scripts and mounted directories are served.
+    /// The open boot directory; `None` if it does not exist. Then the server sends only loaders, generated scripts and
+    /// files from mounted directories.
     boot: Option<Directory>,
     mounted: Vec<MountedDirectory>,
     /// Names of directories that could not be mounted.
@@ -25,7 +26,7 @@ struct MountedDirectory {
 }
 
 impl ServedDirectories {
-    /// The boot directory, without mounted directories.
+    /// Serves the boot directory, without mounted directories.
     pub fn new(boot_dir: &Path, boot: Option<Directory>, ignore_case: bool) -> Self {
         ServedDirectories {
             boot_dir: boot_dir.to_owned(),
@@ -36,14 +37,14 @@ impl ServedDirectories {
         }
     }
 
-    /// Serves this directory as `name/...`.
+    /// Serves the files of this directory under `name/...`. Returns an error if the directory cannot be opened.
     pub fn mount(&mut self, name: &str, path: &Path) -> io::Result<()> {
         let directory = Directory::from_path(path, self.ignore_case)?;
         self.mounted.push(MountedDirectory { name: name.to_owned(), path: path.to_owned(), directory });
         Ok(())
     }
 
-    /// Remembers that the directory of this name could not be mounted: its files are unknown.
+    /// Remembers that the directory with this name could not be mounted, so that its files are unknown.
     pub fn mark_unavailable(&mut self, name: &str) {
         self.unavailable.push(name.to_owned());
     }
@@ -71,7 +72,8 @@ impl ServedDirectories {
         self.mounted.iter().map(|mounted| (mounted.name.as_str(), mounted.path.as_path()))
     }
 
-    /// The mounted directory that a name leads into, and the rest of the name.
+    /// The mounted directory into which a name leads, and the rest of the name; `None` if the name leads into the boot
+    /// directory.
     fn mounted<'a>(&self, name: &'a str) -> Option<(&MountedDirectory, &'a str)> {
         let (first, rest) = name.split_once('/')?;
         let is_match = |mounted: &&MountedDirectory| {

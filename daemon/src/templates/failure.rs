@@ -1,14 +1,14 @@
-//! The failure of a template, with its location, as a diagnostic.
+//! Describes the failure of a template as a diagnostic with a location.
 
 use super::{MAX_TEXT, Scope, TextLocations};
 use crate::config::diagnostic::{Diagnostic, Source, Span};
 use crate::suggest::closest_match;
 use minijinja::{Error, ErrorKind};
 
-/// A template that cannot be compiled or rendered.
+/// The failure to compile or render a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The template that failed, by its name in the directory or by the key of a profile.
+    /// The name of the failed template in the template directory, or the key of a profile that contains the text.
     pub template: String,
     /// The line in the template, from 1 on.
     pub line: Option<usize>,
@@ -17,8 +17,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// `requested` is the template that was rendered; it may have included the one that failed. `source` returns the
-    /// file name of a template, and its text.
+    /// Describes an error of the engine. `requested` is the template that was compiled or rendered, which may have
+    /// included the failed template. `source` returns the file name of a template, and its text.
     pub(super) fn new(
         error: &Error,
         requested: &str,
@@ -29,7 +29,7 @@ impl Failure {
             std::error::Error::source(*error).and_then(|source| source.downcast_ref::<Error>())
         })
         .collect();
-        // The innermost error has the reason, the innermost with a line the location.
+        // The innermost error contains the reason. The innermost error with a line number contains the location.
         let reason = chain.last().copied().unwrap_or(error);
         let innermost = chain.iter().rev().find(|error| error.line().is_some()).copied().unwrap_or(reason);
         let name = innermost.name().unwrap_or(requested);
@@ -53,7 +53,7 @@ impl Failure {
         }
     }
 
-    /// Moves the location into the configuration if the text is from there.
+    /// Replaces the location with one in the configuration, if the configuration contains the text.
     pub(super) fn with_location(self, locations: &TextLocations) -> Failure {
         match locations.get(&self.template) {
             Some(location) => Failure { diagnostic: Box::new(location.relocate(*self.diagnostic)), ..self },
@@ -62,7 +62,7 @@ impl Failure {
     }
 }
 
-/// The range of the error; the whole line if the engine does not know more.
+/// The range of the error in the text. It is the whole line if the engine reports only the line.
 fn range_of(error: &Error, text: &str) -> Span {
     if let Some(range) = error.range() {
         return range;
@@ -93,7 +93,7 @@ fn describe(error: &Error, scope: Option<&Scope>) -> (String, Option<String>) {
     }
 }
 
-/// The engine's message contains the expression in backticks.
+/// The message and the help for an undefined name. The engine's message contains the expression in backticks.
 fn undefined(detail: &str, scope: Option<&Scope>) -> (String, Option<String>) {
     let Some(name) = detail.split('`').nth(1) else { return ("an undefined name is used here".into(), None) };
     let help = scope.map(|scope| {

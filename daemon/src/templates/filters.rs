@@ -1,16 +1,16 @@
-//! Filters in addition to the engine's: each quotes for one kind of text.
+//! Filters in addition to those of the engine. Each filter quotes values for one kind of text.
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind};
 use std::fmt::Write;
 
-/// Adds them to the engine.
+/// Adds the filters to the engine.
 pub fn add(environment: &mut Environment<'static>) {
     environment.add_filter("sh", |value: &Value| words(value, quoted));
     environment.add_filter("urlencode", |value: &Value| words(value, |text| Ok(encoded(text))));
 }
 
-/// Quotes a text, or the members of a list, which are joined with spaces.
+/// Quotes a text, or quotes the members of a list and joins them with spaces. Returns an error for other values.
 fn words(value: &Value, quote: impl Fn(&str) -> Result<String, Error>) -> Result<String, Error> {
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => {
@@ -30,7 +30,7 @@ fn word(value: &Value, quote: impl Fn(&str) -> Result<String, Error>) -> Result<
     }
 }
 
-/// One word of a POSIX shell (XCU 2.2.2): between apostrophes, only the apostrophe has a meaning.
+/// Quotes a text as one word of a POSIX shell (XCU 2.2.2): between apostrophes, only the apostrophe is special.
 fn quoted(text: &str) -> Result<String, Error> {
     let harmless = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     if text.contains('\0') {
@@ -42,7 +42,7 @@ fn quoted(text: &str) -> Result<String, Error> {
     Ok(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
-/// Percent-encodes a part of a URL (RFC 3986 2.3). `/` is kept, so that a path stays a path.
+/// Percent-encodes a part of a URL (RFC 3986 2.3). Does not encode `/`, so that a path stays a path.
 fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut url, octet| {
         match octet {

@@ -1,4 +1,5 @@
-//! The kernel arguments of menu entries: the texts of files `cmdline`, which may contain expressions.
+//! Compiles and renders the kernel arguments of menu entries. They are read from files named `cmdline`, and may contain
+//! expressions.
 
 use super::profile_texts::{INLINE_PREFIX, TextKind, is_template};
 use super::{Failure, Templates};
@@ -9,7 +10,7 @@ use proxydhcpd_core::request::FileRequest;
 use std::path::Path;
 
 impl Templates {
-    /// Compiles the arguments of an entry. If they are invalid, the entry does not boot, and the warning is returned.
+    /// Compiles the arguments of an entry. If they are invalid, disables the entry and returns a warning.
     pub fn compile_entry(&mut self, entry: &mut BootDirEntry, cmdline: &Path) -> Option<Diagnostic> {
         let EntryTarget::Linux { kernel, arguments, .. } = &mut entry.target else { return None };
         let key = format!("{INLINE_PREFIX}{}", cmdline.display());
@@ -35,8 +36,8 @@ impl Templates {
         }
     }
 
-    /// The entries of the menu with rendered arguments, for the machine of the request. An entry whose arguments fail
-    /// does not boot; the failures are returned.
+    /// Returns the menu entries with their arguments rendered for the machine of the request, and the failures. An
+    /// entry whose arguments cannot be rendered does not boot.
     pub fn render_entries(
         &self,
         plan: &Plan,

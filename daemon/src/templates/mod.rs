@@ -1,7 +1,7 @@
 //! Templates: text with expressions, rendered for the machine that requests it.
 //!
-//! The whole directory is read and compiled when a site is built. Rendering reads no file: included templates are
-//! compiled too. Its time, memory and stack are limited.
+//! All templates in the directory are read and compiled when a site is built. Rendering reads no file, because included
+//! templates are compiled too. The time, the memory and the stack of a rendering are limited.
 
 mod failure;
 mod filters;
@@ -30,22 +30,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The fuel of a rendering. The engine takes one unit for each step and for every 64 octets that it writes or reads, so
-/// this limits time (a tenth of a second, as TFTP has one thread) and memory (16 MiB).
+/// The fuel of a rendering. The engine consumes one unit for each step and for every 64 octets that it writes or reads.
+/// So the fuel limits the time to a tenth of a second, since TFTP has only one thread, and the memory to 16 MiB.
 const FUEL: u64 = 250_000;
-/// The maximum length of a rendered text, in octets: more than any installer needs, and rendered anew for every
-/// request.
+/// The maximum length of a rendered text, in octets. It is more than any installer needs, but limited, because every
+/// request renders the text anew.
 const MAX_TEXT: usize = 1 << 20;
-/// The recursion limit. An include costs ten, a macro call four or five. The rendering threads have 2 MiB of stack.
+/// The engine's recursion limit, chosen for the 2 MiB of stack of the rendering threads. An include counts as ten
+/// levels, a macro call as four or five.
 const MAX_RECURSION: usize = 150;
 
-/// The templates of a site, and the variables that they see.
+/// The templates of a site, and the variables that they can use.
 #[derive(Debug)]
 pub struct Templates {
     dir: PathBuf,
     environment: Environment<'static>,
     names: BTreeSet<String>,
-    /// The name of the text with the arguments of a menu entry, by the entry's kernel.
+    /// For the kernel of each menu entry, the name of the text that contains its arguments.
     entry_arguments: BTreeMap<String, String>,
     variables: TemplateVariables,
     locations: TextLocations,
@@ -60,7 +61,7 @@ impl Templates {
             if let Err(failure) = templates.add(&name, text) {
                 errors.push(*failure.diagnostic);
             }
-            // A template with an error exists nevertheless.
+            // A template with an error still exists, and must not be reported as missing.
             templates.names.insert(name);
         }
         errors.sort_by(|one, other| one.file.cmp(&other.file));
@@ -81,7 +82,8 @@ impl Templates {
         diagnostics.extend(unknown.into_iter().filter_map(|unknown| Some(*self.unknown(unknown)?.diagnostic)));
     }
 
-    /// The first undefined filter, test or function in this text.
+    /// The failure for the first undefined filter, test or function in the text with this name; `None` if all are
+    /// defined.
     fn first_unknown_name(&self, name: &str) -> Option<Failure> {
         let unknown = unknown_names::find_all(&self.environment).into_iter().find(|unknown| unknown.template == name);
         self.unknown(unknown?)
@@ -103,7 +105,7 @@ impl Templates {
         &self.names
     }
 
-    /// Renders the template or the profile that a request names; `None` if it names neither.
+    /// Renders the template or the profile that a request names; `None` if the request names neither of them.
     pub fn render_request(
         &self,
         plan: &Plan,
@@ -126,7 +128,7 @@ impl Templates {
         })
     }
 
-    /// A profile's kernel, initrds and arguments, rendered for the machine of the request.
+    /// Renders a profile's kernel, initrds and arguments for the machine of the request.
     pub fn render_linux(
         &self,
         plan: &Plan,
@@ -149,7 +151,7 @@ impl Templates {
             template.render_captured_to(Value::from_dyn_object(Arc::clone(scope)), &mut text).map(drop)
         });
         match rendered {
-            // The engine writes UTF-8 only.
+            // The engine writes only UTF-8, so this cannot fail.
             Ok(()) => Ok(String::from_utf8(text.0).unwrap_or_default()),
             Err(error) => {
                 Err(Failure::new(&error, name, |name| self.source(name), Some(scope)).with_location(&self.locations))
@@ -167,7 +169,7 @@ impl Templates {
         }
     }
 
-    /// A template's file name in messages, and its text.
+    /// The name of a template for messages, and its text; `None` if there is no such template.
     fn source(&self, name: &str) -> Option<(String, String)> {
         Some((self.display_name(name), self.environment.get_template(name).ok()?.source().to_owned()))
     }
@@ -180,7 +182,7 @@ impl Templates {
     }
 }
 
-/// A site without templates.
+/// The templates of a site that has none.
 impl Default for Templates {
     fn default() -> Self {
         Templates {
@@ -194,7 +196,7 @@ impl Default for Templates {
     }
 }
 
-/// Whether the user at the console sees the failure: a script can print it, other files cannot.
+/// Whether the requested file is a script. A script can show a failure to the user at the console; other files cannot.
 pub fn is_script(plan: &Plan, fetch: &Fetch) -> bool {
     match fetch {
         Fetch::Linux(..) => true,
@@ -209,12 +211,13 @@ pub fn is_script(plan: &Plan, fetch: &Fetch) -> bool {
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // Preseed files, iPXE scripts and shells quote differently: use a filter; nothing is escaped automatically.
+    // The engine escapes nothing automatically, because preseed files, iPXE scripts and shells quote differently. A
+    // template uses a filter instead.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_formatter(print);
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(MAX_RECURSION);
-    // A line with nothing but a statement leaves no empty line.
+    // A line that contains only a statement does not become an empty line.
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.expect("the default delimiters are valid"));
     strict::add(&mut environment);
@@ -222,8 +225,8 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-/// Refuses `none`, the absence of a value (`null` in a machine file), instead of writing the word. Writes booleans as
-/// installers read them, not as the engine's `True`.
+/// Writes the value of an expression. Returns an error for `none`, the absence of a value (`null` in a machine file),
+/// instead of writing the word. Writes booleans as installers read them: `true`, not `True` as the engine does.
 fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     if value.is_none() {
         return Err(Error::new(ErrorKind::InvalidOperation, "this is none, which cannot be written"));

@@ -1,4 +1,5 @@
-//! The kernel, the initrds and the arguments of a profile: short texts that may contain expressions.
+//! Compiles and renders the texts of a profile: its kernel, its initrds and its arguments, which may contain
+//! expressions.
 
 use super::{Failure, Scope, Templates};
 use crate::config::diagnostic::{Diagnostic, FileLocation};
@@ -9,13 +10,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The first character of the names of such texts; no file name begins with it.
+/// The first character of the names of texts that are not template files. No file name begins with it.
 pub const INLINE_PREFIX: char = '/';
 
-/// The location of each of these texts in the configuration.
+/// The location of each text in the configuration, by the name of the text.
 pub type TextLocations = BTreeMap<String, FileLocation>;
 
-/// The locations of the texts of one profile.
+/// The names of the texts of one profile, and their locations.
 pub fn text_locations(unresolved: &UnresolvedProfile) -> Vec<(String, FileLocation)> {
     let UnresolvedProfile { profile, boot_location, initrd_locations, arguments_location, .. } = unresolved;
     let initrds = initrd_locations.iter().enumerate().map(|(index, at)| (key(profile, &initrd(index)), at));
@@ -24,7 +25,7 @@ pub fn text_locations(unresolved: &UnresolvedProfile) -> Vec<(String, FileLocati
     kernel.chain(initrds).chain(arguments).map(|(key, at)| (key, at.clone())).collect()
 }
 
-/// Compiles the texts of the profiles; returns the errors.
+/// Compiles the texts of the profiles, and returns the errors.
 pub fn compile<'a>(templates: &mut Templates, profiles: impl IntoIterator<Item = &'a Profile>) -> Vec<Diagnostic> {
     let mut errors = Vec::new();
     for profile in profiles {
@@ -41,7 +42,7 @@ pub fn compile<'a>(templates: &mut Templates, profiles: impl IntoIterator<Item =
     errors
 }
 
-/// Renders the texts of a profile, and refuses what would break the iPXE script that contains them.
+/// Renders the texts of a profile. Returns an error if a rendered text would break the iPXE script that contains it.
 pub fn render(templates: &Templates, profile: &Profile, linux: &Linux, scope: &Arc<Scope>) -> Result<Linux, Failure> {
     let mut rendered = Linux::default();
     for (key, text, kind) in texts(profile, linux) {
@@ -66,7 +67,7 @@ pub(super) enum TextKind {
 }
 
 impl TextKind {
-    /// The range of the first word that a line of an iPXE script cannot contain.
+    /// The range of the first word that a line of an iPXE script cannot contain; `None` if there is no such word.
     pub(super) fn forbidden_word(text: &str) -> Option<Range<usize>> {
         let is_forbidden = |word: &&str| ["||", "&&"].contains(word) || word.chars().any(char::is_control);
         let word = text.split_whitespace().find(is_forbidden)?;
@@ -74,8 +75,8 @@ impl TextKind {
         Some(at..at + word.len())
     }
 
-    /// The text for the script. Arguments are joined to one line. iPXE splits a line at spaces and at these operators,
-    /// and cannot quote them.
+    /// Returns the text as the script contains it, or an error if a script cannot contain it. Joins arguments to one
+    /// line. iPXE splits a line at spaces and at the operators `||` and `&&`, and has no way to quote them.
     pub(super) fn check(self, text: &str) -> Result<String, String> {
         if let Some(at) = TextKind::forbidden_word(text) {
             return Err(format!("an iPXE script cannot contain {:?}", &text[at]));
@@ -92,7 +93,7 @@ impl TextKind {
     }
 }
 
-/// Each text of a profile with its name, the kernel first.
+/// The texts of a profile, each with its name and its kind. The kernel comes first.
 fn texts<'a>(profile: &'a Profile, linux: &'a Linux) -> impl Iterator<Item = (String, &'a str, TextKind)> {
     let key = |word: &str| format!("{INLINE_PREFIX}{}", key(profile, word));
     let initrds = linux.initrds.iter().enumerate();
@@ -102,7 +103,7 @@ fn texts<'a>(profile: &'a Profile, linux: &'a Linux) -> impl Iterator<Item = (St
     std::iter::once(kernel).chain(initrds).chain([arguments])
 }
 
-/// The name of such a text in messages.
+/// The name of a profile's text in messages.
 fn key(profile: &Profile, word: &str) -> String {
     format!("[profile.{}] {word}", profile.name)
 }
@@ -120,7 +121,7 @@ pub(super) fn is_template(text: &str) -> bool {
 }
 
 impl Templates {
-    /// The failure of a text that would break the script.
+    /// The failure for a text that would break the script.
     pub(super) fn invalid_text(&self, key: &str, reason: &str) -> Failure {
         let key = key.strip_prefix(INLINE_PREFIX).unwrap_or(key);
         let diagnostic = Box::new(Diagnostic::error(reason).in_file(key));

@@ -11,7 +11,8 @@ use std::sync::Arc;
 type Json = serde_json::Map<String, serde_json::Value>;
 type Values = BTreeMap<String, Value>;
 
-/// The operator's variables: those of the site, and for each profile those of the site overridden by its own.
+/// The operator's variables: those of the site, and those of each profile. A profile inherits the site's variables, and
+/// may override them.
 #[derive(Clone, Debug, Default)]
 pub struct TemplateVariables {
     site: Arc<Values>,
@@ -25,17 +26,19 @@ pub struct Scope {
     machine: Arc<MachineScope>,
 }
 
-/// `machine`: its facts, then its variables, those of its profile, those of the site.
+/// The value of `machine`. A name is looked up first in the machine's facts, then in its variables, those of its
+/// profile, and those of the site.
 #[derive(Debug)]
 struct MachineScope {
     facts: BTreeMap<&'static str, Value>,
-    /// `None` if the machine has no entry.
+    /// The variables in the machine's entry; `None` if the machine has no entry.
     variables: Option<Values>,
     inherited: Arc<Values>,
 }
 
 impl TemplateVariables {
-    /// `profiles`: in the order of the plan, each with the variables that it inherits.
+    /// Combines the variables of the site with those of each profile. `profiles`: the profiles' variables, in the order
+    /// of the plan.
     pub fn new<'a>(site: &Json, profiles: impl IntoIterator<Item = &'a Json>) -> TemplateVariables {
         let over = |profile: &Json| Arc::new(values(site).into_iter().chain(values(profile)).collect());
         TemplateVariables { site: Arc::new(values(site)), profiles: profiles.into_iter().map(over).collect() }
@@ -43,7 +46,7 @@ impl TemplateVariables {
 }
 
 impl Scope {
-    /// The scope for a request and the machine that it comes from.
+    /// The scope for a request and the machine that sent it.
     pub fn new(
         plan: &Plan,
         variables: &TemplateVariables,
@@ -70,7 +73,7 @@ impl Scope {
         self.machine.variables.is_some()
     }
 
-    /// All defined names, as templates write them.
+    /// All defined names, in the form in which templates use them: `machine.name`.
     pub fn known_names(&self) -> Vec<String> {
         let mut known: Vec<String> = self.own.keys().map(|name| name.to_string()).collect();
         for part in ["profile", "request"] {
@@ -141,7 +144,7 @@ fn machine_scope(plan: &Plan, context: &RenderContext, inherited: Arc<Values>) -
     ];
     MachineScope {
         facts: facts.into_iter().filter_map(|(name, fact)| Some((name, Value::from(fact?)))).collect(),
-        // The configuration wrote this JSON.
+        // Reading the configuration produced this JSON, so it is valid.
         variables: entry.map(|entry| values(&serde_json::from_str(entry.variables).unwrap_or_default())),
         inherited,
     }
@@ -166,7 +169,7 @@ fn values(json: &Json) -> Values {
     json.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect()
 }
 
-/// Hexadecimal digits with a separator before each of these octets.
+/// Formats octets as hexadecimal digits, with a separator before each octet whose index is in `breaks`.
 fn hexadecimal(octets: &[u8], breaks: &[usize], separator: char) -> String {
     let digits = octets.iter().enumerate().map(|(index, octet)| {
         let gap = if breaks.contains(&index) { separator.to_string() } else { String::new() };

@@ -1,6 +1,6 @@
-//! Makes an undefined name an error wherever it is used. The engine does so where a value is written, counted or
-//! iterated over; this does so for the arguments of filters and tests, which would treat it as empty, and for the
-//! members of lists.
+//! Makes an undefined name an error wherever it is used. The engine itself returns an error if an undefined value is
+//! written, counted or iterated over. This module adds the error for the members of lists, and for the arguments of
+//! filters and tests, which would treat an undefined value as empty.
 //!
 //! Only `default` and `is defined` accept an undefined name.
 
@@ -20,7 +20,7 @@ macro_rules! strictly {
     };
 }
 
-// The engine's other filters and tests refuse an undefined name, or test for it.
+// The engine's other filters and tests return an error for an undefined name, or test whether a name is defined.
 strictly!(
     FILTERS, add_filters, filter, filters:
     "safe" safe, "length" length, "count" length, "reverse" reverse, "dictsort" dictsort, "items" items, "first" first,
@@ -38,14 +38,14 @@ strictly!(
     "==" is_eq, "ne" is_ne, "!=" is_ne, "in" is_in, "true" is_true, "false" is_false,
 );
 
-/// Replaces the engine's filters and tests by strict ones.
+/// Replaces filters and tests of the engine with strict ones.
 pub fn add(environment: &mut Environment<'static>) {
     add_filters(environment);
     add_tests(environment);
 }
 
-/// An error if the value, or anything in it, is undefined. Reading consumes fuel: some of the engine's filters read for
-/// free.
+/// Returns an error if the value, or anything in it, is undefined. Reading the value consumes fuel, because some of the
+/// engine's filters read it without consuming any.
 pub fn check_defined(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
     read_to(state, value, MAX_NESTING)
 }
@@ -53,7 +53,7 @@ pub fn check_defined(state: &State<'_, '_>, value: &Value) -> Result<(), Error> 
 fn read_to(state: &State<'_, '_>, value: &Value, depth_left: usize) -> Result<(), Error> {
     state.consume_fuel(1 + value.as_str().map_or(0, str::len) as u64 / 64)?;
     match value.kind() {
-        // The engine has the name in this error.
+        // The engine's error for this access contains the name.
         ValueKind::Undefined => Err(value.get_attr("name").err().unwrap_or_else(|| ErrorKind::UndefinedError.into())),
         ValueKind::Seq | ValueKind::Iterable | ValueKind::Map if depth_left == 0 => {
             Err(Error::new(ErrorKind::InvalidOperation, "this is nested too deeply"))

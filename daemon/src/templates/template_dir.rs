@@ -1,4 +1,4 @@
-//! Reads the template directory, once for each site.
+//! Reads the template directory. This happens once for each site.
 
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::files::{self, Directory, Opened};
@@ -12,8 +12,8 @@ const MAX_FILES: usize = 4096;
 const MAX_LENGTH: u64 = 1 << 20;
 const MAX_TOTAL: u64 = 64 << 20;
 
-/// Every template with its name relative to the directory, and the errors. `named`: the operator named the directory,
-/// so it must exist.
+/// Returns every template, with its name relative to the directory and its text, and the errors. `named`: the operator
+/// named the directory, so it must exist.
 pub fn read_all(dir: &Path, named: bool) -> (Vec<(String, String)>, Vec<Diagnostic>) {
     let directory = match Directory::from_path(dir, false) {
         Ok(directory) => directory,
@@ -35,8 +35,8 @@ struct DirectoryReader<'a> {
 }
 
 impl DirectoryReader<'_> {
-    /// Reads a directory and its subdirectories, in the order of names. Names that begin with a dot or end with `~` are
-    /// repositories or backups; links to directories are not followed.
+    /// Reads a directory and its subdirectories, in the order of names. Skips names that begin with a dot or end with
+    /// `~`, which are repositories or backups. Does not follow links to directories.
     fn directory(&mut self, below: &str, depth: usize) {
         let content = match self.dir.join(below).read_dir() {
             Ok(content) => content,

@@ -66,7 +66,7 @@ impl TemplateSite {
         diagnostic.one_line().replace(&format!("{}/", self.dir.path().display()), "")
     }
 
-    /// The text that a request for this name gets, or the error.
+    /// The text that the server sends for a request for this name, or the error.
     fn requested(&self, name: &str) -> Result<String, String> {
         let templates = self.built().unwrap();
         let plan = Plan { templates: templates.names().clone(), ..self.plan.clone() };
@@ -85,12 +85,12 @@ impl TemplateSite {
     }
 }
 
-/// The text of this template for `web1`.
+/// Renders this template for `web1`.
 fn web1(text: &str) -> Result<String, String> {
     template_site(&[("a.txt", text)]).requested("machine/name=web1/a.txt")
 }
 
-/// The text of this template for a machine without an entry.
+/// Renders this template for a machine without an entry.
 fn unknown_machine(text: &str) -> Result<String, String> {
     template_site(&[("a.txt", text)]).requested("machine/mac=02-00-00-00-00-01/platform=efi/arch=x86_64/a.txt")
 }
@@ -236,8 +236,8 @@ fn a_missing_directory_is_an_error_only_if_the_operator_named_it() {
     assert_eq!(read(false), []);
 }
 
-/// Each of these would run or grow without end. They run with the stack of the TFTP thread, and must end before other
-/// transfers time out.
+/// Each of these templates would run or grow without end. The test renders them with the stack of the TFTP thread.
+/// Rendering must end before other transfers time out.
 #[test]
 fn runaway_templates_are_stopped() {
     let deep = format!("{}x{}", "{% if true %}".repeat(140), "{% endif %}".repeat(140));

@@ -1,5 +1,5 @@
-//! Finds unknown filters, tests and functions. They do not depend on a machine, so they are reported when the site is
-//! built.
+//! Finds unknown filters, tests and functions. Such names are unknown for every machine, so they are reported when the
+//! site is built.
 
 use super::strict;
 use crate::config::diagnostic::Span;
@@ -14,9 +14,9 @@ pub struct UnknownName {
     pub template: String,
     /// The range of the expression.
     pub span: Span,
-    /// The message.
+    /// The message for the operator.
     pub message: String,
-    /// A known name with a similar spelling.
+    /// A known name with a similar spelling, if there is one.
     pub suggestion: Option<String>,
 }
 
@@ -24,7 +24,8 @@ pub struct UnknownName {
 pub fn find_all(environment: &Environment<'static>) -> Vec<UnknownName> {
     let compiled: Vec<_> = environment.templates().collect();
     let parts = || compiled.iter().flat_map(|(name, template)| parts(name, get_compiled_template(template)));
-    // An included template shares the definitions of the including one, so a function may be another's macro.
+    // An included template shares the definitions of the template that includes it, so a function may be a macro of
+    // another template.
     let mut functions: BTreeSet<&str> =
         parts().flat_map(|(_, part)| instructions(part)).filter_map(stored_name).collect();
     let globals: Vec<_> = environment.globals().map(|(name, _)| name).collect();
@@ -47,7 +48,7 @@ pub fn find_all(environment: &Environment<'static>) -> Vec<UnknownName> {
     found
 }
 
-/// The instructions of a template and of its blocks.
+/// The instruction lists of a template: its main part and its blocks, each with the template's name.
 fn parts<'a>(
     name: &'a str,
     template: &'a CompiledTemplate<'a>,
@@ -63,7 +64,8 @@ fn stored_name<'source>(instruction: &Instruction<'source>) -> Option<&'source s
     if let Instruction::StoreLocal(name) = instruction { Some(name) } else { None }
 }
 
-/// The message about the unknown name in an instruction, and a similar known name.
+/// The message about the unknown name in an instruction, and a similar known name, if any. `None` if the instruction
+/// contains no unknown name.
 fn check_instruction<'a>(
     environment: &Environment<'static>,
     functions: &BTreeSet<&'a str>,

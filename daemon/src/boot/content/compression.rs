@@ -16,7 +16,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// The format of a file that begins with these octets.
+    /// The compression format of a file that begins with these octets; `None` if it is unknown.
     pub fn from_magic(head: &[u8]) -> Option<Compression> {
         const MAGIC: [(&[u8], Compression); 8] = [
             (b"\x1f\x8b", Compression::Gzip),
@@ -44,8 +44,8 @@ impl Compression {
         }
     }
 
-    /// Whether the stream that begins at the current position is complete. Also `true` for a format that this server
-    /// cannot unpack, where only unpacking could decide.
+    /// Whether the stream that begins at the current position is complete. Returns `true` also for a format that this
+    /// server cannot unpack, if only unpacking could show whether the stream is complete.
     pub fn is_complete(self, file: &mut (impl Read + Seek)) -> io::Result<bool> {
         let begin = file.stream_position()?;
         match self {
@@ -66,8 +66,8 @@ fn is_corruption(error: &io::Error) -> bool {
     [InvalidData, InvalidInput, UnexpectedEof].contains(&error.kind())
 }
 
-/// A stream ends with the flags that it begins with and `YZ` (xz file format 2.1.2). More may follow: another archive,
-/// or zeros.
+/// Whether the file contains the end of an xz stream: the stream flags from the header, followed by `YZ` (xz file
+/// format 2.1.2). Another archive or zeros may follow the stream.
 fn xz_has_end(file: &mut impl Read) -> io::Result<bool> {
     let mut header = [0; 8];
     if !read_fully(file, &mut header)? {
@@ -90,7 +90,7 @@ fn xz_has_end(file: &mut impl Read) -> io::Result<bool> {
     }
 }
 
-/// Walks the blocks of a frame (RFC 8878 3.1.1).
+/// Whether the file contains the end of the zstd frame at `begin`. Walks the blocks of the frame (RFC 8878 3.1.1).
 fn zstd_has_end(file: &mut (impl Read + Seek), begin: u64) -> io::Result<bool> {
     let length = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(begin + 4))?;
@@ -125,7 +125,7 @@ fn zstd_has_end(file: &mut (impl Read + Seek), begin: u64) -> io::Result<bool> {
     }
 }
 
-/// Fills the buffer; `false` if the file ends before.
+/// Fills the buffer. Returns `false` if the file ends before the buffer is full.
 pub fn read_fully(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     match file.read_exact(buffer) {
         Ok(()) => Ok(true),
@@ -140,7 +140,7 @@ mod tests {
     use std::io::Cursor;
     use std::process::{Command, Stdio};
 
-    /// The content, packed by the program of this name.
+    /// Compresses the content with the program of this name.
     fn packed(program: &str, content: &[u8]) -> Vec<u8> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();

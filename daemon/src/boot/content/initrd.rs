@@ -1,4 +1,4 @@
-//! The initrd of a Linux kernel: one or more cpio archives, each compressed or not
+//! Checks the initrd of a Linux kernel: one or more cpio archives, each of which may be compressed
 //! (Documentation/driver-api/early-userspace/buffer-format.rst of Linux).
 
 use super::compression::{Compression, read_fully};
@@ -8,8 +8,9 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Checks an initrd. `for_linux`: a Linux kernel unpacks it, so it must be an archive; memdisk and wimboot accept other
-/// files. `read_budget` is the number of octets that this and later checks may still read; a larger file passes unread.
+/// Checks an initrd. Returns its fault, or `None` if it has none. `for_linux`: a Linux kernel unpacks the initrd, so it
+/// must be an archive; memdisk and wimboot accept other files. `read_budget` is the number of octets that this check
+/// and later checks may still read. A larger file is accepted without reading its archives.
 pub fn check(path: &Path, for_linux: bool, read_budget: &mut u64) -> io::Result<Option<ContentFault>> {
     let (head, size) = image::head(path)?;
     if let Some(fault) = common_fault(&head) {
@@ -34,12 +35,12 @@ pub fn check(path: &Path, for_linux: bool, read_budget: &mut u64) -> io::Result<
 }
 
 fn is_cpio(head: &[u8]) -> bool {
-    // Linux does not unpack the old octal and binary formats.
+    // Linux does not unpack the old cpio formats, octal and binary.
     head.starts_with(b"070701") || head.starts_with(b"070702")
 }
 
-/// Follows the archives as long as it finds their ends without unpacking: microcode is an uncompressed archive in front
-/// of the others.
+/// Whether the archives are complete. Follows the uncompressed archives, such as microcode, which precedes the other
+/// archives, and checks the first compressed one. Ignores everything after it.
 fn is_whole(file: &mut (impl Read + Seek), size: u64) -> io::Result<bool> {
     let mut at = 0;
     loop {
@@ -65,7 +66,7 @@ fn is_whole(file: &mut (impl Read + Seek), size: u64) -> io::Result<bool> {
     }
 }
 
-/// The end of the archive that begins here; `None` if the file ends before.
+/// The offset of the end of the archive that begins at `at`; `None` if the file ends before the archive does.
 fn end_of_cpio(file: &mut (impl Read + Seek), mut at: u64, size: u64) -> io::Result<Option<u64>> {
     let begin = at;
     let padded = |length: u64| length.next_multiple_of(4);
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
     use crate::boot::image::tests::bzimage;
 
-    /// An archive with this file.
+    /// An archive that contains one file, with this name and content.
     fn cpio(name: &str, content: &[u8]) -> Vec<u8> {
         let mut archive = Vec::new();
         for (name, content) in [(name, content), ("TRAILER!!!", b"")] {

@@ -1,4 +1,4 @@
-//! A kernel: which machines can start it, and whether the file is complete.
+//! Checks a kernel: which machines can start it, and whether the file is complete.
 
 use super::compression::Compression;
 use super::{ContentFault, common_fault};
@@ -11,17 +11,18 @@ use std::path::Path;
 /// A file that iPXE starts as a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelInfo {
-    /// The architecture; `None` if the format does not contain one.
+    /// The architecture; `None` if the file format does not state it.
     pub arch: Option<Arch>,
-    /// The file has the format of a kernel for BIOS.
+    /// Whether BIOS machines may start the file: its format is that of an x86 kernel, or states no architecture.
     pub bios: bool,
-    /// UEFI can start the file.
+    /// Whether the file is also an EFI program, which UEFI can start.
     pub efi: bool,
-    /// The file is a Linux kernel, and no other program in its format (memdisk, wimboot, iPXE, a memory test).
+    /// Whether the file is a Linux kernel. Other programs use the same format: memdisk, wimboot, iPXE, Memtest86+.
     pub linux: bool,
 }
 
-/// Inspects a kernel. `unpacks`: at least one offered iPXE can unpack gzip.
+/// Inspects a kernel. Returns the fault if the file is truncated, or is certainly no kernel. `unpacks`: at least one
+/// offered iPXE can unpack gzip.
 pub fn inspect(path: &Path, unpacks: bool) -> io::Result<Result<KernelInfo, ContentFault>> {
     let (head, size) = image::head(path)?;
     if let Some(fault) = common_fault(&head).or_else(|| not_a_kernel(&head, unpacks)) {
@@ -30,7 +31,7 @@ pub fn inspect(path: &Path, unpacks: bool) -> io::Result<Result<KernelInfo, Cont
     if let Image::Truncated { actual, expected, .. } = image::inspect(path)? {
         return Ok(Err(ContentFault::truncated(actual, expected)));
     }
-    // The header gives the length in paragraphs. A memory test or an iPXE does not fill its last paragraph.
+    // The header gives the length in paragraphs. The last paragraph of Memtest86+ or iPXE may be incomplete.
     const PARAGRAPH: u64 = 16;
     if let Some(expected) = minimum_length(&head).filter(|expected| size + PARAGRAPH <= *expected) {
         return Ok(Err(ContentFault::truncated(size, expected)));
@@ -47,7 +48,7 @@ pub fn inspect(path: &Path, unpacks: bool) -> io::Result<Result<KernelInfo, Cont
 }
 
 impl KernelInfo {
-    /// Why machines of this architecture cannot start it; `None` if they may.
+    /// Why machines of this architecture cannot start the file; `None` if nothing prevents it.
     pub fn incompatibility(&self, arch: Arch) -> Option<String> {
         let built_for = self.arch?;
         if arch == Arch::BIOS {
@@ -60,7 +61,7 @@ impl KernelInfo {
     }
 }
 
-/// Recognises files that are certainly no kernel.
+/// The fault of a file that is certainly no kernel; `None` for any other file.
 fn not_a_kernel(head: &[u8], unpacks: bool) -> Option<ContentFault> {
     match Compression::from_magic(head) {
         Some(Compression::Gzip) if unpacks => None,
@@ -88,7 +89,7 @@ fn is_bzimage(head: &[u8]) -> bool {
     head.get(0x202..0x206) == Some(b"HdrS")
 }
 
-/// The `Image` of ARM 64 and RISC-V, and the compressed kernel that unpacks under EFI.
+/// Whether the file is an `Image` of ARM 64 or RISC-V, or a compressed kernel that unpacks itself under EFI.
 fn is_image(head: &[u8]) -> bool {
     [&b"ARM\x64"[..], b"RSC\x05"].contains(&head.get(0x38..0x3c).unwrap_or_default()) || is_zboot(head)
 }
@@ -101,14 +102,15 @@ fn u32_at(head: &[u8], at: usize) -> Option<u64> {
     Some(u64::from(u32::from_le_bytes(*head.get(at..)?.first_chunk()?)))
 }
 
-/// The minimum length in octets of a file with this head. The header of ARM 64's `Image` counts memory, not the file;
-/// its PE sections, which are checked as in every EFI program, are more exact.
+/// The minimum length in octets of a file with this head; `None` if its header does not state the length. The header of
+/// ARM 64's `Image` states the size in memory, not that of the file. The PE sections of an `Image` are more exact; they
+/// are checked as for every EFI program.
 fn minimum_length(head: &[u8]) -> Option<u64> {
     if is_zboot(head) {
         return Some(u32_at(head, 8)? + u32_at(head, 12)?);
     }
-    // The x86 boot protocol: sectors of the setup code, without the boot sector, and paragraphs of the rest. Before
-    // 2.04 the upper half of the second field meant something else.
+    // The x86 boot protocol gives the length of the setup code in sectors, without the boot sector, and the length of
+    // the rest in paragraphs of 16 octets. Before version 2.04, the upper half of the second field had another meaning.
     if !is_bzimage(head) || u32_at(head, 0x206)? & 0xffff < 0x204 {
         return None;
     }
@@ -119,7 +121,8 @@ fn minimum_length(head: &[u8]) -> Option<u64> {
     Some((sectors + 1) * 512 + u32_at(head, 0x1f4)? * 16)
 }
 
-/// Linux has its version after the boot sector, other programs their names: `MEMDISK 6.04`, `wimboot`, `iPXE`.
+/// Whether the text that the header points to is a version, as in Linux. There, other programs have their name:
+/// `MEMDISK 6.04`, `wimboot`, `iPXE`.
 fn has_version(path: &Path, head: &[u8]) -> io::Result<bool> {
     let at = head.get(0x20e..0x210).map_or(0, |at| u64::from(u16::from_le_bytes([at[0], at[1]])));
     let mut text = [0; 16];
@@ -138,7 +141,7 @@ fn has_version(path: &Path, head: &[u8]) -> io::Result<bool> {
     Ok(at > 0 && text.first().is_some_and(u8::is_ascii_digit) && text.contains(&b'.'))
 }
 
-/// A volume descriptor follows sixteen empty sectors (ECMA-119 6.7.1).
+/// Whether the file is an ISO image: a volume descriptor follows sixteen unused sectors (ECMA-119 6.7.1).
 fn is_iso(path: &Path) -> io::Result<bool> {
     const AT: u64 = 0x8001;
     const { assert!(AT > HEAD_SIZE as u64) };
@@ -159,7 +162,7 @@ mod tests {
         inspect(file.path(), false).unwrap()
     }
 
-    /// A kernel with a setup code of one sector, 4,096 octets after it, and this version.
+    /// A kernel of this version, with a setup code of one sector and 4,096 octets after it.
     fn kernel(version: &str) -> Vec<u8> {
         let mut file = bzimage(true);
         (file[0x1f1], file[0x1f5]) = (1, 1);

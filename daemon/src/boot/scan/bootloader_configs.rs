@@ -1,7 +1,7 @@
-//! Reads the configurations of other bootloaders in an unpacked tree, for the arguments that they pass to a kernel.
+//! Reads the configurations of other bootloaders in an unpacked tree, to find the arguments that they pass to a kernel.
 //!
-//! ISOLINUX, SYSLINUX, PXELINUX (`KERNEL`, `APPEND`) and GRUB (`linux`). Arguments that only work with a disc are
-//! dropped.
+//! Supports ISOLINUX, SYSLINUX and PXELINUX (`KERNEL`, `APPEND`), and GRUB (`linux`). Drops arguments that only work
+//! with a disc.
 
 use super::walk::{Tree, join, split_path};
 use std::fs::File;
@@ -15,13 +15,13 @@ const MAX_LENGTH: u64 = 64 << 10;
 /// A kernel that a configuration names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stanza {
-    /// The configuration's directory. Relative names count from it, or from a directory above it.
+    /// The configuration's directory. Names in the configuration are relative to this directory, or to one above it.
     directory: String,
     kernel: String,
     arguments: String,
 }
 
-/// One configuration with its includes; the default label comes first.
+/// One configuration with the files that it includes. The stanza of the default label is the first.
 #[derive(Debug)]
 pub struct BootloaderConfig {
     path: String,
@@ -30,7 +30,7 @@ pub struct BootloaderConfig {
     stanzas: Vec<Stanza>,
 }
 
-/// Reads every configuration of a tree; those for all machines come first.
+/// Reads every configuration of a tree. Returns those that apply to all machines first.
 pub fn read(tree: &Tree) -> Vec<BootloaderConfig> {
     let files = tree.directories.iter().flat_map(|(directory, files)| files.iter().map(move |file| (directory, file)));
     let mut configs: Vec<BootloaderConfig> = files
@@ -47,8 +47,9 @@ pub fn read(tree: &Tree) -> Vec<BootloaderConfig> {
     configs
 }
 
-/// The arguments for this kernel, the best first, each with the path of its configuration. Configurations for single
-/// machines count only if there is no other, and if they all agree.
+/// The arguments for this kernel, the best first, each with the path of its configuration. Arguments from
+/// configurations for certain machines are used only if no other configuration names the kernel, and if they are all
+/// the same.
 pub fn arguments_for<'a>(configs: &'a [BootloaderConfig], kernel: &str) -> Vec<(String, &'a str)> {
     let stanzas = |specific: bool| {
         let those = configs.iter().filter(move |config| config.specific == specific);
@@ -68,7 +69,7 @@ pub fn arguments_for<'a>(configs: &'a [BootloaderConfig], kernel: &str) -> Vec<(
     specific
 }
 
-/// Whether the file is a configuration, and whether it is for some machines only.
+/// `Some` if the file is a configuration: `true` if it applies only to certain machines.
 fn is_config(directory: &str, file: &str) -> Option<bool> {
     let lower = file.to_ascii_lowercase();
     if split_path(directory).1.eq_ignore_ascii_case("pxelinux.cfg") {
@@ -82,7 +83,7 @@ fn is_config(directory: &str, file: &str) -> Option<bool> {
 }
 
 impl Stanza {
-    /// Whether the stanza's name leads to this file, from the configuration's directory or from one above it.
+    /// Whether the stanza names this kernel, relative to the configuration's directory or to one above it.
     fn names(&self, kernel: &str) -> bool {
         let mut directory = Some(&self.directory[..]);
         while let Some(from) = directory {
@@ -95,7 +96,7 @@ impl Stanza {
     }
 }
 
-/// A path without `.`, `..` and empty parts.
+/// Removes `.`, `..` and empty parts from a path. Returns `None` if the path leads out of the tree.
 fn normalize(path: &str) -> Option<String> {
     let mut parts = Vec::new();
     for part in path.split('/') {
@@ -128,7 +129,8 @@ fn network_arguments(arguments: &str) -> String {
         "live-media=",
         "rd.live.check",
     ];
-    // Arguments with the location of a system: NFS and memory are not discs. A console is a device, too.
+    // Keys of arguments that name the location of the system. Such an argument is dropped if the location is a device,
+    // except for NFS and memory. Arguments with other keys may name a device too, such as the console.
     const ROOT_KEYS: [&str; 9] =
         ["root", "real_root", "cdroot", "isofrom_device", "bootfrom", "install", "repo", "method", "resume"];
     let is_device = |key: &str, value: &str| {
@@ -152,9 +154,9 @@ fn network_arguments(arguments: &str) -> String {
 
 struct BootloaderConfigParser<'a> {
     tree: &'a Tree,
-    /// How many more files may be included.
+    /// The number of files that may still be included.
     includes_left: usize,
-    /// The arguments of every label without an APPEND.
+    /// The arguments of every label that has no APPEND line.
     global: String,
     default: Option<String>,
     label: Option<BootloaderLabel>,
@@ -185,7 +187,7 @@ impl<'a> BootloaderConfigParser<'a> {
     fn file(&mut self, path: &str) {
         let Ok(text) = text(self.tree, path) else { return };
         let directory = split_path(path).0.to_owned();
-        // In GRUB, a backslash continues a line.
+        // In GRUB, a backslash at the end of a line continues the line.
         for line in text.replace("\\\r\n", " ").replace("\\\n", " ").lines() {
             let line = line.trim();
             let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
@@ -219,7 +221,7 @@ impl<'a> BootloaderConfigParser<'a> {
         }
     }
 
-    /// In GRUB, the arguments follow the kernel.
+    /// Begins a stanza for a kernel. In GRUB, the arguments follow the kernel's name.
     fn kernel(&mut self, directory: &str, rest: &str) {
         let label = self
             .label
@@ -264,7 +266,7 @@ impl<'a> BootloaderConfigParser<'a> {
     }
 }
 
-/// A name without its device or server in front.
+/// A name without the device or the server that precedes the path.
 fn path_on_server(name: &str) -> &str {
     if let Some((_, path)) = name.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
         return path;

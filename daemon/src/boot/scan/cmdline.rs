@@ -1,4 +1,4 @@
-//! The kernel arguments in the file `cmdline` of a kernel's directory.
+//! Reads the kernel arguments from the file `cmdline` in a kernel's directory.
 
 use super::walk::{Tree, join};
 use std::fs::File;
@@ -7,10 +7,11 @@ use std::io::Read;
 /// The maximum length of the file, in octets.
 const MAX_LENGTH: u64 = 4096;
 
-/// The arguments, which may contain template expressions, and the path of the file; `None` if there is no such file.
+/// Returns the path of the file, and the arguments in it or the reason why they cannot be read; `None` if there is no
+/// such file. The arguments may contain template expressions.
 ///
-/// They may be on any number of lines. A `#` at the beginning of a word begins a comment. The lines are kept, so that
-/// the location of an error in an expression stays exact.
+/// The arguments may be on any number of lines. A `#` at the beginning of a word begins a comment. The line breaks are
+/// kept, so that the location of an error in an expression is exact.
 pub fn read(tree: &Tree, directory: &str) -> Option<(String, Result<String, String>)> {
     let named = |name: &str| tree.find(&join(directory, name));
     let path = named("cmdline").or_else(|| named("cmdline.txt"))?;
@@ -31,7 +32,7 @@ fn text(tree: &Tree, path: &str) -> Result<String, String> {
     String::from_utf8(octets).map_err(|_| "not UTF-8 text: save it as UTF-8".to_owned())
 }
 
-/// Removes a comment. `#}` is none: it ends a comment of a template.
+/// Returns the line without its comment. `#}` does not begin a comment: it ends a comment of a template.
 fn without_comment(line: &str) -> &str {
     let begins_word = |at: &usize| line[..*at].chars().next_back().is_none_or(char::is_whitespace);
     let comment = line.match_indices('#').map(|(at, _)| at).filter(begins_word);

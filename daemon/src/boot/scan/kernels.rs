@@ -25,7 +25,7 @@ pub struct KernelScanner<'a> {
     pub skipped: &'a mut Vec<SkippedFile>,
 }
 
-/// A kernel's arguments, and the file that they come from.
+/// A kernel's arguments, and the file from which they were read.
 #[derive(Default)]
 struct Arguments {
     arguments: String,
@@ -38,7 +38,8 @@ impl KernelScanner<'_> {
     pub fn scan(&mut self) {
         let files = self.tree.files(self.directory);
         let is_pi = |file: &String| file == "bootcode.bin" || (file.starts_with("start") && file.ends_with(".elf"));
-        // The boot ROM of a Raspberry Pi requests these files by name; iPXE cannot start its kernel.
+        // The boot ROM of a Raspberry Pi requests the files of this directory by name. iPXE cannot start the kernel in
+        // it.
         if files.iter().any(is_pi) {
             return;
         }
@@ -100,8 +101,9 @@ impl KernelScanner<'_> {
         });
     }
 
-    /// The file `cmdline` takes precedence over the bootloader configurations; of these, the first arguments with which
-    /// the kernel boots.
+    /// Returns the arguments in the file `cmdline`, if it exists. Otherwise returns the first arguments from the
+    /// bootloader configurations with which the kernel boots, or just the first if no problem-free arguments exist. The
+    /// error is the path of an invalid `cmdline`, and the reason.
     fn choose_arguments(&self, kernel: &FoundKernel<'_>) -> Result<Arguments, (String, String)> {
         match cmdline::read(self.tree, self.directory) {
             Some((from, Ok(arguments))) => return Ok(Arguments { arguments, from: Some(from), cmdline: true }),
@@ -118,8 +120,8 @@ impl KernelScanner<'_> {
         }))
     }
 
-    /// Checks a file with the name of a kernel: it must be one, and readable. Ubuntu's kernels are readable by root
-    /// only.
+    /// Checks a file with the name of a kernel. Returns it with its architecture, or `None` if the file is no kernel or
+    /// cannot be read: in Ubuntu, only root can read the kernels.
     fn kernel(&mut self, named: ParsedName) -> Option<(ParsedName, Arch)> {
         match image::head(&self.tree.path(&join(self.directory, &named.name))) {
             Ok((head, _)) => match image::kernel_arch(&head) {

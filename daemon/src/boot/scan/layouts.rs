@@ -1,12 +1,12 @@
-//! Knows which systems boot only with arguments that point to the rest of the system, and what these arguments are.
+//! Lists the systems that boot only with arguments that point to the rest of the system, and these arguments.
 //!
-//! A layout recognises a system by the files in its unpacked tree. If no file gives the required argument, the system's
-//! menu entry says why it does not boot.
+//! A layout recognises a system by the files in its unpacked tree. If the kernel's arguments lack the required one, the
+//! system's menu entry shows why it does not boot.
 
 use super::walk::{Tree, join};
 use proxydhcpd_core::url::percent_encode;
 
-/// A kernel in a tree, with the files that start with it.
+/// A kernel in a tree, with its initrds.
 pub struct FoundKernel<'a> {
     /// The tree.
     pub tree: &'a Tree,
@@ -28,19 +28,20 @@ pub struct BootProblem {
 }
 
 struct Layout {
-    /// The directory that the system was unpacked into, if this kernel belongs to it.
+    /// Returns the directory into which the system was unpacked, if this kernel belongs to the system.
     root: fn(&FoundKernel<'_>) -> Option<String>,
-    /// Any argument that begins so points to the rest of the system. Empty if no argument does.
+    /// The beginnings of the arguments that point to the rest of the system. Empty if no argument can do this.
     required: &'static [&'static str],
     problem: &'static str,
     fix: Fix,
 }
 
 enum Fix {
-    /// Write this into the file `cmdline`. TREE and DIRECTORY stand for the URLs of the system's directory and of the
-    /// kernel's, SQUASHFS, ROOTFS and MODLOOP for files in the kernel's directory.
+    /// Write this text into the file `cmdline`. The placeholders TREE and DIRECTORY stand for the URLs of the system's
+    /// directory and of the kernel's directory. SQUASHFS, ROOTFS and MODLOOP stand for names of files in the kernel's
+    /// directory.
     Write(&'static str),
-    /// Do something else.
+    /// Do something else, which this text describes.
     Do(&'static str),
 }
 
@@ -167,7 +168,7 @@ const LAYOUTS: &[Layout] = &[
     },
 ];
 
-/// Why a kernel with these arguments does not boot, if that is known.
+/// Why a kernel with these arguments does not boot; `None` if no reason is known.
 pub fn boot_problem(kernel: &FoundKernel<'_>, arguments: &str) -> Option<BootProblem> {
     let (row, root) = LAYOUTS.iter().find_map(|row| Some((row, (row.root)(kernel)?)))?;
     let given = |word: &str| row.required.iter().any(|want| word.starts_with(want));
@@ -191,7 +192,7 @@ pub fn boot_problem(kernel: &FoundKernel<'_>, arguments: &str) -> Option<BootPro
 }
 
 impl<'a> FoundKernel<'a> {
-    /// The directory that the path of the kernel's directory leads to without this end.
+    /// The path of the kernel's directory without this end; `None` if the path ends differently.
     fn root_above(&self, end: &str) -> Option<String> {
         let at = self.directory.len().checked_sub(end.len())?;
         let (root, last) = self.directory.split_at_checked(at)?;
@@ -203,7 +204,7 @@ impl<'a> FoundKernel<'a> {
         self.tree.find(&join(root, path)).is_some()
     }
 
-    /// The first matching file of the kernel's directory.
+    /// The first file in the kernel's directory whose name matches.
     fn find_sibling(&self, is: impl Fn(&str) -> bool) -> Option<&'a str> {
         self.tree.files(self.directory).iter().map(String::as_str).find(|file| is(file))
     }
@@ -216,7 +217,7 @@ impl<'a> FoundKernel<'a> {
         self.tree.files(self.directory).iter().filter(|file| file.starts_with("modloop-"))
     }
 
-    /// The problem of arguments that name the modules of another Alpine kernel.
+    /// The problem if the arguments name the modules of another Alpine kernel; otherwise `None`.
     fn foreign_modules(&self, arguments: &str) -> Option<String> {
         let own = self.modloop()?;
         // A template expression with spaces may precede the name.
@@ -225,7 +226,8 @@ impl<'a> FoundKernel<'a> {
         Some(format!("its arguments name {named}, which has the modules of another kernel"))
     }
 
-    /// The fix for a kernel whose arguments fit no other kernel of its directory.
+    /// The fix for a kernel whose arguments are wrong for the other kernels in its directory: to move it into a
+    /// separate directory.
     fn own_directory_fix(&self, text: &str, root: &str) -> String {
         let flavour = if self.flavour().is_empty() { "other" } else { self.flavour() };
         let directory = join(self.directory, flavour);
@@ -243,7 +245,7 @@ impl<'a> FoundKernel<'a> {
         self.find_sibling(|file| file.starts_with("modloop-") && file[8..] == *self.flavour())
     }
 
-    /// Replaces the placeholders of a text. `directory`: where the kernel and its files will be.
+    /// Replaces the placeholders of a text. `directory`: the directory that will contain the kernel and its files.
     fn fill_in(&self, text: &str, root: &str, directory: &str) -> String {
         let url = |directory: &str| {
             let directory = percent_encode(&self.tree.served_name(directory));
@@ -257,7 +259,7 @@ impl<'a> FoundKernel<'a> {
             .replace("ROOTFS", &percent_encode(rootfs.unwrap_or_default()))
     }
 
-    /// The flavour of a kernel: `lts` of `vmlinuz-lts`.
+    /// The flavour of the kernel: for `vmlinuz-lts`, `lts`.
     fn flavour(&self) -> &str {
         self.name.split_once('-').map_or("", |(_, flavour)| flavour)
     }

@@ -1,10 +1,10 @@
 //! Scans the boot directory for the entries of the menu, and gives a reason for each file that it skips.
 //!
-//! * `boot.ipxe` at its top: the operator's script, which replaces the menu;
+//! * `boot.ipxe` at the top: the operator's script, which replaces the menu;
 //! * a kernel with its initrd, in any directory. A text file `cmdline` or `cmdline.txt` in the same directory contains
-//!   the kernel's arguments, on any number of lines; `#` begins a comment. It is a template: `{{ base }}` is the
-//!   server's URL. iPXE expands its settings in it: `ip=${net0/ip}`. Without such a file, the arguments are those of an
-//!   ISOLINUX, SYSLINUX, PXELINUX or GRUB in the same tree;
+//!   the kernel's arguments, on any number of lines; `#` begins a comment. The file is a template: `{{ base }}` is the
+//!   server's URL. iPXE expands its settings in the arguments: `ip=${net0/ip}`. Without such a file, the arguments are
+//!   those in a configuration of ISOLINUX, SYSLINUX, PXELINUX or GRUB in the same tree;
 //! * other `.ipxe` scripts, EFI programs, and for BIOS `.lkrn` and `memtest86+*.bin`.
 
 mod bootloader_configs;
@@ -32,28 +32,28 @@ use std::time::{Duration, Instant};
 const MAX_ENTRIES: usize = 60;
 /// The time limit of a scan.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
-/// The maximum number of names that are searched for a Raspberry Pi's files.
+/// The maximum number of names in a directory that are examined to find a Raspberry Pi's files.
 const MAX_NAMES: usize = 10_000;
 
 /// The result of a scan: the entries of the menu, and the skipped files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// The operator's `boot.ipxe` exists; it replaces the menu.
+    /// Whether the operator's `boot.ipxe` exists, which replaces the menu.
     pub has_boot_script: bool,
-    /// There are files that only a Raspberry Pi requests.
+    /// Whether there are files that only a Raspberry Pi requests.
     pub raspberry_pi: bool,
     /// The entries of the menu.
     pub found: Vec<FoundEntry>,
     /// The files and directories that are not in the menu.
     pub skipped: Vec<SkippedFile>,
-    /// Scripts that machines run by host name, before the menu.
+    /// Scripts that machines with a certain host name run before the menu.
     pub host_name_scripts: Vec<HostNameScript>,
     /// Warnings that do not concern the menu.
     pub warnings: Vec<String>,
 }
 
-/// Scans the boot directory, and then the directories that are served under names in it (`mounts`). A missing directory
-/// counts as empty.
+/// Scans the boot directory, and then the directories that are served under a name as if they were in it (`mounts`). A
+/// missing directory counts as empty.
 pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Scan {
     let top = names_in(root);
     let mut scan = Scan { raspberry_pi: has_raspberry_pi_files(root, &top), ..Scan::default() };
@@ -85,14 +85,15 @@ impl Scan {
         self.found.iter().map(|found| found.entry.clone()).collect()
     }
 
-    /// The path of the script that a machine requests by its host name, which has no case.
+    /// The path of the script that a machine requests by its host name; `None` if there is no such script. Upper and
+    /// lower case are equal in host names.
     pub fn host_name_script(&self, name: &str) -> Option<&str> {
         let mut paths = self.host_name_scripts.iter().map(|script| &script.path[..]);
         paths.find(|path| path.eq_ignore_ascii_case(name))
     }
 
-    /// A line about the entries that cannot boot and one about the skipped files, both shortened: `check` lists them
-    /// all.
+    /// Returns a line about the entries that cannot boot, and a line about the skipped files. Both lines are shortened;
+    /// `check` lists all entries and files.
     pub fn summary(&self) -> Vec<String> {
         const MAX_SHOWN: usize = 3;
         let line = |what: &str, all: Vec<String>| {
@@ -109,7 +110,7 @@ impl Scan {
         lines.into_iter().flatten().collect()
     }
 
-    /// Shortens a menu that is too long to read, keeping the entries near the top of the tree.
+    /// Shortens a menu that is too long to read. Keeps the entries near the top of the tree.
     fn shorten(&mut self) {
         let more = self.found.split_off(self.found.len().min(MAX_ENTRIES));
         let reason = format!("the menu is full: it has at most {MAX_ENTRIES} entries");
@@ -120,8 +121,8 @@ impl Scan {
     }
 }
 
-/// Whether the operator's script exists. The error says why the server cannot send it: it would be the first request of
-/// every machine.
+/// Whether the operator's script exists. The error is the reason why the server cannot send it, since every machine
+/// would request the script first.
 fn has_boot_script(root: &Path) -> Result<bool, &'static str> {
     let is_link = || root.join("boot.ipxe").is_symlink();
     match Directory::from_path(root, false).map(|directory| directory.open("boot.ipxe")) {
@@ -132,7 +133,7 @@ fn has_boot_script(root: &Path) -> Result<bool, &'static str> {
     }
 }
 
-/// Whether the boot ROM of a Raspberry Pi finds its files, at the top or in a directory with its serial number.
+/// Whether the boot ROM of a Raspberry Pi finds its files, at the top or in a directory named after its serial number.
 fn has_raspberry_pi_files(root: &Path, top: &[String]) -> bool {
     let is_serial = |name: &str| name.len() == 8 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
     let is_for_pi = |name: &String| {

@@ -1,10 +1,12 @@
-//! Pairs a kernel with *its* initrd: another kernel's initrd has other modules, and the machine hangs.
+//! Pairs a kernel with *its* initrd. With another kernel's initrd, the modules do not match the kernel, and the machine
+//! hangs.
 
 use super::file_names::{ParsedName, is_cpio_archive};
 
-/// Words of spare initrds.
+/// Words in the names of spare initrds, which are not used unless the kernel's name contains the word too.
 const SPARE: [&str; 5] = ["fallback", "old", "bak", "orig", "kdump"];
-/// Words for an architecture, each with its meaning. The last one in a name counts (`x86_64`).
+/// Words for an architecture, each with the architecture that it means. If a name contains several, the last one counts
+/// (`x86_64`).
 const ARCHITECTURES: [(&str, &str); 14] = [
     ("amd64", "x64"),
     ("x64", "x64"),
@@ -22,12 +24,12 @@ const ARCHITECTURES: [(&str, &str); 14] = [
     ("loongarch64", "loongarch64"),
 ];
 
-/// The initrds of a kernel, from those in its directory; microcode comes in addition. `kernels`: all kernels of the
-/// directory.
+/// Selects the initrds of a kernel from those in its directory. The caller adds microcode. `kernels`: all kernels of
+/// the directory.
 ///
-/// In this order: the initrd with the same words in its name (`vmlinuz-6.1.0-10` and `initrd.img-6.1.0-10`); the one
-/// whose words differ by an architecture only; for the only kernel of a directory, all initrds that do not name another
-/// kernel.
+/// The first choice is the initrd with the same words in its name (`vmlinuz-6.1.0-10` and `initrd.img-6.1.0-10`). The
+/// second is an initrd whose words differ from the kernel's by an architecture only. Without these, the only kernel of
+/// a directory gets all initrds that do not name another kernel.
 pub fn initrds_of<'a>(kernel: &ParsedName, kernels: &[ParsedName], initrds: &'a [ParsedName]) -> Vec<&'a str> {
     let alone = kernels.len() == 1;
     let belongs_to_another =
@@ -46,7 +48,7 @@ pub fn initrds_of<'a>(kernel: &ParsedName, kernels: &[ParsedName], initrds: &'a 
         None if alone => proper.into_iter().filter(|initrd| may_belong(kernel, initrd)).collect(),
         None => return Vec::new(),
     };
-    // More archives for the kernel to unpack: firmware, an overlay.
+    // The kernel unpacks additional archives too, such as firmware or an overlay.
     if alone {
         let more: Vec<&ParsedName> = archives.into_iter().filter(|archive| !chosen.contains(archive)).collect();
         chosen.extend(more);
@@ -58,7 +60,7 @@ pub fn initrds_of<'a>(kernel: &ParsedName, kernels: &[ParsedName], initrds: &'a 
 fn may_belong(kernel: &ParsedName, initrd: &ParsedName) -> bool {
     let has = |named: &ParsedName, word: &String| named.words.contains(word);
     let spare = initrd.words.iter().any(|word| SPARE.contains(&&word[..]) && !has(kernel, word));
-    // `initramfs-linux-lts` with `vmlinuz-linux`
+    // `initramfs-linux-lts` is for another flavour than `vmlinuz-linux`.
     let flavoured = !kernel.words.is_empty()
         && kernel.words.len() < initrd.words.len()
         && kernel.words.iter().all(|word| has(initrd, word));
@@ -67,7 +69,7 @@ fn may_belong(kernel: &ParsedName, initrd: &ParsedName) -> bool {
     !spare && !flavoured && !versions_differ && !architectures_differ(kernel, initrd)
 }
 
-/// The numbers of the name, if there are several: a single one is no version (`linux26`, `initrd1`).
+/// The numbers in the name, if there are several. A single number is not a version (`linux26`, `initrd1`).
 fn version(named: &ParsedName) -> Vec<&str> {
     let words =
         words_without_architecture(named).into_iter().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
@@ -79,7 +81,7 @@ fn words_without_architecture(named: &ParsedName) -> Vec<&str> {
     named.words.iter().map(String::as_str).filter(|word| architecture(word).is_none()).collect()
 }
 
-/// Whether both names contain an architecture, and not the same one.
+/// Whether both names contain an architecture, and the two differ.
 fn architectures_differ(kernel: &ParsedName, initrd: &ParsedName) -> bool {
     let architecture_of = |named: &ParsedName| named.words.iter().rev().find_map(|word| architecture(word));
     architecture_of(kernel).zip(architecture_of(initrd)).is_some_and(|(one, other)| one != other)
@@ -111,7 +113,7 @@ mod tests {
                 &["vmlinuz-6.1.0-1 initrd.img-6.1.0-1", "vmlinuz-6.1.0-10 initrd.img-6.1.0-10"][..],
             ),
             ("vmlinuz-6.1.0-1 initrd.img-6.1.0-10", &["vmlinuz-6.1.0-1 -"]),
-            // Arch's /boot.
+            // Arch Linux's /boot.
             (
                 "vmlinuz-linux vmlinuz-linux-lts initramfs-linux.img initramfs-linux-fallback.img \
                  initramfs-linux-lts.img initramfs-linux-lts-fallback.img",
@@ -120,7 +122,7 @@ mod tests {
             ("vmlinuz-linux initramfs-linux-lts.img initramfs-linux-fallback.img", &["vmlinuz-linux -"]),
             ("vmlinuz vmlinuz-PAE initrd.img initrd-PAE.img", &["vmlinuz initrd.img", "vmlinuz-PAE initrd-PAE.img"]),
             ("vmlinuz vmlinuz-PAE initrd.img", &["vmlinuz initrd.img", "vmlinuz-PAE -"]),
-            // Ubuntu's two.
+            // Ubuntu's two kernels.
             ("hwe-initrd hwe-vmlinuz initrd vmlinuz", &["hwe-vmlinuz hwe-initrd", "vmlinuz initrd"]),
             (
                 "flatcar_production_pxe.vmlinuz flatcar_production_pxe_image.cpio.gz",
@@ -156,7 +158,7 @@ mod tests {
             ),
             ("vmlinuz initrd.img.old", &["vmlinuz -"]),
             ("vmlinuz initrd-amd64.img initrd.img", &["vmlinuz initrd.img"]),
-            // An initrd for another architecture, and one with another name of the same architecture.
+            // An initrd for another architecture, and an initrd with another name for the same architecture.
             ("vmlinuz-i686 initrd-amd64 initrd-i686", &["vmlinuz-i686 initrd-i686"]),
             ("vmlinuz-arm64 initrd-amd64.gz", &["vmlinuz-arm64 -"]),
             ("vmlinuz-x86_64 initrd-amd64.gz", &["vmlinuz-x86_64 initrd-amd64.gz"]),

@@ -21,19 +21,19 @@ pub struct ProgramScanner<'a> {
     pub found: &'a mut Vec<FoundEntry>,
     /// The skipped files so far.
     pub skipped: &'a mut Vec<SkippedFile>,
-    /// The scripts by host name so far.
+    /// The scripts for single host names so far.
     pub host_name_scripts: &'a mut Vec<HostNameScript>,
 }
 
 /// The classification of a file.
 enum Classification {
-    /// An entry, perhaps with a reason why it does not boot.
+    /// The file becomes a menu entry. If the entry is known not to boot, the problem is given.
     Starts(EntryTarget, Option<KnownProblem>),
-    /// The machine with this host name runs it before the menu.
+    /// The machine with this host name runs the file, a script, before the menu.
     ByHostName(String),
-    /// It is reported, with this reason.
+    /// The file gets no entry, and is reported with this reason.
     Skipped(String),
-    /// It serves another purpose, or none here.
+    /// The file gets no entry and no report, because it serves another purpose or none.
     Ignored,
 }
 
@@ -43,7 +43,7 @@ struct KnownProblem(&'static str, &'static str);
 const DISK_IMAGE: &str = "a disk image: boot it with sanboot or memdisk in a script";
 
 impl ProgramScanner<'_> {
-    /// Adds an entry for each script and program, and reports the files that need something else.
+    /// Adds an entry for each script and program, and reports bootable files that cannot be entries.
     pub fn scan(&mut self) {
         for name in self.tree.files(self.directory) {
             let path = self.tree.served_name(&join(self.directory, name));
@@ -84,7 +84,7 @@ impl ProgramScanner<'_> {
             "wim" if lower == "boot.wim" => {
                 Classification::Skipped("Windows PE boots with wimboot, from a script (docs/windows.md)".to_owned())
             }
-            // The boot programs of systems that cannot boot without more help.
+            // The boot programs of systems that do not boot from a menu entry alone.
             "c32" if lower == "mboot.c32" && self.tree.find(&join(self.directory, "boot.cfg")).is_some() => {
                 Classification::Skipped(
                     "ESXi's loader for BIOS, a SYSLINUX module: iPXE cannot start it, PXELINUX can".to_owned(),
@@ -108,7 +108,7 @@ impl ProgramScanner<'_> {
         if ["boot.ipxe", "autoexec.ipxe"].contains(&path) {
             return Classification::Ignored;
         }
-        // netboot.xyz: `menu.ipxe` starts the others, and looks for those of a machine.
+        // In netboot.xyz, `menu.ipxe` starts the other scripts, and looks for a script for the machine.
         if is_of_one_machine(&lower) {
             let host = name.get(HOST_NAME_PREFIX.len()..name.len() - ".ipxe".len()).unwrap_or_default();
             if lower.starts_with("hostname-") && !host.is_empty() && self.tree.is_top(self.directory) {
@@ -131,7 +131,8 @@ impl ProgramScanner<'_> {
 
     fn efi(&self, name: &str, path: &str) -> Classification {
         let is_loader = loaders::is_loader_name(name);
-        // The site's loader would only load the menu again; the local disk has its own line; a kernel needs its initrd.
+        // The site's loader would only load the menu again. The program for the local disk has a separate line in the
+        // menu. A kernel needs its initrd.
         if (is_loader
             && (self.tree.is_top(self.directory) || loaders::is_arch_directory(&self.tree.served_name(self.directory))))
             || local_disk_arch(path).is_some()
@@ -162,7 +163,8 @@ impl ProgramScanner<'_> {
         }
     }
 
-    /// A kernel that needs no initrd, and that only a BIOS machine is known to start: a memory test, an iPXE.
+    /// Classifies a file in the format of a kernel that needs no initrd, and that BIOS machines can start: Memtest86+,
+    /// iPXE.
     fn for_bios(&self, name: &str, path: &str) -> Classification {
         match image::head(&self.tree.path(&join(self.directory, name))) {
             Ok((head, _)) if image::kernel_arch(&head).is_some() => {
@@ -178,7 +180,8 @@ impl ProgramScanner<'_> {
         }
     }
 
-    /// Why the boot programs of some systems do not boot: they look for their configuration on a disc.
+    /// Why this program does not boot, if that is known: some boot programs do not look for their configuration or
+    /// their files in the directory from which they were loaded.
     fn known_problem(&self, name: &str) -> Option<KnownProblem> {
         const WINDOWS_BOOT_MANAGER: KnownProblem = KnownProblem(
             "Windows' boot manager looks for its configuration on a disc",
@@ -204,7 +207,7 @@ impl ProgramScanner<'_> {
         ))
     }
 
-    /// Whether this file is the kernel or an initrd of an entry.
+    /// Whether this file is the kernel or an initrd of a menu entry.
     fn is_of_entry(&self, path: &str) -> bool {
         self.found.iter().any(|found| match &found.entry.target {
             EntryTarget::Linux { kernel, initrds, .. } => kernel == path || initrds.iter().any(|initrd| initrd == path),
@@ -212,15 +215,16 @@ impl ProgramScanner<'_> {
         })
     }
 
-    /// Whether this is a kernel with an unknown name. wimboot has a kernel's head too, but needs a script.
+    /// Whether this is a kernel whose name is not that of a kernel. wimboot also has the header of a kernel, but it
+    /// needs a script.
     fn is_unknown_kernel(&self, name: &str) -> bool {
         let named = kernel_name(name).is_some() || initrd_name(name).is_some() || name.eq_ignore_ascii_case("wimboot");
         let head = || image::head(&self.tree.path(&join(self.directory, name)));
         !named && head().is_ok_and(|(head, _)| image::kernel_arch(&head).is_some())
     }
 
-    /// Whether this is the image of a disk or a floppy: it has a boot sector's signature, as a kernel may have. Images
-    /// that contain an EFI program belong to an unpacked disc.
+    /// Whether this is the image of a disk or a floppy. Such an image has the signature of a boot sector, which a
+    /// kernel may have too. An image that contains an EFI program belongs to an unpacked disc, and does not count.
     fn is_disk(&self, name: &str) -> bool {
         let lower = name.to_ascii_lowercase();
         let part_of_disc = ["efi", "esp", "boot."].iter().any(|begin| lower.starts_with(begin));
@@ -230,7 +234,8 @@ impl ProgramScanner<'_> {
     }
 }
 
-/// `name` is in lower case. Packed initrds (`initrd.img.xz`, `image.cpio.gz`) have other names.
+/// Whether this name, in lower case, is that of an archive. The names of compressed initrds (`initrd.img.xz`,
+/// `image.cpio.gz`) are not.
 fn is_archive(name: &str) -> bool {
     const ARCHIVES: [&str; 6] = ["zip", "7z", "rar", "tar", "tgz", "txz"];
     const PACKED: [&str; 5] = ["tar", "iso", "img", "raw", "vhd"];
@@ -240,14 +245,14 @@ fn is_archive(name: &str) -> bool {
         || (compressed && initrd_name(name).is_none() && PACKED.into_iter().any(is_packed))
 }
 
-/// `MAC-525400000010.ipxe`, `HOSTNAME-pc1.ipxe`.
+/// Whether this is the name of a script for one machine: `MAC-525400000010.ipxe`, `HOSTNAME-pc1.ipxe`.
 fn is_of_one_machine(name: &str) -> bool {
     let mac = name.strip_prefix("mac-").and_then(|rest| rest.strip_suffix(".ipxe"));
     mac.is_some_and(|mac| mac.len() == 12 && mac.bytes().all(|octet| octet.is_ascii_hexdigit()))
         || (name.starts_with("hostname-") && name.ends_with(".ipxe"))
 }
 
-/// The names of iPXE's builds, and FOG's.
+/// Whether this is the name of a build of iPXE, or of one from FOG.
 fn is_ipxe(name: &str) -> bool {
     const BUILDS: [&str; 6] = ["ipxe", "snp", "snponly", "intel", "realtek", "ncm--ecm--axge"];
     let lower = name.to_ascii_lowercase();

@@ -12,14 +12,14 @@ pub struct FoundEntry {
     pub arguments_from: Option<String>,
     /// The path of that file if it is a `cmdline`, which may contain template expressions.
     pub cmdline: Option<PathBuf>,
-    /// How to fix an entry that does not boot.
+    /// How to fix the entry, if it does not boot.
     pub fix: Option<String>,
 }
 
 /// A script that the machine with this host name runs before the menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostNameScript {
-    /// The name of the script at the top of the boot directory.
+    /// The name of the script, which is at the top of the boot directory.
     pub path: String,
     /// The host name.
     pub host_name: String,
@@ -28,8 +28,8 @@ pub struct HostNameScript {
 /// A file or a directory without an entry in the menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedFile {
-    /// Its path in the boot directory.
+    /// The path in the boot directory.
     pub path: String,
-    /// Why it has no entry.
+    /// Why the menu has no entry for it.
     pub reason: String,
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Limits, so that scanning a huge boot directory cannot delay the start. The number of files is limited for each
-/// directory at the top, so that the packages of a DVD do not hide another system.
+/// directory at the top, so that the packages of one unpacked DVD do not use up the limit for another system.
 const MAX_DEPTH: usize = 12;
 const MAX_FILES: usize = 10_000;
 
@@ -18,11 +18,11 @@ const MAX_FILES: usize = 10_000;
 #[derive(Debug)]
 pub struct Tree {
     root: PathBuf,
-    /// The first part of the URL path of its files; empty for the boot directory.
+    /// The first part of the path in the files' URLs; empty for the boot directory.
     served_as: String,
-    /// Each directory by its path from the root, those near the top first, with its file names in natural order.
+    /// The directories, those near the top first. Each has its path from the root, and its file names in natural order.
     pub directories: Vec<(String, Vec<String>)>,
-    /// The position of each directory in that list, by its path in lower case.
+    /// The position of each directory in `directories`, by its path in lower case.
     index: BTreeMap<String, usize>,
 }
 
@@ -42,12 +42,12 @@ impl Tree {
         self.served_name(directory).is_empty()
     }
 
-    /// The files of this directory.
+    /// The names of the files in this directory.
     pub fn files(&self, directory: &str) -> &[String] {
         self.index.get(&directory.to_ascii_lowercase()).map_or(&[], |at| &self.directories[*at].1)
     }
 
-    /// The path of a file with this path in any case.
+    /// The actual path of the file with this path, ignoring case; `None` if there is no such file.
     pub fn find(&self, path: &str) -> Option<String> {
         let (directory, name) = split_path(path);
         let at = *self.index.get(&directory.to_ascii_lowercase())?;
@@ -64,13 +64,13 @@ pub fn join(directory: &str, name: &str) -> String {
     }
 }
 
-/// Splits a path into its directory and its last part.
+/// Splits a path into its directory and its last part. The directory is empty if the path has one part only.
 pub fn split_path(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
-/// Walks the tree. `hidden`: directories at the top that clients cannot request, because others are served under their
-/// names.
+/// Walks the tree until the time `until`. `hidden`: directories at the top that clients cannot request, because other
+/// directories are served under the same names.
 pub fn walk(root: &Path, served_as: &str, hidden: &[&str], until: Instant, skipped: &mut Vec<SkippedFile>) -> Tree {
     let tree = Tree {
         root: root.to_owned(),
@@ -94,7 +94,7 @@ struct Walker<'a> {
     tree: Tree,
     hidden: &'a [&'a str],
     until: Instant,
-    /// How many more files may be listed, by directory at the top.
+    /// The number of files that may still be listed, for each directory at the top.
     left: BTreeMap<String, usize>,
     skipped: &'a mut Vec<SkippedFile>,
 }
@@ -104,7 +104,7 @@ struct Walker<'a> {
 struct Listing {
     files: Vec<String>,
     directories: Vec<String>,
-    /// The directory is not empty.
+    /// Whether the directory contains anything.
     is_not_empty: bool,
 }
 
@@ -113,7 +113,7 @@ impl Walker<'_> {
     fn directory(&mut self, directory: String) -> Vec<String> {
         let listing = match self.list(&directory) {
             Ok(listing) => listing,
-            // A missing directory is not worth a report.
+            // A missing directory counts as empty, without a report.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
             Err(error) => {
                 self.skip(&directory, &format!("cannot read this directory: {error}"));
@@ -162,7 +162,7 @@ impl Walker<'_> {
                 Err(name) => (name.to_string_lossy().into_owned(), false),
             };
             let is_hidden = directory.is_empty() && self.hidden.contains(&&name[..]);
-            // A name that begins with a dot is hidden on purpose.
+            // A file whose name begins with a dot is hidden on purpose, so it is not reported.
             if name.starts_with('.') || is_hidden {
                 continue;
             }
@@ -185,7 +185,7 @@ impl Walker<'_> {
                 Ok(kind) if kind.is_file() => listing.files.push(name),
                 Ok(kind) if kind.is_symlink() => match self.leads_to(&item.path()) {
                     Some(target) if target.is_file() => listing.files.push(name),
-                    // A directory is scanned under its own name only.
+                    // A directory inside of the tree is scanned under its real path only.
                     Some(_) => {}
                     None => self.report_link(&path),
                 },
@@ -195,13 +195,15 @@ impl Walker<'_> {
         Ok(listing)
     }
 
-    /// The target of a symbolic link, if it is inside this directory; files outside are not served.
+    /// The target of a symbolic link, if it is inside of the served directory; otherwise `None`. Files outside are not
+    /// served.
     fn leads_to(&self, link: &Path) -> Option<PathBuf> {
         let (target, root) = (link.canonicalize().ok()?, self.tree.root.canonicalize().ok()?);
         target.starts_with(root).then_some(target)
     }
 
-    /// Reports a link that leads nowhere. The links of loaders and of `boot.ipxe` are reported by the search for those.
+    /// Reports a link that is dangling or leads out of the served directory. At the top of the boot directory, the
+    /// search for loaders and for `boot.ipxe` reports the links with these names.
     fn report_link(&mut self, path: &str) {
         let (directory, name) = split_path(path);
         if !(self.tree.is_top(directory) && (name == "boot.ipxe" || loaders::is_loader_name(name))) {

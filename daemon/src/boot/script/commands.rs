@@ -1,10 +1,10 @@
-//! The commands of iPXE, and those that a given iPXE has.
+//! The commands of iPXE, and how to find out which of them a given iPXE binary has.
 
 use crate::suggest::closest_match;
 use std::fs;
 use std::path::Path;
 
-/// The purpose of a fetched file.
+/// The purpose for which a script fetches a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A kernel.
@@ -15,7 +15,7 @@ pub enum Purpose {
     Other,
 }
 
-/// Every command that some build of iPXE has, depending on its age and on its build options.
+/// Every command that any build of iPXE has. The age and the options of a build determine which ones it has.
 const ALL_COMMANDS: &[&str] = &[
     "autoboot",
     "boot",
@@ -119,13 +119,14 @@ const ALL_COMMANDS: &[&str] = &[
     "vdestroy",
 ];
 
-/// The year in which iPXE got a command that early versions lack.
+/// Commands that early versions of iPXE lack, with the year in which iPXE got them.
 const SINCE: &[(&str, u16)] = &[("imgextract", 2021), ("shim", 2023), ("form", 2024), ("present", 2024), ("fdt", 2025)];
 
-/// Commands that an iPXE has or lacks depending on its platform. A script that uses one presumably knows its platform.
+/// Commands that iPXE has only on certain platforms. A script that uses such a command is presumably meant for these
+/// platforms.
 const PLATFORM_DEPENDENT: &[&str] = &["cpuid", "fdt", "imgextract", "pciscan"];
 
-/// The purpose of the file that this command fetches; `None` if it fetches none.
+/// The purpose of the file that this command fetches; `None` if the command fetches no file.
 pub fn fetch_purpose(command: &str) -> Option<Purpose> {
     match command {
         "kernel" => Some(Purpose::Kernel),
@@ -136,12 +137,12 @@ pub fn fetch_purpose(command: &str) -> Option<Purpose> {
     }
 }
 
-/// Whether the operand of the command is mostly the name of an image that was fetched before.
+/// Whether the operand of the command is usually the name of an image that the script has already fetched.
 pub fn takes_image_name(command: &str) -> bool {
     ["boot", "imgexec", "imgselect", "imgload", "imgverify", "imgextract"].contains(&command)
 }
 
-/// The first word that is no option.
+/// The first word that is neither an option nor the value of an option; `None` if there is no such word.
 pub fn first_operand<'a>(words: &[&'a str]) -> Option<&'a str> {
     const WITH_VALUE: [&str; 8] = ["--name", "-n", "--timeout", "-t", "--params", "--signer", "-s", "--keep-for"];
     let mut words = words.iter().copied();
@@ -155,14 +156,15 @@ pub fn first_operand<'a>(words: &[&'a str]) -> Option<&'a str> {
     None
 }
 
-/// An iPXE program whose strings reveal its commands and protocols. BIOS ones are compressed, and reveal nothing.
+/// An iPXE program whose strings show which commands and protocols it has. Programs for BIOS are compressed, so their
+/// strings are unreadable.
 #[derive(Debug)]
 pub struct IpxeBinary {
     program: Vec<u8>,
 }
 
 impl IpxeBinary {
-    /// Reads the file; `None` if it is no uncompressed iPXE.
+    /// Reads the file; `None` if it cannot be read or is not an uncompressed iPXE.
     pub fn read(path: &Path) -> Option<IpxeBinary> {
         const MAX_SIZE: u64 = 16 << 20;
         let is_plausible = path.metadata().is_ok_and(|file| file.is_file() && file.len() <= MAX_SIZE);
@@ -170,14 +172,14 @@ impl IpxeBinary {
         (ipxe.has_string("goto") && ipxe.has_string("chain") && ipxe.has_string("imgstat")).then_some(ipxe)
     }
 
-    /// Whether the program contains a string that ends so: each command and each protocol is one. Linkers merge strings
-    /// with equal ends.
+    /// Whether the program contains a string that ends with `text`, such as the name of a command or a protocol. The
+    /// beginning of the string may differ, because linkers merge strings with equal ends.
     pub fn has_string(&self, text: &str) -> bool {
         let wanted = [text.as_bytes(), b"\0"].concat();
         self.program.windows(wanted.len()).any(|window| window == wanted)
     }
 
-    /// The version as the program shows it: `1.21.1+git20250501`.
+    /// The version as the program shows it, `1.21.1+git20250501`; `None` if it is not found.
     pub fn version(&self) -> Option<&str> {
         let texts = self.program.split(|octet| *octet == 0).filter_map(|text| std::str::from_utf8(text).ok());
         let begins = |text: &&str| {
@@ -191,7 +193,7 @@ impl IpxeBinary {
     }
 }
 
-/// The problem and the fix of a command that the offered iPXEs do not all have.
+/// The problem and the fix, if iPXE has no such command or some offered iPXE programs lack it; otherwise `None`.
 pub fn check_command(command: &str, offered: &[(String, IpxeBinary)]) -> Option<(String, String)> {
     let lacking: Vec<_> = offered.iter().filter(|(_, ipxe)| !ipxe.has_string(command)).collect();
     if !ALL_COMMANDS.contains(&command) {

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-/// A line with its continuation lines.
+/// A line of a script, together with its continuation lines.
 #[derive(Debug)]
 pub struct ScriptLine<'a> {
-    /// The byte range of the first of these lines.
+    /// The byte range of the first line, without the continuation lines.
     pub span: Range<usize>,
-    /// The words of all of them.
+    /// The words of the line and of its continuation lines.
     pub words: Vec<&'a str>,
-    /// It ends with `\` and CR, which iPXE does not read as a continuation.
+    /// Whether the line ends with `\` and CR, which iPXE does not read as a continuation.
     pub has_broken_continuation: bool,
 }
 
@@ -18,11 +18,11 @@ pub struct ScriptLine<'a> {
 pub struct SimpleCommand<'a> {
     /// The command and its arguments.
     pub words: Vec<&'a str>,
-    /// `||` or `&&` follows, so the script handles its failure.
+    /// Whether `||` or `&&` follows the command, so that the script continues if the command fails.
     pub guarded: bool,
 }
 
-/// The lines of a script without comments and labels.
+/// Splits a script into its lines, without comments and labels.
 pub fn parse_lines(text: &str) -> Vec<ScriptLine<'_>> {
     let mut lines: Vec<ScriptLine<'_>> = Vec::new();
     let (mut at, mut is_continued) = (0, false);
@@ -45,7 +45,7 @@ pub fn parse_lines(text: &str) -> Vec<ScriptLine<'_>> {
     lines
 }
 
-/// Splits a line at spaces. A template expression is one word, or a part of one.
+/// Splits a line at spaces. Does not split a template expression, even if it contains spaces.
 fn words(line: &str) -> Vec<&str> {
     let (mut words, mut begin, mut depth) = (Vec::new(), None, 0_usize);
     let mut chars = line.char_indices().peekable();
@@ -83,7 +83,7 @@ impl<'a> ScriptLine<'a> {
     }
 }
 
-/// Overwrites the comments of a template with spaces, so that offsets stay.
+/// Overwrites the comments of a template with spaces, so that the offsets of the other text do not change.
 pub fn blank_comments(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;

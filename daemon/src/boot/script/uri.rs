@@ -1,4 +1,4 @@
-//! The file that a script names: a URL, or a path relative to the script or to the top of its server.
+//! Resolves the name of a file in a script: a URL, or a path relative to the script or to the top of its server.
 
 use super::lines::ScriptLine;
 use std::collections::BTreeMap;
@@ -8,20 +8,20 @@ use std::collections::BTreeMap;
 pub enum UriReference {
     /// A whole URL.
     Url(String),
-    /// Relative to the directory of the script.
+    /// A path relative to the directory of the script.
     Relative(String),
-    /// From the top of the server that the script comes from.
+    /// A path from the top of the server from which the script was fetched.
     Absolute(String),
-    /// It depends on the machine.
+    /// The name depends on the machine, so it cannot be resolved.
     Unknown,
 }
 
-/// The variables that have the same value throughout a script.
+/// The variables that have one value throughout a script, with these values.
 #[derive(Debug, Default)]
 pub struct ScriptVariables(BTreeMap<String, String>);
 
 impl ScriptVariables {
-    /// Collects them from the commands that set variables.
+    /// Collects the variables from the commands that set them. Omits those whose value is uncertain.
     pub fn from_lines(lines: &[ScriptLine<'_>]) -> ScriptVariables {
         let mut all = BTreeMap::new();
         for line in lines {
@@ -31,7 +31,7 @@ impl ScriptVariables {
                 {
                     continue;
                 }
-                // `choose --default x target` sets its last word.
+                // `choose --default x target` sets the variable that its last word names.
                 let name = if *command == "set" { *name } else { value.last().unwrap_or(name) };
                 let is_certain = *command == "set" && index == 0 && line.commands().len() == 1;
                 let known = all.entry(name.to_owned()).or_insert_with(|| is_certain.then(|| value.join(" ")));
@@ -43,7 +43,7 @@ impl ScriptVariables {
         ScriptVariables(all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
     }
 
-    /// Resolves a word of a script: expands its variables, and `{{ base }}`.
+    /// Resolves a word of a script, after expanding the variables and `{{ base }}` in it.
     pub fn resolve(&self, word: &str) -> UriReference {
         const MAX_DEPTH: usize = 8;
         let mut uri = word.to_owned();
@@ -70,7 +70,7 @@ impl ScriptVariables {
     }
 }
 
-/// `file:/x` is a URI without a host.
+/// Whether the part before the colon is a URI scheme. It need not be followed by a host: `file:/x` is a URI.
 fn is_scheme(parts: Option<(&str, &str)>) -> bool {
     parts.is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(|letter| letter.is_ascii_alphanumeric()))
 }

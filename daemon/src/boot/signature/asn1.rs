@@ -1,10 +1,10 @@
-//! ASN.1 elements by reference. A signature covers octets, so this keeps the octets of the file instead of decoded
-//! values that would need to be encoded again.
+//! Reads ASN.1 elements without decoding them. A signature covers octets, so an element keeps the octets of the file. A
+//! decoded value would need to be encoded again.
 
 use der::asn1::AnyRef;
 use der::{Decode, Reader, SliceReader};
 
-/// The tags of the elements that are used here.
+/// The tags of the elements that occur in signatures and certificates.
 pub const INTEGER: u8 = 0x02;
 pub const BIT_STRING: u8 = 0x03;
 pub const OCTET_STRING: u8 = 0x04;
@@ -22,9 +22,9 @@ pub const fn context_tag(number: u8) -> u8 {
 pub struct Element<'a> {
     /// The tag octet.
     pub tag: u8,
-    /// The whole element.
+    /// The octets of the whole element, with tag and length.
     pub raw: &'a [u8],
-    /// Without tag and length.
+    /// The octets of the content, without tag and length.
     pub content: &'a [u8],
 }
 
@@ -38,7 +38,7 @@ impl<'a> Elements<'a> {
         Self(octets)
     }
 
-    /// The next element if it has this tag; otherwise it stays.
+    /// Reads the next element if it has this tag. Otherwise returns `None` and stays at that element.
     pub fn read(&mut self, tag: u8) -> Option<Element<'a>> {
         let mut ahead = *self;
         let element = ahead.next()?;
@@ -48,7 +48,7 @@ impl<'a> Elements<'a> {
         })
     }
 
-    /// The content of the next element if that is a sequence.
+    /// Reads the next element if it is a sequence, and returns its content. Otherwise returns `None`.
     pub fn sequence(&mut self) -> Option<Elements<'a>> {
         Some(Elements(self.read(SEQUENCE)?.content))
     }

@@ -1,5 +1,6 @@
-//! One signature: a PKCS #7 message (RFC 2315) whose content is the digest of a PE file. "Windows Authenticode Portable
-//! Executable Signature Format" defines it; EDK2's CryptPkcs7Verify and OpenSSL define how firmware verifies it.
+//! Reads a signature: a PKCS #7 message (RFC 2315) whose content is the digest of a PE file. "Windows Authenticode
+//! Portable Executable Signature Format" defines this format. Firmware verifies a signature as EDK2's CryptPkcs7Verify
+//! and OpenSSL do.
 
 use super::asn1::{Elements, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_tag};
 use super::certificate::{Certificate, common_name};
@@ -12,7 +13,7 @@ pub struct SignedData<'a> {
     pub hash: Hash,
     /// The digest of the PE file.
     pub digest: &'a [u8],
-    /// The signed content; the attributes contain its digest.
+    /// The signed content. The signed attributes, if any, contain its digest.
     content: &'a [u8],
     certificates: Vec<Certificate>,
     signer: Signer<'a>,
@@ -27,11 +28,11 @@ struct Signer<'a> {
     signature: &'a [u8],
 }
 
-/// The maximum number of certificates that are read; a chain has two or three.
+/// The maximum number of certificates that are read from a message. A chain has two or three certificates.
 const MAX_CERTIFICATES: usize = 32;
 
 impl<'a> SignedData<'a> {
-    /// Parses a message; `None` if it is no Authenticode signature.
+    /// Parses a message; `None` if it is not an Authenticode signature.
     pub fn parse(octets: &'a [u8]) -> Option<Self> {
         const SIGNED_DATA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
         const INDIRECT_DATA: &[u8] = b"\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x04";
@@ -55,7 +56,7 @@ impl<'a> SignedData<'a> {
         parts.read(context_tag(1)); // revoked certificates
         let mut signers = Elements::new(parts.read(SET)?.content);
         let signer = signer(signers.sequence()?)?;
-        // Authenticode has one signer; more signatures are more messages.
+        // An Authenticode message has one signer. A file with several signatures contains several messages.
         if signers.next().is_some() {
             return None;
         }
@@ -63,8 +64,8 @@ impl<'a> SignedData<'a> {
         Some(Self { hash, digest, content, certificates, signer })
     }
 
-    /// The certificate of the signer and those of its issuers, as far as the message contains them. Empty if the
-    /// signer's is missing.
+    /// The certificate of the signer, followed by the certificates of its issuers as far as the message contains them.
+    /// Empty if the message lacks the signer's certificate.
     pub fn chain(&self) -> Vec<Certificate> {
         let is_signer = |certificate: &&Certificate| {
             certificate.issuer == self.signer.issuer && certificate.serial == self.signer.serial
@@ -80,7 +81,8 @@ impl<'a> SignedData<'a> {
         chain
     }
 
-    /// The name of the issuer of the signer's certificate, which the message contains even without that certificate.
+    /// The name of the issuer of the signer's certificate. The message contains this name even if it lacks the
+    /// certificate.
     pub fn issuer(&self) -> String {
         common_name(self.signer.issuer)
     }
@@ -90,7 +92,8 @@ impl<'a> SignedData<'a> {
         let Some(key) = &certificate.key else { return false };
         let Signer { hash, attributes, signature, .. } = self.signer;
         match attributes {
-            // Signed as a set, although the message has another tag (RFC 2315 section 9.3).
+            // The signature covers the attributes with the tag of a set, although the message contains another tag (RFC
+            // 2315 section 9.3).
             Some(attributes) => {
                 let signed = hash.digest(&[&[SET], &attributes[1..]]);
                 message_digest(attributes).is_some_and(|digest| digest == hash.digest(&[self.content]))
@@ -101,7 +104,7 @@ impl<'a> SignedData<'a> {
     }
 }
 
-/// SpcIndirectDataContent: the kind of file, which does not matter, and its digest.
+/// Reads the digest of the file, and its algorithm, from SpcIndirectDataContent. Ignores the kind of the file.
 fn indirect_data(content: &[u8]) -> Option<(Hash, &[u8])> {
     let mut parts = Elements::new(content);
     parts.read(SEQUENCE)?;
@@ -110,18 +113,18 @@ fn indirect_data(content: &[u8]) -> Option<(Hash, &[u8])> {
     Some((hash, info.read(OCTET_STRING)?.content))
 }
 
-/// SignerInfo (RFC 2315 section 9.2).
+/// Reads the SignerInfo (RFC 2315 section 9.2).
 fn signer(mut parts: Elements<'_>) -> Option<Signer<'_>> {
     parts.read(INTEGER)?; // the version
     let mut names = parts.sequence()?;
     let (issuer, serial) = (names.read(SEQUENCE)?.raw, names.read(INTEGER)?.content);
     let hash = Hash::from_oid(parts.sequence()?.read(OID)?.content)?;
     let attributes = parts.read(context_tag(0)).map(|attributes| attributes.raw);
-    parts.read(SEQUENCE)?; // RSA, or the verification fails
+    parts.read(SEQUENCE)?; // the signature algorithm: the verification fails if it is not RSA
     Some(Signer { issuer, serial, hash, attributes, signature: parts.read(OCTET_STRING)?.content })
 }
 
-/// The attribute with the digest of the content (PKCS #9, 1.2.840.113549.1.9.4).
+/// The digest of the content from its attribute (PKCS #9, 1.2.840.113549.1.9.4); `None` if the attribute is missing.
 fn message_digest(attributes: &[u8]) -> Option<&[u8]> {
     const MESSAGE_DIGEST: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x04";
     let each = Elements::new(Elements::new(attributes).next()?.content);

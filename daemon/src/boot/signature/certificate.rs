@@ -1,5 +1,5 @@
-//! X.509 certificates, as far as a chain of signatures needs them (RFC 5280). The validity period is ignored, as
-//! firmware ignores it, which trusts no clock.
+//! Reads the parts of X.509 certificates that a chain of signatures needs (RFC 5280). Ignores the validity period,
+//! because firmware does not trust a clock and ignores it too.
 
 use super::asn1::{BIT_STRING, Element, Elements, INTEGER, OID, SEQUENCE, SET, context_tag};
 use super::key::{Hash, RsaKey};
@@ -10,10 +10,10 @@ use std::path::Path;
 /// The maximum size of a certificate file, in octets.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// A certificate; two are equal if their encodings are.
+/// An X.509 certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The whole encoding.
+    /// The DER encoding of the whole certificate.
     der: Vec<u8>,
     /// The serial number, encoded.
     pub serial: Vec<u8>,
@@ -21,7 +21,7 @@ pub struct Certificate {
     pub subject: Vec<u8>,
     /// The issuer's name, encoded.
     pub issuer: Vec<u8>,
-    /// The public key; `None` if it is no RSA key.
+    /// The public key; `None` if it is not an RSA key.
     pub key: Option<RsaKey>,
     /// The digest that the issuer signed, and its algorithm.
     signed: Option<(Hash, Vec<u8>)>,
@@ -29,7 +29,8 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Parses a certificate, ignoring the octets after it.
+    /// Parses a certificate, and ignores the octets after it. Returns `None` if the octets do not begin with a
+    /// certificate.
     pub fn from_der(octets: &[u8]) -> Option<Self> {
         let whole = Elements::new(octets).read(SEQUENCE)?;
         let mut parts = Elements::new(whole.content);
@@ -40,7 +41,7 @@ impl Certificate {
         let mut fields = Elements::new(signed.content);
         fields.read(context_tag(0)); // the version
         let serial = fields.read(INTEGER)?.content.to_vec();
-        fields.read(SEQUENCE)?; // the algorithm again
+        fields.read(SEQUENCE)?; // the signature algorithm, which follows the signed part too
         let issuer = fields.read(SEQUENCE)?.raw.to_vec();
         fields.read(SEQUENCE)?; // the validity period
         let subject = fields.read(SEQUENCE)?.raw.to_vec();
@@ -49,7 +50,8 @@ impl Certificate {
         Some(Self { der: whole.raw.to_vec(), serial, subject, issuer, key, signed, signature })
     }
 
-    /// Reads the certificates of a file that the operator names: one in DER, or any number in PEM.
+    /// Reads the certificates from a file that the operator names. The file contains one certificate in DER, or any
+    /// number in PEM.
     pub fn read(path: &Path) -> io::Result<Vec<Self>> {
         let octets = files::read_regular(path, MAX_SIZE)?;
         let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
@@ -78,7 +80,7 @@ impl Certificate {
         self.signed.as_ref().is_some_and(|(hash, digest)| key.verifies(&self.signature, *hash, digest))
     }
 
-    /// Whether the owner of the other certificate issued this one.
+    /// Whether the owner of the certificate `issuer` issued this certificate.
     pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
         self.issuer == issuer.subject && issuer.key.as_ref().is_some_and(|key| self.is_signed_by(key))
     }
@@ -96,7 +98,8 @@ fn from_pem(text: &str) -> Option<Vec<Certificate>> {
     each.collect()
 }
 
-/// SubjectPublicKeyInfo: the algorithm, and a bit string with modulus and exponent (RFC 8017 appendix A.1.1).
+/// Reads an RSA key from SubjectPublicKeyInfo: the algorithm, and a bit string with modulus and exponent (RFC 8017
+/// appendix A.1.1). Returns `None` for any other key.
 fn public_key(mut info: Elements<'_>) -> Option<RsaKey> {
     const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
     let algorithm = info.sequence()?.read(OID)?;
@@ -106,7 +109,7 @@ fn public_key(mut info: Elements<'_>) -> Option<RsaKey> {
     (algorithm.content == RSA).then(|| RsaKey::new(modulus.content, exponent.content))?
 }
 
-/// The readable part of a name: the common name, else the organisation.
+/// The readable part of an encoded name: the common name, or else the organisation.
 pub fn common_name(encoded: &[u8]) -> String {
     const COMMON_NAME: &[u8] = b"\x55\x04\x03";
     const ORGANISATION: &[u8] = b"\x55\x04\x0a";
@@ -118,7 +121,7 @@ pub fn common_name(encoded: &[u8]) -> String {
     find(COMMON_NAME).or_else(|| find(ORGANISATION)).unwrap_or_else(|| "an unnamed owner".to_owned())
 }
 
-/// The text of an element, shortened to one line and without control characters.
+/// The text of an element, without control characters, and shortened to one line.
 fn text(element: Element<'_>) -> String {
     const BMP_STRING: u8 = 0x1e;
     let text = match element.tag {

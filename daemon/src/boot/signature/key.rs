@@ -15,8 +15,9 @@ pub enum Hash {
 }
 
 impl Hash {
-    /// From the content of an object identifier: of the digest alone (2.16.840.1.101.3.4.2), or with RSA (PKCS #1,
-    /// 1.2.840.113549.1.1).
+    /// The algorithm with this object identifier, which may stand for the digest alone (2.16.840.1.101.3.4.2) or for
+    /// the digest with RSA (PKCS #1, 1.2.840.113549.1.1). `None` if it is not supported. `oid` is the content of the
+    /// ASN.1 element.
     pub fn from_oid(oid: &[u8]) -> Option<Hash> {
         Some(match oid {
             b"\x60\x86\x48\x01\x65\x03\x04\x02\x01" | b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b" => Hash::Sha256,
@@ -26,7 +27,7 @@ impl Hash {
         })
     }
 
-    /// The digest of all parts, one after the other.
+    /// The digest of the parts, concatenated in this order.
     pub fn digest(self, parts: &[&[u8]]) -> Vec<u8> {
         match self {
             Hash::Sha256 => digest::<Sha256>(parts),
@@ -45,7 +46,8 @@ fn digest<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
 pub struct RsaKey(PublicKey);
 
 impl RsaKey {
-    /// From the two numbers, most significant octet first. `None` for an impossible key: even, too short or too long.
+    /// Makes a key from its modulus and its exponent, with the most significant octet first. Returns `None` for an
+    /// invalid key, such as one that is even, too short or too long.
     pub fn new(modulus: &[u8], exponent: &[u8]) -> Option<RsaKey> {
         let number = |octets: &[u8]| BoxedUint::from_be_slice_vartime(octets);
         let modulus = modulus.iter().position(|octet| *octet != 0).map(|start| &modulus[start..])?;

@@ -1,14 +1,15 @@
-//! Microsoft's keys, which firmware is shipped with. The two UEFI CA of 2011 and 2023 sign boot programs of others
-//! (shim), the other two Windows. The machine's maker and owner choose which of them it trusts.
+//! Microsoft's keys, which most firmware contains when it is shipped. The two UEFI CA keys of 2011 and 2023 sign boot
+//! programs of other vendors, such as shim. The other two keys sign Windows. The maker and the owner of a machine
+//! choose which keys the machine trusts.
 
 use super::certificate::Certificate;
 use super::key::RsaKey;
 
 struct MicrosoftKey {
-    /// The common name of its certificate, whose SHA-256 fingerprint is in the comment.
+    /// The common name of the key's certificate. The comment above each name is the certificate's SHA-256 fingerprint.
     name: &'static str,
-    /// The public key's modulus; the exponent is 65537. The key identifies its owner, not the name, which anyone can
-    /// write.
+    /// The public key's modulus; the exponent is 65537. A certificate is recognised by its key, not by its name,
+    /// because anyone can make a certificate with that name.
     modulus: &'static str,
 }
 

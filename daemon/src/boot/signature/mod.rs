@@ -1,8 +1,8 @@
 //! The signatures of a boot program, and whether firmware with Secure Boot starts it.
 //!
-//! Firmware starts a program if one of its signatures is valid, covers the program, and leads to a certificate that the
-//! machine's owner enrolled: Microsoft's on nearly all machines, a site's certificate on some. Only the machine knows
-//! which programs it has revoked (dbx, SBAT).
+//! Firmware starts a program if one of its signatures is valid, covers the program, and leads to a certificate that is
+//! enrolled on the machine. Nearly all machines have Microsoft's certificates; some have a certificate of their site.
+//! Only the machine knows which programs it has revoked (dbx, SBAT).
 
 mod asn1;
 mod authenticode;
@@ -26,7 +26,7 @@ pub struct Signatures {
     pub image: Image,
     /// All signatures: shim has one for each of Microsoft's keys.
     pub signatures: Vec<Signature>,
-    /// Its SBAT components.
+    /// The SBAT components of the program.
     pub sbat: Vec<SbatComponent>,
 }
 
@@ -35,9 +35,9 @@ pub struct Signatures {
 pub struct SbatComponent {
     /// The component's name: `shim`, `grub`.
     pub name: String,
-    /// The generation, a number.
+    /// The generation number, as text.
     pub generation: String,
-    /// The version of the package that it was built from.
+    /// The version of the package from which the component was built.
     pub version: String,
 }
 
@@ -56,11 +56,11 @@ pub struct Signature {
 /// Why a signature is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureFault {
-    /// It is no Authenticode signature, or of an unsupported kind.
+    /// It is not an Authenticode signature, or it is of an unsupported kind.
     Unreadable,
-    /// The signer's certificate is not in the file, so the chain cannot be followed.
+    /// The file lacks the signer's certificate, so the chain cannot be followed.
     NoCertificate,
-    /// The signer's key did not make it.
+    /// The signer's key did not make the signature.
     Forged,
     /// The file was changed after signing.
     Changed,
@@ -69,44 +69,44 @@ pub enum SignatureFault {
 /// Whether firmware with Secure Boot starts a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecureBootVerdict {
-    /// It is no program for UEFI.
+    /// The file is not a UEFI program.
     NotApplicable,
-    /// A machine with one of these certificates starts it.
+    /// A machine that trusts one of these certificates starts the program.
     Accepted(Vec<TrustAnchor>),
-    /// No machine starts it, except where the owner enrolled an unknown certificate.
+    /// No machine starts the program, except one whose owner enrolled a certificate that this server does not know.
     Rejected(Rejection),
 }
 
 /// A certificate that makes firmware accept a program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TrustAnchor {
-    /// One of Microsoft's, by its name.
+    /// One of Microsoft's certificates, by its name.
     Microsoft(&'static str),
-    /// One that the operator named.
+    /// The name of a certificate that the operator configured.
     Site(String),
 }
 
 /// Why firmware refuses a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// It has no signature.
+    /// The program has no signature.
     Unsigned,
-    /// A valid signature, but by an unknown signer.
+    /// The signature is valid, but its signer is unknown.
     UnknownSigner { signer: String, issuer: String },
-    /// An invalid signature.
+    /// The signature is invalid.
     Fault { signer: String, fault: SignatureFault },
 }
 
-/// The maximum size of a file that is read. Firmware holds a program in memory as a whole, and so does this.
+/// The maximum size of a file that is read, in octets. The whole file is held in memory, as in firmware.
 const MAX_SIZE: u64 = 512 << 20;
 
-/// Reads a whole file and verifies its signatures. This takes milliseconds for each MiB, too long for the server's
-/// start.
+/// Reads a whole file and verifies its signatures. This takes milliseconds for each MiB, so the server does not do it
+/// at the start.
 pub fn inspect(path: &Path) -> io::Result<Signatures> {
     Ok(parse(&read_whole(path)?))
 }
 
-/// The SBAT components of a program, without verifying its signatures; empty for other files.
+/// Reads the SBAT components of a program, without verifying its signatures. Returns an empty list for other files.
 pub fn sbat_components(path: &Path) -> io::Result<Vec<SbatComponent>> {
     let file = read_whole(path)?;
     Ok(Pe::parse(&file).map_or(Vec::new(), |pe| sbat(&pe)))
@@ -125,14 +125,15 @@ fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
-/// Whether a file claims to be signed; `None` if it is no program for UEFI. Reads the file's head only.
+/// Whether the header of a UEFI program refers to a signature; `None` for other files. Reads only the first octets of
+/// the file.
 pub fn is_signed(path: &Path) -> io::Result<Option<bool>> {
     let (head, _) = image::head(path)?;
     let efi = matches!(image::identify(&head), Image::Efi(_));
     Ok(efi.then(|| Pe::parse(&head).is_some_and(|pe| pe.is_signed())))
 }
 
-/// Verifies the signatures of a file with this content.
+/// Parses the content of a file, and verifies its signatures.
 pub fn parse(file: &[u8]) -> Signatures {
     let image = image::identify(&file[..file.len().min(image::HEAD_SIZE)]);
     let Some(pe) = Pe::parse(file).filter(|_| matches!(image, Image::Efi(_))) else {
@@ -152,7 +153,7 @@ pub fn parse(file: &[u8]) -> Signatures {
 const MAX_SIGNATURES: usize = 16;
 
 impl Signatures {
-    /// Whether firmware starts the program. `site`: the certificates that the operator's machines know in addition to
+    /// Whether firmware starts the program. `site`: the certificates that the site's machines trust in addition to
     /// Microsoft's.
     pub fn verdict(&self, site: &[Certificate]) -> SecureBootVerdict {
         if !matches!(self.image, Image::Efi(_)) {
@@ -200,7 +201,8 @@ impl Signature {
         Self { signer: unknown(), issuer: unknown(), fault: Some(SignatureFault::Unreadable), chain: Vec::new() }
     }
 
-    /// A certificate accepts what its own key signed, or a certificate that it issued, however long the chain.
+    /// The certificates that accept this signature. A certificate accepts the signatures of its key, and those of any
+    /// certificate below it in the chain, however long the chain is.
     fn accepted_by(&self, site: &[Certificate]) -> Vec<TrustAnchor> {
         let issued =
             |trusted: &&Certificate| self.chain.iter().any(|other| other == *trusted || other.is_issued_by(trusted));
@@ -209,7 +211,7 @@ impl Signature {
     }
 }
 
-/// The section `.sbat`: lines of comma-separated values, which are component, generation, vendor, package, version and
+/// Reads the section `.sbat`. Its lines are comma-separated values: component, generation, vendor, package, version and
 /// address.
 fn sbat(pe: &Pe<'_>) -> Vec<SbatComponent> {
     const MAX_COMPONENTS: usize = 32;
@@ -222,7 +224,7 @@ fn sbat(pe: &Pe<'_>) -> Vec<SbatComponent> {
     text.trim_end_matches('\0').lines().take(MAX_COMPONENTS).filter_map(component).collect()
 }
 
-/// Shortens a text from a file to one line, and replaces control characters, which a terminal would obey.
+/// Shortens a text from a file to one line. Replaces control characters, because a terminal would interpret them.
 fn printable(text: &str) -> String {
     text.chars().take(80).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
@@ -261,7 +263,7 @@ impl fmt::Display for Rejection {
 }
 
 impl SignatureFault {
-    /// The fault as a clause.
+    /// Describes the fault as a clause.
     pub fn describe(self, signer: &str) -> String {
         match self {
             SignatureFault::Unreadable => "its signature is malformed or of an unsupported kind".to_owned(),
