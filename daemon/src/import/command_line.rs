@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 struct ShellWord {
     line: usize,
     text: String,
-    /// It contains a shell variable, whose value is not known here.
+    /// Whether the word contains a shell variable, whose value the import does not know.
     variable: bool,
 }
 
@@ -56,13 +56,14 @@ pub fn has_options(text: &str) -> bool {
     text.contains("dnsmasq_lines") || words.iter().any(is_dnsmasq_option) || find_dnsmasq(&words).is_some()
 }
 
-/// An option that only dnsmasq has: many programs have a `--port` or a `--server`.
+/// Whether the word is an option that only dnsmasq has. `--port` and `--server` do not count, because many programs
+/// have such options.
 fn is_dnsmasq_option(word: &ShellWord) -> bool {
     let has_prefix = |key: &str| DNSMASQ_PREFIXES.iter().any(|prefix| key.starts_with(prefix));
     option(&word.text).is_some_and(|(key, _)| has_prefix(key) || key == "enable-tftp")
 }
 
-/// The index of the word that names dnsmasq, if options follow it.
+/// The index of the word that names the dnsmasq program, if options follow that word.
 fn find_dnsmasq(words: &[ShellWord]) -> Option<usize> {
     let is_program = |word: &ShellWord| {
         let name = word.text.rsplit('/').next().unwrap_or_default();
@@ -72,7 +73,8 @@ fn find_dnsmasq(words: &[ShellWord]) -> Option<usize> {
     words.iter().position(is_program).filter(has_options_after)
 }
 
-/// Replaces the boot directory of a container by the directory of its host, if the file names that directory.
+/// Replaces a boot directory inside a container by the host directory that a volume mounts there. If the file does not
+/// give the host directory, adds an action item instead.
 fn replace_container_dirs(source: &Source, translation: &mut Translation) {
     let volumes = volumes(&source.text);
     let roots =
@@ -97,7 +99,7 @@ fn replace_container_dirs(source: &Source, translation: &mut Translation) {
                     if let Some(values) = option.strip_prefix("tftp-root=") {
                         *option = format!("tftp-root={}", values.replacen(&root, &directory, 1));
                     } else if option.starts_with("dhcp-boot=") || option.starts_with("pxe-service=") {
-                        // A name below the directory is the same file without the directory.
+                        // A name that starts with this directory becomes relative to the boot directory.
                         let (key, values) = option.split_once('=').unwrap_or_default();
                         let below = |value: &str| value.strip_prefix(&inside).unwrap_or(value).to_owned();
                         *option = format!("{key}={}", values.split(',').map(below).collect::<Vec<_>>().join(","));
@@ -119,7 +121,8 @@ fn replace_container_dirs(source: &Source, translation: &mut Translation) {
     }
 }
 
-/// The directory of the host that a volume names, relative to the file. `None`: a named volume, or a variable.
+/// The host directory of a volume, as an absolute path. A relative path is resolved from the directory of the file.
+/// `None`: the volume has a name instead of a path, or the path contains a variable.
 fn host_dir(source: &Source, host: &str) -> Option<PathBuf> {
     let relative =
         ["$PWD", "${PWD}", "$(pwd)"].iter().find_map(|word| host.strip_prefix(word)).map(|rest| format!(".{rest}"));
@@ -129,8 +132,8 @@ fn host_dir(source: &Source, host: &str) -> Option<PathBuf> {
     is_path.then(|| std::path::absolute(directory.join(host)).ok()).flatten()
 }
 
-/// The volumes of containers, as the path on the host and the path in the container: `./tftp:/tftp:ro`, also after `-v`
-/// or `--volume`, and `source` with `target`.
+/// The volumes of containers, each as its path on the host and its path in the container. The file writes them as
+/// `./tftp:/tftp:ro`, alone or after `-v` or `--volume`, or as `source` and `target`.
 fn volumes(text: &str) -> Vec<(String, String)> {
     let mut volumes = Vec::new();
     for word in words(text) {
@@ -174,7 +177,7 @@ fn volumes(text: &str) -> Vec<(String, String)> {
     volumes
 }
 
-/// The key of a long dnsmasq option, and the text after `=`.
+/// The key of a long dnsmasq option, and the text after `=` if there is one. `None`: dnsmasq has no such option.
 fn option(text: &str) -> Option<(&str, Option<&str>)> {
     let option = text.strip_prefix("--")?;
     let (key, value) = option.split_once('=').map_or((option, None), |(key, value)| (key, Some(value)));
@@ -223,7 +226,7 @@ fn command_line(source: &Source, translation: &mut Translation) {
     }
 }
 
-/// Notes a word that looks like a misspelled option.
+/// Adds a note if the word looks like a misspelled option of dnsmasq.
 fn note_unknown_option(word: &ShellWord, translation: &mut Translation) {
     let key = word.text.strip_prefix("--").and_then(|option| option.split('=').next()).unwrap_or_default();
     if DNSMASQ_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
@@ -236,7 +239,8 @@ fn add_note(word: &ShellWord, outcome: LineOutcome, translation: &mut Translatio
     translation.notes.push(LineNote { location: format!("line {}", word.line), line, outcome });
 }
 
-/// Formats the value for a dnsmasq file. Quotes that the shell leaves have the same meaning there.
+/// Formats the value for a dnsmasq file. A value with quotes stays unchanged: quotes that the shell did not remove have
+/// the same meaning in the file.
 fn quote_values(text: &str) -> String {
     if text.contains('"') {
         return text.to_owned();
@@ -244,13 +248,12 @@ fn quote_values(text: &str) -> String {
     text.split(',').map(quote_value).collect::<Vec<_>>().join(",")
 }
 
-/// Splits a text into words, and removes quotes and `\`. Words of JSON and Nix lists have brackets and commas around
-/// them.
+/// Splits a text into words, and removes quotes and `\`. Removes the brackets and commas of JSON and Nix lists, too.
 fn words(text: &str) -> Vec<ShellWord> {
     let mut words = Vec::new();
     let mut word: Option<ShellWord> = None;
     let (mut quote, mut line) = (None, 1);
-    // The quotes enclose the whole word.
+    // Whether the quotes enclose the whole word.
     let mut is_whole = false;
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -296,14 +299,15 @@ fn open_word(word: &mut Option<ShellWord>, line: usize) -> &mut ShellWord {
     word.get_or_insert_with(|| ShellWord { line, ..ShellWord::default() })
 }
 
-/// `["dnsmasq",` and `ExecStart=-/usr/sbin/dnsmasq` without the characters around the word.
+/// Removes the characters around the word, as in `["dnsmasq",` and `ExecStart=-/usr/sbin/dnsmasq`.
 fn without_brackets(word: ShellWord) -> ShellWord {
     let text = word.text.trim_start_matches(['[', '(', '@']).trim_end_matches([',', ']', ')', ';']);
     let text = text.strip_prefix("ExecStart=").map_or(text, |text| text.trim_start_matches(['-', '@', '+', '!', ':']));
     ShellWord { text: text.to_owned(), ..word }
 }
 
-/// The `dnsmasq_lines` of `pihole.toml` or of a container's environment variable, each with its line number.
+/// The entries of Pi-hole's `dnsmasq_lines`, each with its line number, from `pihole.toml` or from the environment
+/// variable of a container. `None`: the text has no `dnsmasq_lines`.
 fn pi_hole_lines(source: &Source) -> Option<Vec<(usize, String)>> {
     let text = &source.text;
     if let Some(at) = text.find("FTLCONF_misc_dnsmasq_lines") {

@@ -1,5 +1,5 @@
-//! Detects the format of a file from its text. Formats that configure network boot are imported; for every other known
-//! format the error names it, and a way to go on.
+//! Detects the format of a file from its text. A known format that `import` does not read results in an error, which
+//! names the format and says what to do instead.
 
 use super::command_line::has_options;
 use super::kea::strip_comments;
@@ -30,7 +30,7 @@ pub enum ImportFormat {
 pub enum Detection {
     /// A format that `import` reads.
     Supported(ImportFormat),
-    /// The error message, and its help.
+    /// A format that `import` does not read: the error message, and its help.
     Unsupported(String, String),
 }
 
@@ -126,7 +126,7 @@ fn csv(text: &str) -> Option<Detection> {
     is_machine_list(text).then_some(Detection::Supported(ImportFormat::Csv))
 }
 
-/// A command line in any kind of file. In `dnsmasq.conf` an option has no leading dashes.
+/// A dnsmasq command line, in any kind of file. Its options have leading dashes, unlike those in `dnsmasq.conf`.
 fn command_line(text: &str) -> Option<Detection> {
     has_options(text).then_some(Detection::Supported(ImportFormat::CommandLine))
 }
@@ -189,7 +189,7 @@ fn router_os(text: &str) -> Option<Detection> {
     None
 }
 
-/// Known kinds of YAML.
+/// The kinds of YAML file that can be recognised by their keys.
 fn yaml(text: &str) -> Option<Detection> {
     let has_key = |name: &str| any_line(text, |line| line.trim_start_matches("- ").starts_with(&format!("{name}:")));
     if has_key("bootFilename") || (has_key("ipxe") && has_key("mounts")) {
@@ -204,7 +204,7 @@ fn yaml(text: &str) -> Option<Detection> {
     None
 }
 
-/// ISC dhcpd's language: statements that end with `;`, and blocks.
+/// The language of ISC dhcpd, recognised by its blocks and by statements that end with `;`.
 fn isc(text: &str) -> Option<Detection> {
     const KEYWORDS: [&str; 17] = [
         "subnet",
@@ -233,7 +233,8 @@ fn isc(text: &str) -> Option<Detection> {
     any_line(text, is_statement).then_some(Detection::Supported(ImportFormat::Isc))
 }
 
-/// Tested before dnsmasq options, because the kernel arguments of a menu may look like such options.
+/// iPXE scripts and boot menus. This test precedes that for dnsmasq options, because the kernel arguments of a menu may
+/// look like such options.
 fn scripts_and_menus(text: &str) -> Option<Detection> {
     if text.starts_with("#!ipxe") {
         return not_read(

@@ -1,4 +1,5 @@
-//! Conditions on machines as values. ISC dhcpd and Kea write the same conditions in two languages.
+//! Conditions on machines, as values. The importers of ISC dhcpd and of Kea share them: both servers test the same
+//! facts, each in a different language.
 
 use crate::config::toml::value::parse_any_mac;
 use std::net::Ipv4Addr;
@@ -6,31 +7,31 @@ use std::net::Ipv4Addr;
 /// One fact about a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Atom {
-    /// It announces this architecture (option 93).
+    /// The client sends this architecture (option 93).
     Arch(u16),
     /// The client is iPXE.
     Ipxe,
-    /// It boots by UEFI HTTP boot.
+    /// The client uses UEFI HTTP boot.
     Http,
-    /// Its vendor class (option 60) contains this text.
+    /// The client's vendor class (option 60) contains this text.
     VendorClass(String),
-    /// Its user class (option 77) contains this text.
+    /// The client's user class (option 77) contains this text.
     UserClass(String),
-    /// Its MAC address has these octets.
+    /// The machine's MAC address has these octets. `None` matches any octet.
     Mac([Option<u8>; 6]),
-    /// Its relay sends this circuit ID (option 82).
+    /// The relay sends this circuit ID (option 82).
     CircuitId(String),
-    /// Its UUID (option 97), in the octet order of the packet.
+    /// The machine has this UUID (option 97), in the octet order of the packet.
     Uuid([u8; 16]),
-    /// The relay that forwards its requests.
+    /// The relay with this address forwards the requests.
     Relay(Ipv4Addr),
-    /// The server's interface on which its requests arrive.
+    /// The requests arrive on this interface of the server.
     Interface(String),
-    /// Its network: address and prefix length.
+    /// The machine is in this network: address and prefix length.
     Subnet(Ipv4Addr, u8),
-    /// It is one of the hosts of this group, an index into the groups of the program.
+    /// The machine is a host of this group, given as an index into the groups of the program.
     Host(usize),
-    /// It is any of the hosts in the file.
+    /// The machine is one of the hosts in the file.
     Known,
 }
 
@@ -41,15 +42,15 @@ pub enum Expr {
     Const(bool),
     /// A single fact.
     Atom(Atom),
-    /// The condition does not hold.
+    /// The inner condition does not hold.
     Not(Box<Expr>),
-    /// All conditions hold.
+    /// All of these conditions hold.
     And(Vec<Expr>),
-    /// At least one condition holds.
+    /// At least one of these conditions holds.
     Or(Vec<Expr>),
 }
 
-/// The part of a request that holds a value.
+/// The part of a request whose value a condition tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// A DHCP option, by its code.
@@ -71,20 +72,20 @@ pub struct FieldSlice {
     pub field: Field,
     /// The offset of the first octet.
     pub from: usize,
-    /// The number of octets. `None`: all that follow.
+    /// The number of octets. `None`: all octets to the end of the field.
     pub length: Option<usize>,
 }
 
-/// The reason to refuse a condition: it tests something that rules cannot test.
+/// The error for a condition that tests something that rules cannot test.
 pub const UNSUPPORTED_FACT: &str =
     "rules can test only the architecture, classes, addresses and UUID of a machine, and if it is iPXE";
 
-/// Limit of nested parts in a condition; real files stay far below it.
+/// The limit of nested parts in a condition. Conditions in real files have far fewer.
 const MAX_DEPTH: usize = 64;
 
-/// The grammar that both languages share: `or` joins terms of `and`, which join facts.
+/// The grammar that the languages of ISC dhcpd and Kea share: `and` binds more tightly than `or`.
 pub trait Grammar: Sized {
-    /// Consumes the next token if it is this word.
+    /// Consumes the next token if it is this word. Returns whether it is.
     fn accept(&mut self, word: &str) -> bool;
 
     /// Parses one fact, in the syntax of the language.
@@ -109,7 +110,7 @@ pub trait Grammar: Sized {
     /// The number of nested parts around the current position.
     fn depth(&mut self) -> &mut usize;
 
-    /// Consumes the word. `Err`: the next token is another one.
+    /// Consumes this word. `Err`: the next token is a different one.
     fn require(&mut self, word: &str) -> Result<(), String> {
         if self.accept(word) { Ok(()) } else { Err(format!("`{word}` is missing")) }
     }
@@ -150,7 +151,7 @@ impl Expr {
         Expr::Atom(atom)
     }
 
-    /// The condition that this one does not hold.
+    /// The opposite condition, which holds if this condition does not.
     pub fn negate(self) -> Expr {
         Expr::Not(Box::new(self))
     }
@@ -176,7 +177,8 @@ impl Expr {
     }
 }
 
-/// Parses a MAC address as DHCP servers do: the leading zero of an octet is optional.
+/// Parses a MAC address as DHCP servers do: the leading zero of an octet is optional. `None`: the text is no MAC
+/// address.
 pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
     let octet = |part: &str| {
         let is_octet = (1..=2).contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -186,7 +188,7 @@ pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
     octets.and_then(|octets| octets.try_into().ok()).or_else(|| parse_any_mac(text))
 }
 
-/// The condition that the slice of the field equals this value. `None`: rules cannot test that.
+/// The condition that this slice of a field equals the value. `None`: rules cannot test this condition.
 pub fn field_equals(part: FieldSlice, value: &[u8]) -> Option<Expr> {
     // A slice that is shorter than the value never equals it.
     if part.length.is_some_and(|length| length < value.len()) {
@@ -218,18 +220,18 @@ pub fn field_equals(part: FieldSlice, value: &[u8]) -> Option<Expr> {
     }
 }
 
-/// A hardware address formatted as text, `52:54:00:00:00:01`, or a substring of that text.
+/// A hardware address that the configuration formats as text, `52:54:00:00:00:01`, or a substring of that text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormattedMac {
     /// The octets that are formatted.
     pub part: FieldSlice,
     /// The separator between octets.
     pub separator: String,
-    /// Octets have a leading zero: Kea formats `08`, dhcpd `8`.
+    /// Whether each octet has two digits: Kea writes `08`, dhcpd `8`.
     pub zero_padded: bool,
     /// The offset of the substring.
     pub from: usize,
-    /// The length of the substring. `None`: to the end.
+    /// The length of the substring. `None`: the substring extends to the end of the text.
     pub length: Option<usize>,
 }
 
@@ -239,7 +241,8 @@ impl FormattedMac {
         FormattedMac { from: self.from + from, length, ..self }
     }
 
-    /// The octets that are formatted as this text. `Err`: the text can never be equal, or rules cannot test it.
+    /// The octets whose formatted form is this text, and the slice that contains them. `Err`: no octets have this form,
+    /// or rules cannot test the slice.
     pub fn parse_octets(&self, text: &str) -> Result<(FieldSlice, Vec<u8>), String> {
         let FormattedMac { part, separator, zero_padded: zeros, from, length } = self;
         let trimmed = text.strip_suffix(separator.as_str()).unwrap_or(text);
@@ -260,7 +263,7 @@ impl FormattedMac {
         if !formatted.eq_ignore_ascii_case(trimmed) {
             return Err(format!("the server formats it as {formatted}, which never equals {text}"));
         }
-        // With leading zeros octets have a fixed width, so a substring can start at any octet.
+        // With leading zeros, each octet has a fixed width, so a substring may start at any octet.
         let width = 2 + separator.len();
         let is_truncated = length.is_some_and(|length| length != text.len());
         if from % width != 0 || is_truncated || (!zeros && *from > 0) {
@@ -276,17 +279,19 @@ impl FormattedMac {
     }
 }
 
-/// The condition that the request has the field. `None`: rules cannot test that.
+/// The condition that the request contains this field. `None`: rules cannot test this condition.
 pub fn field_exists(field: Field) -> Option<Expr> {
     match field {
-        // Every network boot client sends these.
+        // Every network boot client sends these fields.
         Field::Option(60 | 93 | 94 | 97) | Field::Mac => Some(Expr::Const(true)),
         Field::Option(175) => Some(Expr::atom(Atom::Ipxe)),
         _ => None,
     }
 }
 
-/// The vendor class of PXE firmware, `PXEClient:Arch:00007:UNDI:003016`, becomes a condition on what it contains.
+/// The condition that the vendor class has this text at this offset. Firmware sends `PXEClient:Arch:00007:UNDI:003016`,
+/// so the condition tests the architecture or the kind of boot if the text contains one of them. `None`: rules cannot
+/// test this condition.
 fn vendor_class(from: usize, text: &str) -> Option<Expr> {
     const PXE: &str = "PXEClient";
     const HTTP: &str = "HTTPClient";

@@ -1,24 +1,25 @@
-//! Facts about the host on which the import runs: dnsmasq takes a network's mask from the interface, and another TFTP
-//! server may have the boot files. They are a value, so tests import a file in the same way on every host.
+//! Facts about the host on which the import runs. dnsmasq uses the network mask of an interface, and another TFTP
+//! server on the host may have the boot files. The import receives these facts as a value, so the tests have the same
+//! result on every host.
 
 use proxydhcpd_core::link::{Link, Network4};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-/// The networks of this host, and the directories of its TFTP servers.
+/// The networks of this host, and the directories of the TFTP servers on this host.
 #[derive(Clone, Debug, Default)]
 pub struct HostInfo {
-    /// The IPv4 networks of this host's interfaces, with the name of the interface.
+    /// The IPv4 networks of this host, each with the name of its interface.
     pub networks: Vec<(String, Network4)>,
-    /// The directories of this host's other TFTP servers that exist, the most likely first.
+    /// The existing directories of other TFTP servers on this host, the most likely one first.
     pub tftp_dirs: Vec<PathBuf>,
 }
 
-/// Default directories of TFTP servers.
+/// The default directories of common TFTP servers.
 const DEFAULT_DIRS: [&str; 4] = ["/srv/tftp", "/tftpboot", "/var/lib/tftpboot", "/var/lib/tftp"];
 
 impl HostInfo {
-    /// `links`: all links of the host. `root`: `/`, except in tests.
+    /// Collects the facts. `links` are all links of the host. `root` is `/`, except in tests.
     pub fn detect(links: &[Link], root: &Path) -> HostInfo {
         let link_networks =
             |link: &Link| link.ipv4.iter().map(|network| (link.name.clone(), *network)).collect::<Vec<_>>();
@@ -39,7 +40,7 @@ impl HostInfo {
         HostInfo { networks, tftp_dirs }
     }
 
-    /// The prefix length of the interface network that contains the address.
+    /// The prefix length of the network of this host that contains the address. `None`: no such network does.
     pub fn prefix_for(&self, address: Ipv4Addr) -> Option<u8> {
         self.networks.iter().find(|(_, network)| network.contains(address)).map(|(_, network)| network.prefix)
     }

@@ -1,4 +1,4 @@
-//! A list of machines in CSV. Rows with the same name are one machine, as in a list of network interfaces.
+//! Imports a list of machines in CSV. Rows with the same name describe one machine, as in a list of network interfaces.
 
 use super::output::{LineNote, LineOutcome, header, toml_list, toml_string};
 use crate::config::diagnostic::{Diagnostic, Source};
@@ -18,21 +18,21 @@ enum CsvColumn {
     Key(MachineField),
     /// A template variable.
     Variable(String),
-    /// A column that is not imported.
+    /// No meaning here: the column is not imported.
     Skipped,
 }
 
 #[derive(Debug, Default)]
 struct CsvMachine {
-    /// The number of its first line.
+    /// The line number of the machine's first row.
     line: usize,
     macs: Vec<String>,
-    /// Values by the name of the key.
+    /// The values of the machine, by the name of the key.
     keys: BTreeMap<&'static str, String>,
     variables: BTreeMap<String, String>,
 }
 
-/// Converts the list to `[machine.NAME]` tables. `map`: the columns from `--map`, as column and key.
+/// Converts the list to `[machine.NAME]` tables. `map` contains the pairs of column and key from `--map`.
 pub fn import(source: &Source, map: &[(String, String)]) -> Result<String, Vec<Diagnostic>> {
     let first = source.text.lines().next().unwrap_or_default();
     let separator = *b",;\t".iter().find(|octet| first.as_bytes().contains(octet)).unwrap_or(&b',');
@@ -107,7 +107,8 @@ impl CsvMachineList {
         Ok(columns)
     }
 
-    /// The meaning of a column that is not a key. `of_interfaces`: each row describes an interface of a machine.
+    /// The meaning of a column that is not a key: a template variable, or none. `of_interfaces`: whether each row
+    /// describes an interface instead of a machine.
     fn other_column(&mut self, name: &str, of_interfaces: bool) -> CsvColumn {
         let variable = name.trim().to_lowercase().replace([' ', '-'], "_");
         let reason = if is_ip_address(name) {
@@ -198,7 +199,8 @@ impl CsvMachineList {
 }
 
 impl CsvMachine {
-    /// Merges another row of the same machine: adds its addresses, and keeps the values of earlier rows.
+    /// Merges a later row of the same machine: adds the MAC addresses of that row, and keeps the values of earlier
+    /// rows.
     fn merge(&mut self, other: CsvMachine) {
         for mac in other.macs {
             if !self.macs.contains(&mac) {

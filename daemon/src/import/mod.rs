@@ -21,7 +21,8 @@ use crate::config::diagnostic::{Diagnostic, Source};
 pub use detect::{Detection, ImportFormat, detect_format};
 pub use host_info::HostInfo;
 
-/// Returns the text of `proxydhcpd.toml`, or the errors in `source`. `format`: `None` detects it from the text.
+/// Returns the text of `proxydhcpd.toml`, or the errors in `source`. If `format` is `None`, detects the format from the
+/// text.
 pub fn import(source: &Source, format: Option<ImportFormat>, host: &HostInfo) -> Result<String, Vec<Diagnostic>> {
     let format = match format {
         Some(format) => format,

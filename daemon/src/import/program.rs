@@ -1,5 +1,6 @@
-//! A configuration that the server runs from top to bottom for each machine, where the last assignment wins. It is
-//! translated to dnsmasq options: every path through it becomes one `dhcp-boot` with the tags that lead there.
+//! Translates a program to dnsmasq options. A program is a configuration whose statements the imported server runs from
+//! top to bottom for each machine, where the last assignment wins. Each path through the program becomes one
+//! `dhcp-boot` line, whose tags stand for the facts on that path.
 
 use super::expression::{Atom, Expr};
 use super::host_info::HostInfo;
@@ -10,7 +11,7 @@ use proxydhcpd_core::arch::{Arch, Transport};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-/// The part of a DHCP message that holds the boot file or the server.
+/// The part of a DHCP message in which the server sends the boot file and the address of the file's server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessagePart {
     /// The header fields `file` and `siaddr` (RFC 2131).
@@ -22,24 +23,24 @@ pub enum MessagePart {
 /// A statement of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProgramStep {
-    /// Sets the boot file. Line number, part of the message, name; an empty name removes the file.
+    /// Sets the boot file. Holds the line number, the part of the message and the name. An empty name removes the file.
     File(usize, MessagePart, String),
-    /// Sets the server that has the boot file. `None`: the server that replies.
+    /// Sets the server that has the boot file. `None`: the server that sends the reply.
     Server(MessagePart, Option<Ipv4Addr>),
     /// Ignores the machine. Holds the line number.
     Deny(usize),
-    /// Cancels an earlier `Deny`.
+    /// Cancels an earlier [`ProgramStep::Deny`].
     Allow,
-    /// Runs the first branch whose condition holds; the condition of the last one may always hold.
+    /// Runs the first branch whose condition holds. An `else` is a last branch whose condition always holds.
     If(Vec<(Expr, Vec<ProgramStep>)>),
 }
 
-/// Hosts that get the same boot settings.
+/// Hosts that receive the same boot settings.
 #[derive(Debug, Default)]
 pub struct HostGroup {
-    /// A name for the group, which becomes its tag.
+    /// The name of the group, from which the name of its tag derives.
     pub name: String,
-    /// Line number, MAC addresses and name of each host.
+    /// The line number, the MAC addresses and the name of each host.
     pub members: Vec<(usize, Vec<String>, String)>,
 }
 
@@ -48,16 +49,16 @@ pub struct HostGroup {
 pub struct Program {
     /// The statements in the order in which the server runs them.
     pub steps: Vec<ProgramStep>,
-    /// The groups of hosts; [`Atom::Host`] is an index into them.
+    /// The groups of hosts. [`Atom::Host`] is an index into this list.
     pub host_groups: Vec<HostGroup>,
-    /// Every network that is served: line number, address, prefix length.
+    /// Every network that the imported server serves: line number, address, prefix length.
     pub subnets: Vec<(usize, Ipv4Addr, u8)>,
-    /// Names of classes in the file, by the fact that they test.
+    /// The facts that classes of the file test, each with the name of the class.
     pub fact_names: Vec<(Atom, String)>,
 }
 
-/// The settings at the end of a path, from header fields and from options. Firmware prefers the file of option 67, and
-/// the server of the header field.
+/// The settings at the end of a path, from header fields and from options, in the order of [`MessagePart`]. Firmware
+/// prefers the file of option 67 to that of the header, and the server of the header field to that of option 66.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct EndState {
     files: [Option<(usize, String)>; 2],
@@ -65,15 +66,15 @@ struct EndState {
     deny: Option<usize>,
 }
 
-/// The known facts about a machine on a path: each fact, and whether it holds.
+/// The facts that are known about a machine on a path, each with whether it holds.
 type KnownFacts = Vec<(Atom, bool)>;
 
-/// Limit of paths: each becomes a rule.
+/// The limit of paths, because each path becomes a rule.
 const MAX_PATHS: usize = 4096;
 
 impl Program {
-    /// Translates the program to dnsmasq options. For messages, `tests` names the tests of the file in the plural, and
-    /// `boot_key` the key that sets the boot file.
+    /// Translates the program to dnsmasq options. Messages use `tests`, the plural word for the tests in this format,
+    /// and `boot_key`, the key that sets the boot file.
     pub fn to_dnsmasq(
         &self,
         (tests, boot_key): (&str, &str),
@@ -126,7 +127,7 @@ impl Program {
         translation.options.extend(options);
     }
 
-    /// Adds notes on the files that no machine gets, because a later statement always sets another file.
+    /// Adds notes on the files that no machine receives, because a later statement always sets another file.
     fn note_unused_files(&self, paths: &[(KnownFacts, EndState)], source: &Source, translation: &mut Translation) {
         let used: BTreeSet<usize> = paths.iter().filter_map(|(_, end)| Some(end.file()?.0)).collect();
         let mut lines = BTreeSet::new();
@@ -141,7 +142,8 @@ impl Program {
         }
     }
 
-    /// Every path that a machine may take through the program, those of each host group first. `None`: too many.
+    /// Every path that a machine may take through the program. The paths of the host groups come first. `None`: there
+    /// are more than [`MAX_PATHS`] paths.
     fn paths(&self) -> Option<Vec<(KnownFacts, EndState)>> {
         let mut groups = Vec::new();
         self.steps.iter().for_each(|step| collect_tested_hosts(step, &mut groups));
@@ -149,7 +151,7 @@ impl Program {
         for group in &groups {
             let mut group_paths = Vec::new();
             self.walk(&mut vec![(Atom::Host(*group), true)], &mut group_paths);
-            // Other facts do not matter if all paths of the group have the same end.
+            // If all paths of the group have the same end, one path without other facts replaces them.
             if group_paths.iter().all(|(_, end)| *end == group_paths[0].1) {
                 group_paths.truncate(1);
                 group_paths[0].0.truncate(1);
@@ -165,7 +167,7 @@ impl Program {
         (paths.len() <= MAX_PATHS).then_some(paths)
     }
 
-    /// Collects the paths that are possible with these facts, and their ends.
+    /// Collects the paths that are possible with these facts, each with the settings at its end.
     fn walk(&self, facts: &mut KnownFacts, paths: &mut Vec<(KnownFacts, EndState)>) {
         let mut end = EndState::default();
         match run(&self.steps, facts, &mut end) {
@@ -198,7 +200,8 @@ impl Program {
         }
     }
 
-    /// If conditions distinguish networks, the networks that no condition names are needed, too.
+    /// If conditions distinguish networks, adds a `dhcp-range` for each network that no condition names, so that the
+    /// machines in that network are served, too.
     fn add_other_subnets(&self, tagged: &[(Atom, String)], translation: &mut Translation) {
         let has_tag =
             |address: &Ipv4Addr, prefix: &u8| tagged.iter().any(|(atom, _)| *atom == Atom::Subnet(*address, *prefix));
@@ -210,7 +213,8 @@ impl Program {
         }
     }
 
-    /// A host without boot settings of its group becomes a machine with a name only.
+    /// Adds a `dhcp-host` for each host whose group has no tag, so the host becomes a machine with a name and without
+    /// boot settings.
     fn add_other_hosts(&self, tagged: &[(Atom, String)], translation: &mut Translation) {
         for (group, hosts) in self.host_groups.iter().enumerate() {
             if !tagged.iter().any(|(atom, _)| *atom == Atom::Host(group)) {
@@ -242,13 +246,13 @@ impl EndState {
 }
 
 impl ProgramStep {
-    /// Whether it sets an option, and not a header field.
+    /// Whether the step sets an option instead of a header field.
     pub fn sets_option(&self) -> bool {
         matches!(self, ProgramStep::File(_, MessagePart::Option, _) | ProgramStep::Server(MessagePart::Option, _))
     }
 }
 
-/// Collects the host groups that conditions name.
+/// Collects the host groups that the conditions of this step test.
 fn collect_tested_hosts(step: &ProgramStep, hosts: &mut Vec<usize>) {
     let ProgramStep::If(branches) = step else { return };
     for (condition, steps) in branches.iter().filter(|(_, steps)| !steps.is_empty()) {
@@ -257,7 +261,8 @@ fn collect_tested_hosts(step: &ProgramStep, hosts: &mut Vec<usize>) {
     }
 }
 
-/// Collects the lines of all files, without those under an unsupported condition, which has a note already.
+/// Collects the lines that set a file. Skips branches whose condition never holds: an unsupported condition already has
+/// a note.
 fn files(step: &ProgramStep, lines: &mut BTreeSet<usize>) {
     match step {
         ProgramStep::File(line, _, file) if !file.is_empty() => drop(lines.insert(*line)),
@@ -269,7 +274,7 @@ fn files(step: &ProgramStep, lines: &mut BTreeSet<usize>) {
     }
 }
 
-/// The line of the first file. The options that test facts get this line.
+/// The line of the first step that sets a file or denies service. The options that test facts receive this line number.
 fn first_line(step: &ProgramStep) -> Option<usize> {
     match step {
         ProgramStep::File(line, ..) | ProgramStep::Deny(line) => Some(*line),
@@ -278,7 +283,7 @@ fn first_line(step: &ProgramStep) -> Option<usize> {
     }
 }
 
-/// Runs the steps. `Err`: the fact that decides how to continue is not known.
+/// Runs the steps, which change `end`. `Err`: the unknown fact that decides which step follows.
 fn run(steps: &[ProgramStep], facts: &KnownFacts, end: &mut EndState) -> Result<(), Atom> {
     for step in steps {
         match step {
@@ -301,7 +306,7 @@ fn run(steps: &[ProgramStep], facts: &KnownFacts, end: &mut EndState) -> Result<
     Ok(())
 }
 
-/// Evaluates a condition. `Err`: a fact that decides it and is not known.
+/// Whether the condition holds. `Err`: an unknown fact, on which the result depends.
 fn holds(expr: &Expr, facts: &KnownFacts) -> Result<bool, Atom> {
     // One known part may decide the result, even if others are unknown.
     let combine = |parts: &[Expr], decides: bool| {
@@ -324,7 +329,8 @@ fn holds(expr: &Expr, facts: &KnownFacts) -> Result<bool, Atom> {
     }
 }
 
-/// Whether one fact implies or excludes another. `None`: neither.
+/// Whether `other` holds, if `fact` decides that. `holds` is whether `fact` holds. `None`: `fact` does not decide
+/// whether `other` holds.
 fn implied(fact: &Atom, holds: bool, other: &Atom) -> Option<bool> {
     let is_http = |code: u16| Arch(code).transport() == Some(Transport::Http);
     match (fact, other) {
@@ -346,22 +352,22 @@ fn implied(fact: &Atom, holds: bool, other: &Atom) -> Option<bool> {
     }
 }
 
-/// The tags of the facts that paths depend on.
+/// The names of the tags for the facts that paths depend on.
 struct TagNames<'a> {
     program: &'a Program,
     known: Vec<(Atom, String)>,
     taken: BTreeSet<String>,
-    /// The names of interfaces in conditions; dnsmasq sets them as tags.
+    /// The interfaces that conditions name. dnsmasq sets the name of an interface as a tag, so no other tag may use it.
     interfaces: BTreeSet<String>,
 }
 
 impl TagNames<'_> {
     fn name_for(&mut self, atom: &Atom) -> String {
-        // dnsmasq sets this tag without a line.
+        // dnsmasq sets the tag `known` without a line in the configuration.
         if *atom == Atom::Known {
             return "known".into();
         }
-        // dnsmasq also sets the name of the interface.
+        // dnsmasq also sets the name of the interface as a tag.
         if let Atom::Interface(name) = atom {
             return name.clone();
         }
@@ -419,7 +425,8 @@ fn range_value(address: Ipv4Addr, prefix: u8) -> String {
     format!("{address},proxy,{mask}")
 }
 
-/// The name of a host in the characters that dnsmasq allows. dnsmasq would read digits alone as a lease time.
+/// The name of a host in the characters that dnsmasq allows. A name that dnsmasq would read as a lease time or as a
+/// keyword, such as `12` or `ignore`, receives a prefix.
 fn host_label(name: &str) -> String {
     let label = unique_name(name, |_| false);
     if label.chars().all(|c| c.is_ascii_digit()) || ["ignore", "infinite"].contains(&label.as_str()) {

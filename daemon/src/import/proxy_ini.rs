@@ -1,4 +1,5 @@
-//! The Python daemon's `proxy.ini`. The result serves every machine the same files; entries without effect get a note.
+//! Imports the Python daemon's `proxy.ini`. The result serves the same files to every machine. Each entry that has no
+//! effect receives a note.
 
 use super::host_info::HostInfo;
 use super::output::{LineNote, LineOutcome, header, toml_string};
@@ -45,7 +46,7 @@ pub fn import(source: &Source, host: &HostInfo) -> Result<String, Vec<Diagnostic
     Ok(header(&source.name, &attention(&legacy, host), &notes) + &body(&legacy))
 }
 
-/// Every entry with its section; entries of `[DEFAULT]` only once.
+/// Every entry with its section. An entry of `[DEFAULT]` occurs only once, although all sections inherit it.
 fn items(source: &Source) -> Vec<(String, IniItem)> {
     let Ok(ini) = ini::parse(source) else { return Vec::new() };
     let mut items: Vec<(String, IniItem)> = Vec::new();
@@ -55,7 +56,7 @@ fn items(source: &Source) -> Vec<(String, IniItem)> {
                 known.key_span == item.key_span && (known.inherited || known_section == &section.name)
             };
             match items.iter_mut().find(|known| is_same(known)) {
-                // An inherited entry belongs to the section from which its key is read.
+                // An inherited entry belongs to the section from which the daemon reads its key.
                 Some(known) if is_read_from(&section.name, &item.key) => known.0.clone_from(&section.name),
                 Some(_) => {}
                 None => items.push((section.name.clone(), item)),
@@ -71,7 +72,8 @@ fn is_read_from(section: &str, key: &str) -> bool {
     section == if is_ipxe_key { "ipxe" } else { "proxy" }
 }
 
-/// The outcome of a valid entry without effect: its section is not read, or its mode is off.
+/// The outcome of a valid entry that has no effect, because the daemon does not read the key from this section, or uses
+/// it only in the other iPXE mode. `None`: the entry has an effect.
 fn without_effect(section: &str, key: &str, ipxe_mode: bool) -> Option<LineOutcome> {
     if !is_read_from(section, key) {
         return Some(LineOutcome::Unneeded(format!("the daemon does not read it from [{section}]")));
@@ -86,7 +88,7 @@ fn without_effect(section: &str, key: &str, ipxe_mode: bool) -> Option<LineOutco
     is_unused.then(|| LineOutcome::Unneeded(format!("it has no effect while iPXE mode is {mode}")))
 }
 
-/// A note on files that this host must send and that are not in the boot directory.
+/// A note on the files that this host must send and that the boot directory lacks. Empty if no file is missing.
 fn attention(legacy: &LegacyConfig, host: &HostInfo) -> Vec<String> {
     let boot = &legacy.boot;
     if !host.networks.iter().any(|(_, network)| network.address == boot.tftpd) {

@@ -1,4 +1,4 @@
-//! PXELINUX menus: their labels, and what each of them boots.
+//! Parses PXELINUX menus: the labels, and what each label boots.
 
 use crate::suggest::closest_match;
 
@@ -23,9 +23,9 @@ pub enum LabelBoot {
 pub struct PxelinuxLabel {
     /// The word after LABEL.
     pub name: String,
-    /// The text in the menu.
+    /// The text that the menu shows for the label.
     pub title: String,
-    /// Its boot target.
+    /// The boot target of the label.
     pub boot: LabelBoot,
 }
 
@@ -41,13 +41,13 @@ pub struct PxelinuxLine {
 /// A menu.
 #[derive(Debug, Default)]
 pub struct PxelinuxMenu {
-    /// The labels that can be imported, the default label first.
+    /// The labels that the import supports, the default label first.
     pub labels: Vec<PxelinuxLabel>,
     /// The text of MENU TITLE.
     pub title: String,
     /// Whether PXELINUX shows the menu, or a prompt.
     pub is_shown: bool,
-    /// In seconds; 255: no timeout.
+    /// The timeout in seconds. 255 means no timeout.
     pub timeout: u8,
     /// Lines that are not imported, with the reasons.
     pub unsupported: Vec<(PxelinuxLine, String)>,
@@ -62,7 +62,7 @@ struct LabelBuilder {
     initrds: Vec<String>,
     append: Option<String>,
     disk: bool,
-    /// A SYSLINUX program or boot sector, not a kernel.
+    /// Whether the label boots a SYSLINUX program or a boot sector instead of a kernel.
     other: bool,
     is_default: bool,
 }
@@ -72,7 +72,7 @@ const NO_KERNEL: &str = "the label has no KERNEL: it is left out";
 const IPAPPEND: &str =
     "PXELINUX appended network settings to the arguments; in iPXE, write ${net0/mac}, ${net0/ip} and so on";
 
-/// The keywords of PXELINUX, besides `F1` to `F12`.
+/// The keywords of PXELINUX, except `F1` to `F12`.
 const KEYWORDS: [&str; 35] = [
     "allowoptions",
     "append",
@@ -112,7 +112,7 @@ const KEYWORDS: [&str; 35] = [
 ];
 const MORE_KEYWORDS: [&str; 6] = ["sysappend", "text", "timeout", "totaltimeout", "type", "ui"];
 
-/// `Some(true)`: the line starts the help text of an entry; `Some(false)`: it ends one.
+/// `Some(true)` if the line starts the help text of a label, `Some(false)` if it ends the text, otherwise `None`.
 pub fn starts_text_block(line: &str) -> Option<bool> {
     match first_word(line).to_ascii_lowercase().as_str() {
         "text" => Some(true),
@@ -121,14 +121,15 @@ pub fn starts_text_block(line: &str) -> Option<bool> {
     }
 }
 
-/// The file that an `INCLUDE` or a `MENU INCLUDE` names, relative to the boot directory.
+/// The file that an `INCLUDE` or a `MENU INCLUDE` names, relative to the boot directory. `None`: the line is neither.
 pub fn included_file(line: &str) -> Option<String> {
     let mut words = line.split_whitespace().skip_while(|word| word.eq_ignore_ascii_case("menu"));
     words.next().filter(|word| word.eq_ignore_ascii_case("include"))?;
     words.next().map(boot_path)
 }
 
-/// The reason why a line is ignored, if PXELINUX does not have its keyword.
+/// The reason why PXELINUX ignores a line that begins with this word. `None`: the word is a keyword, or the line is
+/// empty or a comment.
 fn unknown_keyword(word: &str) -> Option<String> {
     let keywords = || KEYWORDS.into_iter().chain(MORE_KEYWORDS);
     let is_function_key = |word: &str| word.strip_prefix('f').is_some_and(|number| number.parse::<u8>().is_ok());
@@ -198,7 +199,7 @@ impl PxelinuxMenu {
         }
         menu.is_shown |= is_program(&default_label);
         let default_command = on_timeout.unwrap_or(default_label);
-        // A default without a label of its name is a kernel.
+        // If no label has the name of the default, the name is that of a kernel file.
         let first = default_command.split_whitespace().next().unwrap_or_default();
         if !first.is_empty() && !is_program(first) && !labels.iter().any(|label| label.name == first) {
             let append = default_command.split_once(char::is_whitespace).map(|(_, rest)| rest.to_owned());
@@ -225,7 +226,7 @@ impl PxelinuxMenu {
     }
 }
 
-/// `MENU LABEL x`, `MENU DEFAULT`, `MENU TITLE x`.
+/// Applies `MENU LABEL x`, `MENU DEFAULT` or `MENU TITLE x`.
 fn menu_command(rest: &str, label: Option<&mut LabelBuilder>, title: &mut String) {
     let (word, rest) = rest.split_once(char::is_whitespace).map_or((rest, ""), |(word, rest)| (word, rest.trim()));
     match (word.to_ascii_lowercase().as_str(), label) {
@@ -241,7 +242,7 @@ fn first_word(text: &str) -> &str {
     text.split_whitespace().next().unwrap_or_default()
 }
 
-/// Whether it is `chain.c32`, which boots a disk of the machine.
+/// Whether the file is `chain.c32`, which boots a disk of the machine.
 fn is_chain_loader(kernel: &str) -> bool {
     first_word(kernel).rsplit(['/', ':']).next().is_some_and(|name| name.eq_ignore_ascii_case("chain.c32"))
 }
@@ -253,7 +254,7 @@ fn is_program(name: &str) -> bool {
 }
 
 impl LabelBuilder {
-    /// The finished label. `Err`: the reason why it is left out.
+    /// The finished label. `Err`: the reason why the import leaves the label out.
     fn build(self, global: Option<&str>) -> Result<PxelinuxLabel, &'static str> {
         let LabelBuilder { name, title, .. } = &self;
         let label = |boot| Ok(PxelinuxLabel { name: name.clone(), title: title.clone(), boot });
@@ -281,7 +282,8 @@ impl LabelBuilder {
     }
 }
 
-/// `192.0.2.5::name` is on another server, `::name` and `/name` on this one.
+/// Converts the file name `192.0.2.5::name` to a URL of that server, and `::name` and `/name` to a path in the boot
+/// directory.
 fn boot_path(name: &str) -> String {
     match name.split_once("::") {
         Some(("", rest)) => rest.trim_start_matches('/').to_owned(),

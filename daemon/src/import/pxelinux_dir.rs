@@ -1,5 +1,6 @@
-//! A directory of files that are named after machines: `pxelinux.cfg`, where each file is PXELINUX's menu for a
-//! machine, a network or all machines, and netboot.xyz's `MAC-525400000010.ipxe`, which iPXE runs unchanged.
+//! Imports a directory of files that are named after machines. In `pxelinux.cfg`, each file is PXELINUX's menu for a
+//! machine, a network or all machines. netboot.xyz uses scripts such as `MAC-525400000010.ipxe`, which iPXE runs
+//! unchanged.
 
 use super::output::{LineNote, LineOutcome, header, toml_string, unique_name};
 use super::pxelinux::{LabelBoot, PxelinuxLine, PxelinuxMenu, included_file, starts_text_block};
@@ -16,12 +17,12 @@ use std::path::{Path, PathBuf};
 enum FileTarget {
     Uuid(String),
     Mac(String),
-    /// The prefix length first, so that the longest prefix is sorted first.
+    /// A network. The prefix length is the first field, so that the longest prefix is sorted first.
     Network(std::cmp::Reverse<usize>, String),
     All,
 }
 
-/// Limit of octets in a file: files for machines are written by hand.
+/// The limit of octets in a file. Files for machines are written by hand, so they are small.
 const MAX_FILE_SIZE: u64 = 1 << 20;
 const MAX_ITEMS: usize = 24;
 /// Limit of nested includes.
@@ -78,7 +79,8 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The text after `MAC-` or `HOSTNAME-`, and whether it is a MAC address.
+/// The text after `MAC-` or `HOSTNAME-` in the name of a script, and whether it is a MAC address. `None`: the name does
+/// not have this form.
 fn script_key(path: &Path) -> Option<(bool, String)> {
     let name = name(path);
     let stem = name.strip_suffix(".ipxe")?;
@@ -113,9 +115,9 @@ struct DirectoryImporter {
     notes: Vec<LineNote>,
     profiles: String,
     names: BTreeSet<String>,
-    /// The profiles that are written, and their names.
+    /// The content and the name of each profile that is already written.
     known: Vec<(String, String)>,
-    /// Target, file and profile of each entry.
+    /// The target, the file and the profile of each entry.
     entries: Vec<(FileTarget, String, String)>,
 }
 
@@ -153,8 +155,8 @@ impl DirectoryImporter {
         Ok(())
     }
 
-    /// The lines of a menu, with included files inserted. `open`: this file and the files that include it; `count`: the
-    /// number of included files so far.
+    /// The lines of a menu, with the lines of included files inserted. `open` holds this file and the files that
+    /// include it. `count` is the number of files included so far.
     fn lines(
         &mut self,
         file: &str,
@@ -182,7 +184,7 @@ impl DirectoryImporter {
         }
     }
 
-    /// The path and text of a file that a menu includes. `Err`: the reason why it is not read.
+    /// The path and the text of a file that a menu includes. `Err`: the reason why the import does not read the file.
     fn include(
         &mut self,
         included_name: &str,
@@ -211,7 +213,7 @@ impl DirectoryImporter {
         Ok((path, text))
     }
 
-    /// Notes the files of `pxelinux.cfg` that are for no machine, and that no menu includes.
+    /// Adds notes on the files of `pxelinux.cfg` that are for no machine and that no menu includes.
     fn note_unused_files(&mut self, files: &[PathBuf]) {
         for path in files.iter().filter(|path| target_of(&name(path)).is_none()) {
             if !path.canonicalize().is_ok_and(|path| self.included.contains(&path)) {
@@ -224,7 +226,7 @@ impl DirectoryImporter {
         }
     }
 
-    /// Keeps one file for each machine: the one that its loader requests.
+    /// Keeps one file for each machine, the file that the machine's loader requests. Adds a note on each other file.
     fn keep_one_file_per_machine(&mut self) {
         let find_loader = |known: &[&'static str]| known.iter().find(|name| self.root.join(name).is_file()).copied();
         let is_netboot_xyz = |path: &PathBuf| name(path).starts_with("netboot.xyz");
@@ -238,7 +240,7 @@ impl DirectoryImporter {
             (Some(pxelinux), _) => (false, format!("{pxelinux} is in the directory")),
             (None, None) => (false, "no loader in the directory shows which one the machines use".to_owned()),
         };
-        // PXELINUX and netboot.xyz request lowercase names, netboot.xyz without separators between the octets.
+        // PXELINUX and netboot.xyz request names in lower case. netboot.xyz uses no separators between the octets.
         let is_requested = |file: &str| match script_key(Path::new(file)) {
             Some((_, key)) => key.len() == 12 && key == key.to_lowercase(),
             None => file == file.to_lowercase(),
@@ -262,7 +264,7 @@ impl DirectoryImporter {
         }
     }
 
-    /// The profile of the label that boots without a key press.
+    /// The name of the profile for the label that boots without a key press.
     fn default_label_profile(&mut self, file: &str, menu: &PxelinuxMenu) -> String {
         let others: Vec<&str> = menu.labels[1..].iter().map(|label| label.name.as_str()).collect();
         if !others.is_empty() {
@@ -316,7 +318,7 @@ impl DirectoryImporter {
         self.profile(name, "", &body)
     }
 
-    /// The name of the profile with this content, which is written if it is new.
+    /// The name of the profile with this content. Writes the profile if none has this content yet.
     fn profile(&mut self, preferred_name: &str, table: &str, body: &str) -> String {
         let content = format!("{table}\n{body}");
         if let Some((_, name)) = self.known.iter().find(|(known, _)| *known == content) {
@@ -343,7 +345,7 @@ impl DirectoryImporter {
         }
     }
 
-    /// A script that only the menu of the boot directory requests.
+    /// Adds a note on a script that is named after a host. Only the menu of the boot directory requests such a script.
     fn script_by_host_name(&mut self, path: &Path, file: &str, host_name: &str) {
         let alternative = format!(
             "write [machine.{}] with its `mac`, and kernel = {} in its profile",
@@ -404,7 +406,7 @@ impl DirectoryImporter {
     }
 }
 
-/// The text in the characters that firmware can show: 60 of printable ASCII.
+/// The text in characters that firmware can show: printable ASCII, at most 60 characters.
 fn printable(text: &str) -> String {
     text.chars().take(60).map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
 }

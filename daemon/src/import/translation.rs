@@ -1,5 +1,5 @@
-//! A configuration in another format, translated to dnsmasq options. The dnsmasq importer converts these options to
-//! rules and profiles, so every format gets the same decisions, names and notes.
+//! Holds a configuration in another format, translated to dnsmasq options. The dnsmasq importer converts these options
+//! to rules and profiles, so all formats result in the same kind of decisions, names and notes.
 
 use super::output::{LineNote, LineOutcome, merge_outcomes};
 use std::collections::BTreeMap;
@@ -10,13 +10,13 @@ pub const RELAY_PREFIX: &str = "relay:";
 /// A configuration as dnsmasq options, with notes on lines that have no such option.
 #[derive(Debug, Default)]
 pub struct Translation {
-    /// The name of the server, unless it is dnsmasq.
+    /// The name of the imported server, unless that server is dnsmasq.
     pub source_server: Option<&'static str>,
-    /// dnsmasq options, each with the number of the line that it comes from.
+    /// The dnsmasq options, each with the number of the line that it comes from.
     pub options: Vec<(usize, String)>,
-    /// One line may hold several options, so notes show the option instead of the line.
+    /// Whether one line may hold several options, so that notes show the option instead of the line.
     pub many_per_line: bool,
-    /// Notes on lines that no option expresses, or only in part.
+    /// Notes on the lines that the options do not express, or express only in part.
     pub notes: Vec<LineNote>,
     /// Things to do before the server starts.
     pub action_items: Vec<String>,
@@ -28,8 +28,8 @@ impl Translation {
         self.options.push((line, text.into()));
     }
 
-    /// Merges the notes on the file with those on its options: one note for each line. If the server is not dnsmasq,
-    /// the administrator did not write the options, so notes on unneeded options are left out.
+    /// Merges the notes on the file with the notes on its options to one note for each line. If the imported server is
+    /// not dnsmasq, the administrator did not write the options, so the result omits notes on unneeded options.
     pub fn merge_notes(&self, option_notes: Vec<LineNote>) -> Vec<LineNote> {
         let is_relevant =
             |outcome: &LineOutcome| matches!(outcome, LineOutcome::Unsupported(_) | LineOutcome::Changed(_));

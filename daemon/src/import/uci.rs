@@ -1,10 +1,10 @@
-//! OpenWrt's `/etc/config/dhcp`, translated to dnsmasq options in the same way as OpenWrt's start script does it.
+//! Translates OpenWrt's `/etc/config/dhcp` to dnsmasq options, as OpenWrt's start script does.
 
 use super::output::{LineNote, LineOutcome};
 use super::translation::{Translation, quote_value};
 use crate::config::diagnostic::{Diagnostic, Source};
 
-/// A section: `config boot 'linux'` with its entries.
+/// A section, such as `config boot 'linux'`, with its entries.
 struct UciSection {
     line: usize,
     kind: String,
@@ -12,7 +12,7 @@ struct UciSection {
     entries: Vec<UciEntry>,
 }
 
-/// `option NAME VALUE`, or `list NAME VALUE`.
+/// An entry of a section: `option NAME VALUE`, or `list NAME VALUE`.
 struct UciEntry {
     line: usize,
     name: String,
@@ -62,7 +62,7 @@ fn sections(source: &Source) -> Result<Vec<UciSection>, Vec<Diagnostic>> {
     if diagnostics.is_empty() { Ok(sections) } else { Err(diagnostics) }
 }
 
-/// The words of a line as a shell splits it.
+/// The words of a line, split as a shell does.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let (mut word, mut quote) = (None::<String>, None);
@@ -92,7 +92,7 @@ impl UciSection {
         self.get(&[name]).map_or("", |entry| &entry.value)
     }
 
-    /// The tags of the section; OpenWrt also calls them network ids.
+    /// The tags of the section. OpenWrt also calls tags network ids.
     fn tags(&self) -> Vec<&str> {
         let named = self.entries.iter().filter(|entry| ["networkid", "tag"].contains(&entry.name.as_str()));
         named.flat_map(|entry| entry.value.split_whitespace()).map(|tag| strip_tag_prefix(tag).unwrap_or(tag)).collect()
@@ -159,7 +159,7 @@ impl UciTranslator<'_> {
             return self.add_note(section.line, LineOutcome::Unsupported("`config boot` needs a `filename`".into()));
         };
         let mut tags = section.tags();
-        // Tags may also precede the name.
+        // Tags may also precede the name of the file, as in `tag:x,pxelinux.0`.
         let mut name = file.value.as_str();
         while let Some((tag, rest)) = name.split_once(',').and_then(|(tag, rest)| Some((strip_tag_prefix(tag)?, rest)))
         {
@@ -218,7 +218,8 @@ impl UciTranslator<'_> {
         self.translation.add_option(section.line, format!("dhcp-host={}{tags}{name}{ignore}", macs.join(",")));
     }
 
-    /// `config dhcp 'lan'`: its addresses come from the router, its options may name a boot file.
+    /// Translates the DHCP options of `config dhcp 'lan'`, which may name a boot file. The router still assigns the
+    /// addresses, so the other entries are not imported.
     fn network(&mut self, section: &UciSection, is_only_network: bool) {
         for entry in &section.entries {
             if !["dhcp_option", "dhcp_option_force"].contains(&entry.name.as_str()) {

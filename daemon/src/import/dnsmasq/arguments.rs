@@ -1,4 +1,4 @@
-//! Parses the arguments of a line, and reports invalid ones: tags, addresses, architectures.
+//! Parses the arguments of a line, such as tags, addresses and architectures, and reports the invalid ones.
 
 use super::config::TagLiteral;
 use super::lines::{DnsmasqArg, DnsmasqLine};
@@ -20,7 +20,7 @@ pub fn invalid_arg(line: &DnsmasqLine, arg: &DnsmasqArg, expected: &str) -> Box<
     Box::new(line.error(&arg.span, format!("this must be {expected}")))
 }
 
-/// The arguments. `Err`: there are none.
+/// The arguments of the line. `Err`: the line has none.
 pub fn require_args(line: &DnsmasqLine) -> Result<&[DnsmasqArg], Box<Diagnostic>> {
     match line.args() {
         [] => Err(invalid_option(line, "a value after `=`")),
@@ -29,7 +29,7 @@ pub fn require_args(line: &DnsmasqLine) -> Result<&[DnsmasqArg], Box<Diagnostic>
     }
 }
 
-/// The first of these arguments. `Err`: there is none.
+/// The first of these arguments. `Err`: the list is empty.
 pub fn require_first<'a>(
     line: &DnsmasqLine,
     args: &'a [DnsmasqArg],
@@ -38,7 +38,7 @@ pub fn require_first<'a>(
     args.first().ok_or_else(|| invalid_option(line, expected))
 }
 
-/// A number.
+/// Parses a number. `Err`: the argument is no number, or is out of range.
 pub fn parse_number<T: FromStr>(line: &DnsmasqLine, arg: &DnsmasqArg) -> Result<T, Box<Diagnostic>> {
     arg.text.parse().map_err(|_| invalid_arg(line, arg, "a number in range"))
 }
@@ -56,7 +56,8 @@ pub fn split_tags(args: &[DnsmasqArg]) -> (Vec<TagLiteral>, &[DnsmasqArg]) {
     (tags, rest)
 }
 
-/// Splits the arguments of `dhcp-option`, where tags and names of interfaces need no `tag:`.
+/// Splits the arguments of `dhcp-option` into tags and the rest. In these lines, tags and names of interfaces need no
+/// `tag:`.
 pub fn split_option_tags(args: &[DnsmasqArg]) -> (Vec<TagLiteral>, &[DnsmasqArg]) {
     let is_option = |arg: &DnsmasqArg| {
         arg.text.parse::<u8>().is_ok()
@@ -67,18 +68,18 @@ pub fn split_option_tags(args: &[DnsmasqArg]) -> (Vec<TagLiteral>, &[DnsmasqArg]
     (tags.collect(), &args[at..])
 }
 
-/// `tag:TAG`; also `net:TAG`, the form before 2011.
+/// Parses `tag:TAG`, or `net:TAG`, the form before 2011. `None`: the text is no tag.
 pub fn parse_tag(text: &str) -> Option<TagLiteral> {
     text.strip_prefix("tag:").or_else(|| text.strip_prefix("net:")).and_then(parse_bare_tag)
 }
 
-/// A tag without a prefix. `!` or `#` negates it.
+/// Parses a tag without a prefix. A leading `!` or `#` negates the tag. `None`: the text contains no name.
 pub fn parse_bare_tag(text: &str) -> Option<TagLiteral> {
     let tag = text.trim_start_matches(['!', '#']);
     (!tag.is_empty()).then(|| TagLiteral { tag: tag.to_owned(), negated: tag.len() < text.len() })
 }
 
-/// The tag that an argument sets, with or without a prefix.
+/// The tag that an argument sets. Its prefix, such as `set:`, is optional.
 pub fn tag_to_set(text: &str) -> &str {
     text.strip_prefix("set:")
         .or_else(|| text.strip_prefix("net:"))
@@ -86,14 +87,14 @@ pub fn tag_to_set(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// dnsmasq's names of the options that rules can test, and their codes.
+/// The options that rules can test: dnsmasq's name and the code.
 pub const OPTION_CODES: [(&str, &str); 4] =
     [("client-arch", "93"), ("vendor-class", "60"), ("user-class", "77"), ("client-machine-id", "97")];
 
 /// Obsolete architectures: NEC PC-98, DEC Alpha, Arc x86, Intel Lean Client, EFI XScale.
 pub const OBSOLETE_ARCHS: [u16; 5] = [1, 3, 4, 5, 8];
 
-/// dnsmasq's names of architectures, by code.
+/// dnsmasq's names of architectures. The index is the code.
 const ARCH_NAMES: [&str; 12] = [
     "x86PC",
     "PC98",
@@ -109,7 +110,7 @@ const ARCH_NAMES: [&str; 12] = [
     "ARM64_EFI",
 ];
 
-/// An architecture by name or code.
+/// Parses an architecture, given as a name or as a code.
 pub fn parse_arch(line: &DnsmasqLine, arg: &DnsmasqArg) -> Result<Arch, Box<Diagnostic>> {
     let code = ARCH_NAMES.iter().position(|word| word.eq_ignore_ascii_case(&arg.text));
     let code = code.and_then(|code| u16::try_from(code).ok()).or_else(|| arg.text.parse().ok());
@@ -122,7 +123,7 @@ pub fn parse_arch(line: &DnsmasqLine, arg: &DnsmasqArg) -> Result<Arch, Box<Diag
     })
 }
 
-/// An architecture code: `7`, or its octets `00:07`.
+/// Parses an architecture code, `7`, or its octets, `00:07`.
 pub fn parse_arch_code(text: &str) -> Option<u16> {
     let octets = || {
         let (high, low) = text.split_once(':')?;
@@ -131,7 +132,7 @@ pub fn parse_arch_code(text: &str) -> Option<u16> {
     text.parse().ok().or_else(octets)
 }
 
-/// A MAC address of six octets, after an optional hardware type.
+/// Parses a MAC address of six octets, each of which may be `*`, after an optional hardware type.
 pub fn parse_mac_pattern(text: &str) -> Option<MacPattern> {
     let text = text.strip_prefix("01-").or_else(|| text.strip_prefix("1-")).unwrap_or(text);
     let parts: Vec<&str> = text.split(':').collect();
@@ -146,7 +147,7 @@ pub fn parse_mac_pattern(text: &str) -> Option<MacPattern> {
     Some(MacPattern(pattern))
 }
 
-/// Whether the text is a host name, and not an address or a lease time.
+/// Whether the text is a host name instead of an address or a lease time.
 pub fn is_host_name(text: &str) -> bool {
     let is_lease_time = text == "infinite" || text.trim_end_matches(['s', 'm', 'h', 'd', 'w']).parse::<u64>().is_ok();
     !is_lease_time
@@ -154,7 +155,7 @@ pub fn is_host_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
 }
 
-/// A circuit ID: text, or the hexadecimal octets of a text.
+/// Parses a circuit ID, given as text or as the hexadecimal octets of a text.
 pub fn parse_circuit_id(text: &str) -> Option<String> {
     let is_hex = text.contains(':') && text.chars().all(|c| c.is_ascii_hexdigit() || c == ':');
     if !is_hex {
@@ -164,8 +165,8 @@ pub fn parse_circuit_id(text: &str) -> Option<String> {
     String::from_utf8(octets?).ok().filter(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()))
 }
 
-/// A UUID from `00:` and 16 octets in the order of option 97; the printed order reverses the first three fields. `None`
-/// for placeholders that many machines share.
+/// Parses a UUID, given as `00:` and 16 octets in the order of option 97. In the printed order, which the result has,
+/// the first three fields are reversed. `None`: the text is no UUID, or a placeholder that many machines share.
 pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     let octets: Option<Vec<u8>> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
     let mut octets = octets.filter(|octets| octets.len() == 17 && octets[0] == 0)?;

@@ -1,5 +1,6 @@
 //! Finds the boot directory of the files that the lines name. Without `tftp-root`, dnsmasq resolves every name from the
-//! root of the file system, with or without a leading `/`; here names are relative to the boot directory.
+//! root of the file system, with or without a leading `/`. In `proxydhcpd.toml`, names are relative to the boot
+//! directory.
 
 use super::super::host_info::HostInfo;
 use super::super::output::LineOutcome;
@@ -9,18 +10,18 @@ use crate::config::DEFAULT_BOOT_DIR;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The result: outcomes of lines, and things to do before the server starts.
+/// The result of the search for the boot directory.
 #[derive(Debug, Default)]
 pub struct BootDirReport {
-    /// Outcomes of lines.
+    /// The outcomes of lines that the search determines.
     pub outcomes: Vec<(LineId, LineOutcome)>,
     /// Things to do before the server starts.
     pub action_items: Vec<String>,
-    /// Files of another TFTP server whose directory is not known.
+    /// The files that another TFTP server sends from a directory that the import does not know.
     missing: Vec<(LineId, String)>,
 }
 
-/// Sets the boot directory if the file names or this host determine it. Otherwise the result says what to do.
+/// Sets the boot directory if it follows from the file names or from this host. Otherwise, the report says what to do.
 pub fn resolve(config: &mut DnsmasqConfig, host: &HostInfo) -> BootDirReport {
     let mut report = BootDirReport::default();
     let tftp = &config.tftp;
@@ -40,7 +41,7 @@ pub fn resolve(config: &mut DnsmasqConfig, host: &HostInfo) -> BootDirReport {
     report
 }
 
-/// dnsmasq without `tftp-root`: sets the boot directory to the common directory of all absolute names.
+/// If dnsmasq has no `tftp-root`, sets the boot directory to the common directory of all absolute names.
 fn use_common_directory(
     config: &mut DnsmasqConfig,
     line: LineId,
@@ -65,8 +66,8 @@ fn use_common_directory(
     }
 }
 
-/// dnsmasq without `enable-tftp`: another TFTP server of the same host sends the files. Sets the boot directory to its
-/// directory.
+/// If dnsmasq has no `enable-tftp`, another TFTP server of this host sends the files. Sets the boot directory to the
+/// directory of that server, and returns what to do. `None`: no known directory contains any of the files.
 fn use_dir_of_other_server(
     config: &mut DnsmasqConfig,
     local_files: &[(LineId, String)],
@@ -108,7 +109,7 @@ impl BootDirReport {
     }
 }
 
-/// The files that this server must send.
+/// The files that this server must send, each with the line that names it.
 fn local_files(config: &DnsmasqConfig) -> impl Iterator<Item = (LineId, String)> {
     let of_options = config.option_servers.last().map_or(FileServer::ThisServer, |(_, server)| *server);
     let options = config.option_boots.iter().map(move |boot| (boot.line, boot.file.clone(), of_options));
@@ -126,7 +127,7 @@ fn parent_dir(name: &str) -> &str {
     name.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
-/// The longest directory that contains both.
+/// The deepest directory that contains both paths.
 fn common_parent<'a>(one: &'a str, other: &str) -> &'a str {
     let same = one.split('/').zip(other.split('/')).take_while(|(one, other)| one == other);
     let length: usize = same.map(|(part, _)| part.len() + 1).sum();

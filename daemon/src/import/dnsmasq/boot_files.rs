@@ -1,5 +1,5 @@
-//! Checks the boot files if the boot directory exists on this host: the server refuses to start with an unusable file,
-//! so a line with such a file is not imported, and all other machines can still boot.
+//! Checks the boot files if the boot directory exists on this host. The server refuses to start with an unusable file.
+//! The import therefore omits a line with such a file, so that all other machines can still boot.
 
 use super::super::output::LineOutcome;
 use super::config::*;
@@ -10,19 +10,20 @@ use crate::config::DEFAULT_BOOT_DIR;
 use proxydhcpd_core::arch::Arch;
 use std::path::{Path, PathBuf};
 
-/// The boot directory.
+/// The boot directory of the configuration, or the default one.
 pub fn boot_dir(config: &DnsmasqConfig) -> PathBuf {
     config.tftp.root.as_deref().unwrap_or(DEFAULT_BOOT_DIR).into()
 }
 
-/// The name relative to the boot directory.
+/// The name of a file, relative to the boot directory.
 pub fn relative_to_boot_dir<'a>(config: &DnsmasqConfig, name: &'a str) -> &'a str {
     let root = config.tftp.root.as_deref().unwrap_or_default();
     let below = name.strip_prefix(root).filter(|rest| !root.is_empty() && rest.starts_with('/'));
     below.unwrap_or(name).trim_start_matches('/')
 }
 
-/// Removes the services whose file is missing, or is a program for another architecture.
+/// Removes the services whose file is missing or is a program for another architecture. Returns the outcomes of their
+/// lines.
 pub fn remove_unusable_services(config: &mut DnsmasqConfig) -> Vec<(LineId, LineOutcome)> {
     let root = boot_dir(config);
     let mut outcomes = Vec::new();
@@ -51,7 +52,8 @@ fn unfit_outcome(name: &str, arch: Arch, reason: &str) -> LineOutcome {
     LineOutcome::Unsupported(format!("{name} cannot be offered for {arch}: {reason}. Add the file, and import again"))
 }
 
-/// The reason why the file cannot be offered. A text is allowed: it is for iPXE on any architecture.
+/// The reason why the server cannot offer the file. `None`: the server can. A text is always allowed, because iPXE runs
+/// it on any architecture.
 fn unfit(path: &Path, arch: Arch) -> Option<String> {
     let is_text = image::inspect(path)
         .is_ok_and(|image| matches!(image, Image::Other("a script" | "text" | "too short for a program")));

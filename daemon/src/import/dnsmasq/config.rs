@@ -1,4 +1,4 @@
-//! The network boot settings of a dnsmasq configuration as values.
+//! Holds the network boot settings of a dnsmasq configuration, as values.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -15,41 +15,42 @@ pub type LineId = usize;
 /// All settings that decide what machines boot.
 #[derive(Debug, Default)]
 pub struct DnsmasqConfig {
-    /// The name of the server, unless it is dnsmasq.
+    /// The name of the imported server, unless that server is dnsmasq.
     pub server: Option<&'static str>,
-    /// `dhcp-boot` lines.
+    /// The `dhcp-boot` lines.
     pub boots: Vec<DhcpBoot>,
-    /// Option 67 of a dnsmasq that assigns leases. It applies if no `dhcp-boot` does.
+    /// The lines that set option 67, if dnsmasq assigns addresses. They apply to machines to which no `dhcp-boot`
+    /// applies.
     pub option_boots: Vec<DhcpBoot>,
-    /// Option 66 of such a dnsmasq.
+    /// The lines that set option 66, if dnsmasq assigns addresses.
     pub option_servers: Vec<(LineId, FileServer)>,
-    /// `pxe-service` lines for Raspberry Pis.
+    /// The `pxe-service` lines for Raspberry Pi machines.
     pub raspberry_pi_lines: Vec<LineId>,
-    /// Options with a boot file for machines that boot over IPv6.
+    /// The lines that set a boot file for machines that boot over IPv6.
     pub ipv6_boot_lines: Vec<LineId>,
-    /// `pxe-service` lines.
+    /// The other `pxe-service` lines.
     pub services: Vec<PxeService>,
-    /// `pxe-prompt` lines.
+    /// The `pxe-prompt` lines.
     pub prompts: Vec<PxePrompt>,
-    /// Lines that set a tag if a test holds, such as `dhcp-match`.
+    /// The lines that set a tag if a test holds, such as `dhcp-match`.
     pub tag_matches: Vec<TagMatch>,
-    /// `tag-if` lines.
+    /// The `tag-if` lines.
     pub tag_ifs: Vec<TagIf>,
-    /// `dhcp-host` lines with MAC addresses.
+    /// The `dhcp-host` lines with MAC addresses.
     pub hosts: Vec<DhcpHost>,
-    /// `dhcp-ignore` lines.
+    /// The `dhcp-ignore` lines, each with the tags that it requires.
     pub ignores: Vec<(LineId, Vec<TagLiteral>)>,
     /// Whether dnsmasq is a proxyDHCP server: another server assigns the addresses.
     pub is_proxy: bool,
-    /// `dhcp-range` lines.
+    /// The `dhcp-range` lines.
     pub ranges: Vec<DhcpRange>,
-    /// `interface` lines.
+    /// The `interface` lines.
     pub interfaces: Vec<(LineId, String)>,
-    /// `listen-address` lines.
+    /// The `listen-address` lines.
     pub addresses: Vec<(LineId, Ipv4Addr)>,
-    /// `dhcp-pxe-vendor` lines.
+    /// The `dhcp-pxe-vendor` lines.
     pub vendor_classes: Vec<(LineId, String)>,
-    /// Tags that lines without an equivalent set.
+    /// The tags that are set by lines without an equivalent.
     pub unsupported_tags: BTreeSet<String>,
     /// The TFTP settings.
     pub tftp: TftpOptions,
@@ -60,21 +61,21 @@ pub struct DnsmasqConfig {
 pub struct TftpOptions {
     /// The `enable-tftp` line. `None`: dnsmasq serves no files.
     pub enabled: Option<LineId>,
-    /// `tftp-root`.
+    /// The directory of `tftp-root`.
     pub root: Option<String>,
-    /// `tftp-lowercase`.
+    /// Whether the file has `tftp-lowercase`.
     pub ignore_case: bool,
-    /// `tftp-port-range`.
+    /// The first and the last port of `tftp-port-range`.
     pub port_range: Option<(u16, u16)>,
     /// The line of `tftp-port-range`.
     pub port_range_line: Option<LineId>,
-    /// `tftp-single-port`.
+    /// Whether the file has `tftp-single-port`.
     pub single_port: bool,
-    /// `tftp-max`.
+    /// The limit of simultaneous transfers from `tftp-max`.
     pub max_transfers: Option<u16>,
 }
 
-/// `tag:x`, `tag:!x`.
+/// A requirement on one tag: `tag:x`, or `tag:!x`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagLiteral {
     /// The name of the tag.
@@ -92,12 +93,12 @@ pub enum FileServer {
     Address(Ipv4Addr),
 }
 
-/// `dhcp-boot`.
+/// A `dhcp-boot` line, or a line that sets option 67.
 #[derive(Debug)]
 pub struct DhcpBoot {
-    /// Its line.
+    /// The line of this setting.
     pub line: LineId,
-    /// The tags that it requires.
+    /// The tags that the line requires.
     pub tags: Vec<TagLiteral>,
     /// The boot file.
     pub file: String,
@@ -105,51 +106,52 @@ pub struct DhcpBoot {
     pub server: FileServer,
 }
 
-/// `pxe-service`.
+/// A `pxe-service` line.
 #[derive(Debug)]
 pub struct PxeService {
-    /// Its line.
+    /// The line of this setting.
     pub line: LineId,
-    /// The tags that it requires.
+    /// The tags that the line requires.
     pub tags: Vec<TagLiteral>,
-    /// The architecture that it is for.
+    /// The architecture that the service is for.
     pub arch: Arch,
-    /// The text in the menu.
+    /// The text that the menu shows.
     pub title: String,
-    /// The action of the machine if a user selects the item.
+    /// The action of the machine after a user selects the item.
     pub action: ServiceAction,
 }
 
 /// The action of a machine for a menu item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ServiceAction {
-    /// It boots its disk.
+    /// The machine boots its disk.
     LocalDisk,
-    /// It downloads a file.
+    /// The machine downloads a file, and boots it.
     File(String, FileServer),
-    /// It asks a boot server of this type. `None`: the machine discovers the server's address.
+    /// The machine sends a request to a boot server of this type, at this address. `None`: the machine discovers the
+    /// address.
     BootServer(u16, Option<Ipv4Addr>),
 }
 
-/// `pxe-prompt`.
+/// A `pxe-prompt` line.
 #[derive(Debug)]
 pub struct PxePrompt {
-    /// Its line.
+    /// The line of this setting.
     pub line: LineId,
-    /// The tags that it requires.
+    /// The tags that the line requires.
     pub tags: Vec<TagLiteral>,
-    /// The text.
+    /// The text that the firmware shows.
     pub text: String,
-    /// In seconds; 255: no timeout.
+    /// The timeout in seconds. 255 means no timeout.
     pub timeout: u8,
 }
 
-/// A line that sets a tag if its test holds.
+/// A line that sets a tag for machines that pass its test.
 #[derive(Debug)]
 pub struct TagMatch {
     /// The line.
     pub line: LineId,
-    /// The tag that it sets.
+    /// The tag that the line sets.
     pub tag: String,
     /// The test.
     pub test: TagTest,
@@ -158,23 +160,23 @@ pub struct TagMatch {
 /// A test of a machine's requests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TagTest {
-    /// It holds for every network boot client.
+    /// The test holds for every network boot client.
     Always,
-    /// Option 93 is this architecture.
+    /// Option 93 contains this architecture.
     Arch(u16),
     /// The request has option 175.
     Ipxe,
-    /// Option 60 starts with HTTPClient.
+    /// Option 60 starts with `HTTPClient`.
     Http,
     /// Option 60 contains this text.
     VendorClass(String),
     /// Option 77 contains this text.
     UserClass(String),
-    /// The MAC address has these octets.
+    /// The MAC address has these octets. `None` matches any octet.
     Mac([Option<u8>; 6]),
     /// The relay sends this circuit ID (option 82).
     CircuitId(String),
-    /// The UUID (option 97), in printed order.
+    /// The machine has this UUID (option 97), in printed order.
     Uuid([u8; 16]),
     /// The relay has this address.
     Relay([u8; 4]),
@@ -184,25 +186,25 @@ pub enum TagTest {
     Interface(String),
 }
 
-/// `tag-if`.
+/// A `tag-if` line.
 #[derive(Debug)]
 pub struct TagIf {
-    /// Its line.
+    /// The line of this setting.
     pub line: LineId,
-    /// The tags that it sets.
+    /// The tags that the line sets.
     pub set_tags: Vec<String>,
-    /// The tags that it requires.
+    /// The tags that the line requires.
     pub tags: Vec<TagLiteral>,
 }
 
-/// `dhcp-host` with MAC addresses.
+/// A `dhcp-host` line with MAC addresses.
 #[derive(Debug)]
 pub struct DhcpHost {
-    /// Its line.
+    /// The line of this setting.
     pub line: LineId,
-    /// The MAC addresses, which may have wildcards.
+    /// The MAC addresses, which may contain wildcards.
     pub macs: Vec<MacPattern>,
-    /// The tags that it sets.
+    /// The tags that the line sets.
     pub set_tags: Vec<String>,
     /// The host name.
     pub name: Option<String>,
@@ -210,28 +212,29 @@ pub struct DhcpHost {
     pub ignore: bool,
 }
 
-/// `dhcp-range`.
+/// A `dhcp-range` line.
 #[derive(Debug)]
 pub struct DhcpRange {
-    /// Its line.
+    /// The line of this setting.
     pub line: LineId,
-    /// The tags that it requires.
+    /// The tags that the line requires.
     pub required_tags: Vec<TagLiteral>,
-    /// The tags that it sets.
+    /// The tags that the line sets.
     pub set_tags: Vec<String>,
     /// The first address, or the address of the network.
     pub start: Ipv4Addr,
-    /// The network mask. `None`: that of the interface.
+    /// The network mask. `None`: the mask of the interface applies.
     pub mask: Option<Ipv4Addr>,
-    /// The span of the address in the file, for errors.
+    /// The span of the address in the file, for error messages.
     pub address_span: Span,
-    /// Whether it is a proxyDHCP range, without leases.
+    /// Whether it is a proxyDHCP range, from which dnsmasq assigns no addresses.
     pub is_proxy: bool,
 }
 
 impl TftpOptions {
-    /// Sets the boot directory. A directory for all interfaces takes precedence over that of one interface, which takes
-    /// precedence over later ones.
+    /// Sets the boot directory. A directory for all interfaces takes precedence over a directory for one interface. Of
+    /// several directories for one interface, the first applies. Returns the outcome of a line that is not imported
+    /// unchanged.
     pub fn set_root(&mut self, root: &str, for_all: bool) -> Option<LineOutcome> {
         match &self.root {
             Some(known) if known != root && !for_all => {
@@ -246,7 +249,7 @@ impl TftpOptions {
 }
 
 impl DnsmasqConfig {
-    /// The name of the server, for messages.
+    /// The name of the imported server, for messages.
     pub fn source_server(&self) -> &'static str {
         self.server.unwrap_or("dnsmasq")
     }
@@ -268,7 +271,8 @@ pub fn is_http_arch(code: u16) -> bool {
 }
 
 impl TagTest {
-    /// The test for a text in option 60. The class of UEFI HTTP boot becomes a test for HTTP or for its architecture.
+    /// The test for a text in option 60. A text for UEFI HTTP boot becomes a test for the architecture in it, or for
+    /// HTTP.
     pub fn vendor_class(text: &str) -> TagTest {
         let Some(rest) = text.strip_prefix("HTTPClient") else { return TagTest::VendorClass(text.to_owned()) };
         let digits = rest.strip_prefix(":Arch:").and_then(|rest| rest.get(..5)).and_then(|digits| digits.parse().ok());

@@ -1,4 +1,4 @@
-//! Decides what dnsmasq sends to a machine, by the same tests in the same order as dnsmasq.
+//! Decides what dnsmasq sends to a machine, with the same tests in the same order as dnsmasq.
 
 use super::config::*;
 use super::machine_kinds::tags_match;
@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 /// The boot settings that dnsmasq sends to a machine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DnsmasqBoot {
-    /// No reply at all.
+    /// dnsmasq sends no reply.
     Ignored,
-    /// No boot settings.
+    /// The reply contains no boot settings.
     NoBoot,
-    /// A boot file, and its server.
+    /// A boot file, and the server that has it.
     File(String, FileServer),
     /// An instruction to boot the disk.
     LocalDisk,
@@ -25,13 +25,13 @@ pub enum DnsmasqBoot {
 pub struct PxeMenu {
     /// The text of the prompt.
     pub prompt: String,
-    /// In seconds; 255: no timeout.
+    /// The timeout in seconds. 255 means no timeout.
     pub timeout: u8,
     /// The text and the action of each item.
     pub items: Vec<(String, ServiceAction)>,
 }
 
-/// A decision with the lines that it follows from.
+/// A decision, with the lines from which it follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsmasqDecision {
     /// The boot settings.
@@ -40,16 +40,16 @@ pub struct DnsmasqDecision {
     pub lines: Vec<LineId>,
 }
 
-/// Properties of a client that decide besides its tags.
+/// The properties of a client, besides its tags, on which the decision depends.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientTraits {
-    /// The architecture. `None`: one that no line names.
+    /// The architecture. `None`: an architecture that no line names.
     pub arch: Option<Arch>,
-    /// The client is iPXE.
+    /// Whether the client is iPXE.
     pub is_ipxe: bool,
-    /// It boots over HTTP, so `pxe-service` does not apply.
+    /// Whether the client boots over HTTP, so that `pxe-service` does not apply.
     pub is_http: bool,
-    /// Its `dhcp-host` line has `ignore`.
+    /// Whether the machine's `dhcp-host` line has `ignore`.
     pub is_ignored: bool,
 }
 
@@ -75,13 +75,13 @@ pub fn decide(config: &DnsmasqConfig, tags: &BTreeSet<String>, client: ClientTra
         // For a single UEFI program dnsmasq sends the file, because many UEFI firmwares display menus badly.
         (Some(single), None, _) if is_uefi => from_service(single),
         (_, _, []) => file.unwrap_or(decided(DnsmasqBoot::NoBoot, [])),
-        // The offer has no menu, and iPXE boots the file in it.
+        // The offer to a UEFI client has no menu, so iPXE boots the file that the offer names.
         _ if is_uefi && is_ipxe && file.is_some() => file.unwrap_or(decided(DnsmasqBoot::NoBoot, [])),
         (_, _, services) => menu(config, tags, services),
     }
 }
 
-/// The decision by options 67 and 66.
+/// The decision that follows from options 67 and 66. `None`: no line that sets option 67 applies.
 fn by_option(config: &DnsmasqConfig, tags: &BTreeSet<String>) -> Option<DnsmasqDecision> {
     let boot = last(&config.option_boots, tags)?;
     let server = config.option_servers.last();
@@ -96,13 +96,13 @@ fn boot<'a>(config: &'a DnsmasqConfig, tags: &BTreeSet<String>) -> Option<&'a Dh
     last(&config.boots, tags)
 }
 
-/// The last line whose tags all match; otherwise the last line without tags.
+/// The last line whose tags all match, otherwise the last line without tags. `None`: there is neither.
 fn last<'a>(boots: &'a [DhcpBoot], tags: &BTreeSet<String>) -> Option<&'a DhcpBoot> {
     let tagged = boots.iter().rev().find(|boot| !boot.tags.is_empty() && tags_match(&boot.tags, tags));
     tagged.or_else(|| boots.iter().rev().find(|boot| boot.tags.is_empty()))
 }
 
-/// The decision for a service that is used without a menu.
+/// The decision for a service that dnsmasq sends without a menu.
 fn from_service(service: &PxeService) -> DnsmasqDecision {
     let outcome = match &service.action {
         ServiceAction::LocalDisk => DnsmasqBoot::LocalDisk,

@@ -1,4 +1,4 @@
-//! Resolves names of servers: dnsmasq uses /etc/hosts and the files of `addn-hosts`, if its DNS server is enabled.
+//! Resolves the names of servers. dnsmasq uses /etc/hosts and the files of `addn-hosts`, if its DNS server is enabled.
 
 use super::lines::DnsmasqLine;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 pub struct HostsFiles(BTreeMap<String, Ipv4Addr>);
 
 impl HostsFiles {
-    /// Reads the files that dnsmasq reads with these lines.
+    /// Reads the hosts files that dnsmasq reads if its configuration has these lines.
     pub fn from_lines(lines: &[DnsmasqLine]) -> HostsFiles {
         let port = lines.iter().rfind(|line| line.key == "port").and_then(|line| line.args().first());
         if port.is_some_and(|port| port.text == "0") {
@@ -25,7 +25,8 @@ impl HostsFiles {
         hosts
     }
 
-    /// The first address of a name; dnsmasq alternates between several.
+    /// The first address of a name. If a name has several addresses, dnsmasq alternates between them. `None`: no hosts
+    /// file contains the name.
     pub fn lookup(&self, name: &str) -> Option<Ipv4Addr> {
         self.0.get(&name.to_ascii_lowercase()).copied()
     }

@@ -6,7 +6,7 @@ use crate::files;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// The number of lines before and after a line in which its values are searched, for the location of an error.
+/// How many lines before and after a line the import searches for a value of that line, to locate an error.
 const SEARCH_DISTANCE: usize = 12;
 /// Limit of octets in an included file.
 const MAX_FILE_SIZE: u64 = 64 << 20;
@@ -14,7 +14,7 @@ const MAX_FILE_SIZE: u64 = 64 << 20;
 /// A line that is neither empty nor a comment.
 #[derive(Clone, Debug)]
 pub struct DnsmasqLine {
-    /// Its file.
+    /// The file that contains the line.
     pub source: Rc<Source>,
     /// The span of the whole line.
     pub span: Span,
@@ -22,41 +22,41 @@ pub struct DnsmasqLine {
     pub key: String,
     /// The span of the key.
     pub key_span: Span,
-    /// The arguments after `=`, split at commas. `None`: there is no `=`.
+    /// The arguments after `=`, split at commas. `None`: the line has no `=`.
     pub value: Option<Vec<DnsmasqArg>>,
     origin: Option<LineOrigin>,
 }
 
-/// The line in another format that an option is translated from.
+/// The line in another format from which an option is translated.
 #[derive(Clone, Debug)]
 struct LineOrigin {
     source: Rc<Source>,
     number: usize,
-    /// The text in notes.
+    /// The text that notes show for the line.
     text: String,
 }
 
 /// An argument of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsmasqArg {
-    /// Its text, without quotes.
+    /// The text of the argument, without quotes.
     pub text: String,
-    /// Its span in the file.
+    /// The span of the argument in the file.
     pub span: Span,
 }
 
 impl DnsmasqLine {
-    /// Its text in notes.
+    /// The text that notes show for the line.
     pub fn text(&self) -> &str {
         self.origin.as_ref().map_or_else(|| self.source.text[self.span.clone()].trim(), |origin| &origin.text)
     }
 
-    /// Its number in the imported file.
+    /// The number of the line in the imported file.
     pub fn number(&self) -> usize {
         self.origin.as_ref().map_or_else(|| self.source.line_number(self.span.start), |origin| origin.number)
     }
 
-    /// Its arguments; empty if there are none.
+    /// The arguments of the line, empty if it has none.
     pub fn args(&self) -> &[DnsmasqArg] {
         self.value.as_deref().unwrap_or_default()
     }
@@ -71,8 +71,9 @@ impl DnsmasqLine {
 }
 
 impl LineOrigin {
-    /// The span of this text in the file: in the line itself, or in the nearest one, because the values of an option
-    /// may come from several lines.
+    /// The span of this text in the imported file. The search begins at this line and continues with the nearest ones,
+    /// because the values of an option may come from several lines. If no line contains the text, returns the span of
+    /// this line.
     fn find_span(&self, text: &str) -> Span {
         let mut start = 0;
         let lines = self.source.text.split_inclusive('\n').map(|line| {
@@ -95,7 +96,7 @@ impl LineOrigin {
     }
 }
 
-/// The dnsmasq options that a file in another format is translated to.
+/// Parses the dnsmasq options to which a file in another format is translated.
 pub fn from_translation(source: &Source, translation: &Translation) -> Result<Vec<DnsmasqLine>, Vec<Diagnostic>> {
     let source_lines: Vec<&str> = source.text.lines().collect();
     let whole = Rc::new(source.clone());
@@ -107,7 +108,8 @@ pub fn from_translation(source: &Source, translation: &Translation) -> Result<Ve
         let origin = LineOrigin { source: whole.clone(), number: *number, text: shown };
         match parse_line(&option, 0..text.len()) {
             Ok(line) => lines.extend(line.map(|line| DnsmasqLine { origin: Some(origin), ..line })),
-            // An error in the quotes: the translation wrote the option, the value comes from the file.
+            // The quotes are wrong. The translation wrote the option, but its value comes from the file, so the error
+            // shows where the file contains the value.
             Err(error) => {
                 let value = text.split_once('=').map_or("", |(_, value)| value);
                 let error = Diagnostic { location: source.error(origin.find_span(value), "").location, ..error };
@@ -118,7 +120,7 @@ pub fn from_translation(source: &Source, translation: &Translation) -> Result<Ve
     if diagnostics.is_empty() { Ok(lines) } else { Err(diagnostics) }
 }
 
-/// All lines in the order in which dnsmasq reads them.
+/// Reads the lines of the file and of the files that it includes, in the order in which dnsmasq reads them.
 pub fn read(source: &Source) -> Result<Vec<DnsmasqLine>, Vec<Diagnostic>> {
     let mut reader = LineReader { lines: Vec::new(), diagnostics: Vec::new(), read: Vec::new() };
     reader.file(Rc::new(source.clone()));
@@ -128,7 +130,7 @@ pub fn read(source: &Source) -> Result<Vec<DnsmasqLine>, Vec<Diagnostic>> {
 struct LineReader {
     lines: Vec<DnsmasqLine>,
     diagnostics: Vec<Diagnostic>,
-    /// Files that were read: dnsmasq reads no file twice.
+    /// The files that were already read. dnsmasq reads no file twice.
     read: Vec<PathBuf>,
 }
 
@@ -151,7 +153,7 @@ impl LineReader {
         }
     }
 
-    /// The files that a line includes and that were not read yet.
+    /// Reads the files that a line includes, except those that were already read.
     fn included(&mut self, line: &DnsmasqLine) -> Vec<Source> {
         let Some(first) = line.args().first().filter(|arg| !arg.text.is_empty()) else { return Vec::new() };
         let paths = match line.key.as_str() {
@@ -176,8 +178,8 @@ impl LineReader {
     }
 }
 
-/// The files of the directory, sorted, without those that editors leave behind. The ending `*.conf` selects such files,
-/// `.bak` excludes them.
+/// The files of the directory, sorted, without backup files of editors and hidden files. The pattern `*.conf` selects
+/// files with that suffix, and the pattern `.bak` excludes files with that suffix.
 fn config_files(directory: &Path, patterns: &[DnsmasqArg]) -> std::io::Result<Vec<PathBuf>> {
     let (include_suffixes, exclude_suffixes): (Vec<_>, Vec<_>) =
         patterns.iter().map(|arg| arg.text.as_str()).partition(|e| e.starts_with('*'));
@@ -202,7 +204,7 @@ fn config_files(directory: &Path, patterns: &[DnsmasqArg]) -> std::io::Result<Ve
     Ok(paths)
 }
 
-/// A character with its offset. In quotes it has no special meaning.
+/// A character with its offset. A character in quotes has no special meaning.
 #[derive(Clone, Copy)]
 struct QuotedChar {
     c: char,
@@ -242,7 +244,7 @@ fn parse_arg(letters: &[QuotedChar], end: usize) -> DnsmasqArg {
     DnsmasqArg { text: letters.iter().map(|letter| letter.c).collect(), span: start..end }
 }
 
-/// Removes quotes, escapes in quotes, and the comment. A comment begins after white space.
+/// Removes quotes and the comment, and replaces escapes in quotes. A comment begins after white space.
 fn unquote(source: &Source, at: Span) -> Result<Vec<QuotedChar>, Diagnostic> {
     let mut letters = Vec::new();
     let (mut quote, mut after_white_space) = (None, true);

@@ -1,4 +1,4 @@
-//! The kinds of machines that a configuration distinguishes by the tests of its lines, and the tags of each kind.
+//! Determines which kinds of machines the tests of a configuration distinguish, and the tags of each kind.
 
 use super::config::*;
 use proxydhcpd_core::link::Network4;
@@ -12,9 +12,9 @@ use std::net::Ipv4Addr;
 pub struct MachineTests {
     /// The tests that affect decisions.
     pub tests: Vec<TagTest>,
-    /// The groups of hosts.
+    /// The groups of hosts whose lines have the same effect.
     pub groups: Vec<DhcpHostGroup>,
-    /// Tags that a decision depends on, directly or through `tag-if`.
+    /// The tags on which a decision depends, directly or through `tag-if`.
     pub needed_tags: BTreeSet<String>,
 }
 
@@ -25,26 +25,27 @@ pub struct DhcpHostGroup {
     pub set_tags: BTreeSet<String>,
     /// Whether dnsmasq ignores the hosts.
     pub ignore: bool,
-    /// Their MAC addresses.
+    /// The MAC addresses of the hosts.
     pub macs: Vec<MacPattern>,
-    /// The number of wildcard octets: dnsmasq uses the line with the fewest.
+    /// The number of wildcard octets in each address. Of several lines that match a machine, dnsmasq uses the line with
+    /// the fewest.
     pub wildcard_octets: usize,
-    /// The lines.
+    /// The `dhcp-host` lines of the group.
     pub lines: Vec<LineId>,
 }
 
-/// A kind of machines: the tests that hold, and their host group.
+/// A kind of machines: the tests that hold for them, and their host group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MachineKind {
-    /// Indexes of the tests that hold.
+    /// The indexes of the tests that hold.
     pub tests: Vec<usize>,
-    /// The index of the host group. `None`: no host group that matters.
+    /// The index of the host group. `None`: the machines are in none of the groups.
     pub group: Option<usize>,
 }
 
-/// Limit of kinds without host groups: each test may double their number.
+/// The limit of kinds without host groups. Each test may double the number of kinds.
 pub const MAX_KINDS: usize = 1024;
-/// Limit of kinds with host groups.
+/// The limit of kinds, including those with host groups.
 pub const MAX_KINDS_WITH_HOSTS: usize = 4096;
 
 impl MachineTests {
@@ -62,14 +63,14 @@ impl MachineTests {
                 test => Some(test),
             })
             .collect();
-        // dnsmasq sets the name of the interface as a tag without a line.
+        // dnsmasq sets the name of the interface as a tag, without a line in the configuration.
         let is_built_in = |tag: &String| ["known", "known-othernet", "bootp"].contains(&tag.as_str());
         let is_set = |tag: &String| config.sets_tag(tag) || config.unsupported_tags.contains(tag);
         tests.extend(needed.iter().filter(|tag| !is_set(tag) && !is_built_in(tag)).cloned().map(TagTest::Interface));
         MachineTests { tests: tests.into_iter().collect(), groups: groups(config, &needed), needed_tags: needed }
     }
 
-    /// Every possible kind, those with more tests first. `None`: too many.
+    /// Every possible kind, those with more tests first. `None`: there are too many kinds.
     pub fn kinds(&self) -> Option<Vec<MachineKind>> {
         let mut kinds = vec![MachineKind::default()];
         for test in 0..self.tests.len() {
@@ -85,7 +86,7 @@ impl MachineTests {
         }
         for group in 0..self.groups.len() {
             let base_kinds: Vec<MachineKind> = kinds.iter().filter(|kind| kind.group.is_none()).cloned().collect();
-            // If a machine's own line ignores it, other tests do not matter.
+            // If the line with the machine's full address ignores the machine, other tests do not matter.
             let is_ignored = self.groups[group].ignore && self.groups[group].wildcard_octets == 0;
             let base_kinds = if is_ignored { vec![MachineKind::default()] } else { base_kinds };
             let extended = base_kinds.into_iter().map(|kind| MachineKind { group: Some(group), ..kind });
@@ -104,7 +105,8 @@ impl MachineTests {
         Some(kinds)
     }
 
-    /// Whether the kind contains every test that its tests imply: a text that matches implies each part of it.
+    /// Whether the kind contains every test that its tests imply. For example, a test for a text implies the tests for
+    /// parts of that text.
     fn is_whole(&self, kind: &MachineKind) -> bool {
         kind.tests.iter().all(|longer| {
             (0..self.tests.len())
@@ -147,7 +149,7 @@ impl MachineTests {
         tags
     }
 
-    /// The conditions of a rule for this kind, by key. `None`: no machine can be of this kind.
+    /// The conditions of a rule for this kind, by key. `None`: the conditions contradict each other.
     pub fn conditions(&self, kind: &MachineKind) -> Option<BTreeMap<&'static str, Vec<String>>> {
         let mut conditions = BTreeMap::new();
         let mut macs: Option<Vec<MacPattern>> = kind.group.map(|group| self.groups[group].macs.clone());
@@ -192,12 +194,12 @@ impl MachineTests {
     }
 }
 
-/// Whether all of these tags are set, and those with `!` are not.
+/// Whether the tags meet all of these requirements: each tag is set, or not set if it is negated.
 pub fn tags_match(literals: &[TagLiteral], tags: &BTreeSet<String>) -> bool {
     literals.iter().all(|literal| tags.contains(&literal.tag) != literal.negated)
 }
 
-/// The tags that a decision depends on.
+/// The tags on which a decision depends, directly or through `tag-if`.
 pub fn needed_tags(config: &DnsmasqConfig) -> BTreeSet<String> {
     let from_boots = config.boots.iter().chain(&config.option_boots).flat_map(|boot| &boot.tags);
     let from_services = config.services.iter().flat_map(|service| &service.tags);
@@ -214,11 +216,12 @@ pub fn needed_tags(config: &DnsmasqConfig) -> BTreeSet<String> {
     needed
 }
 
-/// Groups the hosts by the effect of their lines. A line without effect counts only if a decision depends on `known`.
+/// Groups the hosts by the effect of their lines. A line that sets no needed tag has an effect only if a decision
+/// depends on the tag `known`, or if the line ignores its hosts.
 fn groups(config: &DnsmasqConfig, needed: &BTreeSet<String>) -> Vec<DhcpHostGroup> {
     let known_matters = needed.contains("known");
     let mut groups: Vec<DhcpHostGroup> = Vec::new();
-    // For two lines with the same address, the last one applies.
+    // If two lines have the same address, the last one applies.
     let mut used_macs: Vec<MacPattern> = Vec::new();
     for host in config.hosts.iter().rev() {
         let sets: BTreeSet<String> = host.set_tags.iter().filter(|tag| needed.contains(*tag)).cloned().collect();
@@ -249,7 +252,8 @@ fn groups(config: &DnsmasqConfig, needed: &BTreeSet<String>) -> Vec<DhcpHostGrou
     groups
 }
 
-/// Whether the first test implies the second: its text or address contains the other one.
+/// Whether the first test implies the second: the text of the first contains that of the second, or the address pattern
+/// of the second matches every address that the first matches.
 fn implies(longer: &TagTest, shorter: &TagTest) -> bool {
     match (longer, shorter) {
         (TagTest::VendorClass(longer), TagTest::VendorClass(shorter))
@@ -261,7 +265,7 @@ fn implies(longer: &TagTest, shorter: &TagTest) -> bool {
     }
 }
 
-/// The pattern of addresses that match both patterns. `None`: none does.
+/// The pattern of the addresses that match both patterns. `None`: no address does.
 fn intersection(one: &MacPattern, other: &MacPattern) -> Option<MacPattern> {
     let mut octets = [None; 6];
     for (octet, pair) in octets.iter_mut().zip(one.0.into_iter().zip(other.0)) {
@@ -273,7 +277,7 @@ fn intersection(one: &MacPattern, other: &MacPattern) -> Option<MacPattern> {
     Some(MacPattern(octets))
 }
 
-/// Adds a condition that only one value can meet. `None`: another value is required already.
+/// Adds a condition that only one value can meet. `None`: the conditions already contain this key.
 fn insert_single(conditions: &mut BTreeMap<&'static str, Vec<String>>, key: &'static str, value: String) -> Option<()> {
     match conditions.insert(key, vec![value]) {
         Some(_) => None,
@@ -281,14 +285,14 @@ fn insert_single(conditions: &mut BTreeMap<&'static str, Vec<String>>, key: &'st
     }
 }
 
-/// The narrower of two networks. `None`: they do not overlap.
+/// The narrower of two networks. `None`: the networks do not overlap.
 fn narrower(known: Option<Network4>, other: Network4) -> Option<Network4> {
     let Some(known) = known else { return Some(other) };
     let (wide, narrow) = if known.prefix <= other.prefix { (known, other) } else { (other, known) };
     wide.contains(narrow.address).then_some(narrow)
 }
 
-/// Patterns for texts that contain all of these. `None`: no text can.
+/// The patterns for texts that contain all of these texts. `None`: no vendor class can contain them all.
 fn patterns_containing(texts: &[&str]) -> Option<Vec<String>> {
     const ARCH: &str = "PXEClient:Arch:";
     let mut longest: Vec<&str> = Vec::new();

@@ -1,5 +1,5 @@
-//! Imports a dnsmasq configuration. dnsmasq decides by tags that its lines set and require. Here each kind of machines
-//! that the tags distinguish becomes a rule, and what dnsmasq sends to it becomes a profile.
+//! Imports a dnsmasq configuration. dnsmasq decides by tags that its lines set and require. Each kind of machines that
+//! the tags distinguish becomes a rule, and the boot settings that dnsmasq sends to these machines become a profile.
 
 mod arguments;
 mod boot_dir;
@@ -76,7 +76,7 @@ fn convert(
     attention.append(&mut report.action_items);
     outcomes.extend(conflicts.iter().flat_map(conflict_outcomes));
     let tables = tables::write(&read.config, &machine_tests, &rules, lines);
-    // A line without effect has no other difference either.
+    // If a line has no effect, its other outcomes do not matter.
     let has_no_effect = |line: &LineId| {
         let is_unneeded =
             |(other, outcome): &(LineId, LineOutcome)| other == line && matches!(outcome, LineOutcome::Unneeded(_));
@@ -100,7 +100,7 @@ fn convert(
     Ok(header(&source.name, &attention, &translation.merge_notes(notes.collect())) + &tables.text)
 }
 
-/// Notes for the administrator, which the file shows first.
+/// The notes for the administrator, with which the file begins.
 fn attention(
     source: &Source,
     config: &DnsmasqConfig,
@@ -142,7 +142,7 @@ fn location_of(source: &Source, line: &DnsmasqLine) -> String {
     }
 }
 
-/// Outcomes of lines that require a tag which only lines without an equivalent set.
+/// The outcomes of lines that require a tag which is set only by lines without an equivalent.
 fn requiring_lost_tags(config: &DnsmasqConfig) -> Vec<(LineId, LineOutcome)> {
     let boots = config.boots.iter().chain(&config.option_boots).map(|boot| (boot.line, &boot.tags));
     let services = config.services.iter().map(|service| (service.line, &service.tags));
@@ -160,7 +160,7 @@ fn requiring_lost_tags(config: &DnsmasqConfig) -> Vec<(LineId, LineOutcome)> {
     .collect()
 }
 
-/// Outcomes of supported lines without effect.
+/// The outcomes of the lines that are supported but have no effect.
 fn without_effect(
     config: &DnsmasqConfig,
     machine_tests: &MachineTests,

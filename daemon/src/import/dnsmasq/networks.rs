@@ -1,5 +1,5 @@
-//! The networks that dnsmasq serves. A range without a mask gets the mask of the interface whose network contains it,
-//! as in dnsmasq.
+//! Determines the networks that dnsmasq serves. As in dnsmasq, a range without a mask has the mask of the interface
+//! whose network contains the range.
 
 use super::super::host_info::HostInfo;
 use super::super::output::LineOutcome;
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 const SERVES_ALL_NETWORKS: &str = "the server serves every network of its interfaces; set `interfaces` to limit them";
 
-/// Turns the tags of ranges into tests for their networks. Limits the interfaces to those on which dnsmasq replied.
+/// Converts the tags of ranges to tests for their networks. Limits the interfaces to those on which dnsmasq replied.
 pub fn resolve(
     config: &mut DnsmasqConfig,
     lines: &[DnsmasqLine],
@@ -58,10 +58,12 @@ pub fn resolve(
     if errors.is_empty() { Ok(outcomes) } else { Err(errors) }
 }
 
-/// The test for machines in the range, and the prefix length if it comes from the interface.
+/// The test for machines in the network of the range. Also returns the prefix length if it comes from the interface.
+/// `Err`: the reason why the prefix length is unknown.
 fn network_test(range: &DhcpRange, is_only_range: bool, host: &HostInfo) -> Result<(TagTest, Option<u8>), String> {
     let start = range.start;
-    // dnsmasq does not reply to machines in other networks, so the test always holds.
+    // The range does not distinguish machines. dnsmasq replies only to machines in its ranges, so the test always
+    // holds.
     if range.set_tags.is_empty() || is_only_range || start.is_unspecified() {
         return Ok((TagTest::Always, None));
     }
@@ -78,7 +80,8 @@ fn interface_mask_outcome(prefix: u8) -> LineOutcome {
     LineOutcome::Changed(format!("the line has no mask: the import uses the interface's, /{prefix}"))
 }
 
-/// The interfaces of the proxy ranges, if no line lists the interfaces to serve, and the host has others.
+/// The interfaces in whose networks the ranges are. `None`: the file lists the interfaces to serve, no range is a proxy
+/// range, a range has no address, or the ranges select none or all of the interfaces.
 fn served_interfaces(config: &DnsmasqConfig, ranges: &[DhcpRange], host: &HostInfo) -> Option<Vec<String>> {
     let has_list = !config.interfaces.is_empty() || !config.addresses.is_empty();
     if has_list || ranges.iter().any(|range| range.start.is_unspecified()) || !ranges.iter().any(|range| range.is_proxy)

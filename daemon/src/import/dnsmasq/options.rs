@@ -1,4 +1,4 @@
-//! Parses the lines. Each key has a method that reads the settings, and returns the outcome of the line or an error.
+//! Parses the lines. For each key, a method reads the settings, and returns the outcome of the line or an error.
 
 use super::super::host_info::HostInfo;
 use super::super::output::{LineOutcome, merge_outcomes};
@@ -17,13 +17,13 @@ use std::net::Ipv4Addr;
 pub struct ParsedOptions {
     /// The settings.
     pub config: DnsmasqConfig,
-    /// Outcomes of lines. A line without an outcome is imported unchanged.
+    /// The outcomes of the lines. A line without an outcome is imported unchanged.
     pub outcomes: Vec<(LineId, LineOutcome)>,
     /// Errors in the lines.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// The outcome of a line. `Ok(None)`: it is imported unchanged.
+/// The outcome of a line. `Ok(None)`: the line is imported unchanged.
 type OptionResult = Result<Option<LineOutcome>, Box<Diagnostic>>;
 
 /// Parses all lines.
@@ -57,7 +57,7 @@ fn local_addresses(lines: &[DnsmasqLine], host: &HostInfo) -> Vec<Ipv4Addr> {
     host.networks.iter().filter(|_| sends_files).map(|(_, network)| network.address).collect()
 }
 
-/// The tags that a line sets; after some keys, `set:` is optional.
+/// The tags that a line sets. After some keys, the prefix `set:` is optional.
 fn tags_set(line: &DnsmasqLine) -> Vec<String> {
     const BARE: [&str; 9] = [
         "dhcp-match",
@@ -81,7 +81,7 @@ fn tags_set(line: &DnsmasqLine) -> Vec<String> {
 struct OptionParser {
     parsed: ParsedOptions,
     hosts: HostsFiles,
-    /// Addresses of this host, if dnsmasq sends files.
+    /// The addresses of this host, if dnsmasq sends files. Otherwise empty.
     local_addresses: Vec<Ipv4Addr>,
 }
 
@@ -165,14 +165,15 @@ impl OptionParser {
         Ok(merge_outcomes([name_outcome, server_outcome, excess_values(args, 3)].into_iter().flatten()))
     }
 
-    /// The server of a file: an address, or a name from the hosts files.
+    /// The server of a file, given as an address or as a name from the hosts files. Also returns the outcome of the
+    /// line, if its meaning changes.
     fn server(&self, arg: Option<&DnsmasqArg>) -> (FileServer, Option<LineOutcome>) {
         let Some(arg) = arg.filter(|arg| !arg.text.is_empty()) else { return (FileServer::ThisServer, None) };
         match arg.text.parse::<Ipv4Addr>().ok().or_else(|| self.hosts.lookup(&arg.text)) {
             Some(address) if self.local_addresses.contains(&address) => (FileServer::ThisServer, None),
             Some(address) if !address.is_unspecified() => (FileServer::Address(address), None),
             Some(_) => (FileServer::ThisServer, None),
-            // dnsmasq sends 0.0.0.0 in this case, and the machine uses the server that replied.
+            // If dnsmasq cannot resolve the name, it sends 0.0.0.0, and the machine uses the server that replied.
             None => {
                 let reason = format!(
                     "`{}` is in no hosts file, or dnsmasq reads none (port=0): it sent machines to this server, too",
@@ -196,7 +197,7 @@ impl OptionParser {
             ),
             Some((name, Err(_))) => ServiceAction::File(name.to_owned(), server),
         };
-        // A Raspberry Pi only looks for this title, and never downloads the file of the line.
+        // A Raspberry Pi requires this title in the reply. It never downloads the file that the line names.
         if title.contains("Raspberry Pi Boot") {
             self.parsed.config.raspberry_pi_lines.push(id);
             return unneeded(
@@ -224,7 +225,7 @@ impl OptionParser {
         Ok(None)
     }
 
-    /// `dhcp-match=set:TAG,OPTION[,VALUE]`.
+    /// Parses `dhcp-match=set:TAG,OPTION[,VALUE]`.
     fn matches(&mut self, id: LineId, line: &DnsmasqLine) -> OptionResult {
         let args = require_args(line)?;
         if let [tag, relay] = args
@@ -247,7 +248,7 @@ impl OptionParser {
         let test = match (code, values) {
             ("93", []) => Some(TagTest::Always),
             ("93", [value]) => parse_arch_code(&value.text).map(TagTest::Arch),
-            // Only iPXE sends this option, so any part of it means iPXE.
+            // Only iPXE sends option 175, so a test for any part of the option is a test for iPXE.
             ("175", _) => Some(TagTest::Ipxe),
             ("60", []) => Some(TagTest::Always),
             ("60", [value]) => Some(TagTest::vendor_class(&value.text)),
@@ -358,8 +359,8 @@ impl OptionParser {
         Ok(None)
     }
 
-    /// `dhcp-range=[tag:X,][set:X,]ADDRESS,proxy[,MASK]`, or two addresses of a lease server. The outcome
-    /// depends on all ranges: see networks.rs.
+    /// Parses `dhcp-range=[tag:X,][set:X,]ADDRESS,proxy[,MASK]`, or a range of leases between two addresses. The
+    /// outcome depends on all ranges, so networks.rs determines it.
     fn range(&mut self, id: LineId, line: &DnsmasqLine) -> OptionResult {
         let (filter, args) = split_tags(require_args(line)?);
         let Some(address_index) = args.iter().position(|arg| arg.text.parse::<Ipv4Addr>().is_ok()) else {
@@ -446,7 +447,7 @@ impl OptionParser {
     }
 }
 
-/// The outcome of the second value of `dhcp-boot`, the server's name, which firmware does not use.
+/// The outcome of the second value of `dhcp-boot`. This value is the server's name, which firmware does not use.
 fn server_name_outcome(file: &str, name: &DnsmasqArg) -> Option<LineOutcome> {
     let text = name.text.as_str();
     match text {
@@ -472,7 +473,7 @@ fn excess_values(args: &[DnsmasqArg], limit: usize) -> Option<LineOutcome> {
         .then(|| LineOutcome::Unsupported(format!("`{}` has no meaning there, as in dnsmasq", excess.join(","))))
 }
 
-/// The reason of a group: DHCP ranges with leases.
+/// The reason for [`LineOutcome::Grouped`] of DHCP ranges with leases.
 pub const NO_LEASES: &str = "because addresses come from the DHCP server";
 const NO_OPTIONS: &str = "because DHCP options come from the DHCP server";
 

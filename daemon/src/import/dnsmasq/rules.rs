@@ -1,4 +1,4 @@
-//! Turns the kinds of machines, and what dnsmasq sends to each, into rules. The first rule that matches applies.
+//! Converts the kinds of machines, and what dnsmasq sends to each kind, to rules. The first rule that matches applies.
 
 use super::config::*;
 use super::decide::{ClientTraits, DnsmasqBoot, DnsmasqDecision, PxeMenu, decide};
@@ -6,14 +6,14 @@ use super::machine_kinds::{MachineKind, MachineTests};
 use proxydhcpd_core::arch::Arch;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A rule of the native file. A rule without conditions is for all remaining machines.
+/// A rule of the native file. A rule without conditions matches all remaining machines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportedRule {
-    /// The machines that it is for.
+    /// The kind of machines that the rule is for.
     pub kind: MachineKind,
-    /// Their architectures. Empty: all.
+    /// The architectures that the rule is for. Empty: all architectures.
     pub archs: Vec<Arch>,
-    /// Their boot settings.
+    /// The boot settings of the machines.
     pub action: RuleAction,
     /// The lines that the rule comes from.
     pub lines: BTreeSet<LineId>,
@@ -22,30 +22,31 @@ pub struct ImportedRule {
 /// The boot settings of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RuleAction {
-    /// The server ignores them.
+    /// The server does not reply to the machines.
     Deny,
-    /// No network boot.
+    /// The machines do not boot from the network.
     Nothing,
-    /// Their disk.
+    /// The machines boot their disks.
     LocalDisk,
-    /// A URL for iPXE.
+    /// The URL of a script for iPXE.
     Url(String),
-    /// A file for each architecture, and one for every other architecture.
+    /// A file for each architecture code, and a default file for all other architectures.
     Files(BTreeMap<u16, (String, FileServer)>, Option<(String, FileServer)>),
-    /// A PXE menu, and the architectures that get it.
+    /// A PXE menu, and the codes of the architectures that receive it.
     Menu(PxeMenu, Vec<u16>),
 }
 
-/// Two codes of the same architecture get different files, which only dnsmasq supports.
+/// Two codes of the same architecture have different files, which only dnsmasq supports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchConflict {
-    /// The architecture code that loses its own file.
+    /// The architecture code whose file is not imported.
     pub code: u16,
     /// The lines for that code.
     pub lines: Vec<LineId>,
 }
 
-/// The rules in their order, the last one for all machines. `None`: too many kinds of machines.
+/// The rules in their order, and the conflicts between architecture codes. The last rule is for all machines. `None`:
+/// there are too many kinds of machines.
 pub fn build_rules(
     config: &DnsmasqConfig,
     machine_tests: &MachineTests,
@@ -98,14 +99,15 @@ fn architectures(config: &DnsmasqConfig, machine_tests: &MachineTests) -> BTreeS
     from_services.chain(from_tag_matches).collect()
 }
 
-/// The client program: a URL for UEFI HTTP boot is a program, and iPXE also gets scripts, which have no architecture.
+/// The program that sends the request. UEFI HTTP boot loads only programs from a URL, but iPXE also runs scripts, which
+/// have no architecture.
 #[derive(Clone, Copy)]
 struct ClientProgram {
     http: bool,
     ipxe: bool,
 }
 
-/// Rules for architectures with a different result, then one for all others.
+/// The rules for a kind of machines: first those for architectures with a different result, then one for all others.
 fn kind_rules(
     kind: &MachineKind,
     by_arch: BTreeMap<u16, DnsmasqDecision>,
@@ -173,14 +175,14 @@ fn rule_action(
     }
 }
 
-/// Removes rules that make no difference, because later rules give the same.
+/// Removes each rule that makes no difference, because a later rule has the same result.
 fn remove_redundant(rules: &mut Vec<ImportedRule>, machine_tests: &MachineTests, archs: &BTreeSet<u16>) {
     let mut cases: Vec<(MachineKind, Option<u16>)> = Vec::new();
     for rule in rules.iter().filter(|rule| rule.archs.is_empty()) {
         let codes = archs.iter().map(|code| Some(Arch(*code).base().0)).chain([None]);
         cases.extend(codes.map(|code| (rule.kind.clone(), code)));
     }
-    // Patterns with wildcards may match machines of another group; such rules are kept.
+    // A pattern with wildcards may also match machines of another group, so rules for host groups are kept.
     let has_no_wildcards = machine_tests.groups.iter().all(|group| group.wildcard_octets == 0);
     let first_action = |rules: &[ImportedRule], excluded: Option<usize>, case: &(MachineKind, Option<u16>)| {
         let mut rules = rules.iter().enumerate().filter(|(index, _)| Some(*index) != excluded);
@@ -190,7 +192,7 @@ fn remove_redundant(rules: &mut Vec<ImportedRule>, machine_tests: &MachineTests,
     while at + 1 < rules.len() {
         let rule = &rules[at];
         let is_removable = has_no_wildcards || rule.kind.group.is_none();
-        // Removing the rule does not affect machines that it does not match.
+        // The removal of a rule affects only machines that the rule matches.
         let mut matching_cases = cases.iter().filter(|case| matches(rule, case));
         if is_removable
             && matching_cases.all(|case| first_action(rules, None, case) == first_action(rules, Some(at), case))
@@ -208,7 +210,7 @@ fn matches(rule: &ImportedRule, (kind, code): &(MachineKind, Option<u16>)) -> bo
         && (rule.archs.is_empty() || code.is_some_and(|code| rule.archs.contains(&Arch(code))))
 }
 
-/// The action for a machine of this architecture.
+/// The part of a rule's action that applies to a machine of this architecture.
 fn action_for(action: &RuleAction, code: Option<u16>) -> RuleAction {
     match action {
         RuleAction::Files(files, default) => match code.and_then(|code| files.get(&code)).or(default.as_ref()) {

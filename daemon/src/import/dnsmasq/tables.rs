@@ -14,12 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// The tables, and outcomes that writing them determines.
+/// The tables of the native file, and the outcomes of lines that the writer of the tables determines.
 #[derive(Debug, Default)]
 pub struct NativeTables {
     /// The TOML text.
     pub text: String,
-    /// Outcomes of lines.
+    /// The outcomes of lines.
     pub outcomes: Vec<(LineId, LineOutcome)>,
 }
 
@@ -79,15 +79,15 @@ struct ActionNames {
     taken: BTreeSet<String>,
 }
 
-/// Built-in profiles.
+/// The names of the built-in profiles.
 const BUILT_IN: [&str; 3] = ["menu", "local-disk", "nothing"];
-/// Limit of characters in a menu line or a prompt.
+/// The limit of characters in a menu line or a prompt.
 const MAX_TEXT_LENGTH: usize = 60;
-/// Limit of items in a menu.
+/// The limit of items in a menu.
 const MAX_ITEMS: usize = 24;
 
 impl TableWriter<'_> {
-    /// The top-level keys, `[tftp]` and `[dhcp]`.
+    /// The text of the top-level keys, and of `[tftp]` and `[dhcp]`.
     fn settings(&mut self) -> String {
         let (config, mut text) = (self.config, String::new());
         if !config.interfaces.is_empty() {
@@ -140,14 +140,15 @@ impl TableWriter<'_> {
         text
     }
 
-    /// ` # line 3, 4`
+    /// The comment that names the lines from which a table comes: ` # line 3, 4`.
     fn line_comment(&self, lines: &BTreeSet<LineId>) -> String {
         let numbers: BTreeSet<usize> = lines.iter().map(|line| self.lines[*line].number()).collect();
         let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
         if numbers.is_empty() { String::new() } else { format!(" # line {}", numbers.join(", ")) }
     }
 
-    /// A rule for Raspberry Pis before a rule that boots nothing: they get a reply without a line in the file.
+    /// The text of a rule for Raspberry Pi machines, to precede this rule if this rule boots nothing. The new rule
+    /// boots the machines with the profile `menu`, which needs no file name. Empty if no such rule is necessary.
     fn raspberry_pi_rule(&self, rule: &ImportedRule) -> String {
         let conditions = self.machine_tests.conditions(&rule.kind).unwrap_or_default();
         let pi_lines = &self.config.raspberry_pi_lines;
@@ -163,7 +164,8 @@ impl TableWriter<'_> {
         text + "profile = \"menu\"\n"
     }
 
-    /// A rule for machines that boot over IPv6: they also get a reply without a line in the file.
+    /// The text of a rule for machines that boot over IPv6, with the profile `menu`, which needs no file name. Empty if
+    /// no line sets a boot file for IPv6.
     fn ipv6_rule(&self) -> String {
         let boots = &self.config.ipv6_boot_lines;
         if boots.is_empty() {
@@ -173,7 +175,8 @@ impl TableWriter<'_> {
         format!("\n[[rule]]{from}\nname = \"IPv6\"\nsubnet = [\"::/0\"]\nprofile = \"menu\"\n")
     }
 
-    /// A unique name: the tags; with architectures if another rule has the same tags; else with a number.
+    /// A unique name for the rule. It consists of the tags, then also of the architectures if the name is taken, then
+    /// also of a number.
     fn unique_rule_name(&mut self, rule: &ImportedRule) -> String {
         let tags = self.tag_names(&rule.kind);
         let archs: Vec<String> = rule.archs.iter().map(|arch| arch_id(arch.0)).collect();
@@ -188,7 +191,7 @@ impl TableWriter<'_> {
         name
     }
 
-    /// The tags that dnsmasq sets for these machines.
+    /// The tags that dnsmasq sets for machines of this kind, as a name.
     fn tag_names(&self, kind: &MachineKind) -> String {
         let test_tag = |index: &usize| {
             let test = &self.machine_tests.tests[*index];
@@ -208,7 +211,7 @@ impl TableWriter<'_> {
         tags.join(" ")
     }
 
-    /// The name of the profile for this rule, which is written if it is new.
+    /// The name of the profile for this rule. Writes the profile if no earlier rule has the same action.
     fn profile(&mut self, rule: &ImportedRule) -> String {
         match &rule.action {
             RuleAction::Deny | RuleAction::Nothing => return "nothing".into(),
@@ -256,7 +259,7 @@ impl TableWriter<'_> {
         for (key, (name, server)) in by_arch.chain(default.map(|file| ("default".to_owned(), file))) {
             let is_local = *server == FileServer::ThisServer && !name.contains("://");
             let name = self.file_name(name, *server, lines);
-            // The default file may be a script for iPXE, so it need not be a program.
+            // Only the file of an architecture must be a program. The default file may be a script for iPXE.
             let problem = Arch::from_id(&key).filter(|_| is_local).and_then(|arch| self.unfit(&name, arch));
             let comment = if problem.is_some() { "# " } else { "" };
             writeln!(text, "{comment}{key} = {}", toml_string(&name)).ok();
@@ -271,7 +274,8 @@ impl TableWriter<'_> {
         text
     }
 
-    /// The reason why the server would not start with this loader, if the boot directory exists on this host.
+    /// The reason why the server would not start with this loader. `None`: the server can offer it, or the boot
+    /// directory does not exist on this host.
     fn unfit(&self, name: &str, arch: Arch) -> Option<String> {
         if !self.root.is_dir() {
             return None;
@@ -280,14 +284,14 @@ impl TableWriter<'_> {
         Some(format!("{name} cannot be offered for {arch}: {reason}. The line is commented out"))
     }
 
-    /// Whether the line names this file for this architecture.
+    /// Whether the line names this file, and is not a `pxe-service` for another architecture.
     fn names_file(&self, line: LineId, name: &str, arch: &str) -> bool {
         let is_for_another_arch = |service: &PxeService| service.line == line && arch_id(service.arch.base().0) != arch;
         let has_name = self.lines[line].args().iter().any(|arg| arg.text.contains(name.trim_end_matches(".0")));
         has_name && !self.config.services.iter().any(is_for_another_arch)
     }
 
-    /// The name or the URL of the file.
+    /// The name of the file in the boot directory, or its URL on another server.
     fn file_name(&mut self, name: &str, server: FileServer, lines: &BTreeSet<LineId>) -> String {
         if name.len() > MAX_FILE_LENGTH && !name.contains("://") {
             let reason = format!("the name is longer than the {MAX_FILE_LENGTH} octets that firmware supports");
@@ -344,7 +348,7 @@ impl TableWriter<'_> {
         name
     }
 
-    /// The text in the characters that firmware can show. A change is recorded as an outcome.
+    /// The text in characters that firmware can show. Records an outcome if the text changes.
     fn printable(&mut self, text: &str, rule: &ImportedRule) -> String {
         let replace_unprintable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
         let printed: String = text.chars().take(MAX_TEXT_LENGTH).map(replace_unprintable).collect();
@@ -361,7 +365,7 @@ impl TableWriter<'_> {
         self.outcomes.extend(rule.lines.iter().map(|line| (*line, LineOutcome::Unsupported(reason.to_owned()))));
     }
 
-    /// `[machine.NAME]` tables for hosts with a name, for templates and logs.
+    /// The `[machine.NAME]` tables for hosts with a name. Templates and logs use the name.
     fn machines(&mut self) -> String {
         let mut text = String::new();
         let mut taken = BTreeSet::new();
@@ -394,7 +398,7 @@ impl ActionNames {
     }
 }
 
-/// The keyword of an architecture.
+/// The keyword of an architecture, or its code if it has no keyword.
 fn arch_id(code: u16) -> String {
     Arch(code).info().map_or_else(|| code.to_string(), |row| row.id.to_owned())
 }

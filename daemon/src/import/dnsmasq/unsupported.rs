@@ -1,8 +1,9 @@
-//! The dnsmasq options that are never imported, with the reasons.
+//! Lists the dnsmasq options that are never imported, with the reasons.
 
 use super::super::output::LineOutcome;
 
-/// The outcome of a line with this key, if it is the same for every value.
+/// The outcome of a line with this key, if the outcome is the same for every value. `None`: the outcome depends on the
+/// value, or dnsmasq has no such key.
 pub fn outcome(key: &str) -> Option<LineOutcome> {
     let unneeded = UNNEEDED.iter().find(|(known, _)| *known == key);
     let unsupported = UNSUPPORTED.iter().find(|(known, _)| *known == key);
@@ -13,7 +14,7 @@ pub fn outcome(key: &str) -> Option<LineOutcome> {
         .or_else(|| groups.iter().find(|(keys, _)| keys.contains(&key)).map(|(_, reason)| LineOutcome::Grouped(reason)))
 }
 
-/// Every key that [`outcome`] knows.
+/// Every key for which [`outcome`] returns an outcome.
 pub fn keys() -> impl Iterator<Item = &'static str> {
     let pairs = UNNEEDED.iter().chain(UNSUPPORTED).map(|(key, _)| *key);
     pairs.chain([DNS, ADDRESSES, PROCESS].into_iter().flatten().copied())

@@ -1,11 +1,11 @@
-//! Parses the conditions of ISC dhcpd. `Err`: the reason why rules cannot test the condition.
+//! Parses the conditions of ISC dhcpd. An `Err` contains the reason why rules cannot test the condition.
 
 use super::super::expression::{
     Atom, Expr, Field, FieldSlice, FormattedMac, Grammar, UNSUPPORTED_FACT, field_equals, field_exists,
 };
 use super::tokens::IscToken;
 
-/// The options that the file defines: name (with its option space) and code.
+/// The options that the file defines, each as its name (with the option space) and its code.
 pub type OptionNames = Vec<(String, u8)>;
 
 /// dhcpd's names of the options that matter for network boot.
@@ -20,7 +20,7 @@ const BUILT_IN_NAMES: [(&str, u8); 8] = [
     ("tftp-server-name", 66),
 ];
 
-/// The code of the option with this name.
+/// The code of the option with this name. `None`: the name is unknown.
 pub fn option_code(names: &OptionNames, word: &str) -> Option<u8> {
     let from_file = names.iter().rev().find(|(name, _)| name == word).map(|(_, code)| *code);
     let number = || word.strip_prefix("unknown-").or(word.strip_prefix("option-"))?.parse().ok();
@@ -62,7 +62,7 @@ impl IscConditions<'_> {
         }
     }
 
-    /// The field of `match FIELD`, by which subclasses select machines.
+    /// Parses the field of `match FIELD`, whose value decides in which subclass a machine is.
     pub fn parse_field(&self, tokens: &[IscToken]) -> Result<FieldSlice, String> {
         let mut parser = IscConditionParser { tokens, at: 0, context: self, depth: 0 };
         match parser.value()? {
@@ -71,7 +71,7 @@ impl IscConditions<'_> {
         }
     }
 
-    /// The condition of `spawn with FIELD`: the machine sends that field.
+    /// The condition of `spawn with FIELD`, which holds if the machine sends that field.
     pub fn parse_spawn(&self, tokens: &[IscToken]) -> Result<Expr, String> {
         let part = self.parse_field(tokens)?;
         match part.field {
@@ -81,7 +81,7 @@ impl IscConditions<'_> {
     }
 }
 
-/// The octets that a subclass matches: a text, or a hardware address after its type.
+/// The octets that a subclass matches: a text, or a hardware address with its type first. `None`: the word is neither.
 pub fn subclass_octets(token: &IscToken) -> Option<Vec<u8>> {
     if token.quoted { Some(token.text.clone()) } else { parse_hex(token.word()) }
 }
@@ -141,7 +141,7 @@ impl Grammar for IscConditionParser<'_> {
         if parts.len() == 1 {
             return Ok(parts.remove(0));
         }
-        // A test of the option's value implies `exists`.
+        // A test of the option's value implies `exists`, so `exists` is redundant.
         let is_value_test = |part: &Expr| matches!(part, Expr::Atom(Atom::Ipxe | Atom::UserClass(_)));
         if parts.iter().any(|part| is_value_test(part) && *part != any_user_class()) {
             parts.retain(|part| *part != any_user_class());
@@ -172,7 +172,7 @@ impl IscConditionParser<'_> {
                     None => Err(UNSUPPORTED_FACT.into()),
                 }
             }
-            // Its first octet is the hardware type.
+            // The first octet of `hardware` is the hardware type.
             "hardware" => Ok(Datum::Part(FieldSlice { field: Field::Mac, from: 0, length: None })),
             "substring" => self.substring(),
             "lcase" | "ucase" => {
@@ -195,7 +195,7 @@ impl IscConditionParser<'_> {
         }
     }
 
-    /// `extract-int(option arch, 16) = 7`, after its first word.
+    /// Parses the rest of `extract-int(option arch, 16) = 7`, after the first word.
     fn extract_int(&mut self) -> Result<Expr, String> {
         self.require("(")?;
         let value = self.parse_nested(Self::value)?;
@@ -230,7 +230,7 @@ impl IscConditionParser<'_> {
         }
     }
 
-    /// `binary-to-ascii(16, 8, ":", substring(hardware, 1, 3))`, after its first word.
+    /// Parses the rest of `binary-to-ascii(16, 8, ":", substring(hardware, 1, 3))`, after the first word.
     fn binary_to_ascii(&mut self) -> Result<Datum, String> {
         self.require("(")?;
         let base = self.number()?;
@@ -258,7 +258,8 @@ impl IscConditionParser<'_> {
     }
 }
 
-/// The condition that the slice equals the value. `hardware` begins with an octet for its type: 1 is Ethernet.
+/// The condition that the slice equals the value. `hardware` begins with an octet for the hardware type, where 1 is
+/// Ethernet. `None`: rules cannot test this condition.
 pub fn compare(part: FieldSlice, value: &[u8]) -> Option<Expr> {
     match (part.field, part.from) {
         (Field::Mac, 0) => match value.split_first() {
@@ -272,12 +273,13 @@ pub fn compare(part: FieldSlice, value: &[u8]) -> Option<Expr> {
     }
 }
 
-/// Stands for `exists user-class` until the whole condition is parsed, which may also test the value.
+/// A placeholder for `exists user-class` until the whole condition is parsed, because another part of the condition may
+/// test the value.
 fn any_user_class() -> Expr {
     Expr::atom(Atom::UserClass(String::new()))
 }
 
-/// Replaces `exists user-class` by a test for iPXE: firmware sends no user class.
+/// Replaces `exists user-class` by a test for iPXE, because firmware sends no user class.
 fn resolve_user_class(expr: Expr) -> Expr {
     let all = |parts: Vec<Expr>| parts.into_iter().map(resolve_user_class).collect();
     match expr {

@@ -1,5 +1,5 @@
-//! ISC dhcpd's `dhcpd.conf`. dhcpd runs the statements of every block that applies to a machine, from the widest to the
-//! narrowest: the file, the network, the classes, the host. The last assignment wins.
+//! Imports ISC dhcpd's `dhcpd.conf`. dhcpd runs the statements of every block that applies to a machine, from the
+//! widest block to the narrowest: the file, the network, the classes, the host. The last assignment wins.
 
 mod conditions;
 mod tokens;
@@ -25,7 +25,7 @@ pub fn translate(source: &Source, host: &HostInfo) -> Result<Translation, Vec<Di
     let mut steps = translator.steps(&statements, &mut scopes, None);
     let IscScopes { subnets, classes, hosts, .. } = scopes;
     steps.extend(subnets);
-    // dhcpd runs the first of a machine's classes last.
+    // If a machine is in several classes, dhcpd runs the statements of the first class last.
     steps.extend(classes.into_iter().rev());
     let has_one_subnet = translator.program.subnets.len() == 1;
     steps.extend(translator.hosts(hosts));
@@ -39,7 +39,7 @@ pub fn translate(source: &Source, host: &HostInfo) -> Result<Translation, Vec<Di
     program.to_dnsmasq(("conditions", "filename"), source, host, translation)
 }
 
-/// Replaces the test for the only network by `true`: every machine that gets a reply is in it.
+/// Replaces the test for the only network by `true`, because every machine that receives a reply is in that network.
 fn without_subnet(step: ProgramStep, subnet: &Atom) -> ProgramStep {
     let ProgramStep::If(branches) = step else { return step };
     let simplify = |(condition, steps): (Expr, Vec<ProgramStep>)| {
@@ -50,7 +50,7 @@ fn without_subnet(step: ProgramStep, subnet: &Atom) -> ProgramStep {
     ProgramStep::If(branches.into_iter().map(simplify).collect())
 }
 
-/// Adds the steps of the enclosing block before and after those of each network or class in it.
+/// Adds steps of the enclosing block before and after the steps of each network or class in that block.
 fn around(before: &[ProgramStep], members: Vec<ProgramStep>, after: &[ProgramStep]) -> Vec<ProgramStep> {
     let surround = |(condition, steps): (Expr, Vec<ProgramStep>)| (condition, [before, &steps, after].concat());
     let add_around = |step| match step {
@@ -60,7 +60,8 @@ fn around(before: &[ProgramStep], members: Vec<ProgramStep>, after: &[ProgramSte
     members.into_iter().map(add_around).collect()
 }
 
-/// Removes a leading `case VALUE:` or `default:` from a statement. Returns the words of the value; none for `default`.
+/// Removes a leading `case VALUE:` or `default:` from a statement. Returns the words of the value, which are empty for
+/// `default`. `None`: the statement has no such label.
 fn take_case_label(words: &mut Vec<IscToken>) -> Option<Vec<IscToken>> {
     let is_case = words.first()?.is("case");
     let is_label = is_case || words[0].is("default") || words[0].is("default:");
@@ -73,7 +74,7 @@ fn take_case_label(words: &mut Vec<IscToken>) -> Option<Vec<IscToken>> {
     Some(value)
 }
 
-/// Whether a block sets a boot file or server, as `case 1: filename "a";` does.
+/// Whether a statement of the block, or of a block in it, sets a boot file or server, as in `case 1: filename "a";`.
 fn sets_boot(block: &[IscStatement]) -> bool {
     let sets_file_or_server =
         |statement: &IscStatement| statement.words.iter().any(|word| word.is("filename") || word.is("next-server"));
@@ -82,11 +83,11 @@ fn sets_boot(block: &[IscStatement]) -> bool {
         .any(|statement| sets_file_or_server(statement) || sets_boot(statement.block.as_deref().unwrap_or_default()))
 }
 
-/// Steps that dhcpd runs after the statements of the file itself.
+/// The steps that dhcpd runs after the statements of the file itself.
 #[derive(Default)]
 struct IscScopes {
     subnets: Vec<ProgramStep>,
-    /// Steps of the pools in the current network, which dhcpd runs after those of the network.
+    /// The steps of the pools in the current network, which dhcpd runs after the steps of the network.
     pools: Vec<ProgramStep>,
     classes: Vec<ProgramStep>,
     hosts: Vec<IscHost>,
@@ -97,14 +98,14 @@ struct IscHost {
     name: String,
     macs: Vec<String>,
     steps: Vec<ProgramStep>,
-    /// The name of its group.
+    /// The name of the group that contains the host.
     group: Option<String>,
 }
 
 struct IscClass {
     name: String,
     condition: Expr,
-    /// The field that its subclasses match.
+    /// The field whose value the subclasses of this class match.
     part: Option<FieldSlice>,
 }
 
@@ -155,7 +156,7 @@ impl<'a> IscTranslator<'a> {
                 "class" => self.class(statement),
                 _ => {}
             }
-            // A class may be in a block. Its subclasses follow it.
+            // A block may also contain classes. The subclasses of a class follow the class.
             self.definitions(statement.block.as_deref().unwrap_or_default());
         }
         for statement in statements.iter().filter(|statement| statement.word(0) == "subclass") {
@@ -190,7 +191,7 @@ impl<'a> IscTranslator<'a> {
         }
     }
 
-    /// The index of its class, and the condition for its machines.
+    /// The index of the class that the subclass belongs to, and the condition for the machines of the subclass.
     fn subclass(&self, statement: &IscStatement) -> Option<(usize, Expr)> {
         let name = statement.text(1);
         let class = self.classes.iter().position(|class| class.name == name)?;
@@ -198,7 +199,7 @@ impl<'a> IscTranslator<'a> {
         Some((class, compare(self.classes[class].part?, &value)?))
     }
 
-    /// The steps of a block, without those of inner blocks that dhcpd runs later.
+    /// The steps of a block. The steps of inner blocks that dhcpd runs later go to `scopes`.
     fn steps(&mut self, statements: &[IscStatement], scopes: &mut IscScopes, group: Option<&str>) -> Vec<ProgramStep> {
         let mut steps: Vec<ProgramStep> = Vec::new();
         let mut next_may_continue_if = false;
@@ -222,14 +223,15 @@ impl<'a> IscTranslator<'a> {
                 ("shared-network", Some(block)) => {
                     let mut inner = IscScopes::default();
                     let inner_steps = self.steps(block, &mut inner, None);
-                    // Its statements apply to each network in it.
+                    // The statements of a shared network apply to each network in it.
                     scopes.subnets.extend(around(&inner_steps, inner.subnets, &inner.pools));
                     scopes.classes.extend(inner.classes);
                     scopes.hosts.extend(inner.hosts);
                 }
                 ("pool", Some(block)) => {
                     let condition = self.pool_condition(block);
-                    // The permissions of a pool select its machines. They do not deny service to others.
+                    // The permissions of a pool select the machines of the pool. They do not deny service to other
+                    // machines.
                     let is_permit = |statement: &IscStatement| ["allow", "deny"].contains(&&statement.word(0)[..]);
                     let rest: Vec<IscStatement> = block.iter().filter(|inner| !is_permit(inner)).cloned().collect();
                     let inner_steps = self.steps(&rest, scopes, None);
@@ -279,7 +281,7 @@ impl<'a> IscTranslator<'a> {
         self.condition_and_steps(statement, statement.words.get(from..).unwrap_or_default(), block, scopes)
     }
 
-    /// The condition and the steps of a block. Without words, the condition always holds.
+    /// The condition and the steps of a block. If `words` is empty, the condition always holds.
     fn condition_and_steps(
         &mut self,
         statement: &IscStatement,
@@ -301,7 +303,8 @@ impl<'a> IscTranslator<'a> {
         (condition, steps)
     }
 
-    /// `switch (VALUE) { case 1: ...; break; default: ...; }`: without a `break`, a case continues with the next one.
+    /// Translates `switch (VALUE) { case 1: ...; break; default: ...; }`. A case without a `break` continues with the
+    /// next case.
     fn switch(&mut self, statement: &IscStatement, block: &[IscStatement], scopes: &mut IscScopes) -> ProgramStep {
         let mut cases: Vec<(IscStatement, Vec<IscToken>, Vec<IscStatement>)> = Vec::new();
         let mut first_open = 0;
@@ -318,7 +321,7 @@ impl<'a> IscTranslator<'a> {
         let value_words = statement.words.get(2..statement.words.len().saturating_sub(1)).unwrap_or_default();
         let equals = IscToken { text: b"=".to_vec(), quoted: false, span: 0..0 };
         let value_words: Vec<IscToken> = value_words.iter().cloned().chain([equals]).collect();
-        // `default` is for machines that no case matches, even if it is not the last one.
+        // `default` applies to machines that no case matches, even if another case follows it.
         cases.sort_by_key(|(_, value, _)| value.is_empty());
         let branch = |(case, value, statements): &(IscStatement, Vec<IscToken>, Vec<IscStatement>)| {
             let words = if value.is_empty() { Vec::new() } else { [&value_words[..], value].concat() };
@@ -342,8 +345,9 @@ impl<'a> IscTranslator<'a> {
         scopes.subnets.push(ProgramStep::If(vec![(Expr::atom(Atom::Subnet(address, prefix)), steps)]));
     }
 
-    /// The statements of a group apply to its networks, and to its classes and hosts, which dhcpd runs last. dhcpd does
-    /// not run them again for a machine in one of the networks.
+    /// Translates a group. Its statements apply to the networks, classes and hosts in the group. dhcpd runs the
+    /// statements of classes and hosts last, and does not run those of the group again for a machine in one of the
+    /// group's networks.
     fn group(&mut self, statement: &IscStatement, block: &[IscStatement], scopes: &mut IscScopes) {
         let line = self.line(statement);
         let name = match statement.text(1) {
@@ -394,7 +398,7 @@ impl<'a> IscTranslator<'a> {
     fn hosts(&mut self, hosts: Vec<IscHost>) -> Vec<ProgramStep> {
         let mut groups: Vec<(Vec<ProgramStep>, HostGroup)> = Vec::new();
         for IscHost { line, name, macs, steps, group } in hosts {
-            // The line that names a file does not matter.
+            // Hosts are in the same group even if different lines name the file.
             let is_same = |known: &Vec<ProgramStep>| without_lines(known) == without_lines(&steps);
             let member = (line, macs, name.clone());
             match groups.iter_mut().find(|(known, _)| is_same(known)) {
@@ -410,7 +414,7 @@ impl<'a> IscTranslator<'a> {
         steps
     }
 
-    /// The condition of a pool's permissions, such as `allow members of "x";`.
+    /// The condition that a pool's permissions, such as `allow members of "x";`, express.
     fn pool_condition(&mut self, block: &[IscStatement]) -> Expr {
         let (mut allowed, mut conditions) = (Vec::new(), Vec::new());
         for statement in block {
@@ -521,7 +525,7 @@ impl<'a> IscTranslator<'a> {
     }
 }
 
-/// The words after the name: `option bootfile-name = "a";` has the same meaning without `=`.
+/// The words of the value, without a leading `=`: `option bootfile-name = "a";` has the same meaning without `=`.
 fn value(words: &[IscToken]) -> &[IscToken] {
     let equals = usize::from(words.first().is_some_and(|word| word.is("=")));
     &words[equals..]

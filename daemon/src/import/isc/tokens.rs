@@ -1,4 +1,5 @@
-//! The tokens and statements of ISC dhcpd's language. A statement is a list of words up to `;` or a block.
+//! Parses the tokens and statements of ISC dhcpd's language. A statement is a list of words that ends with `;` or a
+//! block.
 
 use crate::config::diagnostic::{Diagnostic, Source, Span};
 
@@ -7,9 +8,9 @@ use crate::config::diagnostic::{Diagnostic, Source, Span};
 pub struct IscToken {
     /// The octets, without quotes and escapes.
     pub text: Vec<u8>,
-    /// Whether it is a quoted string.
+    /// Whether the token is a quoted string.
     pub quoted: bool,
-    /// Its span in the file.
+    /// The span of the token in the file.
     pub span: Span,
 }
 
@@ -18,43 +19,43 @@ pub struct IscToken {
 pub struct IscStatement {
     /// The words up to `;` or `{`.
     pub words: Vec<IscToken>,
-    /// The statements in its block. `None`: it ends with `;`.
+    /// The statements in the block of the statement. `None`: the statement ends with `;`.
     pub block: Option<Vec<IscStatement>>,
 }
 
-/// Limit of nested blocks; real files stay far below it.
+/// The limit of nested blocks. Real files have far fewer.
 const MAX_DEPTH: usize = 64;
 
 impl IscToken {
-    /// Its text; empty if it is not UTF-8.
+    /// The text of the token, empty if the octets are not UTF-8.
     pub fn word(&self) -> &str {
         std::str::from_utf8(&self.text).unwrap_or_default()
     }
 
-    /// Whether it is this keyword, in any case.
+    /// Whether the token is this keyword, in upper or lower case.
     pub fn is(&self, word: &str) -> bool {
         !self.quoted && self.word().eq_ignore_ascii_case(word)
     }
 }
 
 impl IscStatement {
-    /// The offset of its first word in the file.
+    /// The offset of the statement's first word in the file.
     pub fn offset(&self) -> usize {
         self.words.first().map_or(0, |word| word.span.start)
     }
 
-    /// The word with this index, in lower case.
+    /// The word with this index, in lower case. Empty if the statement has fewer words.
     pub fn word(&self, index: usize) -> String {
         self.words.get(index).map_or(String::new(), |word| word.word().to_ascii_lowercase())
     }
 
-    /// The word with this index, as written.
+    /// The word with this index, as written. Empty if the statement has fewer words.
     pub fn text(&self, index: usize) -> String {
         self.words.get(index).map_or(String::new(), |word| String::from_utf8_lossy(&word.text).into_owned())
     }
 }
 
-/// Parses the file.
+/// Parses the file to statements.
 pub fn parse_statements(source: &Source) -> Result<Vec<IscStatement>, Diagnostic> {
     let tokens = tokens(source)?;
     let mut at = 0;
@@ -108,7 +109,7 @@ fn block(
     }
 }
 
-/// Keywords that open a block. After such a keyword, the word may also be the name of the block.
+/// The keywords that open a block. If such a word follows another one, it may be the name of the block.
 const OPENERS: [&str; 12] = [
     "subnet",
     "subnet6",
@@ -124,7 +125,7 @@ const OPENERS: [&str; 12] = [
     "switch",
 ];
 
-/// Statements whose first word never occurs in an expression.
+/// The first words of statements that never occur in an expression.
 const STATEMENTS: [&str; 16] = [
     "allow",
     "authoritative",
@@ -144,14 +145,14 @@ const STATEMENTS: [&str; 16] = [
     "vendor-option-space",
 ];
 
-/// Words that a value follows.
+/// The words after which a value follows.
 const OPERATORS: [&str; 24] = [
     "(", ",", "=", "!=", "~=", "~~", "+", "-", "*", "/", "%", "&", "|", "^", "and", "or", "not", "if", "elsif", "with",
     "match", "return", "case", "~",
 ];
 
-/// Checks that the words are one statement. `Err`: another one begins within them, or a word is left over, because a
-/// `;` is missing; dhcpd refuses such a file.
+/// Checks that the words are one statement. `Err`: another statement begins within the words, or a word is left over,
+/// because a `;` is missing. dhcpd refuses such a file, too.
 fn check_complete(source: &Source, words: &[IscToken]) -> Result<(), Diagnostic> {
     let Some(first) = words.first() else { return Ok(()) };
     let begins = |at: &usize| begins(source, words, *at);
@@ -163,7 +164,7 @@ fn check_complete(source: &Source, words: &[IscToken]) -> Result<(), Diagnostic>
 fn begins(source: &Source, words: &[IscToken], at: usize) -> bool {
     let (previous, token) = (&words[at - 1], &words[at]);
     let is_one_of = |token: &IscToken, known: &[&str]| known.iter().any(|word| token.is(word));
-    // `case 1:` and `default:` precede a statement.
+    // A statement may follow the labels `case 1:` and `default:` without a `;`.
     let is_label = !previous.quoted && previous.word().ends_with(':');
     if token.quoted || is_label || is_one_of(previous, &OPERATORS) {
         return false;
@@ -174,7 +175,7 @@ fn begins(source: &Source, words: &[IscToken], at: usize) -> bool {
         "filename" | "server-name" => next.is_some_and(|next| next.quoted),
         "next-server" => true,
         "hardware" => next.is_some_and(|next| is_one_of(next, &["ethernet", "token-ring", "fddi", "infiniband"])),
-        // `server-name option host-name`
+        // In `server-name option host-name`, the word `option` begins the value, not a statement.
         "option" => at > 1,
         word if OPENERS.contains(&word) => {
             let is_name = at == 1 && is_one_of(&words[0], &OPENERS);
@@ -184,7 +185,8 @@ fn begins(source: &Source, words: &[IscToken], at: usize) -> bool {
     }
 }
 
-/// The index of the first word after the single value of such a statement.
+/// The index of the first word after the value, in a statement that has a single value or none. `None`: no word
+/// follows, or the statement is of another kind.
 fn left_over(first: &IscToken, words: &[IscToken]) -> Option<usize> {
     let value = match first.word().to_ascii_lowercase().as_str() {
         "filename" if words.get(1)?.quoted => 1,
@@ -243,7 +245,7 @@ fn tokens(source: &Source) -> Result<Vec<IscToken>, Diagnostic> {
     Ok(tokens)
 }
 
-/// The text of a quoted string that starts here, and the offset after its closing quote.
+/// The text of the quoted string that starts at this offset, and the offset after its closing quote.
 fn quoted_string(text: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
     let mut value = Vec::new();
     loop {

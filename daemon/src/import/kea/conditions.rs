@@ -1,11 +1,12 @@
-//! Parses the `test` expressions of Kea's client classes. `Err`: the reason why rules cannot test the expression.
+//! Parses the `test` expressions of Kea's client classes. An `Err` contains the reason why rules cannot test the
+//! expression.
 
 use super::super::expression::{
     Atom, Expr, Field, FieldSlice, FormattedMac, Grammar, UNSUPPORTED_FACT, field_equals, field_exists,
 };
 use std::net::Ipv4Addr;
 
-/// Names of options in tests.
+/// Kea's names of options in tests, and the codes of the options.
 const OPTION_NAMES: [(&str, u8); 7] = [
     ("vendor-class-identifier", 60),
     ("dhcp-client-identifier", 61),
@@ -20,7 +21,7 @@ const OPTION_NAMES: [(&str, u8); 7] = [
 enum KeaToken {
     Mark(&'static str),
     Word(String),
-    /// `'text'`, `0x0007`.
+    /// A literal value: `'text'` or `0x0007`.
     Octets(Vec<u8>),
 }
 
@@ -31,7 +32,7 @@ enum Term {
     Octets(Vec<u8>),
 }
 
-/// Parses a test. `class` returns the condition of a class that the test names.
+/// Parses a test. `class` is a function that returns the condition of a class, for classes that the test names.
 pub fn parse_test(text: &str, class: &dyn Fn(&str) -> Option<Expr>) -> Result<Expr, String> {
     let tokens = tokens(text)?;
     let mut parser = KeaTestParser { tokens: &tokens, at: 0, class, depth: 0 };
@@ -99,7 +100,7 @@ impl Grammar for KeaTestParser<'_> {
 }
 
 impl KeaTestParser<'_> {
-    /// A value. `None`: it is `option[...].exists`, and the position is unchanged.
+    /// Parses a value. `Ok(None)`: `option[...].exists` is next, and the position is unchanged.
     fn value(&mut self) -> Result<Option<Term>, String> {
         let part = |field| Ok(Some(Term::Part(FieldSlice { field, from: 0, length: None })));
         let start = self.at;
@@ -150,7 +151,7 @@ impl KeaTestParser<'_> {
         Ok(code.map(|code| Term::Part(FieldSlice { field: Field::Option(code), from: 0, length: None })))
     }
 
-    /// `[93]`, `[client-system]`.
+    /// Parses the option in brackets, such as `[93]` or `[client-system]`, and returns its code.
     fn index(&mut self) -> Result<Option<u8>, String> {
         self.require("[")?;
         let Some(KeaToken::Word(word)) = self.tokens.get(self.at) else { return Err(UNSUPPORTED_FACT.into()) };
@@ -161,7 +162,7 @@ impl KeaTestParser<'_> {
         Ok(code)
     }
 
-    /// The format after an option: `.hex`, `.text` or `.exists`.
+    /// Parses the format after an option: `.hex`, `.text` or `.exists`.
     fn format(&mut self) -> Result<String, String> {
         match self.tokens.get(self.at) {
             Some(KeaToken::Word(word)) if [".hex", ".text", ".exists"].contains(&word.as_str()) => {
@@ -194,7 +195,7 @@ impl KeaTestParser<'_> {
         }
     }
 
-    /// `hexstring(pkt4.mac, ':')`, after its name.
+    /// Parses the rest of `hexstring(pkt4.mac, ':')`, after the name.
     fn hexstring(&mut self) -> Result<Term, String> {
         self.require("(")?;
         let value = self.parse_nested(Self::value)?;
@@ -254,7 +255,7 @@ fn hex(digits: &str) -> Option<Vec<u8>> {
     padded.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
-/// The condition of a class that is built into Kea.
+/// The condition of a class that is built into Kea. `None`: the class is not built in.
 pub fn built_in_class(name: &str) -> Option<Expr> {
     match name {
         "ALL" => Some(Expr::Const(true)),
@@ -264,8 +265,8 @@ pub fn built_in_class(name: &str) -> Option<Expr> {
     }
 }
 
-/// The condition of `VENDOR_CLASS_...`, a class that Kea derives from the whole text of option 60. `None`: the name is
-/// not of this form.
+/// The condition of `VENDOR_CLASS_...`, a class that Kea derives from the whole text of option 60. `None`: the name
+/// does not have this form. `Some(Err)`: the reason why rules cannot test the class.
 pub fn vendor_class(name: &str) -> Option<Result<Expr, String>> {
     let text = name.strip_prefix("VENDOR_CLASS_")?;
     if !text.contains(":Arch:") && ["PXEClient", "HTTPClient"].iter().any(|word| text.starts_with(word)) {
@@ -277,12 +278,12 @@ pub fn vendor_class(name: &str) -> Option<Result<Expr, String>> {
     Some(field_equals(whole, text.as_bytes()).ok_or_else(|| UNSUPPORTED_FACT.into()))
 }
 
-/// Replaces an unsupported condition: no machine meets it.
+/// The condition that replaces an unsupported one. No machine meets this condition.
 pub fn never() -> Expr {
     Expr::Const(false)
 }
 
-/// Parses `ADDRESS/PREFIX`.
+/// Parses `ADDRESS/PREFIX`. `None`: the text is not a network.
 pub fn parse_subnet(text: &str) -> Option<Atom> {
     let (address, prefix) = text.split_once('/')?;
     Some(Atom::Subnet(address.trim().parse().ok()?, prefix.trim().parse().ok().filter(|prefix| *prefix <= 32)?))

@@ -1,4 +1,4 @@
-//! JSON as Kea reads it: with three kinds of comments, and with commas after the last element.
+//! Parses JSON as Kea does: three kinds of comments are allowed, and commas after the last element.
 
 use crate::config::diagnostic::{Diagnostic, Source};
 use serde_json::Value;
@@ -16,7 +16,7 @@ pub fn parse(source: &Source) -> Result<Value, Diagnostic> {
     })
 }
 
-/// Replaces comments, includes and trailing commas by spaces.
+/// Returns the text with spaces instead of comments, includes and trailing commas.
 pub fn strip_comments(text: &str) -> String {
     let mut octets = text.as_bytes().to_vec();
     let mut last_comma = None;
@@ -64,7 +64,7 @@ fn line_length(rest: &[u8]) -> usize {
     rest.iter().position(|octet| *octet == b'\n').unwrap_or(rest.len())
 }
 
-/// The length of a string with its quotes.
+/// The length of the string at the start of the text, including its quotes.
 fn string_length(rest: &[u8]) -> usize {
     let mut at = 1;
     while at < rest.len() {

@@ -1,6 +1,6 @@
-//! Kea's `kea-dhcp4.conf`. Kea takes each value from the narrowest scope that has one. For header fields the order is
-//! reservation, first class of the machine, network, file; for options it is reservation, pool, network, first class,
-//! file.
+//! Imports Kea's `kea-dhcp4.conf`. Kea uses each value from the first scope that sets it. For header fields, the order
+//! of the scopes is: reservation, first class of the machine, network, file. For options, the order is: reservation,
+//! pool, network, first class, file.
 
 mod conditions;
 mod json;
@@ -37,7 +37,7 @@ pub fn translate(source: &Source, host: &HostInfo) -> Result<Translation, Vec<Di
     program.to_dnsmasq(("classes", "boot-file-name"), source, host, translation)
 }
 
-/// Reservations with the same boot settings and classes are of one kind.
+/// The kind of a reservation: its boot settings and its classes. Reservations that agree in both are of one kind.
 type ReservationKind = (Vec<String>, Vec<String>);
 
 /// The built-in class whose members Kea ignores.
@@ -47,7 +47,8 @@ struct KeaClass {
     name: String,
     condition: Expr,
     steps: Vec<ProgramStep>,
-    /// If Kea evaluates the class only where a network or a pool names it: the conditions of those.
+    /// The conditions of the networks and pools that name this class, if Kea evaluates the class only for them. `None`:
+    /// Kea evaluates the class for every machine.
     evaluated_in: Option<Vec<Expr>>,
 }
 
@@ -60,7 +61,7 @@ struct KeaTranslator<'a> {
     kinds: Vec<ReservationKind>,
     program: Program,
     translation: Translation,
-    /// The offset at which the search for the next value begins. Values are searched in the order of the file.
+    /// The offset at which the search for the next value begins. The import searches values in the order of the file.
     at: usize,
 }
 
@@ -71,7 +72,7 @@ impl<'a> KeaTranslator<'a> {
         KeaTranslator { source, lines, classes: Vec::new(), kinds: Vec::new(), program, translation, at: 0 }
     }
 
-    /// The number of the next line that contains this text in quotes.
+    /// The number of the next line that contains this text in quotes. If no line does, returns the current line.
     fn line(&mut self, text: &str) -> usize {
         let quoted = serde_json::to_string(text).unwrap_or_default();
         let find_from = |from: usize| self.source.text[from..].find(&quoted).map(|at| from + at);
@@ -97,7 +98,7 @@ impl<'a> KeaTranslator<'a> {
         }
     }
 
-    /// Adds the built-in class `DROP`: Kea ignores its members.
+    /// Adds the built-in class `DROP`, whose members Kea ignores.
     fn class_drop(&mut self) {
         let line = self.line(DROP);
         let steps = vec![ProgramStep::Deny(line)];
@@ -143,8 +144,10 @@ impl<'a> KeaTranslator<'a> {
         }
     }
 
-    /// The first class of a machine takes precedence. Their order: classes that its reservation names, classes of the
-    /// file, classes that test whether there is a reservation, classes that a network or a pool names.
+    /// The steps of the classes. If a machine is in several classes, the first one takes precedence, in this order:
+    /// classes that the machine's reservation names, other classes, classes that test whether the machine has a
+    /// reservation, classes that a network or a pool names. The last assignment wins, so the steps are in the opposite
+    /// order.
     fn class_steps(&self) -> Vec<ProgramStep> {
         let rank = |class: &&KeaClass| match &class.evaluated_in {
             Some(_) => 2,
@@ -167,27 +170,29 @@ impl<'a> KeaTranslator<'a> {
         classes.into_iter().rev().map(test_step).chain(reservation_steps).collect()
     }
 
-    /// The condition that a reservation puts the machine into this class.
+    /// The condition that a reservation of the machine names this class.
     fn reserved_members(&self, name: &str) -> Expr {
         let kinds = self.kinds.iter().enumerate().filter(|(_, (_, classes))| classes.iter().any(|class| class == name));
         Expr::Or(kinds.map(|(index, _)| Expr::atom(Atom::Host(index))).collect())
     }
 
-    /// The condition of a class that is defined before this one, or is built in.
+    /// The condition of a class with this name that the file defines earlier, or that is built into Kea. `None`: there
+    /// is no such class.
     fn class_condition(&self, name: &str) -> Option<Expr> {
         let class = self.classes.iter().find(|class| class.name == name).map(|class| class.condition.clone());
         let condition = class.or_else(|| conditions::vendor_class(name)?.ok());
         conditions::built_in_class(name).or_else(|| Some(Expr::Or(vec![condition?, self.reserved_members(name)])))
     }
 
-    /// The condition of the classes to which a network or a pool is limited. `None`: it is for all machines.
+    /// The condition that a machine is in a class to which the network or the pool is limited. `None`: the network or
+    /// the pool is for all machines.
     fn members(&self, scope: &Value) -> Option<Expr> {
         let names: Vec<&str> = names(scope, "client-class").chain(names(scope, "client-classes")).collect();
         let class = |name: &&str| self.class_condition(name).unwrap_or_else(conditions::never);
         (!names.is_empty()).then(|| Expr::Or(names.iter().map(class).collect()))
     }
 
-    /// Records the condition of this network or pool in the classes that Kea evaluates only for it.
+    /// Records the condition of this network or pool in the classes that Kea evaluates only where a scope names them.
     fn record_evaluation(&mut self, scope: &Value, condition: &Expr) {
         let named: Vec<&str> = ["require-client-classes", "evaluate-additional-classes"]
             .iter()
@@ -198,7 +203,7 @@ impl<'a> KeaTranslator<'a> {
         }
     }
 
-    /// The steps of networks that set header fields, and those of networks and pools that set options.
+    /// Two lists: the steps of networks that set header fields, and the steps of networks and pools that set options.
     fn subnets(&mut self, dhcp4: &Value) -> (Vec<ProgramStep>, Vec<ProgramStep>) {
         let mut subnets: Vec<(&Value, Option<&Value>)> = list(dhcp4, "subnet4").map(|subnet| (subnet, None)).collect();
         for network in list(dhcp4, "shared-networks") {
@@ -234,7 +239,8 @@ impl<'a> KeaTranslator<'a> {
         (fields, options)
     }
 
-    /// The steps of pools. A machine gets the first pool that is for it; which of several Kea uses is not known here.
+    /// The steps of pools. The first pool that is for a machine applies. If several pools are for the machine, Kea may
+    /// use a different one, which the import cannot determine.
     fn pools(&mut self, subnet: &Value, subnet_condition: &Expr) -> Vec<ProgramStep> {
         let pools: Vec<&Value> = list(subnet, "pools").collect();
         let open_pool = pools.iter().position(|pool| self.members(pool).is_none());
@@ -339,7 +345,7 @@ fn reservations(dhcp4: &Value) -> impl Iterator<Item = &Value> {
     list(dhcp4, "reservations").chain(in_subnets).chain(in_shared_networks)
 }
 
-/// The kinds of the reservations that have a MAC address.
+/// The different kinds of the reservations that have a MAC address.
 fn kinds(dhcp4: &Value) -> Vec<ReservationKind> {
     let mut kinds: Vec<ReservationKind> = Vec::new();
     for kind in reservations(dhcp4).filter(|host| parse_mac(&text(host, "hw-address")).is_some()).map(kind) {
@@ -356,7 +362,7 @@ fn kind(host: &Value) -> ReservationKind {
     (settings, names(host, "client-classes").map(str::to_owned).collect())
 }
 
-/// Options 66 and 67 of a scope.
+/// The code and the value of options 66 and 67 in a scope.
 fn boot_options(scope: &Value) -> impl Iterator<Item = (u64, String)> {
     list(scope, "option-data").filter_map(|option| {
         let code = match text(option, "name").as_str() {
