@@ -1,5 +1,5 @@
-//! The daemon's modules, in the order of their dependencies. They are a library so that tests and tools can use them;
-//! the program is `main.rs`.
+//! The daemon's modules, in the order of their dependencies. They are a library, so that tests and tools can use them.
+//! The program is `main.rs`.
 
 pub mod suggest;
 

@@ -1,5 +1,5 @@
-//! Logs replies and problems: one line for each reply, one warning for each machine that cannot boot from this server,
-//! has an ambiguous identity, or boots from another server, and a counter for each silence.
+//! Logs replies and problems. A reply gets a line. A machine gets one warning if it cannot boot from this server, has
+//! an ambiguous identity, or boots from another server. A silence only increases a counter.
 
 mod identity;
 mod send_failure;
@@ -27,20 +27,20 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// The log of the server: writes lines, limits their number, and counts.
+/// Writes the lines of the log, limits their number, and counts silences and failures.
 #[derive(Debug)]
 pub struct Report {
-    /// Limits lines about replies, by machine and stage of its boot.
+    /// Limits the lines about replies for each machine and each stage of its boot.
     limiter: LogLimiter<(HardwareAddress, u64)>,
     /// Keys of the warnings that were written, such as hardware addresses.
     warned: BoundedCache<[u8; 17], ()>,
-    /// Rate limit of warnings about machines and files: some at once, then one a second.
+    /// The rate limit of warnings about machines and files: `WARNING_BURST` at once, then one a second.
     warnings: TokenBucket,
     /// When each kind of warning that the network can cause was last written.
     last_warnings: Vec<([&'static str; 2], Instant)>,
-    /// Interfaces that are not served, and on which a machine sent a request.
+    /// The interfaces that are not served although a machine sent a request on them.
     unserved_links: BTreeSet<u32>,
-    /// When each failure of the server's own files was last logged, in milliseconds, by a hash of its text.
+    /// When each failure of the server's files was last logged, in milliseconds, by a hash of the failure's text.
     failures: BoundedCache<u32, u64>,
     hasher: RandomState,
     started: Instant,
@@ -51,7 +51,7 @@ const MAX_UNSERVED_LINKS: usize = 256;
 const ONE_MINUTE: Duration = Duration::from_secs(60);
 
 impl Report {
-    /// A report that has logged nothing; `now` is the start of the server.
+    /// A report that has logged nothing. `now` is the start of the server.
     pub fn new(now: Instant) -> Self {
         let hasher = RandomState::new();
         Report {
@@ -66,8 +66,8 @@ impl Report {
         }
     }
 
-    /// Logs the answer to a DHCP packet. `link` is the interface on which the packet arrived. `unsent` says why the
-    /// reply has not left this host.
+    /// Logs the answer to a DHCP packet. `link` is the interface on which the packet arrived. `unsent` is the failure
+    /// if the kernel did not send the reply.
     pub fn dhcp(&mut self, site: &Site, link: &str, answer: &Answer, unsent: Option<&SendFailure>, now: Instant) {
         if let (Some(client), Some(decision)) = (&answer.client, &answer.decision) {
             self.warn_identity(&site.plan, link, client, decision, now);
@@ -133,12 +133,13 @@ impl Report {
         }
     }
 
-    /// Counts a packet that gets no reply, under this label.
+    /// Increases the counter with this label, for example for a packet that gets no reply.
     pub fn count(&mut self, reason: &'static str) {
         self.limiter.count_silence(reason);
     }
 
-    /// Warns of an error while a file was sent. Any sender of packets can cause it, so it gets one line a minute.
+    /// Warns of an error while a file was sent. Any sender of packets can cause such errors, so they get one line a
+    /// minute.
     pub fn file_error(&mut self, what: impl Display, now: Instant) {
         self.warn_once_a_minute("file:error", what, now);
     }
@@ -151,7 +152,7 @@ impl Report {
         }
     }
 
-    /// Whether the last warning of this kind is at least a minute old. If so, the minute begins anew.
+    /// Whether no warning of this kind was written within the last minute. If so, a new minute begins.
     fn is_due(&mut self, kind: [&'static str; 2], now: Instant) -> bool {
         let known = self.last_warnings.iter().position(|(known, _)| *known == kind);
         if known.is_some_and(|at| now.duration_since(self.last_warnings[at].1) < ONE_MINUTE) {
@@ -164,14 +165,14 @@ impl Report {
         true
     }
 
-    /// Whether this is the first request on this interface, which is not served. Beyond `MAX_UNSERVED_LINKS`
-    /// interfaces the answer is no.
+    /// Whether this is the first request on this interface, which is not served. Returns false once
+    /// `MAX_UNSERVED_LINKS` interfaces are known.
     pub fn is_new_unserved_link(&mut self, link: u32) -> bool {
         self.unserved_links.len() < MAX_UNSERVED_LINKS && self.unserved_links.insert(link)
     }
 
-    /// Warns of a template that cannot be rendered, a mistake in a file of the operator: once a minute, with one of the
-    /// machines that requested it.
+    /// Warns of a template that cannot be rendered because of a mistake of the administrator. The warning appears once
+    /// a minute, and names one of the machines that requested the template.
     pub fn template_failure(&mut self, failure: &Failure, machine: &str, now: Instant) {
         self.count("file:template-failed");
         let line = failure.diagnostic.one_line();
@@ -184,7 +185,7 @@ impl Report {
         }
     }
 
-    /// Warns of a request that was refused although the server offers the file: once a minute for each file.
+    /// Warns of a request that was refused although the server offers the file. Each file gets one warning a minute.
     pub fn offered_file_refused(&mut self, name: &str, machine: &str, reason: impl Display, now: Instant) {
         self.count("file:offered-but-refused");
         if self.is_new_failure(name, now) {
@@ -209,14 +210,14 @@ impl Report {
         is_new
     }
 
-    /// Logs how many lines were suppressed, if a minute has passed. To be called every few seconds.
+    /// Logs how many lines were suppressed, if a minute has passed since the last summary. Call it every few seconds.
     pub fn log_summary(&mut self, now: Instant) {
         if let Some(summary) = self.limiter.summary(now) {
             tracing::info!("{summary}");
         }
     }
 
-    /// Logs how many lines were suppressed, at the end of the server.
+    /// Logs how many lines were suppressed, when the server ends.
     pub fn log_final_summary(&mut self, now: Instant) {
         if let Some(summary) = self.limiter.final_summary(now) {
             tracing::info!("{summary}");
@@ -244,7 +245,7 @@ impl Report {
 
     fn reply(&mut self, link: &str, client: &Client, response: &Response, reasons: Reasons<'_>, now: Instant) {
         let Response { message_type, shape, boot, .. } = response;
-        // Only a change gets a line: each stage of a boot is compared separately.
+        // A reply gets a line only if it differs from the last reply to the same stage of the machine's boot.
         let stage = self.hasher.hash_one((client.is_v6(), u8::from(*message_type), client.arch, client.is_ipxe()));
         let reply = self.hasher.hash_one((shape, boot, reasons));
         if self.limiter.admit((client.hardware, stage), reply, now) == LogAction::Suppress {
@@ -303,7 +304,7 @@ impl Report {
         );
     }
 
-    /// Whether a warning with this key was not written yet, and the rate limit allows it.
+    /// Whether no warning with this key was written yet, and the rate limit allows one.
     fn is_new_warning(&mut self, key: [u8; 17], now: Instant) -> bool {
         let milliseconds = now.duration_since(self.started).as_millis() as u64;
         if self.warned.get(key).is_some() || !self.warnings.take(WARNING_BURST, 1, milliseconds) {
@@ -314,8 +315,8 @@ impl Report {
     }
 }
 
-/// `OFFER snponly.efi from 192.0.2.10 (loader for x64 UEFI, redirect)`. A menu has no file, and a Raspberry Pi requests
-/// fixed names.
+/// Displays a reply as `OFFER snponly.efi from 192.0.2.10 (loader for x64 UEFI, redirect)`. The file is missing from a
+/// reply with a menu, and from a reply to a Raspberry Pi, which requests fixed names.
 struct ReplyText<'a>(&'a Response);
 
 impl fmt::Display for ReplyText<'_> {
@@ -342,7 +343,7 @@ struct Reasons<'a> {
 impl<'a> Reasons<'a> {
     fn new(decision: &Decision, plan: &'a Plan) -> Reasons<'a> {
         let rule = decision.rule.map(|rule| &plan.rules[rule]);
-        // Some profiles always exist; a profile is a reason only if the configuration can select one.
+        // A plan always has some profiles. A profile is a reason only if the configuration can select one.
         let selects_profiles = plan.default_profile.is_some()
             || plan.unknown_machine_profile.is_some()
             || !(plan.rules.is_empty() && plan.machines.is_empty());
@@ -355,7 +356,7 @@ impl<'a> Reasons<'a> {
     }
 }
 
-/// `, web1: profile debian by rule lab`.
+/// Displays the reasons as `, web1: profile debian by rule lab`.
 impl fmt::Display for Reasons<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(machine) = self.machine {

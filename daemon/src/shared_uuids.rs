@@ -1,4 +1,4 @@
-//! The file of shared UUIDs, those that came from two hardware addresses, so that they are known after a restart.
+//! The file of shared UUIDs, which came from two hardware addresses. With it, the server knows them after a restart.
 
 use crate::files::{read_regular, replace};
 use proxydhcpd_core::client::HardwareAddress;
@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 const FILE: &str = "shared-uuids";
 const HEADER: &str = "# UUIDs that came from two hardware addresses. Written by proxydhcpd; to forget one, stop the \
                       server and remove its line.\n";
-/// Limit of the file's size, in octets: a line has 73.
+/// Limit of the file's size, in octets. A line has 73 octets.
 const MAX_SIZE: u64 = 1 << 20;
 const _: () = assert!(80 * MAX_SHARED_UUIDS as u64 + HEADER.len() as u64 <= MAX_SIZE);
 
-/// The file, which may not exist yet.
+/// The path of the file, which may not exist yet.
 #[derive(Clone, Debug)]
 pub struct SharedUuidsFile(PathBuf);
 
@@ -26,7 +26,7 @@ impl SharedUuidsFile {
         SharedUuidsFile(state_dir.join(FILE))
     }
 
-    /// The UUIDs in the file; none if it does not exist.
+    /// Reads the UUIDs in the file. The list is empty if the file does not exist.
     pub fn read(&self) -> Result<Vec<SharedUuid>, String> {
         let text = match self.text() {
             Ok(text) => text,
@@ -41,7 +41,7 @@ impl SharedUuidsFile {
         parsed.collect()
     }
 
-    /// Replaces the file, atomically, and returns when it is on the disk.
+    /// Replaces the file atomically, and returns when it is on the disk.
     pub fn write(&self, known: &[SharedUuid]) -> io::Result<()> {
         let directory = self.0.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory)?;

@@ -1,5 +1,5 @@
-//! The state that the threads share: the current site, the links, the observations, the report, and which machines
-//! completed their boot-once.
+//! The state that the threads share: the current site, the links, the observations, the report, and the completions of
+//! boot-once machines.
 
 use crate::boot_once::completions::format_identities;
 use crate::boot_once::{BootOnceState, CompletionChanges, RESET_HELP, list_machines};
@@ -21,30 +21,30 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Shared by all threads of the server.
+/// The state that all threads of the server share.
 #[derive(Debug)]
 pub struct State {
-    /// Replaced as a whole by a reload.
+    /// The current site. A reload replaces it as a whole.
     pub site: ArcSwap<Site>,
-    /// Replaced as a whole when netlink reports a change.
+    /// The served links. Replaced as a whole when netlink reports a change.
     pub links: ArcSwap<Vec<Link>>,
     observations: Mutex<Observations>,
     report: Mutex<Report>,
-    /// The completed boot-onces on the disk.
+    /// The completions on the disk.
     pub boot_once: BootOnceState,
-    /// Machines that the log has warned about: they completed their boot-once, and their entries have no `boot`.
+    /// Machines that completed their boot-once, and whose entries have no `boot`. The log has warned of each.
     warned_unset: Mutex<BTreeSet<String>>,
     started: Instant,
 }
 
 impl State {
-    /// State of a server that starts now, with the completions that are on the disk.
+    /// The state of a server that starts now. Reads the completions from the disk.
     pub fn new(site: Site, links: Vec<Link>, boot_once: BootOnceState) -> Self {
         let started = Instant::now();
         let state = State {
             site: ArcSwap::from_pointee(site),
             links: ArcSwap::from_pointee(links),
-            // The standard library's hasher is seeded by the kernel.
+            // The kernel's random numbers seed the standard library's hasher.
             observations: Mutex::new(Observations::new(RandomState::new().hash_one(0))),
             report: Mutex::new(Report::new(started)),
             started,
@@ -56,7 +56,7 @@ impl State {
         state
     }
 
-    /// Resolves a requested name, and opens the file.
+    /// Resolves a requested name, and opens the file. Returns a refusal if the server does not send it.
     pub fn open(&self, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
         let (site, links) = (self.site.load(), self.links.load());
         let request = &with_interface(request, &links);
@@ -78,7 +78,7 @@ impl State {
         site.open(resolved, request, on_failure)
     }
 
-    /// Records that a client fetched a whole file: this may complete a boot-once, or prove a boot loop.
+    /// Records that a client fetched a whole file, which may complete a boot-once, or prove a boot loop.
     pub fn fetched(&self, request: &FileRequest<'_>) {
         let (site, links) = (self.site.load(), self.links.load());
         let request = &with_interface(request, &links);
@@ -104,7 +104,7 @@ impl State {
         }
     }
 
-    /// Warns of a refused request if the server offers the file and cannot send it.
+    /// Warns of a refused request if the server offers the requested file but cannot send it.
     pub fn refused(&self, client: IpAddr, name: &[u8]) {
         let site = self.site.load();
         let Some((name, refusal)) = site.offered_name(name).and_then(|name| Some((name, site.refusal_of(name)?)))
@@ -123,8 +123,8 @@ impl State {
         self.site.store(Arc::new(site));
     }
 
-    /// Accepts a request of a machine's done URL if it has the machine's token or comes from the machine's address. Any
-    /// other request is refused: a page in a browser could send it.
+    /// Accepts a request for a machine's done URL if the request has the machine's token or comes from the machine's
+    /// address. Any other request is refused, because a web page in a browser could cause it.
     fn accept_done(&self, done: &DoneRequest, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
         let count = self.observations().boot_once.generation(&done.machine);
         let has_token =
@@ -142,15 +142,14 @@ impl State {
         Err(Refusal::Denied)
     }
 
-    /// Adds the machine's token, which `done_url` in a template contains.
+    /// Adds the machine's token to a fetch, for `done_url` in templates.
     pub fn add_token(&self, plan: &Plan, resolved: &mut Fetch) {
         let Some(machine) = resolved.machine(plan) else { return };
         let token = self.boot_once.token(machine, self.observations().boot_once.generation(machine));
         resolved.set_token(token);
     }
 
-    /// Reads the completions from the disk if they changed there. May wait for the disk. To be called every few
-    /// seconds.
+    /// Reads the completions from the disk if they changed there. May wait for the disk. Call it every few seconds.
     pub fn refresh_boot_once(&self) {
         let CompletionChanges { completed, reset: removed, is_unknown } = self.boot_once.refresh();
         let mut observations = self.observations();
@@ -175,7 +174,7 @@ impl State {
         self.boot_once.retry_writes();
     }
 
-    /// Lets machines without an entry boot their disks while their completions exist. Returns warnings.
+    /// Makes completed boot-once machines that no longer have an entry boot their disks. Returns warnings.
     pub fn protect_removed_machines(&self, site: &mut Site) -> Vec<String> {
         let completed: Vec<String> = self.observations().boot_once.completed().map(str::to_owned).collect();
         site.protect_removed_machines(self.boot_once.directory(), completed.iter().map(String::as_str))
@@ -184,7 +183,7 @@ impl State {
     /// Resets machines whose entries have `boot = "always"` or `"never"`. A machine without an entry, or with an entry
     /// without `boot`, keeps its completion: the file with the entry may be half written.
     fn reset_by_policy(&self) {
-        // A completion that is still being written would reappear.
+        // A reset now would remove a file that the writer thread then writes again.
         if !self.boot_once.is_idle() {
             return;
         }
@@ -216,7 +215,7 @@ impl State {
         *warned = unset;
     }
 
-    /// Warns of machines that did not take the server's offer. To be called every few seconds.
+    /// Warns of machines that did not take the server's offer. Call it every few seconds.
     pub fn report_boot_attempts(&self) {
         let findings = self.observations().boot_attempts.expire(self.now());
         let links = self.links.load();
@@ -226,13 +225,13 @@ impl State {
         }
     }
 
-    /// Milliseconds since the start.
+    /// The time since the start of the server, in milliseconds.
     pub fn now(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
     }
 
-    /// Locks the observations. A panic in a DHCP or TFTP thread ends the process; after a panic in an HTTP request the
-    /// server continues, and the lock's poison is ignored.
+    /// Locks the observations. The lock's poison is ignored: a panic in a DHCP or TFTP thread ends the process, and
+    /// after a panic in an HTTP request the server should continue.
     pub fn observations(&self) -> MutexGuard<'_, Observations> {
         self.observations.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -243,7 +242,7 @@ impl State {
     }
 }
 
-/// Sets the interface that has the server's address of this request: a file listener may not know it.
+/// The request with the interface that has the server's address. A file listener may not know this interface.
 fn with_interface<'a>(request: &FileRequest<'a>, links: &'a [Link]) -> FileRequest<'a> {
     let server = request.server.to_canonical();
     let interface = links.iter().find(|link| link.owns(server)).map_or(request.interface, |link| &link.name);

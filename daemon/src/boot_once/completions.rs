@@ -1,4 +1,5 @@
-//! The directory of completions: a file for each machine that completed its boot-once, with the machine's name.
+//! The directory of completions: it has a file for each machine that completed its boot-once. The file's name is the
+//! machine's name.
 
 use crate::files::path_errors::is_absent;
 use crate::files::{read_regular, replace, sync_directory};
@@ -13,12 +14,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// The path of the directory.
+/// The path of the directory of completions.
 pub fn path_in(state_dir: &Path) -> PathBuf {
     state_dir.join("boot-once")
 }
 
-/// The machines with a completion. A missing directory has none; an unreadable one is an error.
+/// The machines that have a completion: none if the directory is missing. An unreadable directory is an error.
 pub fn list(directory: &Path) -> io::Result<BTreeSet<String>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if is_absent(directory, &error) => return Ok(BTreeSet::new()),
@@ -28,8 +29,8 @@ pub fn list(directory: &Path) -> io::Result<BTreeSet<String>> {
     Ok(names.into_iter().flatten().filter(|name| !name.starts_with('.')).collect())
 }
 
-/// Removes a completion. Returns whether there was one. A subdirectory of this name counts as one, and is removed if it
-/// is empty.
+/// Removes a machine's completion, and returns whether it existed. A subdirectory with the machine's name counts as a
+/// completion. It is removed if it is empty.
 pub fn remove(directory: &Path, machine: &str) -> io::Result<bool> {
     let file = directory.join(machine);
     let removed = match fs::remove_file(&file) {
@@ -46,7 +47,7 @@ pub fn remove(directory: &Path, machine: &str) -> io::Result<bool> {
     }
 }
 
-/// The machine's identities in a completion.
+/// The machine's identities that a completion contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredIdentities {
     /// MAC addresses.
@@ -57,14 +58,14 @@ pub struct StoredIdentities {
     pub serial: Option<String>,
 }
 
-/// The line before them. The number is the version of the format.
+/// The line that precedes the identities. The number is the version of the format.
 const HEADER: &str = "identities 1";
 /// Limit of a completion's size, in octets.
 const MAX_SIZE: u64 = 16 << 10;
-/// Limit of the addresses in a completion.
+/// Limit of the MAC addresses in a completion.
 const MAX_MACS: usize = 256;
 
-/// The lines of a completion with the machine's identities. A serial number with control characters is left out.
+/// The lines of a completion that contain the machine's identities. A serial number with control characters is omitted.
 pub fn format_identities(machine: &Machine<'_>) -> String {
     let mut lines = format!("{HEADER}\n");
     for mac in machine.macs.iter().take(MAX_MACS) {
@@ -79,7 +80,7 @@ pub fn format_identities(machine: &Machine<'_>) -> String {
     lines
 }
 
-/// The identities in a completion. `None`: the file has none, because it was written by hand.
+/// Reads the identities in a completion. `None` if the file has none: an administrator may have created it.
 pub fn read_identities(directory: &Path, machine: &str) -> io::Result<Option<StoredIdentities>> {
     let invalid = |line: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{line:?} is no identity"));
     let text = String::from_utf8(read_regular(&directory.join(machine), MAX_SIZE)?)
@@ -114,8 +115,8 @@ fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32).map(u128::to_be_bytes)
 }
 
-/// Writes a completion, atomically, and returns when it is on the disk. `text`: the downloaded file, and the
-/// identities.
+/// Writes a completion atomically, and returns when it is on the disk. `text` contains the name of the downloaded file,
+/// and the machine's identities.
 pub fn write(directory: &Path, machine: &str, text: &str) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     let time = httpdate::fmt_http_date(SystemTime::now());
@@ -126,22 +127,21 @@ pub fn write(directory: &Path, machine: &str, text: &str) -> io::Result<()> {
 /// Identifies a version of a directory, to detect changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DirectoryStamp {
-    /// Device and inode. They change if the directory is replaced, for example because a file system was mounted over
-    /// it.
+    /// The device and the inode. They change if the directory is replaced, for example by a mount of a file system.
     pub inode: (u64, u64),
     modified: SystemTime,
 }
 
-/// File systems round times: within this time after a change, another change may get the same time.
+/// File systems round times: another change within this time may get the same modification time.
 const TIME_GRANULARITY: Duration = Duration::from_secs(3);
 
 impl DirectoryStamp {
-    /// The version with this metadata.
+    /// The version of the directory that this metadata describes.
     pub fn from_metadata(directory: &Metadata) -> io::Result<DirectoryStamp> {
         Ok(DirectoryStamp { inode: (directory.dev(), directory.ino()), modified: directory.modified()? })
     }
 
-    /// Whether any later change of the directory gets another modification time.
+    /// Whether any change of the directory after `now` gets another modification time.
     pub fn is_stable(&self, now: SystemTime) -> bool {
         now.duration_since(self.modified).is_ok_and(|age| age > TIME_GRANULARITY)
     }

@@ -1,5 +1,6 @@
-//! Completed boot-onces: a file for each machine in a directory, so that they outlast a restart. A completion ends by
-//! `rearm`, by removal of its file while the directory is readable, or by an entry with `boot = "always"` or `"never"`.
+//! Keeps the completions of boot-once machines across restarts: a directory has a file for each of these machines. A
+//! completion ends by `rearm`, by removal of its file while the directory is readable, or by an entry with
+//! `boot = "always"` or `"never"`.
 
 pub mod completions;
 mod refresh;
@@ -20,15 +21,16 @@ use std::thread;
 use std::time::Duration;
 use token::TokenKey;
 
-/// Completions that may wait for the disk. If more machines than this complete at once, some are written later.
+/// How many completions may wait for the writer thread. If more machines complete at once, the others' completions are
+/// written by a later retry.
 const QUEUE_LENGTH: usize = 65_536;
 
-/// State files under their names until November 2026, and their names now. The server renames them at its start,
-/// because a machine whose completion is lost boots its installer again.
+/// The state files that the server renames at its start: the name until November 2026, and the present name. Without
+/// the rename, completions would be lost, and their machines would boot their installers again.
 const RENAMED_FILES: [(&str, &str); 3] =
     [("used-up", "boot-once"), ("armings", token::COUNTS_FILE), ("done-key", token::KEY_FILE)];
 
-/// How to let a machine boot its profile again if its boot-once is completed and its entry has no `boot`.
+/// Advice for a machine with a completed boot-once whose entry has no `boot`: how to let it boot its profile again.
 pub const RESET_HELP: &str = "`proxydhcpd rearm NAME`, or `boot = \"always\"`, lets a machine boot its profile again";
 
 /// The completions on the disk. A separate thread writes them, so that a slow disk delays no transfer.
@@ -38,7 +40,8 @@ pub struct BootOnceState {
     directory: PathBuf,
     writer: SyncSender<WriterJob>,
     shared: Arc<WriterState>,
-    /// Locked while the directory is read: only a refresh may wait for the disk.
+    /// The completions at the last refresh. A refresh locks this while it reads the disk, so only a refresh may lock
+    /// it.
     known: Mutex<KnownCompletions>,
     key: OnceLock<TokenKey>,
 }
@@ -56,25 +59,26 @@ enum WriterJob {
 #[derive(Debug)]
 struct Completion {
     machine: String,
-    /// The file whose download completed the boot-once, and the machine's identities.
+    /// The text of the file: the download that completed the boot-once, and the machine's identities.
     text: String,
     /// How often the machine has completed its boot-once.
     count: u64,
 }
 
-/// Shared by the writer thread and the others.
+/// The state that the writer thread shares with other threads.
 #[derive(Debug, Default)]
 struct WriterState {
-    /// Jobs in the queue.
+    /// The number of jobs that the writer thread has not finished.
     waiting: AtomicUsize,
-    /// Text of the completions whose write failed, by machine. They count until the server ends, and are written again.
+    /// The text of each completion whose write failed, by machine. These completions remain valid until the server
+    /// ends, and the server tries to write them again.
     unwritten: Mutex<BTreeMap<String, String>>,
     /// Machines whose completions were written since the last refresh.
     written: Mutex<BTreeSet<String>>,
 }
 
 impl BootOnceState {
-    /// Starts the writer thread. The directory below `state_dir` is created with the first completion.
+    /// Starts the writer thread. The first completion creates the directory below `state_dir`.
     pub fn new(state_dir: &Path) -> io::Result<BootOnceState> {
         rename_old_files(state_dir);
         let (writer, jobs) = sync_channel(QUEUE_LENGTH);
@@ -87,7 +91,8 @@ impl BootOnceState {
         Ok(BootOnceState { state_dir, directory, writer, shared, known: Mutex::default(), key: OnceLock::new() })
     }
 
-    /// How often each machine completed its boot-once before this start. Rewrites the file with one line per machine.
+    /// How often each machine completed its boot-once before this start. Also rewrites the file of counts, so that it
+    /// has only one line per machine.
     pub fn completion_counts(&self) -> BTreeMap<String, u64> {
         let counts = token::read_counts(&self.state_dir).unwrap_or_else(|error| {
             let file = token::counts_file(&self.state_dir);
@@ -123,7 +128,8 @@ impl BootOnceState {
         }
     }
 
-    /// Logs an error if the directory is missing although boot-onces were completed before: it may have been lost.
+    /// Logs an error if the directory is missing although machines completed their boot-onces before, because the
+    /// directory may have been lost.
     fn check_directory(&self) {
         let is_gone = fs::symlink_metadata(&self.directory).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
         if let Ok(counts) = token::read_counts(&self.state_dir)
@@ -149,7 +155,7 @@ impl BootOnceState {
         match TokenKey::load(&self.state_dir) {
             Ok(Some(key)) => Ok(key),
             Ok(None) => TokenKey::generate().inspect(|key| key.save(&self.state_dir).unwrap_or_else(warn)),
-            // The file stays: it may be good, and only unreadable for this process.
+            // The file is not replaced: its key may be valid, and only this process cannot read it.
             Err(error) => {
                 warn(error);
                 TokenKey::generate()
@@ -162,23 +168,24 @@ impl BootOnceState {
         &self.directory
     }
 
-    /// The token for the boot-once of a machine after `count` completed ones. `None` before [`BootOnceState::prepare`].
+    /// The token for a machine's next boot-once, after `count` completed ones. `None` if [`BootOnceState::prepare`] was
+    /// not called or found no key.
     pub fn token(&self, machine: &str, count: u64) -> Option<String> {
         self.key.get().map(|key| key.token(machine, count))
     }
 
-    /// Whether this is the token of [`BootOnceState::token`].
+    /// Whether `token` is the one that [`BootOnceState::token`] returns for this machine and count.
     pub fn is_valid_token(&self, token: &str, machine: &str, count: u64) -> bool {
         self.key.get().is_some_and(|key| key.is_valid_token(token, machine, count))
     }
 
-    /// Records that the machine completed its boot-once. `text`: the downloaded file and the machine's identities;
-    /// `count`: how often the machine has completed its boot-once.
+    /// Records that the machine completed its boot-once. `text` contains the name of the downloaded file, and the
+    /// machine's identities. `count` is how often the machine has completed its boot-once.
     pub fn complete(&self, machine: &str, text: &str, count: u64) {
         self.send(WriterJob::Write(Completion { machine: machine.to_owned(), text: text.to_owned(), count }));
     }
 
-    /// Counts a completion that was found in the directory, and was not known, as the machine's first.
+    /// Counts a completion that a refresh found in the directory, and that was not known, as the machine's first.
     pub fn count_found_completion(&self, machine: &str) {
         self.send(WriterJob::Count(machine.to_owned()));
     }
@@ -198,14 +205,14 @@ impl BootOnceState {
         self.shared.waiting.load(Ordering::Acquire) == 0
     }
 
-    /// Writes completions again whose write failed. To be called every few seconds.
+    /// Tries again to write the completions whose write failed. Call it every few seconds.
     pub fn retry_writes(&self) {
         if self.is_idle() && !lock(&self.shared.unwritten).is_empty() {
             self.send(WriterJob::RetryWrites);
         }
     }
 
-    /// Waits until all completions are on the disk, but not longer than `timeout`.
+    /// Waits until the writer thread has handled all completions, but not longer than `timeout`.
     pub fn flush(&self, timeout: Duration) {
         self.retry_writes();
         let deadline = std::time::Instant::now() + timeout;
@@ -231,7 +238,7 @@ fn rename_old_files(state_dir: &Path) {
     }
 }
 
-/// The writer thread.
+/// The main function of the writer thread.
 fn write_all(state_dir: &Path, jobs: &Receiver<WriterJob>, shared: &WriterState) {
     let directory = completions::path_in(state_dir);
     let append_count = |machine: &str, count| {
@@ -261,7 +268,8 @@ fn write_all(state_dir: &Path, jobs: &Receiver<WriterJob>, shared: &WriterState)
 }
 
 impl WriterState {
-    /// Keeps a completion to write it later. Logs only the first: every machine of a site may fail here.
+    /// Keeps a completion to write it later. Logs only the first of them, because every machine of a site may cause
+    /// one.
     fn keep(&self, completion: Completion, reason: &dyn fmt::Display) {
         let mut unwritten = lock(&self.unwritten);
         if unwritten.is_empty() {
@@ -275,7 +283,7 @@ impl WriterState {
     }
 
     fn try_again(&self, directory: &Path) {
-        // A copy, so that no other thread waits for the disk.
+        // The write uses a copy, so that no thread that needs the lock waits for the disk.
         let unwritten = lock(&self.unwritten).clone();
         if unwritten.is_empty() {
             return;

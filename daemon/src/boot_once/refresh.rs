@@ -1,4 +1,4 @@
-//! Detects completions that were added to or removed from their directory by `rearm` or by hand.
+//! Detects completions that `rearm` or an administrator added to the directory or removed from it.
 
 use super::completions::{self, DirectoryStamp};
 use super::{BootOnceState, WriterJob, lock};
@@ -8,10 +8,10 @@ use std::fs;
 use std::io;
 use std::time::SystemTime;
 
-/// Changes since the last refresh.
+/// The changes since the last refresh.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct CompletionChanges {
-    /// Machines with new completions.
+    /// Machines whose completions were added.
     pub completed: Vec<String>,
     /// Machines whose completions were removed from a readable directory.
     pub reset: Vec<String>,
@@ -19,24 +19,24 @@ pub struct CompletionChanges {
     pub is_unknown: bool,
 }
 
-/// The directory at the last refresh.
+/// The content of the directory at the last refresh.
 #[derive(Debug, Default)]
 pub struct KnownCompletions {
     /// Whether the directory has been read, or was absent at the start.
     is_known: bool,
-    /// `None`: the next refresh reads it in any case.
+    /// The version of the directory. `None` if the next refresh must read the directory even if it has not changed.
     stamp: Option<DirectoryStamp>,
     inode: Option<(u64, u64)>,
     machines: BTreeSet<String>,
-    /// The error that was logged.
+    /// The last error, which was logged.
     error: Option<String>,
 }
 
 impl BootOnceState {
-    /// Reads the directory if it changed. May wait for the disk.
+    /// Reads the directory if it changed, and returns the changes. May wait for the disk.
     pub fn refresh(&self) -> CompletionChanges {
         let mut known = lock(&self.known);
-        // Queued completions are not in the directory yet.
+        // The directory does not contain queued completions yet, so that they would seem to be removed.
         if !self.is_idle() {
             return CompletionChanges { is_unknown: !known.is_known, ..CompletionChanges::default() };
         }
@@ -63,7 +63,8 @@ impl BootOnceState {
         }
     }
 
-    /// An error leaves `known` unchanged, so that the next refresh tries again.
+    /// Reads the directory into `known`, and returns the changes. An error leaves `known` unchanged, so that the next
+    /// refresh tries again.
     fn read(&self, known: &mut KnownCompletions) -> io::Result<CompletionChanges> {
         let current = match fs::metadata(&self.directory) {
             Ok(metadata) => DirectoryStamp::from_metadata(&metadata)?,
@@ -120,7 +121,7 @@ impl BootOnceState {
         }
     }
 
-    /// Logs an error unless it is the same as the last one.
+    /// Logs an error, unless the last refresh failed with the same error.
     fn log_error(&self, known: &mut KnownCompletions, error: &io::Error) {
         let error = error.to_string();
         if known.error.as_ref() == Some(&error) {
@@ -138,7 +139,7 @@ impl BootOnceState {
     }
 }
 
-/// `4 machines (web1, web2, web3 and 1 more)`.
+/// Formats a list of machines for a message: `4 machines (web1, web2, web3 and 1 more)`.
 pub fn list_machines<'a>(count: usize, names: impl Iterator<Item = &'a str>) -> String {
     const MAX_NAMES: usize = 10;
     let names: Vec<&str> = names.take(MAX_NAMES).collect();

@@ -80,7 +80,7 @@ fn no_completion_is_lost_with_a_directory_that_vanishes_or_is_replaced() {
 fn an_unreadable_directory_is_no_change() {
     let dir = tempfile::tempdir().unwrap();
     let directory = completions::path_in(dir.path());
-    // Root can read a directory of any mode, but cannot follow a link to itself.
+    // The directory must be unreadable even for root: root can read any mode, but cannot follow a link to itself.
     std::os::unix::fs::symlink("boot-once", &directory).unwrap();
     let boot_once = BootOnceState::new(dir.path()).unwrap();
     assert_eq!(
@@ -124,7 +124,8 @@ fn a_completion_counts_if_its_write_fails_and_is_written_later() {
     assert_eq!(completions::list(&directory).unwrap(), ["web1".to_owned()].into(), "without another completion");
 }
 
-/// The server would write to the target of a symbolic link, and wait for the reader of a named pipe.
+/// If the server opened such a file, it would write to the target of the symbolic link, or wait for a reader of the
+/// named pipe.
 #[test]
 fn a_link_or_a_pipe_with_the_name_of_a_temporary_file_is_replaced() {
     let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -1,5 +1,6 @@
-//! The token in `done_url`, by which an installer proves that its machine is done. It is a hash of the machine's name
-//! and of the number of its completed boot-onces, keyed with a secret that is stored in the state directory.
+//! The token in `done_url`, with which an installer proves that its machine is done. The token is a hash of the
+//! machine's name and of how many boot-onces the machine has completed. The hash is keyed with a secret that the server
+//! stores in the state directory.
 
 use crate::files::{read_regular, replace};
 use sha2::{Digest, Sha256};
@@ -14,15 +15,15 @@ pub const KEY_FILE: &str = "done-url-key";
 /// The file that counts the completions of each machine, below the state directory.
 pub const COUNTS_FILE: &str = "boot-once-counts";
 const KEY_OCTETS: usize = 32;
-/// Limit of the file's size, in octets: several lines for each of a million machines.
+/// Limit of the size of the file of counts, in octets: enough for several lines for each of a million machines.
 const MAX_COUNTS_SIZE: u64 = 256 << 20;
 
-/// The secret. It can complete the boot-once of every machine.
+/// The secret of all tokens. A program that knows it can complete the boot-once of every machine.
 #[derive(Clone)]
 pub struct TokenKey([u8; KEY_OCTETS]);
 
 impl TokenKey {
-    /// Reads the stored key. `None`: the file does not exist.
+    /// Reads the stored key. `None` if the file does not exist.
     pub fn load(state_dir: &Path) -> io::Result<Option<TokenKey>> {
         let file = state_dir.join(KEY_FILE);
         let Some(text) = read_text(&file, 1 << 20)? else { return Ok(None) };
@@ -45,13 +46,13 @@ impl TokenKey {
         Ok(TokenKey(key))
     }
 
-    /// Stores the key, atomically, in a file that only the server's user can read.
+    /// Stores the key atomically, in a file that only the server's user can read.
     pub fn save(&self, state_dir: &Path) -> io::Result<()> {
         fs::create_dir_all(state_dir)?;
         replace(&key_file(state_dir), (hexadecimal(&self.0) + "\n").as_bytes(), 0o600)
     }
 
-    /// The token for the boot-once of a machine after `count` completed ones: it is valid until that boot-once is
+    /// The token for a machine's next boot-once, after `count` completed ones. It is valid until that boot-once is
     /// reset.
     pub fn token(&self, machine: &str, count: u64) -> String {
         let inner =
@@ -60,7 +61,7 @@ impl TokenKey {
         hexadecimal(&outer[..16])
     }
 
-    /// Compares in constant time.
+    /// Whether `token` is the machine's token for this count. The comparison takes constant time.
     pub fn is_valid_token(&self, token: &str, machine: &str, count: u64) -> bool {
         let expected = self.token(machine, count);
         let difference = expected.bytes().zip(token.bytes()).fold(0, |sum, (one, other)| sum | (one ^ other));
@@ -74,7 +75,7 @@ impl std::fmt::Debug for TokenKey {
     }
 }
 
-/// The path of the key.
+/// The path of the file with the secret.
 pub fn key_file(state_dir: &Path) -> PathBuf {
     state_dir.join(KEY_FILE)
 }
@@ -97,7 +98,7 @@ pub fn read_counts(state_dir: &Path) -> io::Result<BTreeMap<String, u64>> {
     Ok(counts)
 }
 
-/// The text of a file, if it exists.
+/// Reads the text of a file. `None` if the file does not exist.
 fn read_text(file: &Path, max_size: u64) -> io::Result<Option<String>> {
     match read_regular(file, max_size) {
         Ok(octets) => {
@@ -108,7 +109,8 @@ fn read_text(file: &Path, max_size: u64) -> io::Result<Option<String>> {
     }
 }
 
-/// Appends a machine's count to the file. It begins with a line break, because a crash may have cut off the last line.
+/// Appends a machine's count to the file of counts. The new text begins with a line break, because a crash may have cut
+/// off the last line.
 pub fn append_count(state_dir: &Path, machine: &str, count: u64) -> io::Result<()> {
     fs::create_dir_all(state_dir)?;
     let mut file =
@@ -117,7 +119,7 @@ pub fn append_count(state_dir: &Path, machine: &str, count: u64) -> io::Result<(
     file.sync_data()
 }
 
-/// Rewrites the file with one line for each machine.
+/// Rewrites the file of counts with one line for each machine.
 pub fn write_counts(state_dir: &Path, counts: &BTreeMap<String, u64>) -> io::Result<()> {
     let text: String = counts.iter().map(|(machine, count)| format!("{machine} {count}\n")).collect();
     replace(&counts_file(state_dir), text.as_bytes(), 0o644)
@@ -158,7 +160,7 @@ mod tests {
         assert!(TokenKey::load(state.path()).is_err());
     }
 
-    /// Opening a named pipe without a peer would block the start.
+    /// To open a named pipe that has no peer would block the start of the server.
     #[test]
     fn a_named_pipe_instead_of_a_file_is_an_error_at_once() {
         let state = tempfile::tempdir().unwrap();

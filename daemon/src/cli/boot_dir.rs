@@ -1,4 +1,4 @@
-//! The boot directory in `check`: each entry of the menu, and the files that do not become an entry.
+//! Shows the boot directory in `check`: each entry of the menu, and the files that do not become an entry.
 
 use crate::boot::scan::{FoundEntry, HostNameScript, Scan};
 use proxydhcpd_core::arch::Arch;
@@ -6,7 +6,8 @@ use proxydhcpd_core::plan::EntryTarget;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-/// The entries and the files without an entry, as text: one path per line.
+/// The section of `check` about the boot directory: the entries, and the files that do not become an entry, with one
+/// path per line.
 pub fn text(scan: &Scan) -> String {
     let mut text = String::new();
     if !scan.found.is_empty() {
@@ -27,7 +28,8 @@ pub fn text(scan: &Scan) -> String {
     text
 }
 
-/// The scripts that machines run by their host name before the menu, or the reason why no machine runs them.
+/// The section of `check` about scripts that machines run before the menu, by their host names. Contains the reason if
+/// no machine runs them. Empty if there are no such scripts.
 pub fn host_name_scripts((scripts, unused_reason): (&[HostNameScript], Option<&str>)) -> String {
     let mut text = String::new();
     match unused_reason {
@@ -43,7 +45,7 @@ pub fn host_name_scripts((scripts, unused_reason): (&[HostNameScript], Option<&s
     text
 }
 
-/// The same as JSON.
+/// The scripts that machines run by their host names, as JSON.
 pub fn host_name_scripts_json((scripts, unused_reason): (&[HostNameScript], Option<&str>)) -> Value {
     let scripts = scripts
         .iter()
@@ -72,7 +74,7 @@ fn rows(found: &FoundEntry) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// The firmware on which a kernel of this architecture starts.
+/// The names of the architectures whose firmware can start a kernel of this architecture.
 fn firmware_names(arch: Arch) -> String {
     match arch {
         Arch::X64 | Arch::IA32 => format!("{arch}, x86 BIOS"),
@@ -84,7 +86,7 @@ fn one_line(arguments: &str) -> String {
     arguments.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The same as JSON; null if no machine is shown the menu.
+/// The entries and the other files of the boot directory, as JSON. Null if the server shows no machine the menu.
 pub fn json(scan: Option<&Scan>) -> Value {
     let Some(scan) = scan else { return Value::Null };
     let entries = scan.found.iter().map(|found| {

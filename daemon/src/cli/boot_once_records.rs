@@ -1,4 +1,4 @@
-//! The records of completed boot-onces that the server keeps, for the commands that show what a machine would receive.
+//! Reads the completions that the server stores, for the commands that show the replies to a machine.
 
 use super::context::CliContext;
 use super::print_diagnostic;
@@ -11,17 +11,18 @@ use proxydhcpd_core::plan::machines::Policy;
 use std::io;
 use std::path::Path;
 
-/// The stored state of boot-once machines.
+/// The stored completions, and the key for tokens.
 #[derive(Debug)]
 pub struct BootOnceRecords {
-    /// Whether the records can be read, or no machine boots once.
+    /// Whether the completions can be read. Also true if no machine has `boot = "once"`.
     pub are_readable: bool,
-    /// The key for the tokens of `done_url`; `None` if it cannot be read.
+    /// The key for the tokens of `done_url`. `None` if it does not exist or cannot be read.
     key: Option<TokenKey>,
 }
 
 impl BootOnceRecords {
-    /// Reads the records into the observations. If some machine boots once, warns of files that cannot be read.
+    /// Adds the stored completions to the observations. Warns of files that cannot be read, if a machine has
+    /// `boot = "once"`.
     pub fn load(context: &CliContext, observations: &mut Observations) -> BootOnceRecords {
         let state_dir = &context.loaded.settings.state_dir;
         let any_once = context.site.plan.machines.has_boot_once();
@@ -55,20 +56,21 @@ impl BootOnceRecords {
         BootOnceRecords { are_readable, key: TokenKey::load(state_dir).ok().flatten() }
     }
 
-    /// Adds the token that the server would put into `done_url`.
+    /// Adds the token that the server would put into `done_url`, if the key is known.
     pub fn set_token(&self, context: &CliContext, observations: &Observations, fetch: &mut Fetch) {
         let Some(machine) = fetch.machine(&context.site.plan) else { return };
         let token = self.key.as_ref().map(|key| key.token(machine, observations.boot_once.generation(machine)));
         fetch.set_token(token);
     }
 
-    /// Whether `done_url` has the same token as the server's.
+    /// Whether the key is known, so that `done_url` has the same token as on the server.
     pub fn has_key(&self) -> bool {
         self.key.is_some()
     }
 }
 
-/// Warnings about records without an entry, or whose entry does not set `boot`, and about unreadable records.
+/// Warns of completions of machines that have no entry, or whose entry does not set `boot`, and of completions that
+/// cannot be read.
 pub fn unmatched_records(context: &CliContext) -> Vec<Diagnostic> {
     let directory = completions::path_in(&context.loaded.settings.state_dir);
     let machines = &context.site.plan.machines;

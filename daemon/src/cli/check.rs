@@ -1,4 +1,4 @@
-//! `check`: shows what the server would serve, and reports errors. Opens no port, sends nothing.
+//! `check`: shows how the server would serve machines, and reports errors. Opens no port, and sends nothing.
 
 use super::content_check::ContentReport;
 use super::context::{self, CliContext};
@@ -69,7 +69,7 @@ pub fn run(check: &Check, flags: &Flags) -> ExitCode {
     ExitCode::from(status)
 }
 
-/// Prints the keys of this name or table.
+/// Prints the help for the keys that have this name or belong to this table.
 fn keys(word: &str) -> ExitCode {
     match render::help(word) {
         Ok(text) => {
@@ -83,8 +83,8 @@ fn keys(word: &str) -> ExitCode {
     }
 }
 
-/// Ports that another process has bound. These are warnings: a port may be free when the server starts, and the server
-/// runs without it.
+/// Warns of ports that another process has bound. This is no error: the port may be free when the server starts, and
+/// the server also runs without it.
 fn ports_in_use(context: &CliContext) -> Vec<Diagnostic> {
     let plan = &context.site.plan;
     let (any, any6) = (IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED));
@@ -100,14 +100,14 @@ fn ports_in_use(context: &CliContext) -> Vec<Diagnostic> {
     }
     let in_use = ports.into_iter().filter_map(|(transport, address, port, name)| {
         let owner = port_owner::port_owner(transport, address, port)?;
-        // A running proxydhcpd is expected while its configuration is being checked.
+        // No warning: proxydhcpd usually runs while an administrator checks its configuration.
         let is_proxydhcpd = owner.process.as_ref().is_some_and(|process| process.name == "proxydhcpd");
         (!is_proxydhcpd).then(|| Diagnostic::warning(format!("{name} {port} is in use by {owner}")))
     });
     in_use.collect()
 }
 
-/// The report as text: a label in the left column of each line.
+/// The report as text. Each line begins with a label.
 fn text(context: &CliContext) -> String {
     let plan = &context.site.plan;
     let loaded = &context.loaded;
@@ -151,7 +151,7 @@ fn text(context: &CliContext) -> String {
     )
 }
 
-/// The loaders of profiles, which take precedence over the site's.
+/// The loaders of profiles, as text. They take precedence over the site's loaders.
 fn loaders_of_profiles(plan: &Plan) -> String {
     const MAX_PROFILES: usize = 20;
     let own = |profile: &&Profile| !profile.loaders.is_empty() || profile.default_loader.is_some();
@@ -166,7 +166,7 @@ fn loaders_of_profiles(plan: &Plan) -> String {
     if shown.is_empty() { String::new() } else { format!("\nLoaders of profiles:\n{}{more}", shown.concat()) }
 }
 
-/// The site's loaders that PXE firmware starts over IPv6 without a script, if the server serves IPv6.
+/// The site's loaders that PXE firmware starts over IPv6 without a script. Empty if the server does not serve IPv6.
 fn without_script(context: &CliContext) -> Vec<&str> {
     let plan = &context.site.plan;
     if !plan.dhcp6.tftp || context.links.iter().all(|link| link.ipv6.is_empty()) {
@@ -181,13 +181,13 @@ fn without_script(context: &CliContext) -> Vec<&str> {
     names
 }
 
-/// The server's own address of each family on this link.
+/// The addresses by which the server identifies itself on this link: at most one of each family.
 fn addresses(link: &Link) -> Vec<String> {
     let both = [link.address().map(IpAddr::V4), link.address6().map(IpAddr::V6)];
     both.iter().flatten().map(IpAddr::to_string).collect()
 }
 
-/// The script, menu or profile that iPXE boots.
+/// The script, menu or profile that iPXE boots, as text.
 fn script(plan: &Plan) -> String {
     let default = plan.profile(plan.default_profile).filter(|profile| profile.boots != BootTarget::BootDir);
     if let Some(profile) = default {

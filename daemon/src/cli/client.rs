@@ -1,4 +1,4 @@
-//! Values of the command line that describe a client: its kind, its addresses, a packet of it.
+//! Values on the command line that describe a client: its kind, its addresses, and a packet that it sent.
 
 use crate::suggest::closest_match;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
@@ -7,12 +7,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// `uefi-x64`: the firmware of an architecture. `ipxe-x64`: an iPXE that this firmware started.
+/// The kind of client: the firmware of an architecture (`uefi-x64`), or the iPXE that this firmware started
+/// (`ipxe-x64`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientKind {
-    /// The architecture that it sends (option 93).
+    /// The architecture that the client sends (option 93).
     pub arch: Arch,
-    /// Whether it is iPXE.
+    /// Whether the client is iPXE.
     pub ipxe: bool,
 }
 
@@ -39,8 +40,8 @@ impl FromStr for ClientKind {
     }
 }
 
-/// The address of a simulated machine without `--mac`. It is locally administered, so no network card has it, and the
-/// documentation does not use it, so it is in no configuration that was copied from there.
+/// The MAC address of a simulated machine if `--mac` is absent. It is locally administered, so that no network card has
+/// it. The documentation does not use it, so that no configuration contains it by way of a copied example.
 pub const EXAMPLE_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 
 /// An Ethernet address in any of the usual spellings: with colons, dashes, Cisco's dots, or bare.
@@ -64,7 +65,7 @@ impl fmt::Display for Mac {
     }
 }
 
-/// A UUID, its octets in the printed order.
+/// A UUID. Its octets are in the printed order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uuid(pub [u8; 16]);
 
@@ -112,7 +113,7 @@ impl FromStr for ServerAddress {
 /// The packet that `explain` explains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PacketHex {
-    /// `-`: read it from standard input.
+    /// `-`: the packet must be read from standard input.
     Stdin,
     /// The octets of the UDP payload.
     Octets(Vec<u8>),
@@ -127,10 +128,10 @@ impl FromStr for PacketHex {
 }
 
 impl PacketHex {
-    /// Parses hex as Wireshark, tcpdump and `xxd -p` print it: white space and colons between octets are ignored.
+    /// Parses hexadecimal octets as Wireshark, tcpdump and `xxd -p` print them. White space and colons are ignored.
     ///
     /// # Errors
-    /// Another character, or half an octet.
+    /// The text contains another character, or an odd number of digits.
     pub fn parse_octets(text: &str) -> Result<Vec<u8>, String> {
         let text = text.trim().strip_prefix("0x").unwrap_or(text);
         let is_invalid = |c: &char| !c.is_ascii_hexdigit() && !c.is_whitespace() && *c != ':';
@@ -145,14 +146,14 @@ impl PacketHex {
     }
 }
 
-/// Exactly `N` octets, with separators only between them.
+/// Parses exactly `N` octets with separators only between them. `None` if the text has another form.
 fn octets<const N: usize>(text: &str, separators: &[char]) -> Option<[u8; N]> {
     if !text.starts_with(|c: char| c.is_ascii_hexdigit()) || !text.ends_with(|c: char| c.is_ascii_hexdigit()) {
         return None;
     }
     let parts: Vec<&str> = text.split(separators).collect();
     let digits = parts.concat();
-    // `0:1:2:3:4:5` omits zeros that `00:01:...` has; which digit of a shorter part is missing is unknown.
+    // `0:1:2:3:4:5` is rejected: in a part with an odd number of digits, it is unknown where a digit is missing.
     let has_whole_octets = parts.iter().all(|part| !part.is_empty() && part.len() % 2 == 0);
     let is_hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
     if has_whole_octets && is_hex && digits.len() == 2 * N {

@@ -1,4 +1,5 @@
-//! DHCPv4 packets of a simulated client, with the options that recognition reads, as firmware sends them.
+//! Builds the DHCPv4 packets of a simulated client. They contain the options by which the server recognises clients, as
+//! firmware sends them.
 
 use super::client::ClientKind;
 use proxydhcpd_core::arch::{Arch, Transport};
@@ -10,40 +11,40 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 /// A client that `explain` simulates.
 #[derive(Clone, Debug)]
 pub struct SimulatedClient {
-    /// Firmware or iPXE, and the architecture.
+    /// Whether the client is firmware or iPXE, and its architecture.
     pub kind: ClientKind,
-    /// The Ethernet address.
+    /// The client's MAC address.
     pub mac: [u8; 6],
-    /// The UUID, in printed order.
+    /// The UUID. Its octets are in the printed order.
     pub uuid: Option<[u8; 16]>,
-    /// The serial number, which iPXE sends in the URL of its script.
+    /// The serial number, which iPXE states in the URL of its script.
     pub serial: Option<String>,
-    /// Option 60, if not the usual one.
+    /// Option 60. `None` for the usual value.
     pub vendor_class: Option<String>,
-    /// Option 77, if not the usual one.
+    /// Option 77. `None` for the usual value.
     pub user_class: Option<String>,
-    /// The relay that forwards its requests.
+    /// The relay that forwards the client's requests.
     pub relay: Option<IpAddr>,
     /// The circuit ID that the relay adds (option 82).
     pub circuit_id: Option<String>,
     /// The interface ID that a DHCPv6 relay adds (option 18).
     pub interface_id: Option<String>,
-    /// The address that it has on port 4011.
+    /// The address that the client has when it contacts port 4011.
     pub address: Ipv4Addr,
 }
 
 impl SimulatedClient {
-    /// The features of its iPXE (option 175).
+    /// The features that the client sends (option 175). `None` if it is not iPXE.
     pub fn features(&self) -> Option<Features> {
         Features::parse(&ipxe_features(self.kind.arch)).filter(|_| self.kind.ipxe)
     }
 
-    /// The source of its request to port 4011: EDK2 sends from port 4011, iPXE from 68.
+    /// The source of the client's request to port 4011. EDK2 sends from port 4011, and iPXE from port 68.
     pub fn source_address(&self) -> SocketAddrV4 {
         SocketAddrV4::new(self.address, if self.kind.ipxe { 68 } else { 4011 })
     }
 
-    /// Its DISCOVER to port 67, or its REQUEST to port 4011 with the chosen menu item.
+    /// The client's DISCOVER to port 67, or its REQUEST to port 4011 with the chosen menu item.
     pub fn packet(&self, port: Port, item: Option<u16>) -> Vec<u8> {
         let (kind, flags, ciaddr) = match port {
             Port::Dhcp => (MessageType::Discover, BROADCAST_FLAG, Ipv4Addr::UNSPECIFIED),
@@ -87,12 +88,12 @@ impl SimulatedClient {
     }
 }
 
-/// The UNDI version: EDK2 sends 3.0, iPXE under UEFI 3.10 (protocol.md 1.3).
+/// The UNDI version. EDK2 sends 3.0, and iPXE under UEFI sends 3.10 (protocol.md 1.3).
 fn undi(kind: ClientKind) -> (u8, u8) {
     if kind.arch.is_efi() { (3, if kind.ipxe { 10 } else { 0 }) } else { (2, 1) }
 }
 
-/// Its vendor class (option 60). iPXE always sends its built-in one.
+/// The client's vendor class (option 60). iPXE always sends its built-in vendor class.
 pub fn vendor_class(client: &SimulatedClient) -> String {
     let SimulatedClient { kind, vendor_class, .. } = client;
     let word = match kind.arch.transport() {
@@ -104,8 +105,8 @@ pub fn vendor_class(client: &SimulatedClient) -> String {
     vendor_class.clone().filter(|_| !kind.ipxe).unwrap_or_else(class)
 }
 
-/// Option 175 of iPXE 1.21 with HTTP, TFTP, DNS and menus, as distributions build it. On BIOS it boots bzImage kernels,
-/// under UEFI it boots them as EFI programs.
+/// Option 175 of iPXE 1.21 with HTTP, TFTP, DNS and menus, as distributions build it. On BIOS, iPXE boots kernels in
+/// the bzImage format. Under UEFI, it boots them as EFI programs.
 pub fn ipxe_features(arch: Arch) -> [u8; 20] {
     let kernels = if arch == Arch::BIOS { 0x18 } else { 0x24 };
     [0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x17, 1, 1, 0x27, 1, 1, kernels, 1, 1]

@@ -1,4 +1,4 @@
-//! DHCPv6 packets of a simulated client, with the options that firmware sends.
+//! Builds the DHCPv6 packets of a simulated client, with the options that firmware sends.
 
 use super::client_packet::{SimulatedClient, vendor_class};
 use proxydhcpd_core::arrival::Port;
@@ -7,11 +7,11 @@ use proxydhcpd_core::wire::pxe::MachineId;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 const TRANSACTION: [u8; 3] = [0x1e, 0x47, 0x11];
-/// The UDP port of clients; relays and servers listen on 547 (RFC 8415 section 7.2).
+/// The UDP port of clients. Relays and servers listen on port 547 (RFC 8415 section 7.2).
 const CLIENT_PORT: u16 = 546;
 
-/// Its SOLICIT to port 547, its iPXE's INFORMATION-REQUEST, or its REQUEST to port 4011, which names the server by its
-/// DUID.
+/// The client's message of this kind: the SOLICIT of firmware to port 547, the INFORMATION-REQUEST of iPXE, or a
+/// REQUEST to port 4011. The REQUEST contains `server`, the server's DUID.
 pub fn packet(client: &SimulatedClient, kind: MessageType, server: &[u8]) -> Vec<u8> {
     let mut octets = Vec::new();
     let mut packet = Writer::new(kind, TRANSACTION, &mut octets);
@@ -36,7 +36,7 @@ pub fn packet(client: &SimulatedClient, kind: MessageType, server: &[u8]) -> Vec
     octets
 }
 
-/// The message inside the RELAY-FORW of a relay. `relay` is its address on the client's link (link-address).
+/// Wraps the message in the RELAY-FORW of a relay. `relay` is the relay's address on the client's link (link-address).
 pub fn relayed(client: &SimulatedClient, relay: Ipv6Addr, message: &[u8]) -> Vec<u8> {
     let mut octets = vec![MessageType::RelayForward.into(), 0];
     octets.extend_from_slice(&relay.octets());
@@ -50,13 +50,13 @@ pub fn relayed(client: &SimulatedClient, relay: Ipv6Addr, message: &[u8]) -> Vec
     octets
 }
 
-/// The source of its packets: its link-local address, until it has another.
+/// The source of the client's packets: its link-local address.
 pub fn sender(client: &SimulatedClient, port: Port, link: u32) -> SocketAddr {
     let port = if port == Port::BootServer { port.number6() } else { CLIENT_PORT };
     SocketAddrV6::new(link_local(client.mac), port, 0, link).into()
 }
 
-/// An address of the client in the relay's network.
+/// The address of a client in the relay's network.
 pub fn address_behind_relay(client: &SimulatedClient, relay: Ipv6Addr) -> IpAddr {
     let (network, identifier) = (relay.octets(), link_local(client.mac).octets());
     let mut address = identifier;
@@ -69,7 +69,8 @@ fn link_local([a, b, c, d, e, f]: [u8; 6]) -> Ipv6Addr {
     Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
 }
 
-/// Its DUID, from the UUID if it has one: EDK2 uses the octet order of SMBIOS, iPXE the printed one.
+/// The client's DUID. If the client has a UUID, the DUID contains it: EDK2 uses the octet order of SMBIOS, and iPXE the
+/// printed order.
 pub fn duid(client: &SimulatedClient) -> Vec<u8> {
     match client.uuid {
         Some(uuid) if client.kind.ipxe => [&[0, 4][..], &uuid].concat(),

@@ -18,7 +18,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-/// Octets that are read to find the ends of initrds, in total.
+/// Limit of the octets that the check reads to find the ends of all initrds.
 const MAX_READ: u64 = 2 << 30;
 
 /// The result of the check.
@@ -26,7 +26,7 @@ const MAX_READ: u64 = 2 << 30;
 pub struct ContentReport {
     /// Warnings about the files.
     pub diagnostics: Vec<Diagnostic>,
-    /// Other services that the boots depend on, each with the profile or script that needs it.
+    /// Other services on which boots depend, each with a profile or script that needs it.
     pub dependencies: Vec<String>,
 }
 
@@ -34,13 +34,13 @@ pub struct ContentReport {
 struct ContentCheck<'a> {
     context: &'a CliContext,
     observations: Observations,
-    /// The offered iPXEs whose files state their version and features.
+    /// The iPXE loaders that the site offers and whose files could be inspected, with their names.
     offered_ipxes: Vec<(String, IpxeBinary)>,
     diagnostics: Vec<Diagnostic>,
-    /// A server or a clock that boots depend on, and the first profile or script that needs it.
+    /// The servers and clocks on which boots depend, each with the first profile or script that needs it.
     dependencies: BTreeMap<String, String>,
     inspected: BTreeSet<PathBuf>,
-    /// Octets of initrds that may still be read.
+    /// How many octets of initrds the check may still read.
     read_budget: u64,
 }
 
@@ -74,7 +74,7 @@ pub fn inspect(context: &CliContext) -> ContentReport {
 }
 
 impl ContentCheck<'_> {
-    /// The boot directory, as iPXE's menu shows it.
+    /// Checks the files of the boot directory that iPXE's menu offers.
     fn check_menu(&mut self) {
         let site = &self.context.site;
         match &site.plan.ipxe {
@@ -93,7 +93,7 @@ impl ContentCheck<'_> {
                     self.check_linux(kernel, initrds, &archs);
                 }
                 EntryTarget::Script { path } => self.check_script(path),
-                // The directory scan has checked that it is complete.
+                // The scan of the directory has checked that the program is complete.
                 EntryTarget::Efi { .. } => {}
             }
         }
@@ -138,7 +138,7 @@ impl ContentCheck<'_> {
         }
     }
 
-    /// A script that the configuration names: a URL, or a name on the TFTP server.
+    /// Checks a script that the configuration names by a URL, or by its name on the TFTP server.
     fn check_configured_script(&mut self, url_or_name: &str) {
         let site = &self.context.site;
         let name = if is_url(url_or_name) {
@@ -151,7 +151,8 @@ impl ContentCheck<'_> {
         }
     }
 
-    /// A kernel of the boot directory with its initrds. `archs`: architectures of machines that are offered it.
+    /// Checks a kernel of the boot directory and its initrds. `archs` are the architectures of the machines to which
+    /// the server offers the kernel.
     fn check_linux(&mut self, kernel: &str, initrds: &[String], archs: &[Arch]) {
         let is_linux = self.check_kernel(kernel, archs).is_some_and(|kernel| kernel.linux);
         for initrd in initrds {
@@ -189,7 +190,8 @@ impl ContentCheck<'_> {
         self.inspected.insert(path);
     }
 
-    /// The path of the file with this name, if the server sends it unchanged. Missing files are reported elsewhere.
+    /// The path of the file with this name. `None` if the server does not send the file unchanged, or the file is
+    /// missing, for which another check warns.
     fn local_file(&self, name: &str) -> Option<PathBuf> {
         let site = &self.context.site;
         let name = if is_url(name) { site.local_name(name, &self.context.all_links)? } else { name.to_owned() };
@@ -214,7 +216,7 @@ impl ContentCheck<'_> {
         None
     }
 
-    /// Collects what a URL of another server depends on.
+    /// Adds the services on which a URL of another server depends.
     fn add_url_dependencies(&mut self, url: &str, needed_by: &str) {
         let Some((scheme, rest)) = url.split_once("://") else { return };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
@@ -235,7 +237,7 @@ impl ContentCheck<'_> {
         }
     }
 
-    /// An offered iPXE that was built without HTTPS.
+    /// The name and version of an offered iPXE that was built without HTTPS, if there is one.
     fn ipxe_without_https(&self) -> Option<String> {
         let (name, ipxe) = self.offered_ipxes.iter().find(|(_, ipxe)| !ipxe.has_string("https"))?;
         let version = ipxe.version().map(|version| format!(" (iPXE {version})")).unwrap_or_default();
@@ -243,7 +245,7 @@ impl ContentCheck<'_> {
     }
 }
 
-/// The dependencies as a section of `check`.
+/// The section of `check` that lists the dependencies. Empty if there are none.
 pub fn text(dependencies: &[String]) -> String {
     if dependencies.is_empty() {
         return String::new();

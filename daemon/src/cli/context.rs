@@ -1,5 +1,5 @@
-//! The context of `check`, `explain` and `render`: configuration, interfaces, loaders, boot directory. No port is
-//! opened: the ports that the configuration enables count as open.
+//! Loads the context of `check`, `explain` and `render`: the configuration, the interfaces, the loaders and the boot
+//! directory. These commands open no port. The ports that the configuration enables count as open.
 
 use super::print_diagnostic;
 use crate::boot_once::completions;
@@ -19,22 +19,22 @@ use std::net::Ipv6Addr;
 /// The site as the server would build it on this host now.
 #[derive(Debug)]
 pub struct CliContext {
-    /// The configuration, as read.
+    /// The configuration as it was read.
     pub loaded: Loaded,
     /// The links that the server would serve.
     pub links: Vec<Link>,
     /// All links of this host, including those that are not served.
     pub all_links: Vec<Link>,
-    /// Selects the links that are served.
+    /// The filter that selects the links to serve.
     pub filter: LinkFilter,
-    /// The site that is built from the configuration and the files.
+    /// The site, built from the configuration and the files.
     pub site: Site,
 }
 
 /// Reads the configuration and builds the site, without opening a port.
 ///
 /// # Errors
-/// The errors of the configuration.
+/// The configuration has errors.
 pub fn load(flags: &Flags) -> Result<CliContext, ConfigError> {
     let mut loaded = site::load(flags)?;
     let all_links = listeners::all_links();
@@ -58,7 +58,7 @@ pub fn load(flags: &Flags) -> Result<CliContext, ConfigError> {
     Ok(CliContext { loaded, links, all_links, filter, site })
 }
 
-/// Warns of configured interfaces that are not served now. Each may appear later.
+/// Warns of configured interfaces that the server would not serve now. Each may become usable later.
 pub fn unserved_interfaces(filter: &LinkFilter) -> Vec<Diagnostic> {
     let interfaces = unserved::unserved_interfaces(filter).unwrap_or_default();
     interfaces.iter().map(|interface| Diagnostic::warning(interface.to_string()).help(when_served(interface))).collect()
@@ -79,7 +79,7 @@ fn when_served(UnservedInterface { pattern, reason, all_interfaces }: &UnservedI
 }
 
 impl CliContext {
-    /// The observations that a server on this host has stored: the shared UUIDs.
+    /// New observations that contain the shared UUIDs which a server on this host has stored.
     pub fn observations(&self) -> Observations {
         let mut observations = Observations::new(0);
         match SharedUuidsFile::new(&self.loaded.settings.state_dir).read() {
@@ -90,8 +90,8 @@ impl CliContext {
     }
 }
 
-/// A link with the documentation networks (RFC 5737, RFC 3849), for a host without networks. `network` replaces the one
-/// of its address family.
+/// A link with the documentation networks (RFC 5737, RFC 3849), for a host without networks. `network` replaces the
+/// documentation network of its address family.
 pub fn example_links(name: Option<&str>, network: Option<Network>) -> Vec<Link> {
     let link_local = |last| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, last);
     let mut ipv4 = Network4 { address: [192, 0, 2, 10].into(), prefix: 24 };

@@ -11,9 +11,9 @@ use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-/// Octets that are read at most: a file with fifty thousand machines has a tenth of it.
+/// Limit of the size of a file, in octets. A file with fifty thousand machines has a tenth of this size.
 const MAX_SIZE: usize = 64 << 20;
-/// How long to wait for data from a pipe.
+/// Limit of the time to wait for data from a pipe.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Converts the file and writes the result to standard output or to a new file.
@@ -54,7 +54,8 @@ fn convert(import: &Import) -> Result<String, Vec<Diagnostic>> {
     }
 }
 
-/// Reads a file to its end. A pipe may never begin and a device never end, so a separate thread waits for the data.
+/// Reads a file to its end. A separate thread waits for the data, because a pipe may never send any, and a device may
+/// never end.
 fn read_all<R: Read>(
     open: impl FnOnce() -> io::Result<R> + Send + 'static,
     timeout: Duration,
@@ -95,13 +96,13 @@ fn send(mut file: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Re
     }
 }
 
-/// The facts about this host that the conversion uses. If its interfaces cannot be listed, only a range without a mask
-/// fails.
+/// The facts about this host that the conversion uses. If the host's interfaces cannot be listed, only the conversion
+/// of a range without a mask fails.
 fn local_host() -> HostInfo {
     HostInfo::detect(&listeners::all_links(), Path::new("/"))
 }
 
-/// Writes the text. An existing file is an error: its content would be lost.
+/// Writes the text to the file, or to standard output. An existing file is an error, because its content would be lost.
 fn write_output(file: Option<&Path>, text: &str) -> Result<(), Diagnostic> {
     let Some(path) = file else {
         return std::io::stdout()

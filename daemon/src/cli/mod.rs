@@ -1,4 +1,4 @@
-//! The command line: the flags of the Python daemon, and subcommands.
+//! The command line: flags, including those of the Python daemon, and subcommands.
 
 mod boot_dir;
 mod boot_once_records;
@@ -52,7 +52,7 @@ fn report_config_error(error: &ConfigError) -> ExitCode {
     ExitCode::from(error.exit_status())
 }
 
-/// Prints a diagnostic on standard error, in colour where that is a terminal.
+/// Prints a diagnostic on standard error. The text has colours if standard error is a terminal.
 fn print_diagnostic(diagnostic: &Diagnostic) {
     anstream::eprintln!("{}", diagnostic.styled());
 }
@@ -366,7 +366,7 @@ impl Render {
     }
 }
 
-/// `0x8001`, or in decimal.
+/// Parses the type of a menu item, in hexadecimal such as `0x8001`, or in decimal.
 fn parse_item_type(text: &str) -> Result<u16, String> {
     let number = text.strip_prefix("0x").map_or_else(|| text.parse(), |digits| u16::from_str_radix(digits, 16));
     number.map_err(|_| "expected a number up to 65535, for example 0x8001".to_owned())

@@ -1,13 +1,14 @@
-//! Files of the Python daemon on this host that interfere with this server.
+//! Finds files of the Python daemon on this host that interfere with this server.
 
 use crate::config::diagnostic::Diagnostic;
 use std::path::Path;
 
-/// A unit in this directory overrides that of a package, and the Python daemon's unit has the same name.
+/// The unit of the Python daemon. A unit in this directory overrides the unit of the same name in this server's
+/// package.
 const UNIT: &str = "etc/systemd/system/proxydhcpd.service";
 
-/// Warns of a unit that systemd starts instead of this server's. `root`: `/`. A modified copy of this server's unit is
-/// the operator's intent, and causes no warning.
+/// Warns of a unit that systemd starts instead of this server's unit. `root` is `/` except in tests. A modified copy of
+/// this server's unit causes no warning, because the administrator intends it.
 pub fn shadowing_unit(root: &Path) -> Option<Diagnostic> {
     let text = std::fs::read_to_string(root.join(UNIT)).ok()?;
     let start = text.lines().filter_map(|line| line.trim().strip_prefix("ExecStart=")).map(str::trim).next_back()?;

@@ -1,4 +1,4 @@
-//! `rearm`: resets boot-once, so that these machines boot from the network again.
+//! `rearm`: removes completions, so that the machines boot from the network again.
 
 use super::{Rearm, print_diagnostic};
 use crate::boot_once::completions;
@@ -8,7 +8,7 @@ use crate::config::{self, ConfigError};
 use crate::suggest::closest_match;
 use std::process::ExitCode;
 
-/// Removes the records of completed boot-onces, or lists them. The running server notices the change within seconds.
+/// Removes completions, or lists them. A running server detects the change within seconds.
 pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let directory = completions::path_in(&config::load(flags)?.settings.state_dir);
     let completed = completions::list(&directory).map_err(|error| {

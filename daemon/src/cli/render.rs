@@ -1,4 +1,4 @@
-//! `render`: prints the text that a machine would receive, with the code that serves files.
+//! `render`: prints the text that a machine would receive. The code that serves files renders it.
 
 use super::boot_once_records::BootOnceRecords;
 use super::client::{ClientKind, EXAMPLE_MAC, Mac, ServerAddress};
@@ -57,7 +57,7 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
     }
     let mut has_failed = false;
     let opened = fetched.and_then(|fetch: Fetch| {
-        // A menu is sent even if an entry fails: that entry is marked, and the others work.
+        // The server sends a menu even if an entry cannot be rendered. It marks that entry, and the others work.
         let is_menu = matches!(fetch, Fetch::Menu(_));
         context.site.open(fetch, &request, |failure| {
             let severity = if is_menu { Severity::Warning } else { failure.diagnostic.severity };
@@ -92,7 +92,7 @@ enum RenderTarget<'a> {
     Decided,
     /// The script of this profile.
     Profile(ProfileId),
-    /// A template, by its name.
+    /// The template with this name.
     Template(&'a str),
 }
 
@@ -110,7 +110,7 @@ impl<'a> RenderTarget<'a> {
         Err(unknown_name("profile or template", name, known))
     }
 
-    /// The file to request.
+    /// The name of the file to request.
     fn file_name(&self) -> &str {
         match self {
             RenderTarget::Template(name) => name,
@@ -119,7 +119,7 @@ impl<'a> RenderTarget<'a> {
     }
 }
 
-/// The directory of the requested name, which claims the machine's identity.
+/// The directory in the requested name, which states the machine's identity.
 fn request_identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
     let mut path = String::from("machine/");
     if let Some(name) = &args.machine {
@@ -143,7 +143,7 @@ fn request_identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
     Ok(path)
 }
 
-/// The observations, with the DHCP request of this client added.
+/// Adds the DHCP request of this client to the observations.
 pub(super) fn with_observed_client(
     mut observations: Observations,
     client: ClientKind,
@@ -159,8 +159,8 @@ pub(super) fn with_observed_client(
     observations
 }
 
-/// The server's address, with its network and its interface: those in the network of the machine's address, or else the
-/// first of its address family.
+/// The server's address with its network, and the name of its interface. The interface is the one in the network of the
+/// machine's address, or else the first that has an address of this family.
 fn server_network(args: &Render, context: &CliContext) -> (Network, String) {
     let ipv6 = args.address.is_some_and(|address| address.is_ipv6());
     let network_of = |link: &Link| match ipv6 {
@@ -183,7 +183,7 @@ fn server_network(args: &Render, context: &CliContext) -> (Network, String) {
     }
 }
 
-/// Another address of the same network.
+/// An address of this network other than the server's.
 fn another_address(network: Network) -> IpAddr {
     match network {
         Network::V4(network) => neighbour(network).into(),
@@ -191,7 +191,7 @@ fn another_address(network: Network) -> IpAddr {
     }
 }
 
-/// Whether the text contains a `done_url`, which ends a boot-once.
+/// Whether the text contains a `done_url`, with which a machine completes its boot-once.
 fn contains_done_url(opened: &Opened) -> bool {
     let ServedContent::Text(text) = &opened.content else { return false };
     let url = b"/done";

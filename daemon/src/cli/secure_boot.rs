@@ -1,4 +1,4 @@
-//! Secure Boot in `check`: which programs machines with Secure Boot accept, and by which keys.
+//! Shows in `check` which programs machines with Secure Boot accept, and by which keys.
 
 use super::context::CliContext;
 use crate::boot::image::Image;
@@ -14,7 +14,8 @@ use std::fmt::Write;
 use std::io;
 use std::path::PathBuf;
 
-/// A loader for UEFI machines, or the program that starts their local disk, whose file can be read here.
+/// A loader for UEFI machines, or the program that starts their local disk. Another server does not send it, so that
+/// `check` can read it.
 #[derive(Debug)]
 pub struct CheckedProgram {
     arch: Arch,
@@ -23,8 +24,8 @@ pub struct CheckedProgram {
     inspection: Result<(Signatures, SecureBootVerdict), String>,
 }
 
-/// Reads and judges every loader. Warns of the site's keys that cannot be read, and of machines that would start their
-/// loader but refuse the program for their disk.
+/// Reads every program, and determines whether machines accept it. Warns of certificates in the configuration that
+/// cannot be read, and of architectures whose machines accept their loader but not the program for their disk.
 pub fn inspect_programs(context: &CliContext) -> (Vec<CheckedProgram>, Vec<Diagnostic>) {
     let (keys, mut diagnostics) = keys(&context.loaded.settings.secure_boot_certificates);
     let plan = &context.site.plan;
@@ -94,7 +95,7 @@ fn keys(paths: &[PathBuf]) -> (Vec<Certificate>, Vec<Diagnostic>) {
     (keys, diagnostics)
 }
 
-/// The path of a loader's file, unless another server sends it.
+/// The path of a loader's file. `None` if another server sends the loader, or TFTP is disabled.
 fn path(context: &CliContext, loader: &Loader) -> Option<PathBuf> {
     if let Some(path) = &loader.path {
         return Some(PathBuf::from(path));
@@ -110,7 +111,7 @@ fn path(context: &CliContext, loader: &Loader) -> Option<PathBuf> {
     is_local.then(|| directory.join(loader.name.trim_start_matches('/')))
 }
 
-/// The PE machine type of the programs that this architecture's UEFI starts; `None` if it is not UEFI.
+/// The PE machine type of the programs that UEFI of this architecture starts. `None` if the architecture is not UEFI.
 fn machine_type(arch: Arch) -> Option<u16> {
     match arch.info()?.image {
         ImageFormat::Efi(machine) => Some(machine),
@@ -118,8 +119,8 @@ fn machine_type(arch: Arch) -> Option<u16> {
     }
 }
 
-/// The section of `check`: one sentence if nothing is signed, as most networks do not use Secure Boot; else a line for
-/// each program.
+/// The section of `check` about Secure Boot. It has a line for each program. If no program is signed, it has only one
+/// sentence, because most networks do not use Secure Boot.
 pub fn text(rows: &[CheckedProgram]) -> String {
     let is_unsigned = |row: &CheckedProgram| {
         matches!(row.inspection, Ok((_, SecureBootVerdict::Rejected(Rejection::Unsigned)))) && row.misfit().is_none()
@@ -135,7 +136,7 @@ pub fn text(rows: &[CheckedProgram]) -> String {
     let width = rows.iter().map(|row| row.arch.to_string().len()).max().unwrap_or(0);
     let mut text = "\nWith Secure Boot enabled:\n".to_owned();
     for (index, row) in rows.iter().enumerate() {
-        // One file may serve several architectures, as ARM's UEFI and U-Boot.
+        // Several architectures, such as ARM UEFI and ARM U-Boot, may have the same file: it gets one line.
         if rows[..index].iter().any(|earlier| earlier.name == row.name && earlier.summary() == row.summary()) {
             continue;
         }
@@ -144,12 +145,12 @@ pub fn text(rows: &[CheckedProgram]) -> String {
     text
 }
 
-/// The loader of this architecture as JSON; null if Secure Boot does not apply to it.
+/// The loader of this architecture as JSON. Null if Secure Boot does not apply to the architecture.
 pub fn json(rows: &[CheckedProgram], arch: Arch) -> Value {
     row_json(rows.iter().find(|row| row.arch == arch && !row.is_local_disk))
 }
 
-/// The programs that start the local disks as JSON, by architecture.
+/// The programs that start local disks, as JSON, by architecture.
 pub fn local_disk_json(rows: &[CheckedProgram]) -> Value {
     let programs = rows.iter().filter(|row| row.is_local_disk);
     let id = |arch: Arch| arch.info().map_or("unassigned", |row| row.id).to_owned();
@@ -197,7 +198,8 @@ impl CheckedProgram {
         matches!(self.inspection, Ok((_, SecureBootVerdict::Accepted(_)))) && self.misfit().is_none()
     }
 
-    /// The kind of file, if no machine of this architecture would start it even without Secure Boot.
+    /// The kind of the file, if machines of this architecture cannot start it even without Secure Boot. Otherwise
+    /// `None`.
     fn misfit(&self) -> Option<Image> {
         let (signatures, _) = self.inspection.as_ref().ok()?;
         (signatures.image != Image::Efi(machine_type(self.arch)?)).then_some(signatures.image)

@@ -1,4 +1,4 @@
-//! `serve`: runs the server. This is also the default without a command.
+//! `serve`: runs the server. This command is the default.
 
 use super::{Output, Serve, context, print_diagnostic, report_config_error};
 use crate::boot_once::BootOnceState;
@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 
-/// Runs the server until a signal stops it, in the background if asked to.
+/// Runs the server until a signal stops it. If the flags request this, the server runs in the background.
 pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
     if let Err(error) = fd_limit::raise() {
         return fail(error);
@@ -33,7 +33,7 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
         Ok(parent) => parent,
         Err(error) => return fail(format_args!("cannot run in the background: {error}")),
     };
-    // Blocking threads open files for HTTP; more of them than the disk can serve would only wait.
+    // Blocking threads open files for HTTP. More threads would only wait for the disk.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(32).build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -44,7 +44,8 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
     status
 }
 
-/// Reading the files may take long, or block on failed storage, so signals are handled meanwhile.
+/// Starts the server, and runs it. Handles signals during the start, because to read the files may take long, or block
+/// if storage has failed.
 async fn start_and_serve(parent: Option<Parent>, flags: Flags, level: LevelFilter) -> ExitCode {
     let mut signals = match Signals::register() {
         Ok(signals) => signals,
@@ -73,10 +74,10 @@ async fn start_and_serve(parent: Option<Parent>, flags: Flags, level: LevelFilte
     }
 }
 
-/// Starts the server up to its open listeners.
+/// Reads the configuration, and opens the listeners.
 ///
 /// # Errors
-/// The exit status; the reason has been reported.
+/// The start failed. The value is the exit status of the program. The reason has already been reported.
 fn start(flags: Flags, mode: LogMode, level: LevelFilter) -> Result<Server, ExitCode> {
     let flags = flags.with_absolute_paths();
     let began = reload::filesystem_now();

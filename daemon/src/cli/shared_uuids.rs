@@ -1,4 +1,4 @@
-//! Shared UUIDs in `check`: UUIDs that the server has seen with several machines, and what to do about them.
+//! Warns in `check` of shared UUIDs, which the server has received from several machines, and names the remedy.
 
 use super::context::CliContext;
 use crate::config::diagnostic::Diagnostic;
@@ -9,13 +9,13 @@ use proxydhcpd_core::observations::shared_uuids::SharedUuid;
 use proxydhcpd_core::plan::machines::{DoubtReason, IdentityKind, Machine};
 use proxydhcpd_core::wire::pxe::MachineId;
 
-/// Lines of each kind; the rest are counted.
+/// Limit of the lines of each kind. UUIDs beyond it are only counted.
 const MAX_LINES: usize = 20;
-/// The help of each warning.
+/// The remedy in each warning.
 const FORGET: &str = "to make the server forget a UUID, stop it, remove the line, and start it again";
 
-/// Warns of the shared UUIDs that no entry explains. Those that the configuration does not name have no effect, so they
-/// share a line.
+/// Warns of the shared UUIDs that no entry explains. UUIDs that the configuration does not name have no effect, so one
+/// warning lists all of them.
 pub fn diagnostics(context: &CliContext) -> Vec<Diagnostic> {
     let plan = &context.site.plan;
     let file = SharedUuidsFile::new(&context.loaded.settings.state_dir);
@@ -49,7 +49,7 @@ pub fn diagnostics(context: &CliContext) -> Vec<Diagnostic> {
     messages.into_iter().map(|message| Diagnostic::warning(message).in_file(&file).help(FORGET)).collect()
 }
 
-/// The message about a UUID that the configuration names, as in the server's log.
+/// The message about a shared UUID that the configuration names. The server's log has the same message.
 fn named_message(shared: SharedUuid, entry: Option<Machine<'_>>) -> String {
     let Some(entry) = entry else {
         return format!("a machine {}", SharedUuidWarning { shared, used_by: UuidUse::Rule });

@@ -1,4 +1,4 @@
-//! Files in the configuration directories that are not read, and configured directories that are empty.
+//! Finds files in the configuration directories that the server does not read, and served directories that are empty.
 
 use super::context::CliContext;
 use crate::config::diagnostic::Diagnostic;
@@ -6,8 +6,8 @@ use crate::config::{DEFAULT_BOOT_DIR, machine_files};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The unread files, each as a line with the reason. Names that begin with a dot are omitted: editors and container
-/// runtimes create them.
+/// The unread files, each as a line with the reason. Files whose names begin with a dot are omitted, because editors
+/// and container runtimes create such files.
 pub fn files(context: &CliContext) -> Vec<String> {
     let loaded = &context.loaded;
     let conf_d = loaded.directory.join("conf.d");
@@ -44,7 +44,7 @@ fn line(file: &Path, reason: &str) -> String {
     format!("{}: {reason}", file.display())
 }
 
-/// The paths in a directory, sorted by name.
+/// The paths in a directory, sorted by name. Omits names that begin with a dot.
 fn entries(directory: &Path) -> Vec<PathBuf> {
     let hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let content = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -53,7 +53,7 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     content
 }
 
-/// The unread files as a section of `check`.
+/// The section of `check` that lists the unread files. Empty if there are none.
 pub fn text(unread: &[String]) -> String {
     const MAX_FILES: usize = 30;
     if unread.is_empty() {
@@ -64,7 +64,7 @@ pub fn text(unread: &[String]) -> String {
     format!("\nFiles that are not read:\n{}\n{more}", shown.join("\n"))
 }
 
-/// Warns of served directories that are empty: most likely a file system is not mounted.
+/// Warns of served directories that are empty, most likely because a file system is not mounted.
 pub fn empty_directories(context: &CliContext) -> Vec<Diagnostic> {
     let [fstab, mounts] = ["/etc/fstab", "/proc/self/mounts"].map(|file| fs::read_to_string(file).unwrap_or_default());
     let boot_dir = &context.loaded.settings.boot_dir;
@@ -77,7 +77,7 @@ pub fn empty_directories(context: &CliContext) -> Vec<Diagnostic> {
                     format!("the directory {shown} is empty: {point} is in /etc/fstab, but it is not mounted");
                 Some(Diagnostic::warning(message).help(format!("mount {point}")))
             }
-            // The default boot directory may even be missing.
+            // No warning: the default boot directory may be empty, or even missing.
             None if directory == Path::new(DEFAULT_BOOT_DIR) => None,
             None => {
                 let message = format!("the directory {shown} is empty, so nothing is served from it");
@@ -92,7 +92,8 @@ fn is_empty(directory: &Path) -> bool {
     fs::read_dir(directory).is_ok_and(|mut content| content.next().is_none())
 }
 
-/// The mount point in fstab(5) that contains the directory, if nothing is mounted there.
+/// The mount point in fstab(5) that contains the directory. `None` if a file system is mounted there, or no mount point
+/// contains the directory.
 fn unmounted(fstab: &str, mounts: &str, directory: &Path) -> Option<String> {
     let point = |line: &str| {
         let point = line.split_whitespace().nth(1).filter(|_| !line.trim_start().starts_with('#'))?;

@@ -1,4 +1,4 @@
-//! The error of a failed bind: which port, which process owns it, and what to change.
+//! The error of a failed bind: it names the port, the process that uses the port, and the remedy.
 
 use crate::net::port_owner::{PortOwner, Transport, port_owner};
 use std::fmt;
@@ -12,21 +12,22 @@ pub struct BindError {
     pub transport: Transport,
     /// Address and port.
     pub address: SocketAddr,
-    /// Known if the address is in use, unless the other socket vanished meanwhile, or /proc is not readable.
+    /// The owner of the port, if the address is in use. `None` if the owner closed its socket meanwhile, or /proc is
+    /// not readable.
     pub owner: Option<PortOwner>,
     /// The kernel's error.
     pub error: io::Error,
 }
 
 impl BindError {
-    /// Looks for the owner at once: its process may be short-lived.
+    /// Creates the error. Looks for the owner of the port at once, because the owner's process may end soon.
     pub fn new(transport: Transport, address: SocketAddr, error: io::Error) -> Self {
         let in_use = error.kind() == io::ErrorKind::AddrInUse;
         let owner = in_use.then(|| port_owner(transport, address.ip(), address.port())).flatten();
         BindError { transport, address, owner, error }
     }
 
-    /// Advice for the administrator; may be empty.
+    /// Advice for the administrator. Empty if there is none for this error.
     pub fn advice(&self) -> &'static str {
         match self.error.kind() {
             io::ErrorKind::PermissionDenied if self.address.port() < 1024 => {
@@ -81,8 +82,8 @@ fn advice(port: u16, process: Option<&str>) -> &'static str {
     }
 }
 
-/// Port, beginning of the process name, advice. Measured with dnsmasq 2.90 (`tests/sockets.rs`); Kea's option is from
-/// its manual.
+/// Each row: the port, the beginning of the process name, the advice. The advice for dnsmasq was tested with version
+/// 2.90 (`tests/sockets.rs`). The advice for Kea comes from Kea's manual.
 const ADVICE: &[(u16, &str, &str)] = &[
     (67, "dnsmasq", "set bind-dynamic in its configuration to let it share the port"),
     (67, "kea-dhcp4", "set \"dhcp-socket-type\": \"raw\" in its interfaces-config"),
@@ -139,7 +140,7 @@ mod tests {
         assert!(text("nginx").ends_with("; stop it, or leave the port to it and disable the service"));
     }
 
-    /// SELinux restricts other ports, too, and has no capability for them.
+    /// SELinux also restricts ports above 1023, for which no capability helps.
     #[test]
     fn the_capability_is_named_only_for_ports_that_need_it() {
         assert!(!busy(8080, libc::EACCES, None).to_string().contains("CAP_NET_BIND_SERVICE"));

@@ -1,5 +1,5 @@
-//! Lists and watches the served interfaces. A notification is only a reason to list again, and is never applied as a
-//! difference, so that a lost notification, a rename or a burst cannot make the list wrong.
+//! Lists and watches the served interfaces. A notification of the kernel only causes a new listing. Its content is
+//! never applied to the list, so that a lost notification, a rename or a burst cannot make the list wrong.
 
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
 use proxydhcpd_core::link::{Link, Network4, Network6};
@@ -16,19 +16,20 @@ use std::time::Duration;
 /// Selects the interfaces to serve. Empty lists select every interface on which machines can boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkFilter {
-    /// Names, with `*` for any characters and `?` for one.
+    /// Names of interfaces, in which `*` matches any characters and `?` matches one character.
     pub interfaces: Vec<String>,
-    /// Addresses of this host. A link without any of them is not served. On other links, only these addresses are
-    /// served, unless none is of the same family. Link-local addresses are always served.
+    /// Addresses of this host. A link that has none of them is not served. On other links, only these addresses are
+    /// served. If this list has no address of a family, all addresses of that family are served. IPv6 link-local
+    /// addresses are always served.
     pub addresses: Vec<IpAddr>,
-    /// Interfaces to serve over IPv4, by patterns as above. `None`: all.
+    /// Interfaces to serve over IPv4, as names or patterns like those of `interfaces`. `None` for all.
     pub ipv4: Option<Vec<String>>,
-    /// Interfaces to serve over IPv6, by patterns as above. `None`: all.
+    /// Interfaces to serve over IPv6, as names or patterns like those of `interfaces`. `None` for all.
     pub ipv6: Option<Vec<String>>,
 }
 
-/// Publishes the list now and after every change of it. Never returns: while the kernel does not respond, the last list
-/// stays, and `report_error` gets the error every second.
+/// Publishes the list of served links now and after every change. Never returns: while the kernel does not respond, the
+/// last list remains in use, and `report_error` gets each error. A new attempt follows after a second.
 pub async fn watch(
     filter: LinkFilter,
     mut publish: impl FnMut(Vec<Link>),
@@ -45,7 +46,7 @@ pub async fn watch(
     }
 }
 
-/// The current list. Blocks for some milliseconds, until the kernel replies.
+/// Returns the links that are served now. Blocks for some milliseconds, until the kernel replies.
 pub fn list(filter: &LinkFilter) -> io::Result<Vec<Link>> {
     run_on_thread(async |handle| served_links(handle, filter).await)
 }
@@ -61,14 +62,14 @@ pub(super) fn run_on_thread<T: Send>(ask: impl AsyncFnOnce(&Handle) -> io::Resul
             }
         })
     };
-    // A new thread, because a runtime cannot run inside another one.
+    // The query has a separate thread, because a runtime cannot run inside another runtime.
     thread::scope(|scope| scope.spawn(ask).join()).unwrap_or_else(|_| Err(io::Error::other("the listing failed")))
 }
 
-/// Notifications within this time cause one listing: a bridge that comes up sends a dozen.
+/// Notifications within this time cause only one listing: a bridge that comes up causes a dozen notifications.
 const BURST: Duration = Duration::from_millis(100);
 
-/// Delay before a closed netlink socket is opened again.
+/// Delay before a new netlink socket replaces a failed one.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Timeout of a listing, after which the query is sent again: the reply may have been lost.
@@ -89,7 +90,7 @@ async fn follow(
                 *published = Some(links.clone());
                 publish(links);
             }
-            // Any message is a reason to list, including one about lost messages.
+            // Any message causes a new listing, including the message that notifications were lost.
             changes.next().await.ok_or_else(closed)?;
             tokio::time::sleep(BURST).await;
             drain(&mut changes).await;
@@ -101,7 +102,7 @@ async fn follow(
     }
 }
 
-/// Discards the queued notifications. A later one is a new reason to list.
+/// Discards the queued notifications. A later notification causes a new listing.
 async fn drain(changes: &mut (impl Stream + Unpin)) {
     while let Some(Some(_)) = changes.next().now_or_never() {}
 }
@@ -130,15 +131,15 @@ pub(super) fn link_name(message: &LinkMessage) -> Option<String> {
     })
 }
 
-/// The link, if the filter selects the interface, with the addresses that are served.
+/// The link of an interface, with the addresses that are served. `None` if the server does not serve the interface.
 pub(super) fn served_link(message: &LinkMessage, addresses: &[AddressMessage], filter: &LinkFilter) -> Option<Link> {
     let index = message.header.index;
     let name = link_name(message)?;
     if !(can_boot_machines(message.header.flags) || filter.interfaces.contains(&name)) || is_bridge_port(message) {
         return None;
     }
-    // The flag is the administrative state, not that of the carrier: while the only machine on a cable is off there is
-    // no carrier, and its first DISCOVER follows the carrier sooner than the server could open a socket.
+    // The flag is the administrative state, not that of the carrier. While the only machine on a cable is off, there is
+    // no carrier. When the machine starts, its first DISCOVER follows the carrier sooner than a socket could be opened.
     if !message.header.flags.contains(LinkFlags::Up) {
         return None;
     }
@@ -172,14 +173,16 @@ pub(super) fn served_link(message: &LinkMessage, addresses: &[AddressMessage], f
     (!ipv4.is_empty() || !ipv6.is_empty()).then_some(Link { index, name, mtu, ipv4, ipv6 })
 }
 
-/// A DISCOVER is a broadcast, which tunnels and the loopback interface do not have. To serve one all the same (relays
-/// behind a tunnel, a test), the configuration must contain its full name.
+/// Whether machines can boot on an interface with these flags. A DISCOVER is a broadcast, which tunnels and the
+/// loopback interface do not support. To have the server serve such an interface nevertheless (relays behind a tunnel,
+/// a test), the configuration must contain the interface's full name.
 fn can_boot_machines(flags: LinkFlags) -> bool {
     flags.contains(LinkFlags::Broadcast) && !flags.contains(LinkFlags::Loopback)
 }
 
-/// A port of a bridge, bond, team or Open vSwitch passes its packets to its master. The server serves only the master:
-/// otherwise it would receive each packet twice. A member of a VRF keeps its packets and its addresses.
+/// Whether the interface is a port of a bridge, bond, team or Open vSwitch. Such a port passes its packets to its
+/// master. The server serves only the master: otherwise it would receive each packet twice. A member of a VRF keeps its
+/// packets and its addresses, so it does not count as a port.
 pub(super) fn is_bridge_port(message: &LinkMessage) -> bool {
     message.attributes.iter().any(|attribute| match attribute {
         LinkAttribute::LinkInfo(infos) => {
@@ -189,7 +192,8 @@ pub(super) fn is_bridge_port(message: &LinkMessage) -> bool {
     })
 }
 
-/// The addresses of an interface in the kernel's order, primary ones first: the first one identifies the server there.
+/// The IPv4 addresses of an interface in the kernel's order, but primary addresses first. The first address identifies
+/// the server on the link.
 fn networks4(index: u32, addresses: &[AddressMessage]) -> Vec<Network4> {
     let mut messages: Vec<&AddressMessage> = addresses
         .iter()
@@ -200,8 +204,8 @@ fn networks4(index: u32, addresses: &[AddressMessage]) -> Vec<Network4> {
 }
 
 fn network4(message: &AddressMessage) -> Option<Network4> {
-    // The attribute Local is the host's address; on a point-to-point link, Address is the peer's. An address of host
-    // scope is not reachable from other hosts.
+    // The attribute Local is the host's address: on a point-to-point link, Address is the address of the peer. Other
+    // hosts cannot reach an address of host scope.
     let address = message.attributes.iter().find_map(|attribute| match attribute {
         AddressAttribute::Local(std::net::IpAddr::V4(address)) => Some(*address),
         _ => None,
@@ -210,8 +214,9 @@ fn network4(message: &AddressMessage) -> Option<Network4> {
     is_usable.then_some(Network4 { address, prefix: message.header.prefix_len })
 }
 
-/// The usable addresses, permanent ones first: a temporary address changes daily (RFC 8981), a deprecated one expires
-/// soon. A tentative address may turn out to be a duplicate; the kernel sends a notification when it is usable.
+/// The usable IPv6 addresses, permanent addresses first: a temporary address changes daily (RFC 8981), and a deprecated
+/// address expires soon. A tentative address is not usable, because it may be a duplicate. The kernel sends a
+/// notification when it becomes usable.
 fn networks6(index: u32, addresses: &[AddressMessage]) -> Vec<Network6> {
     let is_usable = |message: &&AddressMessage| {
         let flags = message.header.flags;
@@ -233,7 +238,7 @@ fn networks6(index: u32, addresses: &[AddressMessage]) -> Vec<Network6> {
 fn network6(message: &AddressMessage) -> Option<Network6> {
     let find = |select: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(select);
     let local = find(|attribute| if let AddressAttribute::Local(address) = attribute { Some(*address) } else { None });
-    // Without a peer, the kernel sends only this attribute.
+    // If the address has no peer, the kernel sends only the attribute Address.
     let address = local.or_else(|| {
         find(|attribute| if let AddressAttribute::Address(address) = attribute { Some(*address) } else { None })
     });
@@ -243,8 +248,8 @@ fn network6(message: &AddressMessage) -> Option<Network6> {
     }
 }
 
-/// Matches shell patterns with `*` and `?`: a star matches as few characters as possible, and one more whenever the
-/// rest does not match.
+/// Whether a shell pattern with `*` and `?` matches the name. A star matches as few characters as possible, and one
+/// more whenever the rest of the pattern does not match.
 pub(super) fn matches_pattern(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);
@@ -279,7 +284,7 @@ mod tests {
     use rtnetlink::packet_route::link::LinkHeader;
     use std::net::Ipv4Addr;
 
-    // tests/links.rs tests bridges in the kernel; few test kernels have VRFs.
+    // tests/links.rs tests bridges with the kernel. It does not test VRFs, which few test kernels have.
     #[test]
     fn a_member_of_a_vrf_keeps_its_packets_and_is_served() {
         let address = AddressAttribute::Local(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));

@@ -1,5 +1,5 @@
-//! Calls the kernel: datagrams with their links, sockets that share ports with a DHCP server, owners of ports, and the
-//! interfaces of the host. Knows no protocol above UDP.
+//! Calls the kernel: receives and sends datagrams with their links, shares ports with a DHCP server, finds the owners
+//! of ports, and lists the interfaces of the host. Contains no protocol above UDP.
 
 pub mod bind_error;
 pub mod link;

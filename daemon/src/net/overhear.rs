@@ -1,7 +1,8 @@
-//! Overhears what DHCP and boot servers broadcast to clients on port 68, and never sends from there. The DHCP client of
-//! this host is not affected: it receives its own copy of each broadcast, unicast does not reach this socket, and
-//! SO_REUSEADDR shares the port, as with all common clients (`tests/overheard_offers.rs`). If a client does not share
-//! the port, a packet socket is used, which needs CAP_NET_RAW.
+//! Overhears the replies that DHCP and boot servers broadcast to clients on port 68. Never sends from that port.
+//!
+//! This does not affect the DHCP client of this host. The client receives a copy of each broadcast, no unicast reaches
+//! this server's socket, and SO_REUSEADDR shares the port, as all common clients do (`tests/overheard_offers.rs`). If
+//! a client does not share the port, this module opens a packet socket, which needs CAP_NET_RAW.
 
 use crate::net::packet;
 use crate::net::socket::Socket;
@@ -13,7 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 /// The address of the socket.
 pub const ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROADCAST, 68));
 
-/// Opens the socket.
+/// Opens a UDP socket, or a packet socket if another process has bound the port exclusively.
 pub fn open() -> io::Result<Socket> {
     share().map(Socket::Udp).or_else(|error| match error.kind() {
         io::ErrorKind::AddrInUse => packet::open_broadcast(ADDRESS.port()).map(Socket::Packet),
@@ -21,20 +22,20 @@ pub fn open() -> io::Result<Socket> {
     })
 }
 
-/// The buffer has the default size: if many machines boot at once, the kernel drops the excess before it costs CPU
-/// time.
+/// Opens a UDP socket that shares the port. Its buffer has the default size: if many machines boot at once, the kernel
+/// drops the excess packets before they cost CPU time.
 fn share() -> io::Result<std::net::UdpSocket> {
     let socket = socket2::Socket::new(Domain::IPV4, Type::DGRAM, None)?;
     socket.set_reuse_address(true)?;
     setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
-    // Before the bind, so that no other packet is queued.
+    // The filter is attached before the bind, so that the kernel queues no packet that the filter rejects.
     socket.attach_filter(&REPLIES_OF_OTHER_SERVERS)?;
     socket.bind(&ADDRESS.into())?;
     Ok(socket.into())
 }
 
-/// Accepts replies, except those of this host without an assigned address, which are this server's own offers.
-/// Broadcasts of a DHCP server on this host are looped back, and are accepted.
+/// A filter that accepts replies, except looped-back replies that assign no address: those are this server's own
+/// offers. Replies of a DHCP server on this host are looped back, too, and the filter accepts them.
 const REPLIES_OF_OTHER_SERVERS: [SockFilter; 8] = {
     const UDP_HEADER: u32 = 8;
     const OP: u32 = UDP_HEADER;
@@ -47,7 +48,7 @@ const REPLIES_OF_OTHER_SERVERS: [SockFilter; 8] = {
     const fn load(size: u32, at: u32) -> SockFilter {
         SockFilter::new((LOAD | size) as u16, 0, 0, at)
     }
-    // Jumps count from the next instruction: number 6 accepts the packet, number 7 drops it.
+    // A jump counts from the next instruction. Instruction 6 accepts the packet, instruction 7 drops it.
     [
         load(libc::BPF_B, OP),
         SockFilter::new(IF_EQUAL, 0, 5, REPLY),

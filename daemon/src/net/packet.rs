@@ -1,6 +1,6 @@
 //! Receives broadcasts and multicasts on a port that another process has bound exclusively: a DHCP server on port 67 or
-//! 547, such as dnsmasq by default. A packet socket receives copies, and a raw socket sends replies from that port; the
-//! other process is not affected. Needs CAP_NET_RAW.
+//! 547, such as dnsmasq by default. A packet socket receives copies, and a raw socket sends replies from that port.
+//! This does not affect the other process. Both sockets need CAP_NET_RAW.
 //!
 //! The kernel passes a frame to a packet socket before IP and UDP validate it, so this module validates it.
 
@@ -20,21 +20,22 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 #[derive(Debug)]
 pub struct PacketSocket {
     frames: Socket,
-    /// Joins groups, and sends. It has no port and receives nothing, because no packets have protocol 255.
+    /// The raw socket, which joins groups and sends. It has no port, and receives nothing because no packet has
+    /// protocol 255.
     raw: Socket,
     port: u16,
     parse: fn(Frame<'_>) -> Option<ParsedDatagram>,
 }
 
-/// Receives limited broadcasts to this port, on all interfaces.
+/// Opens a socket that receives limited broadcasts to this port, on all interfaces.
 pub fn open_broadcast(port: u16) -> io::Result<PacketSocket> {
     let raw = raw_socket(Domain::IPV4)?;
     let frames = packet_socket(&v4::broadcast_filter(port), libc::ETH_P_IP)?;
     Ok(PacketSocket { frames, raw, port, parse: v4::parse_datagram })
 }
 
-/// Receives multicasts to these groups and this port, on all interfaces. A network card may filter groups that no
-/// socket has joined: join them with [`PacketSocket::membership_socket`].
+/// Opens a socket that receives multicasts to these groups and this port, on all interfaces. A network card may discard
+/// multicasts to groups that no socket has joined, so join them with [`PacketSocket::membership_socket`].
 pub fn open_multicast(port: u16, groups: [Ipv6Addr; 2]) -> io::Result<PacketSocket> {
     let raw = raw_socket(Domain::IPV6)?;
     let frames = packet_socket(&v6::multicast_filter(groups, port), libc::ETH_P_IPV6)?;
@@ -50,7 +51,7 @@ fn raw_socket(family: Domain) -> io::Result<Socket> {
 }
 
 fn packet_socket(filter: &[SockFilter], protocol: libc::c_int) -> io::Result<Socket> {
-    // Without a protocol until the filter is attached, so that no unfiltered packet is queued.
+    // The socket has no protocol until the filter is attached, so that the kernel queues no unfiltered packet.
     let frames = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
     frames.attach_filter(filter)?;
     sys::enable_checksum_status(frames.as_fd())?;
@@ -60,7 +61,7 @@ fn packet_socket(filter: &[SockFilter], protocol: libc::c_int) -> io::Result<Soc
 }
 
 impl PacketSocket {
-    /// As [`ReceiveBatch::receive`].
+    /// Receives queued datagrams, as [`ReceiveBatch::receive_frames`] does.
     pub fn receive(&self, batch: &mut ReceiveBatch) -> io::Result<usize> {
         batch.receive_frames(self.frames.as_fd(), self.parse)
     }
@@ -83,7 +84,8 @@ impl PacketSocket {
     }
 }
 
-/// As [`SendBatch::push`], with IP and UDP headers from this port. `from` must not be unspecified.
+/// Queues a reply as [`SendBatch::push`] does, with IP and UDP headers in which `port` is the source port. The reply's
+/// `from` must not be unspecified.
 pub fn push(out: &mut SendBatch, port: u16, reply: &Reply<'_>) {
     let Reply { octets, link, tag, .. } = *reply;
     match (reply.to, reply.from) {
@@ -93,11 +95,12 @@ pub fn push(out: &mut SendBatch, port: u16, reply: &Reply<'_>) {
         }
         (SocketAddr::V6(to), IpAddr::V6(from)) => {
             let headers = v6::headers(SocketAddrV6::new(from, port, 0, 0), to, octets);
-            // The port is in the headers. The kernel interprets the port of a raw IPv6 socket as a protocol.
+            // The headers contain the port. It is 0 here: a raw IPv6 socket interprets `sin6_port` as the protocol
+            // number.
             let to = SocketAddrV6::new(*to.ip(), 0, 0, to.scope_id());
             out.push_parts([&headers, octets], to.into(), from.into(), link, tag);
         }
-        // A reply has the address family of its request.
+        // Unreachable: `to` and `from` of a reply both have the address family of the request.
         _ => {}
     }
 }

@@ -1,5 +1,5 @@
-//! Finds the process that owns a port: "address already in use" does not help an administrator who cannot see which
-//! process uses it.
+//! Finds the process that uses a port: the error "address already in use" alone does not show an administrator which
+//! process to stop.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,9 +19,9 @@ pub enum Transport {
 /// A socket that is bound to a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BoundSocket {
-    /// Its local address; may be a wildcard.
+    /// The socket's local address, which may be a wildcard.
     pub address: IpAddr,
-    /// Identifies the socket in the whole system.
+    /// The inode number, which identifies the socket in the whole system.
     pub inode: u64,
 }
 
@@ -30,16 +30,17 @@ pub struct BoundSocket {
 pub struct Process {
     /// Process ID.
     pub pid: u32,
-    /// Name in the kernel: at most 15 octets, `systemd-network` for systemd-networkd.
+    /// The name in the kernel, which has at most 15 octets: `systemd-network` for systemd-networkd.
     pub name: String,
 }
 
 /// The owner of a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortOwner {
-    /// The address of its socket; may be a wildcard.
+    /// The address of the owner's socket, which may be a wildcard.
     pub address: IpAddr,
-    /// `None`: /proc does not show it. It belongs to another user or another container, or the kernel owns the socket.
+    /// The process. `None` if /proc does not show it: it belongs to another user or another container, or the kernel
+    /// owns the socket.
     pub process: Option<Process>,
 }
 
@@ -61,7 +62,7 @@ impl fmt::Display for PortOwner {
     }
 }
 
-/// The owner of a socket that conflicts with `address`.
+/// The owner of a socket that conflicts with a bind to `address`. `None` if there is none, or /proc is not readable.
 pub fn port_owner(transport: Transport, address: IpAddr, port: u16) -> Option<PortOwner> {
     let bound =
         bound_sockets(transport, port).ok()?.into_iter().find(|other| addresses_overlap(address, other.address))?;
@@ -69,38 +70,38 @@ pub fn port_owner(transport: Transport, address: IpAddr, port: u16) -> Option<Po
 }
 
 impl BoundSocket {
-    /// Finds the process of the socket. Reads all of /proc, which takes some milliseconds.
+    /// Finds the process that has the socket. To read all of /proc takes some milliseconds.
     pub fn owner(&self) -> PortOwner {
         PortOwner { address: self.address, process: process_with(&self.name()) }
     }
 
-    /// Whether this process has the socket.
+    /// Whether proxydhcpd's own process has the socket.
     pub fn is_own_process(&self) -> bool {
         has_open("self", &self.name())
     }
 
-    /// The target of the socket's links in `/proc`.
+    /// The target of the links to the socket in `/proc/PID/fd`.
     fn name(&self) -> String {
         format!("socket:[{}]", self.inode)
     }
 }
 
-/// The sockets of this network namespace on a port, IPv4 and IPv6; for TCP, only listening ones.
+/// The IPv4 and IPv6 sockets of this network namespace that are bound to a port. For TCP, only listening sockets.
 pub fn bound_sockets(transport: Transport, port: u16) -> io::Result<Vec<BoundSocket>> {
     let (four, six) = match transport {
         Transport::Udp => ("udp", "udp6"),
         Transport::Tcp => ("tcp", "tcp6"),
     };
     let mut bound = parse(&table(four)?, transport, port);
-    // A kernel without IPv6 does not have this table.
+    // A kernel without IPv6 does not have the second table.
     bound.extend(parse(&table(six).unwrap_or_default(), transport, port));
     bound.sort();
     Ok(bound)
 }
 
-/// Whether a socket on the other address conflicts with a bind to the wanted address: they are equal, or one is a
-/// wildcard. An IPv6 wildcard may include IPv4 (IPV6_V6ONLY is not visible from outside); those of this server do not,
-/// so that IPv4 sockets never conflict with them.
+/// Whether a socket on `other` conflicts with a bind to `wanted`: the addresses are equal, or one is a wildcard. An
+/// IPv6 wildcard of another process may include IPv4, because /proc does not show IPV6_V6ONLY. This server's IPv6
+/// wildcards do not include IPv4, so that no IPv4 socket conflicts with them.
 pub fn addresses_overlap(wanted: IpAddr, other: IpAddr) -> bool {
     let is_free = wanted.is_ipv6() && other.is_ipv4();
     !is_free && (wanted == other || wanted.is_unspecified() || other.is_unspecified())
@@ -109,11 +110,12 @@ pub fn addresses_overlap(wanted: IpAddr, other: IpAddr) -> bool {
 /// Limit of a table's size, in octets: some hundred thousand sockets.
 const MAX_TABLE_SIZE: u64 = 32 << 20;
 
-/// Reads the table of this thread: `/proc/net` is that of the first thread, which may be in another namespace.
+/// Reads the socket table of this thread's network namespace. `/proc/net` shows the namespace of the first thread,
+/// which may be another one.
 fn table(name: &str) -> io::Result<String> {
     let mut text = String::new();
     let path = format!("/proc/thread-self/net/{name}");
-    // Another kind: the error of a bind has another meaning.
+    // The error gets the kind `Other`: callers would mistake the original kind for the result of a bind.
     let unknown = |error| io::Error::other(format!("cannot read its owner from {path}: {error}; is /proc mounted?"));
     let table = File::open(&path).map_err(unknown)?;
     table.take(MAX_TABLE_SIZE).read_to_string(&mut text).map_err(unknown)?;
@@ -124,7 +126,8 @@ fn parse(table: &str, transport: Transport, port: u16) -> Vec<BoundSocket> {
     table.lines().skip(1).filter_map(|line| parse_row(line, transport, port)).collect()
 }
 
-/// `sl local remote st tx:rx tr:when retransmits uid timeout inode ...`, with `local` as `ADDRESS:PORT` in hexadecimal.
+/// Parses `sl local remote st tx:rx tr:when retransmits uid timeout inode ...`, where `local` is `ADDRESS:PORT` in
+/// hexadecimal. `None` if the row is invalid, has another port, or is a TCP socket that does not listen.
 fn parse_row(line: &str, transport: Transport, port: u16) -> Option<BoundSocket> {
     const LISTENING: &str = "0A";
     let mut columns = line.split_ascii_whitespace();
@@ -140,7 +143,7 @@ fn parse_row(line: &str, transport: Transport, port: u16) -> Option<BoundSocket>
     Some(BoundSocket { address: parse_address(address)?, inode })
 }
 
-/// The kernel prints an address as 32-bit words in host byte order.
+/// Parses an address, which the kernel prints as 32-bit words in host byte order.
 fn parse_address(text: &str) -> Option<IpAddr> {
     let word = |at: usize| Some(u32::from_str_radix(text.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
     match text.len() {
@@ -156,7 +159,7 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// The first process, by number, that has this socket open, among the readable ones.
+/// The process with the lowest ID that has this socket open, among the processes whose descriptors this one may read.
 fn process_with(socket: &str) -> Option<Process> {
     let pids: BTreeSet<u32> =
         fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();

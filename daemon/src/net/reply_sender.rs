@@ -1,9 +1,9 @@
 //! Sends replies.
 //!
 //! No send blocks. A reply to a host that does not answer ARP stays in the socket's send buffer for three seconds,
-//! until the kernel gives up, and many of them fill the buffer. So broadcasts and multicasts have a separate socket,
-//! and unicasts have several: if one is full, the next one has space. Without CAP_NET_ADMIN a send buffer holds some
-//! 300 replies; all buffers together hold the replies to 800 absent hosts a second.
+//! until the kernel gives up. Many such replies fill the buffer. So broadcasts and multicasts have a separate socket,
+//! and unicasts have several sockets: if the buffer of one is full, the next one sends. Without CAP_NET_ADMIN, a send
+//! buffer holds some 300 replies. All buffers together hold the replies to 800 absent hosts a second.
 
 use crate::net::packet;
 use crate::net::socket::Socket;
@@ -28,7 +28,7 @@ const SEND_BUFFER: usize = 1 << 20;
 /// The sockets that send from one port.
 #[derive(Debug)]
 pub struct ReplySender {
-    /// The port, if another process has bound it and the headers are written here.
+    /// The port, if another process has bound it exclusively: this program then writes the IP and UDP headers itself.
     raw_port: Option<u16>,
     multicast: OwnedFd,
     unicast: Vec<OwnedFd>,
@@ -40,10 +40,10 @@ pub struct ReplySender {
 #[derive(Debug, Default)]
 pub struct ReplySenders(Mutex<HashMap<PortKey, Arc<ReplySender>>>);
 
-/// Whether it is a port of IPv6, and its number.
+/// Whether the port belongs to IPv6, and the port's number.
 type PortKey = (bool, u16);
 
-/// Replies that wait for the end of their batch.
+/// Queued replies, which [`ReplySender::flush`] sends at the end of a batch.
 #[derive(Debug, Default)]
 pub struct OutgoingReplies {
     multicast: SendBatch,
@@ -61,29 +61,30 @@ pub struct Reply<'a> {
     pub from: IpAddr,
     /// Index of the outgoing interface, if the destination does not determine it.
     pub link: Option<u32>,
-    /// Identifies the reply if the kernel refuses it.
+    /// The number by which `refused` in [`ReplySender::flush`] identifies the reply.
     pub tag: usize,
 }
 
 impl ReplySenders {
-    /// Adds a sender, and replaces the previous one for this port.
+    /// Adds a sender, which replaces the previous sender for this port.
     pub fn insert(&self, listening_at: SocketAddr, sender: ReplySender) {
         self.senders().insert((listening_at.is_ipv6(), listening_at.port()), Arc::new(sender));
     }
 
-    /// The sender for replies to requests that arrive at this address.
+    /// The sender for replies to requests that arrive at this address. `None` if its port is not open.
     pub fn get(&self, listening_at: SocketAddr) -> Option<Arc<ReplySender>> {
         self.senders().get(&(listening_at.is_ipv6(), listening_at.port())).map(Arc::clone)
     }
 
-    /// No code that can panic runs under the lock.
+    /// Locks the senders. No code that can panic runs under this lock, so that its poison can be ignored.
     fn senders(&self) -> MutexGuard<'_, HashMap<PortKey, Arc<ReplySender>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ReplySender {
-    /// Sends from the port of this listening socket. If no more sockets can be opened, one sends all.
+    /// Creates a sender for the port of this listening socket. If no more sockets can be opened, one socket sends all
+    /// replies.
     pub fn new(listening: &Socket) -> io::Result<ReplySender> {
         let (raw_port, multicast, opened) = match listening {
             Socket::Udp(socket) => {
@@ -104,7 +105,7 @@ impl ReplySender {
         Ok(ReplySender { raw_port, multicast, unicast, next: AtomicUsize::new(0) })
     }
 
-    /// Queues a reply. The batch must be flushed by the same sender.
+    /// Queues a reply. The same sender must flush the queue.
     pub fn push(&self, out: &mut OutgoingReplies, reply: &Reply<'_>) {
         let batch = if is_multicast(reply.to.ip()) { &mut out.multicast } else { &mut out.unicast };
         match self.raw_port {
@@ -113,7 +114,8 @@ impl ReplySender {
         }
     }
 
-    /// Sends all replies, and returns how many the kernel accepted. `refused` gets the tags of the others.
+    /// Sends all queued replies, and returns how many the kernel accepted. `refused` gets the tag, the destination and
+    /// the error of each reply that the kernel refused.
     pub fn flush(&self, out: &mut OutgoingReplies, mut refused: impl FnMut(usize, SocketAddr, io::Error)) -> usize {
         let sent = out.multicast.flush(self.multicast.as_fd(), &mut refused);
         let next = self.next.load(Relaxed);
@@ -126,7 +128,8 @@ impl ReplySender {
     }
 }
 
-/// Enlarges a send buffer: beyond the system's limit with CAP_NET_ADMIN, up to it without.
+/// Enlarges a send buffer. With CAP_NET_ADMIN, the size may exceed the system's limit (net.core.wmem_max). Without it,
+/// the limit applies.
 fn enlarge_send_buffer(socket: &impl AsFd) {
     if setsockopt(socket, sockopt::SndBufForce, &SEND_BUFFER).is_err()
         && let Err(error) = SockRef::from(socket).set_send_buffer_size(SEND_BUFFER)
@@ -135,7 +138,7 @@ fn enlarge_send_buffer(socket: &impl AsFd) {
     }
 }
 
-/// Whether it is a multicast or broadcast address.
+/// Whether the address is a multicast or broadcast address.
 fn is_multicast(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_broadcast() || address.is_multicast(),

@@ -1,4 +1,4 @@
-//! Why the kernel did not send a packet, as far as its error proves it.
+//! The cause for which the kernel did not send a packet, as far as the kernel's error proves it.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use std::io;
 pub enum SendErrorKind {
     /// The send buffers are full of packets that have not left yet.
     BufferFull,
-    /// The routing table has no route to the destination, or an `unreachable` one.
+    /// The routing table has no route to the destination, or has an `unreachable` route.
     NoRoute,
     /// A packet filter of this host drops the packet.
     Firewall,
@@ -26,7 +26,7 @@ impl SendErrorKind {
         }
     }
 
-    /// The label of the counter.
+    /// The label of the counter for this cause.
     pub fn label(self) -> &'static str {
         match self {
             SendErrorKind::BufferFull => "send:buffer-full",

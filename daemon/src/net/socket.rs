@@ -1,4 +1,4 @@
-//! A socket that receives datagrams, of either kind. A [`ReplySender`] sends the replies.
+//! A socket that receives datagrams: a UDP socket or a packet socket. A [`ReplySender`] sends the replies.
 //!
 //! [`ReplySender`]: crate::net::reply_sender::ReplySender
 
@@ -18,7 +18,7 @@ pub enum Socket {
 }
 
 impl Socket {
-    /// As [`ReceiveBatch::receive`].
+    /// Receives queued datagrams and returns their number, as [`ReceiveBatch::receive`] does.
     pub fn receive(&self, batch: &mut ReceiveBatch) -> io::Result<usize> {
         match self {
             Socket::Udp(socket) => batch.receive(socket.as_fd()),
@@ -26,7 +26,7 @@ impl Socket {
         }
     }
 
-    /// The socket that joins groups.
+    /// The socket with which to join multicast groups.
     pub fn membership_socket(&self) -> BorrowedFd<'_> {
         match self {
             Socket::Udp(socket) => socket.as_fd(),

@@ -1,5 +1,5 @@
-//! A set of sockets on which one thread waits. Sockets can be added and removed while it waits. This costs one system
-//! call more per batch than a thread per socket, and a host with hundreds of addresses needs no hundreds of threads.
+//! A set of sockets on which one thread waits. Other threads can add and remove sockets meanwhile. The set costs one
+//! more system call per batch than a thread per socket, but a host with hundreds of addresses needs only one thread.
 
 use crate::net::socket::Socket;
 use nix::errno::Errno;
@@ -18,14 +18,14 @@ pub struct SocketSet {
 
 #[derive(Debug, Default)]
 struct SocketTable {
-    /// By epoll key; keys are not reused.
+    /// The sockets by their keys in epoll. Keys are not reused.
     by_key: HashMap<u64, (SocketAddr, Arc<Socket>)>,
     keys: HashMap<SocketAddr, u64>,
     last_key: u64,
 }
 
 impl SocketSet {
-    /// Key in [`SocketSet::epoll`] for a descriptor that only wakes the waiting thread.
+    /// The key in [`SocketSet::epoll`] of a descriptor that only wakes the waiting thread.
     pub const WAKE: u64 = u64::MAX;
 
     /// An empty set.
@@ -50,13 +50,13 @@ impl SocketSet {
         Ok(())
     }
 
-    /// The socket for this address.
+    /// The socket for this address, if the set contains one.
     pub fn get(&self, address: SocketAddr) -> Option<Arc<Socket>> {
         let sockets = self.sockets();
         sockets.keys.get(&address).and_then(|key| sockets.by_key.get(key)).map(|(_, socket)| Arc::clone(socket))
     }
 
-    /// Removes a socket. It is closed once the current batch from it is handled.
+    /// Removes the socket for this address. The socket is closed when the waiting thread has handled its current batch.
     pub fn remove(&self, address: SocketAddr) {
         self.take_out(&mut self.sockets(), address);
     }
@@ -78,7 +78,7 @@ impl SocketSet {
         for event in &events[..count] {
             let found =
                 self.sockets().by_key.get(&event.data()).map(|(address, socket)| (*address, Arc::clone(socket)));
-            // It may have been removed meanwhile.
+            // Another thread may have removed the socket since `epoll.wait` returned.
             if let Some((address, socket)) = found {
                 each(address, &socket);
             }
@@ -88,7 +88,7 @@ impl SocketSet {
 
     fn take_out(&self, sockets: &mut SocketTable, address: SocketAddr) {
         let removed = sockets.keys.remove(&address).and_then(|key| sockets.by_key.remove(&key));
-        // To close it is not enough: a thread may hold it while it receives a batch.
+        // To drop the socket is not enough: a thread that receives a batch keeps it open.
         if let Some((_, socket)) = removed
             && let Err(error) = self.epoll.delete(&*socket)
         {
@@ -96,7 +96,7 @@ impl SocketSet {
         }
     }
 
-    /// No code that can panic runs under the lock.
+    /// Locks the table. No code that can panic runs under this lock, so that its poison can be ignored.
     fn sockets(&self) -> MutexGuard<'_, SocketTable> {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -150,7 +150,7 @@ mod tests {
         set.remove(first);
         let again = bind_when_closed(first);
         set.insert(first, Socket::Udp(again)).unwrap();
-        // With the address of another socket, which is closed.
+        // The new socket replaces the one at `second`, which is then closed.
         let (third, replacement) = socket();
         set.insert(second, Socket::Udp(replacement)).unwrap();
         drop(bind_when_closed(second));

@@ -1,13 +1,13 @@
 //! Sockets that share a port with a DHCP server on the same host. `tests/sockets.rs` measures which of two sockets on
 //! one port receives a packet. In short:
 //!
-//! - A socket on 255.255.255.255 receives every limited broadcast, as other sockets on the port do, and no unicast: it
-//!   cannot take a renewal or a relayed request from the DHCP server.
-//! - A socket on an address of this host takes the unicast to that address away from a wildcard socket. It receives
-//!   relayed requests if no other process uses the port, and is closed when another process does.
-//! - All of them set SO_REUSEADDR, the only option that dnsmasq, systemd-networkd and dhcpd all set. SO_REUSEPORT would
+//! - A socket on 255.255.255.255 receives a copy of every limited broadcast, but no unicast. So it cannot intercept a
+//!   renewal or a relayed request that the DHCP server should receive.
+//! - A socket on an address of this host receives the unicast to that address, which a wildcard socket then no longer
+//!   receives. The server opens such sockets, to receive relayed requests, only while no other process uses the port.
+//! - All sockets set SO_REUSEADDR, the only option that dnsmasq, systemd-networkd and dhcpd all set. SO_REUSEPORT would
 //!   distribute the packets among the processes.
-//! - If the other process does not share the port, `net/packet.rs` is used.
+//! - If the DHCP server does not share the port, `net/packet.rs` opens a packet socket instead.
 
 use crate::net::bind_error::BindError;
 use crate::net::port_owner::{BoundSocket, PortOwner, Transport, addresses_overlap, bound_sockets};
@@ -30,19 +30,20 @@ pub const HOLD_OFF: Duration = Duration::from_secs(300);
 const GRACE: Duration = Duration::from_secs(30);
 const BOOT_TIME: Duration = Duration::from_secs(120);
 
-/// Binds a socket for limited broadcasts to this port, and nothing else. It also sends broadcasts.
+/// Binds a socket that receives only limited broadcasts to this port. The socket can also send broadcasts.
 ///
-/// It is not bound to a device: it would receive nothing once that interface was deleted, even if another one of the
-/// same name followed.
+/// The socket is not bound to a device: if that interface were deleted, the socket would receive nothing more, even
+/// after a new interface got the same name.
 pub fn bind_broadcast(port: u16) -> Result<UdpSocket, BindError> {
     bind_udp((Ipv4Addr::BROADCAST, port).into(), true)
 }
 
-/// Binds a socket for broadcasts or multicasts on a port of another process. `None` if that does not share the port.
+/// Binds a socket for broadcasts or multicasts on a port that another process uses. `None` if that process does not
+/// share the port, or no longer uses it.
 pub fn bind_shared(address: SocketAddr) -> Option<UdpSocket> {
     let socket = bind(address, true).ok()?;
     let inode = fstat(&socket).ok()?.st_ino;
-    // A process that does not share the port may have ended for a moment, and the bind succeeded therefore.
+    // The bind also succeeds while a process that does not share the port is being restarted.
     let others = bound_sockets(Transport::Udp, address.port()).ok()?;
     let conflicts = |other: &BoundSocket| other.inode != inode && addresses_overlap(address.ip(), other.address);
     others.iter().any(conflicts).then_some(socket)
@@ -53,8 +54,9 @@ pub fn bind_exclusive(address: SocketAddr) -> Result<UdpSocket, BindError> {
     bind_udp(address, false)
 }
 
-/// Opens sockets that send from the port of this one and receive nothing: they are bound to a reserved group (RFC 5771,
-/// RFC 4291), so that they take no packet from any process. They share the port only if this one does.
+/// Opens sockets that send from the port of the listening socket and receive nothing. They are bound to a reserved
+/// group (RFC 5771, RFC 4291), so that no process loses a packet to them. They share the port only if the listening
+/// socket does.
 pub fn open_senders(listening: &UdpSocket, count: usize) -> io::Result<Vec<OwnedFd>> {
     const RESERVED_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 0);
     const RESERVED_GROUP6: Ipv6Addr = Ipv6Addr::new(0xff0e, 0, 0, 0, 0, 0, 0, 0);
@@ -77,7 +79,7 @@ pub fn open_senders(listening: &UdpSocket, count: usize) -> io::Result<Vec<Owned
         .collect()
 }
 
-/// The sockets for unicast to this host's addresses, which are closed if another process uses the port.
+/// The sockets for unicast to this host's addresses. The server closes them when another process uses the port.
 #[derive(Debug)]
 pub struct YieldingSocket {
     port: u16,
@@ -89,7 +91,7 @@ pub struct YieldingSocket {
 /// A change of the unicast sockets.
 #[derive(Debug)]
 pub enum UnicastChange {
-    /// A socket was opened, and is to be received from.
+    /// A socket was opened: the caller must receive from it.
     Opened(IpAddr, UdpSocket),
     /// The host no longer has the address: the socket must be closed.
     Lost(IpAddr),
@@ -101,7 +103,7 @@ pub enum UnicastChange {
 }
 
 impl YieldingSocket {
-    /// Without sockets. `uptime` is that of the host.
+    /// Starts without sockets. `uptime` is the time since the host booted.
     pub fn new(port: u16, uptime: Duration, now: Instant) -> Self {
         let not_before = if uptime < BOOT_TIME { now + GRACE } else { now };
         YieldingSocket { port, not_before, addresses: BTreeMap::new() }
@@ -112,8 +114,8 @@ impl YieldingSocket {
         self.addresses.values().any(|state| matches!(state, AddressState::Open { .. }))
     }
 
-    /// Opens and yields sockets; to be called when the host's addresses change, and every few seconds, because a DHCP
-    /// server may start later. Returns each change once.
+    /// Opens sockets, and yields those whose port another process uses. Call it when the host's addresses change, and
+    /// every few seconds, because a DHCP server may start later. Returns each change once.
     pub fn update(&mut self, addresses: &[IpAddr], now: Instant) -> Vec<UnicastChange> {
         let removed = self.addresses.keys().filter(|address| !addresses.contains(address));
         let mut changes: Vec<UnicastChange> = removed.copied().map(UnicastChange::Lost).collect();
@@ -125,7 +127,8 @@ impl YieldingSocket {
         changes
     }
 
-    /// `others` are the sockets of other processes on the port.
+    /// Updates the socket of one address and returns the change, if there is one. `others` are the sockets of other
+    /// processes on the port.
     fn update_address(
         &mut self,
         address: IpAddr,
@@ -150,7 +153,7 @@ impl YieldingSocket {
                 Err(_) if matches!(before, Some(AddressState::Failed)) => return None,
                 Err(error) => (AddressState::Failed, UnicastChange::Failed(error)),
             },
-            // Without knowledge of other sockets, the port must not be bound.
+            // The list of other sockets cannot be read. A bind now could make a DHCP server on this host fail to start.
             (Err(_), Some(AddressState::Failed)) => return None,
             (Err(error), _) => {
                 let error = io::Error::new(error.kind(), error.to_string());
@@ -167,7 +170,7 @@ enum AddressState {
     Open {
         inode: Option<u64>,
     },
-    /// When another process was last seen there.
+    /// The time at which another process last used the address.
     Yielded(Instant),
     Failed,
 }
@@ -189,7 +192,7 @@ impl AddressState {
 const RECEIVE_BUFFER: usize = 4 << 20;
 
 pub(super) fn enlarge_receive_buffer(socket: &Socket) -> io::Result<()> {
-    // Beyond the system's limit with CAP_NET_ADMIN, up to it without.
+    // With CAP_NET_ADMIN, the size may exceed the system's limit (net.core.rmem_max). Without it, the limit applies.
     if setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
         socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     }
@@ -209,7 +212,7 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
             setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         }
         SocketAddr::V6(_) => {
-            // Another socket has the IPv4 port.
+            // A separate socket receives IPv4 on this port.
             socket.set_only_v6(true)?;
             setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
         }

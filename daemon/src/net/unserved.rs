@@ -1,4 +1,4 @@
-//! Interfaces that the configuration names and the server does not serve, with the reasons.
+//! Finds the interfaces that the configuration names but the server does not serve, and the reasons.
 
 use crate::net::link::{LinkFilter, dump, is_bridge_port, link_name, matches_pattern, run_on_thread, served_link};
 use rtnetlink::packet_route::address::AddressMessage;
@@ -17,20 +17,21 @@ pub struct UnservedInterface {
     pub all_interfaces: Vec<String>,
 }
 
-/// Why an interface is not served, with its name.
+/// Why an interface is not served. The values are the names of interfaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnservedReason {
-    /// No interface matches.
+    /// No interface matches the name or pattern.
     NotFound,
-    /// It is down.
+    /// The interface is down.
     Down(String),
-    /// It is a port of a bridge, bond or team.
+    /// The interface is a port of a bridge, bond or team.
     BridgePort(String),
-    /// It has no address, or none that the configuration allows.
+    /// The interface has no address, or none that the configuration allows.
     NoAddress(String),
 }
 
-/// The filter's names and patterns without a served interface. Blocks for some milliseconds, until the kernel replies.
+/// Returns the filter's names and patterns that match no served interface. Blocks for some milliseconds, until the
+/// kernel replies.
 pub fn unserved_interfaces(filter: &LinkFilter) -> io::Result<Vec<UnservedInterface>> {
     if filter.interfaces.is_empty() {
         return Ok(Vec::new());
@@ -46,7 +47,7 @@ pub fn unserved_interfaces(filter: &LinkFilter) -> io::Result<Vec<UnservedInterf
     })
 }
 
-/// `None`: an interface that matches the pattern is served.
+/// Why no interface that matches the pattern is served. `None` if the server serves one.
 fn unserved_reason(
     pattern: &str,
     links: &[LinkMessage],

@@ -1,4 +1,4 @@
-//! Warnings about machines with an ambiguous identity: each once, with its remedy.
+//! Warns of machines with an ambiguous identity. Each warning appears once, and names the remedy.
 
 use super::Report;
 use proxydhcpd_core::client::{Client, HardwareAddress};
@@ -12,13 +12,14 @@ use proxydhcpd_core::wire::pxe;
 use std::fmt;
 use std::time::Instant;
 
-/// First octets of warning keys; they differ from those of hardware addresses, which begin with their length.
+/// The first octets of the keys of warnings. No key of a hardware address begins with one of them, because such a key
+/// begins with the length of the address.
 const CONFLICT: u8 = 0xff;
 const UNRESOLVED: u8 = 0xfe;
 const SHARED_UUID: u8 = 0xfd;
 const UNCONFIRMED: u8 = 0xfc;
 const DUPLICATE: u8 = 0xfb;
-/// One warning covers all UUIDs that the configuration does not use.
+/// The key of the warning about UUIDs that the configuration does not use. One warning covers all of them.
 const UNUSED_UUID: [u8; 17] = [SHARED_UUID; 17];
 
 impl Report {
@@ -40,7 +41,8 @@ impl Report {
             self.warn_client(pair_key(CONFLICT, machine, other), link, client, Some(warning.name), &warning, now);
         }
         if let Some(AmbiguousMachine { machines: [(one, by), (other, other_by)] }) = decision.ambiguous {
-            // A firmware and an iPXE find the two in opposite orders.
+            // The key must not depend on the order: the firmware and the iPXE of a machine find the two entries in
+            // opposite orders.
             let key = pair_key(UNRESOLVED, one.min(other), one.max(other));
             let warning = UnresolvedConflict { name: name(one), by, other: name(other), other_by };
             self.warn_client(key, link, client, None, &warning, now);
@@ -88,7 +90,7 @@ impl Report {
         let mut key = [SHARED_UUID; 17];
         key[1..].copy_from_slice(&shared.uuid);
         let (key, used_by) = match by_uuid {
-            // The entry lists an address as well, which identifies the machine.
+            // No warning: the entry also lists a MAC address, which identifies the machine.
             Some(entry) if entry.macs.iter().any(|mac| !plan.machines.is_shared_mac(mac)) => return,
             Some(entry) => (key, UuidUse::Entry(entry.name)),
             None if plan.names_uuid(&shared.uuid) => (key, UuidUse::Rule),

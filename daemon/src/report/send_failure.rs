@@ -1,4 +1,4 @@
-//! A reply that the kernel did not send: the cause, as far as the error proves it, and the remedy.
+//! Explains why the kernel did not send a reply, as far as the error proves it, and names the remedy.
 
 use crate::net::send_error::SendErrorKind;
 use proxydhcpd_core::client::Client;
@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-/// Destination and error of a reply that was not sent.
+/// The destination of a reply that was not sent, and the error.
 #[derive(Debug)]
 pub struct SendFailure {
     /// The destination.
@@ -16,7 +16,7 @@ pub struct SendFailure {
     pub error: io::Error,
 }
 
-/// The kind of destination: the log warns of each separately.
+/// The kind of destination. The log warns of each kind separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Recipient {
     Link,
@@ -25,12 +25,13 @@ enum Recipient {
 }
 
 impl SendFailure {
-    /// The label of the counter.
+    /// The label of the counter for this failure.
     pub fn label(&self) -> &'static str {
         SendErrorKind::from_error(&self.error).label()
     }
 
-    /// The kind of destination, of which the log warns once a minute: the cause depends on it, not on the address.
+    /// The label of the kind of destination. The log warns once a minute of each kind, because the cause of a failure
+    /// depends on the kind, not on the address.
     pub fn recipient_label(&self, client: &Client) -> &'static str {
         match self.recipient(client) {
             Recipient::Link => "link",
@@ -47,7 +48,8 @@ impl SendFailure {
         }
     }
 
-    /// `OFFER not sent: no route to relay 10.99.0.1. ...`; the text follows the machine's address.
+    /// The warning, without the machine's address, which precedes it:
+    /// `OFFER not sent: no route to relay 10.99.0.1. ...`.
     pub fn message(&self, message_type: DhcpMessageType, client: &Client) -> String {
         let address = self.to.ip();
         let to = match self.recipient(client) {

@@ -1,4 +1,4 @@
-//! Checks `cmdline` files with expressions: renders them for machines that may request them.
+//! Checks `cmdline` files that contain expressions: renders them for machines that may request them.
 
 use crate::cli::client::{ClientKind, EXAMPLE_MAC};
 use crate::cli::context::{self, CliContext};
@@ -12,16 +12,16 @@ use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use std::net::SocketAddr;
 
-/// Machines of the configuration to render for.
+/// How many of the configured machines the check renders for.
 const MAX_MACHINES: usize = 1000;
 
 /// The request of a machine without an entry, with every identity that an iPXE can send.
 const UNLISTED_MACHINE: &str = "machine/mac=02-00-00-00-00-01/uuid=5f2c8a107d3e4b6f9a1c0e2d4b6a8c10/\
                                 serial=73616d706c65/platform=efi/arch=x86_64/menu.ipxe";
 
-/// Warns of menu entries whose arguments cannot be rendered: for any machine that is shown the menu, or for machines
-/// without an entry in the configuration. A failure for only some configured machines is no error: the menu entry may
-/// be for the others.
+/// Warns of menu entries whose arguments cannot be rendered for any machine to which the server shows the menu, or for
+/// machines without an entry in the configuration. A failure for only some configured machines causes no warning,
+/// because the menu entry may be intended for the others.
 pub fn diagnostics(context: &CliContext) -> Vec<Diagnostic> {
     if context.site.menu_scan().is_none() {
         return Vec::new();
@@ -57,7 +57,8 @@ fn warning(Failure { diagnostic, .. }: Failure, machines: &str) -> Diagnostic {
     Diagnostic { severity: Severity::Warning, message, ..*diagnostic }
 }
 
-/// The failures for the machine that this requested name identifies; `None` if it is not shown the menu.
+/// The failures for the machine that this requested name identifies. `None` if the server does not show that machine
+/// the menu.
 fn failed(context: &CliContext, name: &str) -> Option<Vec<Failure>> {
     let (site, examples) = (&context.site, context::example_links(None, None));
     let link = context.links.iter().chain(&examples).find(|link| !link.ipv4.is_empty())?;

@@ -1,4 +1,4 @@
-//! Checks scripts: commands that iPXE does not support, and the files that they name.
+//! Checks scripts for commands that iPXE does not support, and checks the files that scripts name.
 
 use super::ContentCheck;
 use crate::boot::script::{self, FileReference, Purpose, UriReference, commands};
@@ -9,18 +9,18 @@ use proxydhcpd_core::url::is_url;
 use std::ops::Range;
 use std::path::Path;
 
-/// Octets of the largest script that is checked.
+/// Limit of the size of a script that is checked, in octets.
 const MAX_SIZE: u64 = 1 << 20;
 
 impl ContentCheck<'_> {
-    /// A script of the boot directory, by its requested name.
+    /// Checks the script of the boot directory that has this requested name.
     pub fn check_script(&mut self, name: &str) {
         let path = self.context.site.path(name);
         let directory = name.trim_start_matches('/').rsplit_once('/').map_or("", |(directory, _)| directory);
         self.check_file(&path, directory, false);
     }
 
-    /// A script in the template directory.
+    /// Checks a script in the template directory.
     pub fn check_template(&mut self, path: &Path) {
         self.check_file(path, "", true);
     }
@@ -38,7 +38,7 @@ impl ContentCheck<'_> {
         };
         let name = path.display().to_string();
         let text = String::from_utf8_lossy(&octets).into_owned();
-        // The first line of a template that begins with an expression is known only when it is rendered.
+        // If a template begins with an expression, its first line is known only when the template is rendered.
         let start = text.trim_start_matches('\u{feff}');
         let first_line = match template {
             true if start.starts_with('{') => None,
@@ -98,7 +98,7 @@ impl ContentCheck<'_> {
         }
     }
 
-    /// A file of another server.
+    /// Checks a reference to a file of another server.
     fn check_remote_file(&mut self, url: &str, at: &Range<usize>, source: &Source) {
         if !is_url(url) {
             return;
@@ -114,7 +114,7 @@ impl ContentCheck<'_> {
     }
 }
 
-/// The name on this server of a path in a script of this directory.
+/// Resolves a path in a script of this directory to a name on this server.
 fn resolve(directory: &str, path: &str) -> String {
     let path = decode_path(path);
     if directory.is_empty() { path } else { format!("{directory}/{path}") }

@@ -1,4 +1,4 @@
-//! A simulated boot over IPv6.
+//! Simulates a boot over IPv6.
 
 use super::{BootSimulation, Explanation, SimulatedPacket, leads_to_ipxe, response_of, script};
 use crate::cli::ClientKind;
@@ -16,8 +16,8 @@ use proxydhcpd_core::wire::dhcp6::MessageType;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 impl BootSimulation<'_> {
-    /// Simulates a boot: a request to port 547, one to port 4011 if the reply redirects there, and then the
-    /// autoexec.ipxe of the iPXE that the machine received.
+    /// Simulates a boot. The client sends a request to port 547, and another to port 4011 if the reply redirects it
+    /// there. Then the iPXE that the machine received fetches its autoexec.ipxe.
     pub(super) fn simulate_boot6(&mut self, simulated: &SimulatedClient, port: Option<Port>) {
         let stateless = self.site.plan.dhcp6.stateless.is_some();
         if simulated.kind.ipxe && stateless {
@@ -29,7 +29,8 @@ impl BootSimulation<'_> {
             return;
         }
         if let Some(IpAddr::V6(relay)) = simulated.relay {
-            // The relay also forwarded its REQUEST for an address.
+            // The relay also forwarded the client's REQUEST for an address, so that the server knows the client's
+            // lease.
             let lease = Ipv6Addr::from(u128::from(relay) & !0xffff | 0x0100);
             self.observations.note_lease(&HardwareAddress::from_duid(&duid(simulated)), lease, self.now);
         }
@@ -54,7 +55,7 @@ impl BootSimulation<'_> {
         }
     }
 
-    /// An iPXE in a network with stateless DHCPv6: it accepts the first REPLY.
+    /// Simulates an iPXE in a network with stateless DHCPv6. iPXE accepts the first REPLY.
     fn simulate_stateless_ipxe(&mut self, simulated: &SimulatedClient, follows: bool) {
         let packet =
             SimulatedPacket { follows, ..self.packet_from6(simulated, Port::Dhcp, MessageType::InformationRequest) };
@@ -90,8 +91,8 @@ impl BootSimulation<'_> {
         SimulatedPacket { octets, port, from, to, follows: false }
     }
 
-    /// Explains the autoexec.ipxe next to the loader. Returns whether iPXE finds it there. Over IPv6, only a DHCPv6
-    /// server could name another script.
+    /// Explains the autoexec.ipxe in the directory of the loader. Returns whether iPXE looks for it there. Over IPv6,
+    /// only a DHCPv6 server could name another script.
     fn explain_autoexec(&mut self, simulated: &SimulatedClient, answer: &Answer) -> bool {
         let Verdict::Respond(response) = &answer.verdict else { return false };
         let Some((directory, _)) = response.boot.file.rsplit_once('/') else { return false };
@@ -113,7 +114,8 @@ impl BootSimulation<'_> {
                 "then, if the loader is iPXE from 2021 or later: fetches the script next to the loader"
             }
             Protocol::Tftp if with_script => "then: starts with the script next to the loader",
-            // iPXE reads the location of the loader from its device path, which has none for PXE.
+            // iPXE reads the URL of its file from its EFI device path, which contains no URL if PXE firmware loaded
+            // it.
             Protocol::Tftp => {
                 "then, if the loader is iPXE: uses DHCPv4, as its DHCPv6 server names no script; next to the loader is"
             }
@@ -130,7 +132,7 @@ impl BootSimulation<'_> {
     }
 }
 
-/// The protocol and the path of a directory's URL.
+/// The protocol and the path of a directory's URL. `None` if it is no URL, or a URL for HTTP while HTTP is disabled.
 fn protocol_and_path(directory: &str, http: Option<u16>) -> Option<(Protocol, String)> {
     let (scheme, rest) = directory.split_once("://")?;
     let protocol = if scheme == "tftp" { Protocol::Tftp } else { Protocol::Http(http?) };

@@ -1,4 +1,4 @@
-//! `explain`: simulates a boot with the code that answers packets, and explains each decision. Nothing is sent.
+//! `explain`: simulates a boot with the code that answers packets, and explains each decision. Sends nothing.
 
 mod ipv6;
 mod reasons;
@@ -79,7 +79,7 @@ pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
     Ok(if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The packet of the command line, from its argument or from standard input.
+/// The octets of the packet to explain, from the command line or from standard input.
 fn packet_octets(packet: &PacketHex) -> Result<Vec<u8>, ConfigError> {
     let config_error = |message: String| ConfigError(vec![Diagnostic::error(message)]);
     match packet {
@@ -93,26 +93,26 @@ fn packet_octets(packet: &PacketHex) -> Result<Vec<u8>, ConfigError> {
     }
 }
 
-/// A packet of the client, and how it arrives.
+/// A packet of the client, and the port and addresses with which it arrives.
 #[derive(Debug)]
 struct SimulatedPacket {
     octets: Vec<u8>,
     port: Port,
     from: SocketAddr,
     to: IpAddr,
-    /// Sent by the loader that the machine received, on the assumption that it is iPXE.
+    /// Whether the loader that the machine received sends the packet, on the assumption that this loader is iPXE.
     follows: bool,
 }
 
-/// A reply, and its destination.
+/// The octets of a reply, and its destination.
 type SentReply = (Vec<u8>, SocketAddr);
 
-/// The explanation of one packet or file.
+/// The explanation of the server's answer to one packet, or of one file.
 struct Explanation {
     /// The decision and the replies, as text.
     tree: Node,
     answered: bool,
-    /// The replies in hex.
+    /// The replies in hexadecimal.
     replies: Vec<String>,
     /// The verdict in one word, for JSON.
     label: &'static str,
@@ -120,11 +120,11 @@ struct Explanation {
     follows: bool,
 }
 
-/// A simulated boot. Earlier packets influence later replies through the observations.
+/// A simulated boot. Earlier packets affect later replies through the observations.
 struct BootSimulation<'a> {
     site: &'a Site,
     links: &'a [Link],
-    /// The server does not listen on port 67 or 547.
+    /// Whether `proxy-only` is set, so that the server does not listen on port 67 or 547.
     proxy_only: bool,
     observations: Observations,
     /// Whether the records of completed boot-onces can be read.
@@ -135,7 +135,7 @@ struct BootSimulation<'a> {
 }
 
 impl BootSimulation<'_> {
-    /// Explains a given packet, and the script if an iPXE sent the packet.
+    /// Explains the packet of the command line. If an iPXE sent it, also explains the script.
     fn explain_packet(&mut self, packet: &SimulatedPacket) {
         let answer = self.deliver(packet);
         let (Some(client), Some(response)) = (&answer.client, response_of(&answer.verdict)) else { return };
@@ -157,8 +157,8 @@ impl BootSimulation<'_> {
         self.explain_script(&simulated, response, own, features, None);
     }
 
-    /// Simulates a boot: a request to port 67; one to port 4011 if the reply redirects there; then a request of the
-    /// iPXE that the machine received, and the script of that iPXE.
+    /// Simulates a boot. The client sends a request to port 67, and another to port 4011 if the reply redirects it
+    /// there. Then the iPXE that the machine received sends a request, and fetches its script.
     fn simulate_boot(&mut self, args: &Explain) -> Result<(), ConfigError> {
         let Some(kind) = args.client else { return Ok(()) };
         let network = self.links[0].ipv4.first().copied();
@@ -193,7 +193,7 @@ impl BootSimulation<'_> {
             Some(item) => self.deliver(&self.packet_from(&simulated, Port::BootServer, item, false)),
             None => first,
         };
-        // An iPXE that a rule treats as firmware receives another iPXE.
+        // This also applies to an iPXE that a rule treats as firmware: it receives another iPXE.
         if leads_to_ipxe(&last, &self.site.plan) {
             let kind = ClientKind { arch: kind.arch.base(), ipxe: true };
             self.note_loader_fetched(&simulated, &last);
@@ -227,7 +227,8 @@ impl BootSimulation<'_> {
         SimulatedPacket { octets: simulated.packet(port, item), port, from: from.into(), to: to.into(), follows }
     }
 
-    /// Notes that the machine fetched its loader. This marks an iPXE that a rule treats as firmware.
+    /// Notes that the machine fetched its loader. The server then knows that the machine's next iPXE is that loader,
+    /// and does not apply a rule that treats iPXE as firmware.
     fn note_loader_fetched(&mut self, simulated: &SimulatedClient, answer: &Answer) {
         let (Some(client), Some(response)) = (&answer.client, response_of(&answer.verdict)) else { return };
         let firmware = FirmwareInfo { arch: Some(client.arch), features: None };
@@ -245,7 +246,7 @@ impl BootSimulation<'_> {
         features: Option<Features>,
         item: Option<u16>,
     ) {
-        // The server knows these from the DHCP request of this iPXE.
+        // A server would know the hardware address and the firmware from the DHCP request of this iPXE.
         let hardware = HardwareAddress::from_mac(simulated.mac);
         let firmware = FirmwareInfo { arch: Some(simulated.kind.arch), features };
         self.observations.note_address(address, AddressOwner { hardware, machine_id: None, firmware }, self.now);
@@ -262,7 +263,7 @@ impl BootSimulation<'_> {
         self.explanations.extend(tree.map(explanation));
     }
 
-    /// Delivers a packet to the server, and adds its explanation.
+    /// Delivers a packet to the server, adds the explanation, and returns the answer.
     fn deliver(&mut self, packet: &SimulatedPacket) -> Answer {
         if self.proxy_only && packet.port == Port::Dhcp {
             self.explanations.push(not_received(packet));
@@ -300,20 +301,20 @@ fn response_of(verdict: &Verdict) -> Option<&Response> {
     }
 }
 
-/// Whether the machine received a loader that may be iPXE, and that would then send a request: one of the site's
-/// loaders, not a profile's.
+/// Whether firmware received a loader that may be iPXE, so that the loader would send a request. This must be a loader
+/// of the site: a profile's loader is not assumed to be iPXE.
 fn leads_to_ipxe(answer: &Answer, plan: &Plan) -> bool {
     let Some(response) = response_of(&answer.verdict) else { return false };
     let boots = answer.decision.as_ref().map_or(&BootTarget::BootDir, |decision| decision.boots(plan));
     let program = matches!(response.boot.source, BootSource::Loader(_) | BootSource::DefaultLoader);
     let is_fetched = matches!(response.boot.method, BootMethod::File | BootMethod::Item(_));
     let is_firmware = answer.client.as_ref().is_some_and(|client| !matches!(client.stage, Stage::Ipxe(_)));
-    // The site's iPXE takes firmware to a loader whose URL the firmware cannot fetch.
+    // If firmware cannot fetch the URL of a profile's loader, it receives the site's iPXE, which fetches the loader.
     let is_site_ipxe = || plan.loaders.values().any(|site| site.is_ipxe() && response.boot.file.ends_with(&site.name));
     program && is_fetched && is_firmware && (*boots != BootTarget::Loader || has_url(plan, answer) && is_site_ipxe())
 }
 
-/// Whether the profile's loader for this machine is a URL.
+/// Whether the loader of the machine's profile is a URL.
 fn has_url(plan: &Plan, answer: &Answer) -> bool {
     let profile = answer.decision.as_ref().and_then(|decision| plan.profile(decision.profile));
     let arch = answer.client.as_ref().map(|client| client.arch.base());
@@ -322,7 +323,7 @@ fn has_url(plan: &Plan, answer: &Answer) -> bool {
     loader.is_some_and(|loader| loader.remote_location().is_some())
 }
 
-/// The client that the flags describe, or the entry of `--machine`.
+/// The client that the flags describe. The entry that `--machine` names supplies the identities that the flags omit.
 fn simulated_client(
     args: &Explain,
     kind: ClientKind,
@@ -334,7 +335,7 @@ fn simulated_client(
         Some(IpAddr::V4(relay)) => Some(Network4 { address: relay, prefix: 24 }),
         _ => network,
     };
-    // On an IPv6-only link it has no IPv4 address.
+    // The client has no IPv4 address on a link with only IPv6.
     let address = network.map_or(Ipv4Addr::UNSPECIFIED, neighbour);
     let mac_of_entry = entry.and_then(|entry| entry.macs.first().copied());
     Ok(SimulatedClient {
@@ -359,7 +360,7 @@ fn find_machine<'a>(name: &str, plan: &'a Plan) -> Result<Machine<'a>, ConfigErr
 }
 
 impl SimulatedPacket {
-    /// A given packet, which arrives as its header shows unless flags override that.
+    /// The packet of the command line. Its header determines how it arrives, unless flags override this.
     fn from_octets(octets: Vec<u8>, args: &Explain, links: &[Link]) -> SimulatedPacket {
         if args.ipv6 {
             return SimulatedPacket::from_octets6(octets, args, &links[0]);
@@ -379,8 +380,8 @@ impl SimulatedPacket {
         SimulatedPacket { octets, port, from: args.from.unwrap_or(from.into()), to: to.into(), follows: false }
     }
 
-    /// A given DHCPv6 message. A client sends to the multicast group from its link-local address, which the message
-    /// does not contain; a relay sends to the server.
+    /// The DHCPv6 message of the command line. A client sends to the multicast group from its link-local address, which
+    /// the message does not contain. A relay sends to the server.
     fn from_octets6(octets: Vec<u8>, args: &Explain, link: &Link) -> SimulatedPacket {
         let port = args.port().unwrap_or(Port::Dhcp);
         let hop = dhcp6::Packet::parse(&octets).ok().and_then(|packet| packet.hops.first().map(|hop| hop.link_address));
@@ -397,7 +398,7 @@ impl SimulatedPacket {
     }
 }
 
-/// The error for a flag of the other address family.
+/// The error if a flag does not belong to the address family that `--ipv6` selects.
 fn family_mismatch(args: &Explain) -> Option<&'static str> {
     let is_ipv6 = |address: IpAddr| address.is_ipv6();
     let other = |address: Option<IpAddr>| address.is_some_and(|address| is_ipv6(address) != args.ipv6);
@@ -419,7 +420,7 @@ fn family_mismatch(args: &Explain) -> Option<&'static str> {
     }
 }
 
-/// The explanation of a packet to the DHCP port, which the server does not receive with `proxy-only`.
+/// The explanation of a packet to the DHCP port that the server does not receive because `proxy-only` is set.
 fn not_received(sent: &SimulatedPacket) -> Explanation {
     let is_ipv6 = sent.from.is_ipv6();
     let port = if is_ipv6 { sent.port.number6() } else { sent.port.number() };
@@ -434,7 +435,7 @@ fn not_received(sent: &SimulatedPacket) -> Explanation {
     Explanation { tree, answered: false, replies: Vec::new(), label: "unheard", follows: sent.follows }
 }
 
-/// The explanation of a packet and the answer to it.
+/// The explanation of a packet and of the server's answer to it.
 fn explain_answer(
     packet: &SimulatedPacket,
     site: &Site,
@@ -523,7 +524,7 @@ fn node_json(node: &Node) -> Value {
     json!({ "name": node.name, "value": node.value, "parts": children })
 }
 
-/// Another address of the same network, for a simulated machine.
+/// An address of this network other than the server's, for a simulated machine.
 pub fn neighbour(network: Network4) -> Ipv4Addr {
     let address = u32::from(network.address);
     let other = Ipv4Addr::from(address ^ 0b0110_0000);

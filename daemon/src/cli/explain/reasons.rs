@@ -1,4 +1,4 @@
-//! The reasons for a decision: the machine's entry and the rules, including near matches.
+//! Explains the reasons for a decision: the machine's entry and the rules, including near matches.
 
 use proxydhcpd_core::answer::{Answer, recognise, unmet};
 use proxydhcpd_core::arrival::Arrival;
@@ -17,17 +17,18 @@ use proxydhcpd_core::url::is_url;
 use proxydhcpd_core::wire::DhcpPacket;
 use proxydhcpd_core::wire::pxe::MachineId;
 
-/// Up to this many rules are listed one by one. Beyond that, only rules that match or nearly match are.
+/// If the configuration has at most this many rules, all are listed. Otherwise, only rules that match or nearly match.
 const MAX_RULES: usize = 30;
 
-/// The reasons; empty if the configuration has no profiles, rules and machines.
+/// The reasons for a decision. Empty if the configuration has no profiles, rules and machines, or if the packet led to
+/// no decision.
 pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, records_are_readable: bool) -> Vec<Node> {
     let packet = DhcpPacket::parse(arrival.datagram, arrival.from.is_ipv6());
     let (Some(decision), Ok(packet)) = (&answer.decision, packet) else { return Vec::new() };
     if plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty() && decision.machine.is_none() {
         return Vec::new();
     }
-    // The client as recognised: a rule may have treated it as firmware since.
+    // This is the client as recognised from the packet. In the answer, a rule may already treat it as firmware.
     let Ok(mut client) = recognise(plan, arrival, &packet) else { return Vec::new() };
     if let Some(known) = &answer.client {
         client.identifiers = known.identifiers;
@@ -101,7 +102,8 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, records_are_readab
     Node::new("machine", format!("{} by {by}", entry.name)).with_children(parts)
 }
 
-/// Identities that do not count, and the entries whose protection applies nevertheless.
+/// Explains identities by which the server does not identify the machine, and entries whose protection applies to the
+/// machine nevertheless.
 fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
     let name = |id| plan.machines.get(id).name;
     let doubt = decision.doubt.map(|DoubtfulEntry { machine, by, reason }| {
@@ -123,7 +125,7 @@ fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
     [doubt, listed, protected, shared].into_iter().flatten().collect()
 }
 
-/// The entries that list one of its identities, if several entries do.
+/// The other entries that list one of the client's identities. `None` if there are none.
 fn listed(plan: &Plan, client: &Client, decision: &Decision) -> Option<Node> {
     const MAX_NAMES: usize = 4;
     let identity = Identity { identifiers: client.identifiers, ..Identity::default() };
@@ -141,8 +143,8 @@ fn listed(plan: &Plan, client: &Client, decision: &Decision) -> Option<Node> {
     Some(Node::new("in doubt", doubt))
 }
 
-/// Entries that nearly match: one octet of the MAC address differs, or the UUID has the other octet order. The cost is
-/// some 1,500 lookups, regardless of the number of machines.
+/// Entries that nearly match: one octet of the MAC address differs, or the UUID has the other octet order. To find them
+/// takes some 1,500 lookups, regardless of the number of machines.
 fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
     let name = |identity: &Identity<'_>| {
         let other = plan.machines.find(identity).found.filter(|other| Some(other.machine) != found)?;
@@ -155,7 +157,7 @@ fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
             nodes.push(Node::new("near match", format!("{name} has {hardware}: one octet differs")));
         }
     }
-    // For DHCPv6 the decision has looked up both orders.
+    // For DHCPv6, the decision has already looked up the UUID in both octet orders.
     let swapped = client
         .machine_id
         .filter(|_| !client.is_v6())
@@ -173,7 +175,7 @@ fn identity<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
     Identity { identifiers: Identifiers::new(mac, uuid), ..Identity::default() }
 }
 
-/// The entry that lists its MAC address, if `shared-macs` has that address.
+/// The entry that lists the client's MAC address although `shared-macs` contains that address. `None` if there is none.
 fn shared_mac(plan: &Plan, client: &Client) -> Option<Node> {
     let mac = client.hardware.mac()?;
     if !plan.machines.is_shared_mac(&mac) {
@@ -199,7 +201,7 @@ fn one_octet_off(mac: [u8; 6]) -> impl Iterator<Item = [u8; 6]> {
 
 fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
     let name = |index: usize| format!("{} ({})", index + 1, plan.rules[index].name);
-    // A rule with a single condition has no near matches.
+    // A rule with only one condition cannot nearly match.
     let nearly_matches = |index: usize, unmet: &[Condition]| {
         unmet.len() == 1 && plan.rules[index].when.set_conditions().nth(1).is_some()
     };
@@ -248,7 +250,7 @@ fn profile(plan: &Plan, decision: &Decision) -> Node {
     Node::new("profile", decision.target_name(plan)).with_children(parts)
 }
 
-/// An item of a menu, with what it boots.
+/// Explains an item of a menu, and the boot that the item selects.
 fn choice(plan: &Plan, item: &FirmwareMenuItem) -> Node {
     let target = match item.target {
         ItemTarget::Server(server) => format!("{}: boot server {server}, port 4011", item.title),
@@ -275,7 +277,7 @@ fn boots_text(boots: &BootTarget) -> String {
     }
 }
 
-/// The menu that the firmware shows.
+/// The prompt and the items of the menu that the firmware shows. Empty if the reply contains no menu.
 pub fn menu_lines(method: &BootMethod) -> Vec<Node> {
     let BootMethod::Menu { items, prompt, timeout } = method else { return Vec::new() };
     let lines = items.iter().map(|item| {

@@ -14,7 +14,7 @@ use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use std::net::{IpAddr, SocketAddr};
 
-/// Explains the script of this response; `None` if another server has it, or there is none.
+/// Explains the script that this response names. `None` if another server sends the script, or the response names none.
 pub fn explain_script(
     site: &Site,
     observations: &Observations,
@@ -42,7 +42,7 @@ pub fn explain_script(
     ))
 }
 
-/// Explains what the server sends for a request of this name.
+/// Explains the content that the server sends if a client requests this name.
 pub fn explain_request(
     site: &Site,
     observations: &Observations,
@@ -59,7 +59,7 @@ pub fn explain_request(
     }
 }
 
-/// The name that the entry script makes the machine request (script::entry).
+/// The name that the machine requests after it has run the entry script (script::entry).
 fn machine_name(simulated: &SimulatedClient, entry: &str) -> String {
     let identity = ClaimedIdentity::parse(entry).map(|(identity, _)| identity.choice_path()).unwrap_or_default();
     let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
@@ -70,7 +70,7 @@ fn machine_name(simulated: &SimulatedClient, entry: &str) -> String {
     format!("{MACHINE_PREFIX}{identity}mac={mac}/uuid={uuid}/serial={serial}/platform={platform}/arch={arch}/menu.ipxe")
 }
 
-/// iPXE's settings `platform` and `buildarch` (claimed_identity.rs parses them).
+/// The values of iPXE's settings `platform` and `buildarch`, which claimed_identity.rs parses.
 fn platform_and_arch(arch: Arch) -> (&'static str, &'static str) {
     match arch.base().info().map_or("", |row| row.id) {
         "bios" => ("pcbios", "i386"),

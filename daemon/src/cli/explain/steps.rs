@@ -1,4 +1,4 @@
-//! Explains how a client was recognised, and the response to it.
+//! Explains how the server recognised a client, and the response to that client.
 
 use super::reasons::menu_lines;
 use proxydhcpd_core::answer::Response;
@@ -10,7 +10,7 @@ use proxydhcpd_core::shape::ShapeName;
 use proxydhcpd_core::wire::dhcp4::MessageType;
 use proxydhcpd_core::wire::{DhcpMessageType, dhcp6};
 
-/// The client as recognised, with the option that each property comes from.
+/// Explains the client as recognised, and names the option from which each property comes.
 pub fn explain_client(client: &Client) -> Node {
     let arch_from = match client.arch_source {
         ArchSource::Option93(index) => format!("option 93, code {}", index + 1),
@@ -51,7 +51,7 @@ pub fn explain_client(client: &Client) -> Node {
     Node::new("client", client).with_children(parts)
 }
 
-/// The response: the boot file, the shape of the reply, and its destination.
+/// Explains the response: the boot file, the shape of the reply, and its destination.
 pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
     let Response { message_type, shape, boot, destination } = response;
     let is_ipv6 = destination.to.is_ipv6();
@@ -98,8 +98,8 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
     ]
 }
 
-/// Whether the destination is a relay or a client's own address. Behind a relay the first reply names a URL, because
-/// the server does not receive multicast from there.
+/// Whether the destination is a relay or a client's own address. The first reply to a client behind a relay names a
+/// URL, because the server does not receive multicasts of that client.
 fn is_unicast(to: &Destination) -> bool {
     to.interface_index.is_none()
 }

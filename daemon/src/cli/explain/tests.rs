@@ -1,4 +1,4 @@
-//! Simulated boots of a site.
+//! Tests of simulated boots.
 
 use super::*;
 use crate::cli::{Cli, CliCommand};
@@ -90,12 +90,12 @@ fn with(machines: &[Machine<'_>]) -> Site {
     site(|plan| Plan { machines: Machines::new(machines, &[]), ..plan })
 }
 
-/// The output for these arguments.
+/// The output of `explain` with these arguments.
 fn explain(site: &Site, words: &str) -> String {
     explain_with(false, site, words)
 }
 
-/// The same, with or without `proxy-only`.
+/// The output of `explain` with these arguments, with or without `proxy-only`.
 fn explain_with(proxy_only: bool, site: &Site, words: &str) -> String {
     let words = format!("proxydhcpd explain {words}");
     let Ok((CliCommand::Explain(args), ..)) = Cli::try_parse_from(words.split(' ')).unwrap().into_command() else {
@@ -120,7 +120,7 @@ fn explain_with(proxy_only: bool, site: &Site, words: &str) -> String {
     simulation.explanations.iter().map(|explanation| explanation.tree.to_string()).collect()
 }
 
-/// A DISCOVER of 08:00:27:00:00:01 with these options, in hex.
+/// A DISCOVER of 08:00:27:00:00:01 with these options, in hexadecimal.
 fn discover(options: &str) -> String {
     format!("01010600{:0>48}080027000001{:0>404}63825363350101{options}ff", "", "")
 }
@@ -477,7 +477,7 @@ fn a_packet_in_hex_is_followed_to_the_script_that_this_ipxe_runs() {
             "chains to: machine/mac=08-00-27-00-00-01/uuid=/serial=/platform=pcbios/arch=i386/menu.ipxe",
         ],
     );
-    // VirtualBox's iPXE.
+    // The iPXE in VirtualBox has no menu among its features.
     let poor = explain(&site, &discover(&format!("{class}af06150101210101")));
     let stage =
         "stage: iPXE without menu in its list of features (option 175): it receives the site's iPXE first, once";

@@ -1,4 +1,4 @@
-//! IPv4: limited broadcasts.
+//! Filters and parses IPv4 broadcasts from a packet socket, and builds IPv4 headers.
 
 use super::checksum::{IPPROTO_UDP, UDP_HEADER, fold, pseudo_header_sum, sum_words, udp_checksum};
 use crate::net::sys::{Frame, ParsedDatagram};
@@ -7,18 +7,19 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 const IP_HEADER: usize = 20;
 
-/// Filter for UDP to 255.255.255.255 and this port, without fragments, and only for packets that IP would accept. The
-/// kernel runs it for every IPv4 packet of this host, so the test that most packets fail comes first.
+/// A filter that accepts UDP datagrams to 255.255.255.255 and this port, but no fragments, and no packets that IP would
+/// reject. The kernel runs the filter for every IPv4 packet of this host, so the test that most packets fail comes
+/// first.
 ///
-/// A frame of a VLAN that this host does not have, or for another host on an interface in promiscuous mode, has the
-/// type PACKET_OTHERHOST. A frame of a VLAN of this host arrives on the interface of that VLAN.
+/// A frame has the type PACKET_OTHERHOST if it belongs to a VLAN that this host does not have, or, on an interface in
+/// promiscuous mode, if it is for another host. A frame of a VLAN of this host arrives on the interface of that VLAN.
 pub fn broadcast_filter(port: u16) -> [SockFilter; 13] {
     const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
     const JUMP: u32 = libc::BPF_JMP | libc::BPF_K;
     const MORE_FRAGMENTS_OR_OFFSET: u32 = 0x3fff;
     const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
     let step = |code: u32, operand: u32| SockFilter::new(code as u16, 0, 0, operand);
-    // Jumps count from the next instruction, and number 12 drops the packet.
+    // A jump counts from the next instruction. Instruction 12 drops the packet.
     let drop_if = |at: u8, code: u32, operand: u32| SockFilter::new(code as u16, 11 - at, 0, operand);
     let drop_unless = |at: u8, code: u32, operand: u32| SockFilter::new(code as u16, 0, 11 - at, operand);
     [
@@ -30,7 +31,7 @@ pub fn broadcast_filter(port: u16) -> [SockFilter; 13] {
         drop_unless(5, JUMP | libc::BPF_JEQ, u32::from(IPPROTO_UDP)),
         step(LOAD | libc::BPF_H, 6),
         drop_if(7, JUMP | libc::BPF_JSET, MORE_FRAGMENTS_OR_OFFSET),
-        // The length of the IP header, which the ports follow.
+        // Loads the length of the IP header, after which the ports follow.
         step(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0),
         step(libc::BPF_LD | libc::BPF_IND | libc::BPF_H, 2),
         drop_unless(10, JUMP | libc::BPF_JEQ, u32::from(port)),
@@ -39,8 +40,8 @@ pub fn broadcast_filter(port: u16) -> [SockFilter; 13] {
     ]
 }
 
-/// The datagram in a frame that passed the filter; `None` if IP or UDP would reject a length or a checksum. The kernel
-/// counts such packets when it handles them for the owner of the port.
+/// Parses the datagram in a frame that passed the filter. `None` if IP or UDP would reject a length or a checksum. This
+/// server does not count such packets: the kernel does, when it handles them for the owner of the port.
 pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     let octets = frame.octets;
     let number = |at: usize| Some(u16::from_be_bytes(octets.get(at..at + 2)?.try_into().ok()?));
@@ -51,7 +52,7 @@ pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     if first >> 4 != 4 || udp < IP_HEADER || fold(sum_words(octets.get(..udp)?)) != 0xffff {
         return None;
     }
-    // Short frames are padded to the minimum length of Ethernet: the headers determine the end.
+    // A short frame is padded to the minimum length of Ethernet, so the headers determine where the datagram ends.
     let length = usize::from(number(udp + 4)?);
     let (in_packet, received) = (udp + length, octets.len());
     if length < UDP_HEADER || in_packet > usize::from(number(2)?) {
@@ -74,8 +75,8 @@ pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     Some(content(in_packet))
 }
 
-/// IP and UDP headers. The kernel fills in the total length, the identification and the checksum of IP, and refuses a
-/// packet that is too long.
+/// Builds the IP and UDP headers. The kernel fills in the total length, the identification and the checksum of the IP
+/// header, and refuses a packet that is too long.
 pub fn headers(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> [u8; IP_HEADER + UDP_HEADER] {
     const TIME_TO_LIVE: u8 = 64;
     let length = UDP_HEADER + payload.len();
@@ -105,7 +106,7 @@ mod tests {
     const FROM: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 67);
     const TO: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::BROADCAST, 68);
 
-    /// A packet with the fields that the kernel fills in.
+    /// A packet in which the fields that the kernel fills in are set.
     fn packet(payload: &[u8]) -> Vec<u8> {
         let mut packet = [&headers(FROM, TO, payload)[..], payload].concat();
         let length = packet.len() as u16;
@@ -125,7 +126,7 @@ mod tests {
         parse_datagram(Frame { octets, is_checksum_pending: false, truncated: false })
     }
 
-    /// A client's kernel accepts it as well (`tests/sockets.rs`).
+    /// `tests/sockets.rs` shows that a client's kernel accepts the checksum, too.
     #[test]
     fn the_checksum_is_that_of_rfc_768() {
         let headers = headers(FROM, TO, b"odd");

@@ -1,4 +1,4 @@
-//! IPv6: multicasts.
+//! Filters and parses IPv6 multicasts from a packet socket, and builds IPv6 headers.
 
 use super::checksum::{IPPROTO_UDP, UDP_HEADER, fold, pseudo_header_sum, sum_words, udp_checksum};
 use crate::net::sys::{Frame, ParsedDatagram};
@@ -7,9 +7,9 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 
 const IP_HEADER: usize = 40;
 
-/// Filter for UDP to one of these groups and this port, only for packets that IP would accept. It drops packets with
-/// extension headers, and so fragments: no client and no relay needs them. The kernel runs it for every IPv6 packet of
-/// this host, so the tests that most packets fail come first.
+/// A filter that accepts UDP datagrams to one of these groups and this port, but no packets that IP would reject. It
+/// drops packets with extension headers, and so all fragments: no client and no relay needs them. The kernel runs the
+/// filter for every IPv6 packet of this host, so the tests that most packets fail come first.
 ///
 /// As with IPv4, a frame of another VLAN or for another host has the type PACKET_OTHERHOST.
 pub fn multicast_filter(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
@@ -20,7 +20,7 @@ pub fn multicast_filter(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
     const DROP: u8 = 23;
     const SECOND: u8 = 14;
     let step = |code: u32, operand: u32| SockFilter::new(code as u16, 0, 0, operand);
-    // Jumps count from the next instruction.
+    // A jump counts from the next instruction.
     let unless = |at: u8, code: u32, operand: u32, to: u8| SockFilter::new(code as u16, 0, to - at - 1, operand);
     let load_word = |at: u32| step(LOAD | libc::BPF_W, at);
     let [first, second] = groups.map(words);
@@ -31,7 +31,7 @@ pub fn multicast_filter(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
         unless(3, JUMP | libc::BPF_JEQ, u32::from(port), DROP),
         step(LOAD | libc::BPF_W, PACKET_TYPE),
         SockFilter::new((JUMP | libc::BPF_JGE) as u16, DROP - 6, 0, u32::from(libc::PACKET_OTHERHOST)),
-        // The four words of the destination.
+        // These instructions compare the four words of the destination with each group.
         load_word(24),
         unless(7, JUMP | libc::BPF_JEQ, first[0], SECOND),
         load_word(28),
@@ -59,7 +59,7 @@ fn words(address: Ipv6Addr) -> [u32; 4] {
     [96, 64, 32, 0].map(|shift| (bits >> shift) as u32)
 }
 
-/// The datagram in a frame that passed the filter; `None` if IP or UDP would reject a length or the checksum.
+/// Parses the datagram in a frame that passed the filter. `None` if IP or UDP would reject a length or the checksum.
 pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     let octets = frame.octets;
     let number = |at: usize| Some(u16::from_be_bytes(octets.get(at..at + 2)?.try_into().ok()?));
@@ -68,7 +68,7 @@ pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     if octets.first()? >> 4 != 6 || octets.get(6) != Some(&IPPROTO_UDP) {
         return None;
     }
-    // Short frames are padded to the minimum length of Ethernet: the headers determine the end.
+    // A short frame is padded to the minimum length of Ethernet, so the headers determine where the datagram ends.
     let (in_packet, length) = (usize::from(number(4)?), usize::from(number(IP_HEADER + 4)?));
     let received = octets.len().checked_sub(IP_HEADER)?;
     if length < UDP_HEADER || length > in_packet || (in_packet > received && !frame.truncated) {
@@ -77,7 +77,7 @@ pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     let (from, to) = (address(8)?, address(24)?);
     let end = IP_HEADER + length.min(received);
     let datagram = octets.get(IP_HEADER..end).filter(|datagram| datagram.len() >= UDP_HEADER)?;
-    // The checksum is mandatory: it is the only protection of the addresses (RFC 8200 8.1).
+    // The checksum is mandatory: nothing else in the packet protects the addresses (RFC 8200 8.1).
     let is_valid = frame.truncated
         || frame.is_checksum_pending
         || number(IP_HEADER + 6)? != 0
@@ -89,7 +89,7 @@ pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {
     })
 }
 
-/// IP and UDP headers. The kernel refuses a packet that is too long.
+/// Builds the IP and UDP headers. The kernel refuses a packet that is too long.
 pub fn headers(from: SocketAddrV6, to: SocketAddrV6, payload: &[u8]) -> [u8; IP_HEADER + UDP_HEADER] {
     const HOP_LIMIT: u8 = 64;
     let length = ((UDP_HEADER + payload.len()) as u16).to_be_bytes();
@@ -128,7 +128,7 @@ mod tests {
         parse_datagram(Frame { octets, is_checksum_pending: false, truncated: false })
     }
 
-    /// A client's kernel accepts it as well (`tests/sockets6.rs`).
+    /// `tests/sockets6.rs` shows that a client's kernel accepts the checksum, too.
     #[test]
     fn the_checksum_is_that_of_rfc_8200() {
         let headers = headers(FROM, TO, b"odd");

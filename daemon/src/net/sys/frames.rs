@@ -1,4 +1,4 @@
-//! Setup of packet sockets, as far as it needs unsafe code. The rest is in `net/packet.rs`.
+//! The unsafe part of the setup of packet sockets. `net/packet.rs` does the rest.
 
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -24,7 +24,7 @@ pub fn enable_checksum_status(socket: BorrowedFd<'_>) -> io::Result<()> {
 /// Starts to receive packets of this protocol, an EtherType, from all interfaces, including later ones. Packets that
 /// this host sends are not received: the kernel passes them only to sockets for all protocols.
 pub fn bind_to_all_links(socket: BorrowedFd<'_>, protocol: u16) -> io::Result<()> {
-    // SAFETY: integers only, for which zero is a value.
+    // SAFETY: a sockaddr_ll contains only integers, for which zero is a valid value.
     let mut address: libc::sockaddr_ll = unsafe { zeroed() };
     address.sll_family = libc::AF_PACKET as libc::c_ushort;
     address.sll_protocol = protocol.to_be();

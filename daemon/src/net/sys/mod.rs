@@ -1,9 +1,9 @@
-//! System calls without a safe function: receiving and sending many datagrams with one call, each with its link and its
-//! local address, and packet sockets. The only unsafe code of the daemon.
+//! System calls for which no crate has a safe function: to receive or send many datagrams with one call, each with its
+//! link and its local address, and to set up packet sockets. The daemon has no other unsafe code.
 //!
-//! No pointer is kept between calls: headers are built on the stack for each call and point into plain arrays, which
-//! can therefore be moved and sent between threads. That costs some twenty nanoseconds a call; the system call itself
-//! takes some microseconds.
+//! No pointer is kept between calls. Each call builds its headers on the stack, and they point into plain arrays, so
+//! that a batch can be moved and sent between threads. To build the headers takes some twenty nanoseconds a call. The
+//! system call itself takes some microseconds.
 
 mod frames;
 mod receive;
@@ -17,14 +17,14 @@ use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::{Ipv4Addr, SocketAddr};
 
-/// Datagrams per system call.
+/// How many datagrams one system call receives or sends at most.
 const BATCH_SIZE: usize = 32;
 
-/// Limit of a received datagram, in octets; a longer one is truncated. DHCP over Ethernet stays below 1500; a relay may
-/// add options.
+/// Limit of a received datagram's length, in octets. A longer datagram is truncated. A DHCP message over Ethernet has
+/// fewer than 1500 octets, to which a relay may add options.
 const MAX_DATAGRAM_SIZE: usize = 4096;
 
-// SAFETY: arithmetic on its argument, nothing is read or written.
+// SAFETY: CMSG_LEN only calculates with its argument, and accesses no memory.
 const PACKET_INFO4_LEN: usize = unsafe { libc::CMSG_LEN(size_of::<libc::in_pktinfo>() as u32) } as usize;
 // SAFETY: as above.
 const PACKET_INFO6_LEN: usize = unsafe { libc::CMSG_LEN(size_of::<libc::in6_pktinfo>() as u32) } as usize;
@@ -43,8 +43,8 @@ fn message_header<Address>(
     control: *mut libc::c_void,
     control_octets: usize,
 ) -> libc::mmsghdr {
-    // SAFETY: integers and pointers, for which zero is a value; msghdr has private padding on some libraries, so it
-    // cannot be written as a literal.
+    // SAFETY: an mmsghdr contains only integers and pointers, for which zero is a valid value. In some C libraries its
+    // padding is private, so that a struct literal is not possible.
     let mut message: libc::mmsghdr = unsafe { zeroed() };
     message.msg_hdr.msg_name = name.cast();
     message.msg_hdr.msg_namelen = name_octets as libc::socklen_t;
@@ -55,7 +55,8 @@ fn message_header<Address>(
     message
 }
 
-/// Repeats a system call that a signal interrupted: another thread handles signals.
+/// Repeats a system call as long as signals interrupt it, because another thread handles signals. Returns the call's
+/// result, or its error.
 fn retry_interrupted(mut call: impl FnMut() -> libc::c_int) -> io::Result<usize> {
     loop {
         if let Ok(count) = usize::try_from(call()) {
@@ -68,7 +69,7 @@ fn retry_interrupted(mut call: impl FnMut() -> libc::c_int) -> io::Result<usize>
     }
 }
 
-/// The address for the kernel, and its length in octets.
+/// The address in the kernel's format, and the length of that format in octets.
 fn sockaddr(address: SocketAddr) -> (SockAddr, usize) {
     match address {
         SocketAddr::V4(address) => {
@@ -118,7 +119,7 @@ mod tests {
         (socket, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into())
     }
 
-    /// Waits for datagrams, and receives a batch.
+    /// Waits until datagrams arrive, receives a batch, and returns their number.
     fn receive(batch: &mut ReceiveBatch, socket: &UdpSocket) -> usize {
         let mut readable = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
         assert_eq!(poll(&mut readable, 10_000_u16), Ok(1), "no datagram arrived");

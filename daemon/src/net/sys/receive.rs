@@ -14,16 +14,16 @@ use std::ptr;
 /// A datagram, with its addresses and its interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
-    /// Payload of UDP.
+    /// The UDP payload.
     pub payload: &'a [u8],
-    /// Source; a link-local address has the index of the interface as its scope.
+    /// The source. The scope of a link-local address is the index of the incoming interface.
     pub from: SocketAddr,
-    /// Destination in the IP header, which may be a broadcast address or a group. Unspecified if the socket does not
-    /// request packet information.
+    /// The destination in the IP header, which may be a broadcast address or a multicast group. Unspecified if packet
+    /// information is not enabled on the socket.
     pub to: IpAddr,
     /// Index of the incoming interface; 0 if unknown.
     pub link: u32,
-    /// It was longer than the buffer, and its end is lost.
+    /// Whether it was longer than the buffer, so that its end is lost.
     pub truncated: bool,
 }
 
@@ -32,10 +32,10 @@ pub struct Datagram<'a> {
 pub struct Frame<'a> {
     /// IP header, UDP header and payload.
     pub octets: &'a [u8],
-    /// The sender left the checksum to its network card, and the frame has passed none: it comes from another network
-    /// namespace or a virtual machine of this host.
+    /// Whether the checksum has not been computed: the sender left it to a network card, and the frame has passed none.
+    /// Such a frame comes from another network namespace or from a virtual machine of this host.
     pub is_checksum_pending: bool,
-    /// It was longer than the buffer, and its end is lost.
+    /// Whether it was longer than the buffer, so that its end is lost.
     pub truncated: bool,
 }
 
@@ -50,7 +50,7 @@ pub struct ParsedDatagram {
     pub to: IpAddr,
 }
 
-/// Buffers for one batch, reused for each call.
+/// The buffers for one batch. Each call reuses them.
 pub struct ReceiveBatch {
     payloads: Box<[[u8; MAX_DATAGRAM_SIZE]]>,
     controls: [ControlBuffer; BATCH_SIZE],
@@ -64,24 +64,25 @@ impl ReceiveBatch {
         ReceiveBatch {
             payloads: vec![[0; MAX_DATAGRAM_SIZE]; BATCH_SIZE].into_boxed_slice(),
             controls: [ControlBuffer([0; CONTROL_OCTETS]); BATCH_SIZE],
-            // SAFETY: integers only, for which zero is a value.
+            // SAFETY: the addresses contain only integers, for which zero is a valid value.
             senders: unsafe { zeroed() },
             received: Vec::with_capacity(BATCH_SIZE),
         }
     }
 
-    /// Receives the queued datagrams, and returns their number; `WouldBlock` if there are none. It does not block even
-    /// if poll(2) reported the socket as readable: the kernel may verify a checksum only now, and drop the datagram.
+    /// Receives the queued datagrams and returns their number, or the error `WouldBlock` if there are none. Never
+    /// blocks: even if poll(2) reported the socket as readable, the kernel may verify a checksum only now and drop the
+    /// datagram.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.fill(socket, |slot, octets, header, sender| {
-            // SAFETY: integers only, all of them written at least once, by `new`.
+            // SAFETY: the address contains only integers, and `new` has initialised all of them.
             let (from, to, link) = unsafe { sender.udp }.arrival(header);
             Some(ReceivedDatagram { slot, payload: 0..octets.len(), from, to, link, truncated: truncated(header) })
         })
     }
 
-    /// Receives frames from a packet socket. `parse` finds the datagrams in them; frames without one are ignored, so
-    /// that the number may be 0.
+    /// Receives frames from a packet socket and returns the number of datagrams. `parse` finds the datagram in a frame.
+    /// Frames without a datagram are ignored, so that the number may be 0.
     pub fn receive_frames(
         &mut self,
         socket: BorrowedFd<'_>,
@@ -93,7 +94,7 @@ impl ReceiveBatch {
             let is_checksum_pending = status & libc::TP_STATUS_CSUMNOTREADY != 0;
             let truncated = truncated(header);
             let ParsedDatagram { payload, mut from, to } = parse(Frame { octets, is_checksum_pending, truncated })?;
-            // SAFETY: integers only, all of them written at least once, by `new`.
+            // SAFETY: the address contains only integers, and `new` has initialised all of them.
             let link = u32::try_from(unsafe { sender.frame }.sll_ifindex).unwrap_or(0);
             if let SocketAddr::V6(from) = &mut from
                 && from.ip().is_unicast_link_local()
@@ -104,7 +105,7 @@ impl ReceiveBatch {
         })
     }
 
-    /// The datagrams of the last call.
+    /// The datagrams that the last call received.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Datagram<'_>> {
         self.received.iter().map(|received| Datagram {
             payload: &self.payloads[received.slot][received.payload.clone()],
@@ -115,7 +116,7 @@ impl ReceiveBatch {
         })
     }
 
-    /// Receives a batch with one system call, and converts each message.
+    /// Receives a batch with one system call, and converts each message. Returns how many messages were converted.
     fn fill(
         &mut self,
         socket: BorrowedFd<'_>,
@@ -167,7 +168,7 @@ impl std::fmt::Debug for ReceiveBatch {
     }
 }
 
-/// A received datagram, whose octets are in a slot of the batch.
+/// A received datagram. A slot of the batch contains its octets.
 struct ReceivedDatagram {
     slot: usize,
     payload: Range<usize>,
@@ -178,9 +179,9 @@ struct ReceivedDatagram {
 }
 
 impl SockAddr {
-    /// The source; the destination and the interface, from the control data.
+    /// The source of a datagram, and its destination and interface, which the control data contains.
     fn arrival(self, header: &libc::msghdr) -> (SocketAddr, IpAddr, u32) {
-        // SAFETY: both begin with the family, and any octets are integers.
+        // SAFETY: both formats contain only integers, for which any octets are valid, and both begin with the family.
         let (v4, v6) = unsafe { (self.v4, self.v6) };
         if i32::from(v4.sin_family) == libc::AF_INET6 {
             let from = SocketAddrV6::new(v6.sin6_addr.s6_addr.into(), u16::from_be(v6.sin6_port), 0, v6.sin6_scope_id);
@@ -198,7 +199,7 @@ impl SockAddr {
     }
 }
 
-/// The source address from a UDP socket, or from a packet socket.
+/// The source address of a message, in the format of a UDP socket or of a packet socket.
 #[derive(Clone, Copy)]
 #[repr(C)]
 union SenderAddress {
@@ -206,10 +207,10 @@ union SenderAddress {
     frame: libc::sockaddr_ll,
 }
 
-// SAFETY: arithmetic on its argument, nothing is read or written.
+// SAFETY: CMSG_SPACE only calculates with its argument, and accesses no memory.
 const CONTROL_OCTETS: usize = unsafe { libc::CMSG_SPACE(size_of::<libc::tpacket_auxdata>() as u32) } as usize;
 
-/// Control data of one message: one `IP_PKTINFO`, `IPV6_PKTINFO` or `PACKET_AUXDATA`; the last two are the longest.
+/// The control data of one message: one `IP_PKTINFO`, `IPV6_PKTINFO` or `PACKET_AUXDATA`. The last two are the longest.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct ControlBuffer([u8; CONTROL_OCTETS]);
@@ -224,14 +225,14 @@ fn truncated(header: &libc::msghdr) -> bool {
 /// # Safety
 /// Any octets must be a valid value of the type.
 unsafe trait Plain: Copy {}
-// SAFETY: integers only.
+// SAFETY: the type contains only integers.
 unsafe impl Plain for libc::in_pktinfo {}
-// SAFETY: integers only.
+// SAFETY: the type contains only integers.
 unsafe impl Plain for libc::in6_pktinfo {}
-// SAFETY: integers only.
+// SAFETY: the type contains only integers.
 unsafe impl Plain for libc::tpacket_auxdata {}
 
-/// The first control message, if it has this level and kind, and is complete.
+/// The first control message. `None` if it has another level or kind, or is incomplete.
 fn control<T: Plain>(header: &libc::msghdr, level: libc::c_int, kind: libc::c_int) -> Option<T> {
     // SAFETY: the kernel has set msg_control and msg_controllen to control data that it wrote into a `ControlBuffer`,
     // which is aligned for a cmsghdr; CMSG_FIRSTHDR returns null if there is none.
@@ -239,7 +240,7 @@ fn control<T: Plain>(header: &libc::msghdr, level: libc::c_int, kind: libc::c_in
     if control.cmsg_level != level || control.cmsg_type != kind {
         return None;
     }
-    // SAFETY: arithmetic on its argument, nothing is read or written.
+    // SAFETY: CMSG_LEN only calculates with its argument, and accesses no memory.
     let length = unsafe { libc::CMSG_LEN(size_of::<T>() as u32) };
     if (control.cmsg_len as usize) < length as usize {
         return None;

@@ -10,7 +10,8 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-/// A queue of datagrams, reused for each batch: it allocates memory only until it has held its largest content.
+/// A queue of datagrams. Each batch reuses its memory, so that the queue allocates only while it grows to its largest
+/// length.
 #[derive(Debug, Default)]
 pub struct SendBatch {
     octets: Vec<u8>,
@@ -23,39 +24,40 @@ impl SendBatch {
         SendBatch::default()
     }
 
-    /// Adds a datagram. `from` must be an address of this host or unspecified, which leaves the choice to the kernel;
-    /// `link` selects the outgoing interface, which a broadcast needs because it has no route. `tag` identifies the
-    /// datagram if the kernel refuses it.
+    /// Adds a datagram. `from` must be an address of this host, or unspecified, so that the kernel selects one. `link`
+    /// selects the outgoing interface, which a broadcast needs because it has no route. `tag` identifies the datagram
+    /// if the kernel refuses it.
     pub fn push(&mut self, payload: &[u8], to: SocketAddr, from: IpAddr, link: Option<u32>, tag: usize) {
         self.push_parts([&[], payload], to, from, link, tag);
     }
 
-    /// Adds a datagram that consists of headers and payload.
+    /// Adds a datagram of two parts, headers and payload. See [`SendBatch::push`].
     pub fn push_parts(&mut self, parts: [&[u8]; 2], to: SocketAddr, from: IpAddr, link: Option<u32>, tag: usize) {
         let start = self.octets.len();
         parts.iter().for_each(|part| self.octets.extend_from_slice(part));
         self.messages.push(QueuedDatagram { octets: start..self.octets.len(), to, from, link: link.unwrap_or(0), tag });
     }
 
-    /// Number of datagrams.
+    /// The number of queued datagrams.
     pub fn len(&self) -> usize {
         self.messages.len()
     }
 
-    /// Whether there are none.
+    /// Whether no datagrams are queued.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
-    /// Sends all datagrams, empties the batch, and returns how many the kernel accepted. `refused` gets each datagram
-    /// that it refuses (no route, a removed address, a firewall, a full buffer), and the next ones are sent. It never
-    /// blocks.
+    /// Sends all datagrams, empties the batch, and returns how many the kernel accepted. `refused` gets the tag, the
+    /// destination and the error of each datagram that the kernel refuses (no route, a removed address, a firewall, a
+    /// full buffer). Those after it are sent nevertheless. Never blocks.
     pub fn flush(&mut self, socket: BorrowedFd<'_>, refused: impl FnMut(usize, SocketAddr, io::Error)) -> usize {
         self.flush_to_any(&[socket], refused).0
     }
 
-    /// Sends with several sockets: if the buffer of one is full, the next one continues. Also returns how many were
-    /// full. If all are, the rest of the batch is refused.
+    /// Sends as [`SendBatch::flush`] does, with several sockets: if the buffer of one is full, the next socket
+    /// continues. Returns how many datagrams the kernel accepted, and how many sockets were full. If all sockets are
+    /// full, `refused` gets the rest of the batch.
     pub fn flush_to_any(
         &mut self,
         sockets: &[BorrowedFd<'_>],
@@ -64,8 +66,8 @@ impl SendBatch {
         let (mut sent, mut full) = (0, 0);
         let mut rest = &self.messages[..];
         while let Some(first) = rest.first() {
-            // The call stops before a message that fails, and reports the error only if that is the first message: each
-            // iteration sends some, drops one, or skips a full socket, so the loop terminates.
+            // The system call stops before a message that fails, and returns an error only if that is the first
+            // message. Each iteration sends some messages, drops one, or skips a full socket, so the loop terminates.
             let Some(socket) = sockets.get(full) else {
                 rest.iter().for_each(|left| refused(left.tag, left.to, io::Error::from_raw_os_error(libc::EAGAIN)));
                 break;
@@ -105,7 +107,7 @@ struct QueuedDatagram {
     tag: usize,
 }
 
-/// A control message: header, then packet information, with the layout of `CMSG_DATA`.
+/// A control message: a header, and packet information at the offset that `CMSG_DATA` uses.
 #[repr(C, align(8))]
 struct PacketInfoMessage {
     header: libc::cmsghdr,
@@ -146,9 +148,10 @@ fn send(socket: BorrowedFd<'_>, octets: &[u8], messages: &[QueuedDatagram]) -> i
     })
 }
 
-/// The control message, and its length in octets.
+/// The control message for a datagram, and its length in octets.
 fn packet_info(out: &QueuedDatagram) -> (PacketInfoMessage, usize) {
-    // SAFETY: integers only, for which zero is a value; the padding of some libraries is zeroed, too.
+    // SAFETY: the message contains only integers, for which zero is a valid value. This also zeroes the padding that
+    // the types have in some C libraries.
     let mut control: PacketInfoMessage = unsafe { zeroed() };
     let length = match out.from {
         IpAddr::V4(from) => {
