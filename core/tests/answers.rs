@@ -1,4 +1,5 @@
-//! The rules of docs/protocol.md that no vector covers: given octets, one call, expected verdict.
+//! Tests the rules of docs/protocol.md that no vector covers. Each case has given octets, one call and an expected
+//! verdict.
 
 mod common;
 
@@ -182,7 +183,7 @@ fn a_raspberry_pi_is_no_pc_although_it_sends_the_bios_code() {
     assert_eq!(silence(ask_67(&plan(), &with_prefix(bios()))), "nothing:raspberry-pi");
     let by_id = bios().set(97, b"\0RPi5\0\xc0\x31\x11\x32\0\0\x01\x10\0\0\x01");
     assert_eq!(silence(ask_67(&plan(), &by_id)), "nothing:raspberry-pi");
-    // The same board is a UEFI machine when it runs UEFI.
+    // Under UEFI firmware, the same board is a UEFI machine.
     assert_eq!(
         response(ask_67(&plan(), &with_prefix(Packet::discover().set(93, &[0, 11])))).boot.file,
         "ipxe-arm64.efi"
@@ -270,7 +271,7 @@ fn a_reply_is_never_larger_than_the_client_accepts() {
     let ask_with =
         |packet: &Packet| ask(&plan, &packet.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10").0.verdict;
     assert_eq!(silence(ask_with(&packet)), "refused:too-large");
-    // 65280, which EDK2 states in some requests, does not allow more than 1472.
+    // EDK2 states a maximum size of 65280 in some requests. The server sends at most 1472 octets nevertheless.
     response(ask_with(&packet.set(57, &[0xff, 0])));
 }
 
@@ -478,7 +479,7 @@ fn on_67_a_client_is_answered_at_its_ciaddr_if_that_is_the_source_address() {
 
 // Limits
 
-/// The machine at 192.0.2.107 requests this address from its DHCP server.
+/// Returns the request of the machine at 192.0.2.107 to its DHCP server for the address `requested`.
 fn request_for_an_address(requested: [u8; 4]) -> Packet {
     Packet::discover().set(53, &[3]).set(50, &requested)
 }

@@ -1,4 +1,4 @@
-//! Captures of real firmware: the server's reply to each of its packets. (Most captures end where iPXE begins.)
+//! Tests the server's reply to each packet in captures of real firmware. Most captures end where iPXE starts.
 
 mod common;
 
@@ -78,10 +78,10 @@ fn no_request_to_the_dhcp_server_and_no_servers_message_is_answered() {
 
 #[test]
 fn real_firmware_boots_over_ipv6_and_its_own_address_configuration_is_ignored() {
-    // First the IPv6 stack requests an address, then the PXE driver requests another one, and what to boot.
+    // First, the IPv6 stack requests an address. Then the PXE driver requests another address, and what to boot.
     let discovery =
         ["ignored:no-vendor-class", "ignored:no-vendor-class", "ADVERTISE PXEClient to [fe80::5054:ff:fe77:10%2]:546"];
-    // It accepts the answer of the test network's server, and releases its addresses in the end.
+    // The firmware accepts the answer of the test network's server, and releases its addresses at the end.
     let release = ["ignored:message", "ignored:no-vendor-class", "ignored:no-vendor-class"];
     for (name, expected) in [
         ("uefi-x64-2022-ipv6-first-no-answer", discovery.to_vec()),
@@ -99,8 +99,8 @@ fn real_firmware_boots_over_ipv6_and_its_own_address_configuration_is_ignored() 
     }
 }
 
-/// protocol.md L:c1, L:c2: the request comes from the IPv6 stack's address, fd77::179, and the firmware listens on that
-/// of its PXE driver, fd77::1b3.
+/// The request comes from the address of the IPv6 stack, fd77::179, and the firmware listens on the address of its PXE
+/// driver, fd77::1b3 (protocol.md L:c1, L:c2).
 #[test]
 fn firmware_in_a_managed_network_is_answered_at_the_address_that_it_listens_on() {
     let network = |address: &str| Network6 { address: address.parse().unwrap(), prefix: 64 };
@@ -128,7 +128,7 @@ fn firmware_in_a_managed_network_is_answered_at_the_address_that_it_listens_on()
     assert_eq!(lines, expected);
 }
 
-/// A reply in one line: its URL, or its class if there is no URL.
+/// Returns a reply as one line: its URL, or its class if there is no URL, and its destination.
 fn summary6((octets, to): &(Vec<u8>, Destination)) -> String {
     let message = Packet::parse(octets).unwrap().message;
     let text = message.option(59).or_else(|| message.vendor_classes().next()).unwrap();
@@ -145,7 +145,7 @@ fn directory() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/captures"))
 }
 
-/// Reads the classic pcap format with Ethernet frames, in little endian; IP and UDP without options.
+/// Reads a capture in the classic pcap format: little endian, Ethernet frames, and IP and UDP without options.
 fn capture(name: &str) -> Vec<Datagram> {
     let file = std::fs::read(directory().join(name).with_extension("pcap")).unwrap();
     assert_eq!(file[..4], 0xa1b2_c3d4u32.to_le_bytes(), "{name}: not a little-endian pcap with microseconds");

@@ -1,4 +1,4 @@
-//! Profiles, rules and machines: a plan, a packet, one call, the expected file.
+//! Tests profiles, rules and machines. Each case has a plan, a packet, one call and the expected file.
 
 mod common;
 
@@ -18,7 +18,7 @@ use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::shape::ShapeName;
 use std::net::Ipv4Addr;
 
-/// The machine with the address 02:00:00:00:01:07.
+/// The address of the machine with the MAC address 02:00:00:00:01:07.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 107);
 const DEBIAN: usize = 0;
 const GRUB: usize = 1;
@@ -75,7 +75,7 @@ fn discover(plan: &Plan, packet: &Packet) -> (Answer, Vec<u8>) {
     (answer, sent.into_iter().next().map(|(octets, _)| octets).unwrap_or_default())
 }
 
-/// The offered file, or the label of the silence.
+/// Returns the offered file, or the label of the silence.
 fn offered(plan: &Plan, packet: &Packet) -> String {
     outcome(discover(plan, packet).0)
 }
@@ -91,7 +91,7 @@ fn ipxe() -> Packet {
     Packet::discover().set(77, b"iPXE").set(175, IPXE)
 }
 
-/// The machine broadcasts a REQUEST to its DHCP server.
+/// Broadcasts a REQUEST of the machine to its DHCP server, so the server knows the owner of the address.
 fn has_address(observations: &mut Observations) {
     let request = Packet::discover().set(53, &[3]).set(50, &ADDRESS.octets()).octets();
     ask_again(&plan(), observations, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
@@ -113,7 +113,7 @@ fn the_first_rule_that_matches_decides() {
     assert_eq!(offered(&plan, &bios()), "nothing:denied");
     assert_eq!(offered(&plan, &Packet::discover()), "grubx64.efi");
     assert_eq!(offered(&plan, &Packet::discover().set(93, &[0, 11]).set(60, b"PXEClient")), "nothing:profile");
-    // The name of the script carries facts that only the packet has.
+    // The name of the script contains the rule, because only this packet shows that the rule matches.
     let relayed = Rule {
         when: Conditions { user_classes: vec![Glob("iPXE".into())], ..Conditions::default() },
         ..Rule::default()
@@ -148,7 +148,8 @@ fn a_machine_that_boots_its_disk_receives_the_program_that_starts_it() {
         let http = Packet::discover().set(93, &[0, 16]).set(60, b"HTTPClient");
         assert_eq!(offered(&plan, &http), "http://192.0.2.10:8080/local-disk/uefi-x64.efi");
     }
-    // A BIOS receives iPXE, which starts the disk in a moment; without a reply it would wait for a minute.
+    // A BIOS machine receives iPXE, which starts the disk at once. Without a reply, the machine would wait for a
+    // minute.
     assert_eq!(offered(&Plan { default_profile: Some(DISK), ..site() }, &bios()), "undionly.kpxe");
 }
 
@@ -184,7 +185,7 @@ fn the_complete_fetch_of_the_kernel_completes_a_boot_once() {
         Err(Refusal::NotFound),
         "no machine has this name"
     );
-    // A booted GRUB names no machine, but the server knows the owner of its address.
+    // The request of a booted GRUB names no machine, but the server knows the owner of the source address.
     has_address(&mut observations);
     assert_eq!(after_fetch(&plan, &observations, &request("debian/linux")).completes.as_deref(), Some("web1"));
     assert_eq!(done(&observations, "machine/name=web1/done"), ("web1".into(), None, true));
@@ -198,7 +199,7 @@ fn the_complete_fetch_of_the_kernel_completes_a_boot_once() {
     assert_eq!(outcome(answer), "local-disk/uefi-x64.efi");
 }
 
-/// Such an entry may lack its last lines, because its file is half written.
+/// An entry may lack its last lines while its file is half written.
 #[test]
 fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_boot_key() {
     let mut observations = Observations::new(1);
@@ -220,7 +221,7 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
         };
         (outcome(answer), decided_by, script)
     };
-    // If the profile is missing as well, the default does not apply either.
+    // If the entry also lacks its profile, the default profile does not apply.
     for plan in [
         machine(Policy::Unspecified, GRUB),
         Plan { default_profile: Some(DEBIAN), ..without_profile(Policy::Unspecified) },
@@ -365,7 +366,8 @@ fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template(
         assert_eq!(context.decision.profile, None, "its boot-once is completed");
         assert_eq!(context.decision.own_profile(&plan), Some(DEBIAN), "but it is installing this profile");
     }
-    // Another machine at the same address, and a machine without observations.
+    // The server uses no observation for another machine at the same address, or for a machine that it has not
+    // observed.
     assert_eq!(asks("machine/mac=02-00-00-00-09-09/preseed.cfg", "192.0.2.107").claimed.arch, None);
     assert_eq!(asks("machine/name=web1/preseed.cfg", "192.0.2.108").claimed.features, None);
 }

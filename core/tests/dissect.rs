@@ -1,4 +1,4 @@
-//! Messages as readable trees.
+//! Tests that messages are shown as readable trees.
 
 use proxydhcpd_core::dissect;
 use proxydhcpd_core::wire::{DhcpPacket, dhcp6};

@@ -1,4 +1,4 @@
-//! Firmware from bug reports of other projects: the reported packets, and the reply to each.
+//! Tests firmware from bug reports of other projects: the packets of each report, and the reply to each packet.
 
 mod common;
 
@@ -13,18 +13,20 @@ use proxydhcpd_core::plan::{BootDirEntry, BootDirMenu, EntryTarget, IpxeTarget, 
 use proxydhcpd_core::shape::ShapeName;
 use std::net::Ipv4Addr;
 
-/// gPXE 0.9 in the ROM of a DL580 G7 (poseidon/matchbox#652).
+/// The options of gPXE 0.9 in the ROM of a DL580 G7 (poseidon/matchbox#652).
 const GPXE: &str = "3501013c09505845436c69656e744d0467505845";
-/// VirtualBox's iPXE: TFTP and PXE; no menu, no kernels, no HTTP (ltsp/ltsp#579).
+/// The options of VirtualBox's iPXE, which has TFTP and PXE, but no menu, no kernels and no HTTP (ltsp/ltsp#579).
 const VIRTUALBOX_IPXE: &str = "3501013c09505845436c69656e744d0469505845af06150101210101";
-/// A Raspberry Pi 4 whose option 97 is its serial number four times (raspberrypi/documentation#1460).
+/// The options of a Raspberry Pi 4. Its option 97 is its serial number, repeated four times
+/// (raspberrypi/documentation#1460).
 const PI_WITH_SERIAL: &str = "3501015d0200006111001a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d3c20505845436c69656e743a417263683a30303030\
                    303a554e44493a303032303031";
-/// An ARM 64 UEFI whose UUID begins like a Raspberry Pi's (BlueField's EDK2 derives from the Pi's).
+/// The options of an ARM 64 UEFI whose UUID begins like that of a Raspberry Pi, because BlueField's EDK2 is derived
+/// from the Pi's.
 const BLUEFIELD: &str = "3501015d02000b6111005250693400000000000000000000000\
                   13c20505845436c69656e743a417263683a30303031313a554e44493a303033303030";
 
-/// A packet with these options, from this MAC address.
+/// Returns a packet with these options, from this MAC address.
 fn packet(chaddr: [u8; 6], options: &str) -> Packet {
     let octets = hex::decode(options).unwrap();
     let (mut packet, mut rest) = (Packet { options: Vec::new(), ..Packet::discover() }, &octets[..]);
@@ -41,7 +43,7 @@ fn discover(plan: &Plan, packet: &Packet) -> Answer {
     ask(plan, &packet.octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255").0
 }
 
-/// The file, or the shape of a reply without a file, or the label of the silence.
+/// Returns the file of the reply, the shape of a reply without a file, or the label of the silence.
 fn outcome(answer: Answer) -> String {
     match answer.verdict {
         Verdict::Respond(response) if response.boot.file.is_empty() => response.shape.to_string(),
@@ -63,12 +65,13 @@ fn virtualbox() -> Packet {
     packet([8, 0, 0x27, 0, 0, 1], VIRTUALBOX_IPXE)
 }
 
-/// Our iPXE on the same machine.
+/// Returns the DISCOVER of our iPXE on the machine of `virtualbox`.
 fn our_ipxe() -> Packet {
     virtualbox().set(175, &[0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x27, 1, 1])
 }
 
-/// The machine of `virtualbox` has stated its address, and downloads its loader completely.
+/// Requests an address as the machine of `virtualbox`, and downloads the machine's loader completely. Returns whether
+/// the server found a boot loop.
 fn downloads_loader(observations: &mut Observations, second: u64) -> bool {
     let request = virtualbox().set(53, &[3]).set(50, &[192, 0, 2, 50]);
     discover_at(&plan(), observations, &request, second);
@@ -84,7 +87,7 @@ fn linux(kernel: &str) -> BootTarget {
     BootTarget::Linux(Linux { kernel: kernel.into(), ..Linux::default() })
 }
 
-// iPXE by what it can
+// iPXE by its features
 
 #[test]
 fn gpxe_receives_a_loader_because_it_cannot_run_an_ipxe_script() {
@@ -140,7 +143,7 @@ fn an_ipxe_that_comes_back_unchanged_is_no_boot_loop() {
     let plan = Plan { loop_guard: LoopGuard::Stop, ..plan() };
     let mut observations = Observations::new(1);
     let mut found_loop = false;
-    // Its ROM starts again each time: a boot every 30 seconds, for ten minutes.
+    // The machine's ROM starts again each time: it boots every 30 seconds for ten minutes.
     for second in (0..600).step_by(30) {
         match discover_at(&plan, &mut observations, &virtualbox(), second).as_str() {
             "undionly.kpxe" => found_loop |= downloads_loader(&mut observations, second + 2),
@@ -157,7 +160,7 @@ fn an_ipxe_receives_our_loader_from_another_tftp_server_at_most_once() {
     assert_eq!(discover_at(&plan, &mut observations, &virtualbox(), 0), "undionly.kpxe");
     assert_eq!(discover_at(&plan, &mut observations, &our_ipxe(), 10), "http://192.0.2.10:8080/boot.ipxe");
     assert_eq!(discover_at(&plan, &mut observations, &virtualbox(), 20), "undionly.kpxe");
-    // It cannot download our script, which is served by HTTP only.
+    // VirtualBox's iPXE cannot download our script, which the server sends only over HTTP.
     assert_eq!(discover_at(&plan, &mut observations, &virtualbox(), 60), "nothing:ipxe-lacks");
 }
 
@@ -273,7 +276,7 @@ fn a_uefi_is_no_raspberry_pi_whatever_its_uuid_and_mac() {
     assert_eq!(offered(&plan(), &x1), "ipxe-arm64.efi");
     let x64 = Packet::discover().set(97, &[&[0][..], &[0x44; 16]].concat());
     assert_eq!(offered(&plan(), &x64), "ipxe.efi");
-    // EDK2 on a Pi 4, whose option 93 was lost on the way (garybowers/bootimus#118).
+    // EDK2 on a Raspberry Pi 4. The packet has lost its option 93 on the way (garybowers/bootimus#118).
     let p10 = packet([0xdc, 0xa6, 0x32, 0, 0, 1], BLUEFIELD).without(97).without(93);
     assert_eq!(offered(&plan(), &p10), "ipxe-arm64.efi");
 }
@@ -329,7 +332,7 @@ fn a_pxe_firmware_receives_our_ipxe_instead_of_a_url() {
     assert_eq!(offered(&p08, &Packet::discover().set(93, &[0, 0])), "x", "a TFTP server that it can reach");
 }
 
-// Others
+// Other firmware
 
 #[test]
 fn a_u_boot_with_the_class_pxeclient_receives_its_file_at_once() {
@@ -337,7 +340,7 @@ fn a_u_boot_with_the_class_pxeclient_receives_its_file_at_once() {
     let loader = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
     let mut plan = Plan { tftp: Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 99))), ..plan() };
     plan.loaders.insert(Arch(27), loader("ipxe-riscv64.efi"));
-    // bootmeth_efi writes the digits in hexadecimal (siderolabs/booter#12).
+    // bootmeth_efi writes the digits of the architecture in hexadecimal (siderolabs/booter#12).
     for (code, digits, file) in [(11u8, "0000b", "ipxe-arm64.efi"), (27, "0001b", "ipxe-riscv64.efi")] {
         let p11 = Packet::discover().set(93, &[0, code]).set(94, &[1, 0, 0]).set(60, class(digits).as_bytes());
         for packet in [p11.clone(), p11.without(93)] {
@@ -354,7 +357,7 @@ fn a_u_boot_with_the_class_pxeclient_receives_its_file_at_once() {
 
 #[test]
 fn an_infiniband_card_is_identified_by_the_six_octets_that_it_sends() {
-    // Mellanox FlexBoot (warewulf/warewulf3#104).
+    // The packet of a Mellanox FlexBoot (warewulf/warewulf3#104).
     let mut p13 =
         packet([0x0c, 0x42, 0xa1, 0, 0, 1], PI_WITH_SERIAL).without(97).set(61, b"\xff\0\0\0\0\0\x02\0\0\x02\xc9\0");
     p13.header.htype = 32;
@@ -366,7 +369,7 @@ fn infiniband_hosts_without_a_hardware_address_are_ignored_and_not_one_machine()
     let mut host = packet([0; 6], PI_WITH_SERIAL).without(97).set(61, b"\xff\0\0\0\0\0\x02\0\0\x02\xc9\0");
     (host.header.htype, host.header.hlen) = (32, 0);
     assert_eq!(offered(&plan(), &host), "ignored:no-hardware-address");
-    // Its operating system requests an address, without a vendor class.
+    // The operating system of the host requests an address, without a vendor class.
     assert_eq!(offered(&plan(), &host.clone().without(60)), "ignored:no-vendor-class");
     let mut observations = Observations::new(1);
     let request = host.clone().set(53, &[3]).set(50, &[192, 0, 2, 50]);
@@ -378,6 +381,6 @@ fn infiniband_hosts_without_a_hardware_address_are_ignored_and_not_one_machine()
 
 #[test]
 fn bootp_with_only_a_cookie_is_no_boot_client() {
-    // A Lenze controller (eblot/pybootd#16).
+    // The packet of a Lenze controller (eblot/pybootd#16).
     assert_eq!(offered(&plan(), &packet([0, 0x0a, 0x86, 0, 0, 1], "")), "ignored:bootp");
 }

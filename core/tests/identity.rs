@@ -1,4 +1,5 @@
-//! Machines that share a UUID, network cards that move, and forged packets: in doubt a machine boots what harms least.
+//! Tests machines that share a UUID, network cards that move, and forged packets. In doubt, a machine boots what does
+//! the least harm.
 
 mod common;
 
@@ -36,7 +37,7 @@ const ASK: usize = 3;
 const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x27, 1, 1];
 const DISK: &str = "local-disk/uefi-x64.efi";
 
-/// The default is an installer: the server installs every machine that it does not identify.
+/// Returns a plan whose default profile is an installer: the server installs every machine that it does not identify.
 fn site(machines: &[Machine<'_>]) -> Plan {
     let profile = |name: &str, boots| Profile { name: name.into(), title: name.into(), boots, ..Profile::default() };
     let linux = Linux { kernel: "debian/linux".into(), ..Linux::default() };
@@ -81,7 +82,7 @@ fn at_67(plan: &Plan, observations: &mut Observations, packet: Packet, now: u64)
     outcome(ask_again(plan, observations, &packet.octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
 }
 
-/// The offered file, or the label of the silence; and the decision.
+/// Returns the offered file or the label of the silence, and the decision.
 fn outcome(answer: Answer) -> (String, Decision) {
     let given = match answer.verdict {
         Verdict::Respond(response) => response.boot.file,
@@ -113,7 +114,7 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// The script that the iPXE of a machine receives for its MAC address and UUID.
+/// Returns what the iPXE of a machine receives as its script for its MAC address and UUID.
 fn script(plan: &Plan, observations: &Observations, mac: &[u8], uuid: Uuid) -> String {
     let name = format!("machine/mac={}/uuid={}/platform=efi/arch=x86_64/menu.ipxe", hex(mac), hex(&uuid));
     match fetch(plan, observations, &request(&name)).unwrap() {
@@ -126,7 +127,7 @@ fn script(plan: &Plan, observations: &Observations, mac: &[u8], uuid: Uuid) -> S
 
 #[test]
 fn a_placeholder_uuid_identifies_no_machine() {
-    // P01: the UUID of an entry, from another machine.
+    // P01: the packet of another machine contains the UUID of an entry.
     let packet = hex::decode(include_str!("identity/p01.hex").trim()).unwrap();
     let placeholder = 0x03000200_0400_0500_0006_000700080009_u128.to_be_bytes();
     let entry = entry("a", &[A], placeholder, Policy::Always, INSTALL);
@@ -259,7 +260,8 @@ fn the_protection_of_either_machine_applies_in_doubt() {
     assert_eq!(decision.own_profile(&once), None, "and the server renders no template of another profile for it");
 }
 
-/// By address, UUID and serial number; for every order of the entries, and with unrelated entries.
+/// The test identifies the machine by address, UUID and serial number, for every order of the entries, and with
+/// unrelated entries.
 #[test]
 fn the_protection_of_each_entry_that_lists_an_identity_applies_to_its_machine() {
     let serial = |policy, profile| Machine { serial: Some("S"), policy, profile, ..Machine::default() };
@@ -341,7 +343,7 @@ fn a_shared_identity_that_fits_the_found_entry_does_not_lead_to_an_entry_with_ot
     assert_eq!((first(&plan, B, U1).0, first(&plan, A, U2).0), ("install.efi".into(), DISK.into()));
 }
 
-/// A lookup examines a limited number of entries; those that protect come first.
+/// A lookup examines a limited number of entries. It examines the entries that protect a machine first.
 #[test]
 fn a_lookup_of_an_identity_in_very_many_entries_takes_bounded_time() {
     let names: Vec<String> = (0..20_000).map(|number| format!("pc{number}")).collect();
@@ -377,7 +379,7 @@ fn a_rule_that_names_a_uuid_does_not_match_a_machine_whose_uuid_is_in_doubt() {
     assert_eq!((first(&plan, A, U1).0, first(&plan, B, U1).0), ("grub.efi".into(), "install.efi".into()));
 }
 
-/// An iPXE without a network card to name sends its UUID only.
+/// An iPXE that cannot name a network card sends only its UUID.
 #[test]
 fn a_request_with_a_uuid_only_receives_the_script_of_the_address_owner() {
     let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB)]);
@@ -409,7 +411,7 @@ fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
     let rules = [rule(true, None), rule(false, Some(NOTHING)), rule(false, Some(GRUB))];
     let rules = rules.map(|rule| Plan { rules: vec![rule], ..site(&[]) });
     for plan in plans.chain(rules) {
-        // It takes its address, sends both forms of EDK2's request, and then that of iPXE.
+        // The victim accepts its address, sends both forms of EDK2's request, and then that of iPXE.
         let victim = |observations: &mut Observations, now| {
             let takes = from(A, U1, Packet::discover().set(53, &[3]).set(50, &[192, 0, 2, 107]));
             let mut guid = from(A, U1, Packet::request_4011());
@@ -482,7 +484,7 @@ fn the_table_of_shared_uuids_is_bounded_and_keeps_those_that_the_configuration_n
     assert!(known.iter().any(|shared| shared.uuid == U1));
 }
 
-/// P02: a classroom of boards with the same UUID.
+/// P02: a classroom has boards with the same UUID.
 #[test]
 fn machines_with_the_same_uuid_are_not_a_boot_loop() {
     let plan = Plan { loop_guard: LoopGuard::Stop, ..plan() };
@@ -503,7 +505,7 @@ fn chooses(plan: &Plan, observations: &mut Observations, packet: Packet) -> Stri
     outcome(ask_again(plan, observations, &packet, Port::BootServer, "192.0.2.107:4011", "192.0.2.10", 0).0).0
 }
 
-/// P03: one chooses from the firmware's menu, another with the same UUID starts its iPXE.
+/// P03: one machine chooses from the firmware's menu, and another machine with the same UUID starts iPXE.
 #[test]
 fn the_choice_of_one_machine_is_not_that_of_another_with_the_same_uuid() {
     let plan = Plan { default_profile: Some(ASK), ..site(&[]) };
@@ -519,7 +521,7 @@ fn the_choice_of_one_machine_is_not_that_of_another_with_the_same_uuid() {
     );
 }
 
-/// P04: the ROM of one machine has received its loader, that of the other has not.
+/// P04: the ROM of one machine has received its loader, and that of the other machine has not.
 #[test]
 fn the_loader_of_one_machine_is_not_the_client_of_another_with_the_same_uuid() {
     let when = Conditions { user_classes: vec![Glob("iPXE".into())], ..Conditions::default() };
@@ -536,7 +538,8 @@ fn the_loader_of_one_machine_is_not_the_client_of_another_with_the_same_uuid() {
     assert!(at_67(&plan, &mut observations, rom(A), 2000).0.ends_with("boot.ipxe"));
 }
 
-/// EDK2's Mode.SendGUID: the DISCOVER has the address, the request to the boot server has the UUID instead.
+/// With EDK2's Mode.SendGUID, the DISCOVER contains the MAC address. The request to the boot server contains the UUID
+/// instead.
 #[test]
 fn a_uuid_instead_of_the_address_identifies_a_machine_if_no_other_has_it() {
     let plan = Plan { default_profile: Some(ASK), ..site(&[]) };
@@ -557,7 +560,7 @@ fn a_uuid_instead_of_the_address_identifies_a_machine_if_no_other_has_it() {
     assert!(!chosen(&[B]), "the choice may be that of either machine");
 }
 
-/// The rule that matched a relay's option 82 is not that of another machine with the same UUID.
+/// If a rule matched the option 82 of one machine's relay, it does not apply to another machine with the same UUID.
 #[test]
 fn the_circuit_id_of_one_machine_is_not_that_of_another_with_the_same_uuid() {
     let when = Conditions { circuit_ids: vec![Glob("port 7".into())], ..Conditions::default() };

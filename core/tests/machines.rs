@@ -1,4 +1,4 @@
-//! Lookups of machines, compared with those in a table that is too simple to be wrong.
+//! Compares lookups of machines with lookups in a table that is too simple to be wrong.
 
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -11,7 +11,7 @@ use proxydhcpd_core::plan::machines::{
 use proxydhcpd_core::plan::pattern::MacPattern;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A machine of the configuration.
+/// A machine as the configuration describes it.
 #[derive(Clone, Debug)]
 struct MachineConfig {
     macs: Vec<[u8; 6]>,
@@ -30,7 +30,7 @@ impl MachineConfig {
     }
 }
 
-/// Few enough that machines often list the same one; the third octet of a shared address is 9.
+/// The number of addresses is small, so machines often list the same one. The third octet of a shared address is 9.
 fn a_mac() -> impl Strategy<Value = [u8; 6]> {
     (0..10u8, 0..12u8).prop_map(|(maker, number)| [2, 0, maker, 0, 0, number])
 }
@@ -65,7 +65,7 @@ fn shared_macs() -> Vec<MacPattern> {
     vec!["02:00:09:*".parse().unwrap()]
 }
 
-/// The machines that list each identity, each machine once.
+/// Returns, for each identity, the machines that list it. Each machine occurs once.
 fn owners<K: Ord>(listed: impl Iterator<Item = (K, u32)>) -> BTreeMap<K, Vec<u32>> {
     let mut owners = BTreeMap::<K, Vec<u32>>::new();
     for (key, id) in listed {

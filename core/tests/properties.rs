@@ -1,4 +1,4 @@
-//! Properties of every DHCPv4 packet.
+//! Tests properties of every DHCPv4 packet.
 
 mod common;
 
@@ -33,14 +33,14 @@ fn header() -> impl Strategy<Value = Header> {
     )
 }
 
-/// Options without fixed length, in any order; a code may repeat.
+/// Generates options without a fixed length, in any order. A code may repeat.
 fn options() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
     let code = (1..255u8).prop_filter("has its own rules", |code| ![50, 52, 53, 54, 57].contains(code));
     vec((code, vec(any::<u8>(), 0..600)), 0..12)
 }
 
 fn build(header: &Header, options: &[(u8, Vec<u8>)], smallest: usize) -> Vec<u8> {
-    // Poison before the message: the writer appends, and must not change it.
+    // The octets before the message must stay unchanged, because the writer only appends.
     let mut out = vec![0xa5; 3];
     let mut writer = Writer::new(header, &mut out);
     for (code, value) in options {
@@ -52,7 +52,7 @@ fn build(header: &Header, options: &[(u8, Vec<u8>)], smallest: usize) -> Vec<u8>
     out.split_off(3)
 }
 
-/// A packet that begins like a boot client's, with random octets in its options.
+/// Generates a packet that begins like a boot client's, with random octets in its options.
 fn almost_a_request() -> impl Strategy<Value = Vec<u8>> {
     let boot = Just(vec![(53, vec![1u8]), (60, b"PXEClient:Arch:00007".to_vec()), (93, vec![0, 7])]);
     (header(), boot, options(), any::<prop::sample::Index>(), any::<u8>()).prop_map(
@@ -106,14 +106,15 @@ proptest! {
         }
     }
 
-    /// dhcproto is an independent decoder. It loses the options after one that it cannot parse, joins only adjacent
-    /// instances, and ignores overloads; so the test compares the options that it does see.
+    /// dhcproto is an independent decoder. It loses the options after an option that it cannot parse, joins only
+    /// adjacent instances of an option, and ignores overloads. So the test compares only the options that dhcproto
+    /// returns.
     #[test]
     fn an_independent_decoder_reads_the_same_packet(header in header(), options in options()) {
         let header = Header { htype: 1, hlen: 6, op: header.op % 2 + 1, ..header };
         let mut once: Vec<(u8, Vec<u8>)> = Vec::new();
         for (code, value) in options {
-            // Codes without a type in dhcproto are returned as raw octets.
+            // dhcproto returns options without a type as raw octets.
             let raw = (128..=254).contains(&code) && !matches!(code, 145 | 150..=157 | 209..=211);
             if raw && !value.is_empty() && value.len() < 256 && once.iter().all(|(c, _)| *c != code) {
                 once.push((code, value));

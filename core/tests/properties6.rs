@@ -1,4 +1,4 @@
-//! Properties of every DHCPv6 packet.
+//! Tests properties of every DHCPv6 packet.
 
 mod common;
 
@@ -21,19 +21,19 @@ use proxydhcpd_core::wire::dhcp6::{MAX_RELAYS, MessageType, Packet, Writer, writ
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Options in any order; a code may repeat, except for the DUIDs.
+/// Generates options in any order. A code may repeat, except for the codes of the DUIDs.
 fn options() -> impl Strategy<Value = Vec<(u16, Vec<u8>)>> {
     let code = prop_oneof![3..200u16, any::<u16>()].prop_filter("occurs once", |code| ![1, 2].contains(code));
     vec((code, vec(any::<u8>(), 0..80)), 0..12)
 }
 
-/// A message type other than a relay's.
+/// Generates a message type other than a relay's.
 fn kind() -> impl Strategy<Value = u8> {
     any::<u8>().prop_filter("a relay's", |kind| ![12, 13].contains(kind))
 }
 
 fn built(kind: u8, options: &[(u16, Vec<u8>)]) -> Vec<u8> {
-    // Poison before the message: the writer appends, and must not change it.
+    // The octets before the message must stay unchanged, because the writer only appends.
     let mut out = vec![0xa5; 3];
     let mut writer = Writer::new(kind.into(), [7, 8, 9], &mut out);
     options.iter().for_each(|(code, value)| {
@@ -43,7 +43,7 @@ fn built(kind: u8, options: &[(u16, Vec<u8>)]) -> Vec<u8> {
     out.split_off(3)
 }
 
-/// A relay's link address, peer address, and options.
+/// The link address, peer address and options of a relay.
 type Relay = (u128, u128, Vec<(u16, Vec<u8>)>);
 
 fn relays() -> impl Strategy<Value = Vec<Relay>> {
@@ -51,7 +51,7 @@ fn relays() -> impl Strategy<Value = Vec<Relay>> {
     vec((any::<u128>(), any::<u128>(), vec((code, vec(any::<u8>(), 0..20)), 0..4)), 0..=MAX_RELAYS)
 }
 
-/// Wraps a message for these relays, outermost first.
+/// Wraps a message in the messages of these relays, of which the first is the outermost.
 fn through(relays: &[Relay], message: &[u8]) -> Vec<u8> {
     relays.iter().rev().fold(message.to_vec(), |inner, (link, peer, options)| {
         let options: Vec<(u16, &[u8])> = options.iter().map(|(code, value)| (*code, &value[..])).collect();
@@ -126,8 +126,8 @@ proptest! {
         }
     }
 
-    /// dhcproto is an independent decoder. It may read options with a type differently, or lose the options after them;
-    /// so the test uses codes without a type.
+    /// dhcproto is an independent decoder. It may read options with a type differently, or lose the options after them.
+    /// So the test uses codes without a type.
     #[test]
     fn an_independent_decoder_reads_the_same_packet(kind in 1..=11u8, values in vec(vec(any::<u8>(), 0..80), 0..8)) {
         let options: Vec<(u16, Vec<u8>)> = (1000..).zip(values).collect();
@@ -237,7 +237,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     )
 }
 
-/// A datagram that begins like a boot client's, and how it arrives.
+/// A datagram that begins like a boot client's, and the way in which it arrives.
 #[derive(Clone, Debug)]
 struct Datagram {
     octets: Vec<u8>,
@@ -301,8 +301,9 @@ fn any_datagram() -> impl Strategy<Value = Datagram> {
     })
 }
 
-/// Firmware takes a URL without its own class, or under another enterprise number, for a DHCP server's offer without an
-/// address: it selects that offer and stops booting for good. An address or a preference would have the same effect.
+/// If a reply has a URL without the firmware's class, or with that class under another enterprise number, firmware
+/// mistakes the reply for a DHCP server's offer without an address. The firmware then selects that offer, and stops
+/// booting for good. An address or a preference in the reply would have the same effect.
 #[test]
 fn no_plan_and_no_packet_lead_to_a_reply_that_stops_a_machine() {
     let (answered, with_url, twice) = (Cell::new(0), Cell::new(0), Cell::new(0));
@@ -326,7 +327,7 @@ fn no_plan_and_no_packet_lead_to_a_reply_that_stops_a_machine() {
                 prop_assert_eq!(reply.hops.len(), request.hops.len());
                 let codes: Vec<u16> = reply_message.options().map(|(code, _)| code).collect();
                 prop_assert!(codes.iter().all(|code| ![3, 7, 13, 60].contains(code)), "{:?}", codes);
-                // The whole option: one of the two classes, the one that the client names first.
+                // The option contains only one class: of the two, the class that the client names first.
                 let class = reply_message.option(16).unwrap();
                 let [pxe, http] = [&b"PXEClient"[..], b"HTTPClient"].map(|class| vendor_class(343, class));
                 let first = asked

@@ -1,4 +1,4 @@
-//! Rate limits: floods of requests take nothing from other clients.
+//! Tests that floods of requests take no replies away from other clients.
 
 mod common;
 
@@ -13,7 +13,7 @@ use std::net::Ipv4Addr;
 const VICTIM: [u8; 6] = [2, 0, 0, 0, 1, 7];
 const BROADCAST: (&str, &str) = ("0.0.0.0:68", "255.255.255.255");
 
-/// `answered`, or the label of the silence.
+/// Sends a datagram. Returns `answered`, or the label of the silence.
 fn outcome(
     plan: &Plan,
     observations: &mut Observations,
@@ -35,8 +35,8 @@ fn discover(giaddr: [u8; 4]) -> Vec<u8> {
     packet.octets()
 }
 
-/// How many of the victim's 20 DISCOVERs, one a second, receive a reply while an attacker sends 40 requests a second
-/// in its name.
+/// Sends 20 DISCOVERs of a victim, one a second, while an attacker sends 40 requests a second in the victim's name.
+/// Returns how many of the DISCOVERs receive a reply.
 fn answered_of_20(victim: (&[u8], (&str, &str)), forged: (&[u8], Port, (&str, &str))) -> usize {
     let (plan, mut observations) = (plan(), Observations::new(1));
     let mut answered = 0;
@@ -194,7 +194,7 @@ fn any_network_may_use_4011_if_relayed_requests_do_not_reach_the_server() {
     let answers: Vec<_> = (0..9).map(|_| from_afar(&without_relays, &mut observations, 1, 0)).collect();
     assert_eq!(answers[..8], ["answered"; 8]);
     assert_eq!(answers[8], "refused:too-many-from-client");
-    // A reply still goes only to the address that sent the request.
+    // The server still sends a reply only to the address from which the request came.
     let mut request = Packet::request_4011();
     request.header.ciaddr = Ipv4Addr::new(10, 1, 0, 9);
     let mut to = |packet: &Packet, from| {

@@ -1,4 +1,4 @@
-//! The shared TFTP vectors through the core alone: their meaning, and the first reply to each.
+//! Tests the shared TFTP vectors with the core alone: their meaning, and the first reply to each.
 
 use proxydhcpd_core::file_name::{BadName, normalize};
 use proxydhcpd_core::transfer::{MAX_WINDOW, Step, Transfer, TransferLimits, max_block_size, refuse_mode};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/vectors");
 
-/// A vector and its datagram.
+/// Reads a vector. Returns the vector and its datagram.
 fn vector(name: &str) -> (Value, Vec<u8>) {
     let text = std::fs::read_to_string(format!("{DIRECTORY}/{name}.json")).unwrap();
     let vector: Value = serde_json::from_str(&text).unwrap();
@@ -23,7 +23,7 @@ fn request(datagram: &[u8]) -> TftpRequest<'_> {
     }
 }
 
-/// Answers the request for a file of this size on Ethernet; returns the normalized name.
+/// Answers the request for a file of this size on Ethernet. Returns the normalized name.
 fn answer(name: &str, size: u64) -> String {
     let (vector, datagram) = vector(name);
     let request = request(&datagram);

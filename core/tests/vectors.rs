@@ -1,4 +1,4 @@
-//! Every DHCP vector (protocol.md 10.1), of both families, byte for byte.
+//! Tests every DHCP vector (protocol.md 10.1), of both families, octet by octet.
 
 mod common;
 
@@ -33,7 +33,7 @@ struct Expected {
     hex: String,
 }
 
-/// The vectors that expect silence, with its label.
+/// The vectors that expect silence, each with the label of the silence.
 const SILENT: &[(&str, &str)] = &[
     ("apple-bsdp-inform", "ignored:other-vendor-class"),
     ("ipxe6-solicit", "nothing:stateful-ipxe"),
@@ -50,13 +50,13 @@ const SILENT: &[(&str, &str)] = &[
     ("wrong-cookie", "malformed"),
 ];
 
-/// A request for a menu item; its type is one of those that were assigned long ago.
+/// The vector of a request for a menu item. The item's type is one of those that were assigned long ago.
 const BOOT_ITEM: &str = "ovmf-x64-request-4011-boot-item";
 
-/// A request that is answered only if the plan allows it.
+/// The vector of a request that the server answers only if the plan allows it.
 const STATELESS: &str = "ipxe6-information-request";
 
-/// A packet that servers send.
+/// The vector of a packet that only servers send.
 const NOT_A_REQUEST: &str = "offer-with-menu";
 
 #[test]
@@ -104,13 +104,13 @@ fn an_ipxe_in_a_stateless_network_is_answered_only_if_the_plan_allows_it() {
     assert_eq!((reason.label(), sent.len()), ("nothing:stateless-ipxe", 0));
 }
 
-/// The address without its port.
+/// Returns the address without its port.
 fn host(address: &str) -> &str {
     address.rsplit_once(':').unwrap().0.trim_matches(['[', ']'])
 }
 
-/// The destination in the format of the vectors: a broadcast with its interface; a link-local address without, although
-/// it needs one too.
+/// Returns the destination in the format of the vectors. A broadcast has its interface. A link-local address has none,
+/// although it needs one, too.
 fn format_destination(destination: &Destination) -> String {
     match destination.to {
         SocketAddr::V4(to) => format!("{to}{}", destination.interface_index.map(|_| " on eth0").unwrap_or_default()),

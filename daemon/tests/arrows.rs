@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The top modules of the core. Each names only modules before it.
+/// The top modules of the core. Each module names only modules that precede it in this list.
 const CORE: &[&str] = &[
     "wire",
     "arch",
@@ -34,7 +34,7 @@ const CORE: &[&str] = &[
     "transfer",
 ];
 
-/// The top modules of the daemon.
+/// The top modules of the daemon. Each module names only modules that precede it in this list.
 const DAEMON: &[&str] = &[
     "suggest",
     "files",
@@ -108,7 +108,7 @@ fn assert_order(source: &str, modules: &[&str]) {
     assert_eq!(found.len(), modules.len(), "the list names a missing module; the modules are {found:?}");
 }
 
-/// The words after `crate::`, also within braces.
+/// Returns the module names that follow `crate::` in this text, including those in braces.
 fn named_modules(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     for (at, _) in text.match_indices("crate::") {

@@ -1,5 +1,5 @@
-//! Boot directories as found in practice, rebuilt from stubs: the entries of their menus, and the skipped files with
-//! their reasons.
+//! Scans of boot directories as found in practice, rebuilt from stubs. The tests check the entries of the menu, and the
+//! skipped files with the reasons.
 
 use proxydhcpd::boot::scan::{Scan, scan};
 use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};
@@ -8,7 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A directory with these files. A file without a text is a kernel, a program or neither, according to its name.
+/// Creates a directory with these files. The name of a file without a text decides whether its content is a kernel, a
+/// program or neither.
 fn directory(files: &[&str]) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for file in files {
@@ -52,7 +53,7 @@ fn stub(path: &str) -> Vec<u8> {
     file
 }
 
-/// Each entry as a line: its title, the files that it starts, and `!` if it does not boot.
+/// Returns each entry as a line: its title, the files that it starts, and `!` if it does not boot.
 fn entries(scan: &Scan) -> Vec<String> {
     scan.entries().iter().map(line).collect()
 }
@@ -84,7 +85,7 @@ fn shows(files: &[&str], expected: &[&str]) -> Scan {
     scan
 }
 
-/// The fix that `check` gives for the only entry that does not boot.
+/// Returns the fix that `check` gives for the only entry that does not boot.
 #[track_caller]
 fn fix_of(files: &[&str]) -> String {
     let root = directory(files);
@@ -147,7 +148,7 @@ fn live_systems_and_installers_without_arguments_have_a_fix() {
             &["m/boot/vmlinuz-x86_64", "m/boot/initramfs-x86_64.img", "m/manjaro/x86_64/rootfs.sfs"],
             "misobasedir=manjaro miso_http_srv={{ base }}m/ ",
         ),
-        // Void Linux
+        // The directory layout of Void Linux.
         (&["v/boot/vmlinuz", "v/boot/initrd", "v/LiveOS/squashfs.img"], "root=live:{{ base }}v/LiveOS/squashfs.img "),
         (
             &["al/boot/vmlinuz-lts", "al/boot/initramfs-lts", "al/boot/modloop-lts"],
@@ -277,7 +278,7 @@ fn foremans_kernel_names_begin_with_their_system() {
 fn a_kernel_at_the_top_is_an_entry() {
     let files = ["vmlinuz", "initrd.img", "cmdline = ip=dhcp"];
     shows(&files, &["vmlinuz [vmlinuz+initrd.img: ip=dhcp]"]);
-    // The files of a Raspberry Pi are not for iPXE.
+    // The kernel and the initrd of a Raspberry Pi are not for iPXE.
     shows(&["kernel", "initramfs", "start4.elf", "cmdline.txt = root=/dev/mmcblk0p2"], &[]);
 }
 
@@ -458,7 +459,7 @@ fn a_kernel_gets_the_arguments_of_pxelinux() {
     };
     let machine = config("01-52-54-00-00-00-10", "auto=true url=http://x/preseed.cfg --- quiet");
     with(std::slice::from_ref(&machine), "os [linux+initrd.gz: auto=true url=http://x/preseed.cfg quiet]");
-    // Machines with different arguments prove nothing for a third one.
+    // If the configurations of two machines have different arguments, neither applies to other machines.
     with(&[machine.clone(), config("01-52-54-00-00-00-11", "rescue")], "os [linux+initrd.gz]");
     with(&[machine.clone(), config("default", "vga=788")], "os [linux+initrd.gz: vga=788]");
     with(&[machine, config("default", "vga=788"), "os/cmdline = mine".into()], "os [linux+initrd.gz: mine]");
@@ -560,7 +561,7 @@ fn a_kernel_with_a_boot_sectors_signature_is_an_entry_and_no_disk_image() {
     assert_eq!(entries(&scan), ["k [kernel.img+initrd.gz]"]);
     assert_eq!(skipped(&scan).len(), 1, "{:?}", scan.skipped);
     assert!(skipped(&scan)[0].starts_with("freedos.img: a disk image"));
-    // A kernel without an initrd and an initrd with these octets are no disk images either.
+    // The scan lists neither a kernel without an initrd, nor an initrd with this signature, as a disk image.
     fs::copy(root.path().join("freedos.img"), root.path().join("k/initrd.img")).unwrap();
     fs::remove_file(root.path().join("k/initrd.gz")).unwrap();
     assert_eq!(skipped(&self::scan(root.path(), [])), skipped(&scan));

@@ -1,4 +1,4 @@
-//! Boot loops, as the real server sees them. Needs root.
+//! Tests that the real server detects boot loops. Needs root.
 
 mod netns;
 
@@ -7,7 +7,7 @@ use netns::server::{Server, one_network, request_loader, vector};
 use netns::{Host, wait_for};
 use std::process::Command;
 
-/// The machine's address in its REQUEST, and in its request to port 4011.
+/// The MAC address that the machine has in its REQUEST, and in its request to port 4011.
 const MAC: &str = "02:00:00:00:01:07";
 
 #[test]

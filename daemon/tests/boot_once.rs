@@ -1,5 +1,5 @@
-//! Boot-once machines: which requests complete a boot-once, which do not, and how long it stays completed. Runs the
-//! server's binary, over HTTP and TFTP, in network namespaces. Needs root.
+//! Boot-once machines: which requests complete a boot-once, which do not, and how long it stays completed. The server's
+//! binary serves them over HTTP and TFTP, in network namespaces. Needs root.
 
 mod netns;
 
@@ -16,7 +16,7 @@ fn a_complete_download_of_the_kernel_over_http_or_tftp_completes_the_boot_once()
     site.fetch("tftp://192.0.2.10/machine/name=web2/linux", &[]);
     server.wait_for_line("web2 completed its boot-once (machine/name=web2/linux)");
     assert_eq!(site.boots_kernel(), [false, false, true]);
-    // A range that covers the whole file.
+    // A request for a range that covers the whole file completes the boot-once, too.
     site.fetch(&machine_url("web3", "linux"), &["--range", "0-"]);
     server.wait_for_line("web3 completed its boot-once");
     assert_eq!(site.boots_kernel(), [false; 3]);
@@ -36,7 +36,7 @@ fn an_incomplete_download_of_the_kernel_completes_no_boot_once() {
     site.fetch(&linux, &["--header", &format!("If-None-Match: {tag}")]);
     site.fetch(&linux, &["--header", &format!("If-Match: {tag}"), "--range", "99999999999-"]);
     site.fetch(&machine_url("web1", "initrd"), &[]);
-    // A page that names the kernel, in a browser on the same network.
+    // A browser on the same network may request the kernel, because a page names it.
     site.fetch(&linux, &["--user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"]);
     let done = site.done_url("web1");
     site.fetch(&done, &["--head"]);
@@ -68,7 +68,7 @@ fn the_booted_system_completes_its_boot_once_by_get_or_post() {
     assert_eq!(site.fetch(&site.done_url("web2"), &["--data", "status=installed"]), b"noted\n");
     server.wait_for_line("web2 completed its boot-once (/machine/name=web2/token=");
     assert_eq!(site.boots_kernel(), [false, false, true]);
-    // POST is not allowed for any other name.
+    // For a name other than `done`, the server rejects POST.
     site.fetch(&machine_url("web3", "linux"), &["--data", "x"]);
     server.wait_for_line("POST /machine/name=web3/linux 405");
     assert_eq!(site.boots_kernel(), [false, false, true]);
@@ -102,7 +102,7 @@ fn a_boot_once_stays_completed_after_a_crash_until_it_is_reset() {
 #[test]
 fn without_a_writable_directory_the_server_warns_and_boot_onces_are_completed_until_it_ends() {
     let directory = tempfile::tempdir().unwrap();
-    // No directory can be created there.
+    // The state directory is a link to /proc, in which no directory can be created.
     symlink("/proc", directory.path().join("state")).unwrap();
     let (site, server) = TestSite::start_in(directory);
     let warning = "state/boot-once: No such file or directory (os error 2); boot-onces that complete from now on are \

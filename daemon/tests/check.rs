@@ -464,7 +464,7 @@ fn a_loader_url_that_pxe_firmware_cannot_fetch_causes_a_warning_if_no_ipxe_can_f
     );
 }
 
-/// The diagnostics for a configuration of these files, each with file and line.
+/// Returns the diagnostics of `check` for a configuration of these files, each with file and line.
 fn diagnostics(host: &Host, files: &[(&str, &[u8])]) -> Vec<String> {
     let (boot, directory) = (boot_dir(), tempfile::tempdir().unwrap());
     for (name, text) in files {
@@ -505,7 +505,7 @@ fn errors_about_files_are_reported_together_with_errors_in_the_text() {
         ],
     );
 
-    // Errors in a profile's templates are reported with the rest, and so is a boot-once-file that does not exist.
+    // `check` reports errors in a profile's templates, and a missing boot-once-file, together with the other errors.
     let linux = "[profile.linux]\nkernel = \"k\"\nboot-once-file = \"initdr.gz\"\narguments = \"x={{ \"\n\
                  [profile.other]\nkernle = \"k\"\n";
     assert_starts(
@@ -518,7 +518,7 @@ fn errors_about_files_are_reported_together_with_errors_in_the_text() {
         ],
     );
 
-    // A missing boot directory is reported at its key.
+    // The diagnostic of a missing boot directory has the location of the key `boot-dir`.
     let text = "state-dir = \"/x\"\nboot-dir = \"/nowhere/at/all\"\n";
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("proxydhcpd.toml");
@@ -527,7 +527,7 @@ fn errors_about_files_are_reported_together_with_errors_in_the_text() {
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["diagnostics"][0]["line"], 2, "{json}");
 
-    // An error in a profile is reported once, even if several profiles extend it.
+    // `check` reports an error in a profile once, even if several profiles extend this profile.
     let base = "[profile.base]\nloaders = { uefi-x64 = \"gone.efi\" }\n[profile.a]\nextends = \"base\"\n\
                 [profile.b]\nextends = \"base\"\n";
     assert_starts(
@@ -535,14 +535,14 @@ fn errors_about_files_are_reported_together_with_errors_in_the_text() {
         &["proxydhcpd.toml:2 gone.efi cannot be offered: "],
     );
 
-    // If a directory key may be wrong, missing files are not reported.
+    // If a directory key may be misspelt, `check` reports no missing files.
     let misplaced = format!("boot-dri = \"/x\"\n{main}");
     assert_starts(
         &diagnostics(&host, &[("proxydhcpd.toml", misplaced.as_bytes())]),
         &["proxydhcpd.toml:1 unknown key `boot-dri`", "proxydhcpd.toml:5 unknown key `profil`"],
     );
 
-    // A boot-once whose kernel key is misspelt is not reported as one that no file completes.
+    // If the key `kernel` is misspelt, `check` does not also report that no file completes the boot-once.
     let once = "[profile.linux]\nkernle = \"k\"\n[machine.web1]\nmac = \"52:54:00:00:00:01\"\nprofile = \"linux\"\n\
                 boot = \"once\"\n";
     assert_starts(
@@ -550,7 +550,7 @@ fn errors_about_files_are_reported_together_with_errors_in_the_text() {
         &["proxydhcpd.toml:2 unknown key `kernle`"],
     );
 
-    // A file that cannot be read hides no errors of the others.
+    // If one file cannot be read, `check` still reports the errors of the other files.
     let files: [(&str, &[u8]); 3] =
         [("proxydhcpd.toml", main.as_bytes()), ("conf.d/a.toml", b"\xff"), ("conf.d/b.toml", b"[dhcp]\nrelay = 1\n")];
     assert_starts(
@@ -588,12 +588,12 @@ fn a_proxy_ini_shows_its_routing() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("warning"), "the value that the server does not send");
 }
 
-/// A host with the address 192.0.2.10.
+/// Creates a host with the address 192.0.2.10.
 fn host() -> Host {
     let (host, peer) = (Host::new(), Host::new());
     host.cable("eth0", &peer, "eth0");
     host.run("ip address add 192.0.2.10/24 dev eth0");
-    // Dropping the peer would remove the cable.
+    // Dropping the peer would remove the cable, so the peer stays for the whole test run.
     std::mem::forget(peer);
     host
 }

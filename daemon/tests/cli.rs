@@ -1,4 +1,4 @@
-//! Exit statuses and output of the real binary.
+//! Tests the exit statuses and the output of the real binary.
 
 use std::path::Path;
 use std::process::{Command, Output};

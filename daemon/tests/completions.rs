@@ -39,7 +39,8 @@ fn a_start_or_a_reload_without_the_machines_keeps_their_completions() {
     assert!(!server.log().contains("boots its profile again"), "{}", server.log());
 }
 
-/// The whole list is gone, or the entry has another name: the completion contains the machine's identities.
+/// The machine file is empty, or the entry has another name. The completion contains the machine's identities, so the
+/// server still recognizes the machine.
 #[test]
 fn a_machine_without_its_entry_boots_from_disk_while_its_completion_exists() {
     let toml = CONFIG.split_once("[machine.").map(|(_, machines)| format!("[machine.{machines}")).unwrap();
@@ -89,7 +90,7 @@ fn a_machine_without_its_entry_boots_from_disk_while_its_completion_exists() {
     }
 }
 
-/// Files from others, and empty ones.
+/// The directory contains completions that this server did not write, and an empty one.
 #[test]
 fn the_log_warns_of_a_completion_without_identities() {
     let (site, server) = TestSite::start();
@@ -114,7 +115,7 @@ fn the_log_warns_of_a_completion_without_identities() {
     assert_eq!(site.boots_kernel(), [true; 3]);
 }
 
-/// A DISCOVER of a UEFI machine with the address of web1.
+/// Sends the DISCOVER of a UEFI machine with the MAC address of web1.
 fn discover(site: &TestSite) {
     let mut packet = hex::decode(include_str!("../../core/tests/identity/p01.hex").trim()).unwrap();
     packet[28..34].copy_from_slice(&[0x52, 0x54, 0, 0, 0, 1]);
@@ -124,7 +125,7 @@ fn discover(site: &TestSite) {
     socket.send_to(&packet, "255.255.255.255:67").unwrap();
 }
 
-/// As while an editor or a script writes the file.
+/// A machine file may be truncated while an editor or a script writes it.
 #[test]
 fn a_truncated_machine_file_keeps_the_completions() {
     let (site, server) = with_machine_file();
@@ -141,8 +142,8 @@ fn a_truncated_machine_file_keeps_the_completions() {
     assert_eq!(site.boots_kernel(), [true, true, false]);
 }
 
-/// A truncated file leaves a valid entry without its `boot`, which is not another value of `boot`: the completion
-/// stays, and the machine boots from disk over every protocol.
+/// A truncated file may leave a valid entry without its `boot` key. The missing key is not another value of `boot`, so
+/// the completion stays, and the machine boots from disk over every protocol.
 #[test]
 fn a_machine_whose_entry_lost_its_boot_line_keeps_its_completion_and_boots_from_disk() {
     let toml = CONFIG.split_once("[machine.").map(|(_, machines)| format!("[machine.{machines}")).unwrap();
@@ -208,7 +209,7 @@ fn a_machine_file_is_read_when_its_writing_has_ended_even_after_a_signal() {
     assert!(!server.log().contains("no longer in the configuration"), "{}", server.log());
 }
 
-/// Access may come back, for example when a file system is mounted again.
+/// The directory may become readable again, for example when a file system is mounted.
 #[test]
 fn an_unreadable_directory_of_completions_is_an_error_and_resets_no_machine() {
     let (site, server) = TestSite::start();
@@ -244,7 +245,7 @@ fn an_unreadable_directory_of_completions_is_an_error_and_resets_no_machine() {
     assert_eq!(site.boots_kernel(), [true; 3]);
 }
 
-/// For example a volume that is not mounted yet.
+/// The directory of completions may be a link to a volume that is not mounted yet.
 #[test]
 fn with_a_dangling_link_the_completions_are_unknown_and_new_ones_are_written_later() {
     let (site, server) = TestSite::start();
@@ -258,7 +259,7 @@ fn with_a_dangling_link_the_completions_are_unknown_and_new_ones_are_written_lat
     server.wait_for_line("until it is readable, boot-once machines boot their disks");
     server.wait_for_line("ready");
     assert_eq!(site.boots_kernel(), [false; 3]);
-    // An installer that runs meanwhile.
+    // An installer finishes while the directory is not readable.
     site.fetch(&site.done_url("web2"), &[]);
     server.wait_for_line("the completed boot-once of web2 is forgotten at a restart");
     fs::rename(&aside, &volume).unwrap();
@@ -309,18 +310,19 @@ fn a_directory_of_completions_that_vanishes_is_created_again_with_its_files() {
     wait_for("the completion", || directory.join("web1").exists().then_some(()));
     assert_eq!(site.boots_kernel(), [false, true, true]);
 
-    // If the server does not run, a lost directory looks like one that was removed on purpose.
+    // If the server does not run when the directory vanishes, it cannot distinguish a lost directory from one that the
+    // administrator removed.
     server.signal(Signal::SIGSTOP);
     fs::rename(&directory, server.directory.path().join("aside")).unwrap();
     let server = server.kill_and_restart(&site.host);
     server.wait_for_line("boot-once is missing, and the completions of 1 machine (web1) with it");
 }
 
-/// The server reserves descriptors for the directory.
+/// The server reserves file descriptors to read the directory of completions.
 #[test]
 fn clients_that_use_all_available_descriptors_reset_no_machine() {
     thread::scope(|scope| {
-        // The server's own sockets take more than half of the lower limit.
+        // With the lower limit, the server's own sockets use more than half of the descriptors.
         for limit in [128, 256] {
             scope.spawn(move || use_all_descriptors(limit));
         }
@@ -353,7 +355,7 @@ fn use_all_descriptors(limit: usize) {
     }
     let until = Instant::now() + Duration::from_secs(12);
     while Instant::now() < until {
-        // Changes the directory, as a new completion does.
+        // Writes a file into the directory, because a new completion changes the directory, too.
         fs::write(server.directory.path().join("state/boot-once/.touched"), "").unwrap();
         assert!(open() <= limit - 32, "{} of {limit} descriptors", open());
         thread::sleep(Duration::from_millis(500));
@@ -364,11 +366,11 @@ fn use_all_descriptors(limit: usize) {
     wait_for("a free descriptor", || (site.boots_kernel() == [false, false, true]).then_some(()));
 }
 
-/// Any host can guess the name of a machine.
+/// Any host can guess the name of a machine, so the name alone does not complete a boot-once.
 #[test]
 fn a_machine_is_done_only_by_its_token_or_from_its_address() {
     let (site, server) = TestSite::start();
-    // As a page in a browser could request it.
+    // A page in a browser could send these requests.
     let status = ["--write-out", "%{http_code}", "--output", "/dev/null"];
     assert_eq!(site.fetch(&machine_url("web1", "done"), &status), b"403");
     assert_eq!(site.fetch(&machine_url("web1", "token=00112233445566778899aabbccddeeff/done"), &status), b"403");
@@ -439,7 +441,7 @@ fn explain_and_render_read_the_completions_and_warn_if_they_cannot() {
     assert!(explained.contains("once, completed: boots from disk (`proxydhcpd rearm web1` resets it)"), "{explained}");
     assert!(!explained.contains("kernel: linux"), "{explained}");
     assert!(output(&render).contains("sanboot "), "{}", output(&render));
-    // The other entries are gone, and this one has lost its `boot`: no entry has `boot = "once"` now.
+    // The edit removes the other entries, and the `boot` key of this entry, so no entry has `boot = "once"` now.
     let whole = fs::read_to_string(config(&server)).unwrap();
     fs::write(config(&server), whole.split_once("boot = \"once\"").unwrap().0).unwrap();
     assert!(
@@ -479,7 +481,7 @@ fn rearm_removes_a_completion_that_is_an_empty_directory_and_names_the_remedy_fo
     assert!(!completion.exists());
 }
 
-/// With the machines of [`CONFIG`] in a CSV file.
+/// Starts a site whose machines are those of [`CONFIG`], in a CSV file.
 fn with_machine_file() -> (TestSite, Server) {
     let line = |number| format!("web{number},52:54:00:00:00:0{number},installer,once\n");
     let lines: String = (1..=3).map(line).collect();
@@ -501,7 +503,7 @@ fn config(server: &Server) -> std::path::PathBuf {
     server.directory.path().join("proxydhcpd.toml")
 }
 
-/// Completes the boot-once of a machine by fetching its kernel; returns when that is on the disk.
+/// Completes the boot-once of a machine by fetching its kernel. Returns when the completion is on the disk.
 fn complete(site: &TestSite, server: &Server, machine: &str) {
     site.fetch(&machine_url(machine, "linux"), &[]);
     let completion = server.directory.path().join("state/boot-once").join(machine);

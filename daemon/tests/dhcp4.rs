@@ -1,4 +1,4 @@
-//! The DHCPv4 vectors with the server's binary: over its sockets, from one network namespace to another, and with
+//! Tests the DHCPv4 vectors with the server's binary: over its sockets, from one network namespace to another, and with
 //! `explain`. Needs root.
 
 mod netns;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_proxydhcpd");
 
-/// A request for an item of a menu, with one of the types that were assigned long ago.
+/// The vector of a request for a menu item. Its type is one of those that were assigned long ago.
 const MENU_VECTOR: &str = "ovmf-x64-request-4011-boot-item";
 const MENU: &str = r#"
 default-profile = "ask"
@@ -29,8 +29,8 @@ fn every_vector_gets_its_expected_reply_over_the_wire() {
     let (server, client) = network();
     let wire = client.on(RawSocket::open);
     for vector in vectors() {
-        // A new server for each vector: the vectors share machines, and the rate limit of a machine is a burst of
-        // eight.
+        // Each vector has a new server, because the vectors share machines, and the rate limit of a machine allows a
+        // burst of only eight requests.
         let start = || Peer::start(&format!("{PROGRAM} --config {}", site.config(&vector.name)));
         let _running = server.on(|| {
             let running = start();
@@ -39,7 +39,8 @@ fn every_vector_gets_its_expected_reply_over_the_wire() {
             running
         });
         wire.send(&vector.from, &vector.to, &vector.octets);
-        // The reply to a second request on the same socket proves silence about the first without a timeout.
+        // The test also sends a second request on the same socket. If the server answers only the second request, it
+        // has ignored the first one, and the test needs no timeout.
         let probe = Vector::named(match (vector.to.port(), vector.to.ip().is_broadcast()) {
             (67, true) => "bios-no-machine-id-discover",
             (67, false) => "relayed-x64-discover-option-82",
@@ -140,7 +141,7 @@ impl Vector {
     fn octets_with_xid(&self, xid: u32) -> Vec<u8> {
         let mut octets = self.octets.clone();
         octets[4..8].copy_from_slice(&xid.to_be_bytes());
-        // A machine that is in no vector.
+        // No vector uses this MAC address.
         octets[33] = 0xee;
         octets
     }

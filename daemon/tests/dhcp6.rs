@@ -1,4 +1,4 @@
-//! DHCPv6 with the server's binary, over a cable from one network namespace to another. Needs root.
+//! Tests DHCPv6 with the server's binary, over a cable from one network namespace to another. Needs root.
 
 mod netns;
 
@@ -12,7 +12,7 @@ use std::fs;
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::time::{Duration, Instant};
 
-/// A host at 192.0.2.10, 2001:db8::10 and fe80::10, and a machine at fe80::207.
+/// Creates a host at 192.0.2.10, 2001:db8::10 and fe80::10, and a machine at fe80::207.
 fn network() -> (Host, Host) {
     let host = Host::new();
     let machine = plug_in(&host, "eth0", 0);
@@ -111,7 +111,7 @@ fn with_ipv6_disabled_or_a_legacy_configuration_no_ipv6_socket_is_open() {
 
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("proxy.ini");
-    // This server is the TFTP server: then HTTP is open, too.
+    // If this server is the TFTP server (`tftpd`), it also serves HTTP.
     let legacy = "[proxy]\nlisten_address = 192.0.2.10\ntftpd = 192.0.2.10\nfilename = pxelinux.0\n\
                vendor_specific_information = x\n[pxe]\n[ipxe]\nenabled = true\n";
     fs::write(&file, legacy).unwrap();
@@ -127,7 +127,7 @@ fn assert_only_ipv4_is_served(host: &Host, server: &Server) {
     assert_eq!((open("udp6"), open("tcp6")), (0, 0), "{}", server.log());
 }
 
-/// The number of sockets in this table of the kernel.
+/// Returns the number of sockets that this table of the kernel lists.
 fn open_sockets(host: &Host, table: &str) -> usize {
     let table = host.on(|| fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap());
     table.lines().skip(1).count()
@@ -145,7 +145,7 @@ fn with_ipv4_disabled_no_dhcpv4_port_is_open() {
     Client::at_link_local(&machine, 546).wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
 }
 
-/// As with IPv4.
+/// The exit status is the same as with IPv4.
 #[test]
 fn without_any_port_of_the_enabled_families_the_exit_status_is_1() {
     let (host, _machine) = network();
@@ -155,7 +155,7 @@ fn without_any_port_of_the_enabled_families_the_exit_status_is_1() {
     assert_eq!(no_family.exit_code(), Some(1), "{}", no_family.log());
     assert!(no_family.log().contains("nothing to serve"), "{}", no_family.log());
 
-    // The port is bound for IPv6, and free for IPv4.
+    // Another process has bound the port for IPv6, and the port is free for IPv4.
     let _boot = host.on(|| UdpSocket::bind("[::]:4011").unwrap());
     let mut port_in_use =
         Server::start_configured(&host, tempfile::tempdir().unwrap(), &format!("{v4_off}{proxy_only}"));
@@ -203,7 +203,7 @@ fn a_link_that_is_added_or_recreated_after_the_start_is_served() {
     }
 }
 
-/// The periodic check would find it within five seconds, and the machine may have given up by then.
+/// The periodic check would find the link within five seconds. By then, the machine may have given up.
 #[test]
 fn a_new_link_is_served_at_once() {
     let host = Host::new();
@@ -242,12 +242,13 @@ fn with_two_links_the_boot_server_replies_once_from_the_link_of_the_request_with
     }
 }
 
-/// The address of the host on the link of this number.
+/// Returns the host's address on the link with this number.
 fn host_address(number: usize) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, number as u16, 0, 0, 0, 0, 0x10)
 }
 
-/// For each destination: every socket in a group could reply.
+/// The relay sends to each destination in turn. Every socket that has joined a group receives the request, so a faulty
+/// server would send several replies.
 #[test]
 fn a_relay_gets_one_reply_from_the_global_address() {
     let host = Host::new();
@@ -287,7 +288,7 @@ fn with_proxy_only_port_4011_is_open_and_547_is_not() {
     let (host, machine) = network();
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("state")).unwrap();
-    // The DUID of the server in the vector's request.
+    // The vector's request contains this server DUID.
     fs::write(directory.path().join("state/duid"), "00030001020000000010\n").unwrap();
     let server = Server::start_configured(&host, directory, "[dhcp]\nproxy-only = true\n");
     server.wait_for_line("serving eth0 as 192.0.2.10 and 2001:db8::10");

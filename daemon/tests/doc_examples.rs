@@ -1,4 +1,4 @@
-//! Executes README and the task pages: writes the files that they show and runs their commands, on a host with the
+//! Executes README and the task pages: writes the files that the pages show and runs their commands, on a host with the
 //! address 192.0.2.10.
 
 mod netns;
@@ -27,7 +27,7 @@ fn from_dnsmasq() {
     follow("migrating-from-dnsmasq", &[("import dnsmasq.conf", ReaderHost::write_dnsmasq_conf)]);
 }
 
-/// On the reference page each example is a separate file.
+/// On the reference page, each example is a separate file.
 #[test]
 fn every_example_of_the_configuration_is_valid_alone() {
     let text = fs::read_to_string(Path::new(ROOT).join("docs/configuration.md")).unwrap();
@@ -86,7 +86,7 @@ fn secure_boot() {
     follow("secure-boot", &[("curl ", ReaderHost::start_server)]);
 }
 
-/// An action to take before a block with this text.
+/// The text of a block, and the action that the test takes before it runs this block.
 type Action = (&'static str, fn(&mut ReaderHost));
 
 fn follow(page: &str, actions: &[Action]) {
@@ -105,9 +105,10 @@ fn follow(page: &str, actions: &[Action]) {
                 assert!(succeeded, "{page}:\n{block}\n{output}");
                 ran += 1;
             }
-            // A picture, or packets.
+            // A block of type `text` is a picture or shows packets.
             "text" => assert!(block.contains(['→', '─']), "{page}: the test could run this: {block}"),
-            // Commands that build, or change the host: tests/install.rs and e2e run those.
+            // A block of type `console` has commands that build the program or change the host: tests/install.rs and
+            // e2e run them.
             "console" => assert!(block.lines().all(changes_host), "{page}: the test could run this: {block}"),
             "ini" => {}
             other => panic!("{page}: a block in {other}"),
@@ -126,12 +127,12 @@ fn blocks(text: &str) -> Vec<(&str, &str)> {
     fenced.map(|block| block.split_once('\n').unwrap()).collect()
 }
 
-/// A reader's host; `directory` has the contents of /etc/proxydhcpd and /var/lib/proxydhcpd.
+/// The host of a reader. `directory` has the contents of /etc/proxydhcpd and /var/lib/proxydhcpd.
 struct ReaderHost {
     directory: TempDir,
     settings: String,
     host: Host,
-    /// The other end of the cable.
+    /// The host at the other end of the cable.
     _machine: Host,
     server: Option<Peer>,
 }
@@ -145,7 +146,7 @@ impl ReaderHost {
         for name in ["linux", "initrd.gz"] {
             fs::write(directory.path().join("installer").join(name), name).unwrap();
         }
-        // As if the iPXE package were installed.
+        // The boot directory contains these files if the iPXE package is installed.
         for loader in ["2022/snponly.efi", "2025/undionly.kpxe"] {
             let loader = Path::new(ROOT).join("e2e/.cache").join(loader);
             fs::copy(&loader, directory.path().join("lib/boot").join(loader.file_name().unwrap()))
@@ -166,13 +167,14 @@ impl ReaderHost {
         text.replace("/etc/proxydhcpd", &path("etc")).replace("/var/lib/proxydhcpd", &path("lib"))
     }
 
-    /// Flags that replace the paths of an installed server.
+    /// Returns flags that replace the paths of an installed server.
     fn flags(&self) -> [String; 6] {
         let path = |name: &str| self.directory.path().join(name).display().to_string();
         ["-c".into(), path("etc/proxydhcpd.toml"), "-b".into(), path("lib/boot"), "--state-dir".into(), path("state")]
     }
 
-    /// Whether every command succeeded, or failed if the page marks it with `!`; and their output.
+    /// Runs a block of commands. Returns their output, and whether every command ended as the page states: with failure
+    /// if the page marks it with `!`, otherwise with success.
     fn run(&self, block: &str) -> (bool, String) {
         let mut script = format!(
             "set -eu\nproxydhcpd() {{ case \"$*\" in import*|*.toml) {PROGRAM} \"$@\";; \
@@ -225,7 +227,7 @@ impl ReaderHost {
         wait_for("the server", || self.run(poll).0.then_some(()));
     }
 
-    /// Does as the installed system: fetches the URL in its preseed file.
+    /// Acts as the installed system does: fetches the URL in its preseed file.
     fn install_web1(&mut self) {
         self.start_server();
         let (_, preseed) = self.run("proxydhcpd render preseed.cfg --machine web1");

@@ -1,4 +1,4 @@
-//! The documentation's references to tests, files and sections are valid.
+//! Tests that the documentation's references to tests, files and sections are valid.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -79,7 +79,7 @@ fn every_reference_in_brackets_has_its_link() {
     }
 }
 
-/// In pages, code in backticks that begins with a directory of the repository is a path.
+/// If code in backticks on a page begins with a directory of the repository, it is a path.
 #[test]
 fn every_file_that_a_page_names_exists() {
     let pages = texts().into_iter().filter(|(path, _)| path.ends_with(".md"));
@@ -96,7 +96,7 @@ fn every_file_that_a_page_names_exists() {
     assert!(checked >= 20, "{checked} paths");
 }
 
-/// A test that CONTRIBUTING.md runs by `--test` is a file or a directory in daemon/tests.
+/// A test that CONTRIBUTING.md runs with `--test` is a file or a directory in daemon/tests.
 #[test]
 fn every_integration_test_that_contributing_runs_exists() {
     let page = read("CONTRIBUTING.md");
@@ -141,18 +141,18 @@ fn anchors(page: &str) -> BTreeSet<String> {
     page.split("<a id=\"").skip(1).filter_map(|after| Some(after.split_once('"')?.0.to_owned())).collect()
 }
 
-/// `2` or `2.8`.
+/// Whether the text is the number of a section, such as `2` or `2.8`.
 fn is_section(text: &str) -> bool {
     !text.is_empty() && text.split('.').all(|part| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit()))
 }
 
-/// The text as one line, without comment markers.
+/// Returns the text as one line, without comment markers.
 fn prose(text: &str) -> String {
     let bare = |line: &str| line.trim().trim_start_matches(['/', '!', '#']).trim().to_owned();
     text.lines().map(bare).collect::<Vec<_>>().join(" ")
 }
 
-/// The anchors that a text cites: first the sections after the name of the page, then every `L:`.
+/// Returns the anchors that a text cites: first the sections after the name of the page, then every `L:`.
 fn citations(prose: &str) -> Vec<String> {
     let mut found = Vec::new();
     for after in prose.split("protocol.md").skip(1) {
@@ -184,7 +184,7 @@ fn citations(prose: &str) -> Vec<String> {
     found
 }
 
-/// All source texts: code with its comments, and pages.
+/// Returns all source texts (code with its comments, and pages), each with its path.
 fn texts() -> Vec<(String, String)> {
     let mut texts = Vec::new();
     for top in ["core", "daemon", "docs", "e2e", "fuzz", "bench", "dist"] {
@@ -193,7 +193,7 @@ fn texts() -> Vec<(String, String)> {
     texts.extend(
         ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|page| (page.to_owned(), read(page))),
     );
-    // This file contains examples of citations.
+    // This file is excluded, because it contains examples of citations.
     texts.retain(|(path, _)| path != "daemon/tests/docs.rs");
     texts
 }
@@ -212,7 +212,7 @@ fn collect_texts(directory: &Path, texts: &mut Vec<(String, String)>) {
     }
 }
 
-/// core/tests/vectors.rs compares every vector in this directory.
+/// Whether this vector exists. core/tests/vectors.rs tests every vector in the directory.
 fn has_vector(name: &str) -> bool {
     Path::new(ROOT).join(format!("core/testdata/vectors/{name}.json")).exists()
 }
@@ -241,7 +241,7 @@ fn functions_marked_as_tests(text: &str) -> impl Iterator<Item = &str> {
     text.split("#[test]").skip(1).filter_map(|after| after.split_once("fn ")?.1.split_once('(')).map(|(name, _)| name)
 }
 
-/// The tests that the `cases!` list of an end-to-end test file names.
+/// Returns the tests that the `cases!` list of an end-to-end test file names.
 fn cases(text: &str) -> impl Iterator<Item = &str> {
     let list = text.split_once("\ncases![").and_then(|(_, after)| after.split_once("];"));
     list.map_or("", |(list, _)| list).split(',').map(str::trim)

@@ -1,4 +1,4 @@
-//! The UEFI programs, which are committed as binaries.
+//! Tests the UEFI programs, which are committed as binaries.
 
 use std::fs;
 use std::path::Path;

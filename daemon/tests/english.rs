@@ -1,14 +1,14 @@
-//! Holds the language of code, messages and pages: six patterns of a foreign grammar, and the length of lines.
+//! Checks the language of code, messages and pages for six patterns of a foreign grammar, and the length of lines.
 
 use std::path::{Path, PathBuf};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Excepted lines: the file, a part of the line, and the reason.
+/// The lines that the check accepts nevertheless: the file, a part of the line, and the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] =
     &[("CHANGELOG.md", "`Profiles with loaders of their own`", "quotes the old label")];
 
-/// Words of the second to the sixth pattern, and what to write instead.
+/// The words of the second to the sixth pattern, each with the correct wording.
 const PHRASES: &[(&str, &str)] = &[
     ("told", "2: a program receives, reports or lists"),
     ("tells", "2: a program sends, reports or shows"),
@@ -38,7 +38,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("be heard", "6: cannot receive, cannot bind"),
 ];
 
-/// The first pattern: a sentence whose subject is a relative clause without a head.
+/// The first pattern: the subject of a sentence is a relative clause without an antecedent.
 const HEADLESS: [&str; 4] = ["What", "Who", "Whose", "Which"];
 
 #[test]
@@ -97,7 +97,7 @@ fn each_pattern_is_found() {
     }
 }
 
-/// The pattern that the line has.
+/// Returns the pattern that the line matches, or `None` if the line is correct.
 fn pattern(line: &str) -> Option<&'static str> {
     let text = line.replace('_', " ");
     // A heading of a page is a title, not a sentence.
@@ -108,7 +108,7 @@ fn pattern(line: &str) -> Option<&'static str> {
     PHRASES.iter().find(|(phrase, _)| words.contains(&format!(" {phrase} "))).map(|(_, advice)| *advice)
 }
 
-/// Whether a sentence begins with a relative pronoun, and is no question.
+/// Whether a sentence in the line begins with a relative pronoun and is not a question.
 fn is_headless(line: &str, text: &str) -> bool {
     let begins = |word: &str| {
         text.match_indices(word).any(|(at, _)| {
@@ -134,12 +134,13 @@ fn is_table(line: &str) -> bool {
     line.trim_start().trim_start_matches(['/', '!', ' ']).starts_with('|')
 }
 
-/// Hex, and names that cannot be broken.
+/// Whether the line has a word that cannot be broken, such as hexadecimal digits or a long name.
 fn has_long_word(line: &str) -> bool {
     line.split(' ').any(|word| word.len() > 60)
 }
 
-/// Every text that people read, by its path from the root; not the captured and imported files of others.
+/// Returns every text that people read, by its path from the root, except captured and imported files from other
+/// projects.
 fn texts() -> Vec<(String, String)> {
     let mut texts = Vec::new();
     let mut directories = vec![PathBuf::from(ROOT)];

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Files that each test one rule.
+/// Files, each of which tests one rule.
 const RULES: &[&str] = &[
     "",
     "\n\n; only a comment\n# and another\n",
@@ -67,7 +67,7 @@ const RULES: &[&str] = &[
     "[proxy]\na = 1\n\u{2003}\u{2003}b = 2\n",
     "[proxy]\na = x\0y\n",
     "[proxy]\na = 1\n#\n;\n  #x\n\tb;c = 2\n",
-    // As shipped with the Python daemon 0.3.2.
+    // The file that the Python daemon 0.3.2 ships.
     "; None of these are optional\n[proxy]\nlisten_address=192.0.2.20\ntftpd=192.0.2.20\n#interface=\nfilename=ipxe-snponly-x86_64.efi\n\
      vendor_specific_information=\"proxyDHCPd\"\n\n[ipxe]\nenabled=true\nlegacy_bootstrap=undionly.kpxe\nchainload_url=boot.ipxe\n",
 ];
@@ -77,7 +77,7 @@ fn every_rule_is_the_same_as_in_python() {
     compare(RULES.iter().map(|text| (*text).to_owned()).collect());
 }
 
-/// Random files made of the pieces that the rules are about. The seed is fixed, so a failure is reproducible.
+/// The random files consist of pieces that the rules concern. The seed is fixed, so a failure is reproducible.
 #[test]
 fn random_files_have_the_same_values_as_in_python() {
     const PIECES: &[&str] = &[
@@ -144,7 +144,8 @@ fn compare(files: Vec<String>) {
     }
 }
 
-/// Sections with their keys and values. A value that cannot be expanded is null, and so is a rejected file.
+/// Returns the sections with their keys and values. An item is null if its value cannot be expanded. The result is null
+/// if the parser rejects the file.
 fn parsed(text: &str) -> Value {
     let source = Source::new("t.ini", text.into()).expect("UTF-8");
     let Ok(ini) = ini::parse(&source) else { return Value::Null };
@@ -186,7 +187,7 @@ fn python(files: &[String]) -> Vec<Value> {
         .expect("this test needs python3: apt-get install python3");
     let input = serde_json::to_vec(files).expect("strings");
     let mut stdin = python.stdin.take().expect("piped");
-    // Python reads all of it before it writes anything.
+    // Python reads all of its input before it writes any output, so this cannot block.
     stdin.write_all(&input).expect("python3 reads");
     drop(stdin);
     let output = python.wait_with_output().expect("python3 ends");

@@ -1,4 +1,4 @@
-//! `make install` and `make uninstall`, into a directory. Tests with a real systemd are in e2e.
+//! Tests `make install` and `make uninstall`, into a directory. Tests with a real systemd are in e2e.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -56,7 +56,7 @@ fn make_with_a_cargo_that_is_too_old_names_the_required_version_and_how_to_insta
     }
 }
 
-/// Runs a target of the Makefile, with another program instead of a release build.
+/// Runs a target of the Makefile. /bin/true replaces the release build of the program.
 fn make(root: &Path, prefix: &str, target: &str) {
     let mut command = Command::new("make");
     command.args(["--silent", "--old-file=build", "RELEASE=/bin/true"]).current_dir("..");

@@ -6,7 +6,7 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{IpxeTarget, Plan, TftpServer};
 use std::net::Ipv4Addr;
 
-/// As shipped with the Python daemon 0.3.2, without the comments.
+/// The proxy.ini that the Python daemon 0.3.2 ships, without its comments.
 const SHIPPED: &str = "[proxy]\nlisten_address=192.168.188.20\ntftpd=192.168.188.20\n#interface=\n\
                        filename=ipxe-snponly-x86_64.efi\n\
     vendor_specific_information=\"proxyDHCPd\"\n\n[ipxe]\nenabled=true\nlegacy_bootstrap=undionly.kpxe\n\
@@ -187,7 +187,7 @@ fn a_name_that_does_not_fit_into_a_reply_is_an_error_and_the_longest_that_fits_i
     }
     let name = "n".repeat(128);
     assert!(refused(&format!("[proxy]\ntftpd=192.0.2.2\nfilename={name}\n")).contains("127"));
-    // In iPXE mode `filename` is not used, and the Python daemon accepted any.
+    // In iPXE mode, the server does not use `filename`, and the Python daemon accepted any value.
     accepted(&format!("[proxy]\ntftpd=192.0.2.2\nfilename={name}\n[ipxe]\nenabled=true\n"));
 }
 

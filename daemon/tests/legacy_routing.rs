@@ -1,4 +1,4 @@
-//! The file that each client gets from an old proxy.ini, as the Python daemon sent it, with the real binary.
+//! Tests, with the real binary, that each client gets the same file from an old proxy.ini as from the Python daemon.
 
 use serde_json::Value;
 use std::path::Path;
@@ -78,7 +78,7 @@ fn ini(more: &str) -> tempfile::NamedTempFile {
     file
 }
 
-/// siaddr and file of the last reply to the firmware; for UEFI, that from port 4011.
+/// Returns siaddr and file of the last reply to the firmware, which for UEFI is the reply from port 4011.
 fn reply(file: &Path, client: &str) -> Option<(String, String)> {
     let output = explain(file, client);
     let last = output.as_array()?.iter().rfind(|exchange| exchange["follows"] == false)?;

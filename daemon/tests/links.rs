@@ -1,4 +1,4 @@
-//! The list of served links follows the changes of the host's interfaces.
+//! Tests that the list of served links follows the changes of the host's interfaces.
 
 mod netns;
 
@@ -146,12 +146,12 @@ fn over_ipv6_a_link_is_served_as_soon_as_it_has_a_usable_link_local_address() {
     let (host, other) = (Host::new(), Host::new());
     let lists = watched(&host, LinkFilter::default());
     assert_eq!(next(&lists), "");
-    // The kernel generates no addresses here, so that all are from this test.
+    // On this host, the kernel generates no addresses, so the test sets all of them.
     host.set_sysctl("ipv6/conf/default/addr_gen_mode", "1");
     host.cable("lan", &other, "eth0");
     host.run("ip address add 2001:db8::1/64 dev lan nodad");
-    // The first address cannot be the source of replies, and the second one is tentative until it is known to be
-    // unique.
+    // The address 2001:db8::1 cannot be the source of replies. fe80::1 is tentative until the kernel has verified that
+    // it is unique.
     host.run("ip address add fe80::1/64 dev lan");
     assert!(lists.recv_timeout(Duration::from_millis(300)).is_err(), "served too early");
     settled(&lists, "lan 2001:db8::1/64 fe80::1/64");
@@ -197,7 +197,7 @@ fn a_filter_selects_links_for_each_family() {
     assert_eq!(listed(with_address), format!("dmz 192.0.2.1/32 {dmz}"));
 }
 
-/// Whether a netlink socket on this host has lost messages, as the kernel counts them.
+/// Whether the kernel has counted lost messages on a netlink socket of this host.
 fn has_lost_messages(host: &Host) -> bool {
     let table = host.on(|| std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap());
     table.lines().skip(1).any(|row| row.split_ascii_whitespace().nth(8).is_some_and(|drops| drops != "0"))
@@ -205,7 +205,7 @@ fn has_lost_messages(host: &Host) -> bool {
 
 fn watched(host: &Host, filter: LinkFilter) -> Receiver<Vec<Link>> {
     let (sender, lists) = channel();
-    // The thread ends when the receiver of a list is gone, or with the test.
+    // The thread ends when the receiver of the lists is dropped, or with the test.
     host.on(|| {
         thread::spawn(move || block_on(watch(filter, move |links| sender.send(links).unwrap_or_default(), drop)));
     });
@@ -220,7 +220,8 @@ fn next(lists: &Receiver<Vec<Link>>) -> String {
     show(&lists.recv_timeout(TIMEOUT).unwrap())
 }
 
-/// Waits until the list is this one and no longer changes; returns the index of its first link.
+/// Waits until the watched list equals `expected` and no longer changes. Returns the index of the first link in the
+/// list.
 fn settled(lists: &Receiver<Vec<Link>>, expected: &str) -> u32 {
     let end = Instant::now() + TIMEOUT;
     let mut last = String::from("nothing");

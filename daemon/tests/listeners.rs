@@ -1,5 +1,6 @@
-//! Ports that are busy at the start and become free later: the server opens and offers them then, but never takes a
-//! port from an owner that is only restarting. With real sockets and a real dnsmasq, in network namespaces. Needs root.
+//! Tests with ports that are busy at the start and become free later. The server then opens such a port and offers its
+//! service, but never takes a port from an owner that is only restarting. The sockets and dnsmasq are real, in network
+//! namespaces. Needs root.
 
 mod netns;
 
@@ -25,7 +26,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The port must be free for ten seconds, checked every five seconds; some more for a busy host.
+/// The server checks every five seconds, and opens a port that has been free for ten seconds. A busy host needs more
+/// time.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(40);
 
 const SERVER_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
@@ -51,7 +53,7 @@ fn ports_4011_and_8080_are_opened_when_they_are_free_even_with_only_the_capabili
     }
     let log = server.log();
     assert_eq!(log.matches("cannot bind ").count(), 2, "one warning for each: {log}");
-    // The lines are logged as the ports open; the offers change afterwards.
+    // The server logs the line when it opens the port, and changes its offers afterwards.
     wait_for("the redirect shape", || {
         self::offer(&machine, "ovmf-x64-discover").filter(|redirect| !is_direct(redirect))
     });
@@ -63,7 +65,8 @@ fn ports_4011_and_8080_are_opened_when_they_are_free_even_with_only_the_capabili
     assert!(fetches(&machine, "http://192.0.2.10:8080/boot.ipxe"));
 }
 
-/// A container's user without the capability: a server that is "ready" but receives nothing would be worse than none.
+/// The user of a container may lack the capability. An error is better than a server that is "ready" but receives
+/// nothing.
 #[test]
 fn a_server_without_permission_for_its_ports_fails_with_advice_unless_the_ports_are_turned_off() {
     let (host, _) = one_network();
@@ -101,7 +104,7 @@ fn port_69_is_opened_when_it_is_free_and_loaders_are_offered() {
     assert_eq!(wait_for("a reply", || request_loader(&machine)), "ipxe.efi");
 }
 
-/// As the warning advises: dnsmasq is reconfigured to share the port, and restarted.
+/// The administrator follows the warning: reconfigures dnsmasq to share the port, and restarts it.
 #[test]
 fn once_dnsmasq_shares_port_67_each_broadcast_arrives_once() {
     for capabilities in ["-all,+net_bind_service", "-all,+net_bind_service,+net_raw"] {
@@ -171,7 +174,7 @@ fn port_67_is_left_to_a_restarting_dnsmasq_and_opened_minutes_after_its_end() {
     wait_for("an offer", || offer(&machine, "ovmf-x64-discover"));
 }
 
-/// dnsmasq could not restart, and the server would gain only relayed requests.
+/// If the server took the port, dnsmasq could not restart, and the server would gain only relayed requests.
 #[test]
 fn with_a_packet_socket_port_67_is_never_taken_from_a_dnsmasq_that_does_not_share_it() {
     let (host, _machine) = one_network();
@@ -200,7 +203,7 @@ fn the_tftp_server_of_a_legacy_file_is_not_replaced_when_it_ends() {
     let (mut loaded, start) = (loaded(directory.path()), Instant::now());
     loaded.settings.ipv6_interfaces = None;
     for (enabled, taken) in [(Enabled::IfLocal(SERVER_ADDRESS), false), (Enabled::Yes, true)] {
-        // A socket of both families.
+        // This socket receives packets of both address families.
         let other_socket = host.on(|| UdpSocket::bind("[::]:69").unwrap());
         (loaded.settings.tftp.enabled, loaded.settings.http.enabled) = (enabled, enabled);
         let mut listeners = host.on(|| Listeners::open(&loaded.settings, &links, start).unwrap());
@@ -238,14 +241,14 @@ fn is_port_67(listener: &Listener) -> bool {
     matches!(listener, Listener::Dhcp(address, Socket::Udp(_)) if address.ip() == Ipv4Addr::BROADCAST)
 }
 
-/// Whether another port is opened, much later.
+/// Whether the server opens another port if it retries much later.
 fn opens_more(host: &Host, listeners: &mut Listeners, loaded: &Loaded) -> bool {
     let before = listeners.opened.len();
     host.on(|| listeners.retry(&loaded.settings, Instant::now() + 100 * HOLD_OFF));
     listeners.opened.len() > before
 }
 
-/// A configuration with only this boot directory, without IPv6.
+/// Returns a configuration with only this boot directory, and without IPv6.
 fn loaded(directory: &Path) -> Loaded {
     let flags = Flags { boot_dir: Some(directory.to_owned()), ..Flags::default() };
     let mut loaded = load_from_dir(&flags, "/nowhere".as_ref()).unwrap();
@@ -253,7 +256,8 @@ fn loaded(directory: &Path) -> Loaded {
     loaded
 }
 
-/// Returns when dnsmasq has its sockets. Without further arguments it does not share port 67.
+/// Starts dnsmasq, and returns when its sockets are open. Unless the arguments change that, dnsmasq does not share port
+/// 67.
 fn start_dnsmasq(host: &Host, arguments: &str) -> Peer {
     host.on(|| {
         let before = bound_sockets(Transport::Udp, 67).unwrap().len();
@@ -266,7 +270,8 @@ fn start_dnsmasq(host: &Host, arguments: &str) -> Peer {
     })
 }
 
-/// A closed socket may remain open for a moment in a process that another test is just starting.
+/// Waits until port 67 is free. A closed socket may remain open for a moment in a process that another test is
+/// starting.
 fn wait_until_free(host: &Host) {
     host.on(|| wait_for("a free port 67", || bound_sockets(Transport::Udp, 67).unwrap().is_empty().then_some(())));
 }
@@ -286,7 +291,7 @@ fn offer(machine: &Host, name: &str) -> Option<Vec<u8>> {
 }
 
 fn client(machine: &Host) -> UdpSocket {
-    // The previous client's socket may remain open for a moment, as for port 67.
+    // As with port 67, the previous client's socket may remain open for a moment.
     let client = machine.on(|| wait_for("the machine's port 68", || UdpSocket::bind("0.0.0.0:68").ok()));
     socket2::SockRef::from(&client).bind_device(Some(b"eth0")).unwrap();
     client.set_broadcast(true).unwrap();
@@ -300,7 +305,7 @@ fn receive(client: &UdpSocket) -> Vec<u8> {
     buffer[..length].to_vec()
 }
 
-/// PXE_DISCOVERY_CONTROL of 8: load the file that this packet names.
+/// Whether PXE_DISCOVERY_CONTROL is 8, so the client loads the file that this packet names.
 fn is_direct(offer: &[u8]) -> bool {
     offer.windows(6).any(|window| window == [43, 4, 6, 1, 8, 255])
 }

@@ -1,4 +1,4 @@
-//! Messages about local errors name the actual cause, and no other. Runs the real binary. Needs root.
+//! Tests that messages about local errors name the actual cause, and no other. Runs the real binary. Needs root.
 
 mod netns;
 
@@ -13,7 +13,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// The output of `check`, run as a user without capabilities.
+/// Runs `check` as a user without capabilities, and returns its output.
 fn check(host: &Host, arguments: &[&str]) -> String {
     let words = unprivileged_with("-all");
     let mut command = Command::new("setpriv");
@@ -101,7 +101,7 @@ fn an_interface_that_is_not_served_is_reported_with_the_reason() {
     server.wait_for_line("this host has no interface called eth9");
 }
 
-/// As in some containers.
+/// Some containers have no /proc.
 #[test]
 fn without_proc_the_owner_of_a_port_is_reported_as_unknown() {
     let (host, other) = (Host::new(), Host::new());

@@ -1,4 +1,4 @@
-//! Machine files, written by hand and exported by other systems.
+//! Tests machine files that were written by hand or exported from other systems.
 
 use proxydhcpd::config::diagnostic::{Diagnostic, Severity};
 use proxydhcpd::config::flags::Flags;
@@ -28,13 +28,13 @@ fn file(directory: &TempDir, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     path
 }
 
-/// Reads a file with this name and text.
+/// Writes a file with this name and text, and reads it as a machine file.
 fn read_text(name: &str, text: &str) -> Result<MachineFiles, Vec<Diagnostic>> {
     let directory = TempDir::new().unwrap();
     read(&file(&directory, name, text))
 }
 
-/// The errors of a file: line, column, width and message with help.
+/// Returns the errors of a file: line, column, width, and message with help.
 fn errors(name: &str, text: &str) -> Vec<(usize, usize, usize, String)> {
     let parts = |error: Diagnostic| {
         let location = error.location.unwrap_or_else(|| panic!("{} has no location", error.message));
@@ -267,7 +267,7 @@ fn errors_of_a_machine_are_the_same_in_the_configuration_and_in_machine_files() 
     }
 }
 
-/// The record of its boot-once would be a hidden file.
+/// The server stores the boot-once of a machine in a file with the machine's name, which would be hidden.
 #[test]
 fn no_name_begins_with_a_dot_in_any_source() {
     for (name, text) in [
@@ -323,7 +323,8 @@ fn boot_onces_that_no_download_completes_are_one_warning_for_each_profile() {
     let by_default = format!("b.csv:3:1: {message} `kiosk0` and 999 more with the profile `disk` {help}");
     assert_eq!(load_warnings(), [by_default, with_profile_x.clone()]);
 
-    // A rule may name another profile for machines whose entries name none.
+    // If the entry of a machine names no profile, a rule may choose another one, so `check` does not warn of the
+    // default.
     file(&directory, "proxydhcpd.toml", format!("{profiles}[[rule]]\nsubnet = \"10.0.0.0/8\"\nprofile = \"y\"\n"));
     assert_eq!(load_warnings(), [with_profile_x]);
 }
@@ -394,7 +395,8 @@ fn a_missing_file_and_one_that_is_not_a_machine_file_are_errors() {
     assert_eq!(latin1[0].location.as_ref().map(|location| (location.line, location.column)), Some((2, 7)));
 }
 
-/// The default is the directory `machines` next to the configuration; `machine-files` replaces it.
+/// By default, machine files are in the directory `machines` next to the configuration. The key `machine-files`
+/// replaces this directory.
 #[test]
 fn machine_files_replaces_the_default_directory() {
     let directory = TempDir::new().unwrap();
@@ -427,7 +429,7 @@ fn machine_files_replaces_the_default_directory() {
     );
 }
 
-/// The limit is that for a release build on an idle host; this is neither.
+/// The limit of 10 s is that for a release build on an idle host, although this may be a test build on a busy host.
 #[test]
 fn a_directory_of_ten_thousand_files_is_read_quickly_in_the_order_of_names() {
     let directory = TempDir::new().unwrap();

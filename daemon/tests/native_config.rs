@@ -1,4 +1,4 @@
-//! The settings of proxydhcpd.toml, and the choice of the configuration file.
+//! Tests the settings of proxydhcpd.toml, and the choice of the configuration file.
 
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::keys::{self, KEYS, render};
@@ -74,7 +74,8 @@ fn every_key_sets_its_setting() {
     assert!(toml("[tftp]\nsingle-port = true\n").unwrap().tftp.single_port);
 }
 
-/// The settings of the example file, without the `#` before them; in comments, a space follows the `#`.
+/// Returns the settings of the example file, without the `#` before each. Comments have a space after the `#`, and
+/// settings do not.
 fn uncommented(example: &str) -> String {
     let line = |line: &str| match line.strip_prefix('#') {
         Some(setting) if !setting.starts_with(' ') || setting.starts_with("  {") => format!("{setting}\n"),
@@ -90,7 +91,7 @@ fn the_example_file_sets_nothing_and_is_valid_when_uncommented() {
     let text = uncommented(&example);
     let machines = "machine-files = [\"/etc/proxydhcpd/machines\"]\n";
     assert!(text.contains(machines));
-    // This directory does not exist here.
+    // The directory of the example does not exist on this host.
     let settings = toml(&text.replace(machines, "")).unwrap();
     assert_eq!((settings.http.port, settings.loop_guard), (80, LoopGuard::Stop));
     assert!(example.lines().all(|line| line.len() < 120));
@@ -107,10 +108,10 @@ fn the_example_of_every_key_is_a_valid_value() {
             "profile" | "machine" => format!("[{}.x]\n{} = {}", key.table, key.name, key.example),
             table => format!("[{table}]\n{} = {}", key.name, key.example),
         };
-        // References are unresolved, but the key is known and the value has the right form.
+        // The names in the example refer to nothing, but the key is known and the value has the right form.
         let errors = toml(&text).err().unwrap_or_default();
         assert!(!errors.contains("unknown") && !errors.contains("must be"), "{text}\n{errors}");
-        // A value of another type is an error with the expected form.
+        // If the value has another type, the error states the expected form.
         let result =
             toml(&text.replace(&format!("{} = {}", key.name, key.example), &format!("{} = 1979-05-27", key.name)));
         assert!(result.unwrap_err().contains(&format!("`{}` must be {}", key.name, key.expected)), "{text}");
@@ -297,7 +298,7 @@ fn a_proxy_ini_for_another_host_exits_with_1() {
     let error = loaded.select_interfaces(&[]).unwrap_err();
     assert_eq!(error.exit_status(), 1);
     assert!(error.to_string().starts_with("CRITICAL: "), "{error}");
-    // A flag that names the interface overrides the file.
+    // If a flag names the interface, it overrides the interfaces in the file.
     loaded.settings.interfaces = vec!["eth5".into()];
     assert_eq!(loaded.select_interfaces(&[]).unwrap().interfaces, ["eth5"]);
 }

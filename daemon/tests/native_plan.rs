@@ -1,4 +1,4 @@
-//! The plan of the native configuration: profiles, rules, machines; and the exact text of its errors and warnings.
+//! Tests the plan of the native configuration: profiles, rules and machines, and the exact text of errors and warnings.
 
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Loaded, load_from_dir};
@@ -14,12 +14,12 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-/// The IDs of the built-in profiles.
+/// The IDs of the built-in profiles in the plan.
 const MENU: usize = 0;
 const LOCAL_DISK: usize = 1;
 const NOTHING: usize = 2;
 
-/// Loads these files, or returns their errors: `FILE:LINE:COLUMN: message (help)`.
+/// Loads a configuration of these files. Errors have the form `FILE:LINE:COLUMN: message (help)`.
 fn load(files: &[(&str, &str)]) -> Result<Loaded, Vec<String>> {
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -42,7 +42,7 @@ fn read(text: &str) -> Loaded {
     load(&[("proxydhcpd.toml", text)]).unwrap_or_else(|errors| panic!("{errors:#?}"))
 }
 
-/// The errors of a file: `LINE:COLUMN: message (help)`.
+/// Returns the errors of a configuration in the form `LINE:COLUMN: message (help)`.
 fn errors(text: &str) -> Vec<String> {
     let errors = load(&[("proxydhcpd.toml", text)]).expect_err(text);
     errors.iter().map(|line| line.trim_start_matches("proxydhcpd.toml:").to_owned()).collect()
@@ -115,10 +115,10 @@ fn a_key_that_is_not_set_is_inherited() {
     );
     let loaders: Vec<_> = test.loaders.iter().map(|(arch, (name, _))| (*arch, name.as_str())).collect();
     assert_eq!(loaders, [(Arch::BIOS, "a.0"), (Arch::X64, "b.efi")]);
-    // A different kind of boot replaces it, with its keys.
+    // If a profile names a different kind of boot, this replaces the inherited boot together with its keys.
     let rescue = &of("rescue").profile;
     assert_eq!((&rescue.boots, rescue.boot_once_file()), (&BootTarget::Script("rescue.ipxe".into()), None));
-    // The base boots its loaders.
+    // The base profile boots its loaders.
     assert_eq!(of("base").profile.boots, BootTarget::Loader);
 }
 
@@ -270,7 +270,8 @@ fn a_menu_that_firmware_cannot_show_is_an_error() {
         ["1:1: the menu does not fit into the 255 octets that a reply has for it (each item takes 10 octets plus \
           its title: use shorter titles or fewer items)"]
     );
-    // 5 octets first, 10 for each item, and the prompt with its timeout: no octet is left.
+    // The menu has 5 octets at the start, 10 octets and the title for each item, and the prompt with its timeout. It
+    // uses all 255 octets.
     read(&many(9, &"x".repeat(13)));
     assert_eq!(
         errors(&menu(&format!(
@@ -594,7 +595,7 @@ fn the_errors_of_all_files_are_reported_at_once_in_their_order() {
             "conf.d/b.toml:2:8: `port` must be a port, 1 to 65535",
         ]
     );
-    // After a syntax error, unknown names are not reported.
+    // If a file has a syntax error, unknown names in other files are not reported.
     let mut files = files.to_vec();
     files[2].1 = "[profile.x]\nboot = menu\n";
     let errors = load(&files).unwrap_err();

@@ -1,5 +1,5 @@
-//! A configuration and the files that it names: existing ones become part of the plan, and missing ones are errors or
-//! warnings at the location that names them.
+//! Tests a configuration with the files that it names: existing files become part of the plan, and a missing file is an
+//! error or a warning at the location that names it.
 
 mod netns;
 
@@ -18,7 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A boot directory with loaders, a directory for a mirror, and one for the configuration.
+/// The directories of a site: a boot directory with loaders, one for a mirror, and one for the configuration.
 struct SiteDirs {
     boot: TempDir,
     mirror: TempDir,
@@ -39,7 +39,7 @@ impl SiteDirs {
         Site::build(&mut loaded, OpenPorts { tftp: true, http: Some(8080), boot_server: true, ..OpenPorts::default() })
     }
 
-    /// Diagnostics with placeholders for the temporary directories.
+    /// Returns the diagnostics as lines, with placeholders for the temporary directories.
     fn lines(&self, diagnostics: &[Diagnostic]) -> Vec<String> {
         let plain = |line: String| {
             let line = line.replace(&format!("{}/proxydhcpd.toml:", self.etc.path().display()), "");
@@ -180,7 +180,7 @@ fn a_directory_is_served_and_shown_under_its_name() {
     );
 }
 
-/// Creates a kernel, its initrd, and its command line.
+/// Creates a kernel, its initrd, and its file `cmdline`.
 fn linux(boot: &Path, cmdline: &str) {
     fs::create_dir_all(boot.join("debian")).unwrap();
     let mut kernel = vec![0; 1024];
@@ -191,7 +191,7 @@ fn linux(boot: &Path, cmdline: &str) {
     fs::write(boot.join("debian/cmdline"), cmdline).unwrap();
 }
 
-/// The menu of a machine, and errors of its templates.
+/// Returns the menu that a machine receives, and the errors of the templates in it.
 fn menu(site: &Site, machine: &str) -> (String, Vec<String>) {
     let name = format!("machine/{machine}/platform=efi/arch=x86_64/menu.ipxe");
     let client = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 50), 1024));
@@ -237,7 +237,7 @@ fn a_cmdline_with_an_error_is_a_warning_with_its_location_and_marks_its_entry() 
         assert!(script.contains("item entry0 ${sp}${sp} debian${sp}${sp}(does not boot as it is)"), "{script}");
         assert_eq!(failed, [""; 0]);
     }
-    // An error that appears only for a machine.
+    // This template fails only when it is rendered for a machine.
     linux(dirs.boot.path(), "role={{ machine.role }}");
     let site = dirs.site("").unwrap();
     assert_eq!(dirs.lines(&site.warnings), [""; 0]);

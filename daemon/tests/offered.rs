@@ -1,5 +1,5 @@
-//! How `check` reports the content of offered files, with the real files of Debian's installer and real iPXEs, complete
-//! and truncated; and how the log reports that an offered file is refused. Needs root.
+//! Tests how `check` reports the content of offered files, with the real files of Debian's installer and real iPXE
+//! binaries, complete and truncated. Also tests how the log reports a refused request for an offered file. Needs root.
 
 mod netns;
 
@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A file that e2e/setup unpacks.
+/// Returns the path of a file that e2e/setup unpacks.
 fn cached(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache").join(name)
 }
@@ -32,7 +32,7 @@ impl Site {
         let (host, far) = (Host::new(), Host::new());
         host.cable("eth0", &far, "eth0");
         host.run("ip address add 192.0.2.10/24 dev eth0");
-        // The cable would disappear with its far end.
+        // Dropping the host at the far end would remove the cable.
         std::mem::forget(far);
         let site = Site { host, boot: tempfile::tempdir().unwrap(), etc: tempfile::tempdir().unwrap() };
         for (from, to) in loaders {
@@ -49,7 +49,7 @@ impl Site {
         self.put(to, fs::read(cached(from)).expect("unpacked by e2e/setup"));
     }
 
-    /// The diagnostics of this configuration, and the served files, both from the JSON output.
+    /// Runs `check` on this configuration. Returns the diagnostics and the served files, both from the JSON output.
     fn check(&self, config: &str) -> (Vec<String>, Value) {
         let file = self.etc.path().join("proxydhcpd.toml");
         write(&file, config.as_bytes());
@@ -137,7 +137,7 @@ fn truncated_or_wrong_kernels_and_initrds_are_reported_with_a_fix() {
             "BOOT/b/linux is a kernel, not an initrd; name the initrd",
         ],
     );
-    // The iPXE for ARM 64 unpacks gzip; without it, none of the offered ones does.
+    // Only the iPXE for ARM 64 unpacks gzip. Without it, no offered iPXE can start the kernel.
     fs::remove_file(site.boot.path().join("ipxe-arm64.efi")).unwrap();
     let (diagnostics, _) = site.check(config);
     assert!(diagnostics.iter().any(|line| line.contains("BOOT/c/packed is compressed (gzip)")), "{diagnostics:#?}");
@@ -300,7 +300,7 @@ fn a_file_that_becomes_unreadable_is_reported_when_a_machine_requests_it() {
     server.wait_for_line("requested ipxe-arm64.efi, which this server offers, and was refused: there is no file");
 }
 
-/// Requests this file over TFTP.
+/// Requests this file over TFTP, and checks that the server refuses it.
 fn is_refused(machine: &Host, name: &str) {
     let socket = machine.on(|| UdpSocket::bind("192.0.2.107:0").unwrap());
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

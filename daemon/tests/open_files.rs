@@ -1,5 +1,5 @@
-//! A low limit of open files: how many are left for clients, and the warnings. Through the real binary, in network
-//! namespaces. Needs root.
+//! Tests with a low limit of open files: how many the server leaves for clients, and the warnings. Runs the real binary
+//! in network namespaces. Needs root.
 
 mod netns;
 
@@ -73,14 +73,14 @@ fn clients_without_room_are_counted_in_the_last_line_of_the_log() {
     }
 }
 
-/// The server keeps its list of interfaces, and a host without free files does not flood its log.
+/// The server keeps its list of interfaces, and does not flood the log while no descriptor is free.
 #[test]
 fn a_failure_to_watch_the_interfaces_causes_one_warning_a_minute() {
     let (_site, server) = TestSite::start();
     let id = server.pid().to_string();
     let limit = |files: &str| assert!(Command::new("prlimit").args(["--pid", &id, files]).status().unwrap().success());
     limit("--nofile=16:");
-    // A reload starts a new watch.
+    // A reload makes the server watch the interfaces anew.
     server.signal(Signal::SIGHUP);
     server.wait_for_line("cannot watch the network interfaces");
     thread::sleep(Duration::from_secs(4));

@@ -1,5 +1,5 @@
-//! The server overhears the offers of other servers, attributes a failed boot to the right one, and takes no packet
-//! from another process. Tests with real DHCP servers and a real DHCP client. Needs root.
+//! Tests that the server overhears the offers of other servers, attributes a failed boot to the right server, and takes
+//! no packet from another process. The DHCP servers and the DHCP client are real. Needs root.
 
 mod netns;
 
@@ -20,7 +20,7 @@ use std::time::Duration;
 const DNSMASQ: &str = "dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=eth0 --leasefile-ro \
     --user=root --pid-file= --no-ping";
 const RANGE: &str = "--dhcp-authoritative --dhcp-range=192.0.2.100,192.0.2.120,1h";
-/// The server waits 15 s for a machine, and checks every five.
+/// The server waits 15 s for a machine, and checks every five seconds, so this leaves time for a busy host.
 const WARNING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One network: a switch with a cable to each host.
@@ -33,7 +33,7 @@ impl Network {
         network
     }
 
-    /// A new host. Without an address it is a booting machine.
+    /// Creates a host on this network. Without an address, it is a booting machine.
     fn host(&self, port: &str, address: Option<&str>) -> Host {
         let host = Host::new();
         self.0.cable(port, &host, "eth0");
@@ -45,7 +45,7 @@ impl Network {
     }
 }
 
-/// Returns when its sockets are open.
+/// Starts dnsmasq, and returns when its sockets are open.
 fn dnsmasq(host: &Host, options: &str) -> Peer {
     host.on(|| {
         let before = bound_sockets(Transport::Udp, 67).unwrap().len();
@@ -55,7 +55,7 @@ fn dnsmasq(host: &Host, options: &str) -> Peer {
     })
 }
 
-/// Port 68 of a machine without an address.
+/// Returns a socket on port 68 of a machine without an address.
 fn machine(host: &Host) -> UdpSocket {
     let socket = host.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
     socket2::SockRef::from(&socket).bind_device(Some(b"eth0")).unwrap();
@@ -63,21 +63,21 @@ fn machine(host: &Host) -> UdpSocket {
     socket
 }
 
-/// A packet from firmware, with the address of the machine of this number.
+/// Returns this packet of firmware, as from the machine with this number.
 fn packet_of(name: &str, number: u8) -> Vec<u8> {
     let mut packet = vector(name);
     (packet[7], packet[33]) = (number, number);
     packet
 }
 
-/// A UEFI machine sends a DISCOVER, takes an address from 192.0.2.1, and sends nothing more.
+/// Sends a DISCOVER as a UEFI machine, requests an address from 192.0.2.1, and sends nothing more.
 fn boot_elsewhere(socket: &UdpSocket, number: u8) {
     let broadcast = (Ipv4Addr::BROADCAST, 67);
     let mut request = packet_of("ovmf-x64-request-to-primary", number);
     let discover = packet_of("ovmf-x64-discover", number);
     request[4..8].copy_from_slice(&discover[4..8]);
     socket.send_to(&discover, broadcast).unwrap();
-    // Waits for an offer before it sends the REQUEST.
+    // A machine waits for an offer before it sends the REQUEST.
     let mut offer = [0; 1500];
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     socket.recv(&mut offer).unwrap();
@@ -96,7 +96,7 @@ fn the_log_warns_of_a_machine_that_boots_elsewhere_with_the_cause_in_its_offers(
         &primary,
         &format!("{RANGE} --dhcp-host=02:00:00:00:01:0a,set:a --dhcp-option-force=tag:a,60,PXEClient"),
     );
-    // A boot server that knows only the third machine.
+    // This boot server knows only the third machine.
     let _another = dnsmasq(
         &another,
         "--dhcp-range=192.0.2.0,proxy --dhcp-host=02:00:00:00:01:0c,set:c --dhcp-ignore=tag:!c \
@@ -133,8 +133,8 @@ fn offers_of_a_dhcp_server_on_the_same_host_are_overheard_and_the_servers_own_ar
         change(&mut packet);
         sender.send_to(&packet, (Ipv4Addr::BROADCAST, 68)).unwrap();
     };
-    send(&|packet| packet[16] = 192); // no reply
-    send(&|packet| packet[0] = 2); // without an address
+    send(&|packet| packet[16] = 192); // a request with an address
+    send(&|packet| packet[0] = 2); // a reply without an address
     send(&|packet| packet.truncate(20));
     let _dnsmasq = dnsmasq(&server_host, RANGE);
     let socket = machine(&machines);
@@ -144,7 +144,7 @@ fn offers_of_a_dhcp_server_on_the_same_host_are_overheard_and_the_servers_own_ar
     assert_eq!((received[0][0], received[0][16]), (2, 192), "not the OFFER of dnsmasq");
 }
 
-/// In either order, and after a restart: the client gets its lease, and the server overhears offers.
+/// In either order of starting, and after a restart, the client gets its lease and the server overhears offers.
 #[test]
 fn a_dhcp_client_on_the_same_host_gets_its_address() {
     let network = Network::new();
@@ -156,7 +156,8 @@ fn a_dhcp_client_on_the_same_host_gets_its_address() {
     assert!(matches!(listening, ListeningSocket::Udp(_)), "dhclient shares its port");
     drop(client);
     let _again = dhclient(&server_host);
-    // It requests unicast replies, as Linux needs no broadcasts, and this socket does not receive them.
+    // The client requests unicast replies, because Linux needs no broadcasts. The server's socket does not receive
+    // unicast replies.
     let (machines, mut batch) = (network.host("machines", None), ReceiveBatch::new());
     assert_eq!(listening.receive(&mut batch).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
     machine(&machines).send_to(&vector("ovmf-x64-discover"), (Ipv4Addr::BROADCAST, 67)).unwrap();
@@ -179,11 +180,11 @@ fn a_packet_socket_overhears_offers_if_a_client_binds_port_68_exclusively() {
     assert_eq!(receive(&listening)[0][0], 2);
 }
 
-/// Starts ISC's dhclient, and returns when it has a lease.
+/// Starts ISC's dhclient, and returns when dhclient has a lease.
 fn dhclient(host: &Host) -> Peer {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/tools/dhclient");
     assert!(program.exists(), "{}: run e2e/setup", program.display());
-    // Its script would configure the interface; the lease is enough.
+    // The script of dhclient would configure the interface. The test needs only the lease.
     let command = format!("{} -4 -d -1 -sf /bin/true --no-pid -lf /dev/null eth0", program.display());
     let mut client = host.on(|| Peer::start(&command));
     let mut output = BufReader::new(client.0.stderr.take().unwrap()).lines().map(Result::unwrap);
@@ -191,7 +192,7 @@ fn dhclient(host: &Host) -> Peer {
     client
 }
 
-/// The payloads of one batch.
+/// Waits for datagrams, and returns the payloads of one batch.
 fn receive(listening: &ListeningSocket) -> Vec<Vec<u8>> {
     let mut readable = [PollFd::new(listening.as_fd(), PollFlags::POLLIN)];
     assert_eq!(poll(&mut readable, PollTimeout::from(10_000_u16)), Ok(1), "no datagram arrived");

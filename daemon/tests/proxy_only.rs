@@ -1,5 +1,5 @@
-//! `--proxy-only`: with a DHCP server on port 67 of the same host, machines of all its networks contact port 4011.
-//! Needs root.
+//! Tests `--proxy-only`: if a DHCP server has port 67 of the same host, the machines of all its networks contact port
+//! 4011. Needs root.
 
 mod netns;
 
@@ -9,7 +9,7 @@ use std::fs;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-/// A host, and a machine in another network behind a router.
+/// Creates a host, a router, and a machine in another network behind the router.
 fn routed() -> (Host, Host, Host) {
     let (host, router, machine) = (Host::new(), Host::new(), Host::new());
     host.cable("eth0", &router, "eth0");
@@ -21,7 +21,7 @@ fn routed() -> (Host, Host, Host) {
     (host, router, machine)
 }
 
-/// Whether the machine receives its file name on port 4011, although no offer reached it.
+/// Whether the machine receives its file name on port 4011, although it has received no offer.
 fn is_answered(machine: &Host) -> bool {
     let mut request = vector("ovmf-x64-request-4011");
     request[12..16].copy_from_slice(&[198, 51, 100, 7]);

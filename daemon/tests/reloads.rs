@@ -1,4 +1,5 @@
-//! Special files, files on dead storage, and floods of reloads. Through the real binary. Needs root.
+//! Tests special files, files on storage that does not respond, and floods of reloads. Runs the real binary. Needs
+//! root.
 
 mod netns;
 
@@ -14,7 +15,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Reading such a file could block, or never end.
+/// Reading a special file could block, or never end.
 #[test]
 fn special_files_are_refused_at_once_wherever_they_are() {
     let directory = tempfile::tempdir().unwrap();
@@ -71,7 +72,7 @@ fn a_reload_of_a_special_file_fails_and_the_next_reload_works() {
     server.wait_for_line("INFO  reloaded");
 }
 
-/// As on dead network storage: the file is regular, and opening it blocks.
+/// On network storage that does not respond, a file is regular, but opening it blocks.
 #[test]
 fn a_reload_that_hangs_causes_a_warning_and_the_next_reload_works() {
     let (host, _machine) = one_network();
@@ -99,7 +100,7 @@ fn a_flood_of_signals_causes_one_reload_a_second_without_repeated_warnings() {
     let (host, _machine) = one_network();
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "");
     server.wait_for_line("ready");
-    // The files are as old as the server, so it may reload them once more.
+    // The files are no older than the server, so the server may reload them once more.
     std::thread::sleep(Duration::from_secs(5));
     let before = server.log().lines().count();
     let began = Instant::now();
@@ -115,7 +116,7 @@ fn a_flood_of_signals_causes_one_reload_a_second_without_repeated_warnings() {
     assert!(more <= reloads + 2, "{more} lines of {reloads} reloads: {log}");
 }
 
-/// The exit status of `check`, and its errors.
+/// Runs `check` on this file. Returns the exit status and the errors.
 fn check(file: &Path) -> (Option<i32>, String) {
     let mut program = Command::new("timeout");
     program.args(["20", PROGRAM, "check", "-b"]).arg(file.parent().unwrap()).arg("-c").arg(file);

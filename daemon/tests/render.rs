@@ -1,11 +1,12 @@
-//! `render` from the command line. Needs root.
+//! Tests `render` on the command line. Needs root.
 
 mod netns;
 
 use netns::Host;
 use std::process::{Command, Output};
 
-/// A machine with a profile that starts a kernel, one with a script, and one whose profile needs an undefined name.
+/// Three machines: the profile of the first starts a kernel, that of the second a script, and that of the third needs
+/// an undefined name.
 const SETTINGS: &str = r#"
 [profile.debian]
 kernel = "debian/linux"
@@ -56,7 +57,7 @@ fn run(verb: &str, arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// The output; there must be no messages.
+/// Runs `render`, and returns its output. There must be no messages.
 fn rendered(arguments: &[&str]) -> String {
     let output = render(arguments);
     let messages = String::from_utf8_lossy(&output.stderr);
@@ -89,7 +90,7 @@ fn over_ipv6_it_is_the_same_and_address_families_are_not_mixed() {
     assert_eq!(message, "error: --address and --server are of different address families\n");
 }
 
-/// On a host in two networks, the server's address is the one in the network of the machine.
+/// On a host in two networks, `render` shows the server's address in the network of the machine.
 #[test]
 fn the_servers_address_is_the_one_in_the_machines_network() {
     let (host, far) = (Host::new(), Host::new());
@@ -129,7 +130,7 @@ fn explain_shows_the_result_of_render() {
     let rescued = explained(&["--machine", "rescued"]);
     has(&rescued, "template: rescue.ipxe, rendered for profile rescue");
     has(&rescued, "echo for 52:54:00:12:34:57");
-    // A failure is shown as render shows it.
+    // `explain` shows a failure in the same way as `render`.
     let incomplete = explained(&["--machine", "incomplete"]);
     let cannot = incomplete.lines().find(|line| line.trim().starts_with("cannot be rendered: ")).unwrap_or_default();
     assert!(cannot.contains("proxydhcpd.toml:12:23: suite is not defined"), "{incomplete}");

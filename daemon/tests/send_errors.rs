@@ -1,5 +1,5 @@
-//! Replies that cannot be sent: they delay no other reply, are not logged as sent, and cause a warning with the reason.
-//! Needs root.
+//! Tests replies that cannot be sent: they delay no other reply, the log does not show them as sent, and a warning
+//! gives the reason. Needs root.
 
 mod netns;
 
@@ -16,17 +16,17 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A later reply is useless: firmware has repeated its request by then.
+/// A later reply is useless, because the firmware has repeated its request by then.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Number of absent machines and relays, so few that the kernel's table of neighbours, which all namespaces share, has
-/// space for others.
+/// The number of absent machines and relays. All namespaces share the kernel's table of neighbours, so the number is
+/// small enough to leave space for others.
 const ABSENT: u32 = 300;
 
 #[test]
 fn absent_relays_and_machines_delay_no_reply() {
     let (host, machine) = one_large_network();
-    // With the capabilities of the unit: the kernel limits the send buffers.
+    // The server has only the capabilities of its unit, so the kernel limits the send buffers.
     let arguments = unprivileged_with("-all,+net_bind_service");
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
     let server = Server::start_program("setpriv", &host, &arguments);
@@ -36,7 +36,7 @@ fn absent_relays_and_machines_delay_no_reply() {
 
     let wire = machine.on(RawSocket::open);
     let flood = thread::spawn(move || {
-        // 500 relayed DISCOVERs a second, and 200 requests to port 4011.
+        // The flood has 500 relayed DISCOVERs a second, and 200 requests to port 4011.
         for number in 0..1500 {
             let absent = |network: u8| Ipv4Addr::new(10, 99, network, 1 + (number % (ABSENT / 2)) as u8);
             wire.send(&at(absent(100), 67), &at(SERVER, 67), &relayed(absent(100), number));
@@ -51,7 +51,7 @@ fn absent_relays_and_machines_delay_no_reply() {
         let received = machines.ask(requests as u32);
         (0..3).for_each(|port| replies[port] += received[port]);
         requests += 1;
-        // Within the rate limit of one machine and one address.
+        // The pause keeps the requests within the rate limit of one machine and one address.
         thread::sleep(Duration::from_millis(300));
     }
     flood.join().unwrap();
@@ -67,7 +67,7 @@ fn buffers_full_of_replies_to_absent_hosts_refuse_more_and_a_broadcast_is_sent_a
     host.on(|| {
         let sender = ReplySender::new(&Socket::Udp(udp::bind_broadcast(67).unwrap())).unwrap();
         let (mut out, mut refused) = (OutgoingReplies::default(), Vec::new());
-        // More than the largest buffers of eight sockets hold.
+        // This number of replies exceeds the largest send buffers of eight sockets.
         for number in 0..32_000_usize {
             let to = at(Ipv4Addr::new(10, 99, 100, 1 + (number % 250) as u8), 67).into();
             sender.push(&mut out, &Reply { octets: &[0; 300], to, from, link: None, tag: number });
@@ -85,11 +85,11 @@ fn buffers_full_of_replies_to_absent_hosts_refuse_more_and_a_broadcast_is_sent_a
     assert_eq!(client.recv(&mut [0; 64]).unwrap(), 5);
 }
 
-/// More than eight sockets hold in the three seconds in which the kernel waits for an ARP reply.
+/// The replies exceed the buffers of eight sockets in the three seconds in which the kernel waits for an ARP reply.
 #[test]
 fn the_log_warns_once_of_full_send_buffers_with_the_cause_and_counts_the_replies() {
     let (host, machine) = one_large_network();
-    // With the capabilities of the unit: the kernel limits the send buffers.
+    // The server has only the capabilities of its unit, so the kernel limits the send buffers.
     let arguments = unprivileged_with("-all,+net_bind_service");
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(["--boot-dir", "BOOT"]).collect();
     let mut server = Server::start_program("setpriv", &host, &arguments);
@@ -101,7 +101,7 @@ fn the_log_warns_once_of_full_send_buffers_with_the_cause_and_counts_the_replies
             wire.send(&at(absent(100), 67), &at(SERVER, 67), &relayed(absent(100), machine));
         }
         wire.send(&at(absent(200), 2000 + (number / 200) as u16), &at(SERVER, 69), b"\0\x01missing\0octet\0");
-        // As fast as the server reads.
+        // The pauses limit the requests to the rate at which the server reads.
         if number % 10 == 0 {
             thread::sleep(Duration::from_millis(2));
         }
@@ -118,7 +118,7 @@ fn the_log_warns_once_of_full_send_buffers_with_the_cause_and_counts_the_replies
     assert!(counter(last, "send:buffer-full") > 10 && counter(last, "tftp:buffer-full") > 10, "{last}");
 }
 
-/// A counter in the last line of a log.
+/// Returns the value of a counter in the last line of a log.
 fn counter(last: &str, label: &str) -> u32 {
     let (_, rest) = last.split_once(&format!("{label} ")).unwrap_or_else(|| panic!("no {label}: {last}"));
     rest.split(',').next().unwrap().parse().unwrap()
@@ -133,7 +133,7 @@ fn the_log_warns_once_of_an_offer_to_a_relay_without_a_route_with_the_remedy() {
     let relay = Ipv4Addr::new(172, 31, 9, 1);
     let mut number = 0;
     wait_for("a warning", || {
-        // Two each time, of which the second is only counted.
+        // Each attempt sends two requests. The server warns of the first one, and only counts the second.
         for _ in 0..2 {
             number += 1;
             wire.send(&at(relay, 67), &at(SERVER, 67), &relayed(relay, number));
@@ -141,9 +141,9 @@ fn the_log_warns_once_of_an_offer_to_a_relay_without_a_route_with_the_remedy() {
         thread::sleep(Duration::from_millis(100));
         server.log().contains("no route to relay 172.31.9.1. Add one on this host").then_some(())
     });
-    // A server that stops does not read the packets in its queue.
+    // The pause lets the server read its queue, because a server that stops does not read the remaining packets.
     thread::sleep(Duration::from_millis(500));
-    // The log is complete when the server has ended.
+    // The log is complete only when the server has ended.
     server.signal(Signal::SIGTERM);
     server.exit_code();
     let log = server.log();
@@ -198,7 +198,7 @@ fn the_log_warns_once_of_machines_on_an_interface_that_is_not_served_or_has_no_a
     }
     server.wait_for_line("on eth1: no reply: eth1 has no IPv4 address. Add one");
     server.wait_for_line("on eth2: no reply: eth2 is not among the served interfaces (eth0)");
-    // A boot client on the served interface causes no warning.
+    // A DISCOVER of a boot client on the served interface causes no warning.
     machine.on(|| broadcast(&discover([2, 0, 0, 0, 5, 6], 2)));
     server.wait_for_line("OFFER ipxe.efi");
     server.signal(Signal::SIGTERM);
@@ -218,7 +218,7 @@ fn one_large_network() -> (Host, Host) {
     (host, machine)
 }
 
-/// Machines that boot normally.
+/// Machines that boot normally during the test.
 struct BootingMachines {
     offers: UdpSocket,
     boot_server: UdpSocket,
@@ -244,7 +244,7 @@ impl BootingMachines {
         self.ipv6.wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
     }
 
-    /// Sends a request to ports 67, 4011 and 547, and returns the number of replies in time from each.
+    /// Sends a request to ports 67, 4011 and 547. Returns, for each port, the number of replies that arrive in time.
     fn ask(&self, number: u32) -> [usize; 3] {
         [self.is_offered(number), self.is_acknowledged(number), self.is_advertised(number)].map(usize::from)
     }
@@ -269,7 +269,7 @@ impl BootingMachines {
     }
 }
 
-/// Whether the reply to this request arrives in time; replies to earlier requests are ignored.
+/// Whether the reply to this request arrives in time. Ignores replies to earlier requests.
 fn is_answered(socket: &UdpSocket, number: u32) -> bool {
     let mut reply = [0; 1500];
     let end = Instant::now() + REPLY_TIMEOUT;
@@ -297,7 +297,7 @@ fn discover(machine: [u8; 6], number: u32) -> Vec<u8> {
     packet(1, machine, number, [0; 4], [0; 4])
 }
 
-/// A DISCOVER of a different machine for each number.
+/// Returns a relayed DISCOVER. Each number stands for a different machine.
 fn relayed(giaddr: Ipv4Addr, number: u32) -> Vec<u8> {
     packet(1, [2, 0, 0, 8, (number >> 8) as u8, number as u8], number, [0; 4], giaddr.octets())
 }
@@ -306,7 +306,7 @@ fn request(ciaddr: Ipv4Addr, number: u32) -> Vec<u8> {
     packet(3, [2, 0, 0, 9, (number >> 8) as u8, number as u8], number, ciaddr.octets(), [0; 4])
 }
 
-/// A packet of an x64 UEFI machine.
+/// Returns a packet of an x64 UEFI machine.
 fn packet(kind: u8, machine: [u8; 6], number: u32, ciaddr: [u8; 4], giaddr: [u8; 4]) -> Vec<u8> {
     let mut packet = vec![1, 1, 6, 0];
     packet.extend(number.to_be_bytes());

@@ -1,4 +1,4 @@
-//! The running server: busy ports, changes of interfaces and files, signals. Through the real binary, in network
+//! Tests the running server: busy ports, changes of interfaces and files, and signals. Runs the real binary in network
 //! namespaces. Needs root.
 
 mod netns;
@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// For setpriv: root, but without this capability.
+/// Arguments of setpriv that run the server as root, but without this capability.
 const WITHOUT_CAP_NET_RAW: [&str; 3] = ["--bounding-set=-net_raw", "--", PROGRAM];
 
 #[test]
@@ -32,7 +32,7 @@ fn busy_tftp_and_http_ports_cause_warnings_with_their_owner_and_are_not_offered(
     for port in ["UDP port 69", "TCP port 8080"] {
         assert!(log.lines().any(|line| line.contains("WARN") && line.contains(port) && line.contains(&us)), "{log}");
     }
-    // The server offers neither a loader nor a script now.
+    // Neither TFTP nor HTTP is open, so the server offers no file.
     assert!(request_loader(&machine).is_none(), "offered a file without a server for it");
 }
 
@@ -76,7 +76,7 @@ fn port_4011_alone_is_enough_to_start() {
     assert!(request_loader(&machine).is_some());
 }
 
-/// And the port stays free for its owner, which may restart at any time.
+/// The port stays free for its owner, which may restart at any time.
 #[test]
 fn with_cap_net_raw_it_serves_through_a_packet_socket_if_another_process_has_port_67() {
     let (host, machine) = one_network();
@@ -89,7 +89,8 @@ fn with_cap_net_raw_it_serves_through_a_packet_socket_if_another_process_has_por
     let owner = "on 0.0.0.0 does not share UDP port 67";
     assert!(log.lines().any(|line| line.contains("INFO") && line.contains(owner)), "{log}");
     assert!(log.contains("DHCP on port 67") && !log.contains("WARN"), "{log}");
-    // It does not try to take the port later: it would have logged this about its address.
+    // The server does not take the port later. If it did, the log would contain this message about the server's
+    // address.
     assert!(!log.contains("requests that relays send to"), "{log}");
 
     let client = machine.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
@@ -155,7 +156,7 @@ fn changed_files_are_loaded_without_a_signal_and_an_error_is_logged_once() {
     let server = Server::start(&host, &["-c", "CONFIG"]);
     server.wait_for_line("ready");
     assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
-    // Later checks are compared with the first.
+    // Later checks of the files compare with the first check, so the test waits for that.
     std::thread::sleep(Duration::from_secs(1));
 
     let config = server.directory.path().join("proxydhcpd.toml");
@@ -187,7 +188,7 @@ fn files_in_conf_d_are_reloaded_and_a_broken_one_changes_nothing() {
     server.wait_for_line("INFO  reloaded");
     assert_eq!(request_loader(&machine).as_deref(), Some("grub.efi"));
 
-    // Errors of the text, and of the files that it names.
+    // The first broken text names a missing file, and the second has an unknown key.
     for (broken, location) in
         [(profile("gone.efi"), "x.toml:2:24: gone.efi"), ("[profil.x]\n".into(), "x.toml:1:2: unknown")]
     {
@@ -249,7 +250,8 @@ fn files_are_served_only_at_the_addresses_of_served_interfaces() {
     };
     for (from, address, served) in [
         (&machine, "192.0.2.10", true),
-        // Through an interface that is not served, to the address of a served one: a machine behind a router.
+        // A machine behind a router may reach the address of a served interface through an interface that is not
+        // served.
         (&elsewhere, "192.0.2.10", true),
         (&elsewhere, "198.51.100.10", false),
     ] {
@@ -287,7 +289,7 @@ fn a_legacy_file_whose_tftpd_is_a_local_address_enables_tftp_and_http() {
     assert!(machine.on(|| Command::new("curl").args(arguments).status().unwrap().success()));
     drop(server);
 
-    // Another server has the port: TFTP and HTTP both stay off.
+    // Another server has the TFTP port, so TFTP and HTTP both stay off.
     let _other = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
     let server = Server::start(&host, &["-c", file.to_str().unwrap(), "--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
@@ -358,7 +360,7 @@ fn the_background_process_serves_once_its_parent_has_exited_with_0() {
     let background = Background(server_on(&host).expect("port 4011 is free"));
     assert_eq!(request_loader(&machine).as_deref(), Some("ipxe.efi"));
 
-    // It has left the directory to which the path of its file was relative.
+    // The server has left the directory to which the path of its configuration was relative.
     fs::rename(boot.path().join("ipxe.efi"), boot.path().join("snponly.efi")).unwrap();
     kill(background.0, Signal::SIGHUP).unwrap();
     wait_for("the reload", || (request_loader(&machine)? == "snponly.efi").then_some(()));
@@ -461,7 +463,7 @@ fn its_unit_is_hardened() {
     assert!(output.status.success(), "more than 1.5: {}", String::from_utf8_lossy(&output.stdout));
 }
 
-/// A legacy file with these lines of `[proxy]`.
+/// Returns the text of a legacy file with these lines of `[proxy]`.
 fn legacy_file(proxy: &str) -> String {
     format!(
         "[proxy]\n{proxy}\ntftpd = 192.0.2.99\nfilename = pxelinux.0\nvendor_specific_information = x\n[pxe]\n\
@@ -469,7 +471,7 @@ fn legacy_file(proxy: &str) -> String {
     )
 }
 
-/// A process without a parent that waits for it. It is killed at the end of the test, even if the test fails.
+/// A process that no parent waits for. The test kills the process when it ends, even if it fails.
 struct Background(Pid);
 
 impl Drop for Background {
@@ -489,7 +491,7 @@ fn run_by(program: &str, host: &Host, arguments: &[&str]) -> Output {
     host.on(|| command.output().unwrap())
 }
 
-/// The process that has port 4011 there.
+/// Returns the process that has port 4011 on this host, or `None` if the port is free.
 fn server_on(host: &Host) -> Option<Pid> {
     use proxydhcpd::net::port_owner::{Transport, port_owner};
     let process = host.on(|| port_owner(Transport::Udp, Ipv4Addr::UNSPECIFIED.into(), 4011))?.process?;

@@ -1,4 +1,4 @@
-//! Machines that share a UUID: how the server treats them, also after a restart. Needs root.
+//! Tests how the server treats machines that share a UUID, also after a restart. Needs root.
 
 mod netns;
 
@@ -158,7 +158,7 @@ fn ready(server: &Server) {
     fs::write(server.boot.path().join("linux"), "kernel").unwrap();
 }
 
-/// The DISCOVER of a real machine, with the address of another machine.
+/// Sends the DISCOVER of a real machine, with this MAC address.
 fn discover(machine: &Host, mac: [u8; 6]) {
     let mut packet = hex::decode(include_str!("../../core/tests/identity/p01.hex").trim()).unwrap();
     packet[28..34].copy_from_slice(&mac);
@@ -167,7 +167,7 @@ fn discover(machine: &Host, mac: [u8; 6]) {
     packet[uuid..uuid + 4].reverse();
     packet[uuid + 4..uuid + 6].reverse();
     packet[uuid + 6..uuid + 8].reverse();
-    // An earlier socket may exist for a moment longer in a process that another test is starting.
+    // A previous socket may remain open for a moment in a process that another test is starting.
     let bind = || UdpSocket::bind("0.0.0.0:68").ok();
     let socket = machine.on(|| wait_for("the machine's port 68", bind));
     setsockopt(&socket, BindToDevice, &"eth0".into()).unwrap();
@@ -179,7 +179,7 @@ fn discover(machine: &Host, mac: [u8; 6]) {
     assert_eq!((reply[0], &reply[28..34]), (2, &mac[..]));
 }
 
-/// The script for an iPXE that sends its UUID and no address.
+/// Returns the script for an iPXE that sends its UUID but no MAC address.
 fn script_by_uuid(machine: &Host) -> String {
     script_of(machine, "mac=/uuid=11223344-5566-7788-99aa-bbccddeeff00")
 }

@@ -1,5 +1,5 @@
-//! Signatures of boot programs: those that Debian ships, and others that these tests make with `sbsign`. Needs the
-//! files and programs that `e2e/setup` unpacks and installs.
+//! Tests the signatures of boot programs: those that Debian ships, and others that the tests make with `sbsign`. Needs
+//! the files and programs that `e2e/setup` unpacks and installs.
 
 use proxydhcpd::boot::image::Image;
 use proxydhcpd::boot::signature::certificate::Certificate;
@@ -55,7 +55,7 @@ fn a_site_signs_its_own_ipxe() {
     assert_eq!(inspect(&ipxe()).unwrap().verdict(&keys), SecureBootVerdict::Rejected(Rejection::Unsigned));
 }
 
-/// An independent program has the same result.
+/// sbverify is an independent program, and must have the same result.
 #[test]
 fn sbverify_agrees_on_the_signers() {
     let (site, other) = (Owner::snakeoil(), Owner::make("Another owner", None));
@@ -124,7 +124,8 @@ fn a_file_that_was_changed_after_signing_is_refused() {
     let keys = Certificate::read(&site.certificate).unwrap();
     let signed = fs::read(site.sign(&ipxe())).unwrap();
     let table = u32_at(&signed, directory(&signed));
-    // A few octets in every part of the file, except for the checksum and the table's entry in the header.
+    // The test changes octets in every part of the file. Only the checksum and the entry of the certificate table in
+    // the header are not part of the digest.
     let left_out = [u32_at(&signed, 0x3c) + 24 + 64, directory(&signed), directory(&signed) + 4];
     for at in (0x40..table).step_by(table / 97) {
         let mut changed = signed.clone();
@@ -145,8 +146,9 @@ fn a_signature_that_was_changed_is_refused() {
     let site = Owner::snakeoil();
     let keys = Certificate::read(&site.certificate).unwrap();
     let signed = fs::read(site.sign(&ipxe())).unwrap();
-    // The signature value is the end of the message, before up to seven octets of padding. The file's digest is the
-    // first SHA-256 digest in it. The signed attributes contain a digest of that, so changing it breaks the signature.
+    // The signature value is at the end of the message, before up to seven octets of padding. The first SHA-256 digest
+    // in the message is that of the file. The signed attributes contain a digest over it, so a change of the file's
+    // digest breaks the signature.
     let table = u32_at(&signed, directory(&signed));
     let sha256_of = b"\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
     let digest = (table..).find(|at| signed[*at..].starts_with(sha256_of)).unwrap() + sha256_of.len();
@@ -161,13 +163,13 @@ fn a_signature_that_was_changed_is_refused() {
     }
 }
 
-/// Firmware's variables contain the certificates of the built-in keys, and shim's signature one of them. No file of
-/// Debian contains the fourth, that of Windows since 2023.
+/// The variables of firmware contain the certificates of the built-in keys, and shim's signature contains one of them.
+/// No file of Debian contains the fourth certificate, which is that of Windows since 2023.
 #[test]
 fn the_built_in_keys_are_those_of_firmware() {
     let mut certificates = certificates_of_firmware("2022/OVMF_VARS_4M.ms.fd");
     certificates.extend(certificates_in(&fs::read(cached("2022/shimx64.efi.signed")).unwrap()));
-    // The fingerprints that Microsoft publishes.
+    // These are the fingerprints that Microsoft publishes.
     for (fingerprint, name) in [
         ("e8e95f0733a55e8bad7be0a1413ee23c51fcea64b3c8fa6a786935fddcc71961", "Microsoft Windows Production PCA 2011"),
         ("48e99b991f57fc52f76149599bff0a58c47154229b9f8d603ac40d3500248507", UEFI_CA_2011),
@@ -195,7 +197,7 @@ fn no_file_makes_the_parser_panic() {
         parse(&shim[..below(shim.len())]);
         parse(&shim[..table + below(shim.len() - table)]);
         let mut file = shim.clone();
-        // Only the headers and the certificate table are parsed.
+        // The test changes octets only in the headers and the certificate table, because nothing else is parsed.
         for at in [below(0x400), below(0x400), table + below(shim.len() - table)] {
             file[at] = u8::try_from(below(256)).unwrap();
         }
@@ -238,7 +240,7 @@ fn unknown_signer(signer: &str, issuer: &str) -> Rejection {
     Rejection::UnknownSigner { signer: signer.into(), issuer: issuer.into() }
 }
 
-/// An owner of a key.
+/// The owner of a signing key, with its certificate.
 struct Owner {
     directory: TempDir,
     key: PathBuf,
@@ -246,7 +248,7 @@ struct Owner {
 }
 
 impl Owner {
-    /// Debian's test key, which one set of its firmware variables contains.
+    /// Returns the owner of Debian's test key. One set of Debian's firmware variables contains the certificate.
     fn snakeoil() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (key, certificate) = (directory.path().join("key"), cached("2022/PkKek-1-snakeoil.pem"));
@@ -287,14 +289,14 @@ fn ipxe() -> PathBuf {
     cached("2022/snponly.efi")
 }
 
-/// A file that `e2e/setup` unpacks.
+/// Returns the path of a file that `e2e/setup` unpacks. Panics if the file is missing.
 fn cached(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache").join(name);
     assert!(path.is_file(), "{} is missing; run e2e/setup", path.display());
     path
 }
 
-/// A copy with one bit of its code changed.
+/// Writes a copy of a program with one bit of its code changed, and returns the path of the copy.
 fn change_code(file: &Path) -> PathBuf {
     let mut octets = fs::read(file).unwrap();
     octets[0x8000] ^= 1;
@@ -303,7 +305,7 @@ fn change_code(file: &Path) -> PathBuf {
     changed
 }
 
-/// The offset of the certificate table's directory entry in the header of a 64-bit program.
+/// Returns the offset of the certificate table's directory entry in the header of a 64-bit program.
 fn directory(file: &[u8]) -> usize {
     u32_at(file, 0x3c) + 24 + 112 + 4 * 8
 }
@@ -312,7 +314,8 @@ fn u32_at(file: &[u8], at: usize) -> usize {
     u32::from_le_bytes(*file[at..].first_chunk().unwrap()) as usize
 }
 
-/// EFI_SIGNATURE_LIST: type, size of the list, of its header and of an entry; an entry is an owner and a certificate.
+/// Returns the certificates in these firmware variables. An EFI_SIGNATURE_LIST has a type, and the sizes of the list,
+/// of its header and of an entry. An entry has an owner and a certificate.
 fn certificates_of_firmware(variables: &str) -> Vec<Vec<u8>> {
     const X509: &[u8] = b"\xa1\x59\xc0\xa5\xe4\x94\xa7\x4a\x87\xb5\xab\x15\x5c\x2b\xf0\x72";
     let octets = fs::read(cached(variables)).unwrap();
@@ -323,7 +326,8 @@ fn certificates_of_firmware(variables: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Everything that begins like a certificate: a sequence with a length of two octets, with another one in it.
+/// Returns everything that begins like a certificate: an ASN.1 sequence with a length of two octets, which contains
+/// another such sequence.
 fn certificates_in(file: &[u8]) -> Vec<Vec<u8>> {
     let begins = |at: &usize| file[*at..].starts_with(&[0x30, 0x82]) && file[at + 4..].starts_with(&[0x30, 0x82]);
     let length = |at: usize| usize::from(u16::from_be_bytes([file[at + 2], file[at + 3]]));

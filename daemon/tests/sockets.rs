@@ -1,5 +1,5 @@
-//! Tests which socket receives a packet if this server shares a host with a DHCP server, with the kernel and a real
-//! dnsmasq. Each test has separate networks: host `server` with this server and the DHCP server, and host `client` at
+//! Tests which socket receives a packet if this server shares a host with a DHCP server. The kernel and dnsmasq are
+//! real. Each test has separate networks: host `server` has this server and the DHCP server, and host `client` is at
 //! the other end of a cable.
 
 mod netns;
@@ -24,8 +24,8 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const SERVER_IP: IpAddr = IpAddr::V4(SERVER);
 const ANY_4011: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011));
 const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 50);
-/// With the name of one interface it would bind to that device, and receive packets before any other socket. The
-/// pattern makes it bind as with two interfaces, which is the harder case.
+/// With the name of one interface, dnsmasq would bind to that device, and receive packets before any other socket. With
+/// the pattern `la*`, dnsmasq binds as with two interfaces, which is the harder case.
 const DNSMASQ: &str = "dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=la* --leasefile-ro \
     --dhcp-authoritative --dhcp-range=192.0.2.100,192.0.2.120,1h --user=root --pid-file= --no-ping";
 
@@ -54,7 +54,7 @@ fn the_error_names_a_dnsmasq_that_binds_the_port_exclusively_and_the_remedy() {
     assert!(text.contains("set bind-dynamic"), "{text}");
 }
 
-/// In the other order dnsmasq cannot start: its configuration needs bind-dynamic in any case.
+/// If dnsmasq starts after the server, it fails: in that order, its configuration needs bind-dynamic in any case.
 #[test]
 fn a_dnsmasq_that_binds_the_port_exclusively_cannot_start_after_the_server() {
     let network = Network::new();
@@ -67,7 +67,7 @@ fn a_dnsmasq_that_binds_the_port_exclusively_cannot_start_after_the_server() {
     assert!(text.contains("in use"), "{text}");
 }
 
-/// dnsmasq binds the port exclusively, the server receives and replies as well, and dnsmasq can restart at any time.
+/// dnsmasq binds the port exclusively. The server receives and replies as well, and dnsmasq can restart at any time.
 #[test]
 fn a_packet_socket_receives_broadcasts_on_a_port_that_dnsmasq_binds_exclusively() {
     let network = Network::new();
@@ -91,7 +91,7 @@ fn a_reply_with_a_packet_socket_leaves_from_port_67_on_the_link_of_its_request()
     let listening = network.packet_socket();
     network.assert_offers_leave_on_the_link_of_their_discover(&listening);
 
-    // To a relay, whose DISCOVER may have been a broadcast on the server's own network.
+    // The reply goes to a relay whose DISCOVER may have been a broadcast on the server's network.
     let relay = network.client_with_address();
     let (sender, mut offers) =
         (network.server.on(|| ReplySender::new(&listening).unwrap()), OutgoingReplies::default());
@@ -134,7 +134,7 @@ fn a_packet_socket_ignores_packets_that_ip_or_udp_would_reject() {
     assert_eq!(receive_up_to(&listening, b"last"), [&b"first"[..], b"second", b"last"]);
 }
 
-/// IP accepts a frame of VLAN 0, which has only a priority, and rejects a frame of a VLAN without an interface.
+/// IP accepts a frame of VLAN 0, which has only a priority, and rejects a frame of any VLAN without an interface.
 #[test]
 fn a_frame_of_another_vlan_is_ignored() {
     let network = Network::new();
@@ -176,14 +176,15 @@ fn a_wildcard_server_that_shares_the_port_keeps_its_unicast_in_either_order() {
         assert_eq!((receive(&other_server), receive(&listening)), (b"to all".to_vec(), b"to all".to_vec()));
         client.send_to(b"to one", (SERVER, 67)).unwrap();
         assert_eq!(receive(&other_server), b"to one");
-        // The directed broadcast reaches only the other server: no boot firmware sends to it.
+        // The directed broadcast reaches only the other server. This does no harm, because no boot firmware sends to
+        // it.
         client.send_to(b"to network", (Ipv4Addr::new(192, 0, 2, 255), 67)).unwrap();
         assert_eq!(receive(&other_server), b"to network");
         assert_silent(&listening);
     }
 }
 
-/// The reason for [`YieldingSocket`]: the kernel prefers the more specific socket in either order.
+/// This is the reason for [`YieldingSocket`]: the kernel prefers the more specific socket, whichever was bound first.
 #[test]
 fn a_socket_on_an_address_would_take_the_unicast_of_a_wildcard_server() {
     let network = Network::new();
@@ -251,7 +252,7 @@ fn a_missing_address_is_tried_again_and_reported_once() {
     }
 }
 
-/// So that a DHCP server that does not share its address (Kea) has time to start.
+/// The delay gives a DHCP server that does not share its address, such as Kea, time to start.
 #[test]
 fn while_the_host_boots_no_address_is_bound_at_once() {
     let network = Network::new();
@@ -277,7 +278,7 @@ fn the_error_of_a_second_server_on_4011_names_the_first() {
     let busy = network.server.on(|| udp::bind_exclusive(ANY_4011)).unwrap_err();
     assert_eq!(busy.owner.unwrap().process.unwrap().pid, std::process::id());
 
-    // The reply to a request to a second address comes from that address.
+    // If a request goes to a second address of the host, the reply comes from that address.
     let second = Ipv4Addr::new(192, 0, 2, 2);
     network.server.run("ip addr add 192.0.2.2/24 dev lan");
     let client = network.client_with_address();
@@ -314,7 +315,7 @@ impl Network {
         network
     }
 
-    /// Returns when its sockets are open.
+    /// Starts dnsmasq in this mode, and returns when its sockets are open.
     fn dnsmasq(&self, mode: &str) -> Peer {
         self.server.on(|| {
             let before = bound_sockets(Transport::Udp, 67).unwrap().len();
@@ -324,14 +325,14 @@ impl Network {
         })
     }
 
-    /// Waits for this number of sockets on port 67. A closed socket may exist for a moment longer in a process that
-    /// another test is starting: a fork copies all descriptors, and the exec after it closes them.
+    /// Waits until port 67 has this number of sockets. A closed socket may remain open for a moment in a process that
+    /// another test is starting: fork copies all descriptors, and only the following exec closes them.
     fn wait_until_bound(&self, count: usize) {
         let has_count = || (bound_sockets(Transport::Udp, 67).unwrap().len() == count).then_some(());
         self.server.on(|| wait_for(&format!("{count} sockets on port 67"), has_count));
     }
 
-    /// A socket like that of systemd-networkd's DHCP server.
+    /// Returns a socket with the options of systemd-networkd's DHCP server.
     fn wildcard(&self) -> UdpSocket {
         self.server.on(|| {
             let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
@@ -342,7 +343,8 @@ impl Network {
         })
     }
 
-    /// dnsmasq replies to a DISCOVER, which the server receives unchanged as well, and to an INFORM to its address.
+    /// Checks that dnsmasq replies to a DISCOVER, which the server receives unchanged as well, and to an INFORM to
+    /// dnsmasq's address.
     fn assert_both_receive(&self, listening: &ListeningSocket, case: &str) {
         let client = self.client_without_address();
         client.send_to(&bootp(DISCOVER), (Ipv4Addr::BROADCAST, 67)).unwrap();
@@ -360,7 +362,7 @@ impl Network {
         assert_eq!(receive_message_type(&client), ACK, "{case}");
     }
 
-    /// Adds a second link, and tests both.
+    /// Adds a second link, and checks on both links that an offer leaves on the link of its DISCOVER.
     fn assert_offers_leave_on_the_link_of_their_discover(&self, listening: &ListeningSocket) {
         let other = Host::new();
         self.server.cable("dmz", &other, "eth0");
@@ -437,7 +439,8 @@ fn receive(socket: &UdpSocket) -> Vec<u8> {
     buffer[..length].to_vec()
 }
 
-/// The kernel does not resume a receive with a timeout after the process was stopped for a moment.
+/// Receives a datagram. Repeats an interrupted receive: after the process was stopped for a moment, the kernel does not
+/// resume a receive that has a timeout.
 fn recv(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match socket.recv(buffer) {
@@ -447,7 +450,7 @@ fn recv(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// No datagram has arrived; to be called after the datagram has arrived at another socket.
+/// Checks that this socket has received no datagram. Call it after the datagram has arrived at another socket.
 fn assert_silent(socket: &UdpSocket) {
     socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     let mut buffer = [0; 2048];
@@ -458,7 +461,7 @@ fn assert_silent(socket: &UdpSocket) {
     socket.set_read_timeout(Some(TIMEOUT)).unwrap();
 }
 
-/// Waits for datagrams, and receives a batch.
+/// Waits for datagrams, and receives a batch. Returns the number of datagrams.
 fn receive_batch(listening: &ListeningSocket, batch: &mut ReceiveBatch) -> usize {
     assert!(is_readable(listening, TIMEOUT), "no datagram arrived");
     listening.receive(batch).unwrap()
@@ -467,7 +470,7 @@ fn receive_batch(listening: &ListeningSocket, batch: &mut ReceiveBatch) -> usize
 fn is_readable(listening: &ListeningSocket, timeout: Duration) -> bool {
     let mut readable = [PollFd::new(listening.as_fd(), PollFlags::POLLIN)];
     loop {
-        // Interrupted if the process was stopped for a moment.
+        // The poll is interrupted if the process was stopped for a moment.
         match poll(&mut readable, PollTimeout::try_from(timeout).unwrap()) {
             Err(Errno::EINTR) => {}
             ready => return ready.unwrap() == 1,
@@ -475,7 +478,7 @@ fn is_readable(listening: &ListeningSocket, timeout: Duration) -> bool {
     }
 }
 
-/// All payloads up to this one.
+/// Receives datagrams until the payload `last` arrives. Returns all payloads, including that one.
 fn receive_up_to(listening: &ListeningSocket, last: &[u8]) -> Vec<Vec<u8>> {
     let mut received: Vec<Vec<u8>> = Vec::new();
     while received.last().is_none_or(|payload| payload != last) {
@@ -486,7 +489,7 @@ fn receive_up_to(listening: &ListeningSocket, last: &[u8]) -> Vec<Vec<u8>> {
     received
 }
 
-/// As [`assert_silent`].
+/// Does the same as [`assert_silent`] for a listening socket.
 fn assert_nothing_received(listening: &ListeningSocket) {
     let mut batch = ReceiveBatch::new();
     if is_readable(listening, Duration::from_millis(50)) {
@@ -500,7 +503,7 @@ const OFFER: u8 = 2;
 const ACK: u8 = 5;
 const INFORM: u8 = 8;
 
-/// A packet of a DHCP client; an INFORM contains its address.
+/// Returns a packet of a DHCP client. An INFORM contains the client's address.
 fn bootp(kind: u8) -> Vec<u8> {
     let mut packet = vec![0; 240];
     packet[..4].copy_from_slice(&[1, 1, 6, 0]);
@@ -516,7 +519,7 @@ fn bootp(kind: u8) -> Vec<u8> {
     packet
 }
 
-/// The message type of the next DHCP reply.
+/// Receives the next DHCP reply, and returns its message type.
 fn receive_message_type(client: &UdpSocket) -> u8 {
     let reply = receive(client);
     assert_eq!((reply[0], &reply[4..8], &reply[240..242]), (2, &b"xid!"[..], &[53, 1][..]));

@@ -1,5 +1,5 @@
-//! DHCPv6 with a DHCPv6 server on the same host: which socket receives a packet, measured with the kernel and a real
-//! dnsmasq. Runs the server's binary in network namespaces. Needs root.
+//! Tests which socket receives a DHCPv6 packet if a DHCPv6 server is on the same host. The kernel and dnsmasq are real.
+//! Runs the server's binary in network namespaces. Needs root.
 
 mod netns;
 
@@ -45,7 +45,7 @@ fn with_a_dnsmasq_that_shares_the_port_the_server_receives_the_group_and_dnsmasq
     }
 }
 
-/// dnsmasq binds the port exclusively, the server receives and replies as well, and dnsmasq can restart at any time.
+/// dnsmasq binds the port exclusively. The server receives and replies as well, and dnsmasq can restart at any time.
 #[test]
 fn a_packet_socket_receives_the_groups_on_a_port_that_dnsmasq_binds_exclusively() {
     let host = Host::new();
@@ -69,11 +69,12 @@ fn a_packet_socket_receives_the_groups_on_a_port_that_dnsmasq_binds_exclusively(
         wait_until_free(&host);
         dnsmasq = start_dnsmasq(&host, "");
     }
-    // Also on a link that is added later, and from a relay without a configured server address.
+    // The server also replies on a link that is added later, and to a relay that sends to the group.
     let later = plug_in(&host, "lan1", 1);
     let (_, from) = Client::at_link_local(&later, 546).wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
     assert_eq!(from.ip(), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 1, 0x10));
-    // A network card may filter groups that no socket has joined. The boot server joins the first one, too.
+    // A network card may filter groups that no socket has joined, so the server joins both. Its boot server joins the
+    // first group, too.
     assert_eq!([ALL_SERVERS_AND_RELAYS, ALL_SERVERS].map(|group| members(&host, "lan1", group)), [2, 1]);
     let relay = Client::at_address(&later, "2001:db8:1::207", 547);
     let replies = relay.replies(&vector("relayed-pxe6-solicit"), ALL_SERVERS, 547);
@@ -81,7 +82,7 @@ fn a_packet_socket_receives_the_groups_on_a_port_that_dnsmasq_binds_exclusively(
     assert_eq!(from, &"[2001:db8:1::10]:547".parse().unwrap());
     assert_eq!(url(reply).as_deref(), Some("tftp://[2001:db8:1::10]/ipxe.efi"));
 
-    // The server binds the port once dnsmasq shares it, and not before.
+    // The server binds the port when dnsmasq shares it, and not earlier.
     drop(dnsmasq);
     let _dnsmasq = start_dnsmasq(&host, "--bind-dynamic");
     assert_shared_now(&server, &client);
@@ -131,12 +132,12 @@ fn a_packet_socket_ignores_packets_that_ip_or_udp_would_reject() {
     sealed(&|frame| frame[14 + 6] = 6); // TCP
     sealed(&|frame| frame[57] = 34); // another port
     changed(&|frame| frame[61] ^= 1); // a wrong checksum
-    changed(&|frame| frame[60..62].fill(0)); // none
-    sealed(&|frame| frame[14 + 5] = 200); // a length beyond the end
-    sealed(&|frame| frame[59] = 12); // and one of UDP beyond that of IP
+    changed(&|frame| frame[60..62].fill(0)); // no checksum
+    sealed(&|frame| frame[14 + 5] = 200); // an IP length beyond the end
+    sealed(&|frame| frame[59] = 12); // a UDP length beyond that of IP
     changed(&|frame| frame.truncate(60)); // a truncated header
     changed(&|frame| _ = frame.splice(12..12, [0x81, 0, 0x20, 7])); // another VLAN
-    // Other destinations: an octet of each word differs, and of each group.
+    // In each of the other destinations, one octet of one word of a group's address differs.
     for group in GROUPS {
         for at in [0, 1, 5, 9, 13, 15] {
             let mut octets = group.octets();
@@ -175,7 +176,7 @@ fn a_packet_socket_ignores_packets_that_ip_or_udp_would_reject() {
     assert_eq!(received, expected.map(|(to, payload)| (to.into(), payload.to_vec())));
 }
 
-/// The machine's kernel verifies the checksum, also of an odd length.
+/// The machine's kernel verifies the checksum, also if the length is odd.
 #[test]
 fn a_reply_with_a_packet_socket_leaves_from_port_547_on_the_link_of_its_request() {
     let host = Host::new();
@@ -199,7 +200,7 @@ fn a_reply_with_a_packet_socket_leaves_from_port_547_on_the_link_of_its_request(
     }
 }
 
-/// The number of sockets of this host that have joined a group on a link.
+/// Returns the number of sockets of this host that have joined a group on a link.
 fn members(host: &Host, link: &str, group: Ipv6Addr) -> usize {
     let table = host.on(|| std::fs::read_to_string("/proc/thread-self/net/igmp6").unwrap());
     let group = format!("{:032x}", group.to_bits());
@@ -210,7 +211,8 @@ fn members(host: &Host, link: &str, group: Ipv6Addr) -> usize {
     table.lines().find_map(count).unwrap_or(0)
 }
 
-/// In one line for any number of links; and the line's advice has an effect at once.
+/// The log has one line for any number of links. When the administrator follows the advice in the line, the server
+/// receives requests at once.
 #[test]
 fn the_log_names_a_dnsmasq_with_the_exclusive_port_once_and_the_server_receives_when_dnsmasq_shares_it() {
     let host = Host::new();
@@ -242,7 +244,7 @@ fn the_log_names_a_dnsmasq_with_the_exclusive_port_once_and_the_server_receives_
     assert_shared_now(&server, &client);
 }
 
-/// After a restart of dnsmasq.
+/// Checks, after a restart of dnsmasq, that both servers receive requests on port 547.
 fn assert_shared_now(server: &Server, client: &Client) {
     server.wait_for_line("UDP port 547 is open now: machines boot over IPv6; the DHCPv6 server now shares the port");
     server.wait_for_line("it receives the requests that relays send to 2001:db8::10");
@@ -250,7 +252,7 @@ fn assert_shared_now(server: &Server, client: &Client) {
     assert_dnsmasq_has_its_unicast(client, &duid);
 }
 
-/// As port 67 (`tests/listeners.rs`).
+/// The same applies to port 67 (`tests/listeners.rs`).
 #[test]
 fn the_server_binds_port_547_minutes_after_dnsmasq_has_ended_and_not_during_its_restart() {
     let host = Host::new();
@@ -282,20 +284,22 @@ fn is_547(listener: &Listener) -> bool {
     matches!(listener, Listener::Dhcp(address, Socket::Udp(_)) if address.port() == 547)
 }
 
-/// The defaults.
+/// Returns the default settings.
 fn settings() -> Settings {
     load_from_dir(&Flags::default(), "/nowhere".as_ref()).unwrap().settings
 }
 
-/// A closed socket may exist for a moment longer in a process that another test is starting.
+/// Waits until port 547 is free. A closed socket may remain open for a moment in a process that another test is
+/// starting.
 fn wait_until_free(host: &Host) {
     host.on(|| wait_for("a free port 547", || bound_sockets(Transport::Udp, 547).unwrap().is_empty().then_some(())));
 }
 
-/// Each server replies once: dnsmasq offers an address, and this server does not. Returns the DUID of dnsmasq.
+/// Checks that each server replies once: dnsmasq offers an address, and this server offers none. Returns the DUID of
+/// dnsmasq.
 fn assert_both_advertise(client: &Client) -> Vec<u8> {
     let solicit = vector("ovmf-pxe6-solicit");
-    // dnsmasq needs a moment to find its interfaces.
+    // After its start, dnsmasq needs a moment to find its interfaces.
     wait_for("dnsmasq's offer", || {
         client.replies(&solicit, ALL_SERVERS_AND_RELAYS, 547).iter().any(|reply| has_address(&reply.0)).then_some(())
     });
@@ -307,7 +311,7 @@ fn assert_both_advertise(client: &Client) -> Vec<u8> {
     server_id(&dnsmasq[0].0)
 }
 
-/// Only dnsmasq replies to requests to an address of the host.
+/// Checks that only dnsmasq replies to requests to an address of the host.
 fn assert_dnsmasq_has_its_unicast(client: &Client, duid: &[u8]) {
     for address in [HOST, HOST_ON_LINK] {
         let replies = client.replies(&vector("ipxe6-information-request"), address, 547);
@@ -317,12 +321,13 @@ fn assert_dnsmasq_has_its_unicast(client: &Client, duid: &[u8]) {
     }
 }
 
-/// Whether the offer is from a DHCPv6 server, and not from a proxy.
+/// Whether the ADVERTISE offers an address, so it is from a DHCPv6 server and not from a proxy.
 fn has_address(advertise: &[u8]) -> bool {
     Packet::parse(advertise).unwrap().message.option(code::IA_NA).is_some()
 }
 
-/// Returns when its socket is open. Without further options it binds port 547 exclusively.
+/// Starts dnsmasq, and returns when its socket is open. Unless the options change that, dnsmasq binds port 547
+/// exclusively.
 fn start_dnsmasq(host: &Host, options: &str) -> Peer {
     host.on(|| {
         let before = bound_sockets(Transport::Udp, 547).unwrap().len();

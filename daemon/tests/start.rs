@@ -1,5 +1,5 @@
-//! Signals during the start. A file lease blocks the server when it opens its machine file, so that the test controls
-//! its progress. Through the real binary, in network namespaces. Needs root.
+//! Tests signals during the start. The server blocks when it opens its machine file, because the file has a lease, so
+//! the test controls the progress of the start. Runs the real binary in network namespaces. Needs root.
 
 mod netns;
 
@@ -38,7 +38,7 @@ fn sigterm_and_sigint_stop_a_server_that_is_still_reading() {
     }
 }
 
-/// The kernel does not deliver a signal without a handler to the first process of a container.
+/// The kernel does not deliver a signal to the first process of a container if the process has no handler for it.
 #[test]
 fn sigterm_stops_the_first_process_of_a_container_during_its_start() {
     let directory = tempfile::tempdir().unwrap();
@@ -55,7 +55,7 @@ fn the_parent_exits_with_1_if_its_background_process_is_stopped_before_it_serves
     assert_eq!(parent_status_after_sigterm(command, directory.path()), Some(1));
 }
 
-/// A server that is blocked by the lease on its machine file.
+/// Starts a server that blocks, because its machine file has a lease. Returns the server and the lease.
 fn start_blocked(host: &Host) -> (Server, FileLease) {
     let directory = tempfile::tempdir().unwrap();
     let (machines, lease) = take_lease(directory.path());
@@ -63,7 +63,7 @@ fn start_blocked(host: &Host) -> (Server, FileLease) {
     (Server::start_configured(host, directory, &lines), lease)
 }
 
-/// The configuration file of such a server.
+/// Writes a configuration with the machine file [`MACHINES`], and returns the path of the configuration.
 fn write_config(directory: &Path) -> PathBuf {
     let config = directory.join("proxydhcpd.toml");
     let [state, machines] = ["state", MACHINES].map(|name| directory.join(name));

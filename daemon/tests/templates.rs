@@ -1,4 +1,4 @@
-//! Templates over HTTP and TFTP on the loopback interface, and those of the documentation.
+//! Tests templates over HTTP and TFTP on the loopback interface, and the templates of the documentation.
 
 use proxydhcpd::boot_once::BootOnceState;
 use proxydhcpd::config;
@@ -54,7 +54,7 @@ fn a_request_without_identity_is_recognised_by_the_address_in_an_overheard_dhcp_
     assert!(curl(&[&http("preseed.cfg")]).starts_with("hostname web1\n"));
     assert!(curl(&[&tftp]).starts_with("hostname web1\n"));
     assert_eq!(curl(&[&http("arch.txt")]), "uefi http menu");
-    // Another address is another machine.
+    // A request from another address is from another machine.
     assert_eq!(
         curl(&[
             "--interface",
@@ -122,7 +122,7 @@ fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
     assert!(lines.len() == 3 && lines.iter().zip(["1", "2", "1"]).all(begins), "{log}");
 }
 
-/// So `check` reports it, and a reload keeps the previous site.
+/// An error of the configuration appears in `check`, and a reload with such an error keeps the previous site.
 #[test]
 fn every_template_that_cannot_be_compiled_is_an_error_of_the_configuration() {
     let directory = tempfile::tempdir().unwrap();
@@ -144,7 +144,7 @@ fn every_template_that_cannot_be_compiled_is_an_error_of_the_configuration() {
         "proxydhcpd.toml:4:18: ",
         "proxydhcpd.toml:5:23: ",
         "did you mean `sub/broken.cfg`?",
-        // Where the file has an escape or several lines, the location is the whole value.
+        // If the value in the file has an escape or several lines, the location is that of the whole value.
         "proxydhcpd.toml:9:10: ",
         "proxydhcpd.toml:10:13: ",
         "proxydhcpd.toml:16:10: \"http://x/a b\" is no URL",
@@ -153,7 +153,7 @@ fn every_template_that_cannot_be_compiled_is_an_error_of_the_configuration() {
     }
 }
 
-/// Every example of docs/templates.md, with the machine that it describes.
+/// Renders every example of docs/templates.md for the machine that the page describes.
 #[test]
 fn the_templates_of_the_documentation_are_rendered() {
     let examples = Examples::read();
@@ -192,7 +192,7 @@ fn the_templates_of_the_documentation_are_rendered() {
     assert_eq!(examples.files.len(), 7);
 }
 
-/// A site with these templates, served over HTTP and TFTP.
+/// A site with these templates, which the server serves over HTTP and TFTP.
 struct Served {
     http: u16,
     tftp: u16,
@@ -257,7 +257,8 @@ impl Served {
         Served { http, tftp, state, _directory: directory, stop, threads }
     }
 
-    /// `web1` requests this address in a broadcast DHCP request, which the server overhears: an iPXE on x64 UEFI.
+    /// Makes the server overhear a broadcast DHCP request of `web1` for this address. The client is an iPXE on x64
+    /// UEFI.
     fn overhear_request(&self, address: Ipv4Addr) {
         let mut header = Header { xid: 1, ..Header::default() };
         header.chaddr[..6].copy_from_slice(&MAC);
@@ -293,7 +294,7 @@ impl Drop for Served {
     }
 }
 
-/// The site of these settings, with its directories next to the configuration.
+/// Builds the site of these settings. Its directories are next to the configuration.
 fn site(directory: &Path, settings: &toml::Table) -> Site {
     let mut settings = settings.clone();
     settings.insert("boot-dir".into(), directory.join("boot").display().to_string().into());
@@ -304,7 +305,7 @@ fn site(directory: &Path, settings: &toml::Table) -> Site {
         .unwrap()
 }
 
-/// The settings and the templates of docs/templates.md.
+/// The settings and the templates that docs/templates.md shows.
 struct Examples {
     settings: toml::Table,
     files: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! docs/troubleshooting.md quotes the program's messages verbatim.
+//! Tests that docs/troubleshooting.md quotes the program's messages verbatim.
 
 use proxydhcpd::report::{
     ConflictingEntries, DuplicateIdentity, SharedUuidWarning, UnconfirmedMatch, UnresolvedConflict, UuidUse,
@@ -15,7 +15,7 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const ANOTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
 const NO_REQUEST: Cause = Cause::NotOverheard { is_remote: false };
 
-/// The quotations of the page, each as one line.
+/// Returns the quotations of the page, each as one line.
 fn quoted() -> Vec<String> {
     let page = include_str!("../../docs/troubleshooting.md");
     let parts = page.split("\n\n").filter(|part| part.starts_with("> "));

@@ -1,5 +1,5 @@
-//! The server notifies the watchdog only while each of its threads runs. Stops the threads of a real server one at a
-//! time, like a thread that hangs. Needs root.
+//! Tests that the server notifies the watchdog only while each of its threads responds. The test stops the threads of a
+//! real server one at a time, as if they hung. Needs root.
 
 mod netns;
 
@@ -18,7 +18,8 @@ fn while_a_thread_hangs_the_watchdog_gets_no_notification_and_an_error_names_the
     for (thread, name) in [("dhcp", "DHCP"), ("tftp", "TFTP")] {
         let server = WatchedServer::start(&host);
         server.wait_for_notification();
-        // The thread has just been probed, and is idle now: stopped while it holds a lock, it would block the others.
+        // The server has just probed the thread, so the thread is idle now. If the test stopped it while it holds a
+        // lock, it would block the other threads.
         std::thread::sleep(Duration::from_millis(300));
         let stopped = StoppedThread::stop(server.peer.0.id(), thread);
         server.wait_until_silent();
@@ -29,7 +30,7 @@ fn while_a_thread_hangs_the_watchdog_gets_no_notification_and_an_error_names_the
     }
 }
 
-/// A server under a service manager whose watchdog waits for two seconds.
+/// A server under a service manager. The timeout of the watchdog is two seconds.
 struct WatchedServer {
     peer: Peer,
     notifications: UnixDatagram,
@@ -51,7 +52,7 @@ impl WatchedServer {
         WatchedServer { peer, notifications, directory, _boot: boot, _state: state }
     }
 
-    /// Whether it notifies the watchdog within this time.
+    /// Whether the server notifies the watchdog within this time.
     fn notifies_within(&self, time: Duration) -> bool {
         self.notifications.set_read_timeout(Some(time)).unwrap();
         let mut message = [0; 512];
@@ -67,7 +68,7 @@ impl WatchedServer {
         wait_for("WATCHDOG=1", || self.notifies_within(Duration::from_secs(2)).then_some(()));
     }
 
-    /// Waits for longer than systemd would.
+    /// Waits until no notification has arrived for three seconds, which is longer than the watchdog's timeout.
     fn wait_until_silent(&self) {
         wait_for("silence", || (!self.notifies_within(Duration::from_secs(3))).then_some(()));
     }
@@ -80,7 +81,7 @@ impl WatchedServer {
 
 const NULL: *mut libc::c_void = ptr::null_mut();
 
-/// A stopped thread, whose process goes on. Dropping this resumes the thread.
+/// A stopped thread of a process whose other threads continue. Dropping this value resumes the thread.
 struct StoppedThread(libc::pid_t);
 
 impl StoppedThread {

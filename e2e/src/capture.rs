@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// All packets of a segment, in `NAME.pcap` while it runs and as text in `NAME.txt` once dropped.
+/// A capture of all packets of a segment. While it runs, the packets are in `NAME.pcap`. When it is dropped, it writes
+/// them as text to `NAME.txt`.
 #[derive(Debug)]
 pub struct Capture {
     process: Option<Process>,
@@ -17,12 +18,13 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Starts tcpdump, and returns once it captures.
+    /// Starts tcpdump, and returns when tcpdump captures.
     pub fn start(work: &WorkDir, segment: &Segment, name: &str) -> Result<Capture> {
         let pcap = work.file(&format!("{name}.pcap"));
         let mut command = Command::new("tcpdump");
-        // Captures on the bridge, in promiscuous mode, so that packets between two ports are included; writes each
-        // packet at once. The buffer (in KiB) holds the packets that arrive while the emulators use both processors.
+        // tcpdump captures on the bridge in promiscuous mode, so packets between two ports are included, and writes
+        // each packet at once. The buffer (in KiB) holds the packets that arrive while the emulators use both
+        // processors.
         let arguments = ["-i", "br0", "-n", "-s", "0", "-B", "32768", "-U", "--immediate-mode", "-Z", "root", "-w"];
         command.args(arguments).arg(&pcap);
         let mut process = Process::start(work, &segment.namespace, &format!("tcpdump-{name}"), &command)?;
@@ -30,7 +32,7 @@ impl Capture {
         Ok(Capture { process: Some(process), pcap })
     }
 
-    /// The packets so far that match a filter (pcap-filter(7)), one line each.
+    /// Returns the captured packets that match a filter (pcap-filter(7)), one line each.
     pub fn packets(&self, filter: &str) -> Result<Vec<String>> {
         let output = Command::new("tcpdump").args(["-n", "-e", "-r"]).arg(&self.pcap).arg(filter).output()?;
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -38,7 +40,7 @@ impl Capture {
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
     }
 
-    /// The time of the first packet since then that matches a filter.
+    /// Returns the time of the first packet after `since` that matches a filter. It is an error if there is none.
     pub fn first_time(&self, filter: &str, since: SystemTime) -> Result<SystemTime> {
         let output = Command::new("tcpdump").args(["-n", "-tt", "-r"]).arg(&self.pcap).arg(filter).output()?;
         let lines = String::from_utf8_lossy(&output.stdout);
@@ -47,7 +49,8 @@ impl Capture {
         times.find(|time| *time >= since).with_context(|| format!("the capture lacks {filter:?}"))
     }
 
-    /// These fields of the packets so far that match a display filter (wireshark-filter(4)), one line each.
+    /// Returns these fields of the captured packets that match a display filter (wireshark-filter(4)), one line for
+    /// each packet.
     pub fn fields(&self, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
         let mut tshark = Command::new("tshark");
         tshark.args(["-n", "-T", "fields", "-E", "separator=/s", "-Y", filter, "-r"]).arg(&self.pcap);
@@ -55,7 +58,7 @@ impl Capture {
         // Not every release of tshark decodes port 8080 as HTTP by default.
         tshark.args(["-d", "tcp.port==8080,http"]);
         let output = tshark.output()?;
-        // The last packet may still be incomplete: tshark then exits with status 2, which does no harm here.
+        // The last packet may still be incomplete. tshark then exits with status 2, although its output is correct.
         ensure!(
             output.status.success() || !output.stdout.is_empty(),
             "tshark {filter:?}: {}",
@@ -68,10 +71,10 @@ impl Capture {
 impl Drop for Capture {
     fn drop(&mut self) {
         self.process = None;
-        // The text only helps the reader, so an error here is ignored: the pcap is the evidence.
+        // The pcap is the evidence, and the text only helps the reader, so an error here is ignored.
         let Ok(text) = File::create(self.pcap.with_extension("txt")) else { return };
         let mut tshark = Command::new("tshark");
-        // Omits the thousands of DATA and ACK packets of transfers, and multicast reports.
+        // The text omits multicast reports, and the thousands of DATA and ACK packets of transfers.
         tshark.args(["-n", "-Y", "!(tftp.opcode in {3, 4}) && !(icmpv6.type == 143)", "-r"]).arg(&self.pcap);
         let _ = tshark.stdout(text).stderr(Stdio::null()).status();
     }

@@ -16,46 +16,46 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// A FAT disk whose removable-media program is this iPXE (UEFI 2.10 3.5.1.1), without a script: it boots from the
-    /// network, as iPXE does by default.
+    /// Creates a FAT disk whose removable-media program (UEFI 2.10 3.5.1.1) is this iPXE. The iPXE has no script, so it
+    /// boots from the network.
     pub fn with_ipxe(work: &WorkDir, program: &str, ipxe: &str) -> Result<Disk> {
         let (disk, _) = fat(work, "ipxe-disk", program, &cache::path(ipxe)?)?;
         Ok(disk)
     }
 
-    /// A FAT disk for x64 that prints `word` on the console when it boots. Its program is an iPXE with a script: the
-    /// word proves that the machine booted the disk, and nothing about the network.
+    /// Creates a FAT disk for x64 that prints `word` on the console when it boots. The disk's program is an iPXE with a
+    /// script. The word proves that the machine booted the disk, and proves nothing about the network.
     pub fn x64_printing(work: &WorkDir, word: &str) -> Result<Disk> {
         ipxe_printing(work, "BOOTX64.EFI", &cache::path("2025/snponly.efi")?, word)
     }
 
-    /// The same with the site's signature.
+    /// Creates the same disk as `x64_printing`, with a program that has the site's signature.
     pub fn signed_x64_printing(work: &WorkDir, word: &str) -> Result<Disk> {
         let signed = work.file("signed-system.efi");
         sign::sign(work, &cache::path("2025/snponly.efi")?, &signed)?;
         ipxe_printing(work, "BOOTX64.EFI", &signed, word)
     }
 
-    /// The same for ARM64.
+    /// Creates the same disk as `x64_printing` for ARM 64.
     pub fn arm64_printing(work: &WorkDir, word: &str) -> Result<Disk> {
         ipxe_printing(work, "BOOTAA64.EFI", &cache::path("2025/ipxe-arm64.efi")?, word)
     }
 
-    /// The same for IA32, with GRUB, because Debian has no iPXE for it.
+    /// Creates the same disk as `x64_printing` for IA32, with GRUB, because Debian has no iPXE for IA32.
     pub fn ia32_printing(work: &WorkDir, word: &str) -> Result<Disk> {
         grub_printing(work, "BOOTIA32.EFI", "i386-efi", word)
     }
 
-    /// The same for ARM 32, with GRUB.
+    /// Creates the same disk as `x64_printing` for ARM 32, with GRUB.
     pub fn arm32_printing(work: &WorkDir, word: &str) -> Result<Disk> {
         grub_printing(work, "BOOTARM.EFI", "arm-efi", word)
     }
 
-    /// A BIOS disk whose boot sector prints `word`.
+    /// Creates a BIOS disk whose boot sector prints `word`.
     pub fn bios_printing(work: &WorkDir, word: &str) -> Result<Disk> {
         let file = work.file("system-disk.img");
         let mut image = boot_sector(word).to_vec();
-        // The size of a cylinder: some BIOSes refuse a disk of one sector.
+        // The image has the size of a cylinder, because some BIOSes refuse a disk of one sector.
         image.resize(1 << 20, 0);
         fs::write(&file, image).with_context(|| file.display().to_string())?;
         Ok(Disk { file: file.display().to_string() })
@@ -73,16 +73,17 @@ fn grub_printing(work: &WorkDir, program: &str, target: &str, word: &str) -> Res
     Ok(disk)
 }
 
-/// A directory that QEMU presents as a FAT file system, and the path of the program's directory in it.
+/// Creates a directory that QEMU presents as a FAT file system. Returns the disk, and the path of the program's
+/// directory.
 fn fat(work: &WorkDir, name: &str, program: &str, content: &Path) -> Result<(Disk, PathBuf)> {
     let root = work.new_directory(name)?;
     let directory = work.new_directory(&format!("{name}/EFI/BOOT"))?;
     fs::copy(content, directory.join(program))?;
-    // Writable, like a real disk; the machine's writes go to the case's directory.
+    // The disk is writable, like a real one. The machine writes to the directory of the case.
     Ok((Disk { file: format!("fat:rw:{}", root.display()) }, directory))
 }
 
-/// The BIOS loads this at 0:7C00 and jumps to it.
+/// The start of the boot sector. The BIOS loads the sector at 0:7C00, and jumps to it.
 #[rustfmt::skip]
 const PRINT: [u8; 25] = [
     0x31, 0xc0,             //       xor ax, ax

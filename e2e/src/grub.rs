@@ -10,14 +10,14 @@ use std::process::Command;
 /// The modules that an image needs to fetch and run a configuration over TFTP.
 const MODULES: [&str; 7] = ["normal", "configfile", "efinet", "tftp", "net", "echo", "sleep"];
 
-/// An image for `target` (`i386-efi`, `arm-efi`) that runs `grub/grub.cfg` of the TFTP server at `server`. The address
-/// is built in, because with a proxy GRUB would use the DHCP server's (protocol.md 2.12). GRUB copies the machine's
-/// address from the firmware.
+/// Creates an image for `target` (`i386-efi`, `arm-efi`) that runs `grub/grub.cfg` of the TFTP server at `server`. The
+/// image contains the address of that server, because with a proxy GRUB would use the DHCP server's address
+/// (protocol.md 2.12). GRUB copies the machine's address from the firmware.
 pub fn image(work: &WorkDir, target: &str, server: &str) -> Result<PathBuf> {
     make(work.file(&format!("{target}.efi")), target, &["--prefix", &format!("(tftp,{server})/grub")])
 }
 
-/// An image that prints `word` on the console and waits, regardless of its source.
+/// Creates an image that prints `word` on the console and waits, wherever it is loaded from.
 pub fn image_printing(work: &WorkDir, target: &str, word: &str) -> Result<PathBuf> {
     let config = work.file(&format!("{target}-that-says.cfg"));
     fs::write(&config, format!("echo {word}\nsleep 600\n"))?;
@@ -43,7 +43,7 @@ fn make(image: PathBuf, target: &str, arguments: &[&str]) -> Result<PathBuf> {
     Ok(image)
 }
 
-/// Writes a configuration that prints the token to the path at which an image looks for it.
+/// Writes a configuration that prints the token to the path from which an image fetches its configuration.
 pub fn configure(work: &WorkDir, boot_dir: &Path) -> Result<()> {
     fs::create_dir(boot_dir.join("grub"))?;
     fs::write(boot_dir.join("grub/grub.cfg"), work.token.grub_config())?;

@@ -1,8 +1,8 @@
-//! Real firmware in QEMU on private networks, against the real binary.
+//! Tests real firmware in QEMU, on private networks, with the real binary.
 //!
-//! A case creates a [`WorkDir`] and, with [`net`], segments and hosts. It starts the [`peers`] and the [`server`]
-//! there, and powers on [`machine`]s. It succeeds when the machine's console shows a [`Token`](token::Token) that only
-//! the server's script can print. `e2e/setup` installs the required packages.
+//! A case creates a [`WorkDir`] and, with [`net`], segments and hosts. On these, the case starts the [`peers`] and the
+//! [`server`], and powers on [`machine`]s. A case succeeds when the machine's console shows a [`Token`](token::Token)
+//! that only the server's script can print. `e2e/setup` installs the required packages.
 
 pub mod cache;
 pub mod capture;

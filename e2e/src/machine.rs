@@ -1,4 +1,4 @@
-//! The machines: emulators with real firmware that boots from the network.
+//! The machines of the tests: emulators with real firmware that boots from the network.
 
 use crate::cache;
 use crate::disk::Disk;
@@ -11,28 +11,28 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-/// The timeout of a boot. Everything is emulated (KVM cannot run firmware everywhere): the slowest machine takes 15 s
-/// on two idle cores, and more than a minute on shared ones.
+/// The timeout of a boot. Everything is emulated, because KVM cannot run firmware everywhere. The slowest machine needs
+/// 15 s on two idle cores, and more than a minute on shared cores.
 pub const BOOT_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A machine that is switched off.
 #[derive(Clone, Debug)]
 pub struct Machine {
     emulator: &'static str,
-    /// Board, processor, memory.
+    /// The arguments for board, processor and memory.
     arguments: &'static [&'static str],
-    /// Files of the cache for the firmware's flash: code and variables. `None`: the emulator's BIOS.
+    /// The files in the cache for the firmware's flash: code and variables. `None` selects the emulator's BIOS.
     flash: Option<[&'static str; 2]>,
-    /// The network card, without its connection.
+    /// The model of the network card, without the connection.
     card: &'static str,
     disk: Option<(Disk, DiskOrder)>,
     screen: bool,
     /// The address families over which the firmware offers no PXE: `IPv4`, `IPv6`.
     without_pxe: &'static [&'static str],
-    /// The MAC address of its card; by default the segment chooses one.
+    /// The MAC address of the network card. By default, the segment chooses an address.
     mac: Option<&'static str>,
     uuid: Option<&'static str>,
-    /// In MiB, instead of the board's default.
+    /// The memory in MiB, if it is not the board's default.
     memory: Option<u32>,
 }
 
@@ -45,7 +45,7 @@ pub enum DiskOrder {
     Last,
 }
 
-/// BIOS, with an iPXE ROM on the network card. Without graphics its console is the serial port.
+/// A BIOS machine with an iPXE ROM on the network card. It has no graphics, so the serial port is its console.
 pub fn bios() -> Machine {
     let arguments = &["-machine", "pc,graphics=off", "-m", "256"];
     Machine {
@@ -62,13 +62,13 @@ pub fn bios() -> Machine {
     }
 }
 
-/// x64 UEFI, edk2 2022.11.
+/// An x64 UEFI machine with edk2 2022.11.
 pub fn x64_2022() -> Machine {
     uefi("qemu-system-x86_64", &["-machine", "q35", "-m", "512"], ["2022/OVMF_CODE_4M.fd", "2022/OVMF_VARS_4M.fd"])
 }
 
-/// x64 UEFI, edk2 2025.02. Since 2024 EDK2's network stack requires random numbers (RDRAND); without them it silently
-/// offers no network boot.
+/// An x64 UEFI machine with edk2 2025.02. Since 2024, EDK2's network stack requires random numbers (RDRAND). Without
+/// them, EDK2 silently offers no network boot.
 pub fn x64_2025() -> Machine {
     uefi(
         "qemu-system-x86_64",
@@ -77,7 +77,7 @@ pub fn x64_2025() -> Machine {
     )
 }
 
-/// ARM 64 UEFI, edk2 2022.11.
+/// An ARM 64 UEFI machine with edk2 2022.11.
 pub fn arm64_2022() -> Machine {
     uefi(
         "qemu-system-aarch64",
@@ -86,7 +86,7 @@ pub fn arm64_2022() -> Machine {
     )
 }
 
-/// ARM 64 UEFI, edk2 2025.02.
+/// An ARM 64 UEFI machine with edk2 2025.02.
 pub fn arm64_2025() -> Machine {
     uefi(
         "qemu-system-aarch64",
@@ -95,7 +95,7 @@ pub fn arm64_2025() -> Machine {
     )
 }
 
-/// 32-bit x86 UEFI, which small tablets and some Atom boards have.
+/// A 32-bit x86 UEFI machine. Small tablets and some Atom boards have this firmware.
 pub fn ia32_2022() -> Machine {
     uefi(
         "qemu-system-i386",
@@ -104,7 +104,7 @@ pub fn ia32_2022() -> Machine {
     )
 }
 
-/// ARM 32 UEFI, edk2 2022.11.
+/// An ARM 32 UEFI machine with edk2 2022.11.
 pub fn arm32_2022() -> Machine {
     uefi(
         "qemu-system-arm",
@@ -116,18 +116,18 @@ pub fn arm32_2022() -> Machine {
 /// The signatures that a firmware with Secure Boot trusts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrustedKeys {
-    /// Microsoft's, as a new machine does.
+    /// Microsoft's signatures, which a new machine trusts.
     Microsoft,
-    /// Those of Debian's example key (see [`crate::sign`]), which stands for a site's key.
+    /// Signatures by Debian's example key (see [`crate::sign`]), which the tests use as a site's key.
     Site,
 }
 
-/// x64 UEFI with Secure Boot, edk2 2022.11. It trusts Microsoft's signatures.
+/// An x64 UEFI machine with Secure Boot and edk2 2022.11, which trusts Microsoft's signatures.
 pub fn x64_2022_with_secure_boot() -> Machine {
     uefi("qemu-system-x86_64", SECURE_X64, ["2022/OVMF_CODE_4M.secboot.fd", "2022/OVMF_VARS_4M.ms.fd"])
 }
 
-/// x64 UEFI with Secure Boot, edk2 2025.02.
+/// An x64 UEFI machine with Secure Boot and edk2 2025.02, which trusts these signatures.
 pub fn x64_2025_with_secure_boot(trusts: TrustedKeys) -> Machine {
     let variables = match trusts {
         TrustedKeys::Microsoft => "2025/OVMF_VARS_4M.ms.fd",
@@ -136,11 +136,12 @@ pub fn x64_2025_with_secure_boot(trusts: TrustedKeys) -> Machine {
     uefi("qemu-system-x86_64", SECURE_X64, ["2025/OVMF_CODE_4M.secboot.fd", variables])
 }
 
-/// Firmware that was built for Secure Boot stores its variables where only system management mode can write.
+/// Firmware that was built for Secure Boot stores its variables in flash that only system management mode can write.
 const SECURE_FLASH: &str = "driver=cfi.pflash01,property=secure,value=on";
 const SECURE_X64: &[&str] = &["-machine", "q35,smm=on", "-global", SECURE_FLASH, "-m", "1024", "-cpu", "max"];
 
-/// RISC-V UEFI with an iPXE on disk: the firmware's network stack does not start, because it has no random numbers.
+/// A RISC-V UEFI machine with an iPXE on its disk. The firmware's network stack does not start, because it has no
+/// random numbers.
 pub fn riscv64_ipxe(work: &WorkDir) -> Result<Machine> {
     let machine = uefi(
         "qemu-system-riscv64",
@@ -151,7 +152,7 @@ pub fn riscv64_ipxe(work: &WorkDir) -> Result<Machine> {
     Ok(machine.with_disk(disk, DiskOrder::First))
 }
 
-/// LoongArch UEFI with an iPXE on disk, for the same reason.
+/// A LoongArch UEFI machine with an iPXE on its disk, because this firmware has no random numbers either.
 pub fn loongarch64_ipxe(work: &WorkDir) -> Result<Machine> {
     let machine = uefi(
         "qemu-system-loongarch64",
@@ -162,7 +163,8 @@ pub fn loongarch64_ipxe(work: &WorkDir) -> Result<Machine> {
     Ok(machine.with_disk(disk, DiskOrder::First))
 }
 
-/// A machine with UEFI. Its network card has no QEMU ROM, whose iPXE would boot instead of the firmware.
+/// A UEFI machine. Its network card has no ROM of QEMU, because the iPXE in that ROM would boot instead of the
+/// firmware.
 fn uefi(emulator: &'static str, arguments: &'static [&'static str], flash: [&'static str; 2]) -> Machine {
     Machine {
         emulator,
@@ -179,45 +181,46 @@ fn uefi(emulator: &'static str, arguments: &'static [&'static str], flash: [&'st
 }
 
 impl Machine {
-    /// With this disk.
+    /// Adds this disk to the machine.
     pub fn with_disk(self, disk: Disk, order: DiskOrder) -> Machine {
         Machine { disk: Some((disk, order)), ..self }
     }
 
-    /// With a graphics card, for [`crate::running_machine::RunningMachine::screenshot`].
+    /// Adds a graphics card, for [`crate::running_machine::RunningMachine::screenshot`].
     pub fn with_screen(self) -> Machine {
         Machine { screen: true, ..self }
     }
 
-    /// With UEFI HTTP boot as the only network boot (edk2 OvmfPkg/Library/PxeBcPcdProducerLib).
+    /// Disables PXE, so that UEFI HTTP boot is the only network boot (edk2 OvmfPkg/Library/PxeBcPcdProducerLib).
     pub fn with_http_boot_only(self) -> Machine {
         Machine { without_pxe: &["IPv4", "IPv6"], ..self }
     }
 
-    /// With PXE over IPv6 as the first boot entry.
+    /// Disables PXE over IPv4, so that PXE over IPv6 is the first boot entry.
     pub fn with_ipv6_first(self) -> Machine {
         Machine { without_pxe: &["IPv4"], ..self }
     }
 
-    /// With this MAC address.
+    /// Sets the MAC address of the network card.
     pub fn with_mac(self, mac: &'static str) -> Machine {
         Machine { mac: Some(mac), ..self }
     }
 
-    /// With this UUID in its firmware (SMBIOS).
+    /// Sets the UUID that the firmware reports (SMBIOS).
     pub fn with_uuid(self, uuid: &'static str) -> Machine {
         Machine { uuid: Some(uuid), ..self }
     }
 
-    /// With this much memory, in MiB.
+    /// Sets the memory, in MiB.
     pub fn with_memory(self, memory: u32) -> Machine {
         Machine { memory: Some(memory), ..self }
     }
 
-    /// Switches it on, connected to `segment`. Its console is `NAME.serial.log` in the case's directory.
+    /// Switches the machine on, connected to `segment`. The output of its console goes to `NAME.serial.log` in the
+    /// case's directory.
     pub fn power_on(&self, work: &WorkDir, segment: &Segment, name: &str) -> Result<RunningMachine> {
         let serial = work.file(&format!("{name}.serial.log"));
-        // The output of an earlier run of this machine must not count.
+        // The file may contain the output of an earlier run of this machine, which must not count.
         let _ = fs::remove_file(&serial);
         let monitor = work.socket(name);
         let (tap, default_mac) = segment.tap()?;
@@ -256,7 +259,8 @@ impl Machine {
     }
 }
 
-/// A flash unit. The firmware's writes to its variables go to a copy that QEMU discards.
+/// Returns the `-drive` argument for a flash unit. With `snapshot=on` as `mode`, QEMU discards what the firmware writes
+/// to its variables.
 fn flash(unit: u8, file: &str, mode: &str) -> Result<String> {
     Ok(format!("if=pflash,unit={unit},format=raw,{mode},file={}", cache::path(file)?.display()))
 }

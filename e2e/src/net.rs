@@ -1,33 +1,33 @@
-//! Private networks: segments (a bridge, and ports for machines) and the hosts that are plugged into them.
+//! Private networks: segments (each a bridge, with ports for machines), and hosts that are connected to segments.
 
 use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, ensure};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// An Ethernet segment: a namespace with a bridge. Machines run in that namespace, on taps of the bridge.
+/// An Ethernet segment: a namespace with a bridge. Machines run in that namespace, each on a tap of the bridge.
 #[derive(Debug)]
 pub struct Segment {
     /// The name of the network namespace.
     pub namespace: String,
 }
 
-/// A host: a namespace with an interface on every segment that it is plugged into.
+/// A host: a namespace with an interface on every segment to which it is connected.
 #[derive(Debug)]
 pub struct Host {
     /// The name of the network namespace.
     pub namespace: String,
 }
 
-/// The number of the next bridge port, across all cases.
+/// The number of the next bridge port. No two cases use the same number.
 static NEXT_PORT: AtomicU32 = AtomicU32::new(0);
 
 impl Segment {
     /// Creates the namespace and its bridge.
     pub fn new(work: &WorkDir, name: &str) -> Result<Segment> {
         let namespace = new_namespace(work, name)?;
-        // Without spanning tree and snooping, a port forwards from its first packet on. Without an address on the
-        // bridge, all captured packets come from the hosts.
+        // A bridge without spanning tree and snooping forwards from the first packet on. The bridge has no address, so
+        // all captured packets come from the hosts.
         ip(&[
             "-n",
             &namespace,
@@ -47,12 +47,13 @@ impl Segment {
         Ok(Segment { namespace })
     }
 
-    /// Adds the interface `name` on this segment to `host`, with these addresses (with prefix length).
+    /// Adds an interface with this name on this segment to `host`. The interface has these addresses, each with its
+    /// prefix length.
     pub fn plug(&self, host: &Host, name: &str, addresses: &[&str]) -> Result<()> {
         self.plug_in(host, name, addresses).map(drop)
     }
 
-    /// The same, with a limited rate towards the host (`tc-tbf(8)`: `4mbit`).
+    /// Does the same as [`Self::plug`], with a limited rate towards the host (`tc-tbf(8)`: `4mbit`).
     pub fn plug_with_rate(&self, host: &Host, name: &str, addresses: &[&str], rate: &str) -> Result<()> {
         let port = self.plug_in(host, name, addresses)?;
         let limit = ["root", "tbf", "rate", rate, "burst", "16kb", "latency", "200ms"];
@@ -60,14 +61,14 @@ impl Segment {
         run("tc", &[&tc[..], &limit].concat())
     }
 
-    /// Returns the bridge's port.
+    /// Does the same as [`Self::plug`], and returns the name of the bridge's port.
     fn plug_in(&self, host: &Host, name: &str, addresses: &[&str]) -> Result<String> {
         let port = format!("port{}", NEXT_PORT.fetch_add(1, Ordering::Relaxed));
         ip(&["-n", &self.namespace, "link", "add", &port, "type", "veth", "peer", name, "netns", &host.namespace])?;
         self.attach(&port)?;
         for address in addresses {
             let mut arguments = vec!["-n", &host.namespace, "address", "add", address, "dev", name];
-            // Duplicate address detection would keep an IPv6 address unusable for the first second or two.
+            // Duplicate address detection would delay the use of an IPv6 address for a second or two.
             if address.contains(':') {
                 arguments.push("nodad");
             }
@@ -77,14 +78,15 @@ impl Segment {
         Ok(port)
     }
 
-    /// Creates a tap on the bridge for a machine in this segment's namespace, and a MAC address for its card.
+    /// Creates a tap on the bridge for a machine in this segment's namespace. Returns the tap, and a MAC address for
+    /// the machine's network card.
     pub fn tap(&self) -> Result<(String, String)> {
         let number = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
         let tap = format!("tap{number}");
         let [.., high, low] = number.to_be_bytes();
         ip(&["-n", &self.namespace, "tuntap", "add", "dev", &tap, "mode", "tap"])?;
         self.attach(&tap)?;
-        // QEMU's prefix.
+        // The MAC address begins with QEMU's prefix.
         Ok((tap, format!("52:54:00:00:{high:02x}:{low:02x}")))
     }
 
@@ -94,28 +96,28 @@ impl Segment {
 }
 
 impl Host {
-    /// Creates the namespace.
+    /// Creates the namespace, with a loopback interface.
     pub fn new(work: &WorkDir, name: &str) -> Result<Host> {
         let namespace = new_namespace(work, name)?;
         ip(&["-n", &namespace, "link", "set", "lo", "up"])?;
-        // The hosts are up before a machine is switched on, so their addresses need no duplicate address detection.
+        // The hosts are up before a machine is switched on, so duplicate address detection is not needed.
         let disable_dad = "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad";
         ip(&["netns", "exec", &namespace, "sh", "-c", disable_dad])?;
         Ok(Host { namespace })
     }
 
-    /// Adds a route.
+    /// Adds a route to `network` through `gateway`.
     pub fn route(&self, network: &str, gateway: &str) -> Result<()> {
         ip(&["-n", &self.namespace, "route", "add", network, "via", gateway])
     }
 
-    /// Makes it a router.
+    /// Makes this host a router.
     pub fn forward(&self) -> Result<()> {
         let both = "echo 1 >/proc/sys/net/ipv4/ip_forward && echo 1 >/proc/sys/net/ipv6/conf/all/forwarding";
         ip(&["netns", "exec", &self.namespace, "sh", "-c", both])
     }
 
-    /// The Ethernet address of an interface.
+    /// Returns the Ethernet address of an interface.
     pub fn mac(&self, interface: &str) -> Result<String> {
         let output = Command::new("ip").args(["-n", &self.namespace, "-o", "link", "show", interface]).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The site's DHCP server: it assigns addresses, and sends no boot options.
+/// Starts the site's DHCP server, which assigns addresses and sends no boot options.
 pub fn dhcp_server(work: &WorkDir, host: &Host, range: &str, options: &[&str]) -> Result<Process> {
     let mut command = dnsmasq();
     command.args(["--dhcp-authoritative", "--no-ping", "--leasefile-ro"]);
@@ -21,25 +21,25 @@ pub fn dhcp_server(work: &WorkDir, host: &Host, range: &str, options: &[&str]) -
     start_dnsmasq(work, host, "dhcp-server", &command)
 }
 
-/// The options that make dnsmasq send router advertisements for the prefix. Without them iPXE pauses for 16 s
-/// (protocol.md 3.6), which would look like a slow server.
+/// The options with which dnsmasq sends router advertisements for the prefix. Without advertisements, iPXE pauses for
+/// 16 s (protocol.md 3.6), and the server would seem to be slow.
 pub const ADVERTISE: [&str; 2] = ["--enable-ra", "--dhcp-range=fd77::,ra-only"];
 
-/// A DHCPv6 server that sends no boot options, with or without router advertisements.
+/// Starts a DHCPv6 server that sends no boot options. `options` decide whether it sends router advertisements.
 pub fn dhcp6_server(work: &WorkDir, host: &Host, options: &[&str]) -> Result<Process> {
     let mut command = dnsmasq();
     command.arg("--leasefile-ro").args(options);
     start_dnsmasq(work, host, "dhcp6-server", &command)
 }
 
-/// A dnsmasq on a router, for the router advertisements of a segment without a DHCP server.
+/// Starts a dnsmasq on a router. It sends the router advertisements of a segment without a DHCP server.
 pub fn advertiser(work: &WorkDir, host: &Host, interface: &str) -> Result<Process> {
     let mut command = dnsmasq();
     command.arg(format!("--interface={interface}")).args(ADVERTISE);
     start_dnsmasq(work, host, "advertiser", &command)
 }
 
-/// A radvd on a router, with the managed flag: another server leases the addresses of this network.
+/// Starts radvd on a router, with the managed flag: another server leases the addresses of this network.
 pub fn managed_router(work: &WorkDir, host: &Host, interface: &str, network: &str) -> Result<Process> {
     let file = work.file("radvd.conf");
     let prefix = format!("prefix {network} {{ AdvAutonomous off; }};");
@@ -53,7 +53,7 @@ pub fn managed_router(work: &WorkDir, host: &Host, interface: &str, network: &st
     Ok(process)
 }
 
-/// A TFTP server that is independent of the server under test.
+/// Starts a TFTP server that is independent of the server under test.
 pub fn tftp_server(work: &WorkDir, host: &Host, root: &Path) -> Result<Process> {
     let mut command = dnsmasq();
     command.arg("--enable-tftp").arg(format!("--tftp-root={}", root.display()));
@@ -69,13 +69,13 @@ fn dnsmasq() -> Command {
 
 fn start_dnsmasq(work: &WorkDir, host: &Host, name: &str, command: &Command) -> Result<Process> {
     let mut process = Process::start(work, &host.namespace, name, command)?;
-    // dnsmasq prints this after its sockets are open.
+    // dnsmasq prints this line after it has opened its sockets.
     process.wait_for("started, version", START_TIMEOUT)?;
     Ok(process)
 }
 
-/// Another boot server, which names the file in its offer, because its port 4011 is in use: EDK2 prefers such an offer
-/// to one that requires a second request.
+/// Starts another boot server. Its port 4011 is in use, so it names the file in its offer. EDK2 prefers such an offer
+/// to an offer that requires a second request.
 pub fn boot_server(work: &WorkDir, host: &Host, directory: &Path) -> Result<[Process; 2]> {
     let start_one = |name: &str, arguments: &[&str]| -> Result<Process> {
         let mut command = Command::new(server::binary()?);
@@ -88,7 +88,8 @@ pub fn boot_server(work: &WorkDir, host: &Host, directory: &Path) -> Result<[Pro
     Ok([start_one("port-owner", &["--proxy-only", "--no-tftp", "--no-http"])?, start_one("another", &[])?])
 }
 
-/// ISC's relay, from the interface `down` to these servers on `up`. It adds option 82, as relays in switches do.
+/// Starts ISC's relay from the interface `down` to these servers on `up`. The relay adds option 82, as relays in
+/// switches do.
 pub fn relay(work: &WorkDir, host: &Host, down: &str, up: &str, servers: &[&str]) -> Result<Process> {
     let mut command = Command::new(cache::path("tools/dhcrelay")?);
     command.args(["-4", "-d", "--no-pid", "-a", "-id", down, "-iu", up]).args(servers);
@@ -97,7 +98,7 @@ pub fn relay(work: &WorkDir, host: &Host, down: &str, up: &str, servers: &[&str]
     Ok(process)
 }
 
-/// The same for DHCPv6.
+/// Starts ISC's relay for DHCPv6.
 pub fn relay6(work: &WorkDir, host: &Host, down: &str, up: &str, servers: &[&str]) -> Result<Process> {
     let mut command = Command::new(cache::path("tools/dhcrelay")?);
     command.args(["-6", "-d", "--no-pid", "-I", "-l", down]);
@@ -109,10 +110,10 @@ pub fn relay6(work: &WorkDir, host: &Host, down: &str, up: &str, servers: &[&str
     Ok(process)
 }
 
-/// An ordinary DHCP client, as on a laptop; returns once it has an address.
+/// Starts an ordinary DHCP client, as on a laptop. Returns when the client has an address.
 pub fn plain_client(work: &WorkDir, host: &Host) -> Result<Process> {
     let mut command = Command::new(cache::path("tools/dhclient")?);
-    // Its script would configure the interface, which is not needed.
+    // The script of dhclient would configure the interface, but the test needs only the lease.
     command.args(["-4", "-d", "-v", "-1", "-sf", "/bin/true", "--no-pid", "-lf"]);
     command.arg(work.file("plain-client.leases")).arg("eth0");
     let mut process = Process::start(work, &host.namespace, "plain-client", &command)?;

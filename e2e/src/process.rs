@@ -1,4 +1,4 @@
-//! Programs in network namespaces, with their output in a file and their lifetime bound to a value.
+//! Programs in network namespaces. A file has the output of a program, and the program ends when its value is dropped.
 
 use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, bail, ensure};
@@ -18,18 +18,18 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` in the namespace. Its output is appended to `NAME.log` in the case's directory.
+    /// Starts `command` in the namespace. The program appends its output to `NAME.log` in the case's directory.
     pub fn start(work: &WorkDir, namespace: &str, name: &str, command: &Command) -> Result<Process> {
         let program = command.get_program();
         ensure!(is_installed(program), "{} is not installed: run e2e/setup", program.display());
-        // ip executes the program in its process, so the child's PID is the program's.
+        // `ip` executes the program in the same process, so the PID of the child is the PID of the program.
         let mut entered = Command::new("ip");
         entered.args(["netns", "exec", namespace]).arg(program).args(command.get_args());
         entered.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
         Process::start_without_namespace(work, name, entered)
     }
 
-    /// The same in the current namespace.
+    /// Starts `command` in the current namespace.
     pub fn start_without_namespace(work: &WorkDir, name: &str, mut command: Command) -> Result<Process> {
         let log = work.file(&format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log).with_context(|| log.display().to_string())?;
@@ -38,18 +38,18 @@ impl Process {
         Ok(Process { name: name.to_owned(), child, log })
     }
 
-    /// Waits until its output contains `text`.
+    /// Waits until the output of the program contains `text`.
     pub fn wait_for(&mut self, text: &str, timeout: Duration) -> Result<()> {
         let log = self.log.clone();
         self.wait_for_text_in(&log, text, timeout)
     }
 
-    /// Waits until `file` contains `text`; fails as soon as this program has ended without that.
+    /// Waits until `file` contains `text`. It is an error if the program ends first, or after the timeout.
     pub fn wait_for_text_in(&mut self, file: &Path, text: &str, timeout: Duration) -> Result<()> {
         self.wait_until(&format!("{text:?} in {}", file.display()), timeout, || Ok(read_text(file)?.contains(text)))
     }
 
-    /// Waits until `happened`; fails as soon as this program has ended without it.
+    /// Waits until `happened` returns true. It is an error if the program ends first, or after the timeout.
     pub fn wait_until(
         &mut self,
         what: &str,
@@ -72,20 +72,20 @@ impl Process {
         }
     }
 
-    /// Sends it a signal, by the shell's name for it: `HUP`.
+    /// Sends a signal to the program. `name` is the name that the shell uses, such as `HUP`.
     pub fn signal(&self, name: &str) -> Result<()> {
-        // The shell's built-in kill: a minimal Debian has no other.
+        // A minimal Debian has no kill except the one that is built into the shell.
         let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status()?;
         ensure!(status.success(), "kill -{name} of {}: {status}", self.name);
         Ok(())
     }
 
-    /// Whether it has not ended.
+    /// Whether the program still runs.
     pub fn is_running(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_none())
     }
 
-    /// Waits until it has ended, with exit status 0.
+    /// Waits until the program has ended with exit status 0. Any other status is an error.
     pub fn wait_for_success(&mut self, timeout: Duration) -> Result<()> {
         let start = Instant::now();
         loop {
@@ -101,7 +101,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only if the process has already ended.
+        // Both calls fail only if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -109,11 +109,11 @@ impl Drop for Process {
 
 fn is_installed(program: &OsStr) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    // Joining an absolute path returns that path.
+    // If the program is an absolute path, `join` returns that path.
     env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
-/// The text that a terminal would show for the bytes of a file; empty if the file does not exist yet.
+/// Returns the text that a terminal would show for a file, or an empty text if the file does not exist yet.
 pub fn read_text(file: &Path) -> Result<String> {
     match fs::read(file) {
         Ok(bytes) => Ok(printable(&bytes)),
@@ -122,7 +122,8 @@ pub fn read_text(file: &Path) -> Result<String> {
     }
 }
 
-/// Firmware consoles send NUL bytes and terminal control sequences (ECMA-48 5.4) between the letters of a word.
+/// Removes what a terminal does not show. Firmware consoles send NUL bytes and terminal control sequences (ECMA-48 5.4)
+/// between the letters of a word.
 fn printable(bytes: &[u8]) -> String {
     let mut text = Vec::with_capacity(bytes.len());
     let mut rest = bytes.iter().copied().peekable();
@@ -130,7 +131,7 @@ fn printable(bytes: &[u8]) -> String {
         match byte {
             0x1b if rest.peek() == Some(&b'[') => {
                 rest.next();
-                // Parameters and intermediates, up to the final byte.
+                // The parameter and intermediate bytes of the control sequence, up to the final byte.
                 while rest.next().is_some_and(|byte| !(0x40..=0x7e).contains(&byte)) {}
             }
             b'\n' | b'\t' | 0x20..=0x7e | 0x80.. => text.push(byte),

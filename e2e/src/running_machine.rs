@@ -10,7 +10,7 @@ use std::time::Duration;
 /// A running machine. Dropping it switches the machine off.
 #[derive(Debug)]
 pub struct RunningMachine {
-    /// QEMU.
+    /// The process of QEMU.
     pub(crate) process: Process,
     /// The file with the output of the console.
     pub(crate) serial: PathBuf,
@@ -19,17 +19,17 @@ pub struct RunningMachine {
 }
 
 impl RunningMachine {
-    /// Waits until the console has shown `text`.
+    /// Waits until the console has shown `text`. It is an error if QEMU ends first, or after the timeout.
     pub fn wait_for(&mut self, text: &str, timeout: Duration) -> Result<()> {
         self.process.wait_for_text_in(&self.serial, text, timeout)
     }
 
-    /// Waits until `happened`, which observes something other than the console.
+    /// Waits until `happened` returns true. Use it for events that the console does not show.
     pub fn wait_until(&mut self, what: &str, timeout: Duration, happened: impl FnMut() -> Result<bool>) -> Result<()> {
         self.process.wait_until(what, timeout, happened)
     }
 
-    /// Presses a key, by QEMU's name for it: `ret`, `esc`, `down`, `a`.
+    /// Presses a key. `key` is QEMU's name for it, such as `ret`, `esc`, `down` or `a`.
     pub fn press(&self, key: &str) -> Result<()> {
         self.monitor_command(&format!("sendkey {key}"))
     }
@@ -39,7 +39,7 @@ impl RunningMachine {
         self.monitor_command(&format!("screendump {} -f png", file.display()))
     }
 
-    /// Sends QEMU's monitor a command, and waits until it is complete.
+    /// Sends a command to QEMU's monitor, and waits until the command is complete.
     fn monitor_command(&self, command: &str) -> Result<()> {
         let mut monitor = UnixStream::connect(&self.monitor).context("QEMU's monitor")?;
         monitor.set_read_timeout(Some(Duration::from_secs(10)))?;

@@ -20,7 +20,7 @@ const SETUP: [&[&str]; 3] = [
     &["ip", "link", "set", "lo", "up"],
 ];
 
-/// Returns if this process is in the sandbox; otherwise replaces it with one that enters the sandbox.
+/// Returns if this process is in the sandbox. Otherwise replaces this process with one that enters the sandbox.
 pub fn enter() -> Result<()> {
     if env::var_os(INSIDE).is_none() {
         ensure!(

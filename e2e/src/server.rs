@@ -1,4 +1,4 @@
-//! The program under test: the real binary, started as an administrator would.
+//! The program under test: the real binary, started in the same way as by an administrator.
 
 use crate::net::Host;
 use crate::process::Process;
@@ -13,16 +13,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Starts it with these arguments; returns once it has notified its service manager that it is ready (sd_notify(3)).
+/// Starts the server with these arguments. Returns when the server has notified its service manager that it is ready
+/// (sd_notify(3)).
 pub fn start(work: &WorkDir, host: &Host, arguments: &[&OsStr]) -> Result<Process> {
     let notify = work.socket("notify");
-    // Left by an earlier server, if the case starts it a second time.
+    // If the case starts the server a second time, the first server has left this socket.
     let _ = fs::remove_file(&notify);
     let socket = UnixDatagram::bind(&notify).with_context(|| notify.display().to_string())?;
     socket.set_nonblocking(true)?;
 
     let mut command = Command::new(binary()?);
-    // Each host has a separate state directory, and none uses that of the host that runs the tests.
+    // Each host has a separate state directory, and no server uses that of the host that runs the tests.
     let state = work.file(&format!("state-{}", host.namespace));
     command.args(arguments).env("NOTIFY_SOCKET", &notify).env("STATE_DIRECTORY", state);
     let mut process = Process::start(work, &host.namespace, "proxydhcpd", &command)?;
@@ -39,7 +40,7 @@ pub fn start(work: &WorkDir, host: &Host, arguments: &[&OsStr]) -> Result<Proces
     Ok(process)
 }
 
-/// The output of `check` with these arguments on this host.
+/// Returns the output of `check` with these arguments on this host.
 pub fn check(host: &Host, arguments: &[&OsStr]) -> Result<String> {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", &host.namespace]).arg(binary()?).arg("check").args(arguments);
@@ -48,7 +49,8 @@ pub fn check(host: &Host, arguments: &[&OsStr]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// The binary that the environment variable PROXYDHCPD names, or the one that `make test` has built.
+/// Returns the path of the binary that the environment variable PROXYDHCPD names, or of the one that `make test` has
+/// built.
 pub fn binary() -> Result<PathBuf> {
     let path = match env::var_os("PROXYDHCPD") {
         Some(path) => PathBuf::from(path),

@@ -1,4 +1,5 @@
-//! Signatures for Secure Boot, with the key that is enrolled in Debian's OVMF variables with `snakeoil` in their name.
+//! Signatures for Secure Boot, by the key that is enrolled in those of Debian's OVMF variables that have `snakeoil` in
+//! their name.
 
 use crate::cache;
 use crate::work_dir::WorkDir;
@@ -10,7 +11,7 @@ use std::process::Command;
 /// The pass phrase of Debian's example key.
 const PASS_PHRASE: &str = "snakeoil";
 
-/// Writes `program` to `signed`, with a signature of the site's key.
+/// Writes a copy of `program` to `signed`, with a signature by the site's key.
 pub fn sign(work: &WorkDir, program: &Path, signed: &Path) -> Result<()> {
     let key = decrypted_key(work)?;
     let output = Command::new("sbsign")
@@ -26,7 +27,7 @@ pub fn sign(work: &WorkDir, program: &Path, signed: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The key without its pass phrase, for which sbsign would prompt.
+/// Returns the path of the key without its pass phrase, because sbsign would prompt for the pass phrase.
 fn decrypted_key(work: &WorkDir) -> Result<PathBuf> {
     let decrypted = work.file("snakeoil.key");
     let output = Command::new("openssl")

@@ -20,10 +20,11 @@ pub const SERVER: &str = "10.77.0.2";
 /// The addresses that the DHCP server assigns.
 pub const LEASES: &str = "10.77.0.100,10.77.0.199";
 
-/// Loaders by the names that `make loaders` gives them, each with its file in the cache.
+/// The names that `make loaders` gives the loaders. Each loader has a file in the cache.
 const LOADERS: [&str; 5] = ["undionly.kpxe", "snponly.efi", "ipxe-arm64.efi", "ipxe-riscv64.efi", "ipxe-loong64.efi"];
 
-/// 10.77.0.0/24: the DHCP server at .1, the server under test at .2, machines from .100.
+/// The network 10.77.0.0/24: the DHCP server has .1, the server under test .2, and the machines have addresses from
+/// .100.
 #[derive(Debug)]
 pub struct Site<'a> {
     /// The work directory of the case.
@@ -55,7 +56,7 @@ impl<'a> Site<'a> {
         Ok(Site { work, segment, server, capture, _dhcp_server: dhcp_server })
     }
 
-    /// Starts the server without a configuration, with the loaders and the token's script in its boot directory.
+    /// Starts the server without a configuration. Its boot directory contains the loaders and the token's script.
     pub fn serve(&self) -> Result<Process> {
         serve(self.work, &self.server, boot_dir(self.work, Some(&self.work.token.script()))?)
     }
@@ -71,7 +72,7 @@ impl<'a> Site<'a> {
     }
 }
 
-/// The same network with the DHCP server and the server under test on one host, 10.77.0.1.
+/// The network of [`Site`], with the DHCP server and the server under test on one host, 10.77.0.1.
 #[derive(Debug)]
 pub struct SharedHostSite {
     /// The segment of the host and the machines.
@@ -95,7 +96,7 @@ impl SharedHostSite {
     }
 }
 
-/// Starts the server on this host, with only a boot directory.
+/// Starts the server on this host, with a boot directory and without a configuration.
 pub fn serve(work: &WorkDir, host: &Host, directory: PathBuf) -> Result<Process> {
     server::start(work, host, &[OsStr::new("--boot-dir"), directory.as_os_str()])
 }
@@ -112,8 +113,8 @@ pub fn boot_dir(work: &WorkDir, script: Option<&str>) -> Result<PathBuf> {
     Ok(directory)
 }
 
-/// Writes a configuration, with a state directory and these templates, each with its name and text. `text` follows the
-/// keys of the directories.
+/// Writes a configuration with a state directory, and these templates, each with its name and text. The configuration
+/// has the keys of the directories, followed by `text`. Returns the path of the configuration.
 pub fn write_config(work: &WorkDir, boot_dir: &Path, text: &str, templates: &[(&str, &str)]) -> Result<PathBuf> {
     let directory = work.new_directory("configuration")?;
     let (file, state) = (directory.join("proxydhcpd.toml"), work.new_directory("state")?);

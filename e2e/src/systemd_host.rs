@@ -1,7 +1,8 @@
 //! A container that runs systemd, as an administrator's host does.
 //!
-//! It shares this host's kernel and, through an overlay, its `/usr`. `/etc` and `/var` are as empty as after an
-//! installation, so none of this host's services start in it. `systemd-nspawn` boots it in a separate control group.
+//! The container shares this host's kernel and, through an overlay, the host's `/usr`. `/etc` and `/var` are as empty
+//! as after an installation, so none of this host's services start in the container. `systemd-nspawn` boots the
+//! container in a separate control group.
 
 use crate::net::Host;
 use crate::process::Process;
@@ -20,20 +21,22 @@ const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 const GROUP_PREFIX: &str = "proxydhcpd-e2e-";
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The container. Dropping it stops it, and writes its journal to `journal.log` in the case's directory.
+/// A running container. Dropping this value stops the container, and writes the container's journal to `journal.log` in
+/// the case's directory.
 #[derive(Debug)]
 pub struct SystemdHost {
-    /// Its root directory, as a path of this host.
+    /// The root directory of the container, as a path of this host.
     root: PathBuf,
     group: PathBuf,
     journal: PathBuf,
-    /// The process ID of its systemd, in this host's PID namespace.
+    /// The process ID of the container's systemd, in this host's PID namespace.
     leader: String,
     _nspawn: Process,
 }
 
 impl SystemdHost {
-    /// Boots it in the network of `host`. The checkout is mounted at `/src`, the binary under test at `/binary`.
+    /// Boots a container in the network of `host`. The checkout is at `/src` in the container, and the binary under
+    /// test at `/binary`.
     pub fn boot(work: &WorkDir, host: &Host) -> Result<SystemdHost> {
         let root = root(work)?;
         let group = group()?;
@@ -41,7 +44,8 @@ impl SystemdHost {
         nspawn.args(["-c", r#"echo $$ >"$0/cgroup.procs" && exec "$@""#]).arg(&group);
         nspawn.args(["systemd-nspawn", "--boot", "--register=no", "--keep-unit", "--link-journal=no", "--directory"]);
         nspawn.arg(&root).arg(format!("--network-namespace-path=/run/netns/{}", host.namespace));
-        // systemd of 2025 refuses two machines with one name, and the default, the directory's name, is always `root`.
+        // The systemd of 2025 refuses two machines with one name. The default name is that of the directory, which is
+        // always `root`.
         nspawn.arg(format!("--machine={}", host.namespace));
         nspawn.arg(format!("--bind-ro={}/..:/src", env!("CARGO_MANIFEST_DIR")));
         nspawn.arg(format!("--bind-ro={}:/binary", server::binary()?.canonicalize()?.display()));
@@ -56,14 +60,15 @@ impl SystemdHost {
         let mut systemd = SystemdHost { root, group, journal: work.file("journal.log"), leader, _nspawn: nspawn };
         systemd.wait_for("its start", |systemd| {
             let output = systemd.output(&["systemctl", "is-system-running"])?;
-            // Services that this host has installed may fail to start without their files in /etc.
+            // Services that this host has installed may fail to start in the container, because their files in /etc are
+            // missing.
             Ok([&b"running"[..], b"degraded"].contains(&output.stdout.trim_ascii()))
         })?;
         work.log_progress("systemd is up");
         Ok(systemd)
     }
 
-    /// Runs a command in the container, and returns its output; an exit status other than 0 is an error.
+    /// Runs a command in the container, and returns its output. An exit status other than 0 is an error.
     pub fn run(&self, command: &[&str]) -> Result<String> {
         let output = self.output(command)?;
         let stdout = String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -80,12 +85,12 @@ impl SystemdHost {
         Ok(inside.args(command).output()?)
     }
 
-    /// The path on this host of a file in the container.
+    /// Returns the path on this host of a file in the container.
     pub fn file(&self, name: &str) -> PathBuf {
         self.root.join(name.trim_start_matches('/'))
     }
 
-    /// Waits until `happened`, with a timeout.
+    /// Waits until `happened` returns true. It is an error after a timeout.
     pub fn wait_for(&mut self, what: &str, mut happened: impl FnMut(&SystemdHost) -> Result<bool>) -> Result<()> {
         let start = Instant::now();
         while !happened(self)? {
@@ -110,7 +115,8 @@ impl Drop for SystemdHost {
     }
 }
 
-/// Builds the root directory. Since release 12 Debian has a merged `/usr`: `/bin` and others are links into it.
+/// Builds the root directory, and returns its path. Since release 12, Debian has a merged `/usr`: `/bin` and others are
+/// links into `/usr`.
 fn root(work: &WorkDir) -> Result<PathBuf> {
     let directory = work.socket("systemd");
     let [root, upper, work] = ["root", "upper", "work"].map(|name| directory.join(name));
@@ -123,7 +129,7 @@ fn root(work: &WorkDir) -> Result<PathBuf> {
     for name in ["bin", "sbin", "lib", "lib64"] {
         symlink(format!("usr/{name}"), root.join(name))?;
     }
-    // Without these files systemd prompts on the console.
+    // Without these files, systemd prompts on the console.
     fs::write(root.join("etc/machine-id"), format!("{}\n", random_hex()?.repeat(4)))?;
     fs::write(root.join("etc/os-release"), "ID=e2e\n")?;
     let options = format!("lowerdir=/usr,upperdir={},workdir={}", upper.display(), work.display());
@@ -134,8 +140,8 @@ fn root(work: &WorkDir) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// Creates a control group. First removes the groups of killed runs: groups outlive the sandbox. A recent empty group
-/// is kept, because another run may be about to use it.
+/// Creates a control group, and returns its path. First removes the groups of killed runs, because groups outlive the
+/// sandbox. Keeps a recent empty group, because another run may be about to use it.
 fn group() -> Result<PathBuf> {
     for entry in fs::read_dir(CGROUP_ROOT)? {
         let entry = entry?;
@@ -157,7 +163,8 @@ fn is_populated(group: &Path) -> bool {
     fs::read_to_string(group.join("cgroup.events")).is_ok_and(|events| events.contains("populated 1"))
 }
 
-/// Removes a control group and the groups in it, innermost first. Their files are virtual and need no removal.
+/// Removes a control group and the groups in it, innermost first. The files in a group are virtual, and need no
+/// removal.
 fn remove(group: &Path) {
     for entry in fs::read_dir(group).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

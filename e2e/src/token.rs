@@ -1,4 +1,4 @@
-//! Proof that a script ran.
+//! A token proves that a script ran.
 
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -20,28 +20,28 @@ impl Token {
         Ok(Token { left: format!("booted-{}", random_hex()?), right: random_hex()? })
     }
 
-    /// The word, as it appears on the console.
+    /// Returns the word as it appears on the console.
     pub fn word(&self) -> String {
         format!("{}-{}", self.left, self.right)
     }
 
-    /// The halves of the word, without the hyphen between them.
+    /// Returns the halves of the word, without the hyphen between them.
     pub fn halves(&self) -> [&str; 2] {
         [&self.left, &self.right]
     }
 
-    /// A GRUB configuration that prints the word.
+    /// Returns a GRUB configuration that prints the word.
     pub fn grub_config(&self) -> String {
         format!("set half={}\necho ${{half}}-{}\nsleep 600\n", self.left, self.right)
     }
 
-    /// An iPXE script that prints the word.
+    /// Returns an iPXE script that prints the word.
     pub fn script(&self) -> String {
         format!("#!ipxe\nset half {}\necho ${{half}}-{}\nsleep 600\n", self.left, self.right)
     }
 }
 
-/// Eight random hexadecimal digits.
+/// Returns eight random hexadecimal digits.
 pub fn random_hex() -> Result<String> {
     let mut bytes = [0; 4];
     File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;

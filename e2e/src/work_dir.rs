@@ -1,4 +1,4 @@
-//! The resources of one test case: its directory, the prefix of its namespaces, its token.
+//! The resources of one test case: its directory, the prefix of its namespaces, and its token.
 
 use crate::process::read_text;
 use crate::token::Token;
@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-/// The number of lines of each log that a failure shows.
+/// The number of lines that a failure message shows from the end of each log.
 const LAST_LINES: usize = 25;
 
 /// The working directory of a test case, and the names that are unique to the case.
 #[derive(Debug)]
 pub struct WorkDir {
-    /// The prefix of names that must not collide with another case's: namespaces, sockets.
+    /// The prefix of names that must differ from those of another case: namespaces and sockets.
     pub id: String,
-    /// The word that proves a boot.
+    /// The token whose word proves a boot.
     pub token: Token,
     directory: PathBuf,
     start: Instant,
@@ -26,7 +26,7 @@ pub struct WorkDir {
 static NEXT_ID: AtomicU32 = AtomicU32::new(0);
 
 impl WorkDir {
-    /// Creates the empty directory `e2e/out/CASE`, and the names for this run.
+    /// Creates the empty directory `e2e/out/CASE`, and chooses the names for this run.
     pub fn new(case: &str) -> Result<WorkDir> {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("out").join(case);
         if directory.exists() {
@@ -37,19 +37,19 @@ impl WorkDir {
         Ok(WorkDir { id, token: Token::random()?, directory, start: Instant::now() })
     }
 
-    /// The path of a file in the case's directory.
+    /// Returns the path of a file in the case's directory.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    /// Creates a directory in the case's directory.
+    /// Creates a directory in the case's directory, and returns its path.
     pub fn new_directory(&self, name: &str) -> Result<PathBuf> {
         let directory = self.file(name);
         fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
         Ok(directory)
     }
 
-    /// A short path for a socket: the kernel's limit is 107 octets.
+    /// Returns a path for a socket. The path is short, because the kernel's limit is 107 octets.
     pub fn socket(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("/run/{}-{name}", self.id))
     }
@@ -59,7 +59,7 @@ impl WorkDir {
         eprintln!("{:6.1} s  {what}", self.start.elapsed().as_secs_f32());
     }
 
-    /// The location of the logs, and the last lines of each, for a failure message.
+    /// Returns the location of the logs, and the last lines of each, for a failure message.
     pub fn evidence(&self) -> String {
         let mut text = format!("logs and captures: {}\n", self.directory.display());
         let mut logs: Vec<_> =

@@ -11,8 +11,8 @@ use proxydhcpd_fuzz::{DUID, site};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 
-/// The observations of all runs, because they are large; between two runs a minute passes, so that no rate limit
-/// applies.
+/// The observations of all runs. The runs share them, because they are large. Between two runs a minute passes, so no
+/// rate limit applies.
 static SHARED: Mutex<(Option<Observations>, u64)> = Mutex::new((None, 0));
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
@@ -67,7 +67,8 @@ fn assert_valid(octets: &[u8]) {
     assert!((300..=1472).contains(&octets.len()));
 }
 
-/// A URL without the firmware's own class, or any option about addresses, would stop a machine for good.
+/// Checks a DHCPv6 reply. A URL without the firmware's class, or any option about addresses, would stop a machine for
+/// good.
 fn assert_valid6(octets: &[u8]) {
     let reply = dhcp6::Packet::parse(octets).expect("a reply is valid").message;
     assert!(matches!(reply.message_type, dhcp6::MessageType::Advertise | dhcp6::MessageType::Reply));
@@ -77,7 +78,7 @@ fn assert_valid6(octets: &[u8]) {
     assert!(classes == [b"PXEClient"] || classes == [&b"HTTPClient"[..]]);
 }
 
-/// Any address, or one in a served network.
+/// Returns any address, or an address in a served network.
 fn source(network: u8, octets: [u8; 16]) -> IpAddr {
     let [.., a, b, c, d] = octets;
     let in_network = |network: Ipv6Addr| {

@@ -8,7 +8,7 @@ use proxydhcpd_core::wire::dhcp4::{Message, Writer, code};
 fuzz_target!(|octets: &[u8]| {
     let Ok(message) = Message::parse(octets) else { return };
     let _ = dissect::dhcp4(&message).to_string();
-    // Written without overload: every option, in order, in one area.
+    // The message is written without overload: every option, in order, in one area.
     let mut again = Vec::new();
     let mut writer = Writer::new(&message.header, &mut again);
     let options: Vec<(u8, &[u8])> = message.options().filter(|(c, _)| *c != code::OVERLOAD).collect();

@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path};
 
 thread_local! {
-    /// Shared by all runs, because it is large.
+    /// The observations of all runs. The runs share them, because they are large.
     static OBSERVATIONS: RefCell<Observations> = RefCell::new(Observations::new(0));
 }
 

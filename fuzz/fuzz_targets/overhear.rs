@@ -16,12 +16,12 @@ use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
-/// The time between two runs: no boot attempt continues.
+/// The time between two runs. It is so long that no boot attempt of the earlier run continues.
 const A_DAY: u64 = 24 * 60 * 60 * 1000;
-/// Findings at once; after that, one a minute.
+/// The number of findings that are reported at once. After that, the limit is one finding a minute.
 const MAX_AT_ONCE: u64 = 20;
 
-/// The observations of all runs, because they are large; the boot attempts are separate for each run.
+/// The observations of all runs. The runs share them, because they are large, but each run has separate boot attempts.
 static OBSERVATIONS: Mutex<(Option<Observations>, u64)> = Mutex::new((None, 0));
 
 fuzz_target!(|input: (bool, Vec<[u8; 5]>, &[u8])| {
@@ -36,7 +36,7 @@ fuzz_target!(|input: (bool, Vec<[u8; 5]>, &[u8])| {
         observed.now += 250 * u64::from(pause);
         let machine = machine % 2;
         let header = Header { xid: u32::from(bits >> 7), chaddr: chaddr(machine), ..Header::default() };
-        // One of these servers is this server.
+        // One of the four possible servers is this server.
         let server = Ipv4Addr::new(192, 0, 2, 8 + server % 4);
         match kind % 6 {
             0 => observed.overhear(octets),
@@ -57,13 +57,14 @@ fuzz_target!(|input: (bool, Vec<[u8; 5]>, &[u8])| {
     observed.look();
 });
 
-/// The packets of this run, apart from the observations that record them.
+/// The facts that the packets of this run contain, recorded independently of the observations.
 struct Observed<'a> {
     observations: &'a mut Observations,
     start: u64,
     now: u64,
     found: u64,
-    /// Servers whose offers have an address, an option 60, a boot file.
+    /// The servers whose offers have an address. The next two sets contain those with an option 60 and with a boot
+    /// file.
     with_address: HashSet<Ipv4Addr>,
     with_class: HashSet<Ipv4Addr>,
     with_file: HashSet<Ipv4Addr>,
@@ -91,7 +92,7 @@ impl Observed<'_> {
         let Some(server) = message.address(code::SERVER_ID) else { return };
         let has_address = !message.header.yiaddr.is_unspecified();
         if server == SERVER && !has_address {
-            // This server's own message.
+            // This server sent the message, so it is not recorded.
             return;
         }
         let note = |servers: &mut HashSet<Ipv4Addr>, is: bool| is && servers.insert(server);
@@ -151,7 +152,7 @@ fn address(machine: u8) -> Ipv4Addr {
     Ipv4Addr::new(192, 0, 2, 107 + machine)
 }
 
-/// An OFFER with the fields that these bits select, or an ACK.
+/// Returns an OFFER with the fields that these bits select, or an ACK.
 fn offer(mut header: Header, server: Ipv4Addr, bits: u8, more: &[u8]) -> Vec<u8> {
     let has = |bit: u8| bits & 1 << bit != 0;
     header.op = 2;
@@ -172,7 +173,7 @@ fn offer(mut header: Header, server: Ipv4Addr, bits: u8, more: &[u8]) -> Vec<u8>
     write(&header, &options)
 }
 
-/// A DISCOVER or a REQUEST of firmware, or of an iPXE.
+/// Returns a DISCOVER or a REQUEST of firmware, or of an iPXE.
 fn machine_packet(kind: u8, header: Header, bits: u8, addresses: &[(u8, Ipv4Addr)]) -> Vec<u8> {
     let arch = if bits & 1 == 0 { 7 } else { 0 };
     let mut options = vec![(code::MESSAGE_TYPE, vec![kind]), (code::ARCHITECTURE, vec![0, arch])];

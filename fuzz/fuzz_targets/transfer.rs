@@ -7,9 +7,9 @@ use proxydhcpd_core::transfer::{MAX_WINDOW, Step, Transfer, TransferLimits};
 use proxydhcpd_core::wire::tftp::TftpPacket;
 use std::time::Duration;
 
-/// First packets, repeats included, before the client has acknowledged anything.
+/// The number of first packets, with repeats, that the server sends before the client has acknowledged anything.
 const MAX_FIRST: u64 = 3;
-/// Blocks that the timer repeats after each ACK.
+/// The number of blocks that the server repeats after timeouts following each ACK.
 const MAX_REPEATS: u64 = 6;
 
 fuzz_target!(|input: (&[u8], u32, u8, Vec<(u16, u8, [u8; 6])>)| {
@@ -38,7 +38,7 @@ fuzz_target!(|input: (&[u8], u32, u8, Vec<(u16, u8, [u8; 6])>)| {
             return;
         }
     }
-    // Without further packets, every transfer ends.
+    // If no more packets arrive, every transfer ends.
     for _ in 0..100 {
         now = now.max(transfer.deadline());
         let step = transfer.handle_timeout(now);
@@ -51,7 +51,7 @@ fuzz_target!(|input: (&[u8], u32, u8, Vec<(u16, u8, [u8; 6])>)| {
     panic!("the transfer never ends");
 });
 
-/// The packets received, and the blocks sent in return.
+/// The account of a transfer: the packets that it received, and the blocks that it sent in return.
 #[derive(Default)]
 struct Account {
     forgeable: bool,

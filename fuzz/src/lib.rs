@@ -14,7 +14,7 @@ pub const DUID: [u8; 10] = [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10];
 /// The MAC address of the boot-once machine.
 const MAC: [u8; 6] = [2, 0, 0, 0, 1, 7];
 
-/// Only loaders, as on the first day; or every kind of profile, several rules, and a machine.
+/// Returns a plan. It has only loaders, as at a first start, or every kind of profile, several rules and a machine.
 pub fn site(is_configured: bool) -> &'static Plan {
     static BARE: LazyLock<Plan> = LazyLock::new(bare);
     static CONFIGURED: LazyLock<Plan> = LazyLock::new(configured);

@@ -1,4 +1,4 @@
-//! Identification of a machine.
+//! Tests the identification of a machine.
 
 use super::*;
 

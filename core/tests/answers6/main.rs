@@ -1,4 +1,5 @@
-//! The rules of DHCPv6 that no vector covers: given octets, one call, expected verdict (protocol.md 5).
+//! Tests the rules of DHCPv6 that no vector covers (protocol.md 5). Each case has given octets, one call and an
+//! expected verdict.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -27,11 +28,11 @@ use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet};
 
-/// The source address of the firmware once it has an address.
+/// The source of a request to port 4011, after the firmware has configured an address.
 const WITH_ADDRESS: &str = "[2001:db8::207]:4011";
-/// The same, in a network behind a relay.
+/// The source of such a request in a network behind a relay.
 const BEYOND_RELAY: &str = "[2001:db8:1::207]:4011";
-/// The address that the DHCPv6 server assigned in that network.
+/// The address that the DHCPv6 server assigned in the network behind the relay.
 const LEASE_BEYOND_RELAY: &str = "2001:db8:1::1b3";
 
 /// The replies with their destinations.
@@ -41,7 +42,7 @@ fn neighbour(port: u16) -> String {
     format!("[{NEIGHBOUR}]:{port}")
 }
 
-/// A client on the link, to the multicast group on port 547.
+/// Sends a packet as a client on the link, to the multicast group on port 547.
 fn ask_547(plan: &Plan, packet: &Packet6) -> (Answer, Sent) {
     ask(plan, &packet.octets(), Port::Dhcp, &neighbour(546), GROUP)
 }
@@ -50,7 +51,7 @@ fn ask_4011(plan: &Plan, packet: &Packet6) -> (Answer, Sent) {
     ask(plan, &packet.octets(), Port::BootServer, &neighbour(4011), GROUP)
 }
 
-/// A client behind a relay with an address in the client's network.
+/// Sends a packet as a client behind a relay. The relay's address is in the client's network.
 fn ask_through_relay(plan: &Plan, packet: &Packet6, options: &[(u16, &[u8])]) -> (Answer, Sent) {
     let octets = relayed(&packet.octets(), RELAY, NEIGHBOUR, options);
     ask(plan, &octets, Port::Dhcp, &format!("[{RELAY}]:547"), SERVER6)
@@ -76,7 +77,7 @@ fn silence((answer, sent): (Answer, Sent)) -> &'static str {
     }
 }
 
-/// The options of the reply inside its relays, in order.
+/// Returns the options of the reply in order, without the relay messages around it.
 #[track_caller]
 fn options((answer, sent): &(Answer, Sent)) -> Vec<(u16, Vec<u8>)> {
     assert!(matches!(answer.verdict, Verdict::Respond(_)), "{:?}", answer.verdict);
@@ -89,7 +90,7 @@ fn codes(asked: &(Answer, Sent)) -> Vec<u16> {
     options(asked).into_iter().map(|(code, _)| code).collect()
 }
 
-/// Option 59 as text; empty if there is none.
+/// Returns option 59 of the reply as text, or an empty text if there is no such option.
 #[track_caller]
 fn url(asked: &(Answer, Sent)) -> String {
     let found = options(asked).into_iter().find(|(code, _)| *code == 59);

@@ -1,4 +1,4 @@
-//! The file for each kind of profile.
+//! Tests the file for each kind of profile.
 
 use super::*;
 
@@ -30,7 +30,8 @@ fn an_ipxe_with_a_wrapper_is_sent_in_it_by_pxe_over_ipv6() {
     };
     let by_rule = Plan { rules: vec![rule], ..plan() };
     assert_eq!(given(by_rule), "tftp://[2001:db8::10]/machine/rule=0/with-script/ipxe.efi");
-    // A profile with only a loader boots that loader, and the other programs need no script.
+    // If a profile has only a loader, the machine boots that loader without a script. The loaders of the next cases
+    // need no script either.
     assert_eq!(given(plan_booting(BootTarget::Loader, Some("ipxe.efi"))), "tftp://[2001:db8::10]/ipxe.efi");
     assert_eq!(given(plan_booting(BootTarget::LocalDisk, None)), "tftp://[2001:db8::10]/local-disk/uefi-x64.efi");
     assert_eq!(url(&ask_547(&with_wrapper(plan()), &Packet6::http_solicit())), "http://[2001:db8::10]:8080/ipxe.efi");

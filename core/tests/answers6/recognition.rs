@@ -1,4 +1,4 @@
-//! Recognition of the client.
+//! Tests the recognition of the client.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn a_boot_client_without_a_class_is_ignored_for_a_precise_reason() {
         assert_eq!(silence.label(), "ignored:no-vendor-class");
         silence.to_string()
     };
-    // A Raspberry Pi 4 with USE_IPV6=1 (raspberrypi/documentation#2434).
+    // The request of a Raspberry Pi 4 with USE_IPV6=1 (raspberrypi/documentation#2434).
     let pi = "018cdd560001000a00030001e45f010000010003000c00000000000000000000000000060002003b003d00020029000800020000";
     assert!(reason(&hex::decode(pi).unwrap()).starts_with("a Raspberry Pi: over IPv6 it sends no vendor class"));
     let other = reason(&Packet6::solicit().without(16).octets());
@@ -29,7 +29,8 @@ fn a_boot_client_without_a_class_is_ignored_for_a_precise_reason() {
 
 #[test]
 fn an_ambiguous_class_is_another_class_and_not_malformed() {
-    // The length of the text in little endian, and an enterprise number without a text (insomniacslk/dhcp#395).
+    // In these classes, the length of the text is in little endian, or the enterprise number has no text
+    // (insomniacslk/dhcp#395).
     for class in [&b"\0\0\x01\x57\x09\0PXEClient"[..], b"\0\0\x01\x57", b"\x57\x01\0\0\x09\0PXEClient"] {
         let packet = Packet6::solicit().set(16, class);
         assert_eq!(silence(ask_547(&plan(), &packet)), "ignored:other-vendor-class", "{class:?}");
@@ -47,9 +48,9 @@ fn a_class_under_another_enterprise_number_or_with_another_text_is_ignored() {
         vendor_class(343, b""),
         b"\0\0\x01\x57".to_vec(),
         b"\0\0\x01".to_vec(),
-        // A length that exceeds the text.
+        // The length exceeds the text.
         b"\0\0\x01\x57\0\x0aPXEClient".to_vec(),
-        // A text without its length.
+        // The text has no length.
         b"\0\0\x01\x57PXEClient".to_vec(),
     ] {
         let packet = Packet6::solicit().set(16, &class);

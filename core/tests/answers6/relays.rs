@@ -1,4 +1,4 @@
-//! Requests through relays.
+//! Tests requests through relays.
 
 use super::*;
 

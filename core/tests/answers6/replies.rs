@@ -1,4 +1,4 @@
-//! The content of replies.
+//! Tests the content of replies.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Destinations of replies, their limits, and refusals.
+//! Tests the destinations of replies, their limits, and refusals.
 
 use super::*;
 
@@ -108,7 +108,7 @@ fn a_packet_from_an_unserved_interface_is_answered_only_if_it_crosses_networks()
     assert_eq!(silence(ask_off_link(&request, Port::BootServer, "[fe80::207]:4011")), "refused:unserved-interface");
 }
 
-/// The destinations of the REPLY on 4011, after these packets on 547.
+/// Returns the destinations of the REPLY from port 4011, after the server has overheard these packets on port 547.
 fn copies(overheard: &[(&str, Vec<u8>)], from: &str) -> Vec<String> {
     let mut observations = Observations::new(1);
     let mut overhear =

@@ -1,4 +1,4 @@
-//! Rules of the plan, over both requests and a reload.
+//! Tests rules of the plan across both requests of a boot, and across a reload.
 
 use super::*;
 
@@ -15,7 +15,8 @@ fn a_rule_that_only_a_packet_can_meet_is_part_of_the_loaders_name() {
     assert_eq!(relayed_url(Conditions { vendor_classes: glob("PXEClient*"), ..Conditions::default() }), with_rule);
     let plain = "tftp://[2001:db8::10]/ipxe.efi";
     assert_eq!(relayed_url(Conditions { interface_ids: glob("vlan2?"), ..Conditions::default() }), plain, "no match");
-    // The script is requested from an address in the same network, so its name needs no rule.
+    // The machine requests its script from an address in the same network, so the rule also matches that request, and
+    // the name need not contain the rule.
     let subnets = |address: &str| vec![Network::V6(Network6 { address: address.parse().unwrap(), prefix: 64 })];
     let when = Conditions { subnets: subnets("2001:db8:1::"), ..Conditions::default() };
     assert_eq!(relayed_url(when), plain);
@@ -39,7 +40,7 @@ fn a_rule_by_interface_id_relay_or_ipv6_network_applies() {
     for when in [subnet("2001:db8:2::", 64), relay("2001:db8::1"), interface("vlan1"), subnet("2001:db8::", 64)] {
         response(deny(when));
     }
-    // Its relay sends from another network: the subnet is that of its link address.
+    // The relay sends from another network. The client's subnet is that of the relay's link address.
     let plan = Plan { rules: vec![Rule { when: subnet("2001:db8:1::", 64), deny: true, ..Rule::default() }], ..plan() };
     let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
     assert_eq!(silence(ask(&plan, &octets, Port::Dhcp, "[2001:db8:9::1]:547", SERVER6)), "nothing:denied");
@@ -107,7 +108,7 @@ fn a_rule_that_was_met_before_a_reload_is_not_mistaken_for_its_successor() {
     };
     assert_eq!(request(&before), with_rule);
     assert_eq!(request(&after(8)), "tftp://[2001:db8::10]/ipxe.efi");
-    // With the same rules version, the new rule would apply.
+    // If the rules version were the same, the new rule would apply.
     assert_eq!(request(&after(7)), "tftp://[2001:db8::10]/machine/rule=0-00000007/install.efi");
 
     let installs_by_name = |plan: &Plan| {

@@ -1,4 +1,4 @@
-//! A finding names the cause that the offers of other servers show, and no other.
+//! Tests that a finding names the cause that the offers of other servers show, and no other.
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn if_no_offer_shows_a_cause_the_finding_names_the_missing_request_and_possible_
     );
 }
 
-/// Without port 4011 UEFI requests its file at once.
+/// If this server does not have port 4011, UEFI requests its file at once.
 #[test]
 fn the_finding_names_the_port_to_which_the_offer_directs_the_machine() {
     let mut network = Network::new(Plan { boot_server: false, ..plan() });
@@ -71,7 +71,7 @@ fn a_boot_file_is_the_cause_if_the_offer_of_the_dhcp_server_has_one() {
     );
 }
 
-/// The machine takes its script from the other boot server.
+/// The machine downloads its script from the other boot server.
 #[test]
 fn another_boot_server_is_the_cause_and_the_dhcp_server_is_not() {
     let another = |packet: Packet| {
@@ -94,7 +94,7 @@ fn another_boot_server_is_the_cause_and_the_dhcp_server_is_not() {
     assert_eq!(network.causes(), [Cause::AnotherServer(OTHER_BOOT_SERVER)]);
 }
 
-/// EDK2 takes a boot file only from an offer without an address, or from the offer whose address it takes.
+/// EDK2 uses a boot file only from an offer without an address, or from the offer whose address EDK2 accepts.
 #[test]
 fn a_second_dhcp_server_whose_address_uefi_did_not_take_is_not_the_cause() {
     let mut network = Network::new(plan());
@@ -105,7 +105,7 @@ fn a_second_dhcp_server_whose_address_uefi_did_not_take_is_not_the_cause() {
     assert_eq!(network.causes(), [Cause::NotInOffers]);
 }
 
-/// It took a loader from another boot server within seconds.
+/// Within seconds, the machine loaded an iPXE from another boot server.
 #[test]
 fn firmware_that_continues_as_an_ipxe_without_this_servers_loader_has_it_from_elsewhere() {
     let elsewhere = |offer_arrives: bool| {
@@ -202,7 +202,7 @@ fn behind_a_relay_or_with_a_remote_server_the_finding_explains_why_no_offer_arri
 
 #[test]
 fn an_offer_counts_only_for_the_attempt_that_it_answers() {
-    // UEFI tries HTTP next, with another xid, and receives no option 60 for that.
+    // UEFI tries HTTP boot next, with another xid, and receives no option 60 in the offer for HTTP boot.
     let mut network = Network::new(plan());
     network.discover(Packet::discover());
     network.overhear_offer_of(&Packet::discover(), DHCP_SERVER, Some(ADDRESS), &[OPTION_60]);
@@ -214,7 +214,8 @@ fn an_offer_counts_only_for_the_attempt_that_it_answers() {
     network.wait(10 * SECOND);
     assert_eq!(network.causes(), [Cause::Option60]);
 
-    // The boot file of another machine, and that of an earlier boot: iPXE has the same xid at every boot.
+    // Neither the boot file of another machine nor that of an earlier boot counts. iPXE uses the same xid at every
+    // boot, so the xid does not show the difference.
     let mut network = Network::new(plan());
     network.overhear_offer_of(&ipxe(), DHCP_SERVER, Some(ADDRESS), &[BOOT_FILE]);
     network.wait(60 * SECOND);
@@ -224,7 +225,7 @@ fn an_offer_counts_only_for_the_attempt_that_it_answers() {
     assert_eq!(network.causes(), [Cause::NotOverheard { is_remote: false }]);
 }
 
-/// In a boot storm the server may read the offer before the DISCOVER.
+/// In a boot storm, the server may read the offer before it reads the DISCOVER.
 #[test]
 fn an_offer_counts_even_if_the_server_reads_it_before_the_discover() {
     let mut network = Network::new(plan());
@@ -234,7 +235,8 @@ fn an_offer_counts_even_if_the_server_reads_it_before_the_discover() {
     assert_eq!(network.causes(), [Cause::Option60]);
 }
 
-/// The DHCP server has option 60 now: the first machine that it shuts out shows that.
+/// An administrator may have added option 60 to the DHCP server meanwhile. The first machine that does not boot shows
+/// this.
 #[test]
 fn a_certain_cause_is_reported_even_if_other_machines_boot() {
     let mut network = Network::new(plan());
@@ -266,7 +268,7 @@ fn the_same_server_is_reported_again_for_another_cause() {
     assert_eq!(network.causes(), [Cause::NotOverheard { is_remote: false }, Cause::Option60]);
 }
 
-/// UEFI takes no address without a boot offer: the DHCP server is not at fault.
+/// UEFI accepts no address without a boot offer, so the DHCP server is not at fault.
 #[test]
 fn a_dhcp_server_whose_offers_arrived_is_not_reported_as_silent() {
     let mut network = Network::new(plan());
@@ -289,7 +291,7 @@ fn the_servers_own_offers_and_other_messages_do_not_count() {
     network.shut_out_by(|network| {
         network.overhear_dhcp_server(&Packet::discover());
         network.overhear_offer_of(&Packet::discover(), SERVER, None, &[OPTION_60, BOOT_FILE]);
-        // A NAK, and a message of another client.
+        // Neither a NAK nor a message of another client counts.
         network.overhear_offer_of(&Packet::discover(), OTHER_BOOT_SERVER, None, &[OPTION_60, (53, &[6])]);
         let request = Packet::discover().set(54, &OTHER_BOOT_SERVER.octets());
         overhear_offer(&mut network.observations, &links(), &request.octets(), network.now).unwrap();
@@ -298,7 +300,7 @@ fn the_servers_own_offers_and_other_messages_do_not_count() {
     assert_eq!(network.causes(), [Cause::NotInOffers]);
 }
 
-/// dnsmasq on the same host, which assigns addresses and has option 60.
+/// The server on the same host is a dnsmasq that assigns addresses and sends option 60.
 #[test]
 fn an_offer_of_the_dhcp_server_on_the_same_host_counts_because_it_has_an_address() {
     let mut network = Network::new(plan());

@@ -1,4 +1,5 @@
-//! Machines that did not take the server's offer, found from a sequence of packets; the test moves the clock.
+//! Tests findings about machines that did not take the server's offer. Each test sends a sequence of packets, and moves
+//! the clock.
 
 mod causes;
 #[path = "../common/mod.rs"]
@@ -16,13 +17,13 @@ use std::net::Ipv4Addr;
 
 /// The DHCP server that assigns addresses.
 const DHCP_SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-/// Another boot server.
+/// A boot server other than this one.
 const OTHER_BOOT_SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 3);
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 107);
 const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x27, 1, 1];
 const SECOND: u64 = 1000;
 
-/// A network, its clock, and the findings so far. The test closes expired attempts every five seconds.
+/// A network, its clock, and the findings so far. When a test waits, expired attempts end every five seconds.
 struct Network {
     plan: Plan,
     observations: Observations,
@@ -54,15 +55,15 @@ impl Network {
         self.receive(&packet, Port::Dhcp);
     }
 
-    /// `secs`: as iPXE sets it.
+    /// Sends a REQUEST to the DHCP server. `secs` is the header field that iPXE sets.
     fn request(&mut self, packet: Packet, secs: u16) {
         let mut packet = packet.set(53, &[3]).set(50, &ADDRESS.octets()).set(54, &DHCP_SERVER.octets());
         packet.header.secs = secs;
         self.receive(&packet, Port::Dhcp);
     }
 
-    /// An offer of a server to this machine, with these options besides the server identifier; with an address, or
-    /// without one, as from a boot server.
+    /// Makes the server overhear an offer to this machine, with these options and the server identifier. `yiaddr` is
+    /// the offered address. The offer of a boot server has none.
     fn overhear_offer_of(&mut self, to: &Packet, server: Ipv4Addr, yiaddr: Option<Ipv4Addr>, options: &[(u8, &[u8])]) {
         let mut offer = copy(to);
         (offer.header.op, offer.header.yiaddr) = (2, yiaddr.unwrap_or(Ipv4Addr::UNSPECIFIED));
@@ -71,7 +72,7 @@ impl Network {
         overhear_offer(&mut self.observations, &links(), &offer.octets(), self.now).unwrap();
     }
 
-    /// The offer of a DHCP server without boot options.
+    /// Makes the server overhear the offer of a DHCP server without boot options.
     fn overhear_dhcp_server(&mut self, to: &Packet) {
         self.overhear_offer_of(to, DHCP_SERVER, Some(ADDRESS), &[]);
     }
@@ -84,7 +85,7 @@ impl Network {
         self.observations.note_file_request(ADDRESS.into(), false, self.now);
     }
 
-    /// A request for a file, noted as the daemon does.
+    /// Requests a file by its name, and notes the request as the daemon does.
     fn fetch_by_name(&mut self, name: &str) {
         let (server, client) = (Ipv4Addr::new(192, 0, 2, 10).into(), (ADDRESS, 1030).into());
         let request =
@@ -97,12 +98,12 @@ impl Network {
         self.observations.note_file_request(ADDRESS.into(), true, self.now);
     }
 
-    /// A UEFI firmware that takes its address and then sends no request to this server.
+    /// Boots a UEFI machine that accepts its address, and then sends no request to this server.
     fn shut_out(&mut self) {
         self.shut_out_by(|_| {});
     }
 
-    /// The same, with offers of other servers.
+    /// Does the same as `shut_out`, with offers of other servers.
     fn shut_out_by(&mut self, offers: impl Fn(&mut Network)) {
         self.discover(Packet::discover());
         offers(self);
@@ -111,7 +112,7 @@ impl Network {
         self.wait(30 * SECOND);
     }
 
-    /// A UEFI firmware that boots as far as this server's iPXE.
+    /// Boots a UEFI machine until it has loaded this server's iPXE.
     fn load(&mut self) {
         self.discover(Packet::discover());
         self.wait(4 * SECOND);
@@ -123,7 +124,8 @@ impl Network {
         self.wait(2 * SECOND);
     }
 
-    /// This server's iPXE, which takes its address and does not request its script, with offers of other servers.
+    /// Boots a machine until this server's iPXE has an address. iPXE then requests no script, because of the offers of
+    /// other servers.
     fn boot_another(&mut self, offers: impl Fn(&mut Network)) {
         self.load();
         self.discover(ipxe());
@@ -132,7 +134,7 @@ impl Network {
         self.wait(70 * SECOND);
     }
 
-    /// The findings in full, without the names of the machines.
+    /// Returns the text of each finding, without the name of the machine.
     fn reports(&self) -> Vec<String> {
         self.findings.iter().map(|finding| format!("{}. {}", finding.diagnosis, Advice(finding))).collect()
     }
@@ -169,7 +171,7 @@ fn firmware_that_takes_an_address_and_sends_no_request_is_reported_once_for_each
     assert_eq!(network.findings.len(), 1, "the same server");
 }
 
-/// EDK2 waits ten seconds for a reply from port 4011; then the machine may start another attempt.
+/// EDK2 waits ten seconds for a reply from port 4011. Then the machine may start another attempt.
 #[test]
 fn firmware_that_starts_another_attempt_at_once_is_reported() {
     let mut network = Network::new(plan());
@@ -196,7 +198,7 @@ fn a_machine_that_boots_is_never_reported() {
     assert_eq!(network.diagnoses(), []);
 }
 
-/// Without router advertisements iPXE pauses for 16 s (protocol.md 3.6); this one is slow as well.
+/// Without router advertisements, iPXE pauses for 16 s (protocol.md 3.6). The iPXE of this test is slow as well.
 #[test]
 fn a_slow_ipxe_is_not_reported() {
     let mut network = Network::new(plan());
@@ -219,8 +221,8 @@ fn an_ipxe_that_boots_the_file_of_the_dhcp_server_is_reported() {
     assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(DHCP_SERVER)]);
 }
 
-/// The file of the DHCP server does not exist, and the firmware continues with HTTP boot, again with this server's
-/// iPXE.
+/// The file of the DHCP server does not exist. The firmware continues with HTTP boot, and loads this server's iPXE
+/// again.
 #[test]
 fn an_ipxe_that_gives_up_and_is_loaded_again_is_reported() {
     let mut network = Network::new(plan());
@@ -233,7 +235,7 @@ fn an_ipxe_that_gives_up_and_is_loaded_again_is_reported() {
     assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(DHCP_SERVER)]);
 }
 
-/// The same with the files that a real iPXE requests: HTTP boot begins soon, and iPXE requests `autoexec.ipxe` before
+/// The test uses the files that a real iPXE requests: HTTP boot begins soon, and iPXE requests `autoexec.ipxe` before
 /// it has an address.
 #[test]
 fn a_file_that_ipxe_requests_before_it_has_an_address_is_not_its_script() {
@@ -251,7 +253,7 @@ fn a_file_that_ipxe_requests_before_it_has_an_address_is_not_its_script() {
     assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(DHCP_SERVER)]);
 }
 
-/// netboot.xyz is an iPXE with an embedded script, as are many USB sticks.
+/// netboot.xyz and many USB sticks contain an iPXE with an embedded script.
 #[test]
 fn an_ipxe_from_elsewhere_or_from_the_menu_may_have_an_embedded_script() {
     let mut network = Network::new(plan());
@@ -275,7 +277,7 @@ fn an_ipxe_from_elsewhere_or_from_the_menu_may_have_an_embedded_script() {
     assert_eq!(network.diagnoses(), [], "from the menu");
 }
 
-/// A DHCP server that names undionly.kpxe to all machines makes iPXE load itself again and again.
+/// If a DHCP server sends the name undionly.kpxe to all machines, iPXE loads itself again and again.
 #[test]
 fn an_ipxe_that_loads_itself_again_and_again_is_reported() {
     let mut network = Network::new(plan());
@@ -346,7 +348,7 @@ fn a_slow_dhcp_server_is_not_reported() {
     assert_eq!(network.diagnoses(), []);
 }
 
-/// A relay may forward the REQUEST only to the chosen server.
+/// A relay may forward the REQUEST only to the DHCP server that the machine has chosen.
 #[test]
 fn a_machine_whose_request_does_not_arrive_is_not_reported_if_it_boots() {
     let mut network = Network::new(plan());
@@ -373,7 +375,7 @@ fn a_request_without_a_reply_is_not_reported() {
     assert_eq!(network.diagnoses(), []);
 }
 
-/// The server has two interfaces on one segment.
+/// The packet arrives twice because the server has two interfaces on one segment.
 #[test]
 fn a_packet_that_arrives_twice_counts_once() {
     let mut network = Network::new(plan());
@@ -411,7 +413,7 @@ fn copy(packet: &Packet) -> Packet {
     Packet { header: packet.header.clone(), options: packet.options.clone() }
 }
 
-/// Its boot ROM takes the address of an OFFER without a REQUEST (protocol.md 2.11).
+/// The boot ROM of a Raspberry Pi accepts the address of an OFFER without a REQUEST (protocol.md 2.11).
 #[test]
 fn a_raspberry_pi_that_sends_no_request_is_not_reported() {
     let mut network = Network::new(plan());
@@ -423,7 +425,7 @@ fn a_raspberry_pi_that_sends_no_request_is_not_reported() {
     assert_eq!(network.diagnoses(), []);
 }
 
-/// A host that forges servers causes some lines, and then one a minute.
+/// If a host forges offers of many servers, the log has some lines at first, and then one line a minute.
 #[test]
 fn the_number_of_findings_is_limited() {
     let mut network = Network::new(plan());

@@ -1,4 +1,4 @@
-//! The site of the test vectors, and functions that answer a datagram on it.
+//! The site of the test vectors, and functions that send a datagram to the server of this site.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use proxydhcpd_core::answer::{Answer, Replies, answer};
@@ -12,7 +12,7 @@ use proxydhcpd_core::wire::dhcp4::{Header, Writer};
 use proxydhcpd_core::wire::dhcp6;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The DUID with the link-layer address 02:00:00:00:00:10.
+/// The server's DUID, which contains the link-layer address 02:00:00:00:00:10.
 pub const DUID: [u8; 10] = [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10];
 
 /// The address of the server.
@@ -29,7 +29,7 @@ pub fn links() -> Vec<Link> {
     }]
 }
 
-/// A server of TFTP and HTTP (port 8080), with the loaders under the names that the vectors expect.
+/// Returns a plan for a server of TFTP and HTTP (port 8080). The loaders have the names that the vectors expect.
 pub fn plan() -> Plan {
     let loader =
         |code, name: &str| (Arch(code), Loader { name: name.into(), path: Some(format!("/usr/lib/ipxe/{name}")) });
@@ -51,12 +51,12 @@ pub fn plan() -> Plan {
     }
 }
 
-/// The answer and the replies of a new server with this plan to one datagram.
+/// Sends a datagram to a new server with this plan. Returns the answer, and the replies with their destinations.
 pub fn ask(plan: &Plan, datagram: &[u8], port: Port, from: &str, to: &str) -> (Answer, Vec<(Vec<u8>, Destination)>) {
     ask_again(plan, &mut Observations::new(1), datagram, port, from, to, 0)
 }
 
-/// As [`ask`], with the observations and at the time of an earlier call.
+/// Does the same as [`ask`], at a later time, and with the observations of an earlier call.
 pub fn ask_again(
     plan: &Plan,
     observations: &mut Observations,
@@ -76,7 +76,7 @@ pub fn ask_again(
     (answer, sent)
 }
 
-/// A builder of requests, with the options of OVMF x64 on port 67 by default.
+/// A builder of DHCPv4 requests. By default, a request has the options that OVMF x64 sends on port 67.
 #[derive(Clone)]
 pub struct Packet {
     pub header: Header,
@@ -96,7 +96,7 @@ impl Packet {
         packet
     }
 
-    /// Replaces all instances of an option, or adds it at the end.
+    /// Replaces all instances of an option, or adds the option at the end.
     pub fn set(mut self, code: u8, value: &[u8]) -> Packet {
         self.options.retain(|(c, _)| *c != code);
         self.add(code, value)
@@ -129,20 +129,20 @@ pub fn mac(octets: [u8; 6]) -> [u8; 16] {
     chaddr
 }
 
-/// A builder of DHCPv6 messages, with the options of OVMF x64 by default.
+/// A builder of DHCPv6 messages. By default, a message has the options that OVMF x64 sends.
 #[derive(Clone, Debug)]
 pub struct Packet6 {
     pub kind: u8,
     pub options: Vec<(u16, Vec<u8>)>,
 }
 
-/// The source address of an OVMF with the link-layer address 02:00:00:00:02:07, and the group that it sends to.
+/// The source address of an OVMF with the link-layer address 02:00:00:00:02:07, and the group to which it sends.
 pub const NEIGHBOUR: &str = "fe80::ff:fe00:207";
 pub const GROUP: &str = "ff02::1:2";
 pub const RELAY: &str = "2001:db8:1::1";
-/// The server's address that a relay sends to.
+/// The address of the server to which a relay sends.
 pub const SERVER6: &str = "2001:db8::10";
-/// The DUID of the machine 00112233-4455-6677-8899-aabbccddeeff, in the octet order of firmware.
+/// The DUID of the machine with the UUID 00112233-4455-6677-8899-aabbccddeeff, in the octet order of firmware.
 pub const CLIENT_DUID: &[u8] = b"\0\x04\x33\x22\x11\0\x55\x44\x77\x66\x88\x99\xaa\xbb\xcc\xdd\xee\xff";
 
 impl Packet6 {
@@ -151,12 +151,12 @@ impl Packet6 {
         Packet6 { kind: 1, options: vec![(1, CLIENT_DUID.into()), (8, vec![0, 0]), (61, vec![0, 7]), (16, class)] }
     }
 
-    /// A REQUEST to this server.
+    /// Returns a REQUEST to this server.
     pub fn request_4011() -> Packet6 {
         Packet6 { kind: 3, ..Packet6::solicit() }.set(2, &DUID)
     }
 
-    /// A REQUEST to the DHCPv6 server, for an address.
+    /// Returns a REQUEST to the DHCPv6 server for this address.
     pub fn request_for(address: &str) -> Packet6 {
         let address: Ipv6Addr = address.parse().unwrap();
         let lifetimes = [0; 8];
@@ -170,7 +170,7 @@ impl Packet6 {
         Packet6::solicit().set(61, &[0, 16]).set(16, &class)
     }
 
-    /// The INFORMATION-REQUEST of an iPXE, whose DUID has the UUID in printed order.
+    /// Returns the INFORMATION-REQUEST of an iPXE, whose DUID contains the UUID in printed order.
     pub fn information_request() -> Packet6 {
         let duid = b"\0\x04\0\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff";
         Packet6 { kind: 11, ..Packet6::solicit() }.set(1, duid).set(15, b"\0\x04iPXE")
@@ -200,12 +200,12 @@ impl Packet6 {
     }
 }
 
-/// Option 16 with an enterprise number and one text.
+/// Returns the value of option 16 with this enterprise number and one text.
 pub fn vendor_class(enterprise: u32, text: &[u8]) -> Vec<u8> {
     [&enterprise.to_be_bytes()[..], &(text.len() as u16).to_be_bytes(), text].concat()
 }
 
-/// A RELAY-FORW around a message, after `options`.
+/// Returns a RELAY-FORW with `options`, followed by the option that contains this message.
 pub fn relayed(message: &[u8], link: &str, peer: &str, options: &[(u16, &[u8])]) -> Vec<u8> {
     let address = |text: &str| text.parse::<Ipv6Addr>().unwrap().octets();
     let mut out = [&[12, 0][..], &address(link), &address(peer)].concat();

@@ -1,4 +1,4 @@
-//! Whole transfers to a simulated client, over a network that loses, duplicates, delays and reorders packets.
+//! Tests whole transfers to a simulated client, over a network that loses, duplicates, delays and reorders packets.
 
 use super::*;
 
@@ -52,7 +52,7 @@ fn a_file_arrives_at_an_unknown_client_with_one_packet_lost_in_ten() {
 fn the_loss_of_a_whole_window_is_repaired() {
     for windowsize in [4, 16, 64] {
         let mut run = Run::new(8, windowsize, 8000);
-        // The OACK, its ACK, and then the first window.
+        // Packet 1 is the OACK and packet 2 its ACK. The next packets are the first window.
         run.delivery = |number| if (3..=6).contains(&number) { Delivery::Lost } else { Delivery::Delivered };
         run.finish();
         assert!(run.now < 4000 * MS, "window {windowsize}: {:?}", run.now);
@@ -93,7 +93,7 @@ fn one_delayed_packet_does_not_duplicate_the_rest() {
 #[test]
 fn the_loss_of_a_windows_first_block_costs_a_tenth_of_a_second() {
     let mut run = Run::new(8, 4, 4000);
-    // 1 is the OACK, 2 its ACK, 3 to 6 the first window, 7 its ACK, 8 the head of the second.
+    // Packet 1 is the OACK, 2 its ACK, 3 to 6 the first window, 7 its ACK, and 8 the first block of the second window.
     run.delivery = |number| if number == 8 { Delivery::Lost } else { Delivery::Delivered };
     run.finish();
     assert!(run.now < 500 * MS, "{:?}", run.now);
@@ -152,7 +152,7 @@ proptest! {
         }
     }
 
-    /// The fuzz target `transfer` checks the same for arbitrary input.
+    /// The fuzz target `transfer` checks the same property for arbitrary input.
     #[test]
     fn the_packets_that_it_receives_bound_what_a_transfer_sends(
         windowsize in 1u16..70, granted in 0u16..70, size in 0u64..50_000,
@@ -204,16 +204,18 @@ struct Run {
     size: u64,
     windowsize: u16,
     now: Duration,
-    /// The delivery of the n-th packet, counted from 1 over both directions.
+    /// Returns the delivery of the packet with this number, counted from 1 over both directions.
     delivery: fn(u64) -> Delivery,
-    /// Percentages by packet, repeated cyclically, from which the delivery follows if there are any.
+    /// Percentages, one for each packet, repeated cyclically. If there are any, the delivery of a packet follows from
+    /// them.
     delivery_percentages: Vec<u8>,
-    /// From this packet on, no packet arrives.
+    /// The number of the first packet that does not arrive. No later packet arrives either.
     cut: u64,
     packets: u64,
     data_sent: u64,
     in_flight: BTreeMap<(Duration, u64), InFlight>,
-    // The client: blocks received, those since its last ACK, and the time at which it repeats that ACK.
+    // The state of the client: the blocks received, the blocks since its last ACK, and the time at which it repeats
+    // that ACK.
     received_blocks: u64,
     unacked: u16,
     client_timer: Duration,
@@ -250,7 +252,7 @@ impl Run {
     fn finish(&mut self) {
         let outcome = self.run();
         assert!(self.is_complete, "the client did not receive the whole file: {outcome:?}");
-        // If the last ACK was lost, the server cannot know.
+        // If the last ACK was lost, the server cannot know that the client is complete.
         assert!(outcome == Outcome::Completed || outcome == Outcome::TimedOut, "{outcome:?}");
     }
 
@@ -321,7 +323,7 @@ impl Run {
                 self.acknowledge();
             }
         } else {
-            // Like EDK2: any other block is answered with the last good one.
+            // As EDK2 does, the client answers any other block with the ACK of the last good block.
             self.acknowledge();
         }
     }

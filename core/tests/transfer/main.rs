@@ -1,5 +1,5 @@
-//! A transfer to a simulated client, over a network that loses, duplicates, delays and reorders packets, with a clock
-//! that the test moves.
+//! Tests transfers to a simulated client. The network loses, duplicates, delays and reorders packets, and the test
+//! moves the clock.
 
 mod bad_network;
 
@@ -218,7 +218,7 @@ fn if_acks_can_be_forged_they_earn_each_repeat() {
     assert_eq!(transfer.handle_timeout(1000 * MS), blocks(1, 1));
     assert_eq!(transfer.handle_timeout(3000 * MS), blocks(1, 1));
     assert_eq!(transfer.handle_timeout(7000 * MS), Step::Wait);
-    // A client that is present repeats its ACK.
+    // A client that still loads the file repeats its ACK.
     assert_eq!(ack(&mut transfer, 0, 8000), Step::Wait);
     assert_eq!(transfer.handle_timeout(15_000 * MS), blocks(1, 1));
     assert_eq!(transfer.handle_timeout(23_000 * MS), Step::Wait);
@@ -310,7 +310,7 @@ fn a_file_of_many_gigabytes_is_counted_without_overflow() {
     assert_eq!(transfer.payload_length((1 << 57) + 1), 0);
 }
 
-/// The octet of the file at an offset, without a period that a block number could share.
+/// Returns the octet of the file at this offset. The content has no period that a block number could share.
 fn file_octet(offset: u64) -> u8 {
     (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }

@@ -1,4 +1,4 @@
-//! Many clients, slow clients, dead clients, and files that change during a transfer.
+//! Tests with many clients, slow clients, dead clients, and files that change during a transfer.
 
 use crate::{Client, Server, TIMEOUT, curl, truncate};
 use proxydhcpd::files::Opened;
@@ -11,10 +11,10 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// More than the socket buffers of server and client hold.
+/// This size exceeds the socket buffers of server and client together.
 const LARGE: u64 = 64 << 20;
 
-/// A client that has requested a large file and reads next to nothing of it.
+/// Returns a client that has requested a large file and reads almost nothing of it.
 fn slow(server: &Server, name: &str) -> Client {
     let mut client = connect_from(Ipv4Addr::LOCALHOST, server);
     let head = client.send(format!("GET /{name} HTTP/1.1\r\nHost: x\r\n\r\n")).head();
@@ -22,7 +22,7 @@ fn slow(server: &Server, name: &str) -> Client {
     client
 }
 
-/// A client at this loopback address with a small receive buffer.
+/// Connects a client with a small receive buffer from this loopback address.
 fn connect_from(address: Ipv4Addr, server: &Server) -> Client {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(8192).unwrap();
@@ -34,7 +34,7 @@ fn connect_from(address: Ipv4Addr, server: &Server) -> Client {
 
 #[test]
 fn thousands_of_idle_connections_do_not_block_a_transfer() {
-    // This process has both ends of each connection.
+    // This process has both ends of each connection, so it needs two descriptors for each.
     let (_, limit) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, limit, limit).unwrap();
     assert!(limit > 5000, "this test needs 5000 open files, and the limit is {limit}");
@@ -53,7 +53,7 @@ fn thousands_of_idle_connections_do_not_block_a_transfer() {
 fn slow_readers_do_not_hold_up_a_fast_one() {
     let server = Server::start();
     let octets = server.write_file("initrd", 20_000_000);
-    // So many that each has less than the largest buffer, until they disconnect.
+    // With so many clients, each has a buffer smaller than the largest one until the clients disconnect.
     let mut crawling: Vec<Client> = (0..200).map(|_| slow(&server, "initrd")).collect();
     let began = Instant::now();
     assert_eq!(curl(&[&server.url("initrd")]), octets);
@@ -101,7 +101,7 @@ fn a_client_that_disconnects_early_has_not_fetched_the_file() {
     assert!(done.status == 200 && !done.whole && done.octets < LARGE, "{done:?}");
 }
 
-/// With a file of the same size: only the time shows the change.
+/// The new file has the same size, so only the modification time shows the change.
 #[test]
 fn a_file_that_is_overwritten_in_place_ends_the_connection_and_never_arrives_mixed() {
     let server = Server::start();
@@ -181,7 +181,7 @@ fn a_new_client_replaces_the_one_that_was_idle_longest() {
     let server = Server::with(HttpSettings { max_connections: 3, ..HttpSettings::default() });
     server.write_file("x", 1);
     let mut clients: Vec<Client> = (0..3).map(|_| server.connect()).collect();
-    // The first has sent a request last, so it is no longer the oldest.
+    // The first client is the last to send a request, so it is no longer the one that was idle longest.
     for client in [1, 2, 0] {
         assert_eq!(clients[client].get("x", "").status, 200);
         server.finished();
@@ -216,7 +216,8 @@ fn a_new_connection_is_refused_if_all_are_busy() {
 
 const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// A boot server's clients have many addresses; one address with all connections, which it never reads, is an attack.
+/// The clients of a boot server have many addresses. If one address has all connections and reads no reply, it is an
+/// attacker.
 #[test]
 fn an_address_above_its_share_loses_connections_to_others_and_gets_no_more() {
     let server = Server::with(HttpSettings { max_connections: 32, ..HttpSettings::default() });
@@ -229,7 +230,7 @@ fn an_address_above_its_share_loses_connections_to_others_and_gets_no_more() {
         HttpEvent::Dropped { reason: DropReason::Full(Overload { from_address: 32, .. }), .. }
     ));
 
-    // The first connection is older than the grace period for idle ones, without having sent a request.
+    // The first connection has sent no request, and is older than the grace period for idle connections.
     let mut neighbours: Vec<Client> = Vec::new();
     for _ in 0..2 {
         neighbours.push(connect_from(NEIGHBOUR, &server));
@@ -272,7 +273,7 @@ fn a_host_with_many_addresses_loses_connections_to_one_without() {
     assert_eq!(connect_from(NEIGHBOUR, &server).get("x", "").status, 200);
 }
 
-/// Thirty machines behind one router have one address.
+/// Thirty machines behind one router share one address.
 #[test]
 fn an_address_may_have_all_connections_below_the_limit() {
     let server = Server::with(HttpSettings { max_connections: 32, ..HttpSettings::default() });

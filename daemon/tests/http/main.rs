@@ -1,4 +1,4 @@
-//! The real HTTP server on loopback, with curl and with unusual clients.
+//! Tests the real HTTP server on loopback, with curl and with unusual clients.
 
 mod connections;
 #[path = "../netns/mod.rs"]
@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Long enough for a busy host; a test that waits for so long has failed.
+/// The timeout for an event. It is long enough for a busy host, so a test that reaches it has failed.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A server with a temporary boot directory.
@@ -66,7 +66,7 @@ impl Server {
         self.directory.path().join(name)
     }
 
-    /// Writes a file of `size` octets, which differ from all nearby octets, into the directory.
+    /// Writes a file of `size` octets into the boot directory. Each group of eight octets differs from its neighbours.
     fn write_file(&self, name: &str, size: usize) -> Vec<u8> {
         let octets: Vec<u8> = (0..size as u64 / 8 + 1)
             .flat_map(|index| index.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
@@ -84,7 +84,7 @@ impl Server {
         Client::to((Ipv4Addr::LOCALHOST, self.port).into())
     }
 
-    /// The next event of any kind.
+    /// Returns the next event of any kind.
     fn event(&self) -> HttpEvent {
         self.events.recv_timeout(TIMEOUT).expect("no event")
     }
@@ -124,7 +124,7 @@ struct Client {
 #[derive(Debug)]
 struct Reply {
     status: u16,
-    /// The head as it arrived, to check its spelling.
+    /// The head as it arrived. Tests check the spelling of its fields.
     head: String,
     body: Vec<u8>,
 }
@@ -146,7 +146,7 @@ impl Client {
         self.send(format!("GET /{name} HTTP/1.1\r\nHost: x\r\n{fields}\r\n")).reply()
     }
 
-    /// The head of the next reply.
+    /// Receives the head of the next reply.
     fn head(&mut self) -> Reply {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -156,7 +156,7 @@ impl Client {
         Reply { status, head, body: Vec::new() }
     }
 
-    /// The next reply to a request other than HEAD.
+    /// Receives the next reply to a request other than HEAD.
     fn reply(&mut self) -> Reply {
         let mut reply = self.head();
         if reply.status != 304 {
@@ -166,7 +166,7 @@ impl Client {
         reply
     }
 
-    /// All octets until the server closes or resets the connection.
+    /// Receives all octets until the server closes or resets the connection.
     fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         match self.stream.read_to_end(&mut rest) {
@@ -179,7 +179,7 @@ impl Client {
 }
 
 impl Reply {
-    /// A header field; its name must be spelt exactly like this.
+    /// Returns the value of a header field with exactly this spelling, or `None` if the head has no such field.
     fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }

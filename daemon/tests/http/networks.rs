@@ -1,4 +1,4 @@
-//! HTTP over IPv6 as machines use it. In network namespaces; needs root.
+//! Tests HTTP over IPv6 with the addresses that machines use, in network namespaces. Needs root.
 
 use super::*;
 use crate::netns::server::{Server as Daemon, one_network};
@@ -17,7 +17,8 @@ fn a_machine_loads_over_ipv6_from_a_link_local_and_from_a_global_address() {
     daemon.wait_for_line("ready");
     let eth0 = machine.index("eth0");
     for (address, scope, literals) in [
-        // RFC 6874 has clients remove the scope. The server accepts leftovers of it, and missing brackets.
+        // RFC 6874 requires clients to remove the scope. The server accepts a Host field that still contains it, or
+        // lacks the brackets.
         ("fe80::10", eth0, &["[fe80::10]:8080", "[fe80::10%eth0]:8080", "[fe80::10%25eth0]:8080", "fe80::10"][..]),
         ("2001:db8::10", 0, &["[2001:db8::10]:8080", "[2001:db8::10]", "2001:db8::10"]),
     ] {
@@ -26,7 +27,7 @@ fn a_machine_loads_over_ipv6_from_a_link_local_and_from_a_global_address() {
             let mut client = machine.on(|| Client::to(server.into()));
             let reply = client.send(format!("GET /file HTTP/1.1\r\nHost: {literal}\r\n\r\n")).reply();
             assert_eq!((reply.status, &reply.body[..]), (200, &b"content"[..]), "Host: {literal}");
-            // With the whole URL in the request line, as for a proxy.
+            // The request line contains the whole URL, as in a request to a proxy.
             let line = format!("GET http://{literal}/file HTTP/1.1\r\nHost: {literal}\r\n\r\n");
             if !literal.contains('%') && literal.starts_with('[') {
                 assert_eq!(client.send(line).reply().status, 200, "{literal}");

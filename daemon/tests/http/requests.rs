@@ -1,4 +1,4 @@
-//! Single requests, well-formed and not.
+//! Tests single requests, well-formed and malformed.
 
 use crate::{Client, Server, TIMEOUT, curl};
 use proxydhcpd::files::Opened;
@@ -22,7 +22,7 @@ fn curl_fetches_a_file_and_the_event_shows_a_whole_file() {
 #[test]
 fn a_size_probe_and_the_download_share_a_connection() {
     let server = Server::start();
-    // A program from this repository, under a misleading name.
+    // The file is a program from this repository under a misleading name.
     let octets = include_bytes!("../../efi/built/local-disk-uefi-x64.efi");
     std::fs::write(server.path("loader.iso"), octets).unwrap();
     let mut client = server.connect();
@@ -62,7 +62,7 @@ fn ranges_are_the_octets_of_the_file() {
         let (value, expected) = match round % 4 {
             0 => (format!("{first}-"), first..size),
             1 => (format!("-{}", last + 1), size.saturating_sub(last + 1)..size),
-            // iPXE's SAN boot reads blocks like this.
+            // iPXE's SAN boot reads blocks of this size.
             2 => (format!("{first}-{}", first + 511), first..(first + 512).min(size)),
             _ => (format!("{first}-{last}"), first..(last + 1).min(size)),
         };
@@ -120,7 +120,7 @@ fn an_unchanged_file_is_not_sent_again_and_a_changed_one_is() {
     ] {
         assert_eq!(ask(&mut client, &fields), expected, "{fields}");
     }
-    // The same size and another file.
+    // Another file of the same size replaces the first one.
     server.write_file("new", 1000);
     std::fs::rename(server.path("new"), server.path("initrd")).unwrap();
     for fields in [
@@ -273,7 +273,7 @@ fn an_error_or_panic_in_open_fails_one_request_only() {
     }
 }
 
-/// As Chromium and Firefox send it.
+/// The Accept field of Chromium and Firefox.
 const BROWSER: &str = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
 
 #[test]

@@ -20,7 +20,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use tempfile::TempDir;
 
-/// The nine kinds of machines, with the vectors of their packets.
+/// The nine kinds of machines, each with the vector of its DISCOVER.
 const KINDS: [(&str, &str); 9] = [
     ("bios", "bios-intel-discover"),
     ("uefi-x64", "ovmf-x64-discover"),
@@ -33,7 +33,7 @@ const KINDS: [(&str, &str); 9] = [
     ("pi3", "raspberry-pi3-discover"),
 ];
 
-/// Differences from dnsmasq, with their reasons. There is no machine that only dnsmasq boots.
+/// The known differences from dnsmasq, with their reasons. In none of them does a machine boot only from dnsmasq.
 const DIFFERENCES: [(&str, &str, &str); 10] = [
     (
         "raspberry-pi-guide",
@@ -92,7 +92,7 @@ impl Site {
         self.directory.path().join("tftp")
     }
 
-    /// Removes the boot directory or a leading slash from a name: both name the same file.
+    /// Removes the boot directory or a leading slash from a name, because the name still refers to the same file.
     fn relative(&self, boot_result: BootResult) -> BootResult {
         match boot_result {
             BootResult::File(name, server) if !name.contains("://") => {
@@ -103,11 +103,11 @@ impl Site {
         }
     }
 
-    /// Whether the server replies to this kind and dnsmasq does not, as docs/migrating-from-dnsmasq.md describes.
+    /// Whether the server replies to this kind although dnsmasq does not, as docs/migrating-from-dnsmasq.md describes.
     fn replies_only_here(&self, kind: &str) -> bool {
         let says = |key: &str| self.conf.lines().any(|line| line.trim_start().starts_with(key));
         let as_a_proxy = self.conf.contains("proxy") && !says("pxe-service") && !says("pxe-prompt");
-        // As a lease server, dnsmasq sends UEFI no program by a pxe-service.
+        // As a lease server, dnsmasq sends no program to UEFI machines for a pxe-service.
         let by_service = !self.conf.contains("proxy") && says("pxe-service");
         matches!(kind, "http-x64" | "uefi-bc") || as_a_proxy || by_service
     }
@@ -171,7 +171,7 @@ fn an_imported_site_boots_what_dnsmasq_booted() {
     }
 }
 
-/// The nine kinds with their packets.
+/// Returns the nine kinds of machines, each with its packet.
 pub fn machines() -> Vec<(&'static str, Vector)> {
     let vectors: Vec<Vector> = all_vectors().collect();
     let machine = |(kind, vector): (&'static str, &str)| {
@@ -191,7 +191,7 @@ pub fn machines() -> Vec<(&'static str, Vector)> {
     KINDS.map(machine).into()
 }
 
-/// The differences from dnsmasq: the site, the kind, and both results.
+/// Returns the differences from dnsmasq: the site, the kind, and both results.
 fn compare(
     (server, client): &(Host, Host),
     site: &Site,
@@ -219,7 +219,7 @@ fn compare(
             proxydhcpd_result.map(|boot_result| site.relative(boot_result)),
         );
         let same = match (&dnsmasq_result, &proxydhcpd_result) {
-            // The server shows iPXE the menu by a script.
+            // For iPXE, the server's reply names a script that shows the menu.
             (Some(BootResult::Menu(..)), Some(BootResult::File(url, _))) if machine.is_ipxe() => {
                 url.contains("/machine/")
             }
@@ -277,7 +277,7 @@ fn wait_until_open(peer: &Peer, what: &str, ports: &[u16]) {
     wait_until_idle(peer);
 }
 
-/// Waits until the sockets are empty and every thread sleeps: the server has processed all requests.
+/// Waits until the sockets are empty and every thread sleeps, because the server has then processed all requests.
 fn wait_until_idle(peer: &Peer) {
     let mut times = 0;
     wait_for("an idle server", || {
@@ -295,7 +295,7 @@ fn is_sleeping(pid: u32) -> bool {
     states.into_iter().all(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S')))
 }
 
-/// The UDP ports of this host, and the octets in their receive queues.
+/// Returns the UDP ports that are open on this host, each with the number of octets in its receive queue.
 fn udp_sockets() -> Vec<(u16, u64)> {
     let table = fs::read_to_string("/proc/thread-self/net/udp").unwrap();
     let socket = |line: &str| {

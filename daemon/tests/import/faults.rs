@@ -50,7 +50,8 @@ fn machines_that_a_note_promises_a_reply_get_no_profile_that_boots_nothing() {
     let pi = "[[rule]] # line 2\nname = \"Raspberry Pi\"\nfirmware = [\"raspberry-pi\"]\nprofile = \"menu\"\n";
     let output = imported("dhcp-range=192.0.2.0,proxy\npxe-service=0,\"Raspberry Pi Boot\"\n");
     assert!(output.contains(pi) && output.contains("default-profile = \"nothing\""), "{output}");
-    // The same if a tag selects a profile that boots nothing, and only then.
+    // The same applies if only the machines with a tag get a profile that boots nothing. The rule then has the
+    // condition of that tag.
     let output = imported(
         "dhcp-mac=set:rpi,b8:27:eb:*:*:*\npxe-service=tag:rpi,0,\"Raspberry Pi Boot   \",unused\n\
          pxe-service=tag:!rpi,x86PC,\"iPXE\",undionly.kpxe\n",
@@ -74,7 +75,7 @@ fn a_range_is_never_wider_than_the_network_of_its_interface() {
     let error = import_on("192.0.2.10", 24, two_ranges).unwrap_err();
     assert!(error.starts_with("d:1:20: cannot find the mask of 10.1.0.0:"), "{error}");
     assert!(error.ends_with("(add the mask after the range, as in 10.1.0.0,proxy,255.255.0.0)"), "{error}");
-    // With a single range, every machine that gets a reply is in it.
+    // With a single range, every machine that gets a reply is in that range, so the imported rule needs no subnet.
     let output = import_on("192.0.2.10", 24, "dhcp-range=set:lab,10.1.0.0,proxy\ndhcp-boot=tag:lab,a.0\n").unwrap();
     assert!(!output.contains("subnet") && output.contains("default = \"a.0\""), "{output}");
 }
@@ -116,7 +117,7 @@ fn option_67_of_a_lease_server_is_a_boot_file() {
         &output,
         &["uefi-x64 = \"tftp://192.0.2.77/ipxe.efi\"", "default = \"tftp://192.0.2.77/undionly.kpxe\""],
     );
-    // As a proxy, dnsmasq does not send it.
+    // As a proxy, dnsmasq does not send option 67.
     assert!(imported("dhcp-range=192.0.2.0,proxy\ndhcp-option=67,a.0\n").contains("default-profile = \"nothing\""));
 }
 

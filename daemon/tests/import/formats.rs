@@ -1,11 +1,12 @@
-//! `import` detects formats: the forms in which sites keep dnsmasq options, and formats that it does not read.
+//! Tests that `import` detects formats: the forms in which sites keep dnsmasq options, and formats that it does not
+//! read.
 
 use super::imported;
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::import::{Detection, HostInfo, ImportFormat, detect_format, import};
 use std::path::Path;
 
-/// The tables without comments.
+/// Returns the tables of an imported configuration, without comments.
 fn tables(text: &str) -> String {
     let without_line = |line: &str| line.split(" # line ").next().unwrap_or_default().to_owned();
     text.lines().filter(|line| !line.starts_with('#')).map(without_line).collect::<Vec<_>>().join("\n")
@@ -18,27 +19,27 @@ const DNSMASQ: &str = "port=0\ndhcp-range=192.0.2.0,proxy\nenable-tftp\ntftp-roo
 #[test]
 fn options_on_command_lines_give_the_same_as_the_file() {
     let forms = [
-        // One option on each line, as arguments of a container.
+        // Each line has one option, as in the arguments of a container.
         "--port=0\n--dhcp-range=192.0.2.0,proxy\n--enable-tftp\n--tftp-root=/srv/test\n\
          --pxe-service='x86PC,\"Boot, at last\",lpxelinux'\n--dhcp-match=set:ipxe,175\n\
          --dhcp-boot='tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
-        // A shell script that starts a container: the options before the image are docker's.
+        // A shell script that starts a container. The options before the image are those of docker.
         "#!/bin/sh\nset -e\ndocker run --rm --interface=eth9 --net=host quay.io/poseidon/dnsmasq:v0.5.0 \\\n  -d -q -p \
          0 \\\n  \
          --dhcp-range 192.0.2.0,proxy --enable-tftp --tftp-root=/srv/test \\\n  \
          --pxe-service=x86PC,'\"Boot, at last\"',lpxelinux --dhcp-match=set:ipxe,175 \\\n  \
          --dhcp-boot='tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
-        // A unit.
+        // A unit of systemd.
         "[Unit]\nDescription=netboot\n[Service]\nExecStart=/usr/sbin/dnsmasq --keep-in-foreground --port=0 \\\n  \
          --dhcp-range=192.0.2.0,proxy --enable-tftp --tftp-root=/srv/test --dhcp-match=set:ipxe,175 \\\n  \
          '--pxe-service=x86PC,\"Boot, at last\",lpxelinux' '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
-        // Compose.
+        // A file of Docker Compose.
         "services:\n  pxe:\n    image: dnsmasq:2\n    command:\n      - --port=0\n      - \
          --dhcp-range=192.0.2.0,proxy\n      \
          - --enable-tftp\n      - --tftp-root=/srv/test\n      - '--pxe-service=x86PC,\"Boot, at \
          last\",lpxelinux'\n      \
          - --dhcp-match=set:ipxe,175\n      - '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}'\n",
-        // Nix, and the command of a Dockerfile.
+        // A Nix expression, and the command of a Dockerfile.
         "args = [\n  \"--port=0\" \"--dhcp-range=192.0.2.0,\
          proxy\"\n  \"--enable-tftp\"\n  \"--tftp-root=/srv/test\"\n  \
          \"--pxe-service=x86PC,\\\"Boot, at last\\\",lpxelinux\"\n  \"--dhcp-match=set:ipxe,175\"\n  \
@@ -55,7 +56,7 @@ fn options_on_command_lines_give_the_same_as_the_file() {
          proxy\",\"--enable-tftp\",\
          \"--tftp-root=/srv/test\",'--pxe-service=x86PC,\"Boot, at last\",lpxelinux',\"--dhcp-match=set:ipxe,175\",\
          '--dhcp-boot=tag:ipxe,http://192.0.2.9/${net0/mac}']\n",
-        // Pi-hole 6.
+        // The configuration of Pi-hole 6.
         "[misc]\n  privacylevel = 0\n  dnsmasq_lines = [\n    \"port=0\",\n    \"dhcp-range=192.0.2.0,\
          proxy\", \"enable-tftp\",\n    \
          \"tftp-root=/srv/test\",\n    'pxe-service=x86PC,\"Boot, at last\",lpxelinux',\n    \"dhcp-match=set:ipxe,\
@@ -118,7 +119,7 @@ fn only_files_that_machines_get_from_this_server_are_listed() {
          dhcp-match=set:x,option:client-arch,7\ndhcp-boot=tag:x,there.efi,,192.0.2.20\n",
     );
     assert!(output.contains(": used.0. Then stop that server"), "{output}");
-    // Options 67 and 66: another server has the file.
+    // Option 67 names the file and option 66 another server, so the imported configuration names a URL on that server.
     let output = imported("dhcp-range=192.0.2.4,192.0.2.9\ndhcp-option=67,a.0\ndhcp-option=66,192.0.2.20\n");
     assert!(!output.contains("put these files into") && output.contains("tftp://192.0.2.20/a.0"), "{output}");
 }
@@ -158,7 +159,7 @@ fn openwrts_configuration_gives_the_same_as_its_dnsmasq() {
     assert_eq!(error.one_line().split(" (").next(), Some("dhcp:2:2: this is not a line of an OpenWrt configuration"));
 }
 
-/// The start script passes them unchanged to dnsmasq.
+/// OpenWrt's start script passes the tags to dnsmasq unchanged.
 #[test]
 fn openwrts_tags_may_have_dnsmasqs_prefixes() {
     let uci = "config userclass\n\toption networkid 'set:ipxe'\n\toption userclass 'iPXE'\n\
@@ -174,7 +175,8 @@ fn openwrts_tags_may_have_dnsmasqs_prefixes() {
     assert!(output.contains("[[rule]] # line 8\n") && output.contains("tftp://192.0.2.20/efi.ipxe"), "{output}");
 }
 
-/// The administrator does not see the dnsmasq options that the translation generates.
+/// The import translates OpenWrt's configuration to dnsmasq options, which the administrator does not see, so an error
+/// must show the original line.
 #[test]
 fn errors_in_openwrts_configuration_show_its_own_line() {
     let section = "config boot 'x'\n\toption serveraddress '192.0.2.9'\n\toption filename 'a.0'\n";
@@ -210,7 +212,7 @@ fn a_kea_pool_that_is_one_of_several_for_a_machine_has_a_note() {
     assert!(output.contains("uefi-x64 = \"a.efi\"\ndefault = \"all.efi\""), "{output}");
 }
 
-/// dhcpd ignores machines without a `host`.
+/// With `deny unknown-clients`, dhcpd ignores machines that have no `host` statement.
 #[test]
 fn machines_that_iscs_dhcpd_ignores_are_denied() {
     let output = imported(
@@ -223,7 +225,7 @@ fn machines_that_iscs_dhcpd_ignores_are_denied() {
     assert!(tables.contains("deny = true") && !tables.contains("b.0"), "{output}");
 }
 
-/// A file for each host, and a default file.
+/// The configuration has a file for each host, and a default file.
 #[test]
 fn a_site_with_a_different_file_for_every_host_is_imported() {
     let host = |number: usize| {
@@ -292,7 +294,8 @@ fn unsupported_conditions_of_isc_have_notes() {
     assert!(output.starts_with("k:3:7: expected `:`"), "{output}");
 }
 
-/// dhcpd rejects such a file. The words of one statement must not become part of another.
+/// dhcpd rejects a file with a missing semicolon. The import must not read the words of one statement as part of
+/// another.
 #[test]
 fn a_missing_semicolon_in_iscs_configuration_is_an_error_at_its_location() {
     for (text, location) in [
@@ -316,7 +319,7 @@ fn a_missing_semicolon_in_iscs_configuration_is_an_error_at_its_location() {
             import(&source, Some(ImportFormat::Isc), &HostInfo::default()).expect_err(text).remove(0).one_line();
         assert_eq!(output, format!("d:{location}: a statement without a `;` (add a `;` after it)"), "{text}");
     }
-    // Valid statements that look similar.
+    // These statements look similar, but are valid.
     let output = imported(
         "option arch code 93 = unsigned integer 16;\noption routes code 121 = array of { integer 8, ip-address };\n\
          shared-network pool { subnet 192.0.2.0 netmask 255.255.255.0 { } }\nnext-server 192.0.2.20;\n\
@@ -339,7 +342,7 @@ fn a_comparison_that_the_server_rejects_is_an_error() {
     assert!(output.contains("#     Kea compares with `==`, and rejects a single `=`: no machine"), "{output}");
 }
 
-/// Kea has these classes even if the file does not define them.
+/// Kea has these classes even if the configuration file does not define them.
 #[test]
 fn built_in_classes_of_kea_are_known() {
     let output = imported(
@@ -403,7 +406,7 @@ fn relays_interfaces_and_formatted_addresses_of_kea_become_conditions() {
         output.contains("#     the server formats the whole address, which never equals 52:54:00: no machine"),
         "{output}"
     );
-    // A generated tag never equals the name of an interface.
+    // A tag that the import generates never equals the name of an interface.
     let output = import(&[("eth7", "option[77].hex == 'x'"), ("b", "pkt4.iface == 'eth7'")]);
     assert!(output.contains("interface = [\"eth7\"]") && output.contains("user-class = [\"*x*\"]"), "{output}");
 }
@@ -419,7 +422,7 @@ fn addresses_that_iscs_dhcpd_formats_as_text_become_conditions() {
         let output = import(test);
         assert!(output.contains(&format!("mac = [\"{mac}\"]")) && output.contains("/a.0"), "{test}: {output}");
     }
-    // A condition on the whole address implies one on its start.
+    // A condition on the whole address implies a condition on the start of the address.
     let text = |octets: usize| format!("binary-to-ascii(16, 8, \":\", substring(hardware, 1, {octets}))");
     let output = import(&format!("{} = \"8:0:20:1:2:3\" and {} = \"8:0\"", text(6), text(2)));
     assert!(output.matches("[[rule]]").count() == 1 && output.contains("mac = [\"08:00:20:01:02:03\"]"), "{output}");
@@ -454,7 +457,7 @@ fn a_file_that_no_machine_gets_has_a_note() {
     }
 }
 
-/// dhcpd accepts octets with one digit.
+/// dhcpd accepts an octet that is written as one digit.
 #[test]
 fn octets_with_one_digit_are_accepted() {
     let output = imported(
@@ -526,7 +529,7 @@ fn a_format_that_is_not_read_is_named() {
         ),
         ("DEFAULT linux\nLABEL linux\n  KERNEL vmlinuz\n  APPEND ro\n", "a PXELINUX menu"),
         ("#!ipxe\nchain x\n", "an iPXE script"),
-        // An option that other programs also have is not a dnsmasq command line.
+        // Options that other programs also have do not make a text a dnsmasq command line.
         ("#!ipxe\nkernel http://192.0.2.1/vmlinuz --server=192.0.2.1 --dhcp-range=x\nboot\n", "an iPXE script"),
         ("LABEL linux\n KERNEL vmlinuz\n APPEND --server=1 --domain=x --dhcp-host=1\n", "a PXELINUX menu"),
         (
@@ -552,7 +555,7 @@ fn a_format_that_is_not_read_is_named() {
     }
 }
 
-/// The output in a shell: one line, and a non-zero exit status.
+/// In a shell, the program prints one line, and its exit status is not zero.
 #[test]
 fn an_empty_file_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
@@ -566,7 +569,7 @@ fn an_empty_file_is_an_error() {
     assert!(output.stdout.is_empty());
 }
 
-/// A device without an end, and pipes: as a file and as standard input.
+/// The input is a device without an end, or a pipe. The program reads each as a file and as standard input.
 #[test]
 fn input_without_an_end_is_an_error_and_pipes_are_read() {
     let program = || std::process::Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
@@ -593,7 +596,7 @@ fn input_without_an_end_is_an_error_and_pipes_are_read() {
     }
 }
 
-/// The output of the program, which must succeed.
+/// Runs the program, which must succeed, and returns its output.
 fn program(directory: &Path, arguments: &[&str]) -> String {
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
     let output = program.args(arguments).current_dir(directory).output().unwrap();
@@ -602,7 +605,7 @@ fn program(directory: &Path, arguments: &[&str]) -> String {
     printed
 }
 
-/// With the file names from the documentation of PXELINUX and netboot.xyz.
+/// The file names are those in the documentation of PXELINUX and netboot.xyz.
 #[test]
 fn a_pxelinux_directory_and_netboot_xyz_scripts_become_machines() {
     let directory = tempfile::tempdir().unwrap();
@@ -655,7 +658,7 @@ fn a_pxelinux_directory_and_netboot_xyz_scripts_become_machines() {
         "[machine.mac-020000000107] # 01-02-00-00-00-01-07\nmac = \"02:00:00:00:01:07\"\nprofile = \"install\"\n",
         "[machine.mac-525400000010] # MAC-525400000010.ipxe\nmac = \"52:54:00:00:00:10\"\nprofile \
          = \"script-525400000010\"\n",
-        // PXELINUX names the file after the octets in the order of the packet.
+        // PXELINUX builds the file name from the octets of the UUID in the order of the packet.
         "uuid = \"085994b8-a6d6-a941-611d-74a6ab80b83d\"\nprofile = \"live\"\n",
         "kernel = \"MAC-525400000010.ipxe\"\n",
         "#   HOSTNAME-pc1.ipxe: the file\n#     only the menu of the boot directory runs it, and `default` takes \
@@ -709,7 +712,7 @@ fn two_files_for_one_machine_become_one_entry() {
         std::fs::write(directory.path().join("linux"), super::netns::loaders::fake_loader("x64")).unwrap();
         program(directory.path(), &["check", "new.toml"]);
     }
-    // PXELINUX requests the name in lower case.
+    // PXELINUX requests the name in lower case, so the file with the lower-case name applies.
     let upper = ("pxelinux.cfg/01-52-54-00-00-00-AB", "DEFAULT a\nLABEL a\nKERNEL upper\n");
     let lower = ("pxelinux.cfg/01-52-54-00-00-00-ab", "DEFAULT b\nLABEL b\nKERNEL lower\n");
     let text = program(tree(&[upper, lower]).path(), &["import", "."]);
@@ -764,7 +767,7 @@ fn included_files_of_a_pxelinux_menu_are_read_within_the_directory() {
     }
     assert!(!text.contains("\"secret\"") && !text.contains("#   more: the file"), "{text}");
 
-    // A chain of files that each include the next one twice: the import ends.
+    // Each file of a chain includes the next one twice. The import ends nevertheless.
     let chain: Vec<(String, String)> = (0..40)
         .map(|n| (format!("pxelinux.cfg/i{n}"), format!("INCLUDE pxelinux.cfg/i{}\n", n + 1).repeat(2)))
         .collect();

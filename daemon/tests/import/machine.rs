@@ -1,4 +1,4 @@
-//! Simulates a machine that boots: it sends requests, follows the replies, and displays its menu.
+//! Simulates a machine that boots: the machine sends requests, follows the replies, and displays its menu.
 
 use super::SERVER;
 use serde_json::Value;
@@ -9,9 +9,9 @@ use std::path::Path;
 /// The result of a simulated boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BootResult {
-    /// A boot file: its name, and its server unless it is the one that replies.
+    /// A boot file: its name, and the address of its server unless that is the server that replies.
     File(String, Option<Ipv4Addr>),
-    /// A menu: prompt and timeout, and the target of each line.
+    /// A menu: prompt with timeout, and the lines with their targets.
     Menu(Vec<u8>, Vec<(String, MenuTarget)>),
 }
 
@@ -50,7 +50,7 @@ impl Vector {
         self.name.starts_with("raspberry-pi")
     }
 
-    /// A request of the same machine to port 4011, for this menu item if there is one.
+    /// Returns a request of the same machine to port 4011, for this menu item if there is one.
     pub fn on_4011(&self, item: Option<[u8; 2]>) -> Vector {
         let mut octets = self.octets[..240].to_vec();
         octets[12..16].copy_from_slice(&[192, 0, 2, 107]);
@@ -70,7 +70,8 @@ impl Vector {
     }
 }
 
-/// Malformed and hostile packets, some of which dnsmasq answers, and packets without an architecture in option 93.
+/// The vectors that the comparison excludes: malformed and hostile packets, some of which dnsmasq answers, and packets
+/// without an architecture in option 93.
 const EXCLUDED: [&str; 4] = [
     "request-4011-ciaddr-is-not-the-source",
     "odd-length-arch-discover",
@@ -91,14 +92,14 @@ pub fn all_vectors() -> impl Iterator<Item = Vector> {
     })
 }
 
-/// The vectors of machines that boot by PXE, without Raspberry Pis, which accept only their own menu.
+/// Returns the vectors of machines that boot by PXE, without Raspberry Pis, because they accept only their own menu.
 pub fn vectors() -> Vec<Vector> {
     let mut vectors: Vec<Vector> = all_vectors()
         .filter(|vector| matches!(vector.to.port(), 67 | 4011) && vector.octets.len() > 240)
         .filter(|vector| !EXCLUDED.contains(&vector.name.as_str()) && !vector.name.starts_with("raspberry-pi"))
         .filter(|vector| vector.option(60).is_some_and(|class| class.starts_with(b"PXEClient")))
         .collect();
-    // The same machine with a vendor class of its manufacturer.
+    // These vectors are the same machines with a vendor class of their manufacturer.
     let manufacturer_vectors: Vec<Vector> =
         vectors.iter().filter(|vector| vector.name.ends_with("intel-discover")).map(with_vendor_class).collect();
     vectors.extend(manufacturer_vectors);
@@ -114,6 +115,7 @@ fn with_vendor_class(vector: &Vector) -> Vector {
 }
 
 /// Simulates the boot: the machine follows a reply without a file to port 4011, and requests each line of a menu.
+/// Returns `None` if the machine boots nothing.
 pub fn boot_result(vector: &Vector, ask: &mut dyn FnMut(&Vector) -> Option<Vec<u8>>) -> Option<BootResult> {
     let mut reply = ask(vector)?;
     let mut reply_options = options(&reply);
@@ -124,7 +126,7 @@ pub fn boot_result(vector: &Vector, ask: &mut dyn FnMut(&Vector) -> Option<Vec<u
         return file(&reply, &reply_options).filter(is_url).filter(|_| is_http_reply);
     }
     if vector.is_raspberry_pi() {
-        // It looks only for this text.
+        // A Raspberry Pi looks only for this text in option 43.
         let has_text =
             reply_options.get(&43).is_some_and(|value| value.windows(17).any(|part| part == b"Raspberry Pi Boot"));
         let server = server(&reply);
@@ -162,7 +164,7 @@ pub fn boot_result(vector: &Vector, ask: &mut dyn FnMut(&Vector) -> Option<Vec<u
     }
     let prompt = vendor.get(&10).cloned().unwrap_or_default();
     match (&items[..], prompt.first()) {
-        // A single line with timeout 0: the machine selects it without displaying a menu.
+        // If the menu has a single line and its timeout is 0, the machine selects that line without displaying a menu.
         ([(_, MenuTarget::File(file))], Some(0)) if prompt[1..] == *b"PXE" => file.as_deref().cloned(),
         _ => Some(BootResult::Menu(prompt, items)),
     }
@@ -175,7 +177,7 @@ fn file(reply: &[u8], options: &BTreeMap<u8, Vec<u8>>) -> Option<BootResult> {
     (!name.is_empty()).then_some(BootResult::File(name, server))
 }
 
-/// The server in siaddr, unless it is this one.
+/// Returns the server in siaddr, or `None` if that is the server that replies or the field is empty.
 fn server(reply: &[u8]) -> Option<Ipv4Addr> {
     let server = Ipv4Addr::from(<[u8; 4]>::try_from(&reply[20..24]).unwrap());
     (!server.is_unspecified() && server != SERVER).then_some(server)

@@ -1,5 +1,5 @@
-//! With an imported configuration, the server sends every machine the same as the server that the configuration is
-//! from: the tests send the same vectors to a real dnsmasq with the original configuration. Needs root.
+//! Tests that the server with an imported configuration sends every machine the same as the original server. The tests
+//! send the same vectors to a real dnsmasq with the original configuration. Needs root.
 
 mod corpus;
 mod faults;
@@ -26,12 +26,12 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
-/// The start of every configuration: the networks of the vectors, without DNS and leases.
+/// The first lines of every configuration: the networks of the vectors. dnsmasq assigns no leases, and serves no DNS.
 const NETWORKS: &str = "port=0\ndhcp-range=192.0.2.0,proxy\ndhcp-range=198.51.100.0,proxy,255.255.255.0\n";
 const UNSUPPORTED: &str = "# No equivalent here";
 const CHANGED: &str = "# Imported with a difference:";
 
-/// The PXE lines of dnsmasq's example file and manual, in groups.
+/// The PXE lines of dnsmasq's example file and of its manual, in groups.
 const SETUPS: &[(&str, &str)] = &[
     (
         "example: a menu",
@@ -114,7 +114,7 @@ fn an_imported_file_gives_the_same_as_dnsmasq() {
     assert!(all > 100, "dnsmasq answered {all} vectors only");
 }
 
-/// The example of the package, one line at a time.
+/// The test imports the example file of the package one line at a time.
 #[test]
 fn every_boot_line_of_dnsmasqs_example_is_imported() {
     const BOOTS: [&str; 8] =
@@ -124,7 +124,7 @@ fn every_boot_line_of_dnsmasqs_example_is_imported() {
     let directory = tempfile::tempdir().unwrap();
     let hosts = directory.path().join("hosts");
     std::fs::write(&hosts, "192.0.2.77 tftp_server_name\n").unwrap();
-    // Without `port=0`, because the DNS server resolves names.
+    // The configuration has no `port=0`, because dnsmasq's DNS server resolves the names.
     let context_lines = format!(
         "{}enable-tftp\ntftp-root=/var/ftpd\naddn-hosts={}\npxe-prompt=\"F8\",0\ndhcp-boot=any.0\n",
         NETWORKS.replace("port=0\n", ""),
@@ -205,7 +205,7 @@ fn a_line_that_requires_a_tag_of_an_unsupported_line_has_a_note() {
     assert!(!output.contains("interface = [\"lab\"]") && output.contains("interface = [\"eth7\"]"), "{output}");
 }
 
-/// A configuration with leases: as a proxy, dnsmasq does not answer UEFI HTTP boot.
+/// The configuration assigns leases, because as a proxy dnsmasq does not answer UEFI HTTP boot.
 #[test]
 fn uefi_http_boot_gets_the_same_program_as_before() {
     let text = "dhcp-range=192.0.2.50,192.0.2.60\ndhcp-match=set:http,60,HTTPClient\n\
@@ -226,7 +226,7 @@ fn an_absolute_name_keeps_its_meaning_or_has_a_note() {
         }
         imported
     };
-    // dnsmasq accepts names with or without its root. It resolves all others from the root.
+    // dnsmasq accepts names that begin with the TFTP root. It resolves all other names relative to the root.
     let rooted = "enable-tftp\ntftp-root=/srv/test/\ndhcp-match=set:efi,option:client-arch,7\n";
     let names = "dhcp-boot=/srv/test/pxelinux.0\ndhcp-boot=tag:efi,/efi/ipxe.efi\n";
     let output = has(
@@ -236,7 +236,7 @@ fn an_absolute_name_keeps_its_meaning_or_has_a_note() {
     assert!(!output.contains(UNSUPPORTED), "{output}");
     has("enable-tftp\ntftp-root=/\ndhcp-boot=/a/b.0\n", &["boot-dir = \"/\"", "default = \"a/b.0\""]);
 
-    // Without a root, dnsmasq resolves names from the root of the file system.
+    // Without a TFTP root, dnsmasq resolves names from the root of the file system.
     let rootless = "enable-tftp\ndhcp-match=set:efi,option:client-arch,7\n";
     let names = "dhcp-boot=/srv/test/bios/pxelinux.0\ndhcp-boot=tag:efi,/srv/test/efi/ipxe.efi\n";
     let output = has(
@@ -273,7 +273,7 @@ fn an_absolute_name_keeps_its_meaning_or_has_a_note() {
              srv/pxelinux.0. Then stop that server, because proxydhcpd sends them",
         ],
     );
-    // Names of files on another server stay unchanged.
+    // The import does not change the names of files on another server.
     let output = has("dhcp-boot=/srv/pxelinux.0,x,192.0.2.5\n", &["default = \"tftp://192.0.2.5//srv/pxelinux.0\""]);
     assert!(!output.contains(UNSUPPORTED), "{output}");
 }
@@ -324,7 +324,7 @@ fn imported(text: &str) -> String {
     import(&source, None, &HostInfo::default()).unwrap_or_else(|errors| panic!("{}", errors[0]))
 }
 
-/// The plan that the server builds from this configuration, without checking the files.
+/// Returns the plan that the server builds from this configuration, without a check of the files.
 fn plan(text: &str) -> Plan {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("proxydhcpd.toml");
@@ -366,8 +366,8 @@ fn proxydhcpd_reply(plan: &Plan, request: &Vector) -> Option<Vec<u8>> {
     replies.iter().next().map(|(octets, _)| octets.to_vec())
 }
 
-/// The reply of dnsmasq. A second request, which dnsmasq always answers, shows without a timeout that it ignored the
-/// first one.
+/// Returns the reply of dnsmasq, or `None` if dnsmasq ignores the request. The reply to a second request, which dnsmasq
+/// always answers, shows without a timeout that no other reply follows.
 fn dnsmasq_reply(wire: &RawSocket, request: &Vector, xid: u32) -> Option<Vec<u8>> {
     let probe = match (request.to.port(), request.to.ip().is_broadcast()) {
         (67, true) => "bios-no-machine-id-discover",
@@ -399,7 +399,7 @@ fn dnsmasq(directory: &Path, text: &str) -> Peer {
     running
 }
 
-/// The site of the vectors: 192.0.2.10/24 on eth0, and all clients on one link.
+/// Creates the site of the vectors: 192.0.2.10/24 on eth0, and all clients on one link.
 fn network() -> (Host, Host) {
     let (server, client) = (Host::new(), Host::new());
     server.cable("eth0", &client, "eth0");

@@ -1,6 +1,6 @@
-//! With the imported configuration, the server sends each of nine kinds of machines the same as the DHCP server that
-//! the configuration is from. The tests run ISC dhcpd; the files `expected` have the results of Kea 2.2.0. Needs root
-//! and e2e/setup.
+//! Tests that the server with an imported configuration sends each of nine kinds of machines the same as the original
+//! DHCP server. The tests run ISC dhcpd. The files `expected` contain the results of Kea 2.2.0. Needs root and
+//! e2e/setup.
 
 use super::corpus::machines;
 use super::machine::{BootResult, Vector, boot_result};
@@ -42,7 +42,7 @@ fn an_imported_dhcpd_conf_boots_what_iscs_dhcpd_booted() {
     }
 }
 
-/// If `KEA` is the path of a kea-dhcp4, the test runs it and updates the files `expected`.
+/// If the variable `KEA` contains the path of a kea-dhcp4, the test runs it and updates the files `expected`.
 #[test]
 fn an_imported_configuration_of_kea_boots_what_kea_booted() {
     for directory in samples("import-kea") {
@@ -59,7 +59,7 @@ fn an_imported_configuration_of_kea_boots_what_kea_booted() {
     }
 }
 
-/// The results of a server on the wire, one line for each kind of machine.
+/// Returns the results of the server on this wire, one line for each kind of machine.
 fn results_on_wire(wire: &RawSocket) -> String {
     table(&mut |machine| {
         boot_result(machine, &mut |request| {
@@ -84,7 +84,8 @@ fn proxydhcpd_results(text: &str) -> String {
     table(&mut |machine| boot_result(machine, &mut |request| proxydhcpd_reply(&plan, request)))
 }
 
-/// Without Raspberry Pis, which boot none of these files. A leading slash makes no difference.
+/// Returns the results as a table, without Raspberry Pis, because they boot none of these files. The results omit a
+/// leading slash in a name, because it makes no difference.
 fn table(boot_result: &mut dyn FnMut(&Vector) -> Option<BootResult>) -> String {
     let machines = machines();
     let machines = machines.iter().filter(|(_, machine)| !machine.is_raspberry_pi());
@@ -102,7 +103,7 @@ fn kea(program: &str, directory: &Path, conf: &str) -> Peer {
     let memfile = r#""Dhcp4": { "lease-database": { "type": "memfile", "persist": false },"#;
     fs::write(&file, conf.replacen("\"Dhcp4\": {", memfile, 1)).unwrap();
     let peer = Peer::start(&format!("{program} -c {}", file.display()));
-    // It reads from a packet socket, which it opens after the one on port 67.
+    // Kea reads from a packet socket, which it opens after the socket on port 67.
     let reads = || fs::read_to_string("/proc/thread-self/net/packet").is_ok_and(|sockets| sockets.lines().count() > 1);
     wait_for("kea", || {
         (bound_sockets(Transport::Udp, 67).is_ok_and(|sockets| !sockets.is_empty()) && reads()).then_some(())
@@ -110,7 +111,7 @@ fn kea(program: &str, directory: &Path, conf: &str) -> Peer {
     peer
 }
 
-/// Without its ping, which takes a second, and with broadcast replies.
+/// Starts ISC dhcpd with broadcast replies, and without its ping, which takes a second.
 fn dhcpd(directory: &Path, conf: &str) -> Peer {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/tools/dhcpd");
     assert!(program.exists(), "{}: run e2e/setup", program.display());

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// More octets than the buffers of a connection whose client does not read.
+/// The file exceeds the buffers of a connection, so a client that stops reading delays its transfer.
 const KERNEL_SIZE: usize = 32 << 20;
 /// A configuration with three boot-once machines.
 pub const CONFIG: &str = "
@@ -55,7 +55,7 @@ impl TestSite {
         (TestSite { host, machine }, server)
     }
 
-    /// Fetches a URL with curl, and accepts any status.
+    /// Fetches a URL with curl, and returns the body, whatever the status is.
     pub fn fetch(&self, url: &str, arguments: &[&str]) -> Vec<u8> {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--max-time", "60"]).args(arguments).arg(url);
@@ -64,12 +64,12 @@ impl TestSite {
         output.stdout
     }
 
-    /// The URL that this machine's installer fetches when it is done.
+    /// Returns the URL that this machine's installer fetches when it is done.
     pub fn done_url(&self, machine: &str) -> String {
         String::from_utf8(self.fetch(&machine_url(machine, "done-url"), &[])).unwrap()
     }
 
-    /// Whether each machine boots its kernel, and not its disk.
+    /// Whether each machine boots its kernel (`true`) or its disk.
     pub fn boots_kernel(&self) -> [bool; 3] {
         ["web1", "web2", "web3"].map(|machine| {
             let script = self.fetch(&machine_url(machine, "menu.ipxe"), &[]);
@@ -80,7 +80,7 @@ impl TestSite {
         })
     }
 
-    /// The machine of this number requests the client's address from its DHCP server.
+    /// Sends a request for the client's address to the DHCP server, as the machine with this number.
     pub fn request_address(&self, number: u8) {
         self.machine.run("ip route replace 255.255.255.255 dev eth0");
         let socket = self.machine.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
@@ -108,7 +108,7 @@ impl TestSite {
         for number in 1..=2 {
             let (length, from) = socket.recv_from(&mut block).unwrap();
             assert_eq!((length, &block[..4]), (516, &[0, 3, 0, number][..]));
-            // It aborts the transfer after the second block.
+            // The client aborts the transfer after the second block.
             let reply = if number == 1 { &b"\0\x04\0\x01"[..] } else { b"\0\x05\0\0gone\0" };
             socket.send_to(reply, from).unwrap();
         }

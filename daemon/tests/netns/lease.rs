@@ -1,12 +1,12 @@
-//! A file whose opening blocks, as on storage that does not respond: another process has a lease on it, as Samba uses
-//! them (fcntl(2), F_SETLEASE), and does not release it. The kernel breaks the lease after 45 seconds.
+//! A file whose opening blocks, as on storage that does not respond. Another process has a lease on the file, as Samba
+//! does (fcntl(2), F_SETLEASE), and does not release it. The kernel breaks the lease after 45 seconds.
 
 use super::wait_for;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A lease on a file, which a child process has.
+/// A lease on a file. A child process holds it.
 pub struct FileLease {
     owner: Child,
     log: PathBuf,
@@ -22,7 +22,7 @@ sys.stdin.read()
 ";
 
 impl FileLease {
-    /// Takes a lease. `log`: a file for the output of the child process.
+    /// Takes a lease on `file`. The output of the child process goes to `log`.
     pub fn take(file: &Path, log: PathBuf) -> FileLease {
         let mut python = Command::new("setpriv");
         python.args(["--pdeathsig", "KILL", "--", "python3", "-c", OWNER]).arg(file).stdin(Stdio::piped());
@@ -32,7 +32,7 @@ impl FileLease {
         lease
     }
 
-    /// Waits until another process blocks while it opens the file.
+    /// Waits until another process opens the file, and blocks.
     pub fn wait_until_opened(&self) {
         self.wait_for("broken");
     }

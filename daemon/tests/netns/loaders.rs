@@ -1,7 +1,7 @@
-//! Fake loaders, which consist of their headers.
+//! Fake loaders, which consist only of headers.
 
-/// A boot directory with fakes of the loaders that the vectors expect, and of all others in Debian's packages, so that
-/// the server does not search for those that are installed on this host.
+/// Creates a boot directory with a fake of each loader that the vectors expect, and of every other loader in Debian's
+/// packages, so that the server does not search for loaders that are installed on this host.
 pub fn boot_dir() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, octets: &[u8]| std::fs::write(directory.path().join(name), octets).unwrap();
@@ -18,7 +18,7 @@ pub fn boot_dir() -> tempfile::TempDir {
     directory
 }
 
-/// The part of a program that the server inspects: for BIOS, or for UEFI of an architecture.
+/// Returns the part of a program that the server inspects, for BIOS or for UEFI of an architecture.
 pub fn fake_loader(kind: &str) -> Vec<u8> {
     match kind {
         "bios" => [&[0xea, 5, 0x7c, 0, 0][..], &[0x90; 4091]].concat(),
@@ -30,20 +30,20 @@ pub fn fake_loader(kind: &str) -> Vec<u8> {
     }
 }
 
-/// The headers of a PE/COFF image: an EFI application for this machine type.
+/// Returns the headers of a PE/COFF image: an EFI application for this machine type.
 fn portable_executable(machine: u16) -> Vec<u8> {
     let mut image = vec![0; 4096];
     image[..2].copy_from_slice(b"MZ");
     image[0x3c] = 0x80;
     image[0x80..0x84].copy_from_slice(b"PE\0\0");
     image[0x84..0x86].copy_from_slice(&machine.to_le_bytes());
-    // One section, an optional header of 240 octets, executable.
+    // The header states one section, an optional header of 240 octets, and an executable image.
     image[0x86] = 1;
     image[0x94] = 240;
     image[0x96] = 0x02;
     let magic: u16 = if machine == 0x014c { 0x10b } else { 0x20b };
     image[0x98..0x9a].copy_from_slice(&magic.to_le_bytes());
-    // Subsystem: EFI application.
+    // The subsystem 10 is an EFI application.
     image[0x98 + 68] = 10;
     image
 }

@@ -1,7 +1,7 @@
-//! Hosts for tests, each an unnamed network namespace: it exists as long as a descriptor of it is open, so nothing is
-//! left behind, however a test ends. Needs root.
+//! Hosts for tests. Each host is an unnamed network namespace, which exists only while a descriptor of it is open, so
+//! no test leaves a namespace behind, however the test ends. Needs root.
 
-#![allow(dead_code)] // each test binary uses some of it
+#![allow(dead_code)] // each test binary uses only a part
 
 pub mod boot_once;
 pub mod ipv6;
@@ -17,14 +17,14 @@ use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Timeout for an event that must happen.
+/// The timeout for an event that must occur.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A host with network interfaces.
 pub struct Host(File);
 
 impl Host {
-    /// A host with a loopback interface.
+    /// Creates a host with only a loopback interface.
     pub fn new() -> Self {
         let original = current();
         unshare(CloneFlags::CLONE_NEWNET).expect("these tests create network namespaces: run them as root");
@@ -34,8 +34,8 @@ impl Host {
         host
     }
 
-    /// Without IPv6, because the kernel publishes a link-local address a second or two after a link is up, and a test
-    /// would see that change.
+    /// Creates a host without IPv6. With IPv6, the kernel would add a link-local address a second or two after a link
+    /// is up, and a test would see that change.
     pub fn with_ipv4_only() -> Self {
         let host = Host::new();
         host.set_sysctl("ipv6/conf/all/disable_ipv6", "1");
@@ -52,24 +52,24 @@ impl Host {
         result
     }
 
-    /// Runs a command for each line.
+    /// Runs each line as a command on this host.
     pub fn run(&self, commands: &str) {
         self.on(|| commands.lines().for_each(run));
     }
 
-    /// Sets a parameter below /proc/sys/net, because a minimal Debian has no sysctl(8).
+    /// Sets a kernel parameter through its file in /proc/sys/net, because a minimal Debian has no sysctl(8).
     pub fn set_sysctl(&self, name: &str, value: &str) {
         self.on(|| fs::write(format!("/proc/sys/net/{name}"), value).unwrap());
     }
 
-    /// Connects two hosts with a cable, and sets both interfaces up.
+    /// Connects this host with another one by a cable, and sets both interfaces up.
     pub fn cable(&self, name: &str, other: &Host, other_name: &str) {
         let path = format!("/proc/{}/fd/{}", std::process::id(), other.0.as_raw_fd());
         self.run(&format!("ip link add {name} type veth peer name {other_name} netns {path}\nip link set {name} up"));
         other.run(&format!("ip link set {other_name} up"));
     }
 
-    /// The index of an interface.
+    /// Returns the index of an interface of this host.
     pub fn index(&self, name: &str) -> u32 {
         self.on(|| nix::net::if_::if_nametoindex(name).unwrap())
     }
@@ -79,7 +79,7 @@ impl Host {
 pub struct Peer(pub Child);
 
 impl Peer {
-    /// Starts a command, with its standard error piped.
+    /// Starts a command, and pipes its standard error.
     pub fn start(command: &str) -> Self {
         let mut child = Command::new("setpriv");
         child.args(["--pdeathsig", "KILL", "--"]).args(command.split_whitespace());
@@ -94,7 +94,7 @@ impl Drop for Peer {
     }
 }
 
-/// Runs code on this thread without a capability.
+/// Runs `work` on this thread without this capability.
 pub fn without_capability<T>(capability: CapabilitySet, work: impl FnOnce() -> T) -> T {
     let all = capabilities(None).unwrap();
     set_capabilities(None, CapabilitySets { effective: all.effective - capability, ..all }).unwrap();
@@ -103,12 +103,12 @@ pub fn without_capability<T>(capability: CapabilitySet, work: impl FnOnce() -> T
     result
 }
 
-/// Repeats `attempt` until it succeeds, up to [`TIMEOUT`].
+/// Repeats `attempt` until it succeeds, and returns its value. Panics after [`TIMEOUT`].
 pub fn wait_for<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
     wait_up_to(TIMEOUT, what, attempt)
 }
 
-/// Repeats `attempt` until it succeeds.
+/// Repeats `attempt` until it succeeds, and returns its value. Panics after `timeout`.
 pub fn wait_up_to<T>(timeout: Duration, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + timeout;
     loop {

@@ -1,4 +1,4 @@
-//! Builds and parses frames, because the source addresses of vectors belong to no host.
+//! Builds and parses Ethernet frames. Tests need this because no host has the source addresses of the vectors.
 
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{
@@ -10,10 +10,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The Ethernet address of the server's end of the cable.
 pub const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x10];
-/// The Ethernet address of the client's end.
+/// The Ethernet address of the client's end of the cable.
 pub const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x11];
 
-/// The address in the notation of `ip link`.
+/// Returns the address in the notation of `ip link`.
 pub fn format_mac(mac: [u8; 6]) -> String {
     mac.map(|octet| format!("{octet:02x}")).join(":")
 }
@@ -21,7 +21,7 @@ pub fn format_mac(mac: [u8; 6]) -> String {
 /// A packet socket on eth0.
 pub struct RawSocket(OwnedFd);
 
-/// A UDP datagram of the server.
+/// A UDP datagram that the server sent.
 pub struct UdpDatagram {
     pub from: SocketAddrV4,
     pub to: SocketAddrV4,
@@ -46,7 +46,7 @@ impl RawSocket {
         assert_eq!(send(self.0.as_raw_fd(), frame, MsgFlags::empty()), Ok(frame.len()));
     }
 
-    /// Receives DHCP messages of the server until one matches, and returns those before it.
+    /// Receives the server's DHCP messages until `last` accepts one. Returns the messages before that one.
     pub fn receive_until(&self, mut last: impl FnMut(&[u8]) -> bool) -> Vec<UdpDatagram> {
         let mut received = Vec::new();
         let mut frame = [0; 2048];
@@ -63,7 +63,7 @@ impl RawSocket {
 }
 
 impl RawSocket {
-    /// The DHCP messages of the server that are queued now.
+    /// Returns the server's DHCP messages that are in the receive queue.
     pub fn received_so_far(&self) -> Vec<UdpDatagram> {
         let mut received = Vec::new();
         let mut frame = [0; 2048];
@@ -74,7 +74,8 @@ impl RawSocket {
     }
 }
 
-/// A frame from the client to the server or to the broadcast address: 14 octets of Ethernet, 20 of IP, 8 of UDP.
+/// Returns a frame from the client to the server or to the broadcast address: 14 octets of Ethernet, 20 of IP, 8 of
+/// UDP.
 pub fn frame(from: &SocketAddrV4, to: &SocketAddrV4, payload: &[u8]) -> Vec<u8> {
     let destination = if to.ip().is_broadcast() { [0xff; 6] } else { SERVER_MAC };
     let mut frame = [&destination[..], &CLIENT_MAC, &[8, 0]].concat();
@@ -82,7 +83,7 @@ pub fn frame(from: &SocketAddrV4, to: &SocketAddrV4, payload: &[u8]) -> Vec<u8> 
     frame.extend([0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0]);
     frame[16..18].copy_from_slice(&length.to_be_bytes());
     frame.extend([from.ip().octets(), to.ip().octets()].concat());
-    // A UDP checksum of 0: none.
+    // A UDP checksum of 0 means that there is none.
     for field in [from.port(), to.port(), length - 20, 0] {
         frame.extend_from_slice(&field.to_be_bytes());
     }
@@ -91,7 +92,7 @@ pub fn frame(from: &SocketAddrV4, to: &SocketAddrV4, payload: &[u8]) -> Vec<u8> 
     frame
 }
 
-/// An IPv6 frame from the client to a group: 14 octets of Ethernet, 40 of IP, 8 of UDP.
+/// Returns an IPv6 frame from the client to a multicast group: 14 octets of Ethernet, 40 of IP, 8 of UDP.
 pub fn frame6(from: &SocketAddrV6, to: &SocketAddrV6, payload: &[u8]) -> Vec<u8> {
     let group = to.ip().octets();
     let mut frame = [&[0x33, 0x33][..], &group[12..], &CLIENT_MAC, &[0x86, 0xdd]].concat();
@@ -104,7 +105,7 @@ pub fn frame6(from: &SocketAddrV6, to: &SocketAddrV6, payload: &[u8]) -> Vec<u8>
     frame
 }
 
-/// Sets the UDP checksum, for the lengths and addresses in the headers.
+/// Calculates and sets the UDP checksum of an IPv6 frame. The lengths and addresses in the headers must be final.
 pub fn set_udp_checksum6(frame: &mut [u8]) {
     frame[60..62].fill(0);
     let words = frame[22..].chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
@@ -114,7 +115,7 @@ pub fn set_udp_checksum6(frame: &mut [u8]) {
     frame[60..62].copy_from_slice(&(!((folded & 0xffff) + (folded >> 16)) as u16).to_be_bytes());
 }
 
-/// Sets the checksum of the IP header.
+/// Calculates and sets the checksum of the IPv4 header.
 pub fn set_ip_checksum(frame: &mut [u8]) {
     let ip = &mut frame[14..34];
     ip[10..12].fill(0);
@@ -122,7 +123,7 @@ pub fn set_ip_checksum(frame: &mut [u8]) {
     ip[10..12].copy_from_slice(&(!((sum & 0xffff) + (sum >> 16)) as u16).to_be_bytes());
 }
 
-/// A UDP datagram that the server sent from a DHCP port.
+/// Parses a frame. Returns `None` unless it is a UDP datagram that the server sent from a DHCP port.
 fn from_server(frame: &[u8]) -> Option<UdpDatagram> {
     let is_udp4 = frame.get(6..12)? == SERVER_MAC && frame.get(12..14)? == [8, 0] && frame.get(23)? == &17;
     let udp = frame.get(34..).filter(|_| is_udp4)?;

@@ -1,4 +1,4 @@
-//! The server's binary on a host of a test, and a machine that sends requests.
+//! The server's binary on a test host, and a machine that sends requests.
 
 use super::loaders::boot_dir;
 use super::{Host, Peer, wait_for};
@@ -14,14 +14,14 @@ use tempfile::TempDir;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_proxydhcpd");
 
-/// Arguments of setpriv to run the server without root, with these capabilities.
+/// Returns arguments of setpriv that run a program as an unprivileged user with these capabilities.
 pub fn unprivileged_with(capabilities: &str) -> Vec<String> {
     let user = ["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"].map(String::from);
     let sets = ["bounding-set", "inh-caps", "ambient-caps"].map(|set| format!("--{set}={capabilities}"));
     [&user[..], &sets, &["--".to_owned(), PROGRAM.to_owned()]].concat()
 }
 
-/// A host at 192.0.2.10, and a machine at 192.0.2.107.
+/// Creates a host at 192.0.2.10, and a machine at 192.0.2.107.
 pub fn one_network() -> (Host, Host) {
     let (host, machine) = (Host::new(), Host::new());
     host.cable("eth0", &machine, "eth0");
@@ -30,46 +30,47 @@ pub fn one_network() -> (Host, Host) {
     (host, machine)
 }
 
-/// Requests a loader on port 4011 as an x64 UEFI machine at 192.0.2.107, and returns its name.
+/// Requests a loader on port 4011 as an x64 UEFI machine at 192.0.2.107. Returns the loader's name, or `None` without a
+/// reply.
 pub fn request_loader(machine: &Host) -> Option<String> {
     request_loader_for(machine, None)
 }
 
-/// Requests a loader, for another architecture if one is given.
+/// Requests a loader as [`request_loader`] does, but with this architecture if there is one.
 pub fn request_loader_for(machine: &Host, arch: Option<u8>) -> Option<String> {
     let mut request = vector("ovmf-x64-request-4011");
     if let Some(arch) = arch {
         let option = request.windows(4).position(|window| window[..3] == [93, 2, 0]).unwrap();
         request[option + 3] = arch;
     }
-    // An earlier socket may exist for a moment longer in a process that another test is starting.
+    // A previous socket may remain open for a moment in a process that another test is starting.
     let bind = || UdpSocket::bind("192.0.2.107:4011").ok();
     let socket = machine.on(|| wait_for("the machine's port 4011", bind));
     socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     socket.send_to(&request, "192.0.2.10:4011").unwrap();
     let mut reply = [0; 1500];
-    // An ICMP error is no reply either.
+    // An ICMP error counts as no reply.
     socket.recv(&mut reply).ok()?;
     let file = reply[108..236].split(|&octet| octet == 0).next().unwrap();
     Some(String::from_utf8(file.to_vec()).unwrap())
 }
 
-/// A packet from real firmware.
+/// Returns the packet of a vector, which real firmware sent.
 pub fn vector(name: &str) -> Vec<u8> {
     let path = format!("{}/../core/testdata/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let vector: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     hex::decode(vector["hex"].as_str().unwrap()).unwrap()
 }
 
-/// A state directory for a server of any user, so that it does not use that of a server that is installed on this host.
+/// Creates a state directory that every user may write, so that the server does not use that of an installed server.
 pub fn state_dir() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
     directory
 }
 
-/// A server that ends with the test. The argument `BOOT` is replaced by a boot directory with loaders, `CONFIG` by a
-/// configuration with that directory.
+/// A server that ends with the test. The test replaces the argument `BOOT` by a boot directory with loaders, and
+/// `CONFIG` by a configuration with that boot directory.
 pub struct Server {
     peer: Peer,
     _state: TempDir,
@@ -88,8 +89,8 @@ impl Server {
         Server::in_directories(boot, directory, program, host, arguments)
     }
 
-    /// With these lines in the configuration in this directory, which also contains the state directory. Logs every
-    /// file that it sends.
+    /// Starts the server with these lines in its configuration. `directory` contains the configuration and the state
+    /// directory. The server logs every file that it sends.
     pub fn start_configured(host: &Host, directory: TempDir, lines: &str) -> Server {
         let boot = boot_dir();
         let text = format!("boot-dir = {:?}\nstate-dir = {:?}\n{lines}", boot.path(), directory.path().join("state"));
@@ -97,14 +98,14 @@ impl Server {
         Server::in_directories(boot, directory, PROGRAM, host, &["-v", "-c", "CONFIG"])
     }
 
-    /// Kills it, as a power cut would, and starts it again with the same configuration and an empty log.
+    /// Kills the server, as a power cut would, and starts it again with the same configuration and an empty log.
     pub fn kill_and_restart(self, host: &Host) -> Server {
         let Server { peer, boot, directory, .. } = self;
         drop(peer);
         Server::in_directories(boot, directory, PROGRAM, host, &["-v", "-c", "CONFIG"])
     }
 
-    /// Kills it, and starts it again with another command.
+    /// Kills the server, and starts it again through this command.
     pub fn kill_and_restart_by(self, command: &[&str], host: &Host) -> Server {
         let Server { peer, boot, directory, .. } = self;
         drop(peer);
@@ -113,12 +114,12 @@ impl Server {
         Server::in_directories(boot, directory, program, host, &arguments)
     }
 
-    /// The process ID.
+    /// Returns the process ID of the server.
     pub fn pid(&self) -> u32 {
         self.peer.0.id()
     }
 
-    /// Replaces lines in the configuration; an empty `from` appends.
+    /// Replaces lines in the configuration. If `from` is empty, appends `to`.
     pub fn edit_config(&self, from: &str, to: &str) {
         let file = self.directory.path().join("proxydhcpd.toml");
         let text = fs::read_to_string(&file).unwrap();

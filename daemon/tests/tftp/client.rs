@@ -1,4 +1,4 @@
-//! A client whose packets the test chooses, and which can also simply fetch a file.
+//! A client that sends the packets that a test chooses, and can also fetch a whole file.
 
 use proxydhcpd_core::wire::tftp::{ErrorCode, TftpOptions, TftpPacket, TftpRequest};
 use std::net::{SocketAddr, UdpSocket};
@@ -40,7 +40,7 @@ impl Client {
         self.send(to, TftpPacket::Error { code: ErrorCode(code), text: b"" });
     }
 
-    /// The next datagram, and its source.
+    /// Receives the next datagram, and returns its source and its octets.
     pub fn datagram(&mut self) -> (SocketAddr, &[u8]) {
         let (length, from) = self.socket.recv_from(&mut self.buffer[..]).expect("no reply");
         (from, &self.buffer[..length])
@@ -51,7 +51,7 @@ impl Client {
         (from, TftpPacket::read(datagram).unwrap())
     }
 
-    /// The next datagram, which must be DATA with this block number. Returns the length of its payload.
+    /// Receives the next datagram, which must be DATA with this block number. Returns the length of the payload.
     pub fn expect_data(&mut self, expected: u16) -> usize {
         match self.packet().1 {
             TftpPacket::Data { block, payload } if block == expected => payload.len(),
@@ -59,7 +59,7 @@ impl Client {
         }
     }
 
-    /// The code of the next datagram, which must be an ERROR.
+    /// Receives the next datagram, which must be an ERROR. Returns the error code.
     pub fn error_code(&mut self) -> u16 {
         match self.packet().1 {
             TftpPacket::Error { code, .. } => code.0,
@@ -74,7 +74,8 @@ impl Client {
         self.socket.set_nonblocking(false).unwrap();
     }
 
-    /// Fetches a file, and passes each payload with its block number (not rolled over) to `take`. Returns the size.
+    /// Fetches a file. Passes each payload to `take`, with a block number that does not roll over. Returns the size of
+    /// the file.
     pub fn fetch(
         &mut self,
         server: SocketAddr,

@@ -1,4 +1,4 @@
-//! The clients that administrators use.
+//! Tests with the TFTP clients that administrators use.
 
 use crate::{BOTH_FAMILIES, RecordedEvent, TestServer, pattern, settings};
 use proxydhcpd::serve::tftp::{Family, TftpRefusal, TftpSettings};
@@ -7,7 +7,7 @@ use proxydhcpd_core::transfer::Outcome;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The last size needs several reads, and is not a multiple of any block size.
+/// The sizes of the files. The last one needs several reads, and is not a multiple of any block size.
 const SIZES: [usize; 4] = [0, 511, 512, 300_001];
 
 fn all() -> impl Iterator<Item = (Family, TftpSettings)> {
@@ -16,7 +16,7 @@ fn all() -> impl Iterator<Item = (Family, TftpSettings)> {
         .flat_map(|family| [false, true].map(|single_port| (family, TftpSettings { single_port, ..settings() })))
 }
 
-/// The server's address in command lines and in URLs.
+/// Returns the server's address in the forms for command lines and for URLs.
 fn loopback(family: Family) -> (&'static str, &'static str) {
     match family {
         Family::V4 => ("127.0.0.1", "127.0.0.1"),
@@ -44,7 +44,7 @@ fn fetches(program: &str, package: &str, sizes: &[usize], arguments: impl Fn((&s
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             let output = client(program, package, download_dir.path(), &arguments);
             assert!(output.status.success(), "{program} {arguments:?}, single port {single}: {output:?}");
-            // Not every client creates a file for an empty one.
+            // Not every client creates a local file if the remote file is empty.
             let got = std::fs::read(download_dir.path().join("local.bin")).unwrap_or_default();
             assert!(got == content, "{program} {arguments:?} got {} octets of {size}", got.len());
             let done =
@@ -96,7 +96,8 @@ fn atftp_fetches_in_windows() {
 
 #[test]
 fn curl_fetches_with_and_without_options() {
-    // curl 7.88 mistakes the size of an empty file for a malformed OACK.
+    // curl 7.88 mistakes the size of an empty file for a malformed OACK, so curl does not fetch an empty file with
+    // options.
     for (option, sizes) in [("--tftp-blksize 1468", &SIZES[1..]), ("--tftp-no-options", &SIZES)] {
         fetches("curl", "curl", sizes, |(_, host), port| {
             words(&format!("-sS {option} -o local.bin tftp://{host}:{port}/remote.bin"))
@@ -120,7 +121,7 @@ fn every_client_reports_a_missing_file_at_once() {
             let arguments: Vec<&str> = line.iter().map(String::as_str).collect();
             let output = client(program, package, download_dir.path(), &arguments);
             let printed = format!("{output:?}").to_lowercase();
-            // curl replaces the text of the ERROR by its text, and reports the error in its exit status.
+            // curl replaces the text of the ERROR by a different text, and reports the error in its exit status.
             assert!(printed.contains("not found") || output.status.code() == Some(68), "{program} {printed}");
             assert_eq!(served.next_event(), RecordedEvent::Refused(TftpRefusal::Fetch(Refusal::NotFound)), "{program}");
         }

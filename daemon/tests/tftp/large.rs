@@ -1,4 +1,4 @@
-//! One GiB in blocks of 512 octets: the block number rolls over 32 times.
+//! Tests a transfer of one GiB in blocks of 512 octets, so the block number rolls over 32 times.
 
 use crate::client::Client;
 use crate::{RecordedEvent, TestServer, settings};
@@ -29,7 +29,7 @@ fn one_gib_in_blocks_of_512_octets_arrives_intact() {
     );
 }
 
-/// A block with its number, 64 times.
+/// Returns a block that contains its number 64 times.
 fn numbered(block: u64) -> Vec<u8> {
     block.to_le_bytes().repeat(64)
 }

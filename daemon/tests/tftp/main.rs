@@ -1,4 +1,4 @@
-//! The TFTP server on loopback: every rule through the real socket, the vectors, and common clients.
+//! Tests the TFTP server on loopback: every rule through the real socket, the vectors, and common clients.
 
 mod client;
 mod clients;
@@ -28,7 +28,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A server on loopback with a temporary directory, which stops when this is dropped.
+/// A TFTP server with a temporary directory. Dropping this value stops the server.
 #[derive(Debug)]
 pub struct TestServer {
     pub directory: tempfile::TempDir,
@@ -48,7 +48,7 @@ pub enum RecordedEvent {
     Failed(std::io::ErrorKind),
 }
 
-/// Tests of behaviour that does not depend on the family run for both.
+/// Both address families. A test of behaviour that does not depend on the family runs for both.
 pub const BOTH_FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 pub fn settings() -> TftpSettings {
@@ -64,7 +64,7 @@ impl TestServer {
         TestServer::with_link(family, settings, loopback())
     }
 
-    /// A server whose clients are all confirmed by DHCP traffic.
+    /// Starts a server on this link. DHCP traffic has confirmed the addresses of all its clients.
     pub fn with_link(
         family: Family,
         settings: TftpSettings,
@@ -73,7 +73,7 @@ impl TestServer {
         TestServer::start(family, settings, link, true)
     }
 
-    /// A server on loopback whose clients are all unverified.
+    /// Starts a server on loopback. All its clients are unverified.
     pub fn for_unverified_clients(family: Family, settings: TftpSettings) -> TestServer {
         TestServer::start(family, settings, loopback(), false)
     }
@@ -98,7 +98,7 @@ impl TestServer {
         let root = directory.path().to_owned();
         let thread = std::thread::spawn(move || {
             let note = |event: TftpEvent<'_>| {
-                // A test that needs no more events has dropped the receiver.
+                // The send fails if the test needs no more events, and has dropped the receiver.
                 let _ = notes.send(RecordedEvent::from(event));
             };
             let open = |request: &FileRequest<'_>| open(&root, request);
@@ -122,14 +122,14 @@ impl TestServer {
         }
     }
 
-    /// Puts a file into the directory.
+    /// Writes a file into the server's directory, and returns its path.
     pub fn write_file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.directory.path().join(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
-    /// The next event.
+    /// Waits for the next event, and returns it.
     pub fn next_event(&self) -> RecordedEvent {
         self.events.recv_timeout(Duration::from_secs(20)).expect("no event")
     }
@@ -138,7 +138,7 @@ impl TestServer {
         assert_eq!(self.events.try_recv().ok(), None);
     }
 
-    /// Starts stopping the server, without waiting for it.
+    /// Signals the server to stop, and does not wait for its end.
     pub fn stop(&mut self) {
         self.stop = None;
     }
@@ -172,7 +172,7 @@ impl From<TftpEvent<'_>> for RecordedEvent {
     }
 }
 
-/// The loopback link, with the MTU of Ethernet.
+/// Returns the loopback link, with the MTU of Ethernet.
 fn loopback() -> impl Fn(u32) -> Option<Link> + Send + 'static {
     let lo = nix::net::if_::if_nametoindex("lo").unwrap();
     let ipv4 = vec![Network4 { address: Ipv4Addr::LOCALHOST, prefix: 8 }];
@@ -189,7 +189,7 @@ fn open(root: &std::path::Path, request: &FileRequest<'_>) -> Result<Opened, Ref
     Ok(Opened { content: ServedContent::File(Arc::new(file)), size, modified: metadata.modified().ok(), inode, device })
 }
 
-/// Octets in which all blocks differ.
+/// Returns octets in which all blocks differ.
 pub fn pattern(size: usize) -> Vec<u8> {
     (0..size as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
 }

@@ -1,4 +1,4 @@
-//! IPv6 as machines use it: link-local addresses, and routers. In network namespaces; needs root.
+//! Tests TFTP over IPv6 with link-local addresses and through routers, in network namespaces. Needs root.
 
 use crate::client::{Client, rrq};
 use crate::netns::server::{Server, one_network};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const EDK2: [(&str, &str); 3] = [("tsize", "0"), ("blksize", "1468"), ("windowsize", "4")];
 
-/// A host with the addresses 2001:db8::10 and fe80::10, and a machine with 2001:db8::107 and fe80::107.
+/// Creates a host with the addresses 2001:db8::10 and fe80::10, and a machine with 2001:db8::107 and fe80::107.
 fn network() -> (Host, Host) {
     let (host, machine) = one_network();
     for (at, last) in [(&host, "10"), (&machine, "107")] {
@@ -24,7 +24,7 @@ fn network() -> (Host, Host) {
     (host, machine)
 }
 
-/// A server on the host's eth0.
+/// Starts a server on the host's eth0.
 fn served(host: &Host, settings: TftpSettings) -> TestServer {
     let ipv6 = ["2001:db8::10", "fe80::10"].map(|address| Network6 { address: address.parse().unwrap(), prefix: 64 });
     let eth0 = host.index("eth0");
@@ -32,7 +32,7 @@ fn served(host: &Host, settings: TftpSettings) -> TestServer {
     host.on(|| TestServer::with_link(Family::V6, settings, move |index| (index == eth0).then(|| link.clone())))
 }
 
-/// An address on this host's eth0, with the link's index if the address needs it.
+/// Returns the socket address of an IPv6 address on this host's eth0. It has the link's index if the address needs one.
 fn on_link(host: &Host, address: &str, port: u16) -> SocketAddr {
     let scope = if address.starts_with("fe80") || address.starts_with("ff02") { host.index("eth0") } else { 0 };
     SocketAddrV6::new(address.parse().unwrap(), port, 0, scope).into()
@@ -106,8 +106,8 @@ fn a_packet_from_a_local_address_gets_no_reply() {
     for local in ["fe80::10", "2001:db8::10"] {
         let at = on_link(&host, local, 0);
         let forger = host.on(|| UdpSocket::bind(at).unwrap());
-        // Unlike with IPv4, Linux delivers it on the link of the address. The first packet after the address was added
-        // is sometimes lost.
+        // Unlike an IPv4 packet, Linux delivers an IPv6 packet on the link of its destination address. The first packet
+        // after the address was added is sometimes lost.
         let event = wait_for("an event", || {
             forger.send_to(&rrq("file", &[]), on_link(&host, local, served.port)).unwrap();
             served.events.recv_timeout(Duration::from_secs(1)).ok()
@@ -116,7 +116,7 @@ fn a_packet_from_a_local_address_gets_no_reply() {
     }
 }
 
-/// The router reports once that a block is too long; afterwards the server sends fragments.
+/// The router reports once that a block is too long. Afterwards, the server sends the blocks in fragments.
 #[test]
 fn a_path_mtu_below_the_links_costs_a_block_and_not_the_transfer() {
     let (host, router) = network();

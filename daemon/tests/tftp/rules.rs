@@ -1,4 +1,4 @@
-//! The rules, one by one, through the real socket.
+//! Tests the rules of the TFTP server one by one, through the real socket.
 
 use crate::client::{Client, rrq};
 use crate::{BOTH_FAMILIES, RecordedEvent, TestServer, pattern, settings};
@@ -18,12 +18,12 @@ fn ended(name: &str, octets: u64, outcome: Outcome) -> RecordedEvent {
     RecordedEvent::Ended { name: name.into(), octets, outcome }
 }
 
-/// Each family, with the flag unset and set.
+/// Returns each address family with a flag that is unset, and with the flag set.
 fn families_and_flags() -> impl Iterator<Item = (Family, bool)> {
     BOTH_FAMILIES.into_iter().flat_map(|family| [(family, false), (family, true)])
 }
 
-/// Sends a request and receives the OACK. Returns the transfer's address.
+/// Sends a request, and receives the OACK. Returns the address from which the server sends the file.
 fn oack(client: &mut Client, served: &TestServer, name: &str, options: &[(&str, &str)]) -> SocketAddr {
     client.request(served.address(), name, options);
     match client.packet() {
@@ -181,7 +181,7 @@ fn a_file_that_is_replaced_by_name_arrives_as_it_was_opened() {
     assert!(got == content);
 }
 
-/// With a longer file, such as a new kernel, and with one of the same size.
+/// The new file is longer, as a new kernel may be, or has the same size.
 #[test]
 fn a_file_that_is_overwritten_in_place_ends_the_transfer_and_never_arrives_mixed() {
     for (options, size) in [(&EDK2[..], 1_000_000), (&EDK2[..], 1_500_000), (&[], 1_000_000)] {
@@ -237,7 +237,7 @@ fn a_request_beyond_the_limit_of_a_client_is_dropped_and_others_are_served() {
     other.error(from, 8);
 }
 
-/// The unit tests of `serve/tftp/limits.rs`, which set the clock, check the exact rates.
+/// The unit tests of `serve/tftp/limits.rs` set the clock, and check the exact rates.
 #[test]
 fn a_client_above_its_file_rate_gets_no_reply_and_others_do() {
     let served = TestServer::new(settings());
@@ -246,7 +246,7 @@ fn a_client_above_its_file_rate_gets_no_reply_and_others_do() {
     let began = Instant::now();
     let mut replies = 0;
     loop {
-        // As EDK2 does: it needs only the size, and aborts after the OACK.
+        // The first request is that of EDK2, which needs only the size, and aborts after the OACK.
         client.request(served.address(), "file", &[("tsize", "0"), EDK2[0], EDK2[1]]);
         after.request(served.address(), "missing", &[]);
         assert_eq!(after.error_code(), 1, "a missing file gets an ERROR nevertheless");
@@ -340,7 +340,7 @@ fn a_transfer_without_any_ack_is_evicted_for_a_new_one() {
         let from = oack(&mut honest, &served, "file", &EDK2);
         honest.ack(from, 0);
         honest.expect_data(1);
-        // Forged requests, without ACKs.
+        // Forged requests are followed by no ACK.
         let mut forgeries: Vec<Client> = (20..22).map(at).collect();
         forgeries.iter_mut().for_each(|forgery| assert!(oack(forgery, &served, "file", &EDK2).port() > 0));
         let mut other = at(10);
@@ -404,7 +404,7 @@ fn descriptors_limit_transfers_and_transfers_of_one_file_share_one() {
 fn a_file_is_open_once_for_all_transfers_and_a_new_file_of_its_name_separately() {
     let served = TestServer::new(settings());
     let path = served.write_file("file", &[1; 6000]);
-    // The links in /proc show the name even after the file was deleted.
+    // The links in /proc show the name of an open file even after the file was deleted.
     let open = || {
         let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
         let leads_to = |link: PathBuf| link.to_string_lossy().starts_with(path.to_str().unwrap());
@@ -524,7 +524,8 @@ fn a_packet_from_a_wrong_port_gets_error_5_and_the_transfer_goes_on() {
             assert_eq!(reply.last(), Some(&0));
             assert!(reply.len() <= 4 + 32, "more than 32 octets longer than the packet");
             assert_eq!(served.next_event(), RecordedEvent::Refused(TftpRefusal::UnknownTransfer));
-            // An ERROR from there and a malformed packet get no reply, and do not end the transfer.
+            // If an ERROR or a malformed packet comes from the wrong port, it gets no reply, and does not end the
+            // transfer.
             other.error(from, 0);
             assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::WrongPortError));
             other.socket.send_to(b"?", from).unwrap();
@@ -572,7 +573,8 @@ fn a_flood_from_a_wrong_port_gets_few_replies() {
     assert_eq!(served.next_event(), ended("file", 600, Outcome::Completed));
 }
 
-/// If ERROR 5 meets a closed port, the kernel reports that on the socket of the transfer; it must not end the transfer.
+/// If ERROR 5 reaches a closed port, the kernel reports that on the transfer's socket. The report must not end the
+/// transfer.
 #[test]
 fn a_wrong_port_that_closes_does_not_disturb_the_transfer() {
     for family in BOTH_FAMILIES {
@@ -605,7 +607,7 @@ fn a_wrong_port_that_closes_does_not_disturb_the_transfer() {
     }
 }
 
-/// The resent packet causes an ICMP error, a second after the first packet and long before the last timeout.
+/// The resent packet causes an ICMP error one second after the first packet, long before the last timeout.
 #[test]
 fn a_transfer_ends_when_the_clients_port_closes() {
     for (family, opened) in families_and_flags() {
@@ -627,7 +629,7 @@ fn a_transfer_ends_when_the_clients_port_closes() {
 #[test]
 fn transfers_keep_to_the_port_range() {
     for family in BOTH_FAMILIES {
-        // Below the kernel's range, from which the other tests get their ports.
+        // These ports are below the kernel's range, from which other tests get their ports.
         let ports = 20_211..=20_212;
         let served = TestServer::with_family(family, TftpSettings { ports: Some(ports.clone()), ..settings() });
         served.write_file("file", &pattern(600));
@@ -678,7 +680,7 @@ fn a_stopping_server_finishes_transfers_and_starts_none() {
     client.request(served.address(), "file", &[]);
     let (from, _) = client.datagram();
     served.stop();
-    // The server ignores requests once it has noticed the stop.
+    // When the server has noticed the stop, it ignores requests.
     let new_client = Client::new();
     loop {
         new_client.request(served.address(), "missing", &[]);
@@ -708,7 +710,7 @@ fn a_stopping_server_waits_two_seconds_and_sends_an_error_to_the_remaining_clien
     served.wait();
     assert!(began.elapsed() >= Duration::from_secs(2) && began.elapsed() < Duration::from_secs(4));
     assert_eq!(served.next_event(), ended("file", 0, Outcome::Failed));
-    // The block was resent once in the meantime.
+    // The server has resent the block once in the meantime.
     client.expect_data(1);
     assert_eq!(client.error_code(), 0);
 }
@@ -723,8 +725,8 @@ fn a_request_of_more_than_512_octets_gets_no_reply() {
     served.assert_no_event();
 }
 
-/// A link with a smaller MTU than the server assumes makes the kernel refuse to segment a send (`EINVAL`), as a driver
-/// without checksum offload does (`EIO`).
+/// If the MTU of a link is smaller than the server assumes, the kernel refuses to segment a send (`EINVAL`). A driver
+/// without checksum offload refuses it, too (`EIO`).
 #[test]
 fn without_segmentation_offload_the_blocks_of_a_window_are_sent_one_by_one() {
     const INSIDE: &str = "TFTP_TEST_NARROW_LOOPBACK";

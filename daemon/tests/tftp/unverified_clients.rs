@@ -1,4 +1,4 @@
-//! Unverified clients: TFTP does not amplify forged requests, and every machine is served nevertheless.
+//! Tests with unverified clients: TFTP does not amplify forged requests, and still serves every machine.
 
 use crate::client::{Client, rrq};
 use crate::netns::raw::{RawSocket, SERVER_MAC, format_mac};
@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 
 const LARGE_WINDOW: [(&str, &str); 2] = [("blksize", "1468"), ("windowsize", "64")];
 
-/// Headers of IPv4 and UDP.
+/// The octets of the IPv4 and UDP headers.
 const HEADERS: usize = 28;
 
 fn single_port() -> TftpSettings {
     TftpSettings { single_port: true, ..settings() }
 }
 
-/// The window of the OACK, if it grants one.
+/// Requests a file, and returns the window that the OACK grants, or `None` if it grants none.
 fn window(client: &mut Client, server: SocketAddr, name: &str) -> Option<u16> {
     client.request(server, name, &LARGE_WINDOW);
     let (from, packet) = client.packet();
@@ -78,7 +78,7 @@ fn an_unverified_client_on_a_known_port_gets_its_file_block_by_block() {
 
 // --- Honest clients --------------------------------------------------------------------------------------------------
 
-/// As GRUB fetches its modules, lists and font; shim sends the same requests.
+/// GRUB fetches its modules, lists and font in this way, and shim sends the same requests.
 #[test]
 fn many_files_in_blocks_of_512_octets_arrive_fast_even_at_an_unverified_client() {
     for served in [TestServer::new(settings()), TestServer::for_unverified_clients(Family::V4, single_port())] {
@@ -95,7 +95,7 @@ fn many_files_in_blocks_of_512_octets_arrive_fast_even_at_an_unverified_client()
     }
 }
 
-/// Each probes the size, loads, and resends its packet after four seconds of silence, as EDK2 does.
+/// Each machine requests the size, loads the file, and resends its packet after four seconds of silence, as EDK2 does.
 #[test]
 fn thirty_machines_behind_one_address_are_all_served() {
     for settings in [settings(), single_port()] {
@@ -115,7 +115,7 @@ fn thirty_machines_behind_one_address_are_all_served() {
     }
 }
 
-/// Whether the file arrived with at most six tries for each packet.
+/// Loads a file as EDK2 does. Returns whether it arrived with at most six tries for each packet.
 fn load_as_edk2(client: Client, server: SocketAddr, content: &[u8]) -> bool {
     let mut buffer = [0; 2048];
     let mut last = rrq("ipxe.efi", &[("tsize", "0"), ("blksize", "1468"), ("windowsize", "4")]);
@@ -166,7 +166,7 @@ fn load_as_edk2(client: Client, server: SocketAddr, content: &[u8]) -> bool {
 
 // --- Room, if ACKs can be forged -------------------------------------------------------------------------------------
 
-/// An ACK or two cost a forger next to nothing if the port is known.
+/// If the port is known, one or two forged ACKs cost an attacker almost nothing.
 #[test]
 fn forged_transfers_with_a_few_blind_acks_are_evicted_and_one_that_loads_is_not() {
     let attack = |acks: &[u16]| {
@@ -200,7 +200,7 @@ fn forged_transfers_with_a_few_blind_acks_are_evicted_and_one_that_loads_is_not(
     });
 }
 
-/// A machine repeats its request until it gets the first block.
+/// Repeats the request, as a machine does, until the first block arrives. Panics if none arrives before `end`.
 fn assert_begins_to_load(client: &Client, server: SocketAddr, end: Instant) {
     client.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let mut block = [0; 2048];
@@ -213,7 +213,7 @@ fn assert_begins_to_load(client: &Client, server: SocketAddr, end: Instant) {
     }
 }
 
-/// Transfers without any ACK are evicted if they take all ports.
+/// If transfers without any ACK use all ports, the server evicts them.
 #[test]
 fn forged_requests_that_take_all_ports_are_evicted_for_a_machine() {
     let served =
@@ -229,7 +229,8 @@ fn forged_requests_that_take_all_ports_are_evicted_for_a_machine() {
 
 // --- Attacks, over a cable -------------------------------------------------------------------------------------------
 
-/// A host on the server's link whose address is forged: its packets are the forger's, and it replies to none.
+/// A host on the server's link, whose address an attacker forges: the attacker sends packets from this address, and the
+/// host does not reply to what it receives.
 struct Victim {
     socket: UdpSocket,
     sent: usize,
@@ -252,7 +253,7 @@ impl Victim {
         self.send(&[&[0, 4][..], &block.to_be_bytes()].concat(), port);
     }
 
-    /// Octets of the IP packets that have arrived.
+    /// Returns the number of octets in the IP packets that have arrived.
     fn received(&self) -> usize {
         let mut buffer = [0; 2048];
         let mut octets = 0;
@@ -262,7 +263,7 @@ impl Victim {
         octets
     }
 
-    /// Checks the received octets for each octet that was sent.
+    /// Checks that the victim received at most `max_factor` octets for each octet that the attacker sent.
     #[track_caller]
     fn assert_factor_below(&self, received: usize, max_factor: usize) {
         let factor = received as f64 / self.sent as f64;
@@ -279,7 +280,7 @@ fn start_attacked(arguments: &[&str]) -> (Host, Host, Server) {
     (host, machine, server)
 }
 
-/// Without ACKs a transfer lasts at most 7 s; after a blind ACK a block is resent after 1 s and 3 s.
+/// Without ACKs, a transfer lasts at most 7 s. After a blind ACK, the server resends a block after 1 s and after 3 s.
 const ALL_REPEATS: Duration = Duration::from_secs(8);
 
 #[test]
@@ -350,7 +351,7 @@ fn acks_to_all_ports_of_a_range_are_amplified_at_most_four_times() {
     }
 }
 
-/// The machine's DHCPREQUEST is a broadcast on its link, which cannot be forged from elsewhere.
+/// The machine sends its DHCPREQUEST as a broadcast on its link, which no host elsewhere can forge.
 #[test]
 fn a_machine_confirmed_by_dhcp_gets_its_window_on_the_single_port_as_well() {
     let (_host, machine, server) = start_attacked(&["--tftp-single-port"]);
@@ -370,7 +371,8 @@ fn a_machine_confirmed_by_dhcp_gets_its_window_on_the_single_port_as_well() {
     assert!(server.log().contains("block by block"), "{}", server.log());
 }
 
-/// A hundred a second for three seconds: each reply waits in the send buffer for three seconds, while ARP fails.
+/// The attacker sends a hundred requests a second for three seconds. Each reply waits in the send buffer for three
+/// seconds, while ARP fails.
 #[test]
 fn requests_from_addresses_that_do_not_exist_do_not_delay_other_clients() {
     for arguments in [&["--tftp-single-port"][..], &[]] {

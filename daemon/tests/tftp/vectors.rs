@@ -1,4 +1,4 @@
-//! The shared vectors, sent through a real socket and compared octet by octet.
+//! Sends the shared vectors through a real socket, and compares the replies octet by octet.
 
 use crate::client::Client;
 use crate::{RecordedEvent, TestServer, settings};
@@ -19,7 +19,7 @@ fn vectors() -> Vec<Value> {
 
 fn served() -> TestServer {
     let served = TestServer::new(settings());
-    // The sizes that the vectors assume.
+    // The vectors assume these file sizes.
     served.write_file("undionly.kpxe", &[1; 74_000]);
     served.write_file("ipxe.efi", &[2; 174_080]);
     served.write_file("boot.ipxe", &[3; 120]);

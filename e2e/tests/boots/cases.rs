@@ -129,8 +129,8 @@ fn boots_with_dhcp_server_on_the_same_host(work: &WorkDir, dhcp_options: &[&str]
     site::boot(work, &site.segment, &machine::x64_2022())
 }
 
-/// The Python daemon's file, unchanged: loader and script are on a TFTP server with another address. The script's name
-/// is random, so only a reply of the server under test can lead a machine to it.
+/// The file is that of the Python daemon, unchanged. Loader and script are on a TFTP server with another address. The
+/// script has a random name, so only a reply of the server under test can lead a machine to it.
 fn a_proxy_ini_boots_x64_from_a_separate_tftp_server(work: &WorkDir) -> Result<()> {
     let site = Site::new(work)?;
     let tftp = Host::new(work, "tftp")?;
@@ -146,8 +146,8 @@ fn a_proxy_ini_boots_x64_from_a_separate_tftp_server(work: &WorkDir) -> Result<(
     site.boot(&machine::x64_2025())
 }
 
-/// The file of a site whose TFTP server ran on the same host, and was removed with the Python daemon: the server under
-/// test replaces it.
+/// The file is from a site whose TFTP server ran on the same host. The administrator removed that TFTP server together
+/// with the Python daemon, and the server under test replaces it.
 fn a_proxy_ini_that_names_this_host_boots_x64_from_this_server(work: &WorkDir) -> Result<()> {
     let site = Site::new(work)?;
     let file = proxy_ini(work, SERVER, "boot.ipxe")?;
@@ -176,7 +176,7 @@ fn proxy_ini(work: &WorkDir, tftpd: &str, chainload_url: &str) -> Result<PathBuf
     Ok(file)
 }
 
-/// A laptop requests an address, then a machine boots on the same segment. The boot proves that the server was
+/// A laptop requests an address, and then a machine boots on the same segment. The boot proves that the server was
 /// listening all the time, and received the laptop's packets before it answered the machine.
 fn a_plain_client_receives_no_packet_from_this_server(work: &WorkDir) -> Result<()> {
     let site = Site::new(work)?;
@@ -193,7 +193,8 @@ fn a_plain_client_receives_no_packet_from_this_server(work: &WorkDir) -> Result<
     site.boot(&machine::bios())?;
     let offers = site.capture.packets(&format!("{from_server} and src port 67"))?;
     ensure!(!offers.is_empty(), "the capture lacks the replies to the machine");
-    // The first four octets of chaddr: offset 28 in the DHCP message, after 8 octets of UDP header.
+    // The filter compares the first four octets of chaddr. They are at offset 28 of the DHCP message, after 8 octets of
+    // UDP header.
     let chaddr = laptop.mac("eth0")?.split(':').take(4).collect::<String>();
     let late_replies = site.capture.packets(&format!("{from_server} and src port 67 and udp[36:4] = 0x{chaddr}"))?;
     ensure!(late_replies.is_empty(), "the server answered the plain client late:\n{}", late_replies.join("\n"));
@@ -210,8 +211,8 @@ fn an_x64_machine_leaves_the_menu_for_its_disk_within_20_s(work: &WorkDir) -> Re
     leaves_the_menu_for_its_disk(work, machine::x64_2025(), Disk::x64_printing, directory, Choice::Key)
 }
 
-/// Debian 12's iPXE cannot start a disk under UEFI: the program in `daemon/efi` does. (If only this case fails, the
-/// toolchain lacks the target: `make toolchain`.)
+/// Debian 12's iPXE cannot start a disk under UEFI, so the program in `daemon/efi` starts it. If only this case fails,
+/// the toolchain lacks the target: run `make toolchain`.
 fn an_x64_machine_with_an_ipxe_of_2019_leaves_the_menu_for_its_disk_within_20_s(work: &WorkDir) -> Result<()> {
     let directory = site::boot_dir(work, None)?;
     fs::copy(cache::path("2022/snponly.efi")?, directory.join("snponly.efi"))?;
@@ -223,7 +224,7 @@ fn an_unattended_machine_leaves_the_menu_for_its_disk(work: &WorkDir) -> Result<
     leaves_the_menu_for_its_disk(work, machine::bios(), Disk::bios_printing, directory, Choice::Timeout)
 }
 
-/// The entries above the local disk are a kernel with its initrd and, below it, a script.
+/// Above the local disk, the menu has a kernel with its initrd and, below the kernel, a script.
 fn the_menu_starts_what_the_boot_dir_holds(work: &WorkDir) -> Result<()> {
     let directory = site::boot_dir(work, None)?;
     fs::write(directory.join("rescue.ipxe"), work.token.script())?;
@@ -242,7 +243,7 @@ fn the_menu_starts_what_the_boot_dir_holds(work: &WorkDir) -> Result<()> {
     machine.wait_for(&work.token.word(), BOOT_TIMEOUT)
 }
 
-/// An installer without the location of its second stage.
+/// The boot directory has an installer without the location of its second stage.
 fn an_entry_that_does_not_boot_shows_why_and_starts_after_a_confirmation(work: &WorkDir) -> Result<()> {
     let directory = site::boot_dir(work, None)?;
     let system = directory.join("fedora/images/pxeboot");
@@ -263,7 +264,7 @@ fn an_entry_that_does_not_boot_shows_why_and_starts_after_a_confirmation(work: &
     machine.wait_for("fedora/images/pxeboot/initrd.img... ok", BOOT_TIMEOUT)
 }
 
-/// The part of an x86 kernel that identifies it (Documentation/arch/x86/boot.rst: boot_flag, header, version).
+/// Returns the part of an x86 kernel that identifies it (Documentation/arch/x86/boot.rst: boot_flag, header, version).
 fn kernel_header() -> Vec<u8> {
     let mut kernel = vec![0; 2048];
     kernel[0x1fe..0x200].copy_from_slice(&[0x55, 0xaa]);
@@ -278,8 +279,8 @@ enum Choice {
     Timeout,
 }
 
-/// Without a `boot.ipxe` the server generates a menu (`menu.png` is a screenshot of it), in which the local disk is
-/// preselected.
+/// The boot directory has no `boot.ipxe`, so the server generates a menu, in which the local disk is preselected.
+/// `menu.png` is a screenshot of the menu.
 fn leaves_the_menu_for_its_disk(
     work: &WorkDir,
     machine: Machine,

@@ -1,4 +1,4 @@
-//! Machines in the configuration: boot-once, boot-never, and boots during edits of the file.
+//! Tests machines in the configuration: boot-once, boot-never, and boots while the file is edited.
 
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::WorkDir;
@@ -31,7 +31,7 @@ cases![
 const MAC: &str = "52:54:00:12:34:56";
 const UUID: &str = "11223344-5566-7788-99aa-bbccddeeff00";
 
-/// Creates a disk that prints a word.
+/// A function that creates a disk, which prints a word when it boots.
 type MakeDisk = fn(&WorkDir, &str) -> Result<Disk>;
 
 fn a_bios_machine_boots_once_and_then_its_disk_although_the_server_was_killed(work: &WorkDir) -> Result<()> {
@@ -42,7 +42,7 @@ fn an_x64_machine_boots_once_and_then_its_disk_although_the_server_was_killed(wo
     boots_once(work, machine::x64_2022(), Disk::x64_printing)
 }
 
-/// A file that the script fetches before it prints the token completes the boot-once.
+/// The script fetches a file before it prints the token. This download completes the boot-once.
 fn boots_once(work: &WorkDir, machine: Machine, make_disk: MakeDisk) -> Result<()> {
     let directory = site::boot_dir(work, None)?;
     fs::write(directory.join("used.img"), random(1 << 20)?)?;
@@ -100,7 +100,8 @@ fn never() -> String {
     format!("mac = \"{MAC}\"\nboot = \"never\"")
 }
 
-/// As described in docs/secure-boot.md. The firmware would refuse the unsigned program.
+/// The site signs the program, as docs/secure-boot.md describes, because the firmware would refuse the unsigned
+/// program.
 fn x64_under_secure_boot_is_at_its_disk_within_20_s_by_a_program_with_the_sites_signature(
     work: &WorkDir,
 ) -> Result<()> {
@@ -110,13 +111,13 @@ fn x64_under_secure_boot_is_at_its_disk_within_20_s_by_a_program_with_the_sites_
     sign::sign(work, &program, &directory.join("local-disk/uefi-x64.efi"))?;
     let machine = machine::x64_2025_with_secure_boot(TrustedKeys::Site);
     boots_its_disk_by(work, &directory, machine, Disk::signed_x64_printing, &never())?;
-    // A firmware that refuses every program may boot its disk in time, too, so the console must show no refusal.
+    // Firmware that refuses every program may also boot its disk in time, so the console must show no refusal.
     let console = String::from_utf8_lossy(&fs::read(work.file("machine-with-disk.serial.log"))?).into_owned();
     ensure!(!console.contains("Access Denied"), "the firmware has refused the program");
     Ok(())
 }
 
-/// If the entry did not match, the machine would run the script.
+/// Boots a machine with this entry from its disk. If the entry did not match, the machine would run the script.
 fn boots_its_disk(work: &WorkDir, machine: Machine, make_disk: MakeDisk, entry: &str) -> Result<()> {
     let directory = site::boot_dir(work, Some(&work.token.script()))?;
     boots_its_disk_by(work, &directory, machine, make_disk, entry)
@@ -137,7 +138,7 @@ fn boots_its_disk_by(
     is_at_its_disk_within_20_s(&site, &machine, &word)
 }
 
-/// The time counts from its first DISCOVER.
+/// Checks that the machine boots its disk within 20 s after its first DISCOVER.
 fn is_at_its_disk_within_20_s(site: &Site, machine: &Machine, word: &str) -> Result<()> {
     let switched_on = SystemTime::now();
     machine.power_on(site.work, &site.segment, "machine-with-disk")?.wait_for(word, BOOT_TIMEOUT)?;
@@ -150,7 +151,8 @@ fn is_at_its_disk_within_20_s(site: &Site, machine: &Machine, word: &str) -> Res
     Ok(())
 }
 
-/// The server notices the first edit, SIGHUP announces the second, while two clients fetch files at a low rate.
+/// The server notices the first edit itself, and SIGHUP announces the second edit. Meanwhile, two clients fetch files
+/// at a low rate.
 fn a_broken_edit_disturbs_neither_transfers_nor_boots(work: &WorkDir) -> Result<()> {
     let directory = site::boot_dir(work, None)?;
     let over_http = random(8 << 20)?;

@@ -1,4 +1,4 @@
-//! Firmware without an iPXE in any distribution, and firmware that fetches its loader over HTTP.
+//! Tests firmware for which no distribution has an iPXE, and firmware that fetches its loader over HTTP.
 
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::WorkDir;
@@ -23,8 +23,8 @@ fn arm32_boots_the_removable_media_program_of_the_boot_dir(work: &WorkDir) -> Re
     boots_a_grub_image(work, &machine::arm32_2022(), "arm-efi", "bootarm.efi")
 }
 
-/// The program is a GRUB, in the boot directory under the name of a disk's program (UEFI 2.10 3.5.1.1). It prints the
-/// token from a configuration that it fetches from the server.
+/// The boot directory contains GRUB under the name of a disk's program (UEFI 2.10 3.5.1.1). GRUB fetches a
+/// configuration that prints the token from the server.
 fn boots_a_grub_image(work: &WorkDir, machine: &Machine, target: &str, name: &str) -> Result<()> {
     let directory = site::boot_dir(work, None)?;
     fs::copy(grub::image(work, target, SERVER)?, directory.join(name))?;
@@ -46,7 +46,7 @@ fn arm64_of_2025_boots_over_http_with_no_configuration(work: &WorkDir) -> Result
     boots_over_http(work, machine::arm64_2025())
 }
 
-/// The OFFER with a URL leads to iPXE and the script, without a TFTP request before iPXE runs.
+/// The OFFER with a URL leads to iPXE and the script. The machine sends no TFTP request before iPXE runs.
 fn boots_over_http(work: &WorkDir, machine: Machine) -> Result<()> {
     let site = Site::new(work)?;
     let _server = site.serve()?;

@@ -1,5 +1,5 @@
-//! IPv6: a DHCPv6 server and routers, which send no boot options, assign the addresses, and this server sends what to
-//! boot.
+//! Tests boots over IPv6. A DHCPv6 server and routers assign the addresses, and send no boot options. This server sends
+//! what to boot.
 
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::WorkDir;
@@ -33,11 +33,12 @@ cases![
     ipxe_with_stateless_dhcpv6_boots_if_the_configuration_enables_it,
 ];
 
-// The ranges are large, because dnsmasq derives the address from the last octets of the client's lease identifier,
-// which EDK2's IPv6 stack and its PXE driver may share. If both request an address before either has accepted one, in a
-// range of a few hundred addresses dnsmasq offers both the same.
+// The ranges are large, because dnsmasq derives an address from the last octets of the client's lease identifier.
+// EDK2's IPv6 stack and its PXE driver may share these octets. If both request an address before either has accepted
+// one, dnsmasq offers both the same address from a range of a few hundred.
 
-/// The server leases addresses, and each machine also configures one by SLAAC: the router does not announce DHCPv6.
+/// The server leases addresses. Each machine also configures an address by SLAAC, because the router does not announce
+/// DHCPv6.
 const ON_THE_LINK: &[&str] = &["--dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h"];
 const SLAAC: &[&str] = &["--enable-ra", "--dhcp-range=fd77::,ra-only"];
 /// The router announces DHCPv6, so the firmware's IPv6 stack leases an address, too.
@@ -66,7 +67,7 @@ fn arm64_of_2025_boots_over_ipv6_in_a_managed_network(work: &WorkDir) -> Result<
     boots(work, &[MANAGED], &machine::arm64_2025().with_ipv6_first(), BootProtocol::Tftp)
 }
 
-/// If this server's HTTP is disabled, the script uses TFTP.
+/// This server's HTTP is disabled, so the script uses TFTP.
 fn x64_of_2025_boots_over_ipv6_by_tftp_alone(work: &WorkDir) -> Result<()> {
     let site = Ipv6Network::new(work, &[MANAGED])?;
     let _server = serve_by(work, &site, "[http]\nenabled = false\n")?;
@@ -83,8 +84,8 @@ fn arm32_starts_a_program_with_its_script_over_ipv6(work: &WorkDir) -> Result<()
     starts_with_its_script(work, &machine::arm32_2022().with_ipv6_first(), "arm-efi", "ipxe-arm32.efi")
 }
 
-/// The program is a GRUB under the name of an iPXE, because there is no iPXE for these machines. It ignores its
-/// command line, and prints the token.
+/// The program is GRUB under the name of an iPXE, because there is no iPXE for these machines. GRUB ignores its command
+/// line, and prints the token.
 fn starts_with_its_script(work: &WorkDir, machine: &Machine, target: &str, name: &str) -> Result<()> {
     let site = Ipv6Network::new(work, &[MANAGED])?;
     let directory = site::boot_dir(work, None)?;
@@ -124,7 +125,8 @@ struct Ipv6Network {
 }
 
 impl Ipv6Network {
-    /// With a host for each of these dnsmasqs, the first at fd77::1, and one for the server under test at fd77::2.
+    /// Starts a host for each dnsmasq with these options, the first at fd77::1. The server under test has a host at
+    /// fd77::2.
     fn new(work: &WorkDir, dhcp_servers: &[&[&str]]) -> Result<Ipv6Network> {
         let segment = Segment::new(work, "wire")?;
         let capture = Capture::start(work, &segment, "wire")?;
@@ -140,8 +142,9 @@ impl Ipv6Network {
     }
 }
 
-/// Boots without a server configuration and without IPv4, until the script has run. An iPXE that was loaded over HTTP
-/// finds the script next to its file; over TFTP the wrapper fetches both.
+/// Boots a machine until it has run the script. The server has no configuration, and the network no IPv4. After a boot
+/// over HTTP, iPXE finds the script in the directory of its URL. Over TFTP, the wrapper fetches both iPXE and the
+/// script.
 fn boots(work: &WorkDir, dhcp_servers: &[&[&str]], machine: &Machine, protocol: BootProtocol) -> Result<()> {
     let site = Ipv6Network::new(work, dhcp_servers)?;
     let _server = site::serve(work, &site.server, site::boot_dir(work, Some(&work.token.script()))?)?;
@@ -153,8 +156,8 @@ fn boots_by(protocol: BootProtocol, capture: &Capture, boot: impl Fn() -> Result
 }
 
 /// EDK2 sends one request to port 4011 over IPv6, and drops a reply that it does not read within 50 ms (PxeBcUdp6Read).
-/// On shared cores an emulated processor may be stopped for longer than that. The firmware then continues with HTTP,
-/// and the case boots the machine once more.
+/// On shared cores, an emulated processor may be stopped for longer than that. The firmware then continues with HTTP,
+/// so the check fails, and the case boots the machine once more.
 fn boots_and(boot: impl Fn() -> Result<()>, check: impl Fn() -> Result<()>) -> Result<()> {
     boot()?;
     check().or_else(|_| {
@@ -163,7 +166,7 @@ fn boots_and(boot: impl Fn() -> Result<()>, check: impl Fn() -> Result<()>) -> R
     })
 }
 
-/// By default dnsmasq binds port 547 exclusively. Boots by PXE and over HTTP.
+/// By default, dnsmasq binds port 547 exclusively. The machine boots by PXE and over HTTP.
 fn x64_boots_over_ipv6_with_a_dhcp_server_on_the_same_host_that_binds_port_547_exclusively(
     work: &WorkDir,
 ) -> Result<()> {
@@ -177,7 +180,7 @@ fn x64_boots_over_ipv6_with_a_dhcp_server_on_the_same_host_that_binds_port_547_e
     site::boot(work, &segment, &machine::x64_2025().with_http_boot_only())
 }
 
-/// Checks that the loader was sent by this protocol, and over IPv6.
+/// Checks that the server sent the loader by this protocol and over IPv6.
 fn loaded_by(capture: &Capture, protocol: BootProtocol) -> Result<()> {
     let by_tftp = capture.fields("ipv6 && tftp.opcode == 1", &["tftp.source_file"])?;
     let by_http = capture.fields("ipv6 && http.request.method == GET", &["http.request.uri"])?;
@@ -222,7 +225,7 @@ fn boots_behind_a_relay(work: &WorkDir, machine: &Machine) -> Result<()> {
     boots_by(BootProtocol::Tftp, &captures[1], || site::boot(work, &far, machine))
 }
 
-/// EDK2 tries IPv4 first.
+/// Without a change of its boot order, EDK2 tries IPv4 first.
 fn with_both_families_x64_boots_over_the_family_that_its_firmware_tries_first(work: &WorkDir) -> Result<()> {
     let site = both_families(work)?;
     let _server = site.serve()?;
@@ -243,7 +246,7 @@ fn both_families(work: &WorkDir) -> Result<Site<'_>> {
     Site::with_dhcp_options(work, &["--dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h"])
 }
 
-/// QEMU's ROM is an iPXE. The DHCPv6 server sends it name servers, but no boot file.
+/// The ROM of QEMU is an iPXE. The DHCPv6 server sends name servers to iPXE, but no boot file.
 fn ipxe_with_stateless_dhcpv6_boots_if_the_configuration_enables_it(work: &WorkDir) -> Result<()> {
     let site = Ipv6Network::new(work, &[STATELESS])?;
     let _server = serve_by(work, &site, "[dhcp6]\nstateless-ipxe = true\ndns-servers = [\"fd77::1\"]\n")?;

@@ -1,6 +1,6 @@
-//! `cargo test -p proxydhcpd-e2e`: machines boot from the real binary.
+//! `cargo test -p proxydhcpd-e2e` boots machines from the real binary.
 
-/// Defines `ALL`: the names of a file's cases with their functions.
+/// Defines `ALL`, which lists the cases of a file, each with its name and its function.
 macro_rules! cases {
     ($($name:ident),* $(,)?) => {
         pub const ALL: &[(&str, crate::Case)] = &[$((stringify!($name), $name)),*];
@@ -29,7 +29,7 @@ fn main() -> Result<()> {
         server::binary()?;
         sandbox::enter()?;
     }
-    // Each emulator keeps a core busy; more than two at a time would only slow each other down.
+    // Each emulator uses a whole core, so with more than two at a time each would only be slower.
     arguments.test_threads.get_or_insert(2);
     let boots = [
         cases::ALL,

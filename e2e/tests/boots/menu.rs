@@ -1,4 +1,4 @@
-//! Entries of the boot directory's menu, chosen on the console.
+//! Tests the entries of the boot directory's menu. The test chooses them on the console.
 
 use anyhow::Result;
 use proxydhcpd_e2e::WorkDir;
@@ -29,9 +29,9 @@ fn x64_of_2025_starts_a_kernel_with_its_initrd_from_the_menu(work: &WorkDir) -> 
     starts_a_kernel(work, machine::x64_2025(), "2025/snponly.efi")
 }
 
-/// The word is the name of a program in the initrd. The kernel prints that it runs the program, if the command line
-/// names it and the initrd contains it. Without `no_timer_check` the kernel panics if the host gives the emulator no
-/// time while the kernel counts the ticks of its timer.
+/// The word is the name of a program in the initrd. If the command line names the program and the initrd contains it,
+/// the kernel prints that it runs the program. Without `no_timer_check`, the kernel panics if the host does not run the
+/// emulator while the kernel counts the ticks of its timer.
 fn starts_a_kernel(work: &WorkDir, machine: Machine, ipxe: &str) -> Result<()> {
     let directory = site::boot_dir(work, None)?;
     fs::copy(cache::path(ipxe)?, directory.join("snponly.efi"))?;
@@ -86,13 +86,14 @@ fn choose_the_entry_above_the_disk(machine: &mut RunningMachine, title: &str) ->
     Ok(())
 }
 
-/// An archive with one program (cpio's `newc` format, Linux's
+/// Returns an archive with one program, in cpio's `newc` format (Linux's
 /// Documentation/driver-api/early-userspace/buffer-format.rst).
 fn initrd(program: &str) -> Vec<u8> {
     let mut archive = Vec::new();
     for (name, mode) in [(program, 0o100_755), ("TRAILER!!!", 0)] {
         let content = if mode == 0 { "" } else { "#!/nothing" };
-        // Inode, mode, user, group, links, time, size, four numbers of devices, length of the name, no checksum.
+        // The fields are inode, mode, user, group, links, time, size, four device numbers, length of the name, and no
+        // checksum.
         let fields = [1, mode, 0, 0, 1, 0, content.len(), 0, 0, 0, 0, name.len() + 1, 0];
         archive.extend_from_slice(b"070701");
         fields.iter().for_each(|field| archive.extend_from_slice(format!("{field:08x}").as_bytes()));

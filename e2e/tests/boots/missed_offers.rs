@@ -1,4 +1,4 @@
-//! Reports in the log about machines that do not use the server's offer.
+//! Tests the reports in the log about machines that do not use the server's offer.
 
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::WorkDir;
@@ -16,10 +16,10 @@ cases![
     another_boot_server_that_firmware_prefers_is_reported_and_the_dhcp_server_is_not,
 ];
 
-/// Longer than the server waits before it reports, because the emulator is slow.
+/// The timeout exceeds the time that the server waits before it reports, because the emulator is slow.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(240);
 
-/// Phrases of reports about machines that do not boot.
+/// The phrases that occur in reports about machines that do not boot.
 const REPORTS: [&str; 2] = [" took its address from ", " and took no address"];
 
 fn a_dhcp_server_that_sends_option_60_is_reported_with_the_fix(work: &WorkDir) -> Result<()> {
@@ -28,7 +28,7 @@ fn a_dhcp_server_that_sends_option_60_is_reported_with_the_fix(work: &WorkDir) -
     is_reported(work, &["--dhcp-option-force=option:vendor-class,PXEClient"], message)
 }
 
-/// UEFI uses this server's file nevertheless, so its iPXE runs, which then uses the DHCP server's.
+/// UEFI uses this server's file nevertheless, so this server's iPXE runs. That iPXE then uses the DHCP server's file.
 fn a_dhcp_server_that_names_a_boot_file_keeps_ipxe_from_its_script_and_is_reported(work: &WorkDir) -> Result<()> {
     let message = "took its address from 10.77.0.1 but did not request its script from this boot server. The offer of \
                  10.77.0.1 names a boot file";

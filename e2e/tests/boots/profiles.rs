@@ -1,4 +1,4 @@
-//! Profiles, rules and templates of the native configuration, with real firmware.
+//! Tests profiles, rules and templates of the native configuration with real firmware.
 
 use anyhow::{Context, Result, ensure};
 use proxydhcpd_e2e::WorkDir;
@@ -30,7 +30,7 @@ cases![
 
 const MAC: &str = "52:54:00:12:34:56";
 
-/// The rule from the example file.
+/// The rule that the example file shows.
 const AS_FIRMWARE: &str = "\
 [[rule]]
 name = \"the site's iPXE instead of the network card's\"
@@ -61,7 +61,7 @@ fn x64_of_2025_shows_a_menu_and_boots_the_item_that_is_chosen(work: &WorkDir) ->
     machine.wait_for(&work.token.word(), BOOT_TIMEOUT)
 }
 
-/// The firmware receives a program that starts the disk.
+/// If the user chooses the disk, the firmware receives a program that starts it.
 fn x64_of_2025_boots_its_disk_from_a_menu(work: &WorkDir) -> Result<()> {
     let word = format!("disk-{}", random_hex()?);
     let machine = machine::x64_2025().with_disk(Disk::x64_printing(work, &word)?, DiskOrder::Last);
@@ -73,7 +73,7 @@ fn x64_of_2025_boots_its_disk_from_a_menu(work: &WorkDir) -> Result<()> {
     machine.wait_for(&word, BOOT_TIMEOUT)
 }
 
-/// The other server is a proxydhcpd that listens on port 4011 only, so that only this menu leads to it.
+/// The other server is a proxydhcpd that listens only on port 4011, so a machine reaches it only by this menu.
 fn x64_of_2025_boots_an_item_of_another_server(work: &WorkDir) -> Result<()> {
     let site = Site::new(work)?;
     let text = "default-profile = \"ask\"\n[profile.ask.menu]\ntimeout = 3\n\
@@ -108,7 +108,7 @@ fn choose(work: &WorkDir, machine: &mut RunningMachine, lines_down: usize) -> Re
     machine.press("ret")
 }
 
-/// The server's script shows the menu.
+/// For iPXE, the server's script shows the menu.
 fn a_bios_ipxe_shows_the_menu_too_and_boots_the_item_that_is_chosen(work: &WorkDir) -> Result<()> {
     let site = Site::new(work)?;
     let file = menu(work, 120, &Token::random()?, &work.token)?;
@@ -121,7 +121,7 @@ fn a_bios_ipxe_shows_the_menu_too_and_boots_the_item_that_is_chosen(work: &WorkD
     machine.wait_for(&work.token.word(), BOOT_TIMEOUT)
 }
 
-/// For an item of type 0 a BIOS sends no request. The firmware is an iPXE that a rule treats as firmware.
+/// For an item of type 0, a BIOS machine sends no request. The firmware is an iPXE that a rule treats as firmware.
 fn a_bios_firmware_shows_a_menu_and_leaves_it_for_its_disk(work: &WorkDir) -> Result<()> {
     let word = format!("disk-{}", random_hex()?);
     let machine = machine::bios().with_disk(Disk::bios_printing(work, &word)?, DiskOrder::Last);
@@ -138,7 +138,7 @@ fn a_bios_firmware_shows_a_menu_and_leaves_it_for_its_disk(work: &WorkDir) -> Re
     Ok(())
 }
 
-/// A configuration with a menu of two systems and the local disk for every machine.
+/// Writes a configuration whose menu offers two systems and the local disk to every machine.
 fn menu(work: &WorkDir, timeout: u8, first: &Token, second: &Token) -> Result<PathBuf> {
     let text = format!(
         "default-profile = \"ask\"\n\
@@ -169,7 +169,8 @@ fn a_bios_ipxe_that_a_rule_treats_as_firmware_boots_undionly_and_then_its_script
 
     let requests = site.capture.fields("tftp.opcode == 1", &["tftp.source_file"])?;
     ensure!(!requests.is_empty() && requests.iter().all(|name| name == "undionly.kpxe"), "over TFTP: {requests:?}");
-    // Counts each block once, even if it was sent again. The UDP length includes 8 octets of UDP and 4 of TFTP header.
+    // The map counts each block once, even if the server sent it again. The UDP length includes 8 octets of UDP header
+    // and 4 of TFTP header.
     let mut blocks = BTreeMap::new();
     for line in site.capture.fields("tftp.opcode == 3", &["tftp.block", "udp.length"])? {
         let (block, length) = line.split_once(' ').context("a block without a length")?;
@@ -195,8 +196,8 @@ fn the_debian_installer_on_x64_with_an_ipxe_of_2019_receives_the_preseed_of_its_
     installs_debian(work, machine::x64_2022(), directory)
 }
 
-/// The halves of the word are in two variables of the machine, and only the rendered template joins them. The word on
-/// the console proves that the installer has executed its preseed.
+/// The halves of the word are in two variables of the machine, and only the rendered template joins them. So the word
+/// on the console proves that the installer has executed its preseed.
 fn installs_debian(work: &WorkDir, machine: Machine, directory: PathBuf) -> Result<()> {
     fs::create_dir(directory.join("debian"))?;
     for name in ["linux", "initrd.gz"] {
@@ -218,7 +219,7 @@ fn installs_debian(work: &WorkDir, machine: Machine, directory: PathBuf) -> Resu
          variables = {{ left = \"{left}\", right = \"{right}\" }}\n"
     );
     let preseed = "d-i preseed/early_command string echo {{ machine.left }}-{{ machine.right }} >/dev/console\n";
-    // Without a name server in its lease, the installer would prompt for one.
+    // If the lease had no name server, the installer would prompt for one.
     let site = Site::with_dhcp_options(work, &["--dhcp-option=option:dns-server,10.77.0.1"])?;
     let mut server =
         site.serve_with_config(&site::write_config(work, &directory, &text, &[("preseed.cfg", preseed)])?)?;
@@ -226,12 +227,12 @@ fn installs_debian(work: &WorkDir, machine: Machine, directory: PathBuf) -> Resu
     let mut machine = machine.power_on(work, &site.segment, "machine")?;
     machine.wait_for("Linux version", BOOT_TIMEOUT)?;
     work.log_progress("the kernel runs");
-    // The boot-once is completed, and the installer still receives its machine's files.
+    // The boot-once is completed, but the installer still receives the files of its machine.
     server.wait_for("web1 completed its boot-once (/machine/name=web1/debian/linux); ", BOOT_TIMEOUT)?;
     machine.wait_for(&work.token.word(), INSTALLER)?;
     work.log_progress("the installer has executed its preseed");
 
-    // tshark of Debian 13 has the URI in the response, too.
+    // tshark of Debian 13 shows the URI in the response, too.
     let user_agents =
         site.capture.fields("http.request && http.request.uri contains \"preseed.cfg\"", &["http.user_agent"])?;
     ensure!(

@@ -1,4 +1,4 @@
-//! Firmware that enforces Secure Boot.
+//! Tests firmware that enforces Secure Boot.
 
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::WorkDir;
@@ -30,7 +30,8 @@ fn an_ipxe_with_the_sites_signature_boots_under_secure_boot(work: &WorkDir) -> R
     site.boot(&machine::x64_2025_with_secure_boot(TrustedKeys::Site))
 }
 
-/// `check` reports it in advance. The firmware reports it, and continues with its next boot entry.
+/// `check` reports the missing signature before the boot. The firmware reports it, too, and continues with its next
+/// boot entry.
 fn an_unsigned_ipxe_is_refused_under_secure_boot(work: &WorkDir) -> Result<()> {
     let site = Site::new(work)?;
     let directory = site::boot_dir(work, None)?;
@@ -47,7 +48,7 @@ fn an_unsigned_ipxe_is_refused_under_secure_boot(work: &WorkDir) -> Result<()> {
     Ok(())
 }
 
-/// GRUB 2.12 fetches its configuration from the server that sent it.
+/// GRUB 2.12 fetches its configuration from the server that sent GRUB.
 fn shim_starts_the_signed_grub_of_2025_under_secure_boot(work: &WorkDir) -> Result<()> {
     let site = Site::new(work)?;
     let _server = site::serve(work, &site.server, directory_with_shim(work, "2025")?)?;
@@ -60,7 +61,7 @@ fn shim_starts_the_signed_grub_of_2025_over_http_under_secure_boot(work: &WorkDi
     site.boot(&machine::x64_2025_with_secure_boot(TrustedKeys::Microsoft).with_http_boot_only())
 }
 
-/// GRUB 2.06 uses the DHCP server as its TFTP server, so both servers run on one host (protocol.md 2.12).
+/// GRUB 2.06 uses the DHCP server as the TFTP server, so both servers run on one host (protocol.md 2.12).
 fn shim_starts_the_signed_grub_of_2022_with_the_dhcp_server_on_the_same_host_under_secure_boot(
     work: &WorkDir,
 ) -> Result<()> {
@@ -69,7 +70,7 @@ fn shim_starts_the_signed_grub_of_2022_with_the_dhcp_server_on_the_same_host_und
     site::boot(work, &site.segment, &machine::x64_2022_with_secure_boot())
 }
 
-/// A next server without a file is no boot offer: the machine still uses this server's.
+/// A next server without a file is no boot offer, so the machine still uses this server's offer.
 fn shim_starts_the_signed_grub_of_2022_if_the_dhcp_server_names_this_server_as_next_server_under_secure_boot(
     work: &WorkDir,
 ) -> Result<()> {
@@ -78,7 +79,7 @@ fn shim_starts_the_signed_grub_of_2022_if_the_dhcp_server_names_this_server_as_n
     site.boot(&machine::x64_2022_with_secure_boot())
 }
 
-/// A boot directory with Debian's shim and its network GRUB in addition to the other loaders.
+/// Creates a boot directory with Debian's shim and network GRUB in addition to the other loaders.
 fn directory_with_shim(work: &WorkDir, year: &str) -> Result<PathBuf> {
     let directory = site::boot_dir(work, None)?;
     fs::copy(cache::path(&format!("{year}/shimx64.efi.signed"))?, directory.join("shimx64.efi"))?;

@@ -1,4 +1,4 @@
-//! The installed service under a real systemd: its unit, `make install`, and its administration.
+//! Tests the installed service under a real systemd: its unit, `make install`, and its administration.
 
 use anyhow::{Context, Result, ensure};
 use proxydhcpd_e2e::WorkDir;
@@ -40,17 +40,17 @@ fn runs_without_root_and_with_one_capability(systemd: &SystemdHost) -> Result<()
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
         line.with_context(|| format!("no {name} in {status}"))
     };
-    // The range of DynamicUser=, see systemd.exec(5).
+    // The user must be in the range of DynamicUser= (see systemd.exec(5)).
     let user: u32 = field("Uid")?.split('\t').next().unwrap_or_default().parse()?;
     ensure!((61184..=65519).contains(&user), "the server is user {user}");
-    // CAP_NET_BIND_SERVICE is number 10.
+    // The server has only CAP_NET_BIND_SERVICE, which is number 10.
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         ensure!(u64::from_str_radix(field(set)?, 16)? == 1 << 10, "{set} is {}", field(set)?);
     }
     Ok(())
 }
 
-/// By default dnsmasq binds the port exclusively. The three lines are from the unit's comment.
+/// By default, dnsmasq binds the port exclusively. The three lines that the test adds are from the unit's comment.
 fn the_unit_documents_how_to_boot_with_a_dhcp_server_that_binds_port_67_exclusively(work: &WorkDir) -> Result<()> {
     let site = SharedHostSite::new(work, &[])?;
     let systemd = installed(work, &site.host)?;
@@ -73,7 +73,7 @@ fn a_reload_under_systemd_applies_a_valid_configuration_and_refuses_an_invalid_o
 
     fs::write(&file, "interfaces = [\"eth7\"]\n")?;
     systemd.run(&["systemctl", "reload", "proxydhcpd"])?;
-    // When systemctl ends, the signal has been sent, but the reload may not be complete.
+    // When systemctl ends, the signal has been sent, but the reload may be incomplete.
     systemd.wait_for("status of a server without its interface", |systemd| {
         Ok(show(systemd, "StatusText")?.starts_with("no interface"))
     })?;
@@ -106,7 +106,7 @@ fn systemd_restarts_a_server_that_hangs(work: &WorkDir) -> Result<()> {
     drop_in(&systemd, "WatchdogSec=2")?;
     systemd.run(&["systemctl", "start", "proxydhcpd"])?;
     let process = main_process(&systemd)?;
-    // While it responds, it runs longer than the watchdog's timeout.
+    // While the server responds, it runs for longer than the watchdog's timeout.
     let start = Instant::now();
     systemd.wait_for("third second of running", |_| Ok(start.elapsed() > Duration::from_secs(3)))?;
     ensure!(main_process(&systemd)? == process, "the watchdog restarted a server that responds");
@@ -148,15 +148,15 @@ fn a_server_in_the_background_logs_to_the_journal(work: &WorkDir) -> Result<()> 
     signal(&systemd, "TERM", &systemd.run(&["pidof", "proxydhcpd"])?)?;
     systemd.wait_for("end of the server", |systemd| Ok(!systemd.output(&["pidof", "proxydhcpd"])?.status.success()))?;
     systemd.run(&["journalctl", "--sync"])?;
-    // Lines that were logged after `-d` had detached from the terminal.
+    // The server logged these lines after `-d` had detached it from the terminal.
     let lines = systemd.run(&["journalctl", "--output=cat", "SYSLOG_IDENTIFIER=proxydhcpd", "PRIORITY=6"])?;
     ensure!(lines.lines().any(|line| line == "ready"), "the journal has: {lines}");
     ensure!(lines.lines().any(|line| line.starts_with("stopped")), "the journal has: {lines}");
     Ok(())
 }
 
-/// A container with the binary under test, installed by `make install`, and with the loaders and the token's script in
-/// its boot directory.
+/// Boots a container with the binary under test, which `make install` has installed. The boot directory contains the
+/// loaders and the token's script.
 fn installed(work: &WorkDir, host: &Host) -> Result<SystemdHost> {
     let systemd = SystemdHost::boot(work, host)?;
     systemd.run(&["make", "--directory=/src", "--old-file=build", "RELEASE=/binary", "install"])?;
@@ -168,7 +168,7 @@ fn installed(work: &WorkDir, host: &Host) -> Result<SystemdHost> {
     Ok(systemd)
 }
 
-/// Adds a drop-in file to the unit, as `systemctl edit` does.
+/// Adds a drop-in file with these lines to the unit, as `systemctl edit` does.
 fn drop_in(systemd: &SystemdHost, lines: &str) -> Result<()> {
     let directory = systemd.file("/etc/systemd/system/proxydhcpd.service.d");
     fs::create_dir_all(&directory)?;
@@ -176,7 +176,7 @@ fn drop_in(systemd: &SystemdHost, lines: &str) -> Result<()> {
     systemd.run(&["systemctl", "daemon-reload"]).map(drop)
 }
 
-/// Sends a signal with the shell's built-in kill: a minimal Debian has no other.
+/// Sends a signal with the kill that is built into the shell, because a minimal Debian has no other.
 fn signal(systemd: &SystemdHost, name: &str, process: &str) -> Result<()> {
     systemd.run(&["sh", "-c", &format!("kill -{name} {process}")]).map(drop)
 }
