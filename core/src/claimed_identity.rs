@@ -1,5 +1,5 @@
-//! The identity that a client claims in the name of the file that it requests:
-//! `machine/mac=.../uuid=.../menu.ipxe`. It is not proven, so it serves only to choose what to show.
+//! The identity that a client claims in the name of the file that it requests: `machine/mac=.../uuid=.../menu.ipxe`.
+//! The claim is not proven, so the server uses it only to choose what it shows to the client.
 
 use crate::arch::Arch;
 use crate::choose::MACHINE_PREFIX;
@@ -11,7 +11,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Write;
 
-/// The parts of a claimed identity; `None` if the name lacks the part.
+/// The parts of a claimed identity. A part is `None` if the requested name lacks it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimedIdentity {
     /// The MAC address.
@@ -24,9 +24,9 @@ pub struct ClaimedIdentity {
     pub name: Option<String>,
     /// The token in a URL that the server generated; it proves that the request comes from the machine.
     pub token: Option<String>,
-    /// The architecture of its iPXE, if it is a known one.
+    /// The architecture of the machine's iPXE, if the server knows that architecture.
     pub arch: Option<Arch>,
-    /// The features of its iPXE, if the server has overheard them.
+    /// The features of the machine's iPXE, if the server has overheard them.
     pub features: Option<Features>,
     /// The rule that the machine's DHCP packet matched.
     pub rule: Option<RuleRef>,
@@ -36,7 +36,8 @@ pub struct ClaimedIdentity {
 
 impl ClaimedIdentity {
     /// Splits a name into the identity (`machine/` and the `key=value` directories after it) and the rest. Each part
-    /// may be empty or missing; unknown parts are ignored. `None` if the name does not begin with `machine/`.
+    /// may be empty or missing. The function ignores unknown parts. It returns `None` if the name does not begin with
+    /// `machine/`.
     pub fn parse(name: &str) -> Option<(ClaimedIdentity, &str)> {
         let mut rest = name.strip_prefix(MACHINE_PREFIX)?;
         let mut claimed = ClaimedIdentity::default();
@@ -72,7 +73,8 @@ impl ClaimedIdentity {
         self.mac.map_or_else(|| "a machine".into(), |mac| MacPattern(mac.map(Some)).to_string())
     }
 
-    /// The MAC address, UUID and serial number as part of a URL, with iPXE's settings for its architecture.
+    /// The MAC address, UUID and serial number as part of a URL, followed by the settings that iPXE replaces with its
+    /// platform and architecture.
     pub fn identity_path(&self) -> String {
         let mut parts = String::new();
         let hexadecimal = |parts: &mut String, octets: &[u8]| {
@@ -105,7 +107,7 @@ impl ClaimedIdentity {
 }
 
 /// Parses a setting of iPXE in the form of `hexhyp` or of a UUID: octets in hexadecimal, with or without hyphens and
-/// colons.
+/// colons. Returns `None` unless the text has exactly `N` octets.
 fn parse_octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits: Vec<u8> = text.bytes().filter(|digit| !b"-:".contains(digit)).collect();
     let mut octets = [0; N];
@@ -118,7 +120,8 @@ fn parse_octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(octets)
 }
 
-/// Parses a text in iPXE's form `hexraw`, in which no character can be confused with a part of the name.
+/// Parses a text in iPXE's form `hexraw` (hexadecimal digits), which contains no character with a meaning in the
+/// requested name. Returns `None` if the text is malformed or empty.
 fn parse_text(hexraw: &str) -> Option<String> {
     let digits = hexraw.as_bytes();
     let pairs = digits.chunks_exact(2).map(|pair| Some(hexadecimal(pair[0])? << 4 | hexadecimal(pair[1])?));
@@ -131,8 +134,8 @@ fn hexadecimal(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
-/// The architecture of an iPXE, from its settings `platform` and `buildarch`. A BIOS iPXE has `i386` on every
-/// processor.
+/// The architecture of an iPXE, from its settings `platform` and `buildarch`; `None` if they name no known
+/// architecture. The `buildarch` of a BIOS iPXE does not count: it is `i386` on every processor.
 fn arch_from_settings(platform: &str, buildarch: &str) -> Option<Arch> {
     let id = match (platform, buildarch) {
         ("pcbios", _) => "bios",

@@ -17,23 +17,24 @@ use core::fmt;
 pub struct Decision {
     /// The machine's entry.
     pub machine: Option<FoundEntry>,
-    /// Two entries that may be the machine's; neither applies.
+    /// Two entries that may both be the machine's. Neither of them applies.
     pub ambiguous: Option<AmbiguousMachine>,
-    /// An entry that may be the machine's; it does not apply, because the identity that leads to it is in doubt.
+    /// An entry that may be the machine's. The entry does not apply, because the identity that leads to it is in doubt.
     pub doubt: Option<DoubtfulEntry>,
-    /// An entry that does not apply, but whose protection does: no boot is better than the wrong one.
+    /// An entry of which only the protection applies (the machine boots nothing, or its disk), with the identity that
+    /// leads to the entry. The entry may be the machine's, and no boot is better than a wrong one.
     pub protected_by: Option<(MachineIndex, IdentityKind)>,
-    /// Its UUID, if another hardware address shows it as well.
+    /// The machine's UUID, if another hardware address shows the same UUID.
     pub shared_uuid: Option<SharedUuid>,
     /// The index of the rule that matched.
     pub rule: Option<usize>,
-    /// The profile; `None`: the menu of the boot directory, unless `decided_by` excludes a profile.
+    /// The profile. `None` means the menu of the boot directory, unless `decided_by` excludes a profile.
     pub profile: Option<ProfileId>,
     /// The reason for the decision.
     pub decided_by: DecidedBy,
-    /// The client counts as firmware, even if it identifies itself as iPXE.
+    /// Whether the client counts as firmware, even if it identifies itself as iPXE.
     pub as_firmware: bool,
-    /// A client with the architecture of a BIOS counts as a Raspberry Pi.
+    /// Whether a client with the architecture of a BIOS counts as a Raspberry Pi.
     pub as_raspberry_pi: bool,
 }
 
@@ -55,13 +56,14 @@ pub enum DecidedBy {
     Completed,
     /// The machine has completed a boot-once, and its entry has no `boot` key any more.
     CompletedUnspecified,
-    /// The rule that matched denies.
+    /// The rule that matched denies the boot.
     Denied,
 }
 
-/// Decides what a machine boots; `name` is the name of its entry, if a URL has it. In doubt the decision is the least
-/// harmful one: if an entry that may be the machine's protects it (it boots nothing, or its disk), that protection
-/// applies; otherwise the decision ignores the identity that is in doubt.
+/// Decides what a machine boots. `name` is the name of the machine's entry, if a URL states it. If it is uncertain
+/// which entry is the machine's, the decision is the least harmful one: if one of the possible entries protects the
+/// machine (which then boots nothing, or its disk), that protection applies. Otherwise the decision ignores the
+/// identity that is in doubt.
 pub fn decide(plan: &Plan, observations: &Observations, subject: &Subject<'_>, name: Option<&str>) -> Decision {
     let shared =
         subject.identifiers.uuids.iter().flatten().find_map(|uuid| observations.uuid_claims.find_shared(plan, uuid));
@@ -104,8 +106,8 @@ fn without<'a>(subject: &Subject<'a>, doubt: DoubtfulEntry) -> Subject<'a> {
     subject
 }
 
-/// The decision for this entry, or for none. A rule may deny; otherwise the machine's entry decides, then the rule,
-/// then the defaults.
+/// The decision for a machine with this entry, or without an entry. A rule that denies takes precedence. Otherwise the
+/// machine's entry decides, then the rule, then the defaults.
 fn decide_for_entry(
     plan: &Plan,
     observations: &Observations,
@@ -155,7 +157,7 @@ fn decision_from(
 }
 
 impl Decision {
-    /// The boot of the machine.
+    /// The target that the machine boots.
     pub fn boots<'a>(&self, plan: &'a Plan) -> &'a BootTarget {
         match self.decided_by {
             DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified => &BootTarget::LocalDisk,
@@ -164,17 +166,18 @@ impl Decision {
         }
     }
 
-    /// The entry that the decision follows.
+    /// The entry that the decision follows; `None` if it follows no entry.
     pub fn entry(&self) -> Option<MachineIndex> {
         self.protected_by.map(|(machine, _)| machine).or(self.machine.map(|found| found.machine))
     }
 
-    /// An entry that may be the machine's, but does not apply.
+    /// An entry that may be the machine's but does not apply; `None` if there is none.
     pub fn doubtful_entry(&self) -> Option<MachineIndex> {
         self.protected_by.map(|(machine, _)| machine).or(self.doubt.map(|doubt| doubt.machine))
     }
 
-    /// The subject that the rules were matched against: without an identity in doubt, unless a protection applies.
+    /// The subject against which the rules were matched. It lacks the identity that is in doubt, unless the protection
+    /// of another entry applies.
     pub(crate) fn certain_subject<'a>(&self, subject: &Subject<'a>) -> Subject<'a> {
         match (self.doubt, self.protected_by) {
             (Some(doubt), None) => without(subject, doubt),
@@ -182,13 +185,13 @@ impl Decision {
         }
     }
 
-    /// Whether the machine starts nothing from this server.
+    /// Whether the decision protects the machine, which then boots its disk or nothing.
     fn protects(&self, plan: &Plan) -> bool {
         matches!(self.boots(plan), BootTarget::LocalDisk | BootTarget::Nothing)
     }
 
-    /// The machine's profile, even if the machine does not boot it now: an installer requests more files after its
-    /// kernel has completed the boot-once.
+    /// The machine's profile, even if the machine does not boot it now. After the kernel of an installer has completed
+    /// the boot-once, the installer still requests files of the profile.
     pub fn own_profile(&self, plan: &Plan) -> Option<ProfileId> {
         if self.protected_by.is_some()
             || !matches!(self.decided_by, DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified)
@@ -199,7 +202,7 @@ impl Decision {
         machine_profile.or_else(|| plan.rules.get(self.rule?)?.profile).or(plan.default_profile)
     }
 
-    /// The boot of the machine, in one word.
+    /// The boot of the machine in one word: the name of the profile, `menu`, `local-disk` or `nothing`.
     pub fn target_name<'a>(&self, plan: &'a Plan) -> &'a str {
         match self.decided_by {
             DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified => "local-disk",
@@ -208,13 +211,14 @@ impl Decision {
         }
     }
 
-    /// The profile's name, for logs.
+    /// The profile's name, for logs; `None` if the decision has no profile.
     pub fn profile_name<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
         plan.profile(self.profile).map(|profile| profile.name.as_str())
     }
 }
 
-/// The kinds of firmware of a client: the firmware of the machine, and iPXE or HTTP boot on it.
+/// The kinds of firmware of a client: first the firmware of the machine, then iPXE or HTTP boot, if the client is one
+/// of these.
 pub fn firmware_kinds(client: &Client) -> [Option<Firmware>; 2] {
     let firmware = match client {
         Client { raspberry_pi: true, .. } => Firmware::RaspberryPi,

@@ -1,5 +1,5 @@
-//! Resolves a requested name to a built-in script, a template, a loader, a file, or a refusal; and determines what a
-//! complete fetch changes.
+//! Resolves a requested name to a built-in script, a template, a loader, a file, or a refusal. Also determines what the
+//! complete fetch of a file changes.
 
 use crate::arch::Arch;
 use crate::choose::{BOOT_SCRIPT, IPXE_WRAPPER_PREFIX, MACHINE_PREFIX};
@@ -39,11 +39,11 @@ pub enum Fetch {
     LocalDisk(Arch),
     /// The wrapper program that starts an iPXE with its script on firmware of this architecture.
     IpxeWrapper(Arch),
-    /// The client reports that a machine has finished its boot. The daemon, which knows the token, verifies that.
+    /// The client reports that a machine has finished its boot. The daemon, which knows the token, verifies the report.
     Done(DoneRequest),
     /// A file of the boot directory.
     Directory {
-        /// Its normalized relative path.
+        /// The file's normalized relative path.
         name: String,
         /// The answer if the file does not exist.
         otherwise: Option<Fallback>,
@@ -53,7 +53,7 @@ pub enum Fetch {
 /// The answer if a file of the boot directory does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fallback {
-    /// The file that the client means, if that is certain.
+    /// Another file of the boot directory, which the client certainly means.
     File(String),
     /// Text that was generated for this request.
     Text(String),
@@ -66,7 +66,7 @@ pub struct DoneRequest {
     pub machine: String,
     /// The token in the URL.
     pub token: Option<String>,
-    /// The report comes from the last known address of this machine.
+    /// Whether the report comes from the last known address of this machine.
     pub from_its_address: bool,
 }
 
@@ -77,7 +77,7 @@ pub struct RenderContext {
     pub claimed: ClaimedIdentity,
     /// The decision about the machine.
     pub decision: Decision,
-    /// The prefix of URLs of this server, such that requests carry the machine's name.
+    /// The prefix of this server's URLs. It contains the name of the machine's entry, if the machine has one.
     pub base_url: String,
     /// The token for the machine's [`DoneRequest`].
     pub token: Option<String>,
@@ -113,7 +113,7 @@ impl Fetch {
 /// Why the server refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The file does not exist, or cannot: its name is not UTF-8 or has control characters.
+    /// The file does not exist, or no file can have this name: it is not UTF-8, or it has control characters.
     NotFound,
     /// The name leads out of the boot directory, a rule denies the machine, or the file is not readable.
     Denied,
@@ -128,7 +128,7 @@ pub enum Refusal {
 /// The consequences of the complete fetch of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FetchOutcome {
-    /// The file was a first-stage loader.
+    /// Whether the file was a first-stage loader.
     pub is_loader: bool,
     /// The name of the machine whose boot-once this fetch completes.
     pub completes: Option<String>,
@@ -137,19 +137,21 @@ pub struct FetchOutcome {
 /// A request with this name after `machine/name=.../` reports that the machine has finished its boot.
 const DONE: &str = "done";
 const MENU: &str = "menu.ipxe";
-/// The first file that iPXE of 2021 and later requests, from the directory of its program.
+/// The first file that iPXE of 2021 and later requests, from the directory from which iPXE was loaded.
 const AUTOEXEC: &str = "autoexec.ipxe";
 
-/// Resolves a requested name. Whether the file exists and is readable shows when the daemon opens it.
+/// Resolves a requested name, or returns why the server refuses it. The function does not know whether the file exists
+/// and is readable: the daemon finds out when it opens the file.
 ///
-/// Over IPv4 `autoexec.ipxe` is a file like any other: a built-in one would run before iPXE has an address, and the
-/// server refuses a missing one at once. Over IPv6 most iPXEs have no other way to find the built-in script.
+/// Over IPv4, `autoexec.ipxe` is a file like any other, and the server refuses the request at once if the file is
+/// missing: a built-in script of this name would run before iPXE has an address. Over IPv6, most iPXEs have no other
+/// way to find the built-in script.
 pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>) -> Result<Fetch, Refusal> {
     let name = match normalize(request.name) {
         Ok(name) => name,
         Err(BadName::Empty) => return Err(Refusal::BadName),
         Err(BadName::Traversal) => return Err(Refusal::Denied),
-        // Not "denied": see `shim`.
+        // The reply must not be "denied", after which shim starts MokManager: see `shim`.
         Err(BadName::Control) => return Err(Refusal::NotFound),
         Err(BadName::NotUtf8) => {
             let name = shim::resolve_garbled(plan, request.name).ok_or(Refusal::NotFound)?;
@@ -195,12 +197,12 @@ pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>
     if let Some(path) = plan.loader_path(rest) {
         return Ok(Fetch::Loader(path.into()));
     }
-    // `machine/readme` carries no identity: it is a file.
+    // A name such as `machine/readme` carries no identity, so it names a file.
     if claimed == Some(ClaimedIdentity::default()) {
         return Ok(Fetch::Directory { name, otherwise: None });
     }
     let over_ipv6 = request.server.to_canonical().is_ipv6();
-    // iPXE requests it from its own directory, which may be a subdirectory.
+    // iPXE requests `autoexec.ipxe` from the directory from which it was loaded, which may be a subdirectory.
     let otherwise = if over_ipv6 && rest.rsplit('/').next() == Some(AUTOEXEC) {
         Some(Fallback::Text(script::autoexec(
             request.protocol,
@@ -214,13 +216,14 @@ pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>
     Ok(Fetch::Directory { name: rest.into(), otherwise })
 }
 
-/// Whether the request is the first of a firmware, or of an iPXE that has just started: it shows nothing about the
-/// requests before. `resolved`: what [`fetch`] returned for the name.
+/// Whether the request is the first that a firmware sends, or an iPXE that has just started. Such a request shows
+/// nothing about earlier ones. `resolved` is the result of [`fetch`] for the name.
 pub fn is_first_request(name: &[u8], resolved: &Result<Fetch, Refusal>) -> bool {
     matches!(resolved, Ok(Fetch::Loader(_) | Fetch::IpxeWrapper(_))) || name.ends_with(AUTOEXEC.as_bytes())
 }
 
-/// Whether a request with this name reports that a machine has finished its boot: the only one that may be a POST.
+/// Whether a request with this name reports that a machine has finished its boot. Only such a request may be an HTTP
+/// POST.
 pub fn is_done_request(name: &[u8]) -> bool {
     let name = normalize(name).ok();
     name.and_then(|name| ClaimedIdentity::parse(&name).map(|(_, rest)| rest == DONE)).unwrap_or(false)
@@ -234,7 +237,7 @@ fn done_request(
     claimed: &ClaimedIdentity,
 ) -> Option<DoneRequest> {
     let machine = plan.machines.get_by_name(claimed.name.as_deref()?)?.name;
-    // The address owner counts only if no host beyond the link can have forged it.
+    // The address owner counts only if no host beyond the link can have forged the DHCP packets that show it.
     let address = request.client.ip();
     let owner = observations.address_owner(address).filter(|_| observations.was_vouched(address));
     let from_its_address = owner.is_some_and(|owner| {
@@ -246,7 +249,8 @@ fn done_request(
     Some(DoneRequest { machine: machine.into(), token: claimed.token.clone(), from_its_address })
 }
 
-/// The menu for `request.name` if this were the machine's profile.
+/// The answer to a request for a menu with the name `request.name`, if the machine had this profile. An error if the
+/// name is invalid.
 pub fn preview_menu(
     plan: &Plan,
     observations: &Observations,
@@ -260,7 +264,8 @@ pub fn preview_menu(
     Ok(menu(plan, context, request))
 }
 
-/// Determines what the complete fetch of a file changes. The caller has verified a report before ([`Fetch::Done`]).
+/// Determines what the complete fetch of a file changes. If the request reports a finished boot ([`Fetch::Done`]), the
+/// caller must have verified the report.
 pub fn after_fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>) -> FetchOutcome {
     let Ok(name) = normalize(request.name) else { return FetchOutcome::default() };
     let (claimed, rest) = ClaimedIdentity::parse(&name).map_or((ClaimedIdentity::default(), &name[..]), |found| found);
@@ -319,7 +324,8 @@ fn menu(plan: &Plan, context: RenderContext, request: &FileRequest<'_>) -> Fetch
     })
 }
 
-/// The identity that the client claims, completed by the owner of its address, and the decision for it.
+/// The context for this request: the identity that the client claims, completed from the owner of the client's address,
+/// and the decision about that machine.
 fn render_context(
     plan: &Plan,
     observations: &Observations,
@@ -359,7 +365,7 @@ fn render_context(
     RenderContext { claimed, decision, base_url, token: None }
 }
 
-/// Completes a claimed identity from the owner of the client's address, unless that is another machine.
+/// Completes a claimed identity from the owner of the client's address, unless that owner is another machine.
 fn complete_identity(claimed: &mut ClaimedIdentity, owner: &AddressOwner) {
     let mac = owner.hardware.mac();
     if claimed.is_anonymous() {

@@ -6,21 +6,23 @@ use core::fmt;
 /// Why a name cannot be a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadName {
-    /// It is empty, or has separators only.
+    /// The name is empty, or has only separators and `.` components.
     Empty,
-    /// It has a `..` component. Refused even if the path would stay in the boot directory: no boot program needs it.
+    /// The name has a `..` component. The server refuses it even if the path would stay in the boot directory, because
+    /// no boot program needs such a name.
     Traversal,
-    /// It has control characters, which would garble a terminal.
+    /// The name has control characters, which would garble a terminal.
     Control,
-    /// It is not UTF-8, which the menu and the logs use.
+    /// The name is not UTF-8, the encoding of the menu and the logs.
     NotUtf8,
 }
 
-/// The relative path for a requested name: `\` is a separator as `/` is (Windows loaders), several separators count
-/// as one, and leading or trailing separators and `.` components have no meaning.
+/// The relative path for a requested name, or the reason why the name cannot be a path. `\` is a separator like `/`,
+/// because Windows loaders send it. Several separators count as one. Leading and trailing separators and `.` components
+/// have no meaning.
 ///
-/// A name ends at its first 0xff: several BIOS ROMs read option 67 as a C string and take the End option, and the
-/// octets after it, for a part of the name.
+/// A name ends at its first 0xff: several BIOS ROMs read option 67 as a C string and read the End option (0xff), and
+/// the octets after it, as part of the name.
 pub fn normalize(name: &[u8]) -> Result<String, BadName> {
     let name = name.split(|&octet| octet == 0xff).next().unwrap_or_default();
     if name.iter().any(u8::is_ascii_control) {

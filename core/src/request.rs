@@ -16,12 +16,12 @@ pub enum Protocol {
 pub struct FileRequest<'a> {
     /// The protocol.
     pub protocol: Protocol,
-    /// The name as the client sent it (HTTP: path after percent-decoding, without the query).
+    /// The requested name, as the client sent it. For HTTP, it is the path after percent-decoding, without the query.
     pub name: &'a [u8],
     /// The server's address that the client sent the request to.
     pub server: IpAddr,
     /// The client's address and port.
     pub client: SocketAddr,
-    /// The interface on which it arrived; empty if unknown.
+    /// The interface on which the request arrived; empty if unknown.
     pub interface: &'a str,
 }

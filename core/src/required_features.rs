@@ -7,19 +7,19 @@ use crate::plan::{EntryTarget, IpxeTarget, Plan, TftpServer};
 use crate::wire::pxe::Features;
 use alloc::vec::Vec;
 
-/// The features without which an iPXE of this architecture cannot boot what this decision gives it: those that the
-/// built-in scripts use, and those that fetch the URLs of the plan. A script of the operator requires none, because
-/// the server does not know what it uses.
+/// The features that an iPXE of this architecture needs to boot the target of this decision: the built-in scripts use
+/// some of them, others fetch the URLs of the plan. A script of the operator adds none, because the server does not
+/// know which features that script uses.
 pub fn required_features(plan: &Plan, decision: &Decision, arch: Arch) -> Features {
     let mut codes = Vec::new();
-    // An iPXE without HTTP fetches the built-in script over TFTP, unless this server does not serve TFTP.
+    // HTTP is not required if this server serves TFTP: an iPXE without HTTP then fetches the built-in script over TFTP.
     codes.extend((plan.tftp != Some(TftpServer::Local) && plan.http.is_some()).then_some(Features::HTTP));
     add_for_target(plan, decision.boots(plan), decision.profile, arch, &mut codes);
     Features::from_codes(codes)
 }
 
 fn add_for_target(plan: &Plan, boots: &BootTarget, profile: Option<ProfileId>, arch: Arch, codes: &mut Vec<u8>) {
-    // Under UEFI a kernel is an EFI program, which every UEFI iPXE starts.
+    // Only an iPXE on BIOS needs the feature: under UEFI, a kernel is an EFI program, which every iPXE can start.
     let kernel = (arch == Arch::BIOS).then_some(Features::BZIMAGE);
     match boots {
         BootTarget::BootDir => match &plan.ipxe {

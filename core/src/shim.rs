@@ -1,17 +1,17 @@
-//! shim, the loader that Microsoft signs for Linux distributions: which program it starts, and which files its odd
-//! requests mean.
+//! shim is the loader that Microsoft signs for Linux distributions. This module finds the program that shim starts, and
+//! the files that shim means by its unusual requests.
 //!
 //! | request | when | evidence |
 //! |---|---|---|
 //! | `grubx64.efi` in shim's directory; over HTTP with two separators before the name | always | shim 16.1 in the e2e tests |
 //! | `X.efi` in shim's directory | if iPXE's shim is named `X-shim.efi` or `X-shimx64.efi` | ipxe/shim shim.c automatic_next_path |
-//! | `ipxe.efi` at the root | iPXE's, if no DHCP header names a file | ipxe#1684, automatic_next_path |
+//! | `ipxe.efi` at the root | if shim is iPXE's, and no DHCP header names a file | ipxe#1684, automatic_next_path |
 //! | `grubx64.efi` at the root | if no DHCP header names a file | shim#300, shim#524, shim#710 |
-//! | an octet above 7f and a word, in its directory: `?Onboard`, `?USB` | 15.8, on Dell's Latitude, OptiPlex and Wyse: the title of a boot entry, taken for load options | shim#649, shim#696 |
-//! | `revocations*.efi`, `shim_certificate_0.efi` | always, and continues without | shim.c load_unbundled_trust |
+//! | an octet above 7f and a word, in shim's directory: `?Onboard`, `?USB` | if shim 15.8, on Dell's Latitude, OptiPlex and Wyse, mistakes the title of a boot entry for load options | shim#649, shim#696 |
+//! | `revocations*.efi`, `shim_certificate_0.efi` | always; shim continues if the file is missing | shim.c load_unbundled_trust |
 //!
 //! The last row needs no special case. The server must refuse a missing file as "file not found": after "access
-//! violation" (TFTP's ERROR 2) shim 16 and later start MokManager, but after "file not found" they fall back to their
+//! violation" (TFTP's ERROR 2) shim 16 and later start MokManager, but after "file not found" they fall back to the
 //! second stage (netboot.c status_from_error, shim.c init_grub).
 
 use crate::arch::Arch;
@@ -23,7 +23,7 @@ use alloc::string::String;
 /// The suffixes that the names of shim and its second stage have in common (shim Make.defaults ARCH_SUFFIX).
 const ARCHITECTURES: [&str; 5] = ["x64", "ia32", "aa64", "arm", "riscv64"];
 
-/// The path of the program that a shim of this name starts; `None` if the name is not that of a shim.
+/// The path of the program that shim starts if the file of shim has this name; `None` if shim has no such name.
 pub fn second_stage(shim: &str) -> Option<String> {
     let (directory, file) = split(shim);
     let (stem, extension) = file.split_at_checked(file.len().checked_sub(".efi".len())?)?;
@@ -32,7 +32,7 @@ pub fn second_stage(shim: &str) -> Option<String> {
     }
     let is_shim_word = |word: &str| word.get(..4).is_some_and(|begin| begin.eq_ignore_ascii_case("shim"));
     if let Some((program, word)) = stem.rsplit_once('-') {
-        // Up to four octets may follow the word: an architecture.
+        // Up to four octets, the architecture, may follow `shim`.
         let is_shim = !program.is_empty() && is_shim_word(word) && word.len() <= 8;
         return is_shim.then(|| format!("{directory}{program}{extension}"));
     }
@@ -41,7 +41,7 @@ pub fn second_stage(shim: &str) -> Option<String> {
     Some(format!("{directory}grub{arch}.efi"))
 }
 
-/// The file that a shim means by a normalized name that does not exist.
+/// The file that shim means by this normalized name, for which no file exists; `None` if that is uncertain.
 pub fn resolve_missing(plan: &Plan, name: &str) -> Option<String> {
     let resolve = |shim: &Loader| {
         let second = second_stage(&shim.name)?;
@@ -52,7 +52,8 @@ pub fn resolve_missing(plan: &Plan, name: &str) -> Option<String> {
     unambiguous(plan.all_loaders().filter(|loader| loader.path.is_some()).filter_map(resolve))
 }
 
-/// The file that a shim means by a name that is not UTF-8. All machines known to send such names are x64.
+/// The file that shim means by this name, which is not UTF-8; `None` if that is uncertain. All machines known to send
+/// such names are x64.
 pub fn resolve_garbled(plan: &Plan, name: &[u8]) -> Option<String> {
     let at = name.iter().rposition(|octet| b"/\\".contains(octet)).map_or(0, |at| at + 1);
     let (directory, word) = name.split_at(at);
@@ -67,13 +68,13 @@ pub fn resolve_garbled(plan: &Plan, name: &[u8]) -> Option<String> {
     unambiguous(in_directory.filter_map(|shim| second_stage(&shim.name)))
 }
 
-/// The file, if all candidates are the same.
+/// The first candidate, if all candidates are the same file; otherwise `None`.
 fn unambiguous(mut candidates: impl Iterator<Item = String>) -> Option<String> {
     let first = candidates.next()?;
     candidates.all(|other| other == first).then_some(first)
 }
 
-/// A path as its directory, with the separator, and its file.
+/// Splits a path into the directory, with the separator, and the file name.
 fn split(path: &str) -> (&str, &str) {
     path.split_at(path.rfind('/').map_or(0, |at| at + 1))
 }

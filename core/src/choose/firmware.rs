@@ -1,4 +1,4 @@
-//! First-stage programs: which one a firmware receives, and how it fetches it.
+//! First-stage programs: which program a firmware receives, and how the firmware fetches it.
 
 use super::{
     Boot, BootMethod, BootSource, IPXE_WRAPPER_PREFIX, NoBoot, local_disk_name, packet_rule, tftp_address, tftp_file,
@@ -13,7 +13,8 @@ use alloc::format;
 use alloc::string::String;
 use core::net::IpAddr;
 
-/// The profile's loader, the program that starts the local disk, or the site's loader.
+/// The boot for a firmware: the program that starts the local disk, the profile's loader, or the site's loader. An
+/// error if the server has none of these, or if the client cannot fetch it.
 pub fn for_firmware(
     plan: &Plan,
     client: &Client,
@@ -57,8 +58,9 @@ pub fn for_firmware(
     }
 }
 
-/// This server's iPXE, for a machine that needs it: its PXE firmware fetches only from TFTP, or its own iPXE lacks a
-/// required feature. The new iPXE sends the next request and receives the profile's boot.
+/// The boot of this server's iPXE, for a machine that needs it: the machine's PXE firmware fetches only from TFTP, or
+/// the machine's iPXE lacks a required feature. The new iPXE sends the next request and receives the profile's boot. An
+/// error if the server has no suitable iPXE.
 pub fn replacement_ipxe(plan: &Plan, client: &Client, decision: &Decision, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     let arch = client.arch.base();
     let profile_loader = plan.profile(decision.profile).and_then(|profile| profile.loaders.get(&arch));
@@ -81,9 +83,9 @@ pub fn replacement_ipxe(plan: &Plan, client: &Client, decision: &Decision, local
 /// A program on this server, or on the TFTP server of the plan.
 struct HostedProgram<'a> {
     name: &'a str,
-    /// This server has the file.
+    /// Whether this server has the file.
     is_local: bool,
-    /// If it is an iPXE, it runs a built-in script.
+    /// Whether the program runs a built-in script, if the program is iPXE.
     runs_script: bool,
     source: BootSource,
 }
@@ -101,7 +103,8 @@ fn program(
             let server = tftp_address(plan, local_addr)?;
             (tftp_file(name, server), server)
         }
-        // An address, never a host name, which needs the DNS of the DHCP server (EDK2 HttpBootSelectDhcpOffer).
+        // The URL contains an address. A host name would need a DNS server from the DHCP server (EDK2
+        // HttpBootSelectDhcpOffer).
         Class::Http => match plan.http.filter(|_| plan.http_clients && program.is_local) {
             Some(port) => (format!("http://{}:{port}/{name}", host(local_addr)), local_addr),
             None => return Err(NoBoot::NoHttp),
@@ -110,18 +113,18 @@ fn program(
     Ok(Boot { file, server, source: program.source, method: BootMethod::File })
 }
 
-/// Over IPv6 an iPXE finds its script next to its own file, because no DHCPv6 server names one. So the name carries
-/// the rule that only the packet can match.
+/// The name of the program over IPv6. Because no DHCPv6 server names a script, an iPXE finds its script next to its own
+/// file. So the name carries the rule, if only the DHCP packet can match it.
 fn name6(plan: &Plan, client: &Client, decision: &Decision, program: &HostedProgram<'_>) -> String {
     let rule = packet_rule(plan, decision).map(|rule| format!("{MACHINE_PREFIX}rule={rule}/")).unwrap_or_default();
-    // An iPXE from HTTP boot knows its own URL.
+    // An iPXE that HTTP boot has loaded knows its URL, so it needs no wrapper.
     let needs_wrapper =
         client.class == Class::Pxe && plan.has_ipxe_wrapper(client.arch.base(), program.name) && program.runs_script;
     let prefix = if needs_wrapper { IPXE_WRAPPER_PREFIX } else { "" };
     format!("{rule}{prefix}{}", program.name)
 }
 
-/// A loader on another server, if this client can fetch it from there.
+/// The boot of a loader on another server; `None` if this client cannot fetch the loader from there.
 fn remote_boot(plan: &Plan, client: &Client, loader: &Loader, source: BootSource, local_addr: IpAddr) -> Option<Boot> {
     let boot = |file: &str, server| Some(Boot { file: file.into(), server, source, method: BootMethod::File });
     let (name, server) = loader.remote_location()?;

@@ -38,7 +38,8 @@ pub struct Boot {
     /// A name on the TFTP server, or an absolute URL; over IPv6 always a URL. Empty if the client chooses from a menu,
     /// or requests fixed names (Raspberry Pi).
     pub file: String,
-    /// The TFTP server (siaddr). With 0 iPXE would contact port 4011, and shim has no other source.
+    /// The TFTP server (siaddr). If it were 0, iPXE would contact port 4011, and shim could fetch nothing, because it
+    /// has no other source of the address.
     pub server: IpAddr,
     /// The part of the plan that supplied the file.
     pub source: BootSource,
@@ -49,31 +50,31 @@ pub struct Boot {
 /// How the client boots.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum BootMethod {
-    /// It loads the file.
+    /// The client loads the file.
     File,
-    /// It shows these items, and sends another request with the chosen one.
+    /// The client shows these items, and sends another request with the chosen item.
     Menu {
         /// The text above the menu.
         prompt: String,
-        /// Seconds until the client takes the first item; 255: never.
+        /// The time in seconds after which the client boots the first item; 255 means never.
         timeout: u8,
         /// The lines of the menu.
         items: Vec<MenuLine>,
     },
-    /// It has chosen this item of the menu.
+    /// The client has chosen this item of the menu.
     Item(BootItem),
-    /// It requests fixed names.
+    /// The client requests fixed names.
     RaspberryPi,
 }
 
 /// A line of a menu as this client shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MenuLine {
-    /// The boot server type. 0: the local disk, which a BIOS starts without a server.
+    /// The boot server type. 0 means the local disk, which a BIOS starts without a server.
     pub server_type: u16,
     /// The text of the line.
     pub title: String,
-    /// The boot server. `None`: the local disk, or the first boot server of this type that replies.
+    /// The boot server. `None` means the local disk, or the first boot server of this type that replies.
     pub server: Option<IpAddr>,
 }
 
@@ -82,7 +83,7 @@ pub struct MenuLine {
 pub enum BootSource {
     /// The loader of the client's architecture.
     Loader(Arch),
-    /// The loader for architectures without a loader.
+    /// The loader for every other architecture.
     DefaultLoader,
     /// The built-in program that starts the local disk.
     LocalDisk(Arch),
@@ -113,28 +114,29 @@ pub enum NoBoot {
     NoTftp,
     /// This server serves neither TFTP nor HTTP, so an iPXE cannot fetch a built-in script.
     NoScript,
-    /// Its iPXE does not list a feature without which it cannot fetch its boot.
+    /// The machine's iPXE does not list a feature that it needs to fetch its boot.
     IpxeLacks(Features),
     /// The server does not serve UEFI HTTP boot: its HTTP port is closed, or an old proxy.ini does not know it.
     NoHttp,
-    /// An iPXE that requests an address over DHCPv6: it takes its script only from the server that assigns the address.
+    /// The client is an iPXE that requests an address over DHCPv6. Such an iPXE accepts a script only from the server
+    /// that assigns the address.
     StatefulIpxe,
-    /// An iPXE in a stateless network, and the plan does not enable replies to it.
+    /// The client is an iPXE in a stateless network, and the plan does not enable replies to such clients.
     StatelessIpxe,
     /// Port 4011 is not open, and over IPv6 the server has no other way to name the file.
     NoBootServer,
-    /// A Raspberry Pi, and the boot directory has no files for one.
+    /// The client is a Raspberry Pi, and the boot directory has no files for Raspberry Pis.
     RaspberryPi,
-    /// It chose an item that is in no menu of this server, or is another server's.
+    /// The client chose an item that is in no menu of this server, or an item that belongs to another server.
     BootItem(u16),
-    /// It requires credentials with its boot item, for which there is no implemented specification.
+    /// The client requires credentials with its boot item, for which there is no implemented specification.
     Credentials(u16),
     /// The menu is larger than option 43 allows.
     MenuTooLarge,
 }
 
-/// Chooses what a client receives. `local_addr`: the server's address as the client knows it; `choice`: the item that
-/// the machine's firmware chose from the menu before it ran this client.
+/// Chooses what a client receives, or returns why there is nothing to boot. `local_addr` is the server's address as the
+/// client knows it. `choice` is the item that the machine's firmware chose from the menu before it ran this client.
 pub fn choose(
     plan: &Plan,
     client: &Client,
@@ -169,7 +171,8 @@ pub fn choose(
     }
 }
 
-/// An error if a DHCPv6 client ignores, after a message of this type, the replies of a proxy (protocol.md 5.2, 5.5).
+/// Returns an error if a DHCPv6 client ignores the replies of a proxy to a message of this type (protocol.md 5.2, 5.5),
+/// or if the plan does not allow a useful reply.
 fn check_accepts_proxy(plan: &Plan, client: &Client, message_type: MessageType) -> Result<(), NoBoot> {
     match (message_type, client.class) {
         (MessageType::InformationRequest, _) if plan.dhcp6.stateless.is_none() => Err(NoBoot::StatelessIpxe),
@@ -209,7 +212,8 @@ fn configured_boot(plan: &Plan, name: &str, local_addr: IpAddr) -> Boot {
     Boot { file: name.into(), server, source: BootSource::ConfiguredScript, method: BootMethod::File }
 }
 
-/// A name on a TFTP server in the form for the client: over IPv6 only a URL can carry the server.
+/// The name of a file on a TFTP server, in the form for the client. Over IPv6, the name is a URL, because nothing else
+/// can carry the server's address.
 fn tftp_file(name: &str, server: IpAddr) -> String {
     match server {
         IpAddr::V4(_) => name.into(),
@@ -217,12 +221,12 @@ fn tftp_file(name: &str, server: IpAddr) -> String {
     }
 }
 
-/// The rule that decided, if only a DHCP packet can match it.
+/// The rule that matched, if only a DHCP packet can match it.
 fn packet_rule(plan: &Plan, decision: &Decision) -> Option<RuleRef> {
     decision.rule.filter(|rule| plan.rules[*rule].needs_dhcp_packet()).map(|rule| plan.rule_ref(rule))
 }
 
-/// The name of the script. It carries the parts of the decision that the request for the script would lack.
+/// The name of the script. The name carries the parts of the decision that the request for the script would lack.
 fn script_name(plan: &Plan, decision: &Decision, boots: &BootTarget, choice: Option<u16>) -> String {
     let rule = packet_rule(plan, decision);
     let item = choice.filter(|choice| matches!(boots, BootTarget::Menu(menu) if menu.item(*choice).is_some()));
@@ -237,7 +241,8 @@ fn script_name(plan: &Plan, decision: &Decision, boots: &BootTarget, choice: Opt
 }
 
 fn script(plan: &Plan, name: &str, features: Option<Features>, local_addr: IpAddr) -> Result<Boot, NoBoot> {
-    // An iPXE that lists no features may still support HTTP; all support TFTP. DHCPv6 has no such list.
+    // An iPXE that lists no features may still support HTTP, and every iPXE supports TFTP. DHCPv6 has no list of
+    // features.
     let unlisted = plan.tftp != Some(TftpServer::Local) || local_addr.is_ipv6();
     let http = features.map_or(unlisted, |features| features.has(Features::HTTP));
     let host = host(local_addr);
@@ -250,7 +255,7 @@ fn script(plan: &Plan, name: &str, features: Option<Features>, local_addr: IpAdd
     Ok(Boot { file, server: local_addr, source, method: BootMethod::File })
 }
 
-/// The menu for a firmware, without the items that it cannot start.
+/// The menu for a firmware, without the items that the firmware cannot start.
 fn menu_boot(plan: &Plan, client: &Client, menu: &FirmwareMenu, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     let items = menu.items.iter().filter_map(|item| {
         let (server_type, server) = match item.target {
@@ -314,7 +319,7 @@ fn tftp_address(plan: &Plan, local_addr: IpAddr) -> Result<IpAddr, NoBoot> {
     }
 }
 
-/// The TFTP server for the address family of the request.
+/// The TFTP server for the address family of the request; `None` if there is none.
 fn tftp_server(plan: &Plan, local_addr: IpAddr) -> Option<TftpServer> {
     if local_addr.is_ipv6() { plan.dhcp6.tftp.then_some(TftpServer::Local) } else { plan.tftp }
 }

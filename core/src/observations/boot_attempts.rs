@@ -1,10 +1,10 @@
 //! Boot attempts: machines that received an offer of this server and did not take it, because the DHCP server or
-//! another boot server keeps them from it, or because they received no address. The evidence is what arrives on
-//! port 67, what other servers offer, and which machines contact this server afterwards.
+//! another boot server prevents it, or because they received no address. The evidence is what arrives on port 67, what
+//! other servers offer, and which machines contact this server afterwards.
 //!
-//! A wrong finding would make people search for a fault that does not exist. So a machine that contacts this server
-//! in any way causes no finding. If other machines with an address from the same DHCP server did contact it, a single
-//! one that did not causes no finding either, unless the offers to it show the cause.
+//! A wrong finding would make people search for a fault that does not exist. So a machine that contacts this server in
+//! any way causes no finding. If other machines with an address from the same DHCP server did contact this server, a
+//! single machine that did not causes no finding either, unless the offers to that machine show the cause.
 
 use super::finding::{Cause, Diagnosis, Finding, NextContact};
 use super::overheard_offers::{OverheardOffer, OverheardOffers};
@@ -21,7 +21,8 @@ const FIRMWARE_WAIT: u64 = 15_000;
 const IPXE_WAIT: u64 = 60_000;
 /// EDK2 waits 32 s after its last DISCOVER before it gives up (protocol.md 2.10).
 const ADDRESS_WAIT: u64 = 35_000;
-/// A machine may be switched off between two DISCOVERs, but hardly in the third pause of the same attempt.
+/// The number of DISCOVERs without a REQUEST that causes a finding. A machine may be switched off between two
+/// DISCOVERs, but hardly in the third pause of the same attempt.
 const ADDRESS_TRIES: u8 = 3;
 /// A machine that starts another attempt this long after its REQUEST has had the time to contact this server.
 const RESTART_COUNTS: u64 = 8_000;
@@ -32,29 +33,31 @@ const WAITED_FOR_OFFER: u64 = 1_500;
 /// Two packets within this time are the same packet, received twice: on two interfaces, or through two relays. In a
 /// boot storm the server may also read another server's offer this long before the DISCOVER that it answers.
 const SAME_PACKET: u64 = 500;
-/// The longest pause between two DISCOVERs of one attempt is 16 s; an emulator on a busy host takes more.
+/// The longest pause between two DISCOVERs of one attempt is 16 s; it is longer in an emulator on a busy host.
 const SAME_ATTEMPT: u64 = 60_000;
-/// How long after it fetched a script of this server an iPXE may be one that the menu started, with an embedded script.
+/// How long after a machine fetched a script of this server its iPXE may be one that the menu started, with an embedded
+/// script.
 const SCRIPT_LIFETIME: u64 = 30 * 60 * 1000;
 /// How long after the machine fetched a loader of this server its iPXE counts as that loader.
 const LOADER_LIFETIME: u64 = 5 * 60 * 1000;
-/// How long it counts in favour of a DHCP server that one of its machines contacted this server.
+/// How long a success counts: a machine with an address from the DHCP server contacted this server.
 const SUCCESS_LIFETIME: u64 = 24 * 60 * 60 * 1000;
 /// The total weight of failed attempts that causes a finding; a failed attempt weighs 1 or 2.
 const THRESHOLD: u8 = 2;
-/// The same if other machines with an address from the same DHCP server succeed.
+/// The threshold if other machines with an address from the same DHCP server succeed.
 const THRESHOLD_IF_OTHERS_BOOT: u8 = 6;
-/// Machines between their DISCOVER and their file: half a megabyte.
+/// The number of machines whose boot attempts the server remembers: half a megabyte.
 const MACHINES: usize = 4096;
 const SERVERS: usize = 256;
-/// Findings at once, then one a minute: a host may forge machines and servers.
+/// The number of findings at once; after that, the server reports one a minute. The limit exists because a host may
+/// forge machines and servers.
 const MAX_FINDINGS: u32 = 20;
 
 /// The boot attempts of all machines, and the findings about them.
 #[derive(Debug)]
 pub struct BootAttempts {
     attempts: BoundedCache<MachineKey, BootAttempt>,
-    /// By kind of finding, server and link.
+    /// The histories, by kind of finding, server and link.
     histories: BoundedCache<[u8; 17], ServerHistory>,
     /// The offers of other servers.
     offers: OverheardOffers,
@@ -70,7 +73,7 @@ pub struct SentOffer {
     pub xid: u32,
     /// The kernel's index of the interface on which the DISCOVER arrived.
     pub link: u32,
-    /// Where a machine that takes it sends its next request.
+    /// Where a machine that takes the offer sends its next request.
     pub next: NextContact,
 }
 
@@ -86,11 +89,11 @@ struct BootAttempt {
     /// The time of the last DISCOVER.
     last: u64,
     request: Option<AddressRequest>,
-    /// The attempt can cause no finding any more.
+    /// Whether the attempt can cause no finding any more.
     closed: bool,
     /// When the machine contacted this server as firmware.
     loaded: Option<u64>,
-    /// When it contacted this server as iPXE.
+    /// When the machine contacted this server as iPXE.
     scripted: Option<u64>,
 }
 
@@ -99,9 +102,9 @@ struct BootAttempt {
 pub struct AddressRequest {
     /// The DHCP server that offered the address (option 54).
     pub server: Ipv4Addr,
-    /// The DHCP server is in none of the served networks.
+    /// Whether the DHCP server is in none of the served networks.
     pub is_remote: bool,
-    /// When it arrived.
+    /// When the REQUEST arrived.
     pub at: u64,
     /// The field `secs`, in which iPXE reports the offers that it has seen: bit 0 a proxy's, bit 1 a DHCP server's.
     pub secs: u16,
@@ -119,7 +122,7 @@ struct ServerHistory {
 }
 
 impl BootAttempts {
-    /// No attempts. `seed`: a number that no other host can guess.
+    /// A value without attempts. `seed` is a number that no other host can guess.
     pub fn new(seed: u64) -> Self {
         BootAttempts {
             attempts: BoundedCache::new(MACHINES, seed),
@@ -130,9 +133,9 @@ impl BootAttempts {
         }
     }
 
-    /// Notes that the server has sent an offer. It ignores Raspberry Pis, which take an address without a REQUEST, and
-    /// UEFI HTTP boot, which continues differently. About a BIOS the server can only find out that it received no
-    /// address.
+    /// Notes that the server has sent an offer. The function ignores Raspberry Pis, which take an address without a
+    /// REQUEST, and UEFI HTTP boot, which continues differently. The only possible finding about a BIOS is that it
+    /// received no address.
     pub fn note_offer(&mut self, client: &Client, offer: SentOffer, now: u64) {
         if client.class != Class::Pxe || client.raspberry_pi {
             return;
@@ -156,7 +159,8 @@ impl BootAttempts {
         }
     }
 
-    /// Notes that sending the offer failed: no other server is the cause if the machine does not take it.
+    /// Notes that the server failed to send the offer. If the machine does not take the offer, no other server is the
+    /// cause.
     pub fn note_unsent(&mut self, hardware: &HardwareAddress) {
         if let Some(attempt) = self.attempts.get_mut(hardware_key(hardware)) {
             attempt.closed = true;
@@ -168,14 +172,14 @@ impl BootAttempts {
         self.offers.note(message, now);
     }
 
-    /// Notes a REQUEST on port 67; `request` is `None` if it names no DHCP server.
+    /// Notes a REQUEST on port 67. `request` is `None` if the REQUEST names no DHCP server.
     pub fn note_request(&mut self, hardware: &HardwareAddress, xid: u32, request: Option<AddressRequest>, now: u64) {
         let Some(attempt) = self.attempts.get_mut(hardware_key(hardware)) else { return };
         match (attempt.request, request) {
             (None, Some(_)) if xid == attempt.offer.xid => attempt.request = request,
-            // It already has an address.
+            // The machine already has an address.
             (None, _) => attempt.closed = true,
-            // The DHCP server does not reply, which has nothing to do with this server.
+            // The machine repeats its REQUEST because the DHCP server does not reply. This server is not the cause.
             (Some(request), _) if xid == attempt.offer.xid && now.saturating_sub(request.at) > SAME_PACKET => {
                 attempt.closed = true;
             }
@@ -183,8 +187,8 @@ impl BootAttempts {
         }
     }
 
-    /// Notes that a machine has contacted this server, on port 4011 or for a file. `is_first_request`: the
-    /// file is one that only a firmware requests, or an iPXE before it has an address.
+    /// Notes that a machine has contacted this server, on port 4011 or for a file. `is_first_request` is whether the
+    /// file is one that only a firmware requests, or an iPXE that has no address yet.
     pub fn note_contact(&mut self, hardware: &HardwareAddress, is_first_request: bool, now: u64) {
         let Some(attempt) = self.attempts.get_mut(hardware_key(hardware)) else { return };
         let before = *attempt;
@@ -237,7 +241,7 @@ impl BootAttempts {
         let report = self.histories.update(finding.key(), now, ServerHistory::default(), |history| {
             history.fail(weight, finding.cause.bit(), now)
         });
-        // The bucket's second is a minute.
+        // The bucket gains one token a second. The division by 60 makes that one token a minute.
         if report && self.bucket.take(MAX_FINDINGS, 1, now / 60) {
             self.findings.push(finding);
         }
@@ -255,14 +259,15 @@ impl BootAttempts {
             return Finding { diagnosis, ..*finding };
         };
         let own = offers().find(|overheard| overheard.server == server);
-        // From an offer with an address EDK2 takes the boot file only if it takes that address.
+        // EDK2 takes the boot file of an offer with an address only if it takes that address.
         let is_another = |overheard: &OverheardOffer| {
             overheard.server != server && overheard.is_pxe && (finding.ipxe || !overheard.has_address)
         };
         let another = offers().find(is_another).map(|overheard| Cause::AnotherServer(overheard.server));
         let option_60 = own.filter(|own| own.is_pxe).map(|_| Cause::Option60);
         let boot_file = own.filter(|own| own.has_file).map(|_| Cause::BootFile);
-        // Firmware prefers a boot server to a plain file name, iPXE the file name of the server of its address.
+        // Firmware prefers a boot server to a plain file name. iPXE prefers the file name from the server that assigned
+        // its address.
         let cause =
             if finding.ipxe { boot_file.or(option_60).or(another) } else { option_60.or(another).or(boot_file) };
         let unknown = if own.is_some() { Cause::NotInOffers } else { Cause::NotOverheard { is_remote } };
@@ -298,7 +303,8 @@ impl BootAttempt {
         }
     }
 
-    /// Whether the DISCOVER repeats that of this attempt. iPXE has the same xid at every boot.
+    /// Whether the DISCOVER repeats that of this attempt; if it does, counts it. The xid is not enough, because iPXE
+    /// uses the same xid at every boot.
     fn note_repeat(&mut self, fresh: &BootAttempt, now: u64) -> bool {
         let same = self.offer.xid == fresh.offer.xid && self.finding.ipxe == fresh.finding.ipxe;
         let pause = now.saturating_sub(self.last);
@@ -313,7 +319,7 @@ impl BootAttempt {
         true
     }
 
-    /// Whether this is probably an iPXE that a script of this server has started.
+    /// Whether the client is probably an iPXE that a script of this server has started.
     fn is_from_menu(&self, now: u64) -> bool {
         self.finding.ipxe && self.scripted.is_some_and(|at| now.saturating_sub(at) < SCRIPT_LIFETIME)
     }
@@ -326,7 +332,7 @@ impl BootAttempt {
         }
     }
 
-    /// The diagnosis if the machine sends nothing more.
+    /// The diagnosis if the machine sends nothing more; `None` if the attempt then proves no fault.
     fn diagnose(&self) -> Option<Diagnosis> {
         let Some(AddressRequest { server, at, secs, .. }) = self.request else {
             return Some(self.finding.diagnosis).filter(|_| self.discovers >= ADDRESS_TRIES);
@@ -336,14 +342,14 @@ impl BootAttempt {
             _ if self.offer.next == NextContact::Elsewhere => None,
             false => Some(Diagnosis::ShutOut(server)),
             true if !unseen => Some(Diagnosis::BootsAnother(server)),
-            // If it did not wait, its DHCP server has disabled that.
+            // If iPXE did not wait for a proxy's offer, its DHCP server has disabled the wait.
             true => Some(Diagnosis::OfferUnseen(server)).filter(|_| at.saturating_sub(self.first) >= WAITED_FOR_OFFER),
         }
     }
 
-    /// The diagnosis if the machine sends a DISCOVER as an iPXE now, before a firmware gives up waiting for this
-    /// server, and without having contacted it: another server has sent that iPXE. This is certain only for machines
-    /// that are to contact port 4011, whose requests identify them.
+    /// The diagnosis if the machine now sends a DISCOVER as iPXE, although its firmware has not contacted this server
+    /// and cannot have stopped waiting for it: another server has sent that iPXE. This is certain only for machines
+    /// that must contact port 4011, because requests to that port identify the machine. Otherwise `None`.
     fn loaded_elsewhere(&self, fresh: &BootAttempt, now: u64) -> Option<Diagnosis> {
         let AddressRequest { server, at, .. } = self.request?;
         let is_next = fresh.finding.ipxe && !self.finding.ipxe && self.offer.next == NextContact::BootServer;

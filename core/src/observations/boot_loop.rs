@@ -1,4 +1,5 @@
-//! The first-stage loaders that machines have fetched. They reveal boot loops, and which clients are that loader now.
+//! The first-stage loaders that machines have fetched. The fetches reveal boot loops, and which clients are a loader
+//! that the machine has just fetched.
 
 use super::{AddressOwner, MachineKey, hardware_key};
 use crate::bounded_cache::BoundedCache;
@@ -7,7 +8,7 @@ use core::net::IpAddr;
 
 /// The third fetch within this time is a boot loop (protocol.md 1.5).
 const WINDOW: u64 = 2 * 60 * 1000;
-/// From the fetch of an iPXE to its first request: seconds, on slow machines a minute.
+/// How long after the fetch of an iPXE its first request may arrive: usually seconds, on slow machines a minute.
 const LOADER_LIFETIME: u64 = 2 * 60 * 1000;
 /// How long the server ignores a machine in a boot loop, with `LoopGuard::Stop`.
 const PAUSE: u64 = 5 * 60 * 1000;
@@ -21,7 +22,7 @@ pub struct BootLoops(BoundedCache<MachineKey, LoaderHistory>);
 struct LoaderHistory {
     /// A hash of the loader's name.
     name: u64,
-    /// The times of its fetches, newest first.
+    /// The times of the last three fetches, newest first.
     times: [Option<u64>; 3],
     /// When the machine's iPXE last sent a request.
     ipxe: Option<u64>,
@@ -39,13 +40,13 @@ pub enum LoopCause {
 }
 
 impl BootLoops {
-    /// Room for about `capacity` machines. `seed`: a number that no other host can guess.
+    /// A value with room for about `capacity` machines. `seed` is a number that no other host can guess.
     pub fn new(capacity: usize, seed: u64) -> Self {
         BootLoops(BoundedCache::new(capacity, seed))
     }
 
-    /// Notes a complete fetch. Returns the cause at the third fetch within two minutes; then again only after two
-    /// minutes without a fetch.
+    /// Notes a complete fetch. Returns the cause of the boot loop at the third fetch within two minutes, otherwise
+    /// `None`. Reports another boot loop of the machine only after two minutes without a fetch, or for another loader.
     pub fn note_loader(
         &mut self,
         owner: Option<AddressOwner>,
@@ -65,7 +66,7 @@ impl BootLoops {
         }
     }
 
-    /// When the machine fetched its last loader, if within the last two minutes.
+    /// The time when the machine fetched its last loader, if that was within the last two minutes.
     pub fn loaded_at(&self, key: MachineKey, now: u64) -> Option<u64> {
         let last = self.0.get(key).and_then(|history| history.times[0]);
         last.filter(|at| now.saturating_sub(*at) < LOADER_LIFETIME)
@@ -91,7 +92,7 @@ impl LoaderHistory {
     }
 }
 
-/// The first octet distinguishes IP addresses from the identifiers of machines.
+/// The key of an IP address. Its first octet distinguishes it from the keys of machines.
 fn address_key(address: IpAddr) -> MachineKey {
     let mut key = [0; 17];
     key[0] = 0xfe;
@@ -102,12 +103,12 @@ fn address_key(address: IpAddr) -> MachineKey {
     MachineKey(key)
 }
 
-/// FNV-1a: two names of one machine that collide would only count as one.
+/// The FNV-1a hash. If the names of two loaders of one machine collide, they only count as one loader.
 fn hash(octets: &[u8]) -> u64 {
     octets.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The likely cause, and where to look.
+/// Prints the likely cause, and where to look.
 impl fmt::Display for LoopCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

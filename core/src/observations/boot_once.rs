@@ -46,7 +46,8 @@ impl BootOnce {
         self.completions = completions;
     }
 
-    /// Completes the machine's boot-once. Returns how often that has happened; `None` if it was completed before.
+    /// Completes the machine's boot-once. Returns how often the machine has completed it; `None` if it was already
+    /// completed.
     pub fn complete(&mut self, machine: &str) -> Option<u64> {
         if self.is_recorded(machine) {
             return None;
@@ -57,7 +58,7 @@ impl BootOnce {
         Some(*completions)
     }
 
-    /// Notes a completion on disk. True: it was not counted before.
+    /// Notes a completion that is on disk. Returns whether the completion was not counted before.
     pub fn note_completed(&mut self, machine: &str) -> bool {
         self.completed.insert(machine.into());
         let completions = self.completions.entry(machine.into()).or_default();
@@ -66,7 +67,7 @@ impl BootOnce {
         is_new
     }
 
-    /// Resets the machine's boot-once. False: there was no completion.
+    /// Resets the machine's boot-once. Returns whether there was a completion.
     pub fn reset(&mut self, machine: &str) -> bool {
         self.completed.remove(machine)
     }
@@ -111,7 +112,7 @@ mod tests {
         assert_eq!(once.generation("web1"), 0, "an installer requests its answers after its kernel");
         once.reset("web1");
         assert_eq!(once.generation("web1"), 1);
-        // After a restart, with a completion from a version that did not count.
+        // The state after a restart, with a completion from a version that did not count completions.
         let mut once = BootOnce::default();
         assert!(once.note_completed("web1") && !once.note_completed("web1"));
         assert_eq!(once.generation("web1"), 0);

@@ -1,5 +1,6 @@
-//! The warning about a machine that did not take this server's offer: the observation and the cure. It names a cause
-//! only if the server saw it or saw what excludes all others; otherwise it lists the possible causes.
+//! The warning about a machine that did not take this server's offer: the observation and the cure. The warning names a
+//! cause only if the server saw that cause, or saw evidence that excludes all others. Otherwise it lists the possible
+//! causes.
 
 use crate::arch::Arch;
 use crate::client::HardwareAddress;
@@ -9,56 +10,56 @@ use core::net::Ipv4Addr;
 /// A machine that did not take this server's offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Its hardware address.
+    /// The machine's hardware address.
     pub hardware: HardwareAddress,
-    /// Its architecture (option 93).
+    /// The client's architecture (option 93).
     pub arch: Arch,
-    /// The client is an iPXE.
+    /// Whether the client is an iPXE.
     pub ipxe: bool,
-    /// The kernel's index of the interface on which its DISCOVER arrived.
+    /// The kernel's index of the interface on which the machine's DISCOVER arrived.
     pub link: u32,
-    /// The relay (giaddr) of its DISCOVER.
+    /// The relay (giaddr) of the machine's DISCOVER, if there is one.
     pub relay: Option<Ipv4Addr>,
-    /// Where the offer directs it.
+    /// Where the offer directs the machine.
     pub next: NextContact,
     /// The observation.
     pub diagnosis: Diagnosis,
-    /// Its cause, as far as the offers of other servers show it.
+    /// The cause of the observation, as far as the offers of other servers show it.
     pub cause: Cause,
 }
 
-/// The observation: how the machine continued without this server, with the DHCP server that it took its address
-/// from.
+/// The observation: how the machine continued without this server. The address is that of the DHCP server that offered
+/// the machine its IP address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Diagnosis {
     /// A firmware did not request its file.
     ShutOut(Ipv4Addr),
-    /// The same, and now the client is an iPXE that this server did not send.
+    /// A firmware did not request its file, and the machine now runs an iPXE that this server did not send.
     LoadedElsewhere(Ipv4Addr),
     /// An iPXE reports that it had not seen this server's offer when it took its address.
     OfferUnseen(Ipv4Addr),
     /// An iPXE did not request its script.
     BootsAnother(Ipv4Addr),
-    /// It took no address after so many DISCOVERs.
+    /// The machine took no address after this number of DISCOVERs.
     NoAddress(u8),
-    /// The same, although this DHCP server offered an address.
+    /// The machine took no address after this number of DISCOVERs, although this DHCP server offered one.
     AddressUntaken(u8, Ipv4Addr),
 }
 
 /// The cause, as far as the offers of other servers to this machine show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The DHCP server that it took its address from announces itself as a boot server (option 60).
+    /// The DHCP server from which the machine took its address announces itself as a boot server (option 60).
     Option60,
     /// That DHCP server names a boot file.
     BootFile,
     /// Another server announces itself as a boot server.
     AnotherServer(Ipv4Addr),
-    /// None of these, although the offer of that DHCP server arrived here.
+    /// The server saw none of these causes, although the offer of that DHCP server arrived here.
     NotInOffers,
     /// No offer of that DHCP server arrived here.
     NotOverheard {
-        /// The DHCP server is in none of the served networks.
+        /// Whether the DHCP server is in none of the served networks.
         is_remote: bool,
     },
 }
@@ -77,8 +78,8 @@ pub enum NextContact {
 }
 
 impl Finding {
-    /// The server reports findings with the same key once: one of each kind for each DHCP server, or for each network
-    /// if there is no DHCP server.
+    /// The key of the finding. Findings with the same key have a common history: there is one for each kind of finding
+    /// and each DHCP server, or each network if there is no DHCP server.
     pub(super) fn key(&self) -> [u8; 17] {
         let mut key = [0; 17];
         let (kind, server) = match self.diagnosis {
@@ -119,7 +120,7 @@ impl Diagnosis {
         }
     }
 
-    /// The DHCP server that offered the address.
+    /// The DHCP server that offered the address; `None` if no DHCP server did.
     pub fn server(&self) -> Option<Ipv4Addr> {
         match self {
             Self::ShutOut(server)
@@ -133,7 +134,8 @@ impl Diagnosis {
 }
 
 impl Cause {
-    /// One bit for each kind: a cause that has not been reported yet is worth another line.
+    /// The bit of this kind of cause. The server reports each kind of cause once, so a new cause leads to another
+    /// report.
     pub(super) fn bit(self) -> u8 {
         match self {
             Self::Option60 => 1,
@@ -145,7 +147,7 @@ impl Cause {
     }
 }
 
-/// `52:54:00:12:34:56 (iPXE on x64 UEFI)`.
+/// Prints the machine: `52:54:00:12:34:56 (iPXE on x64 UEFI)`.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ipxe = if self.ipxe { "iPXE on " } else { "" };
@@ -153,7 +155,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The observation; follows the machine's name.
+/// Prints the observation. The text follows the machine's name.
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,5 +1,5 @@
-//! The server's observations of clients and of other servers, as far as they matter for a reply. `answer()` takes
-//! them as a value; time is an argument, in milliseconds of any monotonic clock.
+//! The server's observations of clients and of other servers, as far as they matter for a reply. `answer()` receives
+//! them as a value. The time is an argument, in milliseconds of any monotonic clock.
 
 pub mod boot_attempts;
 mod boot_loop;
@@ -22,19 +22,20 @@ use core::net::{IpAddr, Ipv6Addr};
 use rate_limits::RateLimits;
 use shared_uuids::UuidClaims;
 
-/// How long an OFFER counts. A UEFI client contacts port 4011 a few seconds later, or after minutes if a user stops it
-/// at a setup screen.
+/// How long the server remembers an OFFER. A UEFI client contacts port 4011 a few seconds later, or after minutes if a
+/// user stops it at a setup screen.
 const OFFER_LIFETIME: u64 = 10 * 60 * 1000;
-/// Entries in the caches of DHCPv6 addresses, menu choices, loaders and replaced iPXEs.
+/// The number of entries in each of the caches of DHCPv6 addresses, menu choices, loaders and replaced iPXEs.
 const CAPACITY: usize = 8192;
-/// Machines that may contact port 4011 after their OFFER: 2.5 megabytes.
+/// The number of machines whose OFFER the server remembers, because they may contact port 4011: 2.5 megabytes.
 const OFFERS_CAPACITY: usize = 65536;
-/// Addresses with their owners: 5 megabytes.
+/// The number of addresses whose owners the server remembers: 5 megabytes.
 const ADDRESSES_CAPACITY: usize = 65536;
 /// How long a machine's DHCP vouches for its address. An old entry does little harm: the machine is, or was, at the
 /// address.
 const VOUCHED_LIFETIME: u64 = 60 * 60 * 1000;
-/// From a choice in the firmware's menu to the iPXE that it starts: seconds, on slow machines a minute.
+/// How long a choice in the firmware's menu counts. The iPXE that it starts sends its request within seconds, on slow
+/// machines within a minute.
 const CHOICE_LIFETIME: u64 = 2 * 60 * 1000;
 /// How long after its replacement an iPXE counts as replaced.
 const REPLACED_LIFETIME: u64 = 2 * 60 * 1000;
@@ -45,36 +46,37 @@ const DISCOVERS_DURATION: u64 = 30 * 1000;
 /// Everything that the server has observed.
 #[derive(Debug)]
 pub struct Observations {
-    /// Machines that received an OFFER: when, and the matched rule if only a relayed packet can match it.
+    /// The machines that received an OFFER, with the time, and with the matched rule if only a relayed packet can match
+    /// it.
     offers: BoundedCache<MachineKey, (u64, Option<RuleRef>)>,
-    /// Rates of clients, sources and links.
+    /// The request rates of clients, sources and links.
     pub rate_limits: RateLimits,
     /// The owners of addresses, from packets to DHCP servers and to this server.
     addresses: BoundedCache<IpAddr, AddressOwner>,
-    /// Addresses whose DHCP packets no host elsewhere can have forged, and the time of the last one: see
+    /// Addresses whose DHCP packets no remote host can have forged, with the time of the last such packet: see
     /// [`Observations::is_vouched`].
     vouched: BoundedCache<IpAddr, u64>,
     /// The address that a DHCPv6 server has assigned, by the client's DUID.
     leases: BoundedCache<MachineKey, Ipv6Addr>,
-    /// The item that was chosen from this server's menu, and when.
+    /// The item that each machine chose from this server's menu, and the time of the choice.
     choices: BoundedCache<MachineKey, (u16, u64)>,
     /// The first-stage loaders that machines have fetched.
     boot_loops: BootLoops,
     /// The UUIDs that hardware addresses show.
     pub uuid_claims: UuidClaims,
-    /// iPXEs that received this server's loader because they lack a feature, and when; `None`: a capable iPXE has
-    /// replaced them.
+    /// The machines whose iPXE received this server's loader because it lacks a feature, and the time when it did. The
+    /// time is `None` if a capable iPXE has replaced it.
     replaced: BoundedCache<MachineKey, Option<u64>>,
-    /// Machines of the plan, by name, that have completed their boot-once.
+    /// The machines of the plan, by name, that have completed their boot-once.
     pub boot_once: BootOnce,
-    /// Machines that received an offer, and whether they took it.
+    /// The machines that received an offer, and whether they took the offer.
     pub boot_attempts: BootAttempts,
 }
 
 /// A machine that fetches the same loader again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootLoop {
-    /// The machine, if the server knows who has the address.
+    /// The machine, if the server knows the owner of the address.
     pub owner: Option<AddressOwner>,
     /// The likely cause.
     pub cause: LoopCause,
@@ -83,11 +85,11 @@ pub struct BootLoop {
 /// The client to which a DHCP server has assigned an IP address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressOwner {
-    /// Its hardware address, or its DUID.
+    /// The client's hardware address, or its DUID.
     pub hardware: HardwareAddress,
-    /// Its machine identifier (option 97), which contains its UUID.
+    /// The client's machine identifier (option 97), which contains the UUID.
     pub machine_id: Option<MachineId>,
-    /// The facts that its firmware or its iPXE has sent.
+    /// The facts that the machine's firmware or iPXE has sent.
     pub firmware: FirmwareInfo,
 }
 
@@ -96,11 +98,11 @@ pub struct AddressOwner {
 pub struct FirmwareInfo {
     /// The architecture (option 93).
     pub arch: Option<Arch>,
-    /// The features of its iPXE (option 175).
+    /// The features of the machine's iPXE (option 175).
     pub features: Option<Features>,
 }
 
-/// The key of a machine: its hardware address; in the cache of UUID claims also a UUID or a DUID.
+/// The key of a machine: its hardware address or DUID, or in the cache of UUID claims also a UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MachineKey([u8; 17]);
 
@@ -111,7 +113,7 @@ impl CacheKey for MachineKey {
 }
 
 impl Observations {
-    /// No observations. `seed`: a number that no other host can guess.
+    /// A value without observations. `seed` is a number that no other host can guess.
     pub fn new(seed: u64) -> Self {
         Observations {
             offers: BoundedCache::new(OFFERS_CAPACITY, seed),
@@ -141,17 +143,18 @@ impl Observations {
         self.vouched.update(address, now, now, |at| *at = now);
     }
 
-    /// Whether DHCP vouches for an address: a machine has it, which no host elsewhere can have forged.
+    /// Whether DHCP vouches for an address: DHCP packets that no remote host can have forged show that a machine has
+    /// it.
     pub fn was_vouched(&self, address: IpAddr) -> bool {
         self.vouched.get(address.to_canonical()).is_some()
     }
 
-    /// As [`Observations::was_vouched`], within the last hour.
+    /// Whether DHCP has vouched for the address within the last hour (see [`Observations::was_vouched`]).
     pub fn is_vouched(&self, address: IpAddr, now: u64) -> bool {
         self.vouched.get(address.to_canonical()).is_some_and(|at| now.saturating_sub(at) < VOUCHED_LIFETIME)
     }
 
-    /// The client that has this address, as far as the server has overheard it.
+    /// The client that has this address; `None` if the server has not overheard its DHCP packets.
     pub fn address_owner(&self, address: impl Into<IpAddr>) -> Option<AddressOwner> {
         self.addresses.get(address.into().to_canonical())
     }
@@ -161,19 +164,21 @@ impl Observations {
         self.leases.update(hardware_key(duid), now, address, |known| *known = address);
     }
 
-    /// The address that a DHCPv6 server has assigned to the client with this DUID.
+    /// The address that a DHCPv6 server has assigned to the client with this DUID; `None` if the server has overheard
+    /// none.
     pub fn lease(&self, duid: &HardwareAddress) -> Option<Ipv6Addr> {
         self.leases.get(hardware_key(duid))
     }
 
-    /// Notes a request on port 4011. EDK2 may put its UUID into chaddr there, so the machine is found by its address as
-    /// well.
+    /// Notes a request on port 4011. EDK2 may put the UUID into the chaddr of such a request, so the server also looks
+    /// the machine up by its IP address.
     pub fn note_boot_server_request(&mut self, hardware: &HardwareAddress, address: IpAddr, now: u64) {
         self.boot_attempts.note_contact(hardware, false, now);
         self.note_file_request(address, false, now);
     }
 
-    /// Notes a request for a file; `is_first_request`: the file is the first that a machine requests in a boot.
+    /// Notes a request for a file. `is_first_request` is whether the file is the first that a machine requests in a
+    /// boot.
     pub fn note_file_request(&mut self, address: IpAddr, is_first_request: bool, now: u64) {
         if let Some(owner) = self.address_owner(address) {
             self.boot_attempts.note_contact(&owner.hardware, is_first_request, now);
@@ -185,14 +190,15 @@ impl Observations {
         self.choices.update(self.key(client), now, (server_type, now), |choice| *choice = (server_type, now));
     }
 
-    /// The boot server type that the machine chose from the firmware's menu in the last two minutes.
+    /// The boot server type that the machine chose from the firmware's menu in the last two minutes; `None` if it chose
+    /// none.
     pub fn choice(&self, client: &Client, now: u64) -> Option<u16> {
         let (server_type, at) = self.choices.get(self.key(client))?;
         (now.saturating_sub(at) < CHOICE_LIFETIME).then_some(server_type)
     }
 
-    /// Notes that a first-stage loader was fetched completely, by a machine or, if its owner is unknown, by an address.
-    /// Returns a boot loop if this fetch reveals one.
+    /// Notes the complete fetch of a first-stage loader, by a machine or, if the owner of the address is unknown, by an
+    /// address. Returns a boot loop if this fetch reveals one.
     pub fn note_loader(&mut self, address: IpAddr, name: &str, now: u64) -> Option<BootLoop> {
         let owner = self.address_owner(address);
         self.boot_loops.note_loader(owner, address, name, now).map(|cause| BootLoop { owner, cause })
@@ -203,20 +209,22 @@ impl Observations {
         self.boot_loops.note_ipxe(self.key(client), now);
     }
 
-    /// When the machine fetched its loader, if within the last two minutes: then the client is that loader.
+    /// The time when the machine fetched its loader, if that was within the last two minutes. The client is then that
+    /// loader.
     pub fn loaded_at(&self, client: &Client, now: u64) -> Option<u64> {
         self.boot_loops.loaded_at(self.key(client), now)
     }
 
-    /// Notes that an iPXE received this server's loader because it lacks a feature. A repeated request before the fetch
-    /// changes nothing.
+    /// Notes that an iPXE received this server's loader because it lacks a feature. If the iPXE repeats its request
+    /// before it fetches the loader, the recorded time stays the same.
     pub fn note_replaced(&mut self, client: &Client, now: u64) {
         let is_recent = |at: u64| now.saturating_sub(at) < REPLACED_LIFETIME;
         let key = self.key(client);
         self.replaced.update(key, now, None, |at| *at = at.filter(|at| is_recent(*at)).or(Some(now)));
     }
 
-    /// Notes a request of an iPXE that lacks no feature: a later iPXE of this machine that lacks one is another boot.
+    /// Notes a request of an iPXE that lacks no feature. If a later iPXE of this machine lacks a feature, it belongs to
+    /// another boot.
     pub fn note_capable(&mut self, client: &Client) {
         let key = self.key(client);
         if let Some(at) = self.replaced.get_mut(key) {
@@ -224,8 +232,8 @@ impl Observations {
         }
     }
 
-    /// Whether an iPXE that lacks a feature has received this server's loader and is back all the same: it has fetched
-    /// the loader, or must have by now if another server has it.
+    /// Whether an iPXE that lacks a feature received this server's loader, but still sends requests: the machine has
+    /// fetched the loader or, if another server has the file, has had the time to fetch it.
     pub fn was_replaced(&self, client: &Client, now: u64) -> bool {
         let replaced_at = self.replaced.get(self.key(client)).flatten();
         replaced_at.is_some_and(|at| {
@@ -235,17 +243,19 @@ impl Observations {
         })
     }
 
-    /// Whether the machine was in a boot loop some minutes ago.
+    /// Whether the machine was in a boot loop within the last five minutes.
     pub fn is_looping(&self, client: &Client, now: u64) -> bool {
         self.boot_loops.is_looping(self.key(client), now)
     }
 
-    /// Whether the server sent an OFFER to this machine in the last minutes, whichever server has assigned its address.
+    /// Whether the server sent an OFFER to this machine in the last ten minutes, whichever DHCP server assigned the
+    /// machine's address.
     pub fn was_offered(&self, client: &Client, now: u64) -> bool {
         self.offer(client, now).is_some()
     }
 
-    /// The rule that the machine's relayed DISCOVER matched. On port 4011 the machine sends without the relay.
+    /// The rule that the machine's relayed DISCOVER matched, if only a relayed packet can match it. The machine's
+    /// requests to port 4011 do not pass through the relay.
     pub fn relay_rule(&self, client: &Client, now: u64) -> Option<RuleRef> {
         self.offer(client, now)?.1
     }
@@ -254,13 +264,14 @@ impl Observations {
         self.offers.get(self.key(client)).filter(|(at, _)| now.saturating_sub(*at) < OFFER_LIFETIME)
     }
 
-    /// Notes an OFFER. `rule`: the matched rule, if only a relayed packet can match it.
+    /// Notes an OFFER. `rule` is the matched rule, if only a relayed packet can match it.
     pub fn note_offer(&mut self, client: &Client, rule: Option<RuleRef>, now: u64) {
         self.offers.update(self.key(client), now, (now, rule), |offer| *offer = (now, rule));
     }
 
-    /// The hardware address of a client that shows a UUID or a DUID instead: the only one that has shown it, or that of
-    /// the owner of the client's IP address with the same UUID.
+    /// The hardware address of a client that shows a UUID or a DUID instead. It is the only hardware address that has
+    /// shown this UUID or DUID or, if there is no such address, that of the owner of the client's IP address, provided
+    /// that the owner has the same UUID. Otherwise the result is `hardware` itself.
     pub fn resolve_hardware(
         &self,
         address: Option<IpAddr>,
@@ -277,13 +288,14 @@ impl Observations {
         owner.map_or(resolved, |owner| owner.hardware)
     }
 
-    /// The key of observations that count for minutes: the hardware address, because machines may share a UUID.
+    /// The key of observations that count for minutes. It is the hardware address, because machines may share a UUID.
     fn key(&self, client: &Client) -> MachineKey {
         hardware_key(&self.uuid_claims.resolve_hardware(&client.hardware, client.machine_id))
     }
 }
 
-/// The first octet distinguishes hardware addresses (hlen 1-16), DUIDs (0x80 and more) and UUIDs (0xff).
+/// The key of a hardware address. The first octet of a key distinguishes hardware addresses (hlen 1-16), DUIDs (0x80
+/// and more) and UUIDs (0xff).
 fn hardware_key(hardware: &HardwareAddress) -> MachineKey {
     let mut key = [0; 17];
     key[0] = if hardware.htype == HardwareAddress::DUID { 0x80 | hardware.hlen } else { hardware.hlen };

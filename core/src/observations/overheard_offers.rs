@@ -1,6 +1,6 @@
-//! The offers of other DHCP and boot servers to machines that this server replies to. UEFI and iPXE request
-//! broadcasts, so their servers' OFFERs and ACKs reach every host of the network: a finding about a server rests on
-//! the server's offer.
+//! The offers of other DHCP and boot servers to machines that this server replies to. UEFI and iPXE request broadcasts,
+//! so the OFFERs and ACKs that other servers send them reach every host of the network. A finding about a server rests
+//! on that server's offer.
 
 use super::{MachineKey, hardware_key};
 use crate::bounded_cache::{BoundedCache, CacheKey};
@@ -8,9 +8,9 @@ use crate::client::{Class, HardwareAddress};
 use crate::wire::dhcp4::{Message, MessageType, OP_REPLY, code};
 use core::net::Ipv4Addr;
 
-/// Boot attempts with their offers: half a megabyte.
+/// The number of boot attempts whose offers the server remembers: half a megabyte.
 const MAX_ATTEMPTS: usize = 4096;
-/// Servers per boot attempt. Few networks have more.
+/// The number of servers whose offers the server remembers for each boot attempt. Few networks have more.
 const MAX_SERVERS: usize = 4;
 
 /// Recent offers, by machine and xid.
@@ -22,18 +22,18 @@ pub(super) struct OverheardOffers(BoundedCache<AttemptKey, [Option<OverheardOffe
 pub(super) struct OverheardOffer {
     /// The server identifier (option 54).
     pub server: Ipv4Addr,
-    /// When it arrived.
+    /// When the offer arrived.
     pub at: u64,
-    /// It has an address (yiaddr): the server is more than a boot server.
+    /// Whether the offer has an address (yiaddr): the server is then more than a boot server.
     pub has_address: bool,
-    /// Its option 60 is PXEClient: the server announces itself as a boot server.
+    /// Whether option 60 of the offer is PXEClient: the server then announces itself as a boot server.
     pub is_pxe: bool,
-    /// It names a boot file, in `file` or in option 67.
+    /// Whether the offer names a boot file, in `file` or in option 67.
     pub has_file: bool,
 }
 
-/// The key of a boot attempt. Firmware that tries PXE and then HTTP has an xid for each, and receives different
-/// offers.
+/// The key of a boot attempt. Firmware that tries PXE and then HTTP uses a different xid for each, and receives
+/// different offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct AttemptKey {
     machine: MachineKey,
@@ -41,7 +41,7 @@ struct AttemptKey {
 }
 
 impl OverheardOffers {
-    /// No offers. `seed`: a number that no other host can guess.
+    /// A cache without offers. `seed` is a number that no other host can guess.
     pub fn new(seed: u64) -> Self {
         OverheardOffers(BoundedCache::new(MAX_ATTEMPTS, seed))
     }
@@ -57,7 +57,8 @@ impl OverheardOffers {
         });
     }
 
-    /// The offers to the boot attempt of a machine that began at `since`. iPXE has the same xid at every boot.
+    /// The offers to the boot attempt of a machine that began at `since`. The time is needed because iPXE uses the same
+    /// xid at every boot.
     pub fn for_attempt(
         &self,
         hardware: &HardwareAddress,

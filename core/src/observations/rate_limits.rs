@@ -1,7 +1,7 @@
 //! Rate limits of requests (protocol.md 9).
 //!
-//! A machine has a rate for each path of its packets. A host elsewhere that knows its hardware address can send
-//! requests in its name, but only uses up the rate of that host's path.
+//! A machine has a separate rate for each path of its packets. A host elsewhere that knows the machine's hardware
+//! address can send requests in the machine's name, but uses up only the rate of the path from that host.
 
 use super::{MachineKey, hardware_key};
 use crate::arrival::{Arrival, Port};
@@ -11,14 +11,14 @@ use crate::plan::Plan;
 use crate::route::RefuseReason;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// Requests of a machine: 8 at once, then 2 a second. A boot takes four packets.
+/// The rate of a machine: 8 requests at once, then 2 a second. A boot needs four packets.
 const BURST: u32 = 8;
 const RATE: u32 = 2;
-/// Machines and sources with a known rate; a machine that drops out may send a little more. A megabyte for the
-/// machines.
+/// The number of machines, and of sources, whose rates the server remembers. A machine that drops out of the cache may
+/// send a few more requests. The cache of machines occupies a megabyte.
 const CAPACITY: usize = 8192;
-/// Requests on port 4011 of all machines in unserved networks together, where the server cannot know which of them it
-/// made an offer to ([`Plan::ignores_relays`]): 1000 at once, then 500 a second.
+/// The rate on port 4011 of all machines in unserved networks together: 1000 requests at once, then 500 a second. It
+/// applies if the server cannot know to which of these machines it made an offer ([`Plan::ignores_relays`]).
 const UNSERVED_BURST: u32 = 1000;
 const UNSERVED_RATE: u32 = 500;
 
@@ -36,7 +36,8 @@ pub struct RateLimits {
 struct ClientPath {
     machine: MachineKey,
     link: u32,
-    /// The source address: 0.0.0.0 for a machine on the link, which no router forwards; the relay's, or the machine's.
+    /// The source address of the packet: 0.0.0.0, which no router forwards, if the machine is on the link and has no
+    /// address yet; otherwise the address of the relay or of the machine.
     source: IpAddr,
     /// The relay that receives the reply, if there is one.
     relay: Option<IpAddr>,
@@ -50,7 +51,7 @@ struct SourceKey {
 }
 
 impl RateLimits {
-    /// No requests so far. `seed`: a number that no other host can guess.
+    /// The rates before any request. `seed` is a number that no other host can guess.
     pub fn new(seed: u64) -> Self {
         RateLimits {
             clients: BoundedCache::new(CAPACITY, seed.rotate_left(16)),
@@ -60,8 +61,9 @@ impl RateLimits {
         }
     }
 
-    /// Counts a request: per machine and path always, per source on port 4011, per interface if the plan has a limit.
-    /// A relay's address represents thousands of machines, so it has no limit.
+    /// Counts a request; an error if the request exceeds a rate. A request always counts for its machine and path, on
+    /// port 4011 also for its source, and for its interface if the plan has a limit. A relay's address has no limit,
+    /// because it represents thousands of machines.
     pub fn check(&mut self, plan: &Plan, arrival: &Arrival<'_>, client: &Client) -> Result<(), RefuseReason> {
         if !self.allows_client(arrival, client) {
             return Err(RefuseReason::TooManyFromClient);
@@ -99,8 +101,9 @@ impl RateLimits {
         Ok(())
     }
 
-    /// Packets from the link, packets through relays and packets to port 4011 have separate rates: a flood from beyond
-    /// the link takes nothing from the machines on it. The burst is one second's worth.
+    /// Packets from the link, packets through relays and packets to port 4011 have separate rates, so a flood from
+    /// beyond the link does not use up the rate of the machines on the link. The burst is the number of requests that
+    /// the rate allows in one second.
     fn allows_link(&mut self, arrival: &Arrival<'_>, client: &Client, limit: u32) -> bool {
         let kind = match (client.port, client.relay) {
             (Port::BootServer, _) => 2,

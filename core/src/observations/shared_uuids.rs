@@ -10,7 +10,7 @@ use crate::wire::pxe::MachineId;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-/// A UUID, and in DHCPv6 a DUID, for each recent client: 4 megabytes.
+/// The number of UUIDs and (in DHCPv6) DUIDs of recent clients that the server remembers: 4 megabytes.
 const CAPACITY: usize = 65536;
 /// The maximum number of shared UUIDs that the server remembers, across restarts: 64 kilobytes in memory and on disk.
 pub const MAX_SHARED_UUIDS: usize = 1024;
@@ -19,9 +19,9 @@ pub const MAX_SHARED_UUIDS: usize = 1024;
 #[derive(Debug)]
 pub struct UuidClaims {
     claims: BoundedCache<MachineKey, Claim>,
-    /// By UUID, in printed order.
+    /// Two addresses that show the same UUID, by the UUID in printed order.
     shared: BTreeMap<[u8; 16], [[u8; 6]; 2]>,
-    /// `shared` has changed since [`UuidClaims::take_changed`].
+    /// Whether `shared` has changed since the last [`UuidClaims::take_changed`].
     changed: bool,
 }
 
@@ -29,21 +29,21 @@ pub struct UuidClaims {
 #[derive(Clone, Copy, Debug)]
 struct Claim {
     first: [u8; 6],
-    /// Other addresses show it as well, perhaps another card of the same machine.
+    /// Whether other addresses show the UUID or DUID as well; they may be those of other cards of the same machine.
     several: bool,
 }
 
 /// A UUID that two hardware addresses show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedUuid {
-    /// In printed order.
+    /// The UUID, in printed order.
     pub uuid: [u8; 16],
-    /// The first address that showed it, and another one.
+    /// The first address that showed the UUID, and another one.
     pub macs: [[u8; 6]; 2],
 }
 
 impl UuidClaims {
-    /// No claims. `seed`: a number that no other host can guess.
+    /// A value without claims. `seed` is a number that no other host can guess.
     pub fn new(seed: u64) -> Self {
         UuidClaims { claims: BoundedCache::new(CAPACITY, seed), shared: BTreeMap::new(), changed: false }
     }
@@ -61,7 +61,7 @@ impl UuidClaims {
         }
     }
 
-    /// Notes a claim, and returns the first address that made it.
+    /// Notes that an address claims a UUID or a DUID, and returns the first address that claimed it.
     fn claim(&mut self, key: MachineKey, mac: [u8; 6], now: u64) -> [u8; 6] {
         self.claims.update(key, now, Claim { first: mac, several: false }, |claim| {
             claim.several |= claim.first != mac;
@@ -84,22 +84,24 @@ impl UuidClaims {
         self.changed = true;
     }
 
-    /// Drops a UUID that the configuration does not name, for one that it names: any host can invent the former.
+    /// Makes room for a UUID that the configuration names, by dropping one that it does not name: any host can invent
+    /// such a UUID. Returns whether there is room now.
     fn make_room(&mut self, plan: &Plan, uuid: &[u8; 16]) -> bool {
         let unnamed = self.shared.keys().find(|known| !plan.names_uuid(known)).copied();
         let dropped = unnamed.filter(|_| plan.names_uuid(uuid));
         dropped.is_some_and(|dropped| self.shared.remove(&dropped).is_some())
     }
 
-    /// The addresses that share this UUID, unless the configuration explains that.
+    /// The addresses that share this UUID; `None` if the UUID is not shared, or if the configuration explains why it
+    /// is.
     pub fn find_shared(&self, plan: &Plan, uuid: &[u8; 16]) -> Option<SharedUuid> {
         let macs = self.shared.get(uuid).filter(|macs| !plan.machines.explains_shared_uuid(uuid, macs))?;
         Some(SharedUuid { uuid: *uuid, macs: *macs })
     }
 
     /// The hardware address of a client that shows another identifier instead: EDK2 may put its UUID into chaddr
-    /// (Mode.SendGUID), and DHCPv6 may have the DUID alone. If several addresses show that identifier, the result is
-    /// `hardware` itself.
+    /// (Mode.SendGUID), and a DHCPv6 packet may contain only a DUID. If several addresses, or none, have shown that
+    /// identifier, the result is `hardware` itself.
     pub fn resolve_hardware(&self, hardware: &HardwareAddress, machine_id: Option<MachineId>) -> HardwareAddress {
         let is_unshared = |id: &MachineId| id.is_unique() && !self.shared.contains_key(&id.uuid());
         let key = match hardware {
@@ -130,7 +132,7 @@ impl UuidClaims {
     }
 }
 
-/// The first octet distinguishes it from hardware addresses and DUIDs.
+/// The key of a UUID. Its first octet distinguishes it from the keys of hardware addresses and DUIDs.
 fn uuid_key(machine_id: MachineId) -> MachineKey {
     let mut key = machine_id.0;
     key[0] = 0xff;

@@ -1,5 +1,5 @@
-//! The configuration as the decisions read it: built once, then read only. A reload builds a new plan and swaps it
-//! as a whole.
+//! The plan is the configuration in the form that the decisions read. It is built once, then read only. A reload builds
+//! a new plan, which replaces the previous plan as a whole.
 
 pub mod machines;
 pub mod pattern;
@@ -18,16 +18,16 @@ use rule::{Rule, RuleRef};
 /// Everything that decides what a machine receives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The TFTP server; `None` if there is none, and then the server never offers a bare file name.
+    /// The TFTP server. `None` if there is no TFTP server: this server then never offers a bare file name.
     pub tftp: Option<TftpServer>,
     /// The TCP port of the built-in HTTP server; `None` if it does not listen.
     pub http: Option<u16>,
     /// Whether the server listens on UDP port 4011. If not, UEFI receives the direct shape: a redirect would lead to a
     /// closed port.
     pub boot_server: bool,
-    /// Relayed requests do not reach the server: `proxy-only` is set, or a DHCP server on this host has port 67. The
-    /// server then cannot know which machines beyond its networks it made an offer to, so any machine may contact port
-    /// 4011, within a rate.
+    /// Whether relayed requests cannot reach the server, because `proxy-only` is set, or because a DHCP server on this
+    /// host has port 67. The server then cannot know to which machines outside its networks it made an offer, so any
+    /// machine may contact port 4011, up to a rate limit.
     pub ignores_relays: bool,
     /// The loader for firmware, by architecture ([`Arch::base`]).
     pub loaders: BTreeMap<Arch, Loader>,
@@ -35,13 +35,14 @@ pub struct Plan {
     pub default_loader: Option<Loader>,
     /// The default script of an iPXE.
     pub ipxe: IpxeTarget,
-    /// Whether UEFI HTTP boot clients receive replies; the old proxy.ini did not know them.
+    /// Whether UEFI HTTP boot clients receive replies. It is `false` with an old proxy.ini, which does not know these
+    /// clients.
     pub http_clients: bool,
     /// Values of option 77 that mean "already iPXE", besides `iPXE`.
     pub user_classes: Vec<String>,
-    /// Prefixes of option 60 that PXE firmware sends, besides `PXEClient`: some vendors have their own.
+    /// Prefixes of option 60, besides `PXEClient`, that identify PXE firmware. Some vendors use private ones.
     pub vendor_classes: Vec<String>,
-    /// Relays whose requests the server accepts. Empty: any.
+    /// The relays whose requests the server accepts. If the list is empty, the server accepts requests from any relay.
     pub relays: Vec<IpAddr>,
     /// The maximum number of requests per second that the server answers on one interface. `None`: no limit, because a
     /// boot storm is legitimate.
@@ -50,21 +51,22 @@ pub struct Plan {
     pub menu: BootDirMenu,
     /// The UEFI architectures for which the server has a program that starts the local disk.
     pub local_disk: Vec<Arch>,
-    /// The offered iPXEs, by name, that firmware receives in a wrapper over IPv6, together with their script, and their
-    /// architecture (`choose::IPXE_WRAPPER_PREFIX`).
+    /// The iPXE programs that firmware receives in a wrapper over IPv6, together with their script
+    /// (`choose::IPXE_WRAPPER_PREFIX`): the architecture of each, by the name under which the server offers the
+    /// program.
     pub ipxe_wrappers: BTreeMap<String, Arch>,
-    /// Whether the boot directory has files for Raspberry Pis: their boot ROM takes neither loader nor script.
+    /// Whether the boot directory has files for Raspberry Pis, whose boot ROM accepts neither a loader nor a script.
     pub raspberry_pi: bool,
     /// All profiles; a [`ProfileId`] is an index into this list.
     pub profiles: Vec<Profile>,
-    /// The profile of machines that no entry and no rule decides about. `None`: the menu of the boot directory.
+    /// The profile of machines for which no entry and no rule decides. `None` means the menu of the boot directory.
     pub default_profile: Option<ProfileId>,
-    /// The same for machines without an entry; `None`: `default_profile`.
+    /// The profile of machines without an entry for which no rule decides. `None` means `default_profile`.
     pub unknown_machine_profile: Option<ProfileId>,
-    /// The first rule that matches decides.
+    /// The rules. The first rule that matches decides.
     pub rules: Vec<Rule>,
-    /// A number that changes when the rules change, or the profiles that they name. It shows that a [`RuleRef`] is from
-    /// before a reload.
+    /// A number that changes when the rules change, or the profiles that the rules name. A [`RuleRef`] with a different
+    /// number is from before a reload.
     pub rules_version: u32,
     /// The machines that have an entry.
     pub machines: Machines,
@@ -72,25 +74,26 @@ pub struct Plan {
     pub templates: BTreeSet<String>,
     /// The reaction to boot loops.
     pub loop_guard: LoopGuard,
-    /// IPv6-only settings.
+    /// The settings that apply only to IPv6.
     pub dhcp6: Dhcp6,
 }
 
-/// IPv6-only settings.
+/// The settings that apply only to IPv6.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dhcp6 {
-    /// Whether the server listens on UDP port 4011 over IPv6. If not, it cannot name a file that PXE firmware loads by
-    /// TFTP.
+    /// Whether the server listens on UDP port 4011 over IPv6. If not, the server has no way to name a file that PXE
+    /// firmware loads by TFTP.
     pub boot_server: bool,
     /// As [`Plan::ignores_relays`], for port 547.
     pub ignores_relays: bool,
-    /// Whether the built-in TFTP server listens on IPv6. No other TFTP server is possible there: an old proxy.ini knows
-    /// IPv4 only.
+    /// Whether the built-in TFTP server listens on IPv6. Another TFTP server can be configured only for IPv4, in an old
+    /// proxy.ini.
     pub tftp: bool,
     /// The server's DUID, 3 to 130 octets. EDK2 accepts no other length.
     pub duid: Vec<u8>,
-    /// The options for an iPXE in a stateless network; `None`: the server does not reply to it. iPXE takes the first
-    /// REPLY, so this one displaces the DHCPv6 server's and must carry the options that the other would carry.
+    /// The options for an iPXE in a stateless network; `None` if the server does not reply to such an iPXE. iPXE uses
+    /// the first REPLY that arrives, so this server's REPLY displaces that of the DHCPv6 server and must carry the same
+    /// options.
     pub stateless: Option<StatelessOptions>,
 }
 
@@ -106,7 +109,7 @@ pub struct StatelessOptions {
 /// The reaction to a machine that fetches its first-stage loader again and again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoopGuard {
-    /// None.
+    /// No reaction.
     Off,
     /// The server logs a warning.
     #[default]
@@ -121,7 +124,8 @@ impl Plan {
         self.profiles.get(id?)
     }
 
-    /// The path of the loader that is offered under this name, if this server sends it.
+    /// The path of the loader that the server offers under this name; `None` if there is no such loader, or if another
+    /// server sends the file.
     pub fn loader_path(&self, name: &str) -> Option<&str> {
         self.all_loaders().find(|loader| loader.name == name)?.path.as_deref()
     }
@@ -133,8 +137,9 @@ impl Plan {
         self.loaders.values().chain(&self.default_loader).chain(from_profiles)
     }
 
-    /// Whether firmware of this architecture receives the loader of this name in the iPXE wrapper. A U-Boot has the
-    /// loader of its kind of UEFI, and no PXE driver for the wrapper to query.
+    /// Whether firmware of this architecture receives the loader of this name in the iPXE wrapper. U-Boot does not: it
+    /// receives the same loaders as UEFI on the same CPU, but its architecture differs, and it has no PXE driver that
+    /// the wrapper could query.
     pub fn has_ipxe_wrapper(&self, arch: Arch, name: &str) -> bool {
         self.ipxe_wrappers.get(name) == Some(&arch)
     }
@@ -144,7 +149,7 @@ impl Plan {
         RuleRef { rule, version: self.rules_version }
     }
 
-    /// The index of the referenced rule, unless the rules have changed since.
+    /// The index of the referenced rule; `None` if the rules have changed since the packet matched.
     pub fn resolve_rule(&self, rule_ref: RuleRef) -> Option<usize> {
         (rule_ref.version == self.rules_version).then_some(rule_ref.rule)
     }
@@ -154,8 +159,8 @@ impl Plan {
         self.machines.has_uuid(uuid) || self.rules.iter().any(|rule| rule.when.uuids.contains(uuid))
     }
 
-    /// Whether a rule opts in to U-Boot, whose vendor class begins with neither of the two prefixes that the server
-    /// accepts otherwise.
+    /// Whether a rule enables replies to U-Boot. Without such a rule, the server ignores U-Boot, whose vendor class
+    /// begins with neither of the two prefixes that the server accepts.
     pub fn serves_u_boot(&self) -> bool {
         self.rules.iter().any(Rule::names_u_boot)
     }
@@ -176,13 +181,14 @@ pub struct Loader {
     /// The name that the server offers, at most 127 octets. `tftp://192.0.2.5/name` is a name on that TFTP server; UEFI
     /// HTTP boot and iPXE receive any other URL unchanged.
     pub name: String,
-    /// Its absolute path; `None` if another server has it.
+    /// The file's absolute path; `None` if another server has the file.
     pub path: Option<String>,
 }
 
 impl Loader {
-    /// Whether it is an iPXE, by the names that iPXE's build system and the distributions give it: `undionly.kpxe`,
-    /// `snponly-arm64.efi`, `ipxe-shim.efi`. `bootx64.efi` and the like may be anything.
+    /// Whether the loader is iPXE (or its shim), judged by the names that iPXE's build system and the distributions
+    /// use: `undionly.kpxe`, `snponly-arm64.efi`, `ipxe-shim.efi`. A program with a name such as `bootx64.efi` does not
+    /// count, because it may be any loader.
     pub fn is_ipxe(&self) -> bool {
         let name = self.name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
         name.contains("ipxe")
@@ -190,7 +196,8 @@ impl Loader {
             || ["undionly", "snponly", "snp-"].iter().any(|begin| name.starts_with(begin))
     }
 
-    /// If the name is a URL: the name on a TFTP server and that server, or the whole URL.
+    /// The location on another server: the name on a TFTP server with that server's address, or the whole URL with
+    /// `None`. Returns `None` if the name is not a URL.
     pub fn remote_location(&self) -> Option<(&str, Option<Ipv4Addr>)> {
         let on_server = |rest: &'_ str| rest.split_once('/').map(|(server, name)| (server.parse(), name.len()));
         match self.name.strip_prefix("tftp://").and_then(on_server) {
@@ -200,7 +207,7 @@ impl Loader {
     }
 }
 
-/// The default script of an iPXE, or the loader instead of it.
+/// The default script of an iPXE, or the loader that the iPXE receives instead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum IpxeTarget {
     /// The built-in script `boot.ipxe`, over HTTP or TFTP, depending on what the client supports.
@@ -208,25 +215,27 @@ pub enum IpxeTarget {
     Builtin,
     /// This name or URL, unchanged (`chainload_url` of an old proxy.ini).
     Configured(String),
-    /// The loader for firmware of its architecture (old proxy.ini with iPXE mode off).
+    /// The loader for firmware of the same architecture (old proxy.ini with iPXE mode off).
     AsFirmware,
 }
 
 /// The boot directory as the generated menu shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BootDirMenu {
-    /// The boot directory holds a `boot.ipxe`, which the server sends unchanged instead of its built-in scripts.
+    /// Whether the boot directory holds a `boot.ipxe`, which the server sends unchanged instead of its built-in
+    /// scripts.
     pub has_boot_script: bool,
-    /// The boot directory holds scripts named after the host names that the DHCP server assigns: `HOSTNAME-pc1.ipxe`.
+    /// Whether the boot directory holds scripts named after the host names that the DHCP server assigns:
+    /// `HOSTNAME-pc1.ipxe`.
     pub has_host_name_scripts: bool,
-    /// In the order of the menu.
+    /// The entries, in the order of the menu.
     pub entries: Vec<BootDirEntry>,
 }
 
 /// One line of the generated menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootDirEntry {
-    /// As the menu shows it.
+    /// The text that the menu shows for the entry.
     pub title: String,
     /// The file or kernel that the entry boots.
     pub target: EntryTarget,
@@ -245,8 +254,8 @@ pub enum EntryTarget {
         initrds: Vec<String>,
         /// The kernel command line.
         arguments: String,
-        /// The architecture that the kernel is built for. BIOS machines start x86 kernels as well; a kernel for
-        /// [`Arch::BIOS`] starts only there.
+        /// The architecture for which the kernel is built. BIOS machines also start kernels for [`Arch::X64`] and
+        /// [`Arch::IA32`], but a kernel for [`Arch::BIOS`] starts only on BIOS machines.
         arch: Arch,
     },
     /// An iPXE script.

@@ -1,4 +1,4 @@
-//! Patterns in rules: texts with `*` and `?`, hardware addresses with wildcards.
+//! Patterns in rules: texts with `*` and `?`, and hardware addresses with wildcards.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -49,15 +49,15 @@ impl fmt::Display for Glob {
 pub struct MacPattern(pub [Option<u8>; 6]);
 
 impl MacPattern {
-    /// Whether the address matches. Only addresses of six octets do.
+    /// Whether the address matches. An address that does not have six octets never matches.
     pub fn matches(&self, octets: &[u8]) -> bool {
         octets.len() == 6
             && self.0.iter().zip(octets).all(|(expected, octet)| expected.is_none_or(|expected| expected == *octet))
     }
 }
 
-/// Octets in hexadecimal, separated by colons or hyphens, `*` for any. After a `*` at the end, or after three or more
-/// octets (`00:e0:4c`), the remaining octets match anything.
+/// The text form: octets in hexadecimal, separated by colons or hyphens; `*` matches any octet. After a `*` at the end,
+/// or after three or more octets (`00:e0:4c`), the remaining octets match anything.
 impl FromStr for MacPattern {
     type Err = &'static str;
 

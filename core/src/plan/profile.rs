@@ -17,19 +17,19 @@ pub struct Profile {
     pub name: String,
     /// The title in menus and on the console.
     pub title: String,
-    /// The boot of machines with this profile.
+    /// The target that machines with this profile boot.
     pub boots: BootTarget,
-    /// First-stage programs that take precedence over those of the site.
+    /// The profile's loaders, by architecture. They take precedence over those of the site.
     pub loaders: BTreeMap<Arch, Loader>,
-    /// The loader for every other architecture; it also takes precedence over the site's.
+    /// The profile's loader for every other architecture. It also takes precedence over the loaders of the site.
     pub default_loader: Option<Loader>,
-    /// The requested name that completes a boot-once when the client has fetched the whole file; `None`: the kernel, if
-    /// the profile has one.
+    /// The requested name of the file that completes a boot-once when the client has fetched it completely. `None`
+    /// means the kernel, if the profile has one.
     pub boot_once_file: Option<String>,
 }
 
-/// The boot of a profile. All but `Loader`, `Menu` and `Nothing` need iPXE: firmware receives an iPXE first, and that
-/// iPXE a script.
+/// The target that a profile boots. All targets but `Loader`, `Menu` and `Nothing` need iPXE: firmware first receives
+/// an iPXE, which then receives a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BootTarget {
     /// The menu of the boot directory, or the `boot.ipxe` in it.
@@ -37,11 +37,11 @@ pub enum BootTarget {
     BootDir,
     /// A Linux kernel.
     Linux(Linux),
-    /// A script of the template directory, by its name there; or a URL, which an iPXE receives unchanged.
+    /// A script: its name in the template directory, or a URL, which iPXE receives unchanged.
     Script(String),
-    /// The loaders of the profile (GRUB, shim, Windows), for iPXE as well.
+    /// The loaders of the profile (GRUB, shim, Windows). An iPXE receives them as well.
     Loader,
-    /// A menu that the firmware shows, or iPXE.
+    /// A menu, which the firmware or iPXE shows.
     Menu(FirmwareMenu),
     /// The machine's local disk.
     LocalDisk,
@@ -65,7 +65,8 @@ pub struct Linux {
 pub struct FirmwareMenu {
     /// The text above the menu, at most 60 octets.
     pub prompt: String,
-    /// Seconds until the firmware takes the first item; 0: at once and without a prompt; 255: never.
+    /// The time in seconds after which the firmware boots the first item. 0 means at once and without a prompt; 255
+    /// means never.
     pub timeout: u8,
     /// The lines of the menu, at most 24: EDK2 shows no more.
     pub items: Vec<FirmwareMenuItem>,
@@ -74,9 +75,9 @@ pub struct FirmwareMenu {
 /// A line of a firmware menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirmwareMenuItem {
-    /// The PXE boot server type by which the firmware requests it: 0x8001 and up, or the configured value.
+    /// The PXE boot server type by which the firmware requests the item: 0x8001 and up, or the configured value.
     pub server_type: u16,
-    /// As the menu shows it, at most 60 octets.
+    /// The text of the line, at most 60 octets.
     pub title: String,
     /// The target of the item.
     pub target: ItemTarget,
@@ -85,23 +86,23 @@ pub struct FirmwareMenuItem {
 /// The target of an item of a firmware menu.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemTarget {
-    /// A profile of this server; `None`: the menu of the boot directory.
+    /// A profile of this server; `None` means the menu of the boot directory.
     Profile(Option<ProfileId>),
-    /// Another boot server: the firmware sends it a request on UDP port 4011.
+    /// The boot server with this address, to which the firmware sends a request on UDP port 4011.
     Server(Ipv4Addr),
     /// The first boot server of this type that replies to a broadcast.
     Broadcast,
 }
 
 impl FirmwareMenu {
-    /// The item with this boot server type.
+    /// The item with this boot server type; `None` if the menu has no such item.
     pub fn item(&self, server_type: u16) -> Option<&FirmwareMenuItem> {
         self.items.iter().find(|item| item.server_type == server_type)
     }
 }
 
 impl Profile {
-    /// The requested name that completes a boot-once.
+    /// The requested name of the file that completes a boot-once; `None` if no file does.
     pub fn boot_once_file(&self) -> Option<&str> {
         match &self.boots {
             BootTarget::Linux(linux) => Some(self.boot_once_file.as_ref().unwrap_or(&linux.kernel)),

@@ -19,27 +19,28 @@ pub struct Rule {
     pub name: String,
     /// The conditions.
     pub when: Conditions,
-    /// The server does not reply to the machine.
+    /// Whether the server refuses to reply to the machine.
     pub deny: bool,
-    /// The profile, unless the machine's entry has one; `None`: the rule does not decide about the profile.
+    /// The profile of machines whose entry has none. `None` if the rule does not decide about the profile.
     pub profile: Option<ProfileId>,
-    /// The machine receives the loader for its firmware, even if the client identifies itself as iPXE.
+    /// Whether the machine receives the loader for its firmware, even if the client identifies itself as iPXE.
     pub as_firmware: bool,
-    /// A client with the architecture of a BIOS counts as a Raspberry Pi.
+    /// Whether a client with the architecture of a BIOS counts as a Raspberry Pi.
     pub as_raspberry_pi: bool,
 }
 
-/// A reference to a rule that a packet matched, kept in observations and URLs: the rule's index in one version of the
-/// rules. After a reload another rule may have that index, and the machine would boot what was not meant for it.
+/// A reference, in observations and URLs, to a rule that a packet matched: the rule's index in one version of the
+/// rules. After a reload, another rule may have the same index. Without the version, the machine would then boot the
+/// profile of that other rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleRef {
     /// Index into [`Plan::rules`](super::Plan::rules).
     pub rule: usize,
-    /// [`Plan::rules_version`](super::Plan::rules_version) when the packet matched.
+    /// The value of [`Plan::rules_version`](super::Plan::rules_version) when the packet matched.
     pub version: u32,
 }
 
-/// As part of a URL: `3-9f3c21aa`, or `3` if the version is 0.
+/// The form in a URL: `3-9f3c21aa`, or `3` if the version is 0.
 impl fmt::Display for RuleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.version {
@@ -83,7 +84,7 @@ pub struct Conditions {
     pub relays: Vec<IpAddr>,
     /// Circuit IDs (option 82, sub-option 1), as the relay writes them.
     pub circuit_ids: Vec<Glob>,
-    /// The same in DHCPv6: option 18 of any relay on the path.
+    /// Interface IDs, the DHCPv6 equivalent of circuit IDs: option 18 of any relay on the path.
     pub interface_ids: Vec<Glob>,
     /// Whether the machine must have an entry, or must not.
     pub known: Option<bool>,
@@ -137,46 +138,47 @@ pub enum Condition {
     Known,
 }
 
-/// The facts that rules are matched against: from a DHCP packet, or from the request for a script, which has fewer.
+/// The facts against which rules are matched. They come from a DHCP packet, or from a request for a script, which
+/// states fewer of them.
 #[derive(Clone, Debug, Default)]
 pub struct Subject<'a> {
-    /// The MAC addresses and UUIDs that the packet may mean.
+    /// The MAC addresses and UUIDs that may be the machine's, according to its packet.
     pub identifiers: Identifiers,
     /// The serial number, which only an iPXE sends.
     pub serial: Option<&'a str>,
     /// The architecture.
     pub arch: Option<Arch>,
-    /// The kinds of firmware. An iPXE on UEFI is both, and so is a UEFI HTTP client.
+    /// The kinds of firmware. An iPXE on UEFI is both `Ipxe` and `Uefi`; a UEFI HTTP client is both `Http` and `Uefi`.
     pub firmware: [Option<Firmware>; 2],
-    /// Option 60, or option 16 of DHCPv6.
+    /// The vendor class: option 60, or option 16 of DHCPv6.
     pub vendor_class: &'a [u8],
-    /// Option 77, or option 15 of DHCPv6.
+    /// The user classes: option 77, or option 15 of DHCPv6.
     pub user_classes: Vec<&'a [u8]>,
     /// The name of the interface on which the request arrived.
     pub interface: &'a str,
     /// An address in the client's network.
     pub subnet: Option<IpAddr>,
-    /// Addresses of the relay: DHCPv6 has two.
+    /// The addresses of the relay, of which DHCPv6 has two.
     pub relays: [Option<IpAddr>; 2],
-    /// Option 82, sub-option 1.
+    /// The circuit ID: option 82, sub-option 1.
     pub circuit_id: &'a [u8],
-    /// Option 18 of each DHCPv6 relay.
+    /// The interface IDs: option 18 of each DHCPv6 relay.
     pub interface_ids: Vec<&'a [u8]>,
     /// The index of the rule that the machine's DHCP packet matched, if the rule has conditions that only a DHCP packet
     /// can meet.
     pub dhcp_rule: Option<usize>,
-    /// The request is no DHCP packet, or one that did not come through the relay: facts that only the relayed packet
-    /// has are unknown, not absent.
+    /// Whether the request is a file request, or a DHCP packet that did not come through the relay. Facts that only the
+    /// relayed packet has are then unknown, not absent.
     pub is_file_request: bool,
 }
 
 impl Rule {
-    /// Whether the rule matches. `index`: its index in the list; `known`: whether the machine has an entry.
+    /// Whether the rule matches. `index` is the rule's index in the list; `known` is whether the machine has an entry.
     pub fn matches(&self, index: usize, subject: &Subject<'_>, known: bool) -> bool {
         self.unmet(index, subject, known).next().is_none()
     }
 
-    /// The conditions that are unmet: none if the rule matches, a single one for a near miss.
+    /// The conditions that are unmet: none if the rule matches, exactly one for a near miss.
     pub fn unmet<'a>(
         &'a self,
         index: usize,
@@ -189,12 +191,12 @@ impl Rule {
         })
     }
 
-    /// Whether only a DHCP packet shows if the rule matches.
+    /// Whether the rule has a condition that only a DHCP packet can meet.
     pub fn needs_dhcp_packet(&self) -> bool {
         self.when.set_conditions().any(Condition::needs_dhcp_packet)
     }
 
-    /// Whether the rule names U-Boot, by its vendor class or as its firmware, and does not deny it.
+    /// Whether the rule names U-Boot, in a vendor class or as a kind of firmware, and does not deny the boot.
     pub fn names_u_boot(&self) -> bool {
         let vendor = self
             .when
@@ -237,7 +239,8 @@ impl Conditions {
             }
             Condition::Uuid => subject.identifiers.uuids.iter().flatten().any(|uuid| self.uuids.contains(uuid)),
             Condition::Serial => subject.serial.is_some_and(|serial| any(&self.serials, serial.as_bytes())),
-            // An HTTP code and its PXE code mean the same kind of machine; only the firmware differs.
+            // The architecture codes for HTTP boot and for PXE denote the same kind of machine; only the kind of
+            // firmware differs.
             Condition::Arch => {
                 subject.arch.is_some_and(|arch| self.archs.iter().any(|pattern| pattern.base() == arch.base()))
             }

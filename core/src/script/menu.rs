@@ -23,7 +23,8 @@ const MENU_TIMEOUT: u32 = 10_000;
 /// How long the menu shows why an entry does not boot, in milliseconds.
 const PROBLEM_TIMEOUT: u32 = 30_000;
 
-/// The menu for this machine. `entries`: the entries of the plan, with all template expressions rendered.
+/// The script that shows the menu on this machine. `entries` are the entries of the plan, with all template expressions
+/// rendered.
 pub fn menu(plan: &Plan, entries: &[BootDirEntry], base: &str, server: IpAddr, claimed: &ClaimedIdentity) -> String {
     let shown: Vec<(usize, &BootDirEntry)> =
         entries.iter().enumerate().filter(|(_, entry)| can_boot(&entry.target, claimed.arch)).collect();
@@ -113,7 +114,8 @@ fn firmware(arch: Option<Arch>) -> String {
     arch.map_or_else(|| "${platform} ${buildarch}".to_string(), |arch| arch.to_string())
 }
 
-/// The commands that boot an entry of the boot directory, after the problem that prevents it, if there is one.
+/// Adds the commands that boot an entry of the boot directory. If a problem prevents the boot, the script shows the
+/// problem first.
 fn start(script: &mut String, base: &str, entry: &BootDirEntry) {
     if let Some(problem) = &entry.problem {
         writeln!(script, "echo {} does not boot as it is:", sanitize(&entry.title)).ok();

@@ -1,8 +1,8 @@
 //! The built-in iPXE scripts: the entry script, which makes the machine identify itself, and the scripts that follow.
 //!
-//! They run on every iPXE since 2012, the first with menus, so each newer command has a fallback: settings that such
-//! an iPXE lacks (`platform`, a serial number in hexadecimal) stay empty. iPXE scripts have no quoting: `sanitize`
-//! makes text safe, and percent-encoding makes names in URLs safe.
+//! The scripts run on every iPXE since 2012, the first version with menus, so each newer command has a fallback.
+//! Settings that an old iPXE lacks (`platform`, a serial number in hexadecimal) stay empty. iPXE scripts have no
+//! quoting: `sanitize` makes text safe, and percent-encoding makes names in URLs safe.
 
 mod menu;
 mod profile;
@@ -27,7 +27,7 @@ const MESSAGE_TIMEOUT: u32 = 10_000;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The architecture whose program for the local disk has this name.
+/// The architecture whose program for the local disk has this name; `None` if it is not the name of such a program.
 pub fn local_disk_arch(name: &str) -> Option<Arch> {
     Arch::from_id(name.strip_prefix("local-disk/")?.strip_suffix(".efi")?)
 }
@@ -35,36 +35,38 @@ pub fn local_disk_arch(name: &str) -> Option<Arch> {
 /// Sets `${sp}` to a space that iPXE keeps: it splits a line at its spaces before it expands settings.
 const SET_SPACE: &str = "set sp:hex 20 && set sp ${sp:string}";
 
-/// Grey on black, headings in cyan, the selected item in black on cyan, instead of iPXE's blue and red; pairs 1, 2
-/// and 3 of its config/colour.h. A build without the command keeps its colours.
+/// The colours of the menu: grey on black, headings in cyan, and the selected item in black on cyan, instead of iPXE's
+/// blue and red. They are the pairs 1, 2 and 3 of iPXE's config/colour.h. An iPXE that is built without `cpair` keeps
+/// its colours.
 const COLOURS: &str = "\
 cpair --foreground 7 --background 0 1 && cpair --foreground 0 --background 6 2 && \
 cpair --foreground 6 --background 0 3 ||";
 
-/// The script that an iPXE runs first. It only fetches the menu, under a name that carries the machine's identity:
-/// no request of iPXE carries it otherwise. The identity is in the path because over TFTP iPXE sends no query
-/// (tftp_send_rrq), and in `key=value` form because any of the settings may be empty. The MAC address, that of the
-/// card iPXE booted from (`netX`), has hyphens because not every file system allows a colon. The serial number may
-/// hold any text, so it is in hexadecimal. `claimed` may have parts that the machine does not know.
+/// The script that an iPXE runs first. The script only fetches the menu, under a name that carries the machine's
+/// identity, because no request of iPXE carries the identity otherwise. The identity is in the path because over TFTP
+/// iPXE sends no query (tftp_send_rrq), and in `key=value` form because any of the settings may be empty. The MAC
+/// address is that of the card from which iPXE booted (`netX`). It has hyphens because not every file system allows a
+/// colon. The serial number may hold any text, so it is in hexadecimal. `claimed` may have parts that the machine does
+/// not know, such as the rule.
 pub fn entry_script(protocol: Protocol, server: IpAddr, claimed: &ClaimedIdentity) -> String {
     begin("", &[base_url(protocol, server)], claimed)
 }
 
 /// The script that an iPXE finds next to its own file over IPv6, where otherwise only its DHCPv6 server could name a
-/// script. iPXE requests it since 2021 if a URL has led the firmware to it (efi_path_uri): with HTTP boot. With PXE
-/// the wrapper program supplies it ([`IPXE_WRAPPER_PREFIX`](crate::choose::IPXE_WRAPPER_PREFIX)). The script runs
-/// before iPXE has an address.
+/// script. Since 2021, iPXE requests the script if the firmware loaded iPXE from a URL (efi_path_uri), as HTTP boot
+/// does. With PXE, the wrapper program supplies the script
+/// ([`IPXE_WRAPPER_PREFIX`](crate::choose::IPXE_WRAPPER_PREFIX)). The script runs before iPXE has an address.
 ///
-/// `protocol` is the one that loaded iPXE, TFTP with PXE. The script prefers HTTP, on the port `http`, if this iPXE
-/// supports it.
+/// `protocol` is the protocol over which the firmware loaded iPXE: TFTP with PXE. The script prefers HTTP, on the port
+/// `http`, if this iPXE supports it.
 pub fn autoexec(protocol: Protocol, http: Option<u16>, server: IpAddr, claimed: &ClaimedIdentity) -> String {
     let faster = http.map(Protocol::Http).filter(|http| *http != protocol);
     let bases: Vec<String> = faster.into_iter().chain([protocol]).map(|protocol| base_url(protocol, server)).collect();
     begin("ifconf --configurator ipv6 || ifconf || goto give_up\n", &bases, claimed)
 }
 
-/// Tries these base URLs in their order, three times; written out, because an iPXE of 2012 has no counter (`inc`,
-/// 2013).
+/// A script that tries these base URLs in their order, three times. The script repeats the commands, because an iPXE of
+/// 2012 has no counter (`inc` exists since 2013).
 fn begin(first: &str, bases: &[String], claimed: &ClaimedIdentity) -> String {
     let passed_on = claimed.choice_path();
     let menu = format!(
@@ -94,11 +96,11 @@ pub fn base_url(protocol: Protocol, server: IpAddr) -> String {
 
 /// The commands that boot the machine's local disk.
 ///
-/// BIOS: its first disk. UEFI: `exit` does not lead there, because the firmware then tries its other network entries
-/// (PXE over IPv6, HTTP), with a timeout of a minute each, before it comes to the disk; and `sanboot` supports local
-/// disks only since 2024 (iPXE b1c13cc43), which Debian 12's iPXE does not, and starts `\EFI\BOOT` only. So a program
-/// of this server does what the firmware would do with its entries for disks. Secure Boot may refuse the program, but
-/// not `sanboot`.
+/// On BIOS, the script boots the first disk. On UEFI, `exit` does not boot the disk directly, because the firmware
+/// first tries its other network entries (PXE over IPv6, HTTP), with a timeout of a minute each. `sanboot` supports
+/// local disks only since 2024 (iPXE b1c13cc43; not in Debian 12's iPXE), and starts only `\EFI\BOOT`. So a program of
+/// this server does what the firmware would do with its entries for disks. Secure Boot may refuse this program, but not
+/// `sanboot`.
 fn start_local_disk(script: &mut String, plan: &Plan, base: &str, machine: Option<Arch>) {
     match machine.and_then(Arch::info) {
         Some(row) if plan.local_disk.contains(&Arch(row.code)) => {
@@ -123,8 +125,8 @@ fn start_linux<'a>(
 ) {
     script.push_str("imgfree ||\n");
     write!(script, "kernel {}", file_url(base, kernel)).ok();
-    // A kernel that runs as an EFI program finds its initrds by these names, unless it is a newer one, which queries
-    // iPXE; with the BIOS boot protocol it ignores them.
+    // A kernel that runs as an EFI program finds its initrds by these names. Newer kernels query iPXE and do not need
+    // the names. With the BIOS boot protocol, the kernel ignores them.
     for number in 0..initrds.len() {
         write!(script, " initrd=initrd{number}").ok();
     }
@@ -138,7 +140,7 @@ fn start_linux<'a>(
     script.push_str("boot || goto failed\n");
 }
 
-/// The URL of a file: on this server, unless `path` is a URL.
+/// The URL of a file. The file is on this server, unless `path` is itself a URL.
 fn file_url(base: &str, path: &str) -> String {
     if is_url(path) { path.into() } else { format!("{base}{}", percent_encode(path)) }
 }
@@ -273,8 +275,8 @@ mod tests {
         assert!(!menu.contains("next-server") && !entry(Protocol::Tftp, SERVER).contains("next-server"));
     }
 
-    /// XenServer and XCP-ng boot their BIOS guests with one (xcp-ng/xcp#559). An unknown command ends the script,
-    /// unless the line continues after a failure.
+    /// XenServer and XCP-ng boot their BIOS guests with an iPXE of 2012 (xcp-ng/xcp#559). An unknown command ends the
+    /// script, unless the line continues after a failure.
     #[test]
     fn every_command_is_known_to_an_ipxe_of_2012_or_can_fail() {
         const KNOWN: [&str; 17] = [

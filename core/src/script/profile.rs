@@ -13,7 +13,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::Write;
 
-/// Boots a kernel with its initrds and command line, in which all template expressions are rendered.
+/// The script that boots a kernel with its initrds and command line, in which all template expressions are rendered.
 pub fn linux(base: &str, title: &str, linux: &Linux) -> String {
     let mut script = head(title);
     let initrds = linux.initrds.iter().map(String::as_str);
@@ -21,18 +21,19 @@ pub fn linux(base: &str, title: &str, linux: &Linux) -> String {
     script + &failed(title)
 }
 
-/// Starts the profile's loader, a file of this server.
+/// The script that starts the profile's loader, a file of this server.
 pub fn chain(base: &str, title: &str, program: &str) -> String {
     let program = percent_encode(program);
     format!("{}chain --autofree {base}{program} || goto failed\nexit 0\n{}", head(title), failed(title))
 }
 
-/// Starts a script or a program on another server.
+/// The script that starts a script or a program on another server.
 pub fn chain_url(title: &str, url: &str) -> String {
     format!("{}chain --autofree {url} || goto failed\nexit 0\n{}", head(title), failed(title))
 }
 
-/// Boots the local disk. `completed`: the name of a machine with a completed boot-once whose entry has no `boot` key.
+/// The script that boots the local disk. `completed` is the name of the machine, if its boot-once is completed and its
+/// entry has no `boot` key.
 pub fn local_disk(plan: &Plan, base: &str, claimed: &ClaimedIdentity, completed: Option<&str>) -> String {
     let mut script = head("the local disk");
     if let Some(name) = completed {
@@ -44,12 +45,12 @@ pub fn local_disk(plan: &Plan, base: &str, claimed: &ClaimedIdentity, completed:
     script + "exit 1\n" + &failed("the local disk")
 }
 
-/// Boots nothing.
+/// The script that boots nothing.
 pub fn boot_nothing() -> String {
     format!("{}echo This machine boots nothing from the network\nexit 1\n", head("nothing"))
 }
 
-/// Shows the menu that firmware shows without a script.
+/// The script with the menu that firmware shows without a script.
 pub fn profile_menu(base: &str, menu: &FirmwareMenu, claimed: &ClaimedIdentity) -> String {
     let mut script = format!("{}{SET_SPACE}\n{COLOURS}\n\n:menu\nmenu proxydhcpd {VERSION}\n", head("a menu"));
     menu_heading(&mut script, &sanitize(&menu.prompt));
@@ -58,7 +59,7 @@ pub fn profile_menu(base: &str, menu: &FirmwareMenu, claimed: &ClaimedIdentity) 
     }
     let first = menu.items.first().map_or(0, |choice| choice.server_type);
     let timeout = match menu.timeout {
-        // At once and without a prompt, as the firmware does.
+        // iPXE boots the first item at once and without a prompt, as the firmware does.
         0 => format!("goto item{first}\n"),
         255 => "choose chosen || goto menu\ngoto ${chosen}\n".into(),
         seconds => format!(
@@ -82,7 +83,7 @@ pub fn profile_menu(base: &str, menu: &FirmwareMenu, claimed: &ClaimedIdentity) 
     script
 }
 
-/// Shows, instead of a script that could not be rendered, what to correct.
+/// The script that replaces one that could not be rendered. It shows what to correct.
 pub fn template_error(template: &str, line: Option<usize>, reason: &str) -> String {
     let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
     let mut script = head("a template that failed");

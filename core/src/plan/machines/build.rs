@@ -25,7 +25,7 @@ pub enum AddError {
 }
 
 impl MachinesBuilder {
-    /// Adds a machine and returns its index; indices count from 0. An error changes nothing.
+    /// Adds a machine and returns its index; indices count from 0. An error leaves the builder unchanged.
     pub fn add(&mut self, machine: &Machine<'_>) -> Result<MachineIndex, AddError> {
         let id = self.machines.records.len() as u32;
         let record = self.record(machine)?;
@@ -61,8 +61,8 @@ impl MachinesBuilder {
         self.machines.records.is_empty()
     }
 
-    /// Builds the indices. `shared_macs`: addresses of adapters that many machines use in turn; they identify no
-    /// machine.
+    /// Builds the indices. `shared_macs` are the addresses of adapters that many machines use in turn. These addresses
+    /// identify no machine.
     pub fn finish(self, shared_macs: &[MacPattern]) -> Machines {
         let MachinesBuilder { mut machines, texts } = self;
         drop(texts);

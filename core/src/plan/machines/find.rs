@@ -1,5 +1,5 @@
-//! Finds the entry of a machine by its identities, and judges how far an identity is reliable: mainboards share UUIDs
-//! and serial numbers, network cards move, and any host can send another machine's identity.
+//! Finds the entry of a machine by its identities, and judges how reliable an identity is: mainboards share UUIDs and
+//! serial numbers, network cards move, and any host can send another machine's identity.
 
 use super::index::{IndexHit, hash, hash_ignoring_case};
 use super::{Machine, MachineIndex, Machines, Sharer};
@@ -9,13 +9,13 @@ use core::fmt;
 /// The identities that a machine shows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Identity<'a> {
-    /// The MAC addresses and UUIDs that its packet may mean.
+    /// The MAC addresses and UUIDs that may be the machine's, according to its packet.
     pub identifiers: Identifiers,
     /// The serial number, which only an iPXE sends.
     pub serial: Option<&'a str>,
-    /// The name of its entry, from a URL that the server generated for it.
+    /// The name of the machine's entry, from a URL that the server generated for the machine.
     pub name: Option<&'a str>,
-    /// Its UUID has also come from other hardware addresses.
+    /// Whether the machine's UUID has also come from other hardware addresses.
     pub shares_uuid: bool,
 }
 
@@ -24,7 +24,7 @@ pub struct Identity<'a> {
 pub struct Lookup {
     /// The machine's entry.
     pub found: Option<FoundEntry>,
-    /// Two entries of which neither applies.
+    /// Two entries that may both be the machine's. Neither of them applies.
     pub ambiguous: Option<AmbiguousMachine>,
     /// An entry that does not apply, because the identity that leads to it is in doubt.
     pub doubt: Option<DoubtfulEntry>,
@@ -71,11 +71,11 @@ pub enum DoubtReason {
 /// The names of the entries that list a machine's identities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListingEntries<'a> {
-    /// The first entry that lists one of its MAC addresses.
+    /// The first entry that lists one of the machine's MAC addresses.
     pub mac: Option<&'a str>,
-    /// The first entry that lists its UUID.
+    /// The first entry that lists the machine's UUID.
     pub uuid: Option<&'a str>,
-    /// The first entry that lists its serial number.
+    /// The first entry that lists the machine's serial number.
     pub serial: Option<&'a str>,
 }
 
@@ -92,7 +92,8 @@ pub enum IdentityKind {
     Mac,
 }
 
-/// The maximum number of entries with one identity that a lookup examines: each packet may cause one.
+/// The maximum number of entries with the same identity that a lookup examines. The limit exists because each packet
+/// may cause a lookup.
 const MAX_SHARERS: usize = 1000;
 
 impl Machines {
@@ -100,8 +101,8 @@ impl Machines {
     /// address last, because adapters move from machine to machine. An identity that several entries list leads to none
     /// of them (see [`Machines::sharers`]).
     ///
-    /// A UUID or a serial number is in doubt if its entry lists addresses of which the machine has none: then the other
-    /// identities decide. An entry without addresses is found by its UUID, whatever the address.
+    /// A UUID or a serial number is in doubt if its entry lists addresses and the machine shows only others. The other
+    /// identities then decide. If an entry lists no addresses, its UUID leads to the entry from every address.
     pub fn find(&self, identity: &Identity<'_>) -> Lookup {
         let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.identifiers;
         let find_uuid = |uuid: Option<[u8; 16]>| self.find_uuid(uuid?);
@@ -138,8 +139,8 @@ impl Machines {
     }
 
     /// The entries that may be the machine's because they list an identity which several entries list. If the found
-    /// entry lists that identity as well, only the entries that no other identity of the machine contradicts. A lookup
-    /// examines at most `MAX_SHARERS` of them.
+    /// entry lists that identity as well, the result has only the entries that no other identity of the machine
+    /// contradicts. A lookup examines at most `MAX_SHARERS` of them.
     pub fn sharers<'a>(
         &'a self,
         identity: &Identity<'a>,
@@ -151,7 +152,8 @@ impl Machines {
         let find_mac = |mac: Option<[u8; 6]>| (mac.and_then(|mac| self.mac_hit(&mac)), IdentityKind::Mac);
         let find_serial = (identity.serial.and_then(|serial| self.serial_hit(serial)), IdentityKind::Serial);
         let hit = [find_uuid(uuid), find_uuid(uuid2), find_serial, find_mac(mac), find_mac(mac2), find_mac(mac3)];
-        // The name is in a URL that the server generated when the entry was clear.
+        // The server put the name into a URL when the machine's entry was certain, so no other entry may be the
+        // machine's.
         let is_clear = found.is_some_and(|found| found.by == IdentityKind::Name);
         let shared =
             move |(hit, by): (Option<IndexHit>, IdentityKind)| Some((hit.filter(|hit| hit.shared && !is_clear)?, by));
@@ -173,7 +175,7 @@ impl Machines {
         })
     }
 
-    /// Whether the machine shows another identity than its entry lists.
+    /// Whether the machine shows a UUID, a serial number or an address that differs from those in the entry.
     fn contradicts(&self, machine: MachineIndex, identity: &Identity<'_>) -> bool {
         let entry = self.get(machine);
         let uuids = identity.identifiers.uuids;
@@ -184,8 +186,9 @@ impl Machines {
             || self.doubt_reason(machine, IdentityKind::Uuid, identity) == Some(DoubtReason::OtherAddress)
     }
 
-    /// Why a UUID or a serial number is in doubt: its entry lists addresses, and the machine shows none of them. A
-    /// machine in a shared dock has no address to show.
+    /// The reason why the identity that leads to this entry is in doubt; `None` if it is not. A UUID or a serial number
+    /// is in doubt if its entry lists addresses and the machine shows none of them. A shared address causes no doubt,
+    /// because a machine in a shared dock has no other address to show.
     fn doubt_reason(&self, machine: MachineIndex, by: IdentityKind, identity: &Identity<'_>) -> Option<DoubtReason> {
         let shown = identity.identifiers.macs.iter().flatten();
         if !matches!(by, IdentityKind::Uuid | IdentityKind::Serial) || self.own_macs(machine).next().is_none() {
@@ -207,15 +210,15 @@ impl Machines {
         own.is_some_and(|own| !uuids.contains(&Some(own)))
     }
 
-    /// Whether the configuration explains why one UUID comes from two addresses: its entry lists both, several entries
-    /// list it and it leads to none, or one address is that of a shared adapter.
+    /// Whether the configuration explains why one UUID comes from two addresses: the UUID's entry lists both addresses,
+    /// several entries list the UUID (which then leads to none of them), or one address is that of a shared adapter.
     pub fn explains_shared_uuid(&self, uuid: &[u8; 16], macs: &[[u8; 6]; 2]) -> bool {
         let listed = |machine| macs.iter().all(|mac| self.own_macs(machine).any(|own| own == *mac));
         let by_entry = |hit: IndexHit| hit.shared || listed(hit.number);
         macs.iter().any(|mac| self.is_shared_mac(mac)) || self.uuid_hit(uuid).is_some_and(by_entry)
     }
 
-    /// The entries that list an identity which this machine lists, by kind of identity.
+    /// The entries that list the same identities as this machine, by kind of identity.
     pub fn entries_listing(&self, machine: &Machine<'_>) -> ListingEntries<'_> {
         let entry = |id: MachineIndex| (!self.is_removed_entry(id)).then(|| self.get(id).name);
         let macs = machine.macs.iter().find_map(|mac| {
@@ -242,12 +245,12 @@ impl Machines {
         self.shared_macs.iter().any(|pattern| pattern.matches(mac))
     }
 
-    /// The entry of this name.
+    /// The entry of this name; `None` if there is none.
     pub fn get_by_name(&self, name: &str) -> Option<Machine<'_>> {
         self.find_name(name).filter(|id| !self.is_removed_entry(*id)).map(|id| self.get(id))
     }
 
-    /// The addresses that its entry lists, without shared ones.
+    /// The addresses that the machine's entry lists, without those of shared adapters.
     fn own_macs(&self, machine: MachineIndex) -> impl Iterator<Item = [u8; 6]> + '_ {
         self.mac_range(machine).filter(move |at| self.owners[*at] == machine).map(|at| self.macs[at])
     }
@@ -293,7 +296,7 @@ impl Lookup {
     }
 }
 
-/// The number of a key that is not shared.
+/// The number of the key; `None` if several machines share the key.
 fn unshared(hit: IndexHit) -> Option<u32> {
     (!hit.shared).then_some(hit.number)
 }

@@ -1,11 +1,11 @@
-//! A hash table from keys to numbers: open addressing, eight octets a slot, without the keys. The caller decides
-//! whether a number has the key; the hash that is stored with each number avoids most of these calls, and with them
-//! the memory that they would fetch.
+//! A hash table from keys to numbers, with open addressing and eight octets per slot. The table does not store the
+//! keys: the caller decides whether a number has the key. The table stores a hash with each number, which avoids most
+//! of these calls and their memory accesses.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// The table.
+/// The hash table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyIndex {
     slots: Vec<u64>,
@@ -14,9 +14,9 @@ pub struct KeyIndex {
 
 /// An empty slot. A slot holds the hash in its upper half and the number in its lower half.
 const EMPTY: u64 = u64::MAX;
-/// Set in the number of a key that several machines have.
+/// The bit that is set in the number of a key that several machines have.
 const SHARED: u32 = 1 << 31;
-/// How many numbers a table can hold.
+/// The maximum number of keys in a table.
 pub const MAX_KEYS: usize = (SHARED - 1) as usize;
 
 /// The result of a lookup.
@@ -24,7 +24,7 @@ pub const MAX_KEYS: usize = (SHARED - 1) as usize;
 pub struct IndexHit {
     /// The first number that was inserted with the key.
     pub number: u32,
-    /// Several machines have the key.
+    /// Whether several machines have the key.
     pub shared: bool,
 }
 
@@ -34,7 +34,8 @@ impl KeyIndex {
         KeyIndex { slots: vec![EMPTY; 2 * keys], used: 0 }
     }
 
-    /// Looks a key up. `has_key`: whether a number has the key that was hashed.
+    /// Looks a key up by its hash; `None` if the table does not contain the key. `has_key` returns whether a number has
+    /// the key.
     pub fn get(&self, hash: u32, has_key: impl Fn(u32) -> bool) -> Option<IndexHit> {
         match self.slots.get(self.slot(hash, has_key)?) {
             Some(&EMPTY) | None => None,
@@ -42,7 +43,8 @@ impl KeyIndex {
         }
     }
 
-    /// Inserts a number for a key, or returns the number that already has the key.
+    /// Inserts a number for a key and returns `None`. If a number already has the key, returns that number and inserts
+    /// nothing.
     pub fn insert(&mut self, hash: u32, number: u32, has_key: impl Fn(u32) -> bool) -> Option<IndexHit> {
         if let Some(hit) = self.get(hash, has_key) {
             return Some(hit);
@@ -64,14 +66,16 @@ impl KeyIndex {
         }
     }
 
-    /// The slot of the key, or the one for inserting it.
+    /// The slot of the key or, if the table does not contain the key, the empty slot for it. `None` if the table has no
+    /// slots.
     fn slot(&self, hash: u32, has_key: impl Fn(u32) -> bool) -> Option<usize> {
         let fits = |slot: u64| slot == EMPTY || (slot >> 32) as u32 == hash && has_key(number(slot) & !SHARED);
         let home = self.home(hash);
         (home..self.slots.len()).chain(0..home).find(|&at| fits(self.slots[at]))
     }
 
-    /// The first slot for a hash, in proportion to the hash: the table may have any size, not only powers of two.
+    /// The first slot to examine for a hash. It is proportional to the hash, so the table may have any size, not only a
+    /// power of two.
     fn home(&self, hash: u32) -> usize {
         ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
     }
@@ -93,13 +97,13 @@ fn number(slot: u64) -> u32 {
     slot as u32
 }
 
-/// Multiplies and folds, eight octets at a time. It needs no secret: only the operator inserts keys, so no client can
-/// make lookups longer than these keys do.
+/// The hash of a key: multiplies and folds eight octets at a time. The hash needs no secret: only the operator inserts
+/// keys, so no client can make lookups longer than these keys do.
 pub fn hash(key: &[u8]) -> u32 {
     hash_words(key, |word| word)
 }
 
-/// As [`hash`], for a text whose ASCII case does not matter.
+/// The same as [`hash`], for a text whose ASCII case does not matter.
 pub fn hash_ignoring_case(key: &[u8]) -> u32 {
     hash_words(key, |word| word.map(|octet| octet.to_ascii_lowercase()))
 }

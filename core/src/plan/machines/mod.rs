@@ -26,17 +26,18 @@ pub type MachineIndex = u32;
 /// A machine's entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Machine<'a> {
-    /// Unique, at most 255 octets.
+    /// The name, which is unique and has at most 255 octets.
     pub name: &'a str,
-    /// Its MAC addresses.
+    /// The machine's MAC addresses.
     pub macs: &'a [[u8; 6]],
-    /// Its SMBIOS system UUID, in printed order. A placeholder ([`is_placeholder`]) counts as `None`.
+    /// The machine's SMBIOS system UUID, in printed order. A placeholder ([`is_placeholder`]) counts as `None`.
     pub uuid: Option<[u8; 16]>,
-    /// Its serial number. Lookups ignore ASCII case, as the patterns of rules do: people copy it from a label.
+    /// The machine's serial number. Lookups ignore ASCII case, as the patterns of rules do, because people copy serial
+    /// numbers from labels.
     pub serial: Option<&'a str>,
-    /// The profile that it boots; `None`: a rule or a default decides.
+    /// The profile that the machine boots; `None` if a rule or a default decides.
     pub profile: Option<ProfileId>,
-    /// When it boots that profile.
+    /// When the machine boots that profile.
     pub policy: Policy,
     /// Template variables: a JSON object, or empty.
     pub variables: &'a str,
@@ -45,15 +46,15 @@ pub struct Machine<'a> {
 /// When a machine boots its profile. Otherwise it boots its disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
-    /// The entry has no `boot` key. The machine boots as with `Always`, unless its boot-once is completed: the rest of
-    /// the entry may be missing because its file is half written.
+    /// The entry has no `boot` key. The machine boots as with `Always`, unless its boot-once is completed: the key may
+    /// then be missing only because the file of the entry is half written.
     #[default]
     Unspecified,
-    /// Each time.
+    /// At each boot.
     Always,
     /// Until its boot-once is completed (see `observations::boot_once`).
     Once,
-    /// Not at all.
+    /// Never: the machine always boots its disk.
     Never,
 }
 
@@ -81,7 +82,7 @@ struct Sharer {
 
 /// The maximum number of shared identities that [`Machines::shared_identities`] returns.
 const MAX_SHARED: usize = 20;
-/// The maximum number of entries that it names for each identity.
+/// The maximum number of entries that [`Machines::shared_identities`] names for each identity.
 const MAX_NAMED: usize = 4;
 
 /// All machines of the configuration, with their indices.
@@ -90,7 +91,7 @@ pub struct Machines {
     records: Vec<Record>,
     /// The number of entries. The records after them are removed entries, known from the boot-once state only.
     entries: usize,
-    /// One UUID per record; zeros for none.
+    /// The UUID of each record; zeros if the record has none.
     uuids: Vec<[u8; 16]>,
     /// The addresses of all records, in the order of the records.
     macs: Vec<[u8; 6]>,
@@ -103,11 +104,12 @@ pub struct Machines {
     names: KeyIndex,
     by_uuid: KeyIndex,
     by_serial: KeyIndex,
-    /// Its numbers are indices into `macs`.
+    /// The index of MAC addresses; its numbers are indices into `macs`.
     by_mac: KeyIndex,
     /// Addresses of adapters that many machines use in turn.
     shared_macs: Vec<MacPattern>,
-    /// Sorted by identity, then in the order in which lookups examine them ([`Machines::sharer_order`]).
+    /// The entries that share an identity, sorted by identity, then in the order in which lookups examine them
+    /// ([`Machines::sharer_order`]).
     sharers: Vec<Sharer>,
 }
 
@@ -116,9 +118,10 @@ const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Record {
-    /// Start of its name in [`Machines::text`].
+    /// The start of the machine's name in [`Machines::text`].
     text: u32,
-    /// Start of its addresses; they end at the start of the next record's.
+    /// The start of the machine's addresses in [`Machines::macs`]. They end where the addresses of the next record
+    /// start.
     macs: u32,
     variables: u32,
     profile: u32,
@@ -128,8 +131,8 @@ struct Record {
 }
 
 impl Machines {
-    /// Builds the list. `shared_macs`: addresses of adapters that many machines use in turn; they identify no machine.
-    /// Machines that cannot be added are left out; [`MachinesBuilder::add`] reports them.
+    /// Builds the list. `shared_macs` are the addresses of adapters that many machines use in turn. These addresses
+    /// identify no machine. The function omits machines that [`MachinesBuilder::add`] rejects.
     pub fn new(machines: &[Machine<'_>], shared_macs: &[MacPattern]) -> Machines {
         let mut builder = MachinesBuilder::default();
         for machine in machines {
@@ -158,7 +161,7 @@ impl Machines {
         self.entries == 0
     }
 
-    /// The identities that several entries list, at most twenty, and the number of all of them.
+    /// The identities that several entries list, at most twenty, and the total number of such identities.
     pub fn shared_identities(&self) -> (Vec<SharedIdentity>, usize) {
         let groups = || self.sharers.chunk_by(|one, other| (one.by, one.key) == (other.by, other.key));
         let shared = groups().take(MAX_SHARED).map(|group| {
@@ -178,8 +181,8 @@ impl Machines {
         }
     }
 
-    /// The sort key of a sharer. Of the entries with the same identity, those with more protection come first: lookups
-    /// examine a limited number.
+    /// The sort key of a sharer. Of the entries with the same identity, those with more protection come first, because
+    /// lookups examine only a limited number of entries.
     fn sharer_order(&self, sharer: &Sharer) -> (IdentityKind, u32, u8, MachineIndex) {
         let protection_rank = match self.records[sharer.machine as usize].policy {
             Policy::Never => 0,
@@ -230,7 +233,7 @@ fn is_key(uuid: &[u8; 16]) -> bool {
     !is_placeholder(uuid)
 }
 
-/// Prints counts only: a log cannot hold a million machines.
+/// Prints only counts, because a log cannot hold a million machines.
 impl fmt::Debug for Machines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Machines")
