@@ -1,5 +1,5 @@
-//! The access log. Each transfer is logged at debug level, because a machine fetches a dozen files. Refusals are
-//! counted; refusing a file that the server offered causes a warning.
+//! The access log. The server logs each transfer only at debug level, because a machine fetches a dozen files. It
+//! counts refusals, and logs a warning if it refuses a file that it has offered.
 
 use super::{http, tftp};
 use crate::log::RequestedName;
@@ -63,8 +63,9 @@ pub fn log_tftp(state: &State, event: &tftp::TftpEvent<'_>) {
 pub fn log_http(state: &State, event: &http::HttpEvent) {
     match event {
         http::HttpEvent::Finished(request) => {
-            // A web page in an operator's browser must not complete a machine's boot-once by fetching its kernel. A
-            // `done_url` was verified before, whatever the client: PowerShell, too, calls itself Mozilla.
+            // A web page in an operator's browser must not complete a machine's boot-once by fetching the machine's
+            // kernel. A request for a `done_url` counts from every client, because the server has verified it:
+            // PowerShell also calls itself Mozilla, but is no browser.
             let is_from_machine = !request.is_browser || is_done_request(&request.name);
             if request.whole && request.method != Method::HEAD && is_from_machine {
                 let http::FinishedRequest { server, client, name, .. } = request;

@@ -1,7 +1,8 @@
-//! Delayed replies, on port 4011 over IPv6.
+//! Replies that the server sends with a delay, on port 4011 over IPv6.
 //!
-//! EDK2 opens the socket for the reply only after it has sent its request (PxeBcRequestBootService of PxeBcDhcp6.c): an
-//! earlier reply causes an ICMP error, and EDK2 does not retry. It waits for three seconds.
+//! EDK2 opens the socket for the reply only after it has sent its request (PxeBcRequestBootService of PxeBcDhcp6.c). A
+//! reply that arrives before that only causes an ICMP error, and EDK2 does not repeat the request. EDK2 waits three
+//! seconds for the reply.
 
 use nix::sys::epoll::EpollTimeout;
 use proxydhcpd_core::answer::{Answer, Replies};
@@ -9,9 +10,10 @@ use proxydhcpd_core::route::Destination;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Longer than an emulated processor, or busy firmware, takes from its request to its socket.
+/// How long a reply is delayed. Even busy firmware, or firmware on an emulated processor, opens its socket within this
+/// time.
 const DELAY: Duration = Duration::from_millis(100);
-/// Replies that are held at a time; further ones are sent at once.
+/// Maximum number of answers in the queue. While the queue is full, the server sends replies without a delay.
 const MAX_HELD: usize = 1024;
 
 /// A queue of answers, in the order in which they are due.
@@ -22,41 +24,41 @@ pub struct DelayedReplies(VecDeque<DelayedAnswer>);
 #[derive(Debug)]
 pub struct DelayedAnswer {
     due: Instant,
-    /// The encoded replies, and where each goes.
+    /// The encoded replies, each with its destination.
     pub replies: Vec<(Vec<u8>, Destination)>,
-    /// The decision, for the report.
+    /// The answer, for the report.
     pub answer: Answer,
     /// The kernel's index of the link on which the request arrived.
     pub link: u32,
 }
 
 impl DelayedReplies {
-    /// Whether another answer fits.
+    /// Whether the queue has room for another answer.
     pub fn has_room(&self) -> bool {
         self.0.len() < MAX_HELD
     }
 
-    /// Queues copies of the replies.
+    /// Queues the answer with copies of its replies. They are due a fixed delay after `now`.
     pub fn push(&mut self, answer: Answer, replies: &Replies, link: u32, now: Instant) {
         let replies = replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect();
         self.0.push_back(DelayedAnswer { due: now + DELAY, replies, answer, link });
     }
 
-    /// The time until the next is due, for epoll; without end if the queue is empty.
+    /// The time until the next answer is due, as a timeout for epoll. No timeout if the queue is empty.
     pub fn timeout(&self) -> EpollTimeout {
         let Some(first) = self.0.front() else { return EpollTimeout::NONE };
         let pause = first.due.saturating_duration_since(Instant::now());
-        // Rounded up: epoll counts whole milliseconds, and must not wake too early.
+        // The time is rounded up: epoll counts whole milliseconds, and must not wake the thread too early.
         EpollTimeout::try_from(pause + Duration::from_millis(1)).unwrap_or(EpollTimeout::ZERO)
     }
 
-    /// Takes the next answer that is due.
+    /// Removes and returns the next answer. Returns `None` if no answer is due.
     pub fn pop_due(&mut self, now: Instant) -> Option<DelayedAnswer> {
         let is_due = self.0.front().is_some_and(|first| first.due <= now);
         if is_due { self.0.pop_front() } else { None }
     }
 
-    /// Whether no answer waits.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

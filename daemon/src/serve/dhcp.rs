@@ -1,5 +1,5 @@
-//! The DHCP sockets of both families: receive, call the core, send, report. One thread serves them all, because system
-//! calls are the cost: it makes three for each batch.
+//! The DHCP sockets of both families: receive requests, call the core, send the replies, and report them. One thread
+//! serves all sockets, because system calls dominate the cost: the thread makes three of them for each batch.
 
 use super::delayed::{DelayedAnswer, DelayedReplies};
 use super::heartbeat::Heartbeat;
@@ -21,7 +21,8 @@ use std::io::{self, ErrorKind};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Serves until an error of epoll. When the server stops, it removes the sockets from the set.
+/// Serves for ever, and returns only the error of a failed epoll call. When the server stops, it removes the sockets
+/// from the set.
 pub fn run(
     sockets: &SocketSet,
     senders: &ReplySenders,
@@ -46,7 +47,8 @@ pub fn run(
                     window.count_requests(count, Instant::now);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // Any host can cause such an error, for example by an ICMP error: log it only at debug, and go on.
+                // Any host can cause such an error, for example with an ICMP message. So the server logs it only at
+                // debug level, and goes on.
                 Err(error) => tracing::debug!("cannot receive at {address}: {error}"),
             }
         })?;
@@ -55,8 +57,8 @@ pub fn run(
     }
 }
 
-/// How long datagrams gather under load before they are read. A wake-up for each would cost more than answering it; the
-/// delay is too short for any firmware to notice, as firmware waits for seconds.
+/// How long the thread lets datagrams accumulate under high load before it reads them. Waking up for each datagram
+/// would cost more than answering it. Firmware waits for seconds, so it does not notice this delay.
 const GATHER_TIME: Duration = Duration::from_micros(100);
 
 /// Measures the load, to batch datagrams when thousands of machines are switched on together.
@@ -67,7 +69,7 @@ struct BatchWindow {
 }
 
 impl BatchWindow {
-    /// Requests within [`BatchWindow::MAX_TIME`] that count as high load: 5,000 a second.
+    /// The load is high if this number of requests arrives within [`BatchWindow::MAX_TIME`]: 5,000 a second.
     const MIN_REQUESTS: usize = 300;
     const MAX_TIME: Duration = Duration::from_millis(60);
 
@@ -92,7 +94,7 @@ struct Outbox {
     outgoing: OutgoingReplies,
     delayed: DelayedReplies,
     answers: Vec<SentAnswer>,
-    /// Reasons for silence about packets that never reached the core.
+    /// Labels of the silences that this thread counts, because the core returns no answer for these packets.
     silences: Vec<&'static str>,
     unserved: Vec<UnservedRequest>,
 }
@@ -102,9 +104,9 @@ struct SentAnswer {
     /// The index of the link in the list of links.
     link: usize,
     answer: Answer,
-    /// Replies that the kernel has not refused.
+    /// The number of replies that the kernel has not refused.
     accepted: usize,
-    /// The last refusal.
+    /// The last error with which the kernel refused a reply.
     unsent: Option<SendFailure>,
 }
 
@@ -139,7 +141,8 @@ fn answer_batch(sender: &ReplySender, port: Port, state: &State, batch: &Receive
     out.unserved.drain(..).for_each(|unserved| unserved.report(&mut state.report(), &links));
 }
 
-/// Reads other servers' offers to machines. They get no reply; they can explain why a machine does not boot from here.
+/// Reads the offers that other servers send to machines. The server does not reply to them, but they can explain why a
+/// machine does not boot from this server.
 fn overhear(state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
     let links = state.links.load();
     let now = state.now();
@@ -158,7 +161,8 @@ fn overhear(state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
     }
 }
 
-/// Sends the delayed replies that are due, if their port and link still exist.
+/// Sends the delayed replies that are due, if port 4011 over IPv6 is open. Discards a reply whose link is no longer
+/// served.
 fn send_delayed(senders: &ReplySenders, state: &State, out: &mut Outbox) {
     if out.delayed.is_empty() {
         return;
@@ -187,7 +191,7 @@ fn queue<'a>(
     }
 }
 
-/// Sends the queued replies, then reports them: machines first, the log second.
+/// Sends all queued replies before it reports them, so that no machine waits for the log.
 fn send(sender: &ReplySender, state: &State, site: &Site, links: &[Link], out: &mut Outbox) {
     let answers = &mut out.answers;
     sender.flush(&mut out.outgoing, |tag, to, error| {
@@ -210,7 +214,7 @@ fn send(sender: &ReplySender, state: &State, site: &Site, links: &[Link], out: &
 }
 
 impl SentAnswer {
-    /// Whether none of its replies was sent.
+    /// Whether the kernel refused every reply of this answer.
     fn is_unsent(&self) -> bool {
         self.accepted == 0 && self.unsent.is_some()
     }

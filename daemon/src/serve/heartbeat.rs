@@ -1,5 +1,5 @@
-//! Checks that the worker threads still run. Each is probed regularly and responds from its main loop: whatever blocks
-//! the loop blocks the response as well.
+//! Checks that the worker threads still run. The server probes each thread regularly, and the thread responds from its
+//! main loop: anything that blocks the loop blocks the response as well.
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// A probe of one thread, shared with that thread.
+/// The probe of one thread, which its monitor and the thread share.
 #[derive(Debug)]
 pub struct Heartbeat {
     thread: &'static str,
@@ -17,7 +17,8 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// For a thread that waits in `epoll`, where the probe's event has the data `key`.
+    /// Creates the probe of a thread that waits on `epoll`, and adds the probe's event to that set with `key` as its
+    /// data.
     pub fn new(thread: &'static str, epoll: &Epoll, key: u64) -> io::Result<Heartbeat> {
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         // Edge-triggered: each probe wakes the thread once, and the thread need not read the counter.
@@ -25,12 +26,12 @@ impl Heartbeat {
         Ok(Heartbeat { thread, wake, pending: AtomicBool::new(false) })
     }
 
-    /// Responds; the thread calls it after each wait.
+    /// Responds to the probe. The thread calls this after each wait.
     pub fn beat(&self) {
         self.pending.store(false, Relaxed);
     }
 
-    /// Whether the thread has responded to the previous probe. Sends the next.
+    /// Returns whether the thread has responded to the previous probe, and sends the next one.
     fn probe(&self) -> bool {
         let is_alive = !self.pending.swap(true, Relaxed);
         if let Err(error) = self.wake.write(1) {
@@ -40,7 +41,7 @@ impl Heartbeat {
     }
 }
 
-/// Watches one thread, and remembers since when it hangs.
+/// Watches one thread, and records since when the thread has not responded.
 #[derive(Debug)]
 pub struct ThreadMonitor {
     heartbeat: Arc<Heartbeat>,
@@ -48,13 +49,13 @@ pub struct ThreadMonitor {
 }
 
 impl ThreadMonitor {
-    /// Watches the thread that has the other end of `heartbeat`.
+    /// A monitor of the thread that responds through `heartbeat`.
     pub fn new(heartbeat: &Arc<Heartbeat>) -> ThreadMonitor {
         ThreadMonitor { heartbeat: Arc::clone(heartbeat), stuck_since: None }
     }
 
-    /// Whether the thread has responded since the last call. Call it at a regular interval, `every`. Logs when the
-    /// thread begins to hang, and when it recovers.
+    /// Whether the thread has responded since the last call. Call this at the regular interval `every`. Logs an error
+    /// when the thread stops responding, and a warning when it responds again.
     pub fn is_alive(&mut self, every: Duration, now: Instant) -> bool {
         let (is_alive, thread) = (self.heartbeat.probe(), self.heartbeat.thread);
         match (self.stuck_since, is_alive) {

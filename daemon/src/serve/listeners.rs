@@ -1,5 +1,6 @@
-//! Opens the ports before the server offers anything. A port that cannot be opened causes a warning that names its
-//! owner; the server offers what the open ports can serve. A port that becomes free later is opened then (`pending`).
+//! Opens the ports before the server offers anything. If a port cannot be opened, the server logs a warning that names
+//! the port's owner, and offers only what the open ports can serve. The server opens a busy port later, when the port
+//! becomes free (`pending`).
 
 pub mod fd_limit;
 mod kind;
@@ -25,37 +26,38 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener};
 use std::time::Instant;
 
-/// The listeners of this server, and the ports that it still waits for.
+/// The listeners of this server, and the busy ports that the server opens when they become free.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    /// Opened, but not yet started: each goes to the thread that serves it.
+    /// Listeners whose ports are open, but which no thread serves yet.
     pub opened: Vec<Listener>,
-    /// Whether broadcasts arrive on a UDP socket bound to port 67, so its other owner, if any, shares the port. If not,
-    /// relayed requests get no socket on the port either: the DHCP server could not restart.
+    /// Whether broadcasts arrive on a UDP socket bound to port 67, so that a DHCP server on this host can share the
+    /// port. If false, the server opens no sockets on the port for relayed requests either: they would keep the DHCP
+    /// server from restarting.
     pub shares_dhcp_port: bool,
-    /// The same for port 547, and for the sockets that join a group on each link.
+    /// The same for port 547. It also applies to the sockets that join a multicast group on each link.
     pub shares_dhcp6_port: bool,
     /// The ports that are open so far.
     pub open: OpenPorts,
     pending: Vec<PendingListener>,
-    /// Ports that the kernel refuses for lack of permission: a retry cannot help.
+    /// Ports that this process lacks the permission to open. The server does not retry them.
     denied: Vec<BindError>,
 }
 
-/// An open port, or the two sockets of one service.
+/// An open listener: one socket, or several sockets of the same service.
 #[derive(Debug)]
 pub enum Listener {
-    /// With the address that its socket receives for.
+    /// A DHCP socket, with the destination address of the packets that it receives.
     Dhcp(SocketAddr, Socket),
-    /// One family's TFTP sockets.
+    /// The TFTP sockets of one address family, with the settings of TFTP.
     Tftp(tftp::TftpListener, tftp::TftpSettings),
-    /// With their port; one socket a family.
+    /// The port of HTTP, and one socket for each address family.
     Http(u16, Vec<TcpListener>),
 }
 
 impl Listeners {
-    /// Opens every port that the settings require, and logs a warning for one that cannot be opened. `links` are the
-    /// links of this host. Fails if no DHCP port opens, or if this process lacks the permission for one.
+    /// Opens every port that the settings require, and logs a warning for each port that cannot be opened. `links` are
+    /// the links of this host. Fails if no DHCP port can be opened, or if this process lacks the permission for a port.
     pub fn open(settings: &Settings, links: &[Link], now: Instant) -> Result<Listeners, StartError> {
         let mut listeners = Listeners::default();
         if settings.serves_ipv4() {
@@ -64,7 +66,7 @@ impl Listeners {
             }
             listeners.try_to_open(ListenerKind::BootServer, settings, now);
         }
-        // If both IPv4 ports are busy, another boot server runs here; going on over IPv6 alone would only hide that.
+        // If both IPv4 ports are busy, another boot server runs on this host. Serving IPv6 alone would only hide that.
         let ipv4_failed = settings.serves_ipv4() && listeners.opened.is_empty();
         if settings.serves_ipv6() && !ipv4_failed {
             if !settings.proxy_only {
@@ -81,7 +83,7 @@ impl Listeners {
                 listeners.try_to_open(ListenerKind::Tftp6, settings, now);
             }
         }
-        // With a legacy file this server serves files only if its TFTP is enabled.
+        // With a legacy file, this server serves files by HTTP only if its TFTP port is open.
         let serves_files = listeners.open.tftp || !matches!(settings.http.enabled, Enabled::IfLocal(_));
         if settings.http.enabled.is_on(links) && serves_files {
             listeners.try_to_open(ListenerKind::Http, settings, now);
@@ -89,8 +91,8 @@ impl Listeners {
         if listeners.denied.is_empty() { Ok(listeners) } else { Err(StartError::PermissionDenied(listeners.denied)) }
     }
 
-    /// Opens ports that were busy and are free now; call it every few seconds. The ports in `settings` must be those of
-    /// the start ([`needs_restart`]).
+    /// Opens the ports that were busy and are free now. Call this every few seconds. The ports in `settings` must be
+    /// the same as at the start ([`needs_restart`] checks this).
     pub fn retry(&mut self, settings: &Settings, now: Instant) {
         for mut pending in std::mem::take(&mut self.pending) {
             match pending.retry(settings, now) {
@@ -106,7 +108,7 @@ impl Listeners {
     /// Logs the open ports and the boot directory.
     pub fn log_start(&self, loaded: &Loaded) {
         let mut open: Vec<String> = self.opened.iter().map(Listener::to_string).collect();
-        // TFTP has a listener for each family.
+        // TFTP has a listener for each address family, and both have the same text.
         open.dedup();
         tracing::info!("{}", open.join(", "));
         if self.open.tftp || self.open.tftp6 {
@@ -171,7 +173,8 @@ pub fn interface_filter(loaded: &Loaded, links: &[Link]) -> Result<LinkFilter, C
     Ok(LinkFilter { interfaces: served.interfaces, addresses: served.addresses, ipv4, ipv6 })
 }
 
-/// Every interface of this host on which machines could boot. Logs a warning if they cannot be listed.
+/// Every interface of this host on which machines could boot. If the interfaces cannot be listed, logs a warning and
+/// returns an empty list.
 pub fn all_links() -> Vec<Link> {
     link::list(&LinkFilter::default()).unwrap_or_else(|error| {
         tracing::warn!("cannot list the network interfaces: {error}");
@@ -179,8 +182,8 @@ pub fn all_links() -> Vec<Link> {
     })
 }
 
-/// Names the setting whose change takes effect only after a restart, if there is one. `links` are the links of this
-/// host.
+/// Returns the first setting that has changed and takes effect only after a restart, or `None` if there is no such
+/// setting. `links` are the links of this host.
 pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&'static str> {
     let http = |settings: &Settings| (settings.http.enabled.is_on(links), settings.http.port);
     let tftp = |settings: &Settings| (settings.tftp.enabled.is_on(links), tftp_settings(settings));
@@ -202,22 +205,23 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
     (http(old) != http(new)).then_some("HTTP")
 }
 
-/// IPv4 broadcasts to the DHCP server port.
+/// The destination of IPv4 broadcasts to the DHCP server port.
 pub const DHCP_BROADCAST: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROADCAST, 67));
 const BOOT_SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011));
-/// All_DHCP_Servers, to which DHCPv6 relays without a configured server send. The sockets that receive for it also join
-/// the clients' group, link by link.
+/// All_DHCP_Servers, the group to which a DHCPv6 relay sends if no server is configured on the relay. The sockets that
+/// receive packets for this group also join the clients' group on each link.
 pub const DHCP6_MULTICAST: SocketAddr = SocketAddr::V6(SocketAddrV6::new(udp6::ALL_SERVERS, 547, 0, 0));
-/// Port 4011 over IPv6, on every link that joins the group.
+/// Port 4011 over IPv6. Its socket joins the group All_DHCP_Relay_Agents_and_Servers on every link.
 pub const BOOT_SERVER6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 4011, 0, 0));
 
-/// Whether the kernel was built or started without IPv6.
+/// Whether this error shows that the kernel was built or started without IPv6.
 fn has_no_ipv6(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
-/// Opens a packet socket for a port that a DHCP server binds exclusively. (If the DHCP server shares its port, an
-/// ordinary socket opens.) If the packet socket fails as well, returns advice to append to the warning.
+/// Opens a packet socket for a port that a DHCP server has bound exclusively. (If the DHCP server shares its port, this
+/// server can bind an ordinary socket.) If the packet socket cannot be opened either, the error is advice to append to
+/// the warning. The error is empty for a listener that cannot use a packet socket.
 fn packet_socket(kind: ListenerKind, bind_error: &BindError) -> Result<Listener, String> {
     let port = bind_error.address.port();
     let (opened, packets) = match kind {
@@ -248,8 +252,8 @@ fn packet_socket(kind: ListenerKind, bind_error: &BindError) -> Result<Listener,
     }
 }
 
-/// Logs which machines load slowly by TFTP: if the port of a transfer is easy to guess, those whose DHCP traffic this
-/// server does not see.
+/// Logs which machines load files slowly by TFTP. If the port of a transfer is easy to guess, these are the machines
+/// whose DHCP traffic this server does not see.
 fn log_slow_clients(settings: &Settings) {
     let tftp = &settings.tftp;
     let sees_all_dhcp = !settings.proxy_only && !settings.relays.is_empty();
@@ -274,7 +278,7 @@ fn tftp_settings(settings: &Settings) -> tftp::TftpSettings {
         ports: settings.tftp.ports.clone(),
         single_port: settings.tftp.single_port,
         max_transfers: settings.tftp.max_transfers.map(MaxTransfers::get),
-        // Set when all other sockets are open.
+        // `Workers::start` sets the number, when all other sockets are open.
         descriptors: 0,
     }
 }

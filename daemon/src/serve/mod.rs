@@ -1,5 +1,5 @@
-//! Starts the listeners, runs the main loop, and stops the server. A listener receives, calls the core, and sends; the
-//! core decides.
+//! Starts the listeners, runs the main loop, and stops the server. A listener receives requests, calls the core, and
+//! sends the replies. The core decides.
 
 mod access_log;
 mod delayed;
@@ -58,19 +58,21 @@ pub struct Server {
     filter: LinkFilter,
     /// Unicast sockets on port 67, for relayed requests.
     relay_sockets: YieldingSocket,
-    /// The same on port 547.
+    /// Unicast sockets on port 547, for relayed requests over IPv6.
     relay_sockets6: YieldingSocket,
     groups: MulticastGroups,
-    /// Whether opening the socket for other servers' offers was attempted.
+    /// Whether the server has tried to open the socket for other servers' offers.
     tried_offer_socket: bool,
-    /// A hash of the warnings about the site.
+    /// A hash of the warnings about the site. After a reload, the server logs the warnings only if the hash has
+    /// changed.
     warnings_hash: u64,
     changes: ChangeDetector,
     shared_uuids: SharedUuidWriter,
 }
 
 impl Server {
-    /// Takes a configuration and the listeners opened for it. `began`: the time before the files were read.
+    /// A server for this configuration and the listeners that were opened for it. `began` is a time before the files
+    /// were read.
     pub fn new(
         state: State,
         listeners: Listeners,
@@ -119,7 +121,7 @@ impl Server {
         Ok(())
     }
 
-    /// Starts TFTP and HTTP last: their share of the open files is what all other sockets leave.
+    /// Starts the workers. TFTP and HTTP start last, because they share the descriptors that all other sockets leave.
     fn start_workers(&mut self) -> anyhow::Result<Workers> {
         let mut workers = Workers::new(Arc::clone(&self.state))?;
         let is_dhcp = |listener: &Listener| matches!(listener, Listener::Dhcp(..));
@@ -131,7 +133,8 @@ impl Server {
         Ok(workers)
     }
 
-    /// The main loop: follows the interfaces, reloads, does the periodic work. Ends on SIGTERM or SIGINT.
+    /// The main loop: follows the interfaces, reloads the site, and does the periodic work. Returns on SIGTERM or
+    /// SIGINT.
     async fn main_loop(
         &mut self,
         mut signals: Signals,
@@ -141,7 +144,8 @@ impl Server {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         let every = systemd::watchdog_interval().unwrap_or(HOUSEKEEPING);
         let mut watchdog_timer = tokio::time::interval(every);
-        // After a pause of the whole machine each thread is probed once, and has a full interval to respond.
+        // After this host was suspended, the server probes each thread once, and the thread has a full interval to
+        // respond.
         watchdog_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.update_sockets(workers)?;
         match &self.state.links.load()[..] {
@@ -156,7 +160,8 @@ impl Server {
         let (mut fingerprinting, mut checking) = (None::<JoinHandle<io::Result<Fingerprint>>>, None::<JoinHandle<()>>);
         loop {
             let state = Arc::clone(&self.state);
-            // A machine that is powered on with its link must not wait: the sockets of a new link are opened at once.
+            // The server opens the sockets of a new link at once: a machine whose power-on brings up the link must not
+            // wait.
             let publish = |links| {
                 served_links::follow(&state, links);
                 changed.notify_one();
@@ -174,7 +179,7 @@ impl Server {
                 tokio::select! {
                     never = &mut link_watch => match never {},
                     () = signals.stop.recv() => return Ok(()),
-                    // Reading a large boot directory takes time: a thread reads it while the server goes on serving.
+                    // Reading a large boot directory takes time, so a thread reads it while the server goes on serving.
                     _ = signals.hangup.recv() => reloads.request(),
                     () = reloads.may_start() => reloads.start(self.reload_task()),
                     _ = files.tick(), if fingerprinting.is_none() && !reloads.is_reading() => {
@@ -209,8 +214,8 @@ impl Server {
         }
     }
 
-    /// Opens ports that have become free, and updates the offers to match; then the sockets for other servers' offers,
-    /// multicast groups and relayed requests.
+    /// Opens the ports that have become free, and updates what the server offers. Then opens and closes the sockets for
+    /// other servers' offers, multicast groups and relayed requests.
     fn update_sockets(&mut self, workers: &mut Workers) -> io::Result<()> {
         let now = Instant::now();
         self.listeners.retry(&self.loaded.settings, now);
@@ -227,7 +232,7 @@ impl Server {
                 groups.iter().for_each(|group| udp6::join(&socket.membership_socket(), *group, &links));
             }
         }
-        // Port 67 or 547, if the DHCP server shares it.
+        // The server opens more sockets on port 67 or 547 only if a DHCP server on this host can share the port.
         if self.listeners.shares_dhcp_port {
             let addresses = links.iter().flat_map(|link| &link.ipv4).map(|network| network.address.into());
             update_relay_sockets(&mut self.relay_sockets, &workers.dhcp, Port::Dhcp.number(), addresses.collect(), now);
@@ -247,8 +252,9 @@ impl Server {
         Ok(())
     }
 
-    /// Opens the socket that overhears the offers of other servers. Attempted once: a later attempt could take port 68
-    /// from a DHCP client of this host that does not share its port and is just being restarted.
+    /// Opens the socket that overhears the offers of other servers. The server tries this only once, because a later
+    /// attempt could take port 68 from a DHCP client of this host that does not share the port and is restarting at
+    /// that moment.
     fn open_offer_socket(&mut self, sockets: &SocketSet) -> io::Result<()> {
         if self.tried_offer_socket || sockets.get(listeners::DHCP_BROADCAST).is_none() {
             return Ok(());
@@ -263,15 +269,16 @@ impl Server {
         }
     }
 
-    /// Updates the site after a port has opened or closed. Copies the site, with up to a million machines; this is rare
-    /// and takes well under a second.
+    /// Updates the site after a port has opened or closed. This copies the site, which may contain a million machines,
+    /// but it is rare and takes well under a second.
     fn publish_open_ports(&self) {
         let mut site = Site::clone(&self.state.site.load());
         site.set_open_ports(self.listeners.open);
         self.state.site.store(Arc::new(site));
     }
 
-    /// DHCPv6 clients send to a multicast group; each link needs a socket for it.
+    /// Opens and closes the sockets for DHCPv6 clients, which send to a multicast group. Each link needs a socket for
+    /// the group.
     fn update_group_sockets(&mut self, sockets: &SocketSet, links: &[Link]) {
         let mut failed = Vec::new();
         for change in self.groups.update(links) {
@@ -285,14 +292,15 @@ impl Server {
                 udp6::GroupChange::Failed(bind_error) => failed.push(bind_error),
             }
         }
-        // One warning, even on a host with hundreds of VLANs.
+        // One warning lists all links, because a host may have hundreds of VLANs.
         if let Some(first) = failed.first() {
             let names: Vec<&str> = failed.iter().map(|bind_error| link_name(links, bind_error)).collect();
             tracing::warn!("{first}; machines do not boot over IPv6 on {}", names.join(", "));
         }
     }
 
-    /// The work of a reload: reads everything before anything changes.
+    /// Notifies systemd of a reload, and returns the work of the reload, which reads everything before the server
+    /// changes anything.
     fn reload_task(&self) -> impl FnOnce() -> ReloadResult + Send + 'static {
         systemd::reloading();
         let (flags, settings, open) = (self.flags.clone(), self.loaded.settings.clone(), self.listeners.open);
@@ -300,7 +308,7 @@ impl Server {
         move || ReloadResult::load(&flags, &settings, open, &watched, &state)
     }
 
-    /// Applies a reload as a whole, or not at all.
+    /// Applies a reload as a whole. If the reload failed, logs its errors and changes nothing.
     fn apply_reload(&mut self, result: Result<ReloadedSite, Vec<String>>) {
         match result {
             Ok(ReloadedSite { loaded, filter, mut site }) => {
@@ -325,8 +333,8 @@ impl Server {
     }
 }
 
-/// Relays send unicast: there is a socket for each local address, and it is closed if a DHCP server of this host binds
-/// the port.
+/// Opens and closes the sockets for relayed requests, which relays send by unicast. Each local address has a socket,
+/// which the server closes if a DHCP server of this host binds the port.
 fn update_relay_sockets(
     relay_sockets: &mut YieldingSocket,
     sockets: &SocketSet,
@@ -361,7 +369,7 @@ fn link_name<'a>(links: &'a [Link], bind_error: &BindError) -> &'a str {
     links.iter().find(|link| link.index == index).map_or("any link", |link| &link.name)
 }
 
-/// Time since this host booted. If the clock cannot be read (which does not happen on Linux), the longest time.
+/// Time since this host booted, or the maximum duration if the clock cannot be read (which does not happen on Linux).
 fn uptime() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::MAX, Duration::from)
 }

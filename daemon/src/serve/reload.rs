@@ -1,4 +1,4 @@
-//! Reloads: read everything first, then replace the site.
+//! Reloads: the server reads everything first, then replaces the site.
 
 use super::listeners;
 use super::watch::WatchedFiles;
@@ -24,28 +24,28 @@ pub struct ReloadedSite {
     pub loaded: Loaded,
     /// The interfaces to serve.
     pub filter: LinkFilter,
-    /// The site built from it.
+    /// The site that was built from the configuration.
     pub site: Site,
 }
 
 /// The result of a reload.
 #[derive(Debug)]
 pub struct ReloadResult {
-    /// The new state, or every error, one a line.
+    /// The new state, or all errors, each as one line.
     pub result: Result<ReloadedSite, Vec<String>>,
     /// The fingerprint of the files that were read; `None` if they changed during the reload.
     pub fingerprint: Option<u64>,
 }
 
-/// Runs reloads, one at a time. One that hangs on dead storage does not keep the next from starting.
+/// Runs reloads, one at a time. A reload that hangs on dead storage does not keep the next one from starting.
 #[derive(Debug, Default)]
 pub struct Reloads {
     thread: Option<ReloadThread>,
-    /// Whether a reload is requested.
+    /// Whether a reload has been requested and has not started yet.
     is_requested: bool,
-    /// The earliest start of the next: a flood of signals causes one reload a second.
+    /// The earliest time at which the next reload may start. Even a flood of signals causes only one reload a second.
     next: Option<Instant>,
-    /// Threads that are reading, including those that were given up.
+    /// The number of threads that are reading, including those whose result the server no longer awaits.
     threads: Arc<AtomicUsize>,
 }
 
@@ -57,9 +57,9 @@ struct ReloadThread {
 }
 
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
-/// A reload that takes longer causes a warning, and another may start.
+/// If a reload takes longer than this, the server logs a warning, and another reload may start.
 const SLOW: Duration = Duration::from_secs(30);
-/// The number of threads, including hanging ones; with so many no further reload starts.
+/// Maximum number of reload threads, including those that hang. At the maximum, no other reload starts.
 const MAX_THREADS: usize = 4;
 
 impl Reloads {
@@ -113,7 +113,7 @@ impl Reloads {
         }
     }
 
-    /// Waits for the running reload, and returns its result.
+    /// Waits for the running reload, and returns its result. If no reload is running, waits for ever.
     pub async fn finished(&mut self) -> ReloadResult {
         let Some(thread) = &mut self.thread else { return std::future::pending().await };
         let read = (&mut thread.ended).await;
@@ -124,7 +124,7 @@ impl Reloads {
         })
     }
 
-    /// Logs a warning, once for each, about a reload that takes long. Call it every few seconds.
+    /// Logs a single warning about a reload that takes longer than `SLOW`. Call this every few seconds.
     pub fn warn_if_slow(&mut self) {
         if let Some(thread) = self.thread.as_mut().filter(|thread| !thread.is_warned && thread.began.elapsed() >= SLOW)
         {
@@ -140,8 +140,8 @@ impl Reloads {
 }
 
 impl ReloadResult {
-    /// Reads the configuration that the flags name. `before` and `watched` are the current settings and files; a change
-    /// of `before` that needs a restart is an error.
+    /// Reads the configuration that the flags name. `before` contains the current settings, and `watched` the current
+    /// files. A changed setting that needs a restart is an error.
     pub fn load(flags: &Flags, before: &Settings, open: OpenPorts, watched: &WatchedFiles, state: &State) -> Self {
         if !watched.wait_until_stable() {
             let error = "a machine file is still being written: the server reloads when it is complete".to_owned();
@@ -190,7 +190,8 @@ impl ReloadedSite {
     }
 }
 
-/// Logs the machines whose entries were removed. Their boot-once state stays, in case an entry comes back.
+/// Logs the machines whose entries were removed. The server keeps their boot-once state, in case an entry is added
+/// again.
 fn log_removed(before: &Site, site: &Site) {
     let (before, machines) = (&before.plan.machines, &site.plan.machines);
     let removed =

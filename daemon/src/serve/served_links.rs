@@ -6,7 +6,7 @@ use proxydhcpd_core::link::Link;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Serves these links from now on.
+/// Replaces the served links, logs the changes, and reports the new status to the service manager.
 pub fn follow(state: &State, links: Vec<Link>) {
     let before = state.links.swap(Arc::new(links));
     let now = state.links.load();
@@ -26,7 +26,7 @@ pub fn log_changes(before: &[Link], now: &[Link]) {
     }
 }
 
-/// The served interfaces in one line.
+/// The served interfaces in one line, as the status for the service manager.
 pub fn status(links: &[Link]) -> String {
     let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
     match names[..] {

@@ -10,13 +10,13 @@ use tokio::task::JoinHandle;
 /// Writes the file of shared UUIDs.
 #[derive(Debug)]
 pub struct SharedUuidWriter {
-    /// `None`: the file could not be read, and is left alone.
+    /// `None` if the file could not be read: the server then does not overwrite it.
     file: Option<SharedUuidsFile>,
     writing: Option<JoinHandle<()>>,
 }
 
 impl SharedUuidWriter {
-    /// Loads the file that the previous server wrote.
+    /// Reads the file that an earlier run of the server wrote. Logs an error if the file cannot be read.
     pub fn new(state: &State, state_dir: &Path) -> Self {
         let file = SharedUuidsFile::new(state_dir);
         let file = match file.read() {
@@ -35,7 +35,7 @@ impl SharedUuidWriter {
         SharedUuidWriter { file, writing: None }
     }
 
-    /// Starts writing the file if the list has changed, without waiting for a slow disk.
+    /// Starts to write the file in the background if the list has changed, unless an earlier write is still running.
     pub fn write_changes(&mut self, state: &Arc<State>) {
         if self.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
             return;
@@ -54,10 +54,10 @@ impl SharedUuidWriter {
         }));
     }
 
-    /// Writes the list and waits until it is on the disk, for at most `timeout`.
+    /// Writes the list if it has changed, and waits at most `timeout` until it is on the disk.
     pub async fn flush(&mut self, state: &Arc<State>, timeout: Duration) {
         let all = async {
-            // A write may be under way, and the list may have changed since it began.
+            // A write may be under way, and the list may have changed since that write began.
             for _ in 0..2 {
                 if let Some(writing) = self.writing.take() {
                     writing.await.ok();

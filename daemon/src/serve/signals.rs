@@ -1,19 +1,19 @@
-//! Signal handlers, installed first of all: by default SIGHUP would kill a server that is still reading its files, and
-//! the kernel does not deliver SIGTERM to the first process of a container unless that process has a handler.
+//! Signal handlers. The program installs them before anything else: without a handler, SIGHUP would kill a server that
+//! is still reading its files, and the kernel would not deliver SIGTERM to the first process of a container.
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that the server handles. One that arrives between two calls of `recv` is not lost.
+/// The signals that the server handles. A signal that arrives between two calls of `recv` is not lost.
 #[derive(Debug)]
 pub struct Signals {
-    /// SIGTERM and SIGINT: stop.
+    /// SIGTERM and SIGINT, which stop the server.
     pub stop: StopSignals,
-    /// SIGHUP: reload.
+    /// SIGHUP, which requests a reload.
     pub hangup: Signal,
 }
 
-/// SIGTERM or SIGINT.
+/// The signals that stop the server: SIGTERM and SIGINT.
 #[derive(Debug)]
 pub struct StopSignals {
     terminate: Signal,
@@ -30,7 +30,7 @@ impl Signals {
 }
 
 impl StopSignals {
-    /// Waits for either signal.
+    /// Waits until either signal arrives.
     pub async fn recv(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

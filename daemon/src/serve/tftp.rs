@@ -1,8 +1,8 @@
 //! The TFTP server (RFC 1350, 2347 to 2349, 7440): receives requests, opens the requested files, and runs a transfer
 //! for each.
 //!
-//! One thread and one epoll set, without async: a block in lockstep costs three system calls (wait, receive, send), a
-//! window costs no more, and files are read ahead in large pieces.
+//! One thread with one epoll set serves all transfers, without async. A block in lockstep, or a whole window, costs
+//! three system calls (wait, receive, send). Files are read ahead in large pieces.
 
 mod admission;
 mod channel;
@@ -50,21 +50,22 @@ use std::time::{Duration, Instant};
 pub struct TftpSettings {
     /// The port for requests; 0 is any free port.
     pub port: u16,
-    /// Local ports for transfers, for firewalls; `None`: any port that the kernel chooses.
+    /// The local ports that transfers may use, for firewalls. `None` if the kernel chooses the port.
     pub ports: Option<RangeInclusive<u16>>,
-    /// Send everything from `port`, for firewalls and containers that pass nothing else.
+    /// Whether the server sends everything from `port`, for firewalls and containers that pass no other port.
     pub single_port: bool,
-    /// Maximum number of transfers at a time; `None`: as many as `descriptors` allow.
+    /// Maximum number of simultaneous transfers. `None` if only `descriptors` limits the number.
     pub max_transfers: Option<usize>,
-    /// Descriptors that all transfers together may hold: one or two each. Also the maximum number of transfers.
+    /// Maximum number of descriptors for all transfers together; each transfer holds one or two. Also the maximum
+    /// number of transfers.
     pub descriptors: usize,
 }
 
 /// Serves until `stop` becomes readable or its other end is closed, and then lets transfers finish for at most 2 s.
 ///
-/// `link` returns the served link with an index on which a packet to that address arrived; `open` opens the requested
-/// file; `is_vouched` returns whether DHCP traffic confirms that a machine has an address
-/// ([`proxydhcpd_core::observations::Observations::is_vouched`]); `on_event` is called for every event.
+/// `link` receives the index of a link and the destination address of a packet, and returns the served link for that
+/// packet. `open` opens the requested file. `is_vouched` returns whether DHCP traffic shows that a machine has an
+/// address ([`proxydhcpd_core::observations::Observations::is_vouched`]). `on_event` is called for every event.
 pub fn run(
     listeners: Arc<TftpListeners>,
     settings: &TftpSettings,
@@ -102,7 +103,7 @@ pub fn run(
     server.serve(&stop)
 }
 
-/// The epoll data of `stop`, next to those of the listeners.
+/// The epoll data of `stop`, which differs from that of the listeners and of every session.
 const STOP_EVENT: u64 = u64::MAX - 2;
 
 /// Resolution of the timers: every tick checks all transfers, so they need not be sorted by deadline.
@@ -111,14 +112,15 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long transfers may go on when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Longest datagram that is read. A request has at most 512 octets: this buffer shows whether it was longer.
+/// Length of the receive buffer. A request has at most 512 octets. The buffer is longer, so that the server notices a
+/// request that is too long.
 const MAX_DATAGRAM: usize = 1024;
 
 struct TftpServer<L, O, V, E> {
     max_transfers: Option<usize>,
     descriptors: usize,
     ports: PortPool,
-    /// The number of ports that a forger, who does not see the port of a transfer, must try.
+    /// The number of ports that a forger must try to hit the port of a transfer, which the forger does not see.
     port_guesses: u32,
     single_port: bool,
     listeners: Arc<TftpListeners>,
@@ -126,11 +128,11 @@ struct TftpServer<L, O, V, E> {
     open: O,
     is_vouched: V,
     on_event: E,
-    /// The index is the epoll data of a session. A slot is reused at once: an epoll event for its previous session
-    /// finds nothing to receive.
+    /// The sessions. The index of a session is its epoll data. A slot is reused at once: after an epoll event for the
+    /// previous session of the slot, there is nothing to receive.
     sessions: Vec<Option<Session>>,
     free_slots: Vec<usize>,
-    /// The newest session of each client port.
+    /// The index of the newest session of each client address and port.
     by_client: HashMap<SocketAddr, usize>,
     clients: ClientLimits,
     evictions: EvictionQueue,
@@ -142,7 +144,7 @@ struct TftpServer<L, O, V, E> {
     started: Instant,
     /// Time since the start, set once in each iteration of the loop.
     now: Duration,
-    /// When the server aborts the transfers that remain; `None` until it stops.
+    /// When the server aborts the transfers that remain. `None` unless the server is stopping.
     stop_at: Option<Duration>,
 }
 
@@ -196,7 +198,7 @@ where
         self.sessions.len() - self.free_slots.len()
     }
 
-    /// A datagram on a transfer's own socket.
+    /// Receives and handles a datagram on the socket of a transfer.
     fn receive(&mut self, index: usize) {
         let mut buffer = [0; MAX_DATAGRAM];
         let Some(Some(session)) = self.sessions.get(index) else { return };
@@ -252,7 +254,7 @@ where
         self.perform(index, step, true);
     }
 
-    /// Performs a step of a transfer. `is_client_alive`: a packet from the client has just arrived.
+    /// Performs a step of a transfer. `is_client_alive` is true if a packet from the client has just arrived.
     fn perform(&mut self, index: usize, step: Step, is_client_alive: bool) {
         let Some(session) = self.sessions[index].as_mut() else { return };
         let Some(listener) = self.listeners.for_client(session.client()) else { return };
@@ -281,7 +283,8 @@ where
         };
         match result {
             Ok(()) => {}
-            // The send buffer is full: the network is slower than the disk. The timer resends.
+            // The send buffer is full, because the network is slower than the disk. The timer causes the packet to be
+            // sent again.
             Err(SendError::NotSent(Errno::EAGAIN | Errno::ENOBUFS)) => {
                 (self.on_event)(TftpEvent::Ignored { client: session.client(), reason: TftpSilence::SendBufferFull });
             }
@@ -301,7 +304,7 @@ where
         }
     }
 
-    /// Ends a transfer, and sends its ERROR if there is one.
+    /// Ends a transfer, and sends `error_reply` to the client if there is one.
     fn end_transfer(&mut self, index: usize, outcome: Outcome, error_reply: Option<ErrorReply>) {
         let Some(mut session) = self.sessions[index].take() else { return };
         self.free_slots.push(index);
@@ -335,8 +338,8 @@ where
         }
     }
 
-    /// Handles timers and deferred blocks. Each tick begins with another transfer, because the transfers of one address
-    /// share its rate limit.
+    /// Handles the timers and the deferred blocks of all transfers. Each tick begins with a different transfer, because
+    /// all transfers to one address share a rate limit, and the first transfer in a tick could use it up.
     fn tick(&mut self) {
         let slots = self.sessions.len();
         self.first_slot = (self.first_slot + 1) % slots.max(1);
@@ -361,6 +364,6 @@ where
 const UNKNOWN_TRANSFER: ErrorReply = (ErrorCode::UNKNOWN_TRANSFER_ID, "Unknown transfer ID");
 
 fn epoll_timeout(wait: Duration) -> EpollTimeout {
-    // Rounded up, or the loop would spin through the last millisecond.
+    // The wait is rounded up, otherwise the loop would spin during the last millisecond.
     EpollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(EpollTimeout::ZERO)
 }

@@ -18,7 +18,7 @@ pub struct UnservedRequest {
 }
 
 impl UnservedRequest {
-    /// `None` if the packet is not a boot request over IPv4.
+    /// Recognizes the client that sent this packet. Returns `None` if the packet is not a boot request over IPv4.
     pub fn from_datagram(plan: &Plan, port: Port, datagram: &Datagram<'_>) -> Option<UnservedRequest> {
         let message = Message::parse(datagram.payload).ok().filter(|_| datagram.from.is_ipv4())?;
         let client =

@@ -1,7 +1,7 @@
-//! Notices changes of the configuration files, so that no signal is needed.
+//! Notices changes of the configuration files, so that a reload needs no signal.
 //!
-//! Compares the metadata of the files every two seconds. This works on every file system: for a file renamed over
-//! another, a directory behind a symbolic link that is replaced (as Kubernetes does), and NFS.
+//! Compares the metadata of the files every two seconds. This works on every file system, NFS included. It also notices
+//! a file that is renamed over another, and a symbolic link to a directory that is replaced (as Kubernetes does).
 
 use crate::config::{self, Loaded};
 use std::fs::{self, Metadata};
@@ -14,22 +14,23 @@ use std::time::{Duration, SystemTime};
 /// Interval of the checks. A change causes a reload once two checks in a row find the same state.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Checks to wait for a machine file that is still being written, before the reload fails.
+/// The number of checks for which a reload waits while a machine file is still being written. Then the reload fails.
 const MAX_CHECKS: usize = 10;
 
-/// Depth of nested directories, and total number of files, that are watched; a change beyond them needs SIGHUP.
+/// Maximum depth of nested directories, and maximum number of files, that are watched. A change beyond these limits
+/// causes a reload only after SIGHUP.
 const MAX_DEPTH: usize = 8;
 const MAX_FILES: usize = 20_000;
 
 /// The watched paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchedFiles {
-    /// Files, and directories with everything in them.
+    /// Files, and directories whose whole content is watched.
     files: Vec<PathBuf>,
-    /// Machine files, and directories with them.
+    /// Machine files, and directories that contain machine files.
     machines: Vec<PathBuf>,
-    /// The boot directory may be a large archive, so only the entries at its top are watched. The metadata of a
-    /// directory there shows what is added to it or removed.
+    /// The boot directory. It may be a large archive, so only its top-level entries are watched. The metadata of a
+    /// top-level directory changes when a file is added to that directory or removed from it.
     boot_dir: PathBuf,
 }
 
@@ -47,7 +48,8 @@ impl WatchedFiles {
         WatchedFiles { files, machines, boot_dir: settings.boot_dir.clone() }
     }
 
-    /// The current state of the files. An error means that it cannot be read now; that is no change.
+    /// The current state of the files. An error means that the state cannot be read at the moment, which does not count
+    /// as a change.
     pub fn fingerprint(&self) -> io::Result<Fingerprint> {
         let mut scan = FileScan::default();
         for path in &self.machines {
@@ -61,7 +63,8 @@ impl WatchedFiles {
         Ok(Fingerprint { all: scan.hasher.finish(), machines, changed, newest: scan.newest })
     }
 
-    /// Waits until no machine file changes between two checks. `false`: one is still being written.
+    /// Waits until no machine file changes between two checks. Returns `false` if a machine file is still being written
+    /// after all checks.
     pub fn wait_until_stable(&self) -> bool {
         for _ in 0..MAX_CHECKS {
             let Ok(before) = self.fingerprint() else { return true };
@@ -108,7 +111,7 @@ pub struct ChangeDetector {
 }
 
 impl ChangeDetector {
-    /// Whether this state differs from the loaded one, and is the same as at the last check.
+    /// Whether a reload is due: this state differs from the loaded one, and is the same as at the last check.
     pub fn is_due(&mut self, stamp: u64) -> bool {
         let still = self.last.replace(stamp) == Some(stamp);
         let due = still && self.loaded_state != Some(stamp);
@@ -158,7 +161,8 @@ impl FileScan {
         Ok(())
     }
 
-    /// Hashes a path and its metadata. Follows symbolic links, as reading the file does.
+    /// Hashes a path and its metadata. Follows symbolic links, as reading the file does. Returns `None` if the file is
+    /// missing or not accessible, or if the maximum number of files is reached.
     fn add(&mut self, path: &Path) -> io::Result<Option<Metadata>> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
@@ -182,8 +186,8 @@ impl FileScan {
         Ok(entries)
     }
 
-    /// Hashes the absence of a file, or of the permission to see it: that is a state like any other. Other errors may
-    /// be temporary, and are passed on.
+    /// Hashes an error which shows that a file is missing or not accessible: that is a state like any other. Returns
+    /// any other error, because it may be temporary.
     fn add_error(&mut self, error: io::Error) -> io::Result<()> {
         const EXPECTED: [i32; 6] =
             [libc::ENOENT, libc::ENOTDIR, libc::EACCES, libc::EPERM, libc::ELOOP, libc::ENAMETOOLONG];

@@ -1,4 +1,4 @@
-//! The workers that serve the listeners: threads and tasks, each from the start of its listener until the server stops.
+//! The workers: the threads and tasks that serve the listeners. Once started, each runs until the server stops.
 
 use super::heartbeat::{Heartbeat, ThreadMonitor};
 use super::listeners::{Listener, fd_limit};
@@ -19,21 +19,22 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-/// Longest wait for transfers when the server stops: their two seconds of grace, and some more for those that hang.
+/// Maximum time to wait for the transfers when the server stops: two seconds in which they may finish, and half a
+/// second more before the server abandons those that hang.
 const STOP_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// The threads and tasks that serve.
+/// The threads and tasks that serve the listeners.
 #[derive(Debug)]
 pub struct Workers {
     state: Arc<State>,
     /// The sockets from which the DHCP thread receives.
     pub dhcp: Arc<SocketSet>,
-    /// The sockets through which it replies.
+    /// The sockets through which the DHCP thread replies.
     senders: Arc<ReplySenders>,
     monitors: Vec<ThreadMonitor>,
     tftp_thread: Option<TftpThread>,
     http_task: Option<(watch::Sender<bool>, JoinHandle<()>)>,
-    /// Files that TFTP may have open, and HTTP as many again. `None` until one of them starts.
+    /// The number of descriptors that TFTP may use. HTTP may use the same number. `None` until TFTP or HTTP starts.
     descriptors: Option<usize>,
 }
 
@@ -41,13 +42,13 @@ pub struct Workers {
 #[derive(Debug)]
 struct TftpThread {
     listeners: Arc<tftp::TftpListeners>,
-    /// Closing it stops the thread, which lets transfers finish and then drops the other end of `ended`.
+    /// Closing this socket stops the thread. The thread lets transfers finish, then drops the sender of `ended`.
     stop: UnixStream,
     ended: oneshot::Receiver<()>,
 }
 
 impl Workers {
-    /// Starts the DHCP thread, without any socket yet.
+    /// Starts the DHCP thread, which has no sockets to serve yet.
     pub fn new(state: Arc<State>) -> io::Result<Self> {
         let (dhcp, senders) = (Arc::new(SocketSet::new()?), Arc::new(ReplySenders::default()));
         let heartbeat = Arc::new(Heartbeat::new("DHCP", dhcp.epoll(), SocketSet::WAKE)?);
@@ -60,17 +61,18 @@ impl Workers {
         Ok(Workers { state, dhcp, senders, monitors, tftp_thread: None, http_task: None, descriptors: None })
     }
 
-    /// Whether all threads have responded to the last probe, which was `every` ago; sends the next. HTTP needs no
-    /// probe: the calling thread serves it.
+    /// Returns whether all threads have responded to the last probe, which was `every` ago, and sends the next one.
+    /// HTTP needs no probe, because the calling thread serves it.
     pub fn is_alive(&mut self, every: Duration) -> bool {
         let now = Instant::now();
-        // `count` probes every thread, also after one that hangs.
+        // `count` does not stop at a thread that hangs, so every thread is probed.
         let stuck =
             self.monitors.iter_mut().filter_map(|monitor| (!monitor.is_alive(every, now)).then_some(())).count();
         stuck == 0
     }
 
-    /// Starts serving a listener; it replaces the one with the same address. HTTP needs a tokio runtime.
+    /// Starts serving a listener. A DHCP listener replaces an earlier one with the same address. HTTP needs a tokio
+    /// runtime.
     pub fn start(&mut self, listener: Listener) -> io::Result<()> {
         match listener {
             Listener::Dhcp(address, socket) => {
@@ -126,7 +128,7 @@ impl Workers {
             false => Err(Refusal::Denied),
         };
         let on_event = move |event| access_log::log_http(&log_state, &event);
-        // A connection takes one descriptor, and the file that it sends another.
+        // A connection needs one descriptor, and the file that it sends needs another.
         let settings = http::HttpSettings::default();
         let settings =
             http::HttpSettings { max_connections: settings.max_connections.min(self.descriptors() / 2), ..settings };
@@ -141,7 +143,8 @@ impl Workers {
     }
 }
 
-/// Logs the maximum number of transfers, which the limit of open files may lower.
+/// Logs a warning if the limit of open files allows fewer transfers than `max-transfers`. Without `max-transfers`, logs
+/// at debug level how many files TFTP may open.
 fn log_max_transfers(settings: &tftp::TftpSettings) {
     let tftp::TftpSettings { max_transfers, descriptors, .. } = *settings;
     match max_transfers {
@@ -182,8 +185,8 @@ impl TftpThread {
     }
 }
 
-/// Starts a thread that serves. If it panics, the process exits: the server would go on offering what the thread no
-/// longer serves. The service manager restarts the process.
+/// Starts a thread that serves. If the thread panics, the process exits, so that the server does not offer a service
+/// that no thread provides. The service manager then restarts the process.
 fn start_thread(name: &str, serve: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let guarded = move || {
         if catch_unwind(AssertUnwindSafe(serve)).is_err() {

@@ -1,5 +1,6 @@
-//! The body of a response. Files are read on threads that may block, a chunk at a time, and only after the previous
-//! chunk is being sent: a slow client holds one chunk, and no client waits for another's disk.
+//! The body of a response. Threads that may block read a file one chunk at a time, and each chunk only when the
+//! previous one is being sent. So a slow client occupies the memory of one chunk, and no client waits for the disk that
+//! another client reads.
 
 use super::HttpContext;
 use super::connection::Connection;
@@ -16,8 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use tokio::task::JoinHandle;
 
-/// Target size of the chunks of all transfers together, and the bounds of one chunk. With smaller chunks the system
-/// calls cost more than the octets; larger ones leave the processor's cache before they are sent.
+/// Target size of the chunks of all transfers together, and the bounds of one chunk, in octets. With smaller chunks,
+/// the system calls cost more than copying the octets. Larger chunks leave the processor's cache before they are sent.
 const MAX_TOTAL: usize = 64 << 20;
 const MIN_CHUNK: usize = 32 << 10;
 const MAX_CHUNK: usize = 512 << 10;
@@ -32,7 +33,8 @@ pub struct Body {
 }
 
 impl Body {
-    /// Reads the first chunk at once, on the calling thread: most loaders and all scripts are no longer.
+    /// A body with this payload. Reads the first chunk of a file at once, on the calling thread: most loaders and all
+    /// scripts are no longer than one chunk.
     pub fn new(payload: Payload, connection: &Arc<Connection>) -> Body {
         let mut body =
             Body { connection: connection.clone(), remaining: 0, is_whole_file: false, next: None, file: None };
@@ -47,7 +49,7 @@ impl Body {
                 body.is_whole_file = body.remaining == opened.size;
                 match &opened.content {
                     ServedContent::Text(text) => {
-                        // The text is in memory, so its size fits.
+                        // The text is in memory, so its size fits into `usize`.
                         let range = range.start as usize..range.end as usize;
                         body.next = Some(Ok(Bytes::from_owner(text.clone()).slice(range)));
                     }
@@ -67,7 +69,7 @@ impl Body {
         self.remaining
     }
 
-    /// Whether this is a whole file, not a part or a text.
+    /// Whether the body is a whole file, and not a part of a file or a text of the server.
     pub fn is_whole_file(&self) -> bool {
         self.is_whole_file
     }
@@ -86,7 +88,8 @@ impl hyper::body::Body for Body {
             (None, Some(file)) => ready!(file.poll_next(context)),
             (None, None) => return Poll::Ready(None),
         };
-        // The length that was sent to the client is now wrong; only closing the connection shows that.
+        // The `Content-Length` that was sent to the client is now wrong. Only closing the connection shows the client
+        // that.
         let chunk = chunk.inspect_err(|error| self.connection.report_failure(error))?;
         self.remaining -= chunk.len() as u64;
         self.connection.record_sent(chunk.len() as u64);

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 pub struct Validators {
     /// A strong entity tag, with its quotes.
     pub etag: Option<String>,
-    /// In whole seconds, for `Last-Modified`.
+    /// The time of the last modification in whole seconds, for `Last-Modified`.
     pub last_modified: Option<SystemTime>,
 }
 
@@ -30,8 +30,8 @@ impl Validators {
     /// The validators of a file. A date after `now` is left out.
     pub fn new(file: &Opened, now: SystemTime) -> Validators {
         let Some(modified) = file.modified else { return Validators { etag: text_tag(file), last_modified: None } };
-        // A time before 1970 (an error here) and one in the future (RFC 9110 8.8.2.1) give no Last-Modified, but they
-        // are part of the tag.
+        // A time before 1970 (for which `duration_since` fails) or in the future (RFC 9110 8.8.2.1) gives no
+        // `Last-Modified`, but is part of the tag.
         let (sign, since) = match modified.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(since) => ("", since),
             Err(before) => ("-", before.duration()),
@@ -81,7 +81,7 @@ impl Validators {
     }
 }
 
-/// The tag of a rendered text is a hash of it, whichever machine it was rendered for.
+/// The tag of a rendered text: a hash of the text, whichever machine it was rendered for. Returns `None` for a file.
 fn text_tag(file: &Opened) -> Option<String> {
     let ServedContent::Text(text) = &file.content else { return None };
     let digest = Sha256::digest(text);

@@ -1,4 +1,4 @@
-//! One connection: hyper speaks HTTP on it, and every request is tracked until the kernel has accepted its response.
+//! A connection. hyper implements HTTP, and the server tracks every request until the kernel has accepted its response.
 
 use super::body::Body;
 use super::connection_table::ConnectionSlot;
@@ -22,7 +22,8 @@ use std::time::{Instant, SystemTime};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-/// Maximum length of a request's head. A script's URL with a machine's identity has some 200 octets.
+/// Maximum length of a request's head, in octets. The URL of a script, which contains a machine's identity, has some
+/// 200 octets.
 const MAX_HEAD: usize = 16 * 1024;
 
 /// The state of a connection that its requests, bodies and socket share.
@@ -36,11 +37,11 @@ pub struct Connection {
 
 struct ConnectionState {
     exchange: Option<Exchange>,
-    /// Its number in the table of idle connections.
+    /// The number of the connection in the table of idle connections, if the connection is idle.
     idle: Option<u64>,
     /// The time of the last request, or of the last octets that the kernel accepted.
     last_progress: Instant,
-    /// The reason if it is being evicted.
+    /// The reason for which the connection is being evicted, if it is.
     evicted: Option<DropReason>,
 }
 
@@ -59,17 +60,19 @@ struct Exchange {
     is_browser: bool,
 }
 
-/// Serves a connection until it ends, which frees its slot.
+/// Serves a connection until it ends, and then drops its slot, which removes it from the table.
 pub async fn run(stream: TcpStream, connection: Arc<Connection>, _slot: ConnectionSlot) {
     let Ok(server) = prepare(&stream, &connection.context) else { return };
     let service = service_fn(|request| respond(connection.clone(), server, request));
     let mut builder = http1::Builder::new();
     builder
-        // GRUB's EFI client and shim compare `Content-Length` case-sensitively; without it they read an empty file.
+        // GRUB's EFI client and shim compare `Content-Length` case-sensitively. Without that field, they read an empty
+        // file.
         .title_case_headers(true)
         .timer(TokioTimer::new())
         .header_read_timeout(connection.context.settings.header_timeout)
-        // Limits a request's head, and the data that waits to be written: one chunk of a body at a time.
+        // This limits a request's head. It also limits the data that waits to be written, to one chunk of a body at a
+        // time.
         .max_buf_size(MAX_HEAD);
     let stream = Stream { stream: TokioIo::new(stream), connection: connection.clone() };
     let mut http_connection = pin!(builder.serve_connection(stream, service));
@@ -102,8 +105,8 @@ pub async fn run(stream: TcpStream, connection: Arc<Connection>, _slot: Connecti
 
 fn prepare(stream: &TcpStream, context: &HttpContext) -> io::Result<IpAddr> {
     stream.set_nodelay(true)?;
-    // Lets the kernel detect a client that acknowledges nothing, because it sees what arrives. A timeout around write()
-    // would drop a client that empties a large socket buffer slowly.
+    // Lets the kernel, which sees the acknowledgements, detect a client that acknowledges nothing. A timeout around
+    // write() would also drop a client that receives the data of a large socket buffer slowly.
     socket2::SockRef::from(stream).set_tcp_user_timeout(Some(context.settings.stall_timeout))?;
     Ok(stream.local_addr()?.ip())
 }
@@ -125,7 +128,7 @@ async fn respond(
         Some(response) => response.map(|payload| Body::new(payload, &connection)),
         None => open_response(&connection, server, head, name.clone()).await,
     };
-    // hyper adds `close` while the server stops.
+    // While the server stops, hyper adds `Connection: close`.
     if keep_alive && !*connection.context.stopping.borrow() {
         response::set_keep_alive(response.headers_mut());
     }
@@ -135,7 +138,7 @@ async fn respond(
     Ok(response)
 }
 
-/// Opens the requested file, on a thread that may block.
+/// Opens the requested file on a thread that may block, and returns the response.
 async fn open_response(
     connection: &Arc<Connection>,
     server: IpAddr,
@@ -165,7 +168,7 @@ impl Connection {
         Arc::new(Connection { context: context.clone(), client, eviction: Notify::new(), state: Mutex::new(state) })
     }
 
-    /// The client's address, as IPv4 if it is mapped into IPv6.
+    /// The client's address. An IPv4 address that is mapped into IPv6 is returned as IPv4.
     pub fn address(&self) -> IpAddr {
         self.client.ip().to_canonical()
     }
@@ -186,14 +189,14 @@ impl Connection {
         self.eviction.notify_one();
     }
 
-    /// Called after each write to the socket.
+    /// Records progress. Called after each write to the socket.
     fn written(&self, written: &Poll<io::Result<usize>>) {
         if matches!(written, Poll::Ready(Ok(1..))) {
             self.state().last_progress = Instant::now();
         }
     }
 
-    /// Counts octets of the body that hyper has received.
+    /// Counts octets of the body that hyper has taken for sending.
     pub fn record_sent(&self, count: u64) {
         if let Some(exchange) = &mut self.state().exchange {
             exchange.remaining -= count;
@@ -207,13 +210,15 @@ impl Connection {
     }
 
     fn begin(&self, exchange: Exchange) {
-        // hyper reads the next request only after it has flushed a response, except if a request's body ended late.
+        // hyper reads the next request only after it has flushed a response, except if a request's body ended late. In
+        // that case the previous exchange ends here.
         if let Some(before) = { self.state().exchange.replace(exchange) } {
             self.finish(before, false);
         }
     }
 
-    /// Called when hyper has nothing left to write: an exchange whose body hyper has received is done.
+    /// Called when hyper has nothing left to write. If hyper has received the whole body of the response, the exchange
+    /// ends.
     fn flushed(self: &Arc<Connection>) {
         let mut state = self.state();
         let Some(exchange) = state.exchange.take_if(|exchange| exchange.remaining == 0) else { return };
@@ -223,7 +228,7 @@ impl Connection {
         self.finish(exchange, whole);
     }
 
-    /// Called when the socket is dropped.
+    /// Ends the exchange, if there is one. Called when the socket is dropped.
     fn disconnected(&self) {
         self.busy();
         if let Some(exchange) = { self.state().exchange.take() } {
@@ -266,7 +271,7 @@ impl Connection {
     }
 }
 
-/// The socket, which notifies its connection of writes, flushes and the end.
+/// The socket of a connection. It notifies the connection of writes and flushes, and when it is dropped.
 struct Stream {
     stream: TokioIo<TcpStream>,
     connection: Arc<Connection>,

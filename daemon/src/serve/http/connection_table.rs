@@ -1,5 +1,5 @@
-//! The table of connections. At the limit it decides which connection to evict: a client must not keep others out by
-//! idle connections, or by requests whose responses it never reads.
+//! The table of connections. At the limit, the table decides which connection to evict: a client must not keep other
+//! clients out with idle connections, or with requests whose responses it never reads.
 
 use super::connection::Connection;
 use super::{DropReason, Overload};
@@ -9,15 +9,16 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// The divisor for the share of an address: at the limit, an address with fewer connections than the limit divided by
-/// this may evict others. Below the limit an address may have more: a whole school may be behind it.
+/// The share of an address is the limit divided by this number. At the limit, a new connection may evict a slow one
+/// only if its address has fewer connections than this share. Below the limit, an address may have more connections,
+/// because a whole school may be behind it.
 const SHARE_DIVISOR: usize = 16;
-/// After so long without progress a connection may be evicted for any other.
+/// A connection without progress for this time has stalled, and may be evicted however few connections its address has.
 const STALL_TIME: Duration = Duration::from_secs(5);
-/// After so long without a request a connection is evicted before any that transfers a file.
+/// A connection without a request for this time is evicted before any connection that transfers a file.
 const IDLE_TIME: Duration = Duration::from_secs(1);
-/// The number of candidates that one search collects. A search visits all connections, so not every new connection may
-/// cause one.
+/// Maximum number of candidates for eviction that one search collects. A search visits all connections, so it must not
+/// be repeated for every new connection.
 const MAX_CANDIDATES: usize = 64;
 
 /// All connections.
@@ -39,12 +40,12 @@ struct TableState {
 }
 
 impl ConnectionTable {
-    /// An empty table for so many connections.
+    /// An empty table for at most `max_connections` connections.
     pub fn new(max_connections: usize) -> ConnectionTable {
         ConnectionTable { max_connections, table: Mutex::default() }
     }
 
-    /// Adds a connection, if necessary by evicting another. Fails if there is none to evict.
+    /// Adds a connection. If the table is full, evicts another connection, or fails if none can be evicted.
     pub fn admit(&self, connection: &Arc<Connection>, now: Instant) -> Result<ConnectionSlot, DropReason> {
         let mut table = self.table();
         if table.connections.len() >= self.max_connections {
@@ -60,7 +61,8 @@ impl ConnectionTable {
         Ok(table.insert(connection))
     }
 
-    /// Evicts a connection that does nothing, if there is one, because this process has no descriptors left.
+    /// Evicts an idle connection, or else a slow one, if there is one. Called when this process has no descriptors
+    /// left.
     pub fn evict(&self, now: Instant) {
         let mut table = self.table();
         let _ = table.evict_idle(None) || table.evict_slowest(0, now);
@@ -74,7 +76,7 @@ impl ConnectionTable {
         number
     }
 
-    /// Marks a connection as busy.
+    /// Marks the idle connection with this number as busy.
     pub fn set_busy(&self, number: u64) {
         self.table().idle.remove(&number);
     }
@@ -127,8 +129,8 @@ impl TableState {
         self.by_address.get(&address).copied().unwrap_or(0)
     }
 
-    /// Evicts the connection that has been idle longest, if there is one. With `now`, only one that has been idle long
-    /// enough: a client sends its request within milliseconds of connecting.
+    /// Evicts the connection that has been idle longest, and returns whether there was one. With `now`, evicts it only
+    /// if it has been idle for `IDLE_TIME`: a client sends its request within milliseconds of connecting.
     fn evict_idle(&mut self, now: Option<Instant>) -> bool {
         let is_old = |connection: &Connection| {
             now.is_none_or(|now| now.saturating_duration_since(connection.last_progress()) >= IDLE_TIME)
@@ -138,8 +140,9 @@ impl TableState {
         true
     }
 
-    /// Evicts the connection with the least progress, for an address with `from_address` connections. Candidates are
-    /// stalled connections, and those of addresses that will still have at least as many as this address afterwards.
+    /// Evicts the connection whose last progress is the oldest, to make room for an address with `from_address`
+    /// connections. Returns whether there was a candidate. Candidates are stalled connections, and connections of an
+    /// address that afterwards still has at least as many connections as the address that gets the room.
     fn evict_slowest(&mut self, from_address: usize, now: Instant) -> bool {
         let Some(connection) = self.slowest(from_address, now) else { return false };
         let (connections, address) = (self.connections.len(), connection.address());

@@ -1,13 +1,13 @@
-//! The media type of a file, from its content. UEFI HTTP boot takes the kind of an image from three media types, and
-//! only without one of them from the extension (HttpBootCheckImageType); a file's name can be misleading or have no
-//! extension.
+//! The media type of a file, from its content. UEFI HTTP boot recognizes the kind of an image from three media types.
+//! It uses the extension only if the response has none of these types (HttpBootCheckImageType). The content decides
+//! here, because a file's name can be misleading or have no extension.
 
 use crate::boot::image::{HEAD_SIZE, Image, identify};
 use crate::files::Opened;
 
 /// The media type of plain text.
 pub const TEXT_PLAIN: &str = "text/plain; charset=utf-8";
-/// Offset of the signature of an ISO 9660 file system, or of UDF without it.
+/// Offset of the signature of an ISO 9660 file system, or of a UDF file system without ISO 9660.
 const VOLUME_OFFSET: u64 = 0x8001;
 const SECTOR_SIZE: usize = 512;
 
@@ -40,8 +40,8 @@ fn is_iso(signature: &[u8]) -> bool {
     [b"CD001", b"BEA01"].iter().any(|known| signature == *known)
 }
 
-/// Whether this is a disk with a partition table, or a FAT file system without one. The boot sector of both ends in
-/// 55 AA, and so does that of Linux kernels, a relic of floppy disks.
+/// Whether this is the image of a disk with a partition table, or of a FAT file system without one. The boot sector of
+/// both ends with 55 AA. The first sector of Linux kernels ends with 55 AA as well, a relic of floppy disks.
 fn is_disk(head: &[u8]) -> bool {
     let Some((sector, rest)) = head.split_at_checked(SECTOR_SIZE) else { return false };
     if rest.starts_with(b"EFI PART") {
@@ -51,7 +51,7 @@ fn is_disk(head: &[u8]) -> bool {
         return false;
     }
     let is_fat = [&sector[54..], &sector[82..]].iter().any(|kind| kind.starts_with(b"FAT"));
-    // Status, type and length of an entry.
+    // An entry has its status in octet 0, its type in octet 4, and its length from octet 12 on.
     let mut entries = sector[446..SECTOR_SIZE - 2].chunks(16);
     let is_free = |entry: &[u8]| entry.iter().all(|octet| *octet == 0);
     let is_partition = |entry: &[u8]| entry[0] & 0x7f == 0 && entry[4] != 0 && entry[12..] != [0; 4];
@@ -61,7 +61,7 @@ fn is_disk(head: &[u8]) -> bool {
 
 /// Whether this is text: a script, or a file for an installer.
 fn is_text(head: &[u8]) -> bool {
-    // The last character may be incomplete.
+    // The last character may be incomplete, because `head` may end in the middle of it.
     let is_utf8 = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
     is_utf8 && !head.is_empty() && !head.iter().any(|octet| octet.is_ascii_control() && !octet.is_ascii_whitespace())
 }
@@ -72,7 +72,7 @@ mod tests {
     use crate::boot::image::tests::{bios, bzimage, efi};
     use crate::files::open_loader;
 
-    /// The media type, the same for text in memory and for a file.
+    /// The media type of this content. Asserts that it is the same for text in memory and for a file.
     fn kind(name: &str, content: &[u8]) -> &'static str {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");

@@ -1,4 +1,5 @@
-//! The HTTP server: GET and HEAD for the files that `open` finds, as firmware, iPXE, shim and GRUB need it.
+//! The HTTP server. It serves the files that `open` finds by GET and HEAD, in the form that firmware, iPXE, shim and
+//! GRUB need.
 
 mod body;
 mod conditional;
@@ -35,11 +36,13 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The settings of the HTTP server.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// Maximum number of connections. At the limit a new connection replaces the one that has been idle longest; or a
-    /// slow one that has stalled or whose address has more than its share. Otherwise the new one is closed. A
-    /// connection takes one descriptor, and a transfer another.
+    /// Maximum number of connections. At the limit, a new connection replaces the connection that has been idle
+    /// longest, or a slow connection that has stalled or whose address has more connections than that of the new one.
+    /// If there is no such connection, the server closes the new one. A connection needs one descriptor, and a transfer
+    /// needs another.
     pub max_connections: usize,
-    /// How long a client may take to send the head of its next request; bounds slow senders and idle connections.
+    /// How long a client may take to send the head of its next request. This limits both slow senders and idle
+    /// connections.
     pub header_timeout: Duration,
     /// How long a client may leave sent data unacknowledged, or keep its receive window closed.
     pub stall_timeout: Duration,
@@ -50,7 +53,7 @@ pub struct HttpSettings {
 pub enum HttpEvent {
     /// A request ended.
     Finished(FinishedRequest),
-    /// A connection was closed without serving it to its end.
+    /// The server closed a connection early, or did not serve it at all.
     Dropped {
         /// The client's address and port.
         client: SocketAddr,
@@ -91,14 +94,14 @@ pub struct FinishedRequest {
     pub is_browser: bool,
 }
 
-/// Why a connection was closed without serving it to its end.
+/// Why the server closed a connection early, or did not serve it at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
-    /// There was no room for it, and no connection to evict.
+    /// There was no room for the connection, and no other connection could be evicted.
     Full(Overload),
-    /// It had been idle longest when another connection needed room.
+    /// The connection had been idle longest when another connection needed room.
     EvictedIdle,
-    /// It was the slowest when another connection needed room.
+    /// The connection was the slowest when another connection needed room.
     EvictedSlowest(Overload),
     /// No request arrived within [`HttpSettings::header_timeout`].
     HeaderTimeout,
@@ -106,7 +109,7 @@ pub enum DropReason {
     Malformed,
 }
 
-/// The connections at the limit.
+/// The number of connections when the limit was reached, and the address of the connection that was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overload {
     /// The number of connections.
@@ -152,8 +155,8 @@ impl Default for HttpSettings {
     }
 }
 
-/// Listens on every address of both families, or of IPv4 only. Skips a family that this host lacks. Port 0 is any free
-/// port, the same for both families.
+/// Listens on all IPv4 addresses, and with `with_ipv6` also on all IPv6 addresses. Skips an address family that this
+/// host lacks, and fails if no family is left. Port 0 means any free port, the same for both families.
 pub fn bind(port: u16, with_ipv6: bool) -> io::Result<Vec<std::net::TcpListener>> {
     let mut listeners = Vec::new();
     let mut port = port;
@@ -179,7 +182,7 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    // The machines of a rack connect all at once. The kernel limits this to net.core.somaxconn.
+    // The machines of a rack may all connect at once. The kernel limits this queue to net.core.somaxconn.
     socket.listen(4096)?;
     Ok(socket.into())
 }
@@ -216,7 +219,7 @@ pub async fn serve(
     loop {
         tokio::select! {
             () = &mut stop => break,
-            // A panic ends a connection like any other end; the panic hook has logged it.
+            // A connection that panicked has ended like any other. The panic hook has logged the panic.
             Some(_) = connections.join_next() => {}
             accepted = accept(&listeners) => match accepted {
                 Ok((stream, client)) => {
@@ -260,7 +263,7 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)
     .await
 }
 
-/// Advice for an error, if the operator can do something about it.
+/// Advice to append to an error. Empty if the operator can do nothing about the error.
 fn advice(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EMFILE) => "; raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)",
@@ -269,7 +272,7 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// Whether accept(2) reports an error of the new connection, and not a lack of resources here.
+/// Whether an error of accept(2) concerns only the new connection, and is not a lack of resources on this host.
 fn is_connection_error(error: &io::Error) -> bool {
     !matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }

@@ -31,7 +31,8 @@ This is proxydhcpd, a network-boot server: machines download loaders, scripts an
 Files are served by name; directories are not listed. Run `proxydhcpd check` on the server to list them.
 ";
 
-/// A page may load or run nothing, whatever a later change puts into it.
+/// The content security policy of the pages: a page may neither load nor run anything, whatever a later change adds to
+/// it.
 pub const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Whether the client accepts HTML. EDK2 accepts `*/*`; GRUB, shim and iPXE send no `Accept`.
@@ -40,8 +41,8 @@ pub fn accepts_html(headers: &HeaderMap) -> bool {
     accepted.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
 }
 
-/// Whether the client is a web browser. The `User-Agent` of every browser begins like this, and a web page cannot
-/// change it: for another value the browser first asks for permission by OPTIONS.
+/// Whether the client is a web browser. The `User-Agent` of every browser begins with `Mozilla/`. A web page cannot
+/// change that: before the browser sends another value, it asks for permission by OPTIONS, which this server refuses.
 pub fn is_browser(headers: &HeaderMap) -> bool {
     headers.get(USER_AGENT).is_some_and(|name| name.as_bytes().starts_with(b"Mozilla/"))
 }
@@ -56,7 +57,7 @@ pub fn html(status: StatusCode) -> &'static str {
     }
 }
 
-/// The text of a status, for the same programs.
+/// The text of a status, for programs that do not accept HTML.
 pub fn status_text(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "Bad Request\n",

@@ -7,15 +7,15 @@ use std::ops::Range;
 pub enum RequestedRange {
     /// The whole file.
     Whole,
-    /// A part of it.
+    /// These octets of the file.
     Part(Range<u64>),
     /// The range begins after the end of the file.
     Unsatisfiable,
 }
 
-/// Parses the value of a `Range` field for a file of `size` octets. Several ranges, another unit, and bad syntax get
-/// the whole file, as RFC 9110 14.2 allows: no boot client requests several ranges, and others can cope with the whole
-/// file.
+/// Parses the value of a `Range` field for a file of `size` octets. For several ranges, another unit, or bad syntax,
+/// returns the whole file, as RFC 9110 14.2 allows. No boot client requests several ranges, and other clients can cope
+/// with the whole file.
 pub fn parse_range(value: &str, size: u64) -> RequestedRange {
     let Some((first, last)) = single(value) else {
         return RequestedRange::Whole;
@@ -32,7 +32,8 @@ pub fn parse_range(value: &str, size: u64) -> RequestedRange {
     }
 }
 
-/// The first and last position of a single range; for `-500` only the latter, as a length.
+/// The first and the last position of a single range. For `-500`, only the second value is present, and it is a length.
+/// Returns `None` if the value is not a single range of octets.
 fn single(value: &str) -> Option<(Option<u64>, Option<u64>)> {
     let (unit, ranges) = value.split_once('=')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") {
@@ -46,7 +47,8 @@ fn single(value: &str) -> Option<(Option<u64>, Option<u64>)> {
     Some((position(first)?, position(last)?))
 }
 
-/// Parses a position. One that is too large for u64 is after the end of every file.
+/// Parses a position, which may be empty. Returns `None` if it contains anything but digits. A position that is too
+/// large for u64 becomes the largest u64, which is after the end of every file.
 fn position(digits: &str) -> Option<Option<u64>> {
     if !digits.bytes().all(|octet| octet.is_ascii_digit()) {
         return None;

@@ -23,16 +23,17 @@ pub type HttpResponse = Response<Payload>;
 pub enum Payload {
     /// No body.
     Empty,
-    /// A text for people.
+    /// A text for human readers.
     Text(&'static str),
     /// These octets of a file.
     Range(Opened, Range<u64>),
 }
 
-/// The response to a request that needs no file: one that is refused whatever its path, or one for `/`. Firmware with
-/// the URL `http://server/` gets text as well, which it cannot mistake for a program.
+/// The response to a request that needs no file: a request that is refused whatever its path, or a request for `/`.
+/// Returns `None` for any other request. Firmware with the URL `http://server/` gets plain text, which it cannot
+/// mistake for a program.
 pub fn response_without_file(request: &Parts, name: &[u8]) -> Option<HttpResponse> {
-    // RFC 9112 3.2. HTTP/1.0, which some loaders use, has no such field.
+    // RFC 9112 3.2 requires exactly one `Host` field. HTTP/1.0, which some loaders use, does not have this field.
     let hosts = request.headers.get_all(HOST).iter().count();
     if hosts > 1 || hosts == 0 && request.version == Version::HTTP_11 {
         return Some(status_response(StatusCode::BAD_REQUEST, &request.method));
@@ -69,17 +70,17 @@ pub fn build(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now:
     }
 }
 
-/// The reason is only in the log: a template may contain secrets.
+/// The text omits the error, which is only in the log, because a template may contain secrets.
 const UNRENDERED: &str = "This template cannot be rendered for this machine; the log of proxydhcpd shows the error.\n";
 
-/// 500 Internal Server Error.
+/// The response 500 Internal Server Error.
 pub fn internal_error() -> HttpResponse {
     status_response(StatusCode::INTERNAL_SERVER_ERROR, &Method::GET)
 }
 
-/// Whether the response may say `Connection: keep-alive`. iPXE reuses a connection only if the response does, even with
-/// HTTP/1.1, and gives up if it does not know a value (http_parse_connection in its httpcore.c). So the server sends
-/// the field, with this value alone, only to a client that sent the same.
+/// Whether the response may contain `Connection: keep-alive`. iPXE reuses a connection only if the response contains
+/// it, even with HTTP/1.1, and gives up if it does not know a value of the field (http_parse_connection in iPXE's
+/// httpcore.c). So the server sends the field with this value alone, and only to a client that sent this value alone.
 pub fn requests_keep_alive(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONNECTION).into_iter();
     values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"keep-alive")) && values.next().is_none()
@@ -90,7 +91,7 @@ pub fn set_keep_alive(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
 }
 
-/// Percent-decodes a path. `None` if two hexadecimal digits do not follow a `%`.
+/// Percent-decodes a path. Returns `None` if a `%` is not followed by two hexadecimal digits.
 pub fn percent_decode(path: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut octets = path.bytes();
@@ -163,7 +164,8 @@ fn content_response(
     response
 }
 
-/// The requested range. Only GET has ranges (RFC 9110 14.2); several `Range` fields count as several ranges.
+/// The requested range. Only GET has ranges (RFC 9110 14.2). Several `Range` fields count as several ranges, for which
+/// the whole file is sent.
 fn requested_range(request: &Parts, size: u64, validators: &Validators, now: SystemTime) -> RequestedRange {
     let mut fields = request.headers.get_all(RANGE).into_iter();
     match (fields.next().and_then(|value| value.to_str().ok()), fields.next()) {
@@ -193,7 +195,7 @@ fn text_response(status: StatusCode, media_type: &str, text: &'static str, metho
     response
 }
 
-/// Sets a header field. The values made here have no control characters.
+/// Sets a header field. The values that this module creates contain no control characters.
 fn set(response: &mut HttpResponse, name: HeaderName, value: &str) {
     response.headers_mut().insert(name, HeaderValue::from_str(value).expect("a value made here is visible ASCII"));
 }

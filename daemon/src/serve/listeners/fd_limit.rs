@@ -1,5 +1,5 @@
-//! The limit of open files, and how many of them clients may take: an HTTP connection takes one or two, and so does a
-//! TFTP transfer.
+//! The limit of open files, and the number of descriptors that clients may use. An HTTP connection and a TFTP transfer
+//! use one or two each.
 
 use super::StartError;
 use crate::config::MaxTransfers;
@@ -7,25 +7,25 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{fs, io};
 
-/// Files that no client may take, besides the sockets that are open: for reading files, listing directories, sockets on
-/// new interfaces, and accepting connections that are then refused.
+/// Descriptors that are reserved for the server, in addition to those that are already open. The server needs them to
+/// read files, list directories, open sockets on new interfaces, and accept connections that it then closes.
 const SPARE: usize = 64;
 
-/// Files that clients get at least, even under a low limit.
+/// Minimum number of descriptors for clients, even if the limit is low.
 const MIN_FOR_CLIENTS: usize = 16;
 
-/// With fewer files for clients the server logs a warning at the start.
+/// If clients may use fewer descriptors than this, the server logs a warning at the start.
 const FEW_FOR_CLIENTS: usize = 192;
 
-/// The number of files the server itself has open, if /proc does not show it.
+/// The number of files that the server is assumed to have open, if /proc does not show the number.
 const TYPICAL_OPEN: usize = 80;
 
-/// Files that the start takes before [`check`] counts: ports, files being read, threads. The server's sockets alone
-/// need more than that.
+/// A lower bound of the descriptors that the server opens before it calls [`check`]: for ports, files being read, and
+/// threads. The server's sockets alone need more.
 const START_NEEDS: usize = 48;
 
-/// Raises the soft limit to the hard limit. Call it before opening anything, so that too low a limit is reported as
-/// such. Fails if the limit is too low to start.
+/// Raises the soft limit of open files to the hard limit. Call this before opening anything, so that the error names
+/// the limit if it is too low. Fails if the limit is too low to start the server.
 pub fn raise() -> Result<(), StartError> {
     let raised =
         getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
@@ -36,7 +36,8 @@ pub fn raise() -> Result<(), StartError> {
     if limit < open_count() + START_NEEDS { Err(StartError::TooFewOpenFiles { limit }) } else { Ok(()) }
 }
 
-/// Call it when all other sockets are open. Logs a warning if few files are left for clients; fails if almost none are.
+/// Checks how many descriptors are left for clients. Call this when the server has opened all its sockets. Logs a
+/// warning if few descriptors are left, and fails if almost none are.
 pub fn check() -> Result<(), StartError> {
     let (limit, open) = (limit(), open_count());
     if limit < open + 2 * MIN_FOR_CLIENTS {
@@ -52,12 +53,13 @@ pub fn check() -> Result<(), StartError> {
     Ok(())
 }
 
-/// The number of files that TFTP may open; HTTP may open as many again.
+/// The number of descriptors that TFTP may use. HTTP may use the same number.
 pub fn per_service() -> usize {
     for_clients(limit(), open_count()) / 2
 }
 
-/// Replaces an error that the limit of open files caused with one that names the limit.
+/// If the limit of open files caused this error, returns an error that names the limit. Returns any other error
+/// unchanged.
 pub fn explain_emfile(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
         Some(libc::EMFILE) => StartError::TooFewOpenFiles { limit: limit() }.into(),

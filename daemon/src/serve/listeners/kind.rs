@@ -29,7 +29,7 @@ pub enum ListenerKind {
 }
 
 impl ListenerKind {
-    /// Opens the port. The error names the port's owner, if it is busy.
+    /// Opens the port. If the port is busy, the error names its owner.
     pub fn open(self, settings: &Settings) -> Result<Listener, BindError> {
         let (transport, address) = self.port(settings);
         let to_bind_error = |error| BindError::new(transport, address, error);
@@ -56,7 +56,7 @@ impl ListenerKind {
         }
     }
 
-    /// The port, with its transport and the address to bind.
+    /// The transport protocol, and the address to bind with its port.
     pub fn port(self, settings: &Settings) -> (Transport, SocketAddr) {
         let any = Ipv4Addr::UNSPECIFIED;
         match self {
@@ -83,8 +83,9 @@ impl ListenerKind {
         }
     }
 
-    /// Whether to retry the port later. Not the TFTP port of a legacy file: another server that has it at the start is
-    /// the one that the file means, and it will be back after a restart.
+    /// Whether the server retries the port later. The server does not retry the TFTP port with a legacy file: if
+    /// another TFTP server has the port at the start, the file means that server, which binds the port again after it
+    /// restarts.
     pub fn is_retried(self, settings: &Settings) -> bool {
         !(matches!(self, ListenerKind::Tftp | ListenerKind::Tftp6)
             && matches!(settings.tftp.enabled, Enabled::IfLocal(_)))

@@ -1,5 +1,5 @@
-//! A port that was busy at the start and becomes free. It may be free only for a moment, while its owner restarts: the
-//! server leaves it free long enough for that, so that the owner can bind it again.
+//! Opens a port that was busy at the start and becomes free later. The port may be free only while its owner restarts,
+//! so the server first leaves the port free long enough for the owner to bind it again.
 
 use super::{Listener, ListenerKind};
 use crate::config::Settings;
@@ -15,17 +15,18 @@ use std::time::{Duration, Instant};
 pub struct PendingListener {
     /// The listener to open.
     pub kind: ListenerKind,
-    /// The last time the port was busy.
+    /// The last time at which the server found the port busy.
     pub last_busy: Instant,
     /// Whether a packet socket receives the packets sent to this port.
     pub has_packet_socket: bool,
 }
 
 impl PendingListener {
-    /// Opens the port if it is free and its owner has had time to restart, and logs that. An error is permanent.
+    /// Opens the port if it is free and its owner has had time to restart, or if the owner now shares it, and logs
+    /// that. Returns `None` if the server is to retry the port later. An error is permanent.
     pub fn retry(&mut self, settings: &Settings, now: Instant) -> Option<Result<Listener, BindError>> {
         let (transport, address) = self.kind.port(settings);
-        // This server may have the port in the other family.
+        // This server itself may have the port in the other address family, which does not make the port busy.
         let is_owner = |other: &BoundSocket| addresses_overlap(address.ip(), other.address) && !other.is_own_process();
         // If the owners cannot be listed, the port counts as busy.
         let is_free = bound_sockets(transport, address.port()).is_ok_and(|others| !others.iter().any(is_owner));
@@ -33,7 +34,8 @@ impl PendingListener {
             self.last_busy = now;
         }
         let opened = if matches!(self.kind, ListenerKind::DhcpBroadcast | ListenerKind::Dhcp6Multicast) && !is_free {
-            // The owner may share it now: its configuration was changed as the warning advised, or it is another one.
+            // The owner may share the port now: its configuration was changed as the warning advised, or another
+            // program has replaced it.
             Ok(Listener::Dhcp(address, Socket::Udp(udp::bind_shared(address)?)))
         } else if !self.was_free_long_enough(now) {
             return None;
@@ -54,7 +56,8 @@ impl PendingListener {
     }
 
     /// Whether the port has been free long enough. A DHCP server that does not share its port cannot start while this
-    /// server has it, and has precedence: while a packet socket receives the broadcasts, the port stays free.
+    /// server has the port, and the DHCP server has precedence. So while a packet socket receives the broadcasts, this
+    /// is false and the port stays free.
     fn was_free_long_enough(&self, now: Instant) -> bool {
         let free_for = match self.kind {
             ListenerKind::DhcpBroadcast | ListenerKind::Dhcp6Multicast if self.has_packet_socket => return false,
@@ -69,11 +72,11 @@ impl PendingListener {
     }
 }
 
-/// Time for another service to restart.
+/// How long a port must be free before this server opens it, so that another service can restart.
 const RESTART_TIME: Duration = Duration::from_secs(10);
 
 impl ListenerKind {
-    /// The consequence of the open port, for the log; `is_alone`: no other process has it.
+    /// The benefit of the open port, for the log. `is_alone` is true if no other process has the port.
     fn benefit(self, is_alone: bool) -> &'static str {
         match self {
             ListenerKind::DhcpBroadcast if is_alone => {

@@ -11,7 +11,7 @@ pub enum StartError {
     NoDhcp,
     /// This process lacks the permission to open these ports, which the configuration requires.
     PermissionDenied(Vec<BindError>),
-    /// The server's own sockets use up the limit of open files.
+    /// The server's own sockets need almost all descriptors that the limit of open files allows.
     TooFewOpenFiles {
         /// The limit (RLIMIT_NOFILE).
         limit: usize,
@@ -24,7 +24,7 @@ impl fmt::Display for StartError {
             Self::NoDhcp => f.write_str("no DHCP port could be opened: there is nothing to serve"),
             Self::PermissionDenied(ports) => {
                 let mut ports: Vec<String> = ports.iter().map(port_name).collect();
-                // TFTP has a port for each family.
+                // TFTP uses the same port for both address families.
                 ports.dedup();
                 write!(f, "cannot open {}: permission denied. ", ports.join(", "))?;
                 f.write_str(advice(may_bind()))
@@ -60,7 +60,7 @@ fn advice(may_bind: Option<bool>) -> &'static str {
     }
 }
 
-/// Whether this process has CAP_NET_BIND_SERVICE. `None` without /proc.
+/// Whether this process has CAP_NET_BIND_SERVICE. `None` if /proc does not show it.
 fn may_bind() -> Option<bool> {
     const NET_BIND_SERVICE: u64 = 1 << 10;
     let status = fs::read_to_string("/proc/thread-self/status").ok()?;

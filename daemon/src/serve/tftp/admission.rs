@@ -9,8 +9,8 @@ use proxydhcpd_core::wire::tftp::TftpPacket;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// Checks that a client can have this source. A packet from a local address is a forgery or a loop, unless the link is
-/// loopback.
+/// Checks that a client can have this source address and port. A packet from a local address is a forgery or a loop,
+/// unless the address is a loopback address.
 pub fn check_source(client: SocketAddr, link: &Link) -> Result<(), TftpSilence> {
     let is_invalid = match client.ip() {
         IpAddr::V4(address) => {
@@ -35,8 +35,9 @@ pub fn check_source(client: SocketAddr, link: &Link) -> Result<(), TftpSilence> 
     }
 }
 
-/// Checks that the server may send ERROR 5 to the sender of a packet for another client's transfer: within the rate
-/// limit, never in reply to an ERROR (two servers could go on for ever), and never to an address that no client has.
+/// Checks that the server may send ERROR 5 to the sender of a packet for another client's transfer. The rate limit must
+/// allow it. The packet must not be an ERROR, because two servers could reply to each other's ERRORs for ever. The
+/// sender's address must be one that a client can have.
 pub fn check_wrong_port(
     sender: SocketAddr,
     octets: &[u8],
@@ -51,13 +52,16 @@ pub fn check_wrong_port(
     if WRONG_PORT_ERRORS.take(bucket, now) { Ok(()) } else { Err(TftpSilence::WrongPortFlood) }
 }
 
-/// The source address of replies: the destination of the request, or the link's address if that was a broadcast.
+/// The source address of replies: the destination of the request, or the link's IPv4 address if the destination is a
+/// broadcast or multicast address. Fails if the link has no IPv4 address, or if the destination is an IPv6 multicast
+/// address.
 pub fn reply_address(to: IpAddr, link: &Link) -> Result<IpAddr, TftpSilence> {
     match to {
         IpAddr::V4(to) if link.is_broadcast(to) || to.is_multicast() => {
             link.address().map(IpAddr::V4).ok_or(TftpSilence::UnservedInterface)
         }
-        // Every host is in some groups. None of them is a TFTP server's; a request to one asks all hosts at once.
+        // Every host is in some multicast groups, but no group is for TFTP servers. A request to such a group reaches
+        // all hosts at once.
         IpAddr::V6(to) if to.is_multicast() => Err(TftpSilence::Multicast),
         to => Ok(to),
     }

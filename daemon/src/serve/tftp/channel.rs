@@ -15,22 +15,23 @@ use std::os::fd::AsRawFd;
 pub struct Channel {
     /// The client's address and port.
     pub client: SocketAddr,
-    /// The local address.
+    /// The local address from which packets are sent.
     pub local: LocalAddress,
-    /// The transfer's socket. It is not connected: the kernel would reply to a packet from another port by ICMP, where
-    /// RFC 1350 section 4 requires ERROR 5. `None`: the transfer uses the shared request socket.
+    /// The socket of the transfer. It is not connected: if it were, the kernel would reply to a packet from another
+    /// port by ICMP, but RFC 1350 section 4 requires ERROR 5. `None` if the transfer uses the shared request socket.
     socket: Option<UdpSocket>,
-    /// Its port, if it must be returned to the [`PortPool`].
+    /// The port of the socket, if it must be returned to the [`PortPool`].
     port: Option<u16>,
 }
 
-/// The maximum number of segments of one send (UDP_SEGMENT) in every kernel that has the feature.
+/// Maximum number of segments of one send with UDP_SEGMENT. Every kernel that has UDP_SEGMENT accepts this number.
 const MAX_SEGMENTS: usize = 64;
 
-/// The largest UDP payload of an IPv4 packet; a send may not be longer before segmentation. (IPv6: 20 octets more.)
+/// The largest UDP payload of an IPv4 packet, in octets. The data of one send may not be longer, even if the kernel
+/// splits the data into segments. (IPv6 allows 20 octets more.)
 const MAX_OCTETS: usize = 65_507;
 
-/// Errors to read from the error queue at a time.
+/// Maximum number of errors to read from the error queue at a time.
 const MAX_ERRORS: usize = 64;
 
 impl Channel {
@@ -72,23 +73,25 @@ impl Channel {
         self.socket.as_ref()
     }
 
-    /// Receives a datagram, with its source, on the transfer's socket. `ECONNREFUSED`: the client's port is closed.
+    /// Receives a datagram on the transfer's socket, and returns its source and its octets. Fails with `ECONNREFUSED`
+    /// if the client's port is closed, and with `EAGAIN` if there is no datagram.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> nix::Result<(SocketAddr, &'a [u8])> {
         let Some(socket) = &self.socket else { return Err(Errno::EAGAIN) };
         match socket.recv_from(buffer) {
             Ok((length, sender)) => Ok((sender, &buffer[..length])),
             Err(_) if self.take_errors(socket).client_refused => Err(Errno::ECONNREFUSED),
-            // No datagram, or an error about another port.
+            // There is no datagram, or the error is about a port other than the client's.
             Err(_) => Err(Errno::EAGAIN),
         }
     }
 
     /// Sends consecutive datagrams, each `stride` octets long except the last.
     ///
-    /// `segmented` lets the kernel split them (UDP_SEGMENT), which costs a fraction; it fails with `EIO` or `EINVAL` if
-    /// the driver lacks support (no checksum offload, a tunnel), and with `EMSGSIZE` if the path MTU is too small for a
-    /// block. `is_client_alive` (MSG_CONFIRM) means that a packet from the client has just arrived; it keeps the
-    /// client's neighbour entry alive, because the ROM of the Raspberry Pi 3 does not reply to ARP during a transfer.
+    /// With `segmented`, the kernel splits the data into datagrams (UDP_SEGMENT), which costs a fraction of sending
+    /// each datagram by a separate call. It fails with `EIO` or `EINVAL` if the driver lacks support (no checksum
+    /// offload, a tunnel), and with `EMSGSIZE` if the path MTU is too small for a block. `is_client_alive` is true if a
+    /// packet from the client has just arrived. The kernel then keeps the client's neighbour entry alive (MSG_CONFIRM),
+    /// because the ROM of the Raspberry Pi 3 does not reply to ARP during a transfer.
     pub fn send(
         &self,
         listener: &TftpSocket,
@@ -114,8 +117,9 @@ impl Channel {
         self.socket.as_ref().map_or(Ok(()), |socket| send_to(socket, octets, None, MsgFlags::empty(), other))
     }
 
-    /// Sends on the transfer's socket. A pending error makes the next call fail before it sends, even an error about
-    /// another port to which the server sent ERROR 5; then this sends again, so that the client loses nothing.
+    /// Sends on the transfer's socket. A pending error of the socket makes the next call fail before it sends, even if
+    /// the error is about another port, to which the server sent ERROR 5. In that case this function sends again, so
+    /// that the client misses no packet.
     fn send_own(&self, socket: &UdpSocket, octets: &[u8], segment: Option<u16>, flags: MsgFlags) -> nix::Result<()> {
         let sent = send_to(socket, octets, segment, flags, self.client);
         let Err(errno) = sent else { return Ok(()) };
@@ -126,17 +130,17 @@ impl Channel {
         }
     }
 
-    /// Empties the error queue of the socket, which holds ICMP errors about packets that it sent.
+    /// Empties the error queue of the socket, which contains ICMP errors about packets that the socket sent.
     fn take_errors(&self, socket: &UdpSocket) -> QueuedErrors {
         let mut errors = QueuedErrors { any: false, client_refused: false };
         let mut control = error_queue_space();
         let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-        // Errors beyond these cause another epoll event.
+        // If more errors remain in the queue, epoll reports another event.
         for _ in 0..MAX_ERRORS {
             let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut [], Some(&mut control), flags);
             let Ok(message) = message else { break };
             errors.any = true;
-            // The address to which the packet was sent.
+            // The address is that to which the server sent the packet that caused the error.
             let is_from_client = message.address.and_then(peer_address) == Some(self.client);
             errors.client_refused |=
                 is_from_client && message.cmsgs().is_ok_and(|mut controls| controls.any(is_port_unreachable));

@@ -17,18 +17,18 @@ pub enum TftpEvent<'a> {
     Refused { client: SocketAddr, name: &'a [u8], reason: TftpRefusal },
     /// The server did not reply to a packet.
     Ignored { client: SocketAddr, reason: TftpSilence },
-    /// Reading or sending failed in the server.
+    /// The server failed to open a socket, to read a file, or to send a packet.
     Failed { client: SocketAddr, name: &'a [u8], error: io::Error },
 }
 
-/// The reason for an ERROR.
+/// The reason for which the server replies with an ERROR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TftpRefusal {
     /// The requested file cannot be sent.
     Fetch(Refusal),
     /// The mode is not octet.
     Mode,
-    /// A write request.
+    /// The request is a write request.
     Write,
     /// The packet came from a port other than the client's.
     UnknownTransfer,
@@ -37,7 +37,7 @@ pub enum TftpRefusal {
     Malformed(MalformedTftp),
 }
 
-/// The reason for silence.
+/// The reason for which the server does not reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TftpSilence {
     /// The packet is not TFTP.
@@ -46,15 +46,15 @@ pub enum TftpSilence {
     UnservedInterface,
     /// The packet was sent to an IPv6 multicast group.
     Multicast,
-    /// A client cannot have the source address, or it is a local address.
+    /// The source address is a local address, or one that no client can have.
     BadSource,
     /// The source port belongs to a service that would reply to the reply.
     BadSourcePort,
     /// The packet is neither a request nor part of a transfer.
     UnexpectedPacket,
-    /// An ERROR from a port other than the client's; a reply could start a loop of ERRORs.
+    /// The packet is an ERROR from a port other than the client's. A reply could start a loop of ERRORs.
     WrongPortError,
-    /// Too many packets from ports other than the client's.
+    /// Too many packets arrive from ports other than the client's.
     WrongPortFlood,
     /// The network delivered the request twice.
     Duplicate,
@@ -64,11 +64,11 @@ pub enum TftpSilence {
     RequestRate,
     /// The client has the maximum number of transfers.
     ClientTransfers,
-    /// The server has the configured maximum of transfers.
+    /// The server has the configured maximum number of transfers.
     MaxTransfers,
     /// The limit of open files allows no further transfer.
     OpenFileLimit,
-    /// No socket could be opened.
+    /// No socket could be opened for the transfer.
     NoSocket,
     /// The send buffer of a shared socket is full.
     SendBufferFull,

@@ -1,40 +1,44 @@
-//! Transfers that may be forgeries, and are therefore evicted when a new one needs room: those whose client has
-//! acknowledged nothing; and, if ACKs can be forged as well, all that are slower than an honest client.
+//! Transfers whose request may be forged, and which the server therefore evicts when a new transfer needs room. These
+//! are the transfers whose client has acknowledged nothing. If ACKs can be forged as well, they are also all transfers
+//! that are slower than that of an honest client.
 //!
-//! The one with the fewest acknowledged blocks is evicted first. Each has a grace period: an honest client acknowledges
-//! within milliseconds, and many clients that start at once must not evict each other.
+//! The transfer with the fewest acknowledged blocks is evicted first. Each transfer has a grace period, during which it
+//! is not evicted: an honest client acknowledges within milliseconds, and many clients that start at once must not
+//! evict each other.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// The transfers that may be evicted. Holds each twice: among all (`None`), and among those of its address.
+/// The transfers that may be evicted. The set contains each transfer twice: among all transfers (`None`), and among
+/// those of its client's address.
 #[derive(Debug, Default)]
 pub struct EvictionQueue(BTreeSet<(Option<IpAddr>, EvictionEntry)>);
 
-/// A transfer that may be evicted. The order is that of eviction.
+/// A transfer that may be evicted. The entries are ordered as they are evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EvictionEntry {
-    /// 0 if nothing was acknowledged; else 1 plus the binary logarithm of the acknowledged blocks. So a transfer
-    /// changes its rank a few times, not with each ACK, and the oldest of a rank is the first candidate.
+    /// 0 if the client has sent no ACK, otherwise 1 plus the number of binary digits in the count of acknowledged
+    /// blocks. So a transfer changes its rank only a few times, not with each ACK. Within a rank, the oldest transfer
+    /// is evicted first.
     rank: u32,
     began: Duration,
-    /// Its slot.
+    /// The slot of the transfer.
     index: usize,
 }
 
 /// Grace period since the start of a transfer.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Further grace for each acknowledged block. If 64 transfers of one address share 512 KiB a second, each gets five
-/// blocks of 1468 octets in a second.
+/// Additional grace period for each acknowledged block. If 64 transfers of one address share 512 KiB a second, each
+/// transfer gets five blocks of 1468 octets a second.
 const GRACE_PER_BLOCK: Duration = Duration::from_millis(250);
 
-/// About 10^9 blocks.
+/// The rank of a transfer with about 10^9 acknowledged blocks or more.
 const MAX_RANK: u32 = 31;
 
 impl EvictionEntry {
-    /// `acknowledged`: the number of blocks; `None` if the client has sent no ACK.
+    /// `acknowledged` is the number of acknowledged blocks, or `None` if the client has sent no ACK.
     pub fn new(acknowledged: Option<u64>, began: Duration, index: usize) -> EvictionEntry {
         let rank = acknowledged.map_or(0, |blocks| MAX_RANK.min(1 + (u64::BITS - blocks.leading_zeros())));
         EvictionEntry { rank, began, index }
@@ -51,7 +55,7 @@ impl EvictionQueue {
         self.0.extend([(None, entry), (Some(address), entry)]);
     }
 
-    /// Removes a transfer; `entry` must be the one that was inserted.
+    /// Removes a transfer. `entry` must equal the entry that was inserted.
     pub fn remove(&mut self, address: IpAddr, entry: EvictionEntry) {
         self.0.remove(&(None, entry));
         self.0.remove(&(Some(address), entry));
@@ -62,7 +66,7 @@ impl EvictionQueue {
         self.first_among(None, now)
     }
 
-    /// The same among the transfers of one address.
+    /// The slot of the transfer of this address to evict first, if one is past its grace period.
     pub fn first_for(&self, address: IpAddr, now: Duration) -> Option<usize> {
         self.first_among(Some(address), now)
     }

@@ -18,8 +18,8 @@ pub enum Family {
 pub struct LocalAddress {
     /// The address, without a scope.
     pub address: IpAddr,
-    /// The link of a link-local address, else 0: the route to a client behind a router need not lead through the link
-    /// on which its request arrived.
+    /// The index of the link if the address is link-local, otherwise 0: the route to a client behind a router need not
+    /// lead through the link on which the client's request arrived.
     link: u32,
 }
 
@@ -32,9 +32,9 @@ pub enum LocalPacketInfo {
     V6(libc::in6_pktinfo),
 }
 
-// `..._PMTUDISC_DONT`: over IPv4 it clears the flag "don't fragment", which Linux sets by default; if routers cannot
-// report that a packet is too long, the transfer would stall. Over IPv6 no router fragments; there it means that this
-// host fragments after a router's report, and that the report is not an error.
+// `..._PMTUDISC_DONT`: over IPv4, the option clears the flag "don't fragment", which Linux sets by default. With the
+// flag, a transfer would stall if routers cannot report that a packet is too long. Over IPv6, routers do not fragment
+// packets. There the option makes this host fragment packets after a router's report, which then is not an error.
 #[derive(Clone)]
 struct MtuDiscover4;
 nix::setsockopt_impl!(
@@ -68,7 +68,7 @@ impl Family {
         }
     }
 
-    /// Requests the destination address and link of each datagram (`parse_packet_info`).
+    /// Makes the kernel report the destination address and the link of each datagram (`parse_packet_info`).
     pub fn enable_packet_info(self, socket: &UdpSocket) -> nix::Result<()> {
         match self {
             Family::V4 => setsockopt(socket, sockopt::Ipv4PacketInfo, &true),
@@ -76,7 +76,7 @@ impl Family {
         }
     }
 
-    /// Queues ICMP errors (`is_port_unreachable`), although the socket is not connected.
+    /// Makes the kernel queue ICMP errors (`is_port_unreachable`) for the socket, although the socket is not connected.
     pub fn enable_error_queue(self, socket: &UdpSocket) -> nix::Result<()> {
         match self {
             Family::V4 => setsockopt(socket, sockopt::Ipv4RecvErr, &true),
@@ -95,7 +95,8 @@ pub fn error_queue_space() -> Vec<u8> {
     nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6)
 }
 
-/// The destination address of a datagram, and the index of the link on which it arrived.
+/// The destination address of a datagram, and the index of the link on which the datagram arrived. `None` for another
+/// kind of control message.
 pub fn parse_packet_info(control: ControlMessageOwned) -> Option<(IpAddr, u32)> {
     match control {
         ControlMessageOwned::Ipv4PacketInfo(info) => {
@@ -118,14 +119,14 @@ pub fn is_port_unreachable(control: ControlMessageOwned) -> bool {
     }
 }
 
-/// The peer's address; that of a link-local address includes the index of the link.
+/// The peer's address. A link-local address includes the index of the link. `None` if the address is not an IP address.
 pub fn peer_address(address: SockaddrStorage) -> Option<SocketAddr> {
     let v4 = address.as_sockaddr_in().map(|address| SocketAddrV4::from(*address).into());
     v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddrV6::from(*address).into()))
 }
 
 impl LocalAddress {
-    /// `link` is the link on which a packet to the address arrived.
+    /// `link` is the index of the link on which a packet to the address arrived.
     pub fn new(address: IpAddr, link: u32) -> LocalAddress {
         let needs_link = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
         LocalAddress { address, link: if needs_link { link } else { 0 } }
@@ -139,7 +140,8 @@ impl LocalAddress {
         }
     }
 
-    /// Makes a datagram leave from this address, on a socket that is not bound to it.
+    /// The packet information with which a socket sends a datagram from this address, although the socket is not bound
+    /// to it.
     pub fn packet_info(self) -> LocalPacketInfo {
         match self.address {
             IpAddr::V4(address) => LocalPacketInfo::V4(libc::in_pktinfo {
@@ -156,7 +158,7 @@ impl LocalAddress {
 }
 
 impl LocalPacketInfo {
-    /// As a control message for `sendmsg`.
+    /// The packet information as a control message for `sendmsg`.
     pub fn control_message(&self) -> ControlMessage<'_> {
         match self {
             LocalPacketInfo::V4(info) => ControlMessage::Ipv4PacketInfo(info),

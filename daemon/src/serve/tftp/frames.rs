@@ -1,6 +1,6 @@
 //! A buffer of consecutive DATA packets, ready to send.
 //!
-//! Payloads are read to their places between the headers, many blocks with one system call. A block, or a whole window,
+//! One system call reads the payloads of many blocks to their places between the headers. A block, or a whole window,
 //! is then one slice of memory.
 
 use crate::files::{Opened, ServedContent};
@@ -15,15 +15,15 @@ use std::os::unix::fs::FileExt;
 #[derive(Debug)]
 pub struct Frames {
     opened: Opened,
-    /// Length of a header and a full payload.
+    /// Length of a packet with a full payload, header included.
     stride: usize,
     /// Blocks in a window.
     window: usize,
     /// Maximum number of blocks in one read.
     max_blocks: usize,
-    /// Allocated with the first block: an OACK without a reply costs no buffer.
+    /// Allocated when the first block is read, so that a client that does not reply to the OACK costs no buffer.
     buffer: Vec<u8>,
-    /// The first block in the buffer, and the number of blocks.
+    /// The number of the first block in the buffer, and how many blocks the buffer contains.
     first: u64,
     count: u64,
 }
@@ -36,14 +36,15 @@ pub struct ReadAhead {
     pub transfers: usize,
 }
 
-/// Octets to read ahead for one transfer. Fewer cost system calls, more cost memory.
+/// Maximum number of octets to read ahead for one transfer. A lower maximum costs system calls, a higher one costs
+/// memory.
 const MAX_PER_TRANSFER: usize = 64 << 10;
 
-/// Octets to read ahead for all transfers. In a boot storm each has a share: 64 KiB for up to 2048 transfers, one
-/// window of EDK2 for 22,000. A transfer always has room for a single block.
+/// Maximum number of octets to read ahead for all transfers together. In a boot storm each transfer has an equal share:
+/// 64 KiB with up to 2048 transfers, one window of EDK2 with 22,000. A transfer always has room for a single block.
 const MAX_TOTAL: usize = 128 << 20;
 
-/// `UIO_MAXIOV`: the kernel's maximum of buffers in one call.
+/// `UIO_MAXIOV`: the maximum number of buffers that the kernel accepts in one call.
 const MAX_PIECES: usize = 1024;
 
 impl Frames {
@@ -59,8 +60,9 @@ impl Frames {
         self.stride
     }
 
-    /// Returns packets from this block on: at least one, at most `count`, and at most as many as one read brings. Only
-    /// the last block of the file is shorter. Fails if the file has changed since it was opened.
+    /// Returns the packets of the blocks from `block` on: at least one, at most `count`, and at most as many as one
+    /// read returns. Only the packet of the file's last block is shorter. Fails if the file cannot be read, or has
+    /// changed since it was opened.
     pub fn packets_from(
         &mut self,
         transfer: &Transfer,
@@ -69,7 +71,8 @@ impl Frames {
         read_ahead: &mut ReadAhead,
     ) -> io::Result<&[u8]> {
         let held = self.first..self.first + self.count;
-        // If the end of a window is missing, reads again from its beginning, to send the window as one slice.
+        // If the end of a window is missing, reads again from the beginning of the window, to send the window as one
+        // slice.
         let is_complete = block + count.min(self.max_blocks as u64) <= held.end;
         if !held.contains(&block) || !is_complete {
             self.make_room(transfer, block, read_ahead);
@@ -89,14 +92,15 @@ impl Frames {
         self.count = 0;
     }
 
-    /// Sizes the buffer for the next read: smaller if the number of transfers has grown, and no larger than the rest of
-    /// the file. A client that has acknowledged nothing may be forged: it gets a single block.
+    /// Sizes the buffer for the next read. The buffer is smaller if the number of transfers has grown, and never larger
+    /// than the rest of the file. If the client has acknowledged nothing, its request may be forged, so the buffer has
+    /// room for a single block.
     fn make_room(&mut self, transfer: &Transfer, first: u64, read_ahead: &mut ReadAhead) {
         self.count = 0;
         read_ahead.held -= self.buffer.capacity();
         let room = if transfer.is_confirmed() { read_ahead.room() } else { 0 };
         let max_blocks = (room / self.stride).clamp(1, MAX_PIECES);
-        // Whole windows, so that an ACK never leaves half a window to be read again.
+        // The buffer contains whole windows, so that after an ACK no half of a window must be read again.
         self.max_blocks = if max_blocks > self.window { max_blocks - max_blocks % self.window } else { max_blocks };
         let size = (transfer.last_block() - first + 1).min(self.max_blocks as u64) as usize * self.stride;
         if self.buffer.capacity() < size || self.buffer.capacity() > room.max(size) {
@@ -130,7 +134,7 @@ impl Frames {
 }
 
 impl ReadAhead {
-    /// The octets that a transfer may hold.
+    /// The number of octets that the buffer of a transfer may have.
     fn room(&self) -> usize {
         MAX_PER_TRANSFER.min(MAX_TOTAL / self.transfers.max(1)).min(MAX_TOTAL.saturating_sub(self.held))
     }
@@ -151,7 +155,8 @@ fn read_exactly(file: &File, mut offset: u64, pieces: &mut [IoSliceMut<'_>]) -> 
     if preadv(file, pieces, start)? == expected {
         return Ok(());
     }
-    // The file is too short, or the file system returns less at a time: reading piece by piece shows which.
+    // The file is too short, or the file system returns fewer octets in one call. Reading piece by piece fails only if
+    // the file is too short.
     for piece in pieces {
         file.read_exact_at(piece, offset)?;
         offset += piece.len() as u64;

@@ -1,7 +1,7 @@
 //! Limits for one client address.
 //!
-//! There are two rate limits. Every request counts towards the first. A request for a file that exists, or one refused
-//! for another reason than a missing file, counts towards the second as well. Nothing gives a token back.
+//! There are two rate limits. Every request counts towards the first. A request counts towards the second as well,
+//! unless the requested file is missing. Tokens are never given back.
 
 use proxydhcpd_core::bounded_cache::{BoundedCache, TokenBucket};
 use std::collections::HashMap;
@@ -10,43 +10,47 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// A rate limit: a burst, and then so many a second.
+/// A rate limit: `burst` tokens at once, and then `per_second` tokens a second.
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimit {
     burst: u32,
     per_second: u32,
 }
 
-/// Files. The burst must cover a whole boot, or the limit delays it: EDK2 requests its loader twice, iPXE requests
-/// three or four files, shim and a signed GRUB half a dozen, Windows' loader some forty small files in a second. The
-/// maximum is a GRUB that loads its modules by TFTP: 41 of them with a graphical menu (the closure of 2.06's
-/// `moddep.lst`), 4 lists, font, theme, configuration, kernel and initrd. To a forger of the address such a burst is of
-/// little use: each reply has at most three packets of 544 octets before the first ACK.
+/// The rate limit for files. The burst must cover a whole boot, otherwise the limit delays the boot: EDK2 requests its
+/// loader twice, iPXE requests three or four files, shim and a signed GRUB request half a dozen, and the loader of
+/// Windows requests some forty small files in a second. GRUB requests most if it loads its modules by TFTP: 41 modules
+/// with a graphical menu (the closure of 2.06's `moddep.lst`), 4 lists, font, theme, configuration, kernel and initrd.
+/// Such a burst is of little use to a forger of the address, because before the first ACK the server sends at most
+/// three packets of 544 octets for each file.
 const FILES: RateLimit = RateLimit { burst: 64, per_second: 3 };
 
-/// Requests, whether the file exists or not. Loaders try file after file until one exists: the Raspberry Pi first tries
-/// every file below its serial number; GRUB and PXELINUX try a dozen configurations, a language, lists of modules, as
-/// fast as the ERRORs arrive. A missing file costs the server one system call more than sending the ERROR, which is at
-/// most 32 octets longer than the request. So the limit need only keep one client from using the whole server.
+/// The rate limit for requests, whether the file exists or not. Loaders try file after file until one exists: the
+/// Raspberry Pi first tries every file in a directory named after its serial number. GRUB and PXELINUX try a dozen
+/// configurations, a language, and lists of modules, as fast as the ERRORs arrive. A missing file costs the server one
+/// system call and an ERROR that is at most 32 octets longer than the request. So the limit need only keep one client
+/// from occupying the whole server.
 const REQUESTS: RateLimit = RateLimit { burst: 256, per_second: 32 };
 
-/// ERRORs that one transfer sends to ports other than its client's. A packet from such a port is a rare accident, and
-/// its source may be forged.
+/// The rate limit for ERRORs that one transfer sends to ports other than its client's. A packet from such a port is a
+/// rare accident, and its source may be forged.
 pub const WRONG_PORT_ERRORS: RateLimit = RateLimit { burst: 16, per_second: 3 };
 
-/// Octets of DATA a second, headers of UDP and IPv4 included, to an unverified client from a port that is easy to
-/// guess. A forger of its address can acknowledge block by block without seeing one; a real machine loads a loader in
-/// one to two seconds, and thirty behind one address in a minute.
+/// The rate limit for octets of DATA, headers of UDP and IPv4 included, to an unverified client from a port that is
+/// easy to guess. A forger of the client's address can acknowledge blocks without seeing them. Within this limit, a
+/// real machine downloads a loader in one to two seconds, and thirty machines behind one address do so in a minute.
 pub const UNVERIFIED_OCTETS: RateLimit = RateLimit { burst: 64 << 10, per_second: 512 << 10 };
 
-/// Simultaneous transfers of an address without any ACK: thirty machines behind one address may start at once.
+/// Maximum number of simultaneous transfers of one address without any ACK. Thirty machines behind one address may
+/// start at once.
 pub const MAX_UNACKNOWLEDGED: usize = 32;
 
-/// Simultaneous transfers of an address: twice as many as thirty machines behind it. If the total is small, an eighth
-/// of the total.
+/// The bounds for the maximum number of simultaneous transfers of one address, which is an eighth of the total. The
+/// upper bound allows two transfers for each of thirty machines behind one address.
 const MAX_TRANSFERS: RangeInclusive<usize> = 16..=64;
 
-/// Addresses whose rates are remembered, in about a megabyte. A forgotten address is unverified again.
+/// Maximum number of addresses whose usage the server remembers, in about a megabyte. A forgotten address is unverified
+/// again.
 const MAX_ADDRESSES: usize = 16_384;
 
 /// The limits of all client addresses.
@@ -55,7 +59,7 @@ pub struct ClientLimits {
     usage: BoundedCache<IpAddr, AddressUsage>,
     /// The number of transfers of each address that has any.
     transfers: HashMap<IpAddr, usize>,
-    /// Maximum for one address.
+    /// Maximum number of transfers of one address.
     max_transfers: usize,
 }
 
@@ -64,12 +68,12 @@ struct AddressUsage {
     requests: TokenBucket,
     files: TokenBucket,
     octets: TokenBucket,
-    /// A packet was acknowledged, so the client exists.
+    /// Whether a client at this address has acknowledged a packet, and therefore exists.
     has_acknowledged: bool,
 }
 
 impl ClientLimits {
-    /// `transfers`: the maximum of all addresses together.
+    /// `transfers` is the maximum number of transfers of all addresses together.
     pub fn new(transfers: usize) -> ClientLimits {
         let max_transfers = (transfers / 8).clamp(*MAX_TRANSFERS.start(), *MAX_TRANSFERS.end());
         ClientLimits {
@@ -79,17 +83,17 @@ impl ClientLimits {
         }
     }
 
-    /// Takes a token for a request. False: the address exceeds its limit.
+    /// Takes a token for a request. Returns false if the address exceeds its limit.
     pub fn take_request(&mut self, address: IpAddr, now: Duration) -> bool {
         self.take(address, now, |usage| REQUESTS.take(&mut usage.requests, now))
     }
 
-    /// Takes a token for a file that is sent or refused. False: the address exceeds its limit.
+    /// Takes a token for a file that is sent or refused. Returns false if the address exceeds its limit.
     pub fn take_file(&mut self, address: IpAddr, now: Duration) -> bool {
         self.take(address, now, |usage| FILES.take(&mut usage.files, now))
     }
 
-    /// Takes tokens for octets that are sent to an unverified client. False: the address exceeds its limit.
+    /// Takes tokens for octets that are sent to an unverified client. Returns false if the address exceeds its limit.
     pub fn take_octets(&mut self, address: IpAddr, octets: usize, now: Duration) -> bool {
         self.take(address, now, |usage| {
             usage.octets.take_many(octets as u32, UNVERIFIED_OCTETS.burst, UNVERIFIED_OCTETS.per_second, millis(now))
@@ -143,7 +147,7 @@ impl RateLimit {
         TokenBucket::full(self.burst, millis(now))
     }
 
-    /// Takes a token, if there is one.
+    /// Takes a token. Returns false if there is none.
     pub fn take(self, bucket: &mut TokenBucket, now: Duration) -> bool {
         bucket.take(self.burst, self.per_second, millis(now))
     }

@@ -1,4 +1,4 @@
-//! The sockets that receive requests: open from the start, or since their port became free.
+//! The sockets that receive requests. The server opens them at the start, or later, when their port becomes free.
 
 use super::TftpSettings;
 use super::family::{Family, LocalAddress, packet_info_space, parse_packet_info, peer_address};
@@ -26,10 +26,10 @@ pub struct TftpListeners {
 /// The sockets of one family.
 #[derive(Debug)]
 pub struct TftpListener {
-    /// Receives requests, and sends for transfers without a socket.
+    /// Receives requests, and sends the packets of transfers that have no socket.
     pub request_socket: TftpSocket,
-    /// Sends ERRORs outside of transfers from another port, as RFC 1350 section 4 requires. `None` if a firewall may
-    /// block that port.
+    /// Sends ERRORs that belong to no transfer, from a port other than the request port, as RFC 1350 section 4
+    /// requires. `None` if a firewall may block that port.
     error_socket: Option<TftpSocket>,
 }
 
@@ -47,7 +47,7 @@ pub struct DatagramInfo {
     pub client: SocketAddr,
     /// The destination, which may be a broadcast or multicast address.
     pub to: IpAddr,
-    /// Index of the link on which it arrived.
+    /// Index of the link on which the datagram arrived.
     pub link: u32,
 }
 
@@ -58,11 +58,11 @@ pub const LISTENER6: u64 = u64::MAX - 1;
 /// The epoll data of the heartbeat, which only wakes the thread.
 pub const WAKE: u64 = u64::MAX - 3;
 
-/// Receive buffer of the request port: some thousand requests of a boot storm.
+/// Size of the receive buffer of the request port in octets: enough for some thousand requests of a boot storm.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
-/// Send buffer of a socket that many clients share, as far as the kernel permits: without CAP_NET_ADMIN at most
-/// `net.core.wmem_max`.
+/// Size of the send buffer of a socket that many clients share, in octets. Without CAP_NET_ADMIN, the kernel permits at
+/// most `net.core.wmem_max`.
 const SEND_BUFFER: usize = 4 << 20;
 
 // SO_MEMINFO (Linux 4.12): how much of its buffers a socket uses. The option reads the first four of the kernel's
@@ -82,14 +82,14 @@ pub fn bind(any: IpAddr, settings: &TftpSettings) -> io::Result<TftpListener> {
 }
 
 impl TftpListeners {
-    /// An epoll set without sockets.
+    /// Creates an epoll set with the heartbeat, but without sockets.
     pub fn new() -> io::Result<TftpListeners> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let heartbeat = Arc::new(Heartbeat::new("TFTP", &epoll, WAKE)?);
         Ok(TftpListeners { epoll, heartbeat, v4: OnceLock::new(), v6: OnceLock::new() })
     }
 
-    /// Adds the sockets of a family, unless it already has some.
+    /// Adds the sockets of an address family, unless that family already has sockets.
     pub fn add(&self, sockets: TftpListener) -> io::Result<()> {
         let (listener, key) = match sockets.family() {
             Family::V4 => (&self.v4, LISTENER4),
@@ -107,7 +107,7 @@ impl TftpListeners {
         }
     }
 
-    /// The request socket of the client's family.
+    /// The request socket of the client's address family, if it is open.
     pub fn for_client(&self, client: SocketAddr) -> Option<&TftpSocket> {
         self.for_family(Family::from_ip(client.ip())).map(|sockets| &sockets.request_socket)
     }
@@ -124,7 +124,7 @@ impl TftpListener {
         Ok(self.request_socket.socket.local_addr()?.port())
     }
 
-    /// The socket for ERRORs outside of transfers.
+    /// The socket for ERRORs that belong to no transfer.
     pub fn error_socket(&self) -> &TftpSocket {
         self.error_socket.as_ref().unwrap_or(&self.request_socket)
     }
@@ -149,7 +149,7 @@ impl TftpSocket {
         Ok(TftpSocket { family, socket })
     }
 
-    /// Receives a datagram with its addresses, if there is one.
+    /// Receives a datagram, and returns its addresses and its octets. Returns `None` if there is no datagram.
     pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> Option<(DatagramInfo, &'a [u8])> {
         let mut control = packet_info_space();
         let mut pieces = [IoSliceMut::new(buffer)];
@@ -163,13 +163,14 @@ impl TftpSocket {
     }
 
     /// Whether the send buffer has room for a datagram to an address that may not exist. Such a datagram can occupy the
-    /// buffer for three seconds, while ARP gets no reply; half of the buffer is reserved for clients known to exist.
+    /// buffer for three seconds, while the kernel waits for an ARP reply. So half of the buffer is reserved for clients
+    /// that are known to exist.
     pub fn has_room_for_unverified(&self) -> bool {
         getsockopt(&self.socket, MemInfo).is_ok_and(|info| info[SEND_BUFFER_USED] < info[SEND_BUFFER_SIZE] / 2)
     }
 
-    /// Sends one datagram from the local address `from`, to which the socket is not bound; or several consecutive ones,
-    /// each `segment` octets long except the last.
+    /// Sends one datagram from the local address `from`, to which the socket is not bound. With `segment`, sends
+    /// several consecutive datagrams, each `segment` octets long except the last.
     pub fn send(
         &self,
         octets: &[u8],

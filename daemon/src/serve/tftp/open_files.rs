@@ -1,4 +1,4 @@
-//! The files that transfers have open: each file once, however many machines load it.
+//! The files that transfers have open. Each file is open only once, however many machines load it.
 
 use crate::files::{Opened, ServedContent};
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::fs::File;
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
-/// The open files by their identity; the table itself keeps none open.
+/// The open files by their identity. The table itself keeps no file open.
 #[derive(Debug, Default)]
 pub struct OpenFiles(HashMap<FileIdentity, Weak<File>>);
 
@@ -21,8 +21,8 @@ pub struct FileIdentity {
 }
 
 impl OpenFiles {
-    /// Replaces the descriptor with that of another transfer of the same file, if there is one. Transfers can share it,
-    /// because each read states its offset.
+    /// Replaces the descriptor with that of another transfer of the same file, if there is one. Transfers can share a
+    /// descriptor, because each read states its offset. The identity is `None` for rendered text.
     pub fn share(&mut self, opened: Opened) -> (Opened, Option<FileIdentity>) {
         let ServedContent::File(file) = &opened.content else { return (opened, None) };
         let Opened { device, inode, modified, size, .. } = opened;
@@ -37,7 +37,7 @@ impl OpenFiles {
         }
     }
 
-    /// Call it after a transfer has dropped this file.
+    /// Forgets the file if no transfer has it open. Call this after a transfer has dropped the file.
     pub fn release(&mut self, identity: FileIdentity) {
         if self.0.get(&identity).is_some_and(|file| file.strong_count() == 0) {
             self.0.remove(&identity);

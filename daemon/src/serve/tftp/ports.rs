@@ -11,28 +11,29 @@ use std::ops::RangeInclusive;
 /// Hands out local ports in random order.
 #[derive(Debug)]
 pub struct PortPool {
-    /// `None`: the kernel chooses, which is random as well.
+    /// The ports to hand out. `None` if the kernel chooses a port, which is random as well.
     range: Option<RangeInclusive<u16>>,
-    /// The ports of the range without a transfer, for each local address; an address without transfers has no entry.
+    /// For each local address, the ports of the range that no transfer uses. An address without transfers has no entry.
     free: HashMap<IpAddr, Vec<u16>>,
     /// A keyed hash, whose outputs cannot be predicted.
     random: RandomState,
     drawn: u64,
 }
 
-/// Ports to try for one transfer, as other programs may have some.
+/// Maximum number of ports to try for one transfer, because other programs may use some ports.
 const MAX_TRIES: usize = 32;
 
-/// The kernel's default range.
+/// The range from which the kernel chooses local ports by default.
 const DEFAULT_RANGE: RangeInclusive<u16> = 32_768..=60_999;
 
 impl PortPool {
-    /// All ports of the range are free; `None` lets the kernel choose.
+    /// A pool in which all ports of the range are free. With `None`, the kernel chooses the ports.
     pub fn new(range: Option<RangeInclusive<u16>>) -> PortPool {
         PortPool { range, free: HashMap::new(), random: RandomState::new(), drawn: 0 }
     }
 
-    /// A socket bound to this local address, and its port if [`PortPool::release`] must be called for it.
+    /// Returns a socket that is bound to this local address, and its port if the caller must release that port with
+    /// [`PortPool::release`]. Fails if there is no free port.
     pub fn bind(&mut self, from: LocalAddress) -> io::Result<(UdpSocket, Option<u16>)> {
         let Some(range) = self.range.clone() else { return Ok((UdpSocket::bind(from.with_port(0))?, None)) };
         let mut bound = Err(no_free_port(&range));
@@ -49,7 +50,7 @@ impl PortPool {
                     bound = Ok((socket, Some(port)));
                     break;
                 }
-                // Another program has it.
+                // Another program uses this port.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => unusable.push(port),
                 Err(error) => {
                     unusable.push(port);
@@ -62,12 +63,12 @@ impl PortPool {
         bound
     }
 
-    /// Whether transfers use all ports of the range.
+    /// Whether transfers from this local address use all ports of the range.
     pub fn is_exhausted(&self, address: IpAddr) -> bool {
         self.free.get(&address).is_some_and(Vec::is_empty)
     }
 
-    /// Returns the port of a transfer that has ended.
+    /// Makes the port of a transfer that has ended available again.
     pub fn release(&mut self, address: IpAddr, port: u16) {
         let Some(free) = self.free.get_mut(&address) else { return };
         free.push(port);
@@ -91,7 +92,7 @@ pub fn port_guesses(range: Option<&RangeInclusive<u16>>, single_port: bool) -> u
     }
 }
 
-/// The kernel's range, the same for IPv6.
+/// The range from which the kernel chooses local ports. It is the same for IPv6.
 fn kernel_range() -> RangeInclusive<u16> {
     let read = || {
         let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
@@ -117,7 +118,8 @@ mod tests {
 
     const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-    /// Uses ports below the kernel's range, from which the other tests get theirs.
+    /// Binds a socket to a port of the pool. The tests use pools below the kernel's range, because other tests get
+    /// their ports from that range.
     fn bind(ports: &mut PortPool) -> io::Result<(UdpSocket, u16)> {
         let (socket, port) = ports.bind(LocalAddress::new(LOCALHOST, 0))?;
         Ok((socket, port.unwrap()))

@@ -22,10 +22,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// A repeated request this soon after progress is a duplicate made by the network; later, the machine has started over.
+/// If a request is repeated within this time after the last progress of its transfer, the network has duplicated the
+/// packet. If a request is repeated later, the machine has started over.
 const DUPLICATE_TIME: Duration = Duration::from_secs(1);
 
-/// Descriptors of a transfer: its socket, and its file unless another transfer has it open.
+/// Maximum number of descriptors of a transfer: its socket, and its file unless another transfer has that file open.
 const DESCRIPTORS_EACH: usize = 2;
 
 impl<L, O, V, E> TftpServer<L, O, V, E>
@@ -122,8 +123,9 @@ where
         (self.open)(file_request).map_err(|refusal| (TftpRefusal::Fetch(refusal), error_reply(refusal)))
     }
 
-    /// Makes room for one more transfer. If there is none, evicts one that may be a forgery ([`super::eviction`]): one
-    /// of the same address if the address has its share, else any.
+    /// Makes room for one more transfer. If there is no room, evicts transfers whose request may be forged
+    /// ([`super::eviction`]): of the same address if that address has its maximum, otherwise of any address. If there
+    /// is still no room, returns the reason for silence.
     fn make_room(&mut self, client: IpAddr, server: IpAddr) -> Result<(), TftpSilence> {
         if !self.clients.can_start_transfer(client) || self.evictions.unacknowledged(client) >= MAX_UNACKNOWLEDGED {
             let first = self.evictions.first_for(client, self.now).ok_or(TftpSilence::ClientTransfers)?;
@@ -147,8 +149,8 @@ where
         if self.max_transfers.is_some_and(|max| transfers >= max) {
             return Err(TftpSilence::MaxTransfers);
         }
-        // Transfers over the single port have no socket, and rendered text has no file; the table needs a bound as
-        // well.
+        // Transfers over the single port have no socket, and rendered text has no file. So the number of transfers
+        // needs a limit as well as the number of descriptors.
         let sockets = if self.single_port { 0 } else { transfers };
         if transfers >= self.descriptors || sockets + self.open_files.count() + DESCRIPTORS_EACH > self.descriptors {
             return Err(TftpSilence::OpenFileLimit);
@@ -167,8 +169,9 @@ where
         if self.clients.take_file(client, self.now) { Ok(()) } else { Err(TftpSilence::FileRate) }
     }
 
-    /// A request from the port of a running transfer. Returns true if the request is a repetition before the first ACK,
-    /// which gets the first reply again. Otherwise the client has started over, and the transfer ends.
+    /// Handles a request from the client port of a running transfer. If the request is a repetition before the first
+    /// ACK, sends the first reply again and returns true. If the network has duplicated the request, returns the reason
+    /// for silence. Otherwise the client has started over: ends the transfer and returns false.
     fn repeats_request(&mut self, index: usize, octets: &[u8]) -> Result<bool, TftpSilence> {
         let Some(session) = &self.sessions[index] else { return Ok(false) };
         let same = *session.request == *octets;
@@ -233,8 +236,8 @@ where
         Ok(())
     }
 
-    /// The limits for this client's transfer. The request of an unverified client may be forged; its transfer is as
-    /// fast as any other only if a forger cannot guess the port.
+    /// The limits for a transfer to this client. The request of an unverified client may be forged, so the transfer is
+    /// slower than others if a forger can guess its port.
     fn transfer_limits(&self, client: IpAddr, link: &Link) -> TransferLimits {
         let block = transfer::max_block_size(link.mtu, client.is_ipv6());
         let unlimited = TransferLimits { block, window: MAX_WINDOW, forgeable: false };
@@ -256,7 +259,7 @@ where
         Ok(channel)
     }
 
-    /// Sends an ERROR instead of starting a transfer; it is at most 32 octets longer than the request.
+    /// Sends an ERROR instead of starting a transfer. The ERROR is at most 32 octets longer than the request.
     fn refuse(
         &mut self,
         client: SocketAddr,
@@ -286,7 +289,8 @@ where
 const DENIED: ErrorReply = (ErrorCode::ACCESS_VIOLATION, "Access violation");
 const MALFORMED: ErrorReply = (ErrorCode::ILLEGAL_OPERATION, "Malformed request");
 
-/// Whether this is a request whose end is missing. It gets an ERROR, because silence would cost the client a timeout.
+/// Whether the packet is a request whose end is missing or malformed. The server replies with an ERROR, because silence
+/// would cost the client a timeout.
 fn is_incomplete(octets: &[u8], reason: MalformedTftp) -> bool {
     let known = matches!(reason, MalformedTftp::Unterminated | MalformedTftp::NoValue | MalformedTftp::AfterPadding);
     known && tftp::is_request(octets)

@@ -17,23 +17,24 @@ use std::time::Duration;
 /// A transfer in progress.
 #[derive(Debug)]
 pub struct Session {
-    /// The datagram with the request, to recognize a repetition, which gets the first reply again.
+    /// The datagram with the request, with which the server compares later requests to recognize a repetition.
     pub request: Box<[u8]>,
     /// The protocol state.
     pub transfer: Transfer,
     /// The DATA packets that are read ahead.
     pub frames: Frames,
-    /// The open file; `None` for rendered text.
+    /// The identity of the open file, or `None` for rendered text.
     pub file: Option<FileIdentity>,
     /// The channel to the client.
     pub channel: Channel,
-    /// Whether the rate limit for unverified clients applies: its address is unverified, and the port is easy to guess.
+    /// Whether the rate limit for unverified clients applies: the client's address is unverified, and the port of the
+    /// transfer is easy to guess.
     pub is_rate_limited: bool,
-    /// Blocks that exceeded the rate limit, to be sent later.
+    /// Blocks that exceeded the rate limit, and that the server sends later.
     pub deferred: Option<Blocks>,
     /// Index of the link on which the request arrived.
     pub link: u32,
-    /// The time of the request.
+    /// The time at which the request arrived, counted from the start of the server.
     pub started: Duration,
     /// Limits the ERRORs to ports other than the client's.
     pub wrong_port_errors: TokenBucket,
@@ -46,7 +47,8 @@ const UDP_IPV4_HEADERS: usize = 28;
 pub enum SendError {
     /// The client's port is closed.
     PortClosed,
-    /// The kernel did not send the packet (no route, full buffer, firewall). It counts as lost; the timer resends it.
+    /// The kernel did not send the packet (no route, full buffer, firewall). The packet counts as lost, and the timer
+    /// causes it to be sent again.
     NotSent(Errno),
     /// The file cannot be read, or has changed since it was opened.
     ReadFailed(io::Error),
@@ -82,7 +84,7 @@ impl Session {
         }
     }
 
-    /// Sends the OACK. `is_client_alive`, here and below: a packet from the client has just arrived.
+    /// Sends the OACK. Here and below, `is_client_alive` is true if a packet from the client has just arrived.
     pub fn send_oack(&self, listener: &TftpSocket, is_client_alive: bool) -> Result<(), SendError> {
         let oack = self.transfer.oack();
         Ok(self.channel.send(listener, oack, oack.len(), false, is_client_alive)?)
@@ -104,8 +106,8 @@ impl Session {
             let frames = frames.map_err(SendError::ReadFailed)?;
             let segmented = frames.len() > packet_size && !unsegmented.contains(&self.link);
             match self.channel.send(listener, frames, packet_size, segmented, is_client_alive) {
-                // EMSGSIZE concerns the path to this client: its MTU is too small, and only whole datagrams can be
-                // fragmented.
+                // EMSGSIZE concerns only the path to this client: the path MTU is too small, and the kernel fragments
+                // whole datagrams, but not segments.
                 Err(errno @ (Errno::EIO | Errno::EINVAL | Errno::EMSGSIZE)) if segmented => {
                     if errno != Errno::EMSGSIZE {
                         unsegmented.insert(self.link);
@@ -120,7 +122,7 @@ impl Session {
         Ok(())
     }
 
-    /// Sends an ERROR, once: if it is lost, the client's timeout has the same effect.
+    /// Sends an ERROR, and does not repeat it: if the ERROR is lost, the client's timeout has the same effect.
     pub fn send_error(&self, listener: &TftpSocket, reply: ErrorReply) {
         let error = error_packet(reply);
         let _ = self.channel.send(listener, &error, error.len(), false, false);
