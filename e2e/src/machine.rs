@@ -122,7 +122,7 @@ pub enum TrustedKeys {
     Site,
 }
 
-/// An x64 UEFI machine with Secure Boot and edk2 2022.11, which trusts Microsoft's signatures.
+/// An x64 UEFI machine with edk2 2022.11 and Secure Boot. It trusts Microsoft's signatures.
 pub fn x64_2022_with_secure_boot() -> Machine {
     uefi("qemu-system-x86_64", SECURE_X64, ["2022/OVMF_CODE_4M.secboot.fd", "2022/OVMF_VARS_4M.ms.fd"])
 }

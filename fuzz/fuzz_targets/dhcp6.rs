@@ -1,4 +1,4 @@
-//! A parsed message that is written again parses to the same message, and a reply passes back through every relay.
+//! Writing a parsed message and parsing it again gives the same message, and a reply passes back through every relay.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

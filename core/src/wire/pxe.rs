@@ -121,7 +121,7 @@ impl MachineId {
         octets.try_into().ok().map(MachineId)
     }
 
-    /// The machine identifier of a UUID in printed order. SMBIOS stores the first three fields in little endian.
+    /// The machine identifier for a UUID in printed order. SMBIOS stores the first three fields in little-endian order.
     pub fn from_uuid(uuid: [u8; 16]) -> Self {
         let mut octets = [0; 17];
         octets[1..].copy_from_slice(&swap_fields(uuid));

@@ -20,8 +20,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-/// How long an address stays unused after a DHCP server has closed it: a server that does not share its port (Kea's
-/// fallback socket) could not restart if this server had bound it.
+/// How long this server waits before it binds a port that a DHCP server has released. A server that does not share its
+/// port (Kea's fallback socket) could not restart if this server had bound the port meanwhile.
 pub const HOLD_OFF: Duration = Duration::from_secs(300);
 
 /// How long after its start the server binds no address if the host has been up for less than [`BOOT_TIME`]. The host's

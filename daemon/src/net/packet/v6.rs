@@ -20,7 +20,7 @@ pub fn multicast_filter(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
     const DROP: u8 = 23;
     const SECOND: u8 = 14;
     let step = |code: u32, operand: u32| SockFilter::new(code as u16, 0, 0, operand);
-    // A jump counts from the next instruction.
+    // A jump offset is relative to the next instruction.
     let unless = |at: u8, code: u32, operand: u32, to: u8| SockFilter::new(code as u16, 0, to - at - 1, operand);
     let load_word = |at: u32| step(LOAD | libc::BPF_W, at);
     let [first, second] = groups.map(words);

@@ -70,7 +70,8 @@ pub fn build(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now:
     }
 }
 
-/// The text omits the error, which is only in the log, because a template may contain secrets.
+/// The body of the response when a template fails. It omits the error, because a template may contain secrets: only the
+/// log has the error.
 const UNRENDERED: &str = "This template cannot be rendered for this machine; the log of proxydhcpd shows the error.\n";
 
 /// The response 500 Internal Server Error.
