@@ -78,15 +78,17 @@ struct WriterState {
 }
 
 impl BootOnceState {
-    /// Starts the writer thread. The first completion creates the directory below `state_dir`.
+    /// Renames the state files of earlier builds, and starts the writer thread. The first completion creates the
+    /// directory below `state_dir`. Fails if a file cannot be renamed, or the thread cannot start.
     pub fn new(state_dir: &Path) -> io::Result<BootOnceState> {
-        rename_old_files(state_dir);
+        rename_old_files(state_dir)?;
         let (writer, jobs) = sync_channel(QUEUE_LENGTH);
         let shared = Arc::new(WriterState::default());
         let (writer_dir, writer_state) = (state_dir.to_owned(), Arc::clone(&shared));
         thread::Builder::new()
             .name("boot-once".to_owned())
-            .spawn(move || write_all(&writer_dir, &jobs, &writer_state))?;
+            .spawn(move || write_all(&writer_dir, &jobs, &writer_state))
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot start a thread: {error}")))?;
         let (state_dir, directory) = (state_dir.to_owned(), completions::path_in(state_dir));
         Ok(BootOnceState { state_dir, directory, writer, shared, known: Mutex::default(), key: OnceLock::new() })
     }
@@ -222,20 +224,20 @@ impl BootOnceState {
     }
 }
 
-fn rename_old_files(state_dir: &Path) {
+/// Renames the state files that have their old names. After a failed rename the completions would seem to be missing,
+/// so the server must not start.
+fn rename_old_files(state_dir: &Path) -> io::Result<()> {
     for (old, new) in RENAMED_FILES.map(|(old, new)| (state_dir.join(old), state_dir.join(new))) {
         if fs::symlink_metadata(&old).is_err() || fs::symlink_metadata(&new).is_ok() {
             continue;
         }
-        match fs::rename(&old, &new) {
-            Ok(()) => tracing::info!("renamed {} to {}", old.display(), new.display()),
-            Err(error) => tracing::error!(
-                "cannot rename {}: {error}; rename it to {}, or machines boot again that completed their boot-once",
-                old.display(),
-                new.display()
-            ),
-        }
+        let (from, to) = (old.display(), new.display());
+        fs::rename(&old, &new).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot rename {from}: {error}; rename it to {to}, then start again"))
+        })?;
+        tracing::info!("renamed {from} to {to}");
     }
+    Ok(())
 }
 
 /// The main function of the writer thread.

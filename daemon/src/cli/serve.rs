@@ -97,7 +97,7 @@ fn start(flags: Flags, mode: LogMode, level: LevelFilter) -> Result<Server, Exit
     site.log();
     duid::save(&loaded.settings.state_dir, &site.plan.dhcp6.duid);
     let boot_once = BootOnceState::new(&loaded.settings.state_dir);
-    let boot_once = boot_once.map_err(|error| fail(format_args!("cannot start a thread: {error}")))?;
+    let boot_once = boot_once.map_err(fail)?;
     if site.plan.machines.has_boot_once() {
         boot_once.prepare();
     }
