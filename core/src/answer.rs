@@ -12,8 +12,9 @@ use crate::link::Link;
 use crate::observations::boot_attempts::{AddressRequest, SentOffer};
 use crate::observations::finding::NextContact;
 use crate::observations::{AddressOwner, FirmwareInfo, Observations};
+use crate::plan::Plan;
+use crate::plan::policy::LoopGuard;
 use crate::plan::rule::{Condition, RuleRef, Subject};
-use crate::plan::{LoopGuard, Plan};
 use crate::required_features::required_features;
 use crate::route::{Destination, RefuseReason, route};
 use crate::route6::{self, Route};
@@ -123,13 +124,13 @@ fn process(
         _ => return Err(IgnoreReason::Reply.into()),
     };
     observations.rate_limits.check(plan, arrival, client)?;
-    if plan.loop_guard == LoopGuard::Stop && observations.is_looping(client, arrival.now) {
+    if plan.policy.loop_guard == LoopGuard::Stop && observations.is_looping(client, arrival.now) {
         return Err(RefuseReason::BootLoop.into());
     }
     observations.uuid_claims.note(plan, client, arrival.now);
     add_observed_mac(client, observations);
     let decision = *partial.decision.insert(decide_for_packet(plan, observations, arrival, &packet, client));
-    if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.rules[rule].names_u_boot()) {
+    if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.policy.rules[rule].names_u_boot()) {
         return Err(IgnoreReason::OtherVendorClass.into());
     }
     client.raspberry_pi |= decision.as_raspberry_pi && client.can_be_raspberry_pi();
@@ -150,8 +151,8 @@ fn process(
         observations.note_ipxe(client, arrival.now);
     }
     let response = request.write(plan, client, boot, replies)?;
-    let rule = decision.rule.filter(|rule| plan.rules[*rule].needs_dhcp_packet());
-    record(observations, arrival, &packet, client, rule.map(|rule| plan.rule_ref(rule)), &response);
+    let rule = decision.rule.filter(|rule| plan.policy.rules[*rule].needs_dhcp_packet());
+    record(observations, arrival, &packet, client, rule.map(|rule| plan.policy.rule_ref(rule)), &response);
     Ok(response)
 }
 
@@ -180,13 +181,14 @@ fn ipxe_stage(
 
 /// Recognises the sender of a packet, from the packet alone.
 pub fn recognise(plan: &Plan, arrival: &Arrival<'_>, packet: &DhcpPacket<'_>) -> Result<Client, IgnoreReason> {
-    let (port, classes) = (arrival.port, &plan.user_classes);
+    let (port, classes) = (arrival.port, &plan.policy.user_classes);
     match (packet, arrival.from) {
         (DhcpPacket::Dhcp6(packet), SocketAddr::V6(from)) => {
-            recognise6(packet, port, *from.ip(), &plan.dhcp6.duid, classes)
+            recognise6(packet, port, *from.ip(), &plan.offer.dhcp6.duid, classes)
         }
         (DhcpPacket::Dhcp4(message), _) => {
-            let client = recognise4(message, port, classes, &plan.vendor_classes, || plan.serves_u_boot())?;
+            let client =
+                recognise4(message, port, classes, &plan.policy.vendor_classes, || plan.policy.serves_u_boot())?;
             // On port 4011, iPXE sends the identifier of the server whose offer it accepted. EDK2 sends no server
             // identifier.
             let server_id = message
@@ -218,7 +220,7 @@ impl RoutedRequest<'_> {
     fn write(&self, plan: &Plan, client: &Client, boot: Boot, replies: &mut Replies) -> Result<Response, Silence> {
         match *self {
             RoutedRequest::Dhcp4(message, destination, local_addr) => {
-                let shape = Shape::new(client, boot.clone(), local_addr, plan.boot_server)?;
+                let shape = Shape::new(client, boot.clone(), local_addr, plan.offer.boot_server)?;
                 replies.push(destination, |out| reply4::write(message, client.port, &shape, local_addr, out))?;
                 Ok(Response {
                     message_type: DhcpMessageType::Dhcp4(shape.message_type),
@@ -231,7 +233,7 @@ impl RoutedRequest<'_> {
                 let shape = Shape6::new(plan, client, &boot, || format!("tftp://{}/", host(local_addr)));
                 for to in iter::once(destination).chain(second_destination) {
                     replies.push(to, |out| {
-                        reply6::write(packet, &shape, &plan.dhcp6.duid, out);
+                        reply6::write(packet, &shape, &plan.offer.dhcp6.duid, out);
                         Ok::<_, Silence>(())
                     })?;
                 }
@@ -367,7 +369,7 @@ fn proves_address(plan: &Plan, arrival: &Arrival<'_>, relay: Option<&Relay>, add
         IpAddr::V6(to) => to.is_multicast(),
     };
     match relay {
-        Some(relay) => relay.is_listed(&plan.relays) && plan.relays.contains(&arrival.from.ip()),
+        Some(relay) => relay.is_listed(&plan.policy.relays) && plan.policy.relays.contains(&arrival.from.ip()),
         None => {
             is_link_wide && !arrival.via_other_link && arrival.port == Port::Dhcp && arrival.link().reaches(address)
         }
@@ -416,7 +418,7 @@ pub fn unmet(
         let subject = &decision.certain_subject(subject);
         let known = decision.entry().is_some();
         let mut all = Vec::new();
-        for (index, rule) in plan.rules.iter().enumerate() {
+        for (index, rule) in plan.policy.rules.iter().enumerate() {
             let unmet: Vec<Condition> = rule.unmet(index, subject, known).collect();
             let matched = unmet.is_empty();
             all.push(unmet);
@@ -447,7 +449,7 @@ fn decide_for_packet(
     // again.
     let asks_boot_server = client.port == Port::BootServer;
     let rule_ref = if asks_boot_server { observations.relay_rule(client, arrival.now) } else { None };
-    let dhcp_rule = rule_ref.and_then(|rule_ref| plan.resolve_rule(rule_ref));
+    let dhcp_rule = rule_ref.and_then(|rule_ref| plan.policy.resolve_rule(rule_ref));
     with_subject(arrival, packet, client, |subject| {
         let subject = Subject { dhcp_rule, is_file_request: dhcp_rule.is_some(), ..subject.clone() };
         decide(plan, observations, &subject, None)

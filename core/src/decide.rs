@@ -69,7 +69,7 @@ pub fn decide(plan: &Plan, observations: &Observations, subject: &Subject<'_>, n
         subject.identifiers.uuids.iter().flatten().find_map(|uuid| observations.uuid_claims.find_shared(plan, uuid));
     let (identifiers, serial) = (subject.identifiers, subject.serial);
     let identity = Identity { identifiers, serial, name, shares_uuid: shared.is_some() };
-    let lookup = plan.machines.find(&identity);
+    let lookup = plan.inventory.find(&identity);
     let machine = lookup.found.map(|found| found.machine);
     let decision = match lookup.doubt {
         Some(doubt) => decide_for_entry(plan, observations, &without(subject, doubt), machine),
@@ -80,7 +80,7 @@ pub fn decide(plan: &Plan, observations: &Observations, subject: &Subject<'_>, n
     if decision.protects(plan) {
         return decision;
     }
-    let mut others = lookup.other_candidates().chain(plan.machines.sharers(&identity, machine)).peekable();
+    let mut others = lookup.other_candidates().chain(plan.inventory.sharers(&identity, machine)).peekable();
     if others.peek().is_none() {
         return decision;
     }
@@ -120,7 +120,7 @@ fn decide_for_entry(
 type MatchedRule<'a> = Option<(usize, &'a Rule)>;
 
 fn rule_for<'a>(plan: &'a Plan, subject: &Subject<'_>, is_known: bool) -> MatchedRule<'a> {
-    plan.rules.iter().enumerate().find(|(index, rule)| rule.matches(*index, subject, is_known))
+    plan.policy.rules.iter().enumerate().find(|(index, rule)| rule.matches(*index, subject, is_known))
 }
 
 fn decision_from(
@@ -129,7 +129,7 @@ fn decision_from(
     rule: MatchedRule<'_>,
     machine: Option<MachineIndex>,
 ) -> Decision {
-    let entry = machine.map(|machine| plan.machines.get(machine));
+    let entry = machine.map(|machine| plan.inventory.get(machine));
     let (profile, decided_by) = match (rule, entry) {
         (Some((_, rule)), _) if rule.deny => (None, DecidedBy::Denied),
         (_, Some(entry)) if entry.policy == Policy::Never => (None, DecidedBy::Never),
@@ -141,10 +141,10 @@ fn decision_from(
         }
         (_, Some(entry)) if entry.profile.is_some() => (entry.profile, DecidedBy::Machine),
         (Some((_, rule)), _) if rule.profile.is_some() => (rule.profile, DecidedBy::Rule),
-        (_, None) if plan.unknown_machine_profile.is_some() => {
-            (plan.unknown_machine_profile, DecidedBy::UnknownMachine)
+        (_, None) if plan.policy.unknown_machine_profile.is_some() => {
+            (plan.policy.unknown_machine_profile, DecidedBy::UnknownMachine)
         }
-        _ => (plan.default_profile, DecidedBy::Default),
+        _ => (plan.policy.default_profile, DecidedBy::Default),
     };
     Decision {
         rule: rule.map(|(index, _)| index),
@@ -198,8 +198,8 @@ impl Decision {
         {
             return self.profile;
         }
-        let machine_profile = self.machine.and_then(|found| plan.machines.get(found.machine).profile);
-        machine_profile.or_else(|| plan.rules.get(self.rule?)?.profile).or(plan.default_profile)
+        let machine_profile = self.machine.and_then(|found| plan.inventory.get(found.machine).profile);
+        machine_profile.or_else(|| plan.policy.rules.get(self.rule?)?.profile).or(plan.policy.default_profile)
     }
 
     /// The boot of the machine in one word: the name of the profile, `menu`, `local-disk` or `nothing`.

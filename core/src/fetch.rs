@@ -8,10 +8,11 @@ use crate::client::Identifiers;
 use crate::decide::{DecidedBy, Decision, decide};
 use crate::file_name::{BadName, normalize};
 use crate::observations::{AddressOwner, Observations};
+use crate::plan::Plan;
 use crate::plan::machines::{Identity, Policy};
+use crate::plan::offer::EntryTarget;
 use crate::plan::profile::{BootTarget, ItemTarget, Profile, ProfileId};
 use crate::plan::rule::{Firmware, Subject};
-use crate::plan::{EntryTarget, Plan};
 use crate::request::FileRequest;
 use crate::script;
 use crate::shim;
@@ -96,7 +97,7 @@ impl Fetch {
     pub fn machine<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
         match self {
             Fetch::Menu(context) | Fetch::Linux(_, context) | Fetch::Template(_, context) => {
-                context.decision.machine.map(|found| plan.machines.get(found.machine).name)
+                context.decision.machine.map(|found| plan.inventory.get(found.machine).name)
             }
             _ => None,
         }
@@ -167,7 +168,7 @@ pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>
         (Some(claimed), DONE) => {
             return done_request(plan, observations, request, claimed).map(Fetch::Done).ok_or(Refusal::NotFound);
         }
-        (None, BOOT_SCRIPT) if !plan.menu.has_boot_script => {
+        (None, BOOT_SCRIPT) if !plan.offer.menu.has_boot_script => {
             return Ok(Fetch::Text(script::entry_script(
                 request.protocol,
                 request.server,
@@ -181,7 +182,7 @@ pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>
     {
         return Ok(menu(plan, render_context(plan, observations, request, claimed), request));
     }
-    if plan.templates.contains(rest) {
+    if plan.offer.templates.contains(rest) {
         let context = render_context(plan, observations, request, claimed.unwrap_or_default());
         return match context.decision.decided_by {
             DecidedBy::Denied => Err(Refusal::Denied),
@@ -189,9 +190,9 @@ pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>
         };
     }
     if let Some(arch) = script::local_disk_arch(rest) {
-        return if plan.local_disk.contains(&arch) { Ok(Fetch::LocalDisk(arch)) } else { Err(Refusal::NotFound) };
+        return if plan.offer.local_disk.contains(&arch) { Ok(Fetch::LocalDisk(arch)) } else { Err(Refusal::NotFound) };
     }
-    if let Some(arch) = rest.strip_prefix(IPXE_WRAPPER_PREFIX).and_then(|name| plan.ipxe_wrappers.get(name)) {
+    if let Some(arch) = rest.strip_prefix(IPXE_WRAPPER_PREFIX).and_then(|name| plan.offer.ipxe_wrappers.get(name)) {
         return Ok(Fetch::IpxeWrapper(*arch));
     }
     if let Some(path) = plan.loader_path(rest) {
@@ -206,7 +207,7 @@ pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>
     let otherwise = if over_ipv6 && rest.rsplit('/').next() == Some(AUTOEXEC) {
         Some(Fallback::Text(script::autoexec(
             request.protocol,
-            plan.http,
+            plan.offer.http,
             request.server,
             &claimed.unwrap_or_default(),
         )))
@@ -236,7 +237,7 @@ fn done_request(
     request: &FileRequest<'_>,
     claimed: &ClaimedIdentity,
 ) -> Option<DoneRequest> {
-    let machine = plan.machines.get_by_name(claimed.name.as_deref()?)?.name;
+    let machine = plan.inventory.get_by_name(claimed.name.as_deref()?)?.name;
     // The address owner counts only if no host beyond the link can have forged the DHCP packets that show it.
     let address = request.client.ip();
     let owner = observations.address_owner(address).filter(|_| observations.was_vouched(address));
@@ -244,7 +245,7 @@ fn done_request(
         let mut known = ClaimedIdentity::default();
         complete_identity(&mut known, &owner);
         let identity = Identity { identifiers: Identifiers::new(known.mac, known.uuid), ..Identity::default() };
-        plan.machines.find(&identity).found.is_some_and(|found| plan.machines.get(found.machine).name == machine)
+        plan.inventory.find(&identity).found.is_some_and(|found| plan.inventory.get(found.machine).name == machine)
     });
     Some(DoneRequest { machine: machine.into(), token: claimed.token.clone(), from_its_address })
 }
@@ -270,13 +271,13 @@ pub fn after_fetch(plan: &Plan, observations: &Observations, request: &FileReque
     let Ok(name) = normalize(request.name) else { return FetchOutcome::default() };
     let (claimed, rest) = ClaimedIdentity::parse(&name).map_or((ClaimedIdentity::default(), &name[..]), |found| found);
     let is_loader = plan.loader_path(rest).is_some();
-    if plan.machines.is_empty() {
+    if plan.inventory.is_empty() {
         return FetchOutcome { is_loader, completes: None };
     }
     let decision = render_context(plan, observations, request, claimed).decision;
-    let entry = decision.machine.map(|found| plan.machines.get(found.machine));
+    let entry = decision.machine.map(|found| plan.inventory.get(found.machine));
     let is_boot_dir_kernel = || {
-        let mut kernels = plan.menu.entries.iter().map(|entry| &entry.target);
+        let mut kernels = plan.offer.menu.entries.iter().map(|entry| &entry.target);
         kernels.any(|target| matches!(target, EntryTarget::Linux { kernel, .. } if kernel == rest))
     };
     let completed = entry
@@ -296,7 +297,7 @@ fn menu(plan: &Plan, context: RenderContext, request: &FileRequest<'_>) -> Fetch
     let RenderContext { claimed, decision, base_url: base, .. } = &context;
     let title = plan.profile(decision.profile).map_or("", |profile| profile.title.as_str());
     Fetch::Text(match (decision.boots(plan), decision.profile) {
-        (BootTarget::BootDir, _) if plan.menu.has_boot_script => {
+        (BootTarget::BootDir, _) if plan.offer.menu.has_boot_script => {
             return Fetch::Directory { name: BOOT_SCRIPT.into(), otherwise: None };
         }
         (BootTarget::BootDir, _) => return Fetch::Menu(context),
@@ -318,7 +319,7 @@ fn menu(plan: &Plan, context: RenderContext, request: &FileRequest<'_>) -> Fetch
         }
         (BootTarget::LocalDisk, _) => {
             let completed = decision.entry().filter(|_| decision.decided_by == DecidedBy::CompletedUnspecified);
-            script::local_disk(plan, base, claimed, completed.map(|machine| plan.machines.get(machine).name))
+            script::local_disk(plan, base, claimed, completed.map(|machine| plan.inventory.get(machine).name))
         }
         (BootTarget::Nothing | BootTarget::Linux(_), _) => script::boot_nothing(),
     })
@@ -346,7 +347,7 @@ fn render_context(
         firmware: [firmware, Some(Firmware::Ipxe)],
         interface: request.interface,
         subnet: Some(client),
-        dhcp_rule: claimed.rule.and_then(|rule| plan.resolve_rule(rule)),
+        dhcp_rule: claimed.rule.and_then(|rule| plan.policy.resolve_rule(rule)),
         is_file_request: true,
         ..Subject::default()
     };
@@ -359,7 +360,7 @@ fn render_context(
     }
     let base_url = script::base_url(request.protocol, request.server);
     let base_url = match decision.machine {
-        Some(found) => format!("{base_url}{MACHINE_PREFIX}name={}/", plan.machines.get(found.machine).name),
+        Some(found) => format!("{base_url}{MACHINE_PREFIX}name={}/", plan.inventory.get(found.machine).name),
         None => base_url,
     };
     RenderContext { claimed, decision, base_url, token: None }
@@ -383,15 +384,18 @@ fn complete_identity(claimed: &mut ClaimedIdentity, owner: &AddressOwner) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Loader;
+    use crate::plan::offer::{Loader, Offer};
     use crate::request::Protocol;
     use alloc::borrow::ToOwned;
     use core::net::{Ipv4Addr, SocketAddr};
 
     fn plan() -> Plan {
-        let mut plan = Plan { http: Some(8080), local_disk: alloc::vec![Arch::X64], ..Plan::default() };
+        let mut plan = Plan {
+            offer: Offer { http: Some(8080), local_disk: alloc::vec![Arch::X64], ..Offer::default() }.into(),
+            ..Plan::default()
+        };
         let loader = Loader { name: "snponly.efi".to_owned(), path: Some("/usr/lib/ipxe/snponly.efi".to_owned()) };
-        plan.loaders.insert(Arch::X64, loader);
+        plan.offer_mut().loaders.insert(Arch::X64, loader);
         plan
     }
 
@@ -425,7 +429,7 @@ mod tests {
     #[test]
     fn a_boot_ipxe_in_the_boot_dir_is_sent_unchanged() {
         let mut plan = plan();
-        plan.menu.has_boot_script = true;
+        plan.offer_mut().menu.has_boot_script = true;
         assert_eq!(ask(&plan, "boot.ipxe"), directory("boot.ipxe"));
         assert_eq!(ask(&plan, "machine/uuid=/menu.ipxe"), directory("boot.ipxe"));
     }
@@ -438,7 +442,7 @@ mod tests {
     #[test]
     fn a_loader_of_another_server_is_not_sent() {
         let mut plan = plan();
-        plan.default_loader = Some(Loader { name: "pxelinux.0".to_owned(), path: None });
+        plan.offer_mut().default_loader = Some(Loader { name: "pxelinux.0".to_owned(), path: None });
         assert_eq!(ask(&plan, "pxelinux.0"), directory("pxelinux.0"));
     }
 
@@ -451,7 +455,7 @@ mod tests {
     #[test]
     fn the_wrapper_of_an_ipxe_has_the_name_of_that_ipxe() {
         let mut plan = plan();
-        plan.ipxe_wrappers.insert("snponly.efi".to_owned(), Arch::X64);
+        plan.offer_mut().ipxe_wrappers.insert("snponly.efi".to_owned(), Arch::X64);
         for name in ["with-script/snponly.efi", "/machine/rule=3/with-script/snponly.efi"] {
             let resolved = ask(&plan, name);
             assert_eq!(resolved, Ok(Fetch::IpxeWrapper(Arch::X64)), "{name}");
@@ -519,7 +523,7 @@ mod tests {
     fn odd_requests_of_shim_are_resolved() {
         let mut plan = plan();
         let loader = Loader { name: "shim/shimx64.efi".to_owned(), path: Some("/boot/shim/shimx64.efi".to_owned()) };
-        plan.loaders.insert(Arch::X64, loader);
+        plan.offer_mut().loaders.insert(Arch::X64, loader);
         assert_eq!(ask(&plan, "/shim//grubx64.efi"), directory("shim/grubx64.efi"));
         assert_eq!(ask(&plan, "shim/revocations.efi"), directory("shim/revocations.efi"));
         let otherwise = Some(Fallback::File("shim/grubx64.efi".to_owned()));

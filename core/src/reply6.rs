@@ -4,7 +4,7 @@
 //! server's offer without an address, and stops booting for good. So every reply has option 16, with the firmware's own
 //! class. The server never sends a preference, a status code, an IA or option 60.
 
-use crate::plan::StatelessOptions;
+use crate::plan::policy::StatelessOptions;
 use crate::shape6::Shape6;
 use crate::wire::dhcp6::{Packet, Writer, code, write_relay_reply};
 use alloc::vec::Vec;

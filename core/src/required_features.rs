@@ -2,8 +2,10 @@
 
 use crate::arch::Arch;
 use crate::decide::Decision;
+use crate::plan::Plan;
+use crate::plan::offer::{EntryTarget, TftpServer};
+use crate::plan::policy::IpxeTarget;
 use crate::plan::profile::{BootTarget, ItemTarget, ProfileId};
-use crate::plan::{EntryTarget, IpxeTarget, Plan, TftpServer};
 use crate::wire::pxe::Features;
 use alloc::vec::Vec;
 
@@ -13,7 +15,7 @@ use alloc::vec::Vec;
 pub fn required_features(plan: &Plan, decision: &Decision, arch: Arch) -> Features {
     let mut codes = Vec::new();
     // HTTP is not required if this server serves TFTP: an iPXE without HTTP then fetches the built-in script over TFTP.
-    codes.extend((plan.tftp != Some(TftpServer::Local) && plan.http.is_some()).then_some(Features::HTTP));
+    codes.extend((plan.offer.tftp != Some(TftpServer::Local) && plan.offer.http.is_some()).then_some(Features::HTTP));
     add_for_target(plan, decision.boots(plan), decision.profile, arch, &mut codes);
     Features::from_codes(codes)
 }
@@ -22,12 +24,12 @@ fn add_for_target(plan: &Plan, boots: &BootTarget, profile: Option<ProfileId>, a
     // Only an iPXE on BIOS needs the feature: under UEFI, a kernel is an EFI program, which every iPXE can start.
     let kernel = (arch == Arch::BIOS).then_some(Features::BZIMAGE);
     match boots {
-        BootTarget::BootDir => match &plan.ipxe {
+        BootTarget::BootDir => match &plan.policy.ipxe {
             IpxeTarget::AsFirmware => {}
             IpxeTarget::Configured(name) => codes.extend(Features::for_url(name)),
-            IpxeTarget::Builtin if plan.menu.has_boot_script => {}
+            IpxeTarget::Builtin if plan.offer.menu.has_boot_script => {}
             IpxeTarget::Builtin => {
-                let kernels = plan.menu.entries.iter().any(|entry| {
+                let kernels = plan.offer.menu.entries.iter().any(|entry| {
                     matches!(entry.target, EntryTarget::Linux { arch: Arch::BIOS | Arch::X64 | Arch::IA32, .. })
                 });
                 codes.push(Features::MENU);

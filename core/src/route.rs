@@ -87,7 +87,7 @@ pub fn route(
     let (to, interface_index) = match client.port {
         Port::Dhcp => dhcp(plan, arrival, source, client)?,
         Port::BootServer => {
-            boot_server(arrival, from, client, || plan.ignores_relays || was_offered())?;
+            boot_server(arrival, from, client, || plan.offer.ignores_relays || was_offered())?;
             // The reply goes to the source port of the request: EDK2 sends from port 4011 and listens only there, iPXE
             // sends from port 68. The broadcast flag has no meaning here, because the client has an address. Relays do
             // not forward packets to port 4011.
@@ -110,7 +110,7 @@ fn dhcp(
         if !is_unicast(giaddr) || arrival.is_broadcast(giaddr) || arrival.is_local(giaddr) {
             return Err(RefuseReason::Giaddr(giaddr));
         }
-        if !plan.relays.is_empty() && !relay.is_listed(&plan.relays) {
+        if !plan.policy.relays.is_empty() && !relay.is_listed(&plan.policy.relays) {
             return Err(RefuseReason::RelayNotListed(relay.address));
         }
         // Port 67 is harmless here: a relay that requests replies at its source port may use that port.

@@ -40,7 +40,7 @@ pub fn route(
     let path = ReplyPath { arrival, source, local_addr };
     match (client.port, &client.relay) {
         (Port::Dhcp, Some(relay)) => {
-            if !plan.relays.is_empty() && !relay.is_listed(&plan.relays) {
+            if !plan.policy.relays.is_empty() && !relay.is_listed(&plan.policy.relays) {
                 return Err(RefuseReason::RelayNotListed(relay.address));
             }
             path.relay(relay.reply_to_source_port)
@@ -49,7 +49,7 @@ pub fn route(
         (Port::BootServer, _) if HARMFUL_PORTS.contains(&source.port()) => Err(RefuseReason::SourcePort(source.port())),
         // The firmware listens only on the port from which it sends.
         (Port::BootServer, _) if address.is_unicast_link_local() => path.neighbour(source.port()),
-        (Port::BootServer, _) => path.boot_server(|| plan.dhcp6.ignores_relays || was_offered(), lease),
+        (Port::BootServer, _) => path.boot_server(|| plan.offer.dhcp6.ignores_relays || was_offered(), lease),
     }
 }
 

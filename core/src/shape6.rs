@@ -2,7 +2,8 @@
 
 use crate::choose::Boot;
 use crate::client::{Class, Client};
-use crate::plan::{Plan, StatelessOptions};
+use crate::plan::Plan;
+use crate::plan::policy::StatelessOptions;
 use crate::shape::ShapeName;
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp6::MessageType;
@@ -44,7 +45,7 @@ impl<'a> Shape6<'a> {
             (DhcpMessageType::Dhcp6(InformationRequest), _) => (ShapeName::Direct, Reply, file()),
             _ => (ShapeName::Redirect, Reply, file()),
         };
-        let dns = plan.dhcp6.stateless.as_ref().filter(|_| name == ShapeName::Direct);
+        let dns = plan.policy.stateless_dhcp6.as_ref().filter(|_| name == ShapeName::Direct);
         Shape6 { name, message_type, class: client.class, url, dns }
     }
 }

@@ -16,7 +16,8 @@
 
 use crate::arch::Arch;
 use crate::file_name::normalize;
-use crate::plan::{Loader, Plan};
+use crate::plan::Plan;
+use crate::plan::offer::Loader;
 use alloc::format;
 use alloc::string::String;
 
@@ -62,7 +63,8 @@ pub fn resolve_garbled(plan: &Plan, name: &[u8]) -> Option<String> {
         return None;
     }
     let directory = normalize(directory).unwrap_or_default();
-    let x64_loaders = [&plan.loaders].into_iter().chain(plan.profiles.iter().map(|profile| &profile.loaders));
+    let x64_loaders =
+        [&plan.offer.loaders].into_iter().chain(plan.policy.profiles.iter().map(|profile| &profile.loaders));
     let x64_loaders = x64_loaders.filter_map(|loaders| loaders.get(&Arch::X64)).filter(|loader| loader.path.is_some());
     let in_directory = x64_loaders.filter(|shim| split(&shim.name).0.trim_end_matches('/') == directory);
     unambiguous(in_directory.filter_map(|shim| second_stage(&shim.name)))
@@ -82,12 +84,20 @@ fn split(path: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::offer::Offer;
     use crate::plan::profile::Profile;
     use alloc::borrow::ToOwned;
 
     fn plan(loaders: &[(Arch, &str)]) -> Plan {
         let loader = |name: &str| Loader { name: name.to_owned(), path: Some("/x".to_owned()) };
-        Plan { loaders: loaders.iter().map(|(arch, name)| (*arch, loader(name))).collect(), ..Plan::default() }
+        Plan {
+            offer: Offer {
+                loaders: loaders.iter().map(|(arch, name)| (*arch, loader(name))).collect(),
+                ..Offer::default()
+            }
+            .into(),
+            ..Plan::default()
+        }
     }
 
     fn x64(name: &str) -> Plan {
@@ -172,8 +182,8 @@ mod tests {
 
     #[test]
     fn the_shim_of_a_profile_counts_too() {
-        let of_profile = Profile { loaders: x64("a/shimx64.efi").loaders, ..Profile::default() };
-        let plan = Plan { profiles: [of_profile].into(), ..x64("snponly.efi") };
+        let of_profile = Profile { loaders: x64("a/shimx64.efi").offer.loaders.clone(), ..Profile::default() };
+        let plan = x64("snponly.efi").with_policy(|policy| policy.profiles = [of_profile].into());
         assert_eq!(resolve_missing(&plan, "grubx64.efi").as_deref(), Some("a/grubx64.efi"));
         assert_eq!(resolve_garbled(&plan, b"a/\xeaOnboard").as_deref(), Some("a/grubx64.efi"));
     }

@@ -9,10 +9,12 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::client::Stage;
 use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::offer::{Loader, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::policy::IpxeTarget;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Rule};
-use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, TftpServer};
 use proxydhcpd_core::shape::ShapeName;
 use proxydhcpd_core::wire::DhcpMessageType;
 use proxydhcpd_core::wire::dhcp4::{Message, MessageType};
@@ -163,14 +165,14 @@ fn another_user_class_or_option_175_is_no_ipxe() {
 
 #[test]
 fn a_configured_user_class_means_ipxe() {
-    let plan = Plan { user_classes: vec!["xNBA".into()], ..plan() };
+    let plan = plan().with_policy(|policy| policy.user_classes = vec!["xNBA".into()]);
     let packet = Packet::discover().set(77, b"xNBA");
     assert_eq!(response(ask_67(&plan, &packet)).boot.file, "tftp://192.0.2.10/boot.ipxe");
 }
 
 #[test]
 fn a_raspberry_pi_is_no_pc_although_it_sends_the_bios_code() {
-    let plan = || Plan { raspberry_pi: false, ..plan() };
+    let plan = || plan().with_offer(|offer| offer.raspberry_pi = false);
     let with_prefix = |packet: Packet| Packet {
         header: {
             let mut h = packet.header;
@@ -229,7 +231,7 @@ fn silence_without_a_loader_names_the_architecture() {
 
 #[test]
 fn a_redirect_names_the_file_only_if_the_tftp_server_is_ours() {
-    let elsewhere = Plan { tftp: Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 99))), ..plan() };
+    let elsewhere = plan().with_offer(|offer| offer.tftp = Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 99))));
     let (answer, sent) = ask(&elsewhere, &Packet::discover().octets(), Port::Dhcp, FROM_68.0, FROM_68.1);
     assert_eq!(response(answer.verdict).shape, ShapeName::Redirect);
     let offer = Message::parse(&sent[0].0).unwrap();
@@ -242,7 +244,7 @@ fn a_redirect_names_the_file_only_if_the_tftp_server_is_ours() {
 
 #[test]
 fn without_port_4011_uefi_receives_the_direct_shape() {
-    let plan = Plan { boot_server: false, ..plan() };
+    let plan = plan().with_offer(|offer| offer.boot_server = false);
     let (answer, sent) = ask(&plan, &Packet::discover().octets(), Port::Dhcp, FROM_68.0, FROM_68.1);
     assert_eq!(response(answer.verdict).shape, ShapeName::Direct);
     assert_eq!(Message::parse(&sent[0].0).unwrap().option(43).unwrap()[..], [6, 1, 8, 255]);
@@ -251,7 +253,7 @@ fn without_port_4011_uefi_receives_the_direct_shape() {
 #[test]
 fn a_name_too_long_for_the_field_goes_into_option_67_with_its_nul_before_option_82() {
     let url = format!("http://192.0.2.10/{}", "x".repeat(200));
-    let plan = Plan { ipxe: IpxeTarget::Configured(url.clone()), ..plan() };
+    let plan = plan().with_policy(|policy| policy.ipxe = IpxeTarget::Configured(url.clone()));
     let mut packet = Packet::discover().set(77, b"iPXE").set(82, &[1, 2, 0, 7]);
     packet.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
     let (_, sent) = ask(&plan, &packet.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10");
@@ -265,7 +267,7 @@ fn a_name_too_long_for_the_field_goes_into_option_67_with_its_nul_before_option_
 #[test]
 fn a_reply_is_never_larger_than_the_client_accepts() {
     let url = format!("http://192.0.2.10/{}", "x".repeat(230));
-    let plan = Plan { ipxe: IpxeTarget::Configured(url), ..plan() };
+    let plan = plan().with_policy(|policy| policy.ipxe = IpxeTarget::Configured(url));
     let mut packet = Packet::discover().set(77, b"iPXE").set(82, &[1; 250]);
     packet.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
     let ask_with =
@@ -279,20 +281,23 @@ fn a_reply_is_never_larger_than_the_client_accepts() {
 fn an_ipxe_without_http_receives_the_script_over_tftp_and_so_does_every_ipxe_if_http_is_off() {
     let without = Packet::discover().set(175, WITHOUT_HTTP);
     assert_eq!(response(ask_67(&plan(), &without)).boot.file, "tftp://192.0.2.10/boot.ipxe");
-    let closed = Plan { http: None, ..plan() };
+    let closed = plan().with_offer(|offer| offer.http = None);
     let with = Packet::discover().set(175, WITH_HTTP);
     assert_eq!(response(ask_67(&closed, &with)).boot.file, "tftp://192.0.2.10/boot.ipxe");
 }
 
 #[test]
 fn no_file_is_offered_that_the_server_does_not_hold() {
-    let nothing_served = Plan { tftp: None, http: None, ..plan() };
+    let nothing_served = plan().with_offer(|offer| {
+        offer.tftp = None;
+        offer.http = None;
+    });
     assert_eq!(silence(ask_67(&nothing_served, &Packet::discover())), "nothing:no-tftp");
     assert_eq!(silence(ask_67(&nothing_served, &Packet::discover().set(175, WITH_HTTP))), "nothing:no-script");
     let http = Packet::discover().set(93, &[0, 16]).set(60, b"HTTPClient");
-    assert_eq!(silence(ask_67(&Plan { http: None, ..plan() }, &http)), "nothing:no-http");
-    assert_eq!(silence(ask_67(&Plan { http_clients: false, ..plan() }, &http)), "nothing:no-http");
-    let http_only = Plan { tftp: None, ..plan() };
+    assert_eq!(silence(ask_67(&plan().with_offer(|offer| offer.http = None), &http)), "nothing:no-http");
+    assert_eq!(silence(ask_67(&plan().with_policy(|policy| policy.http_clients = false), &http)), "nothing:no-http");
+    let http_only = plan().with_offer(|offer| offer.tftp = None);
     assert_eq!(silence(ask_67(&http_only, &Packet::discover())), "nothing:no-tftp");
     assert_eq!(
         response(ask_67(&http_only, &Packet::discover().set(77, b"iPXE"))).boot.file,
@@ -303,7 +308,9 @@ fn no_file_is_offered_that_the_server_does_not_hold() {
 #[test]
 fn with_ipxe_mode_off_an_ipxe_receives_its_firmwares_loader() {
     let any = Loader { name: "pxelinux.0".into(), path: None };
-    let plan = Plan { ipxe: IpxeTarget::AsFirmware, default_loader: Some(any), ..plan() };
+    let plan = plan()
+        .with_policy(|policy| policy.ipxe = IpxeTarget::AsFirmware)
+        .with_offer(|offer| offer.default_loader = Some(any));
     let packet = Packet::discover().set(175, WITH_HTTP);
     assert_eq!(response(ask_67(&plan, &packet)).boot.file, "ipxe.efi");
     assert_eq!(response(ask_67(&plan, &packet.set(93, &[0, 27]))).boot.file, "pxelinux.0");
@@ -388,7 +395,10 @@ fn a_rule_that_a_machine_meets_through_its_relay_applies_on_4011_too() {
     let special = Loader { name: "special.efi".into(), path: Some("/x".into()) };
     let profile = Profile { boots: BootTarget::Loader, default_loader: Some(special), ..Profile::default() };
     let rules = vec![Rule { when, profile: Some(0), ..Rule::default() }];
-    let plan = Plan { rules, profiles: vec![profile], ..plan() };
+    let plan = plan().with_policy(|policy| {
+        policy.rules = rules;
+        policy.profiles = vec![profile];
+    });
     let mut observations = Observations::new(1);
     let mut discover = Packet::discover().set(82, b"\x01\x06port 7");
     discover.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
@@ -429,7 +439,7 @@ fn a_relay_is_answered_at_giaddr_and_only_if_it_is_listed() {
         ask(plan, &packet.octets(), Port::Dhcp, "203.0.113.5:1067", "192.0.2.10").0.verdict
     };
     assert_eq!(response(relayed(&plan(), &packet)).destination.to.to_string(), "198.51.100.1:67", "never the source");
-    let other = Plan { relays: vec![Ipv4Addr::new(198, 51, 100, 2).into()], ..plan() };
+    let other = plan().with_policy(|policy| policy.relays = vec![Ipv4Addr::new(198, 51, 100, 2).into()]);
     assert_eq!(silence(relayed(&other, &packet)), "refused:relay-not-listed");
     for giaddr in
         [[255; 4], [192, 0, 2, 255], [240, 0, 0, 1], [224, 0, 0, 1], [127, 0, 0, 1], [0, 0, 0, 1], [192, 0, 2, 10]]
@@ -513,7 +523,7 @@ fn dhcp_vouches_for_an_address_only_if_no_remote_host_can_have_forged_it() {
     let mut relayed = remote;
     relayed.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
     let to_us = ("198.51.100.1:67", "192.0.2.10");
-    let listed = |relay: &str| Plan { relays: vec![relay.parse().unwrap()], ..plan() };
+    let listed = |relay: &str| plan().with_policy(|policy| policy.relays = vec![relay.parse().unwrap()]);
     assert!(!vouched(&plan(), &relayed, Port::Dhcp, to_us, remote_address), "any host can claim to be a relay");
     assert!(!vouched(&listed("198.51.100.2"), &relayed, Port::Dhcp, to_us, remote_address));
     assert!(vouched(&listed("198.51.100.1"), &relayed, Port::Dhcp, to_us, remote_address));
@@ -522,7 +532,9 @@ fn dhcp_vouches_for_an_address_only_if_no_remote_host_can_have_forged_it() {
         !vouched(&listed("198.51.100.1"), &relayed, Port::Dhcp, another, remote_address),
         "another host in the name of a relay"
     );
-    let plan = Plan { relays: ["198.51.100.1", "203.0.113.5"].map(|relay| relay.parse().unwrap()).into(), ..plan() };
+    let plan = plan().with_policy(|policy| {
+        policy.relays = ["198.51.100.1", "203.0.113.5"].map(|relay| relay.parse().unwrap()).into()
+    });
     assert!(vouched(&plan, &relayed, Port::Dhcp, another, remote_address), "a relay that sends from its other address");
 }
 
@@ -562,7 +574,7 @@ fn a_boot_storm_behind_one_relay_is_answered_completely_unless_the_operator_limi
             .count()
     };
     assert_eq!(storm(&plan()), 2000);
-    assert_eq!(storm(&Plan { rate_limit: Some(200), ..plan() }), 200);
+    assert_eq!(storm(&plan().with_policy(|policy| policy.rate_limit = Some(200))), 200);
 }
 
 #[test]
@@ -609,7 +621,7 @@ fn one_source_address_cannot_send_requests_to_4011_for_many_machines() {
 fn every_architecture_of_the_registry_is_known() {
     for code in 0..42u16 {
         let loader = Loader { name: "x".into(), path: None };
-        let plan = Plan { loaders: [(Arch(code).base(), loader)].into(), ..plan() };
+        let plan = plan().with_offer(|offer| offer.loaders = [(Arch(code).base(), loader)].into());
         let class = if Arch(code).transport() == Some(proxydhcpd_core::arch::Transport::Http) {
             "HTTPClient"
         } else {

@@ -8,7 +8,8 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network6};
 use proxydhcpd_core::observations::Observations;
-use proxydhcpd_core::plan::{Loader, Plan};
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp6::Packet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -107,7 +108,7 @@ fn firmware_in_a_managed_network_is_answered_at_the_address_that_it_listens_on()
     let ipv6 = vec![network("fd77::2"), network("fe80::1818:5dff:fecb:84b1")];
     let links = [Link { ipv6, ..common::links().remove(0) }];
     let mut plan = plan();
-    plan.dhcp6.duid = b"\0\x03\0\x01\x1a\x18\x5d\xcb\x84\xb1".to_vec();
+    plan.offer_mut().dhcp6.duid = b"\0\x03\0\x01\x1a\x18\x5d\xcb\x84\xb1".to_vec();
     let (mut observations, mut replies, mut lines) = (Observations::new(1), Replies::default(), Vec::new());
     for Datagram { from, to, payload } in capture("ipv6-pxe-x64-2022-managed-59-in-advertise") {
         let port = match to.port() {
@@ -137,7 +138,7 @@ fn summary6((octets, to): &(Vec<u8>, Destination)) -> String {
 
 fn with_arm32() -> Plan {
     let mut plan = plan();
-    plan.loaders.insert(Arch(10), Loader { name: "ipxe-arm32.efi".into(), path: Some("/x".into()) });
+    plan.offer_mut().loaders.insert(Arch(10), Loader { name: "ipxe-arm32.efi".into(), path: Some("/x".into()) });
     plan
 }
 

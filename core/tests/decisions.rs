@@ -9,11 +9,13 @@ use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::decide::DecidedBy;
 use proxydhcpd_core::fetch::{Fetch, Refusal, after_fetch, fetch};
 use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
+use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
-use proxydhcpd_core::plan::{Loader, LoopGuard, Plan};
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::shape::ShapeName;
 use std::net::Ipv4Addr;
@@ -42,32 +44,32 @@ fn site() -> Plan {
         timeout: 10,
         items: vec![item(0x8001, "Debian", DEBIAN), item(0x8002, "GRUB", GRUB), item(0x8003, "Disk", DISK)],
     };
-    Plan {
-        profiles: vec![
-            profile("debian", BootTarget::Linux(linux)),
-            Profile { loaders: [(Arch::X64, grub)].into(), ..profile("grub", BootTarget::Loader) },
-            profile("disk", BootTarget::LocalDisk),
-            profile("nothing", BootTarget::Nothing),
-            profile("ask", BootTarget::Menu(menu)),
-        ],
-        local_disk: vec![Arch::X64],
-        ..plan()
-    }
+    plan()
+        .with_policy(|policy| {
+            policy.profiles = vec![
+                profile("debian", BootTarget::Linux(linux)),
+                Profile { loaders: [(Arch::X64, grub)].into(), ..profile("grub", BootTarget::Loader) },
+                profile("disk", BootTarget::LocalDisk),
+                profile("nothing", BootTarget::Nothing),
+                profile("ask", BootTarget::Menu(menu)),
+            ]
+        })
+        .with_offer(|offer| offer.local_disk = vec![Arch::X64])
 }
 
 fn with_rules(rules: Vec<Rule>) -> Plan {
-    Plan { rules, ..site() }
+    site().with_policy(|policy| policy.rules = rules)
 }
 
 fn machine(policy: Policy, profile: usize) -> Plan {
     let web1 =
         Machine { name: "web1", macs: &[[2, 0, 0, 0, 1, 7]], profile: Some(profile), policy, ..Machine::default() };
-    Plan { machines: Machines::new(&[web1], &[]), ..site() }
+    Plan { inventory: Machines::new(&[web1], &[]), ..site() }
 }
 
 fn without_profile(policy: Policy) -> Plan {
     let web1 = Machine { name: "web1", macs: &[[2, 0, 0, 0, 1, 7]], policy, ..Machine::default() };
-    Plan { machines: Machines::new(&[web1], &[]), ..site() }
+    Plan { inventory: Machines::new(&[web1], &[]), ..site() }
 }
 
 fn discover(plan: &Plan, packet: &Packet) -> (Answer, Vec<u8>) {
@@ -125,15 +127,20 @@ fn the_first_rule_that_matches_decides() {
 #[test]
 fn an_entry_takes_precedence_over_a_rule_but_not_over_one_that_denies() {
     let any = |deny, profile| vec![Rule { deny, profile, ..Rule::default() }];
-    let plan = Plan { rules: any(false, Some(NOTHING)), ..machine(Policy::Always, GRUB) };
+    let plan = machine(Policy::Always, GRUB).with_policy(|policy| policy.rules = any(false, Some(NOTHING)));
     assert_eq!(offered(&plan, &Packet::discover()), "grubx64.efi");
-    assert_eq!(offered(&Plan { rules: any(true, None), ..plan }, &Packet::discover()), "nothing:denied");
+    assert_eq!(
+        offered(&plan.with_policy(|policy| policy.rules = any(true, None)), &Packet::discover()),
+        "nothing:denied"
+    );
 }
 
 #[test]
 fn machines_without_an_entry_may_have_a_separate_profile() {
-    let plan =
-        Plan { unknown_machine_profile: Some(NOTHING), default_profile: Some(GRUB), ..machine(Policy::Always, GRUB) };
+    let plan = machine(Policy::Always, GRUB).with_policy(|policy| {
+        policy.unknown_machine_profile = Some(NOTHING);
+        policy.default_profile = Some(GRUB);
+    });
     assert_eq!(offered(&plan, &Packet::discover()), "grubx64.efi");
     let mut other = Packet::discover();
     other.header.chaddr = mac([2, 0, 0, 0, 9, 9]);
@@ -142,7 +149,7 @@ fn machines_without_an_entry_may_have_a_separate_profile() {
 
 #[test]
 fn a_machine_that_boots_its_disk_receives_the_program_that_starts_it() {
-    for plan in [machine(Policy::Never, GRUB), Plan { default_profile: Some(DISK), ..site() }] {
+    for plan in [machine(Policy::Never, GRUB), site().with_policy(|policy| policy.default_profile = Some(DISK))] {
         assert_eq!(offered(&plan, &Packet::discover()), "local-disk/uefi-x64.efi");
         assert_eq!(offered(&plan, &ipxe()), "http://192.0.2.10:8080/machine/boot.ipxe");
         let http = Packet::discover().set(93, &[0, 16]).set(60, b"HTTPClient");
@@ -150,7 +157,7 @@ fn a_machine_that_boots_its_disk_receives_the_program_that_starts_it() {
     }
     // A BIOS machine receives iPXE, which starts the disk at once. Without a reply, the machine would wait for a
     // minute.
-    assert_eq!(offered(&Plan { default_profile: Some(DISK), ..site() }, &bios()), "undionly.kpxe");
+    assert_eq!(offered(&site().with_policy(|policy| policy.default_profile = Some(DISK)), &bios()), "undionly.kpxe");
 }
 
 #[test]
@@ -224,7 +231,7 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
     // If the entry also lacks its profile, the default profile does not apply.
     for plan in [
         machine(Policy::Unspecified, GRUB),
-        Plan { default_profile: Some(DEBIAN), ..without_profile(Policy::Unspecified) },
+        without_profile(Policy::Unspecified).with_policy(|policy| policy.default_profile = Some(DEBIAN)),
     ] {
         let (file, decided_by, script) = boots(&plan, &mut observations);
         assert_eq!((&file[..], decided_by), ("local-disk/uefi-x64.efi", DecidedBy::CompletedUnspecified));
@@ -253,7 +260,7 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
 
 #[test]
 fn a_firmware_receives_the_menu_then_its_choice_then_its_script() {
-    let plan = Plan { default_profile: Some(ASK), ..site() };
+    let plan = site().with_policy(|policy| policy.default_profile = Some(ASK));
     let (answer, offer) = discover(&plan, &Packet::discover());
     assert!(matches!(answer.verdict, Verdict::Respond(response) if response.shape == ShapeName::Menu));
     let option = b"\x06\x01\x03\x08\x15\x80\x01\x01\xc0\0\x02\x0a\x80\x02\x01\xc0\0\x02\x0a\x80\x03\x01\xc0\0\x02\x0a\
@@ -280,7 +287,7 @@ fn a_firmware_receives_the_menu_then_its_choice_then_its_script() {
 
 #[test]
 fn a_bios_starts_its_disk_from_the_menu_without_a_server() {
-    let plan = Plan { default_profile: Some(ASK), ..site() };
+    let plan = site().with_policy(|policy| policy.default_profile = Some(ASK));
     let offer = discover(&plan, &bios()).1;
     let line = b"\0\0\x04Disk";
     assert!(offer.windows(line.len()).any(|part| part == line), "type 0 is the local disk");
@@ -292,13 +299,13 @@ fn u_boot_receives_a_reply_only_if_a_rule_names_it() {
     let u_boot = Packet::discover().set(60, b"U-Boot.armv8").set(93, &[0, 22]);
     let named = Conditions { firmware: vec![Firmware::UBoot], ..Conditions::default() };
     let loader = Loader { name: "ipxe-arm64.efi".into(), path: Some("/x".into()) };
-    let opted =
-        Plan { loaders: [(Arch(22), loader)].into(), ..with_rules(vec![Rule { when: named, ..Rule::default() }]) };
+    let opted = with_rules(vec![Rule { when: named, ..Rule::default() }])
+        .with_offer(|offer| offer.loaders = [(Arch(22), loader)].into());
     assert_eq!(offered(&site(), &u_boot), "ignored:other-vendor-class");
     assert_eq!(offered(&opted, &u_boot), "ipxe-arm64.efi");
     let elsewhere =
         Conditions { firmware: vec![Firmware::UBoot], interfaces: vec![Glob("eth9".into())], ..Conditions::default() };
-    let opted = Plan { rules: vec![Rule { when: elsewhere, ..Rule::default() }], ..opted };
+    let opted = opted.with_policy(|policy| policy.rules = vec![Rule { when: elsewhere, ..Rule::default() }]);
     assert_eq!(offered(&opted, &u_boot), "ignored:other-vendor-class");
 }
 
@@ -322,7 +329,7 @@ fn an_ipxe_that_counts_as_firmware_receives_its_loader_once_and_then_its_script(
 #[test]
 fn with_loop_guard_stop_the_server_ignores_a_machine_in_a_boot_loop_for_a_while() {
     for (guard, answer) in [(LoopGuard::Warn, "ipxe.efi"), (LoopGuard::Stop, "refused:boot-loop")] {
-        let plan = Plan { loop_guard: guard, ..plan() };
+        let plan = plan().with_policy(|policy| policy.loop_guard = guard);
         let mut observations = Observations::new(1);
         has_address(&mut observations);
         let reported =
@@ -340,7 +347,7 @@ fn with_loop_guard_stop_the_server_ignores_a_machine_in_a_boot_loop_for_a_while(
 #[test]
 fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template() {
     let templates = ["preseed.cfg".to_owned()].into();
-    let plan = Plan { templates, ..machine(Policy::Once, DEBIAN) };
+    let plan = machine(Policy::Once, DEBIAN).with_offer(|offer| offer.templates = templates);
     let mut observations = Observations::new(1);
     let request = ipxe().set(53, &[3]).set(50, &[192, 0, 2, 107]).octets();
     ask_again(&plan, &mut observations, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
@@ -375,7 +382,9 @@ fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template(
 #[test]
 fn a_machine_that_a_rule_denies_receives_no_template() {
     let rules = vec![Rule { deny: true, ..Rule::default() }];
-    let plan = Plan { rules, templates: ["preseed.cfg".to_owned()].into(), ..machine(Policy::Always, DEBIAN) };
+    let plan = machine(Policy::Always, DEBIAN)
+        .with_policy(|policy| policy.rules = rules)
+        .with_offer(|offer| offer.templates = ["preseed.cfg".to_owned()].into());
     let asked = FileRequest {
         protocol: Protocol::Tftp,
         name: b"machine/name=web1/preseed.cfg",
@@ -397,7 +406,15 @@ fn the_offer_of_a_loader_or_script_on_another_server_names_that_server() {
         ..Profile::default()
     };
     let script = Profile { boots: BootTarget::Script("http://192.0.2.7/boot.php?x=1".into()), ..Profile::default() };
-    let plan = Plan { profiles: vec![grub, script], default_profile: Some(0), tftp: None, http: None, ..site() };
+    let plan = site()
+        .with_policy(|policy| {
+            policy.profiles = vec![grub, script];
+            policy.default_profile = Some(0);
+        })
+        .with_offer(|offer| {
+            offer.tftp = None;
+            offer.http = None;
+        });
     let boot = |plan: &Plan, packet: &Packet| match discover(plan, packet).0.verdict {
         Verdict::Respond(response) => (response.boot.file, response.boot.server.to_string()),
         Verdict::Silent(silence) => (silence.label().into(), String::new()),
@@ -408,12 +425,13 @@ fn the_offer_of_a_loader_or_script_on_another_server_names_that_server() {
     assert_eq!(boot(&plan, &http).0, "nothing:no-http", "it fetches nothing from a TFTP server");
     let mut on_web = plan.clone();
     for url in ["http://192.0.2.6/x.efi", "https://boot.example/x.efi"] {
-        on_web.profiles[0].loaders = [(Arch::X64, loader(url))].into();
+        on_web.policy_mut().profiles[0].loaders = [(Arch::X64, loader(url))].into();
         assert_eq!(boot(&on_web, &http).0, url);
     }
-    let old = Plan { http_clients: false, ..on_web };
+    let old = on_web.with_policy(|policy| policy.http_clients = false);
     assert_eq!(boot(&old, &http).0, "nothing:no-http", "with an old proxy.ini HTTP boot receives no reply");
-    let plan = Plan { default_profile: Some(1), tftp: site().tftp, ..plan };
+    let plan =
+        plan.with_policy(|policy| policy.default_profile = Some(1)).with_offer(|offer| offer.tftp = site().offer.tftp);
     assert_eq!(boot(&plan, &ipxe()).0, "http://192.0.2.7/boot.php?x=1");
     assert_eq!(boot(&plan, &Packet::discover()).0, "ipxe.efi", "the firmware receives its iPXE first");
 }
@@ -426,8 +444,8 @@ fn a_boot_server_of_unknown_address_is_discovered_by_broadcast() {
         timeout: 10,
         items: vec![item(1, "RIS", ItemTarget::Broadcast), item(0x8001, "GRUB", ItemTarget::Profile(Some(GRUB)))],
     };
-    let mut plan = Plan { default_profile: Some(ASK), ..site() };
-    plan.profiles[ASK].boots = BootTarget::Menu(menu);
+    let mut plan = site().with_policy(|policy| policy.default_profile = Some(ASK));
+    plan.policy_mut().profiles[ASK].boots = BootTarget::Menu(menu);
     let offer = discover(&plan, &Packet::discover()).1;
     let option =
         b"\x06\x01\x02\x08\x07\x80\x01\x01\xc0\0\x02\x0a\x09\x0d\0\x01\x03RIS\x80\x01\x04GRUB\x0a\x06\x0aboot:\xff";

@@ -7,9 +7,11 @@ use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::offer::{BootDirEntry, BootDirMenu, EntryTarget, Loader, TftpServer};
+use proxydhcpd_core::plan::policy::{IpxeTarget, LoopGuard};
 use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Rule};
-use proxydhcpd_core::plan::{BootDirEntry, BootDirMenu, EntryTarget, IpxeTarget, Loader, LoopGuard, Plan, TftpServer};
 use proxydhcpd_core::shape::ShapeName;
 use std::net::Ipv4Addr;
 
@@ -80,7 +82,10 @@ fn downloads_loader(observations: &mut Observations, second: u64) -> bool {
 
 fn booting(boots: BootTarget) -> Plan {
     let profile = Profile { name: "x".into(), boots, ..Profile::default() };
-    Plan { profiles: vec![profile], default_profile: Some(0), ..plan() }
+    plan().with_policy(|policy| {
+        policy.profiles = vec![profile];
+        policy.default_profile = Some(0);
+    })
 }
 
 fn linux(kernel: &str) -> BootTarget {
@@ -97,7 +102,7 @@ fn gpxe_receives_a_loader_because_it_cannot_run_an_ipxe_script() {
     let with_features = gpxe.clone().set(175, &[0xeb, 3, 1, 0, 1, 0x13, 1, 1, 0x15, 1, 1]);
     assert_eq!(offered(&plan(), &with_features), "undionly.kpxe", "it lists its features as iPXE does");
     assert_eq!(offered(&plan(), &with_features.set(77, b"\x04gPXE")), "undionly.kpxe");
-    let with_user_class = Plan { user_classes: vec!["gPXE".into()], ..plan() };
+    let with_user_class = plan().with_policy(|policy| policy.user_classes = vec!["gPXE".into()]);
     assert_eq!(
         offered(&with_user_class, &packet([2, 0, 0, 0, 0, 1], GPXE)),
         "tftp://192.0.2.10/boot.ipxe",
@@ -140,7 +145,7 @@ fn a_machines_ipxe_is_replaced_at_its_next_boot_as_well() {
 
 #[test]
 fn an_ipxe_that_comes_back_unchanged_is_no_boot_loop() {
-    let plan = Plan { loop_guard: LoopGuard::Stop, ..plan() };
+    let plan = plan().with_policy(|policy| policy.loop_guard = LoopGuard::Stop);
     let mut observations = Observations::new(1);
     let mut found_loop = false;
     // The machine's ROM starts again each time: it boots every 30 seconds for ten minutes.
@@ -155,7 +160,7 @@ fn an_ipxe_that_comes_back_unchanged_is_no_boot_loop() {
 
 #[test]
 fn an_ipxe_receives_our_loader_from_another_tftp_server_at_most_once() {
-    let plan = Plan { tftp: Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 99))), ..plan() };
+    let plan = plan().with_offer(|offer| offer.tftp = Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 99))));
     let mut observations = Observations::new(1);
     assert_eq!(discover_at(&plan, &mut observations, &virtualbox(), 0), "undionly.kpxe");
     assert_eq!(discover_at(&plan, &mut observations, &our_ipxe(), 10), "http://192.0.2.10:8080/boot.ipxe");
@@ -166,7 +171,7 @@ fn an_ipxe_receives_our_loader_from_another_tftp_server_at_most_once() {
 
 #[test]
 fn an_ipxe_requires_the_features_of_its_script() {
-    let menu = |entries| Plan { menu: BootDirMenu { entries, ..BootDirMenu::default() }, ..plan() };
+    let menu = |entries| plan().with_offer(|offer| offer.menu = BootDirMenu { entries, ..BootDirMenu::default() });
     let starts = EntryTarget::Linux {
         kernel: "debian/linux".into(),
         initrds: Vec::new(),
@@ -199,7 +204,7 @@ fn an_ipxe_requires_the_features_of_its_script() {
         "the operator's script"
     );
     assert_eq!(offered(&booting(BootTarget::LocalDisk), &virtualbox()), profile_script);
-    let own = Plan { menu: BootDirMenu { has_boot_script: true, ..BootDirMenu::default() }, ..plan() };
+    let own = plan().with_offer(|offer| offer.menu = BootDirMenu { has_boot_script: true, ..BootDirMenu::default() });
     assert_eq!(offered(&own, &virtualbox()), script);
     let bare = Packet::discover().set(77, b"iPXE").set(93, &[0, 0]);
     assert_eq!(offered(&plan(), &bare), script, "it sends no list");
@@ -209,7 +214,7 @@ fn an_ipxe_requires_the_features_of_its_script() {
 #[test]
 fn only_an_ipxe_replaces_an_ipxe() {
     let grub = Loader { name: "core.0".into(), path: Some("/x".into()) };
-    let plan = Plan { loaders: [(Arch::BIOS, grub)].into(), ..plan() };
+    let plan = plan().with_offer(|offer| offer.loaders = [(Arch::BIOS, grub)].into());
     assert_eq!(offered(&plan, &virtualbox()), "tftp://192.0.2.10/boot.ipxe");
     assert_eq!(offered(&plan, &packet([2, 0, 0, 0, 0, 1], GPXE)), "core.0");
 }
@@ -217,16 +222,24 @@ fn only_an_ipxe_replaces_an_ipxe() {
 #[test]
 fn an_ipxe_is_offered_no_url_that_it_cannot_download() {
     for url in ["http://192.0.2.7/boot.php", "https://192.0.2.7/boot.php"] {
-        for plan in
-            [booting(BootTarget::Script(url.into())), Plan { ipxe: IpxeTarget::Configured(url.into()), ..plan() }]
-        {
+        for plan in [
+            booting(BootTarget::Script(url.into())),
+            plan().with_policy(|policy| policy.ipxe = IpxeTarget::Configured(url.into())),
+        ] {
             assert_eq!(offered(&plan, &virtualbox()), "undionly.kpxe", "our iPXE can");
-            assert_eq!(offered(&Plan { tftp: None, ..plan.clone() }, &virtualbox()), "nothing:ipxe-lacks");
+            assert_eq!(
+                offered(&plan.clone().with_offer(|offer| offer.tftp = None), &virtualbox()),
+                "nothing:ipxe-lacks"
+            );
             let unlisted = Packet::discover().set(77, b"iPXE");
-            assert_eq!(offered(&Plan { tftp: None, ..plan }, &unlisted), url, "its features are unknown");
+            assert_eq!(
+                offered(&plan.with_offer(|offer| offer.tftp = None), &unlisted),
+                url,
+                "its features are unknown"
+            );
         }
     }
-    let no_tftp = Plan { tftp: None, ..plan() };
+    let no_tftp = plan().with_offer(|offer| offer.tftp = None);
     assert_eq!(offered(&no_tftp, &virtualbox()), "nothing:ipxe-lacks");
     let reason = match discover(&no_tftp, &virtualbox()).verdict {
         Verdict::Silent(silence) => silence.to_string(),
@@ -284,7 +297,7 @@ fn a_uefi_is_no_raspberry_pi_whatever_its_uuid_and_mac() {
 #[test]
 fn a_rule_can_declare_a_machine_a_raspberry_pi() {
     let rule = Rule { as_raspberry_pi: true, when: Conditions::default(), ..Rule::default() };
-    let declared = Plan { rules: vec![rule], ..plan() };
+    let declared = plan().with_policy(|policy| policy.rules = vec![rule]);
     let module = packet([2, 0, 0, 0, 0, 1], PI_WITH_SERIAL).without(97);
     assert_eq!(
         (offered(&plan(), &module), offered(&declared, &module)),
@@ -296,7 +309,7 @@ fn a_rule_can_declare_a_machine_a_raspberry_pi() {
         "its UEFI is a UEFI machine"
     );
     assert_eq!(offered(&declared, &our_ipxe()), "http://192.0.2.10:8080/boot.ipxe", "its iPXE is an iPXE");
-    let without_files = Plan { raspberry_pi: false, ..declared };
+    let without_files = declared.with_offer(|offer| offer.raspberry_pi = false);
     assert_eq!(offered(&without_files, &module), "nothing:raspberry-pi");
 }
 
@@ -306,7 +319,7 @@ fn a_rule_can_declare_a_machine_a_raspberry_pi() {
 fn a_pxe_firmware_receives_our_ipxe_instead_of_a_url() {
     let by_url = |arch, url: &str, boots| {
         let mut plan = booting(boots);
-        plan.profiles[0].loaders = [(arch, Loader { name: url.into(), path: None })].into();
+        plan.policy_mut().profiles[0].loaders = [(arch, Loader { name: url.into(), path: None })].into();
         plan
     };
     let bios = packet([2, 0, 0, 0, 0, 1], PI_WITH_SERIAL).without(97);
@@ -318,10 +331,10 @@ fn a_pxe_firmware_receives_our_ipxe_instead_of_a_url() {
             let code = arch.0.to_be_bytes();
             let ipxe = virtualbox().set(93, &code).set(175, &[0x13, 1, 1, 0x14, 1, 1, 0x15, 1, 1]);
             assert_eq!(offered(&plan, &ipxe), url, "our iPXE continues with the URL");
-            let alone = Plan { loaders: [].into(), ..plan };
+            let alone = plan.with_offer(|offer| offer.loaders = [].into());
             assert_eq!(offered(&alone, &firmware), "nothing:loader-url", "{url}");
             assert_eq!(
-                offered(&Plan { tftp: None, ..by_url(arch, url, BootTarget::Loader) }, &firmware),
+                offered(&by_url(arch, url, BootTarget::Loader).with_offer(|offer| offer.tftp = None), &firmware),
                 "nothing:no-tftp"
             );
         }
@@ -338,8 +351,8 @@ fn a_pxe_firmware_receives_our_ipxe_instead_of_a_url() {
 fn a_u_boot_with_the_class_pxeclient_receives_its_file_at_once() {
     let class = |digits: &str| format!("PXEClient:Arch:{digits}:UNDI:003000");
     let loader = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
-    let mut plan = Plan { tftp: Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 99))), ..plan() };
-    plan.loaders.insert(Arch(27), loader("ipxe-riscv64.efi"));
+    let mut plan = plan().with_offer(|offer| offer.tftp = Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 99))));
+    plan.offer_mut().loaders.insert(Arch(27), loader("ipxe-riscv64.efi"));
     // bootmeth_efi writes the digits of the architecture in hexadecimal (siderolabs/booter#12).
     for (code, digits, file) in [(11u8, "0000b", "ipxe-arm64.efi"), (27, "0001b", "ipxe-riscv64.efi")] {
         let p11 = Packet::discover().set(93, &[0, code]).set(94, &[1, 0, 0]).set(60, class(digits).as_bytes());

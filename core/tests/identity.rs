@@ -11,11 +11,13 @@ use proxydhcpd_core::decide::{DecidedBy, Decision};
 use proxydhcpd_core::fetch::{Fetch, after_fetch, fetch};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::observations::shared_uuids::{MAX_SHARED_UUIDS, SharedUuid};
+use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{DoubtReason, IdentityKind, Machine, Machines, Policy};
+use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Rule};
-use proxydhcpd_core::plan::{Loader, LoopGuard, Plan};
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::wire::pxe::MachineId;
 use std::net::Ipv4Addr;
@@ -47,16 +49,18 @@ fn site(machines: &[Machine<'_>]) -> Plan {
         FirmwareMenuItem { server_type: 0x8001, title: "Debian".into(), target: ItemTarget::Profile(Some(INSTALL)) };
     let menu = FirmwareMenu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
     Plan {
-        profiles: vec![
-            own(profile("install", BootTarget::Linux(linux)), "install.efi"),
-            own(profile("grub", BootTarget::Loader), "grub.efi"),
-            profile("nothing", BootTarget::Nothing),
-            profile("ask", BootTarget::Menu(menu)),
-        ],
-        default_profile: Some(INSTALL),
-        local_disk: vec![Arch::X64],
-        machines: Machines::new(machines, &["00:e0:4c:68:*".parse().unwrap()]),
+        inventory: Machines::new(machines, &["00:e0:4c:68:*".parse().unwrap()]),
         ..plan()
+            .with_policy(|policy| {
+                policy.profiles = vec![
+                    own(profile("install", BootTarget::Linux(linux)), "install.efi"),
+                    own(profile("grub", BootTarget::Loader), "grub.efi"),
+                    profile("nothing", BootTarget::Nothing),
+                    profile("ask", BootTarget::Menu(menu)),
+                ];
+                policy.default_profile = Some(INSTALL);
+            })
+            .with_offer(|offer| offer.local_disk = vec![Arch::X64])
     }
 }
 
@@ -96,7 +100,7 @@ fn first(plan: &Plan, address: Mac, uuid: Uuid) -> (String, Decision) {
 }
 
 fn name<'a>(plan: &'a Plan, decision: &Decision) -> Option<&'a str> {
-    decision.machine.map(|found| plan.machines.get(found.machine).name)
+    decision.machine.map(|found| plan.inventory.get(found.machine).name)
 }
 
 fn request(name: &str) -> FileRequest<'_> {
@@ -118,7 +122,7 @@ fn hex(octets: &[u8]) -> String {
 fn script(plan: &Plan, observations: &Observations, mac: &[u8], uuid: Uuid) -> String {
     let name = format!("machine/mac={}/uuid={}/platform=efi/arch=x86_64/menu.ipxe", hex(mac), hex(&uuid));
     match fetch(plan, observations, &request(&name)).unwrap() {
-        Fetch::Linux(profile, _) => plan.profiles[profile].name.clone(),
+        Fetch::Linux(profile, _) => plan.policy.profiles[profile].name.clone(),
         Fetch::Text(text) if text.contains(DISK) => DISK.to_owned(),
         Fetch::Text(text) => text,
         other => panic!("{other:?}"),
@@ -131,7 +135,7 @@ fn a_placeholder_uuid_identifies_no_machine() {
     let packet = hex::decode(include_str!("identity/p01.hex").trim()).unwrap();
     let placeholder = 0x03000200_0400_0500_0006_000700080009_u128.to_be_bytes();
     let entry = entry("a", &[A], placeholder, Policy::Always, INSTALL);
-    let plan = Plan { unknown_machine_profile: Some(NOTHING), ..site(&[entry]) };
+    let plan = site(&[entry]).with_policy(|policy| policy.unknown_machine_profile = Some(NOTHING));
     let (given, decision) =
         outcome(ask_again(&plan, &mut Observations::new(1), &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0).0);
     assert_eq!((given.as_str(), decision.machine, decision.doubt), ("nothing:profile", None, None));
@@ -165,7 +169,7 @@ fn a_dock_that_machines_share_casts_no_doubt() {
 #[test]
 fn clones_of_a_machine_are_not_that_machine() {
     let entry = entry("web1", &[A], U1, Policy::Always, INSTALL);
-    let plan = Plan { default_profile: Some(GRUB), ..site(&[entry]) };
+    let plan = site(&[entry]).with_policy(|policy| policy.default_profile = Some(GRUB));
     let mut observations = Observations::new(1);
     for clone in [B, C] {
         let (given, decision) = discovers(&plan, &mut observations, clone, U1);
@@ -235,7 +239,9 @@ fn a_machine_that_never_boots_is_not_installed_because_of_a_new_card() {
 
 #[test]
 fn the_protection_of_either_machine_applies_in_doubt() {
-    let plan = |policy, profile, rules| Plan { rules, ..site(&[entry("web1", &[A], U1, policy, profile)]) };
+    let plan = |policy, profile, rules| {
+        site(&[entry("web1", &[A], U1, policy, profile)]).with_policy(|policy| policy.rules = rules)
+    };
     let deny = |known| Rule {
         deny: true,
         when: Conditions { known: Some(known), ..Conditions::default() },
@@ -277,7 +283,7 @@ fn the_protection_of_each_entry_that_lists_an_identity_applies_to_its_machine() 
             let mut given = Vec::new();
             for _ in 0..entries.len() {
                 entries.rotate_left(1);
-                let plan = Plan { rules: rules.to_vec(), ..site(&entries) };
+                let plan = site(&entries).with_policy(|policy| policy.rules = rules.to_vec());
                 let mut observations = Observations::new(1);
                 for machine in completed {
                     observations.boot_once.complete(machine);
@@ -301,7 +307,7 @@ fn the_protection_of_each_entry_that_lists_an_identity_applies_to_its_machine() 
                 }
                 let asks = format!("machine/mac={}/uuid={}/serial=53/menu.ipxe", hex(&A), hex(&U1));
                 given.push(match fetch(&plan, &observations, &request(&asks)).unwrap() {
-                    Fetch::Linux(profile, _) => format!("{}.efi", plan.profiles[profile].name),
+                    Fetch::Linux(profile, _) => format!("{}.efi", plan.policy.profiles[profile].name),
                     Fetch::Text(text) if text.contains("sanboot") => DISK.to_owned(),
                     _ => "nothing".to_owned(),
                 });
@@ -375,7 +381,7 @@ fn a_rule_that_names_a_uuid_does_not_match_a_machine_whose_uuid_is_in_doubt() {
     let rule =
         Rule { profile: Some(GRUB), when: Conditions { uuids: vec![U1], ..Conditions::default() }, ..Rule::default() };
     let web1 = Machine { profile: None, ..entry("web1", &[A], U1, Policy::Always, 0) };
-    let plan = Plan { rules: vec![rule], ..site(&[web1]) };
+    let plan = site(&[web1]).with_policy(|policy| policy.rules = vec![rule]);
     assert_eq!((first(&plan, A, U1).0, first(&plan, B, U1).0), ("grub.efi".into(), "install.efi".into()));
 }
 
@@ -409,7 +415,7 @@ fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
         [once, never, nothing, site(&[entry("web1", macs, U1, Policy::Always, GRUB)])]
     });
     let rules = [rule(true, None), rule(false, Some(NOTHING)), rule(false, Some(GRUB))];
-    let rules = rules.map(|rule| Plan { rules: vec![rule], ..site(&[]) });
+    let rules = rules.map(|rule| site(&[]).with_policy(|policy| policy.rules = vec![rule]));
     for plan in plans.chain(rules) {
         // The victim accepts its address, sends both forms of EDK2's request, and then that of iPXE.
         let victim = |observations: &mut Observations, now| {
@@ -487,7 +493,7 @@ fn the_table_of_shared_uuids_is_bounded_and_keeps_those_that_the_configuration_n
 /// P02: a classroom has boards with the same UUID.
 #[test]
 fn machines_with_the_same_uuid_are_not_a_boot_loop() {
-    let plan = Plan { loop_guard: LoopGuard::Stop, ..plan() };
+    let plan = plan().with_policy(|policy| policy.loop_guard = LoopGuard::Stop);
     let mut observations = Observations::new(1);
     for number in 1..=4u8 {
         let (card, now) = ([2, 0, 0, 0, 0xa0, number], u64::from(number) * 1000);
@@ -508,7 +514,7 @@ fn chooses(plan: &Plan, observations: &mut Observations, packet: Packet) -> Stri
 /// P03: one machine chooses from the firmware's menu, and another machine with the same UUID starts iPXE.
 #[test]
 fn the_choice_of_one_machine_is_not_that_of_another_with_the_same_uuid() {
-    let plan = Plan { default_profile: Some(ASK), ..site(&[]) };
+    let plan = site(&[]).with_policy(|policy| policy.default_profile = Some(ASK));
     let mut observations = Observations::new(1);
     chooses(&plan, &mut observations, from(A, U1, Packet::request_4011()));
     let ipxe = |card| from(card, U1, Packet::discover().set(77, b"iPXE").set(175, IPXE));
@@ -525,7 +531,7 @@ fn the_choice_of_one_machine_is_not_that_of_another_with_the_same_uuid() {
 #[test]
 fn the_loader_of_one_machine_is_not_the_client_of_another_with_the_same_uuid() {
     let when = Conditions { user_classes: vec![Glob("iPXE".into())], ..Conditions::default() };
-    let plan = Plan { rules: vec![Rule { when, as_firmware: true, ..Rule::default() }], ..plan() };
+    let plan = plan().with_policy(|policy| policy.rules = vec![Rule { when, as_firmware: true, ..Rule::default() }]);
     let mut observations = Observations::new(1);
     let rom = |card| {
         let bios = Packet::discover().set(93, &[0, 0]).set(60, b"PXEClient:Arch:00000:UNDI:002001");
@@ -542,7 +548,7 @@ fn the_loader_of_one_machine_is_not_the_client_of_another_with_the_same_uuid() {
 /// instead.
 #[test]
 fn a_uuid_instead_of_the_address_identifies_a_machine_if_no_other_has_it() {
-    let plan = Plan { default_profile: Some(ASK), ..site(&[]) };
+    let plan = site(&[]).with_policy(|policy| policy.default_profile = Some(ASK));
     let guid = || {
         let mut packet = from(A, U1, Packet::request_4011());
         packet.header.hlen = 16;
@@ -564,7 +570,8 @@ fn a_uuid_instead_of_the_address_identifies_a_machine_if_no_other_has_it() {
 #[test]
 fn the_circuit_id_of_one_machine_is_not_that_of_another_with_the_same_uuid() {
     let when = Conditions { circuit_ids: vec![Glob("port 7".into())], ..Conditions::default() };
-    let plan = Plan { rules: vec![Rule { when, profile: Some(GRUB), ..Rule::default() }], ..site(&[]) };
+    let plan =
+        site(&[]).with_policy(|policy| policy.rules = vec![Rule { when, profile: Some(GRUB), ..Rule::default() }]);
     let mut observations = Observations::new(1);
     let mut relayed = from(A, U1, Packet::discover().set(82, b"\x01\x06port 7"));
     relayed.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);

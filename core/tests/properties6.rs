@@ -12,11 +12,13 @@ use proptest::test_runner::{Config, TestRunner};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{Machine, Machines};
+use proxydhcpd_core::plan::offer::{Loader, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::policy::{IpxeTarget, StatelessOptions};
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Rule};
-use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, StatelessOptions, TftpServer};
 use proxydhcpd_core::wire::dhcp6::{MAX_RELAYS, MessageType, Packet, Writer, write_relay_reply};
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv6Addr};
@@ -226,12 +228,24 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     let listeners = (tftp, option::weighted(0.8, Just(8080)), usually(), usually(), usually(), usually());
     (listeners, ipxe, stateless, profiles, option::of(loader()), any::<bool>()).prop_map(
         move |(listeners, ipxe, stateless, (profiles, default_profile, rules, known), default_loader, boot_server)| {
-            let mut plan = Plan { ipxe, profiles, default_profile, rules, default_loader, boot_server, ..plan() };
-            (plan.tftp, plan.http, plan.http_clients, plan.dhcp6.boot_server, plan.dhcp6.tftp, plan.raspberry_pi) =
-                listeners;
-            plan.dhcp6.stateless = stateless;
-            plan.machines = if known { Machines::new(&[machine], &[]) } else { Machines::default() };
-            plan.local_disk = vec![Arch::X64];
+            let (tftp, http, http_clients, boot_server6, tftp6, raspberry_pi) = listeners;
+            let mut plan = plan()
+                .with_policy(|policy| {
+                    policy.ipxe = ipxe;
+                    policy.profiles = profiles;
+                    policy.default_profile = default_profile;
+                    policy.rules = rules;
+                    policy.http_clients = http_clients;
+                    policy.stateless_dhcp6 = stateless;
+                })
+                .with_offer(|offer| {
+                    (offer.tftp, offer.http, offer.boot_server) = (tftp, http, boot_server);
+                    (offer.dhcp6.tftp, offer.dhcp6.boot_server) = (tftp6, boot_server6);
+                    offer.default_loader = default_loader;
+                    offer.raspberry_pi = raspberry_pi;
+                    offer.local_disk = vec![Arch::X64];
+                });
+            plan.inventory = if known { Machines::new(&[machine], &[]) } else { Machines::default() };
             plan
         },
     )

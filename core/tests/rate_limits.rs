@@ -7,7 +7,7 @@ use proxydhcpd_core::answer::{Replies, Verdict, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::observations::Observations;
-use proxydhcpd_core::plan::{Dhcp6, Plan};
+use proxydhcpd_core::plan::Plan;
 use std::net::Ipv4Addr;
 
 const VICTIM: [u8; 6] = [2, 0, 0, 0, 1, 7];
@@ -157,7 +157,7 @@ fn over_ipv6_forged_requests_by_another_path_take_nothing_from_a_machine() {
 
 #[test]
 fn a_flood_through_relays_takes_nothing_from_the_rate_limit_of_the_link() {
-    let (plan, mut observations) = (Plan { rate_limit: Some(10), ..plan() }, Observations::new(1));
+    let (plan, mut observations) = (plan().with_policy(|policy| policy.rate_limit = Some(10)), Observations::new(1));
     let flood = |observations: &mut Observations, number: u8| {
         let mut packet = Packet::discover();
         packet.header.chaddr = mac([2, 0, 0, 0, 2, number]);
@@ -188,7 +188,7 @@ fn from_afar(plan: &Plan, observations: &mut Observations, number: u16, now: u64
 
 #[test]
 fn any_network_may_use_4011_if_relayed_requests_do_not_reach_the_server() {
-    let without_relays = Plan { ignores_relays: true, ..plan() };
+    let without_relays = plan().with_offer(|offer| offer.ignores_relays = true);
     assert_eq!(from_afar(&plan(), &mut Observations::new(1), 1, 0), "refused:unserved-network");
     let mut observations = Observations::new(1);
     let answers: Vec<_> = (0..9).map(|_| from_afar(&without_relays, &mut observations, 1, 0)).collect();
@@ -207,7 +207,7 @@ fn any_network_may_use_4011_if_relayed_requests_do_not_reach_the_server() {
 
 #[test]
 fn all_machines_in_unserved_networks_share_a_rate_and_those_on_the_link_do_not() {
-    let without_relays = Plan { ignores_relays: true, ..plan() };
+    let without_relays = plan().with_offer(|offer| offer.ignores_relays = true);
     let mut observations = Observations::new(1);
     let answers: Vec<_> = (0..2000).map(|number| from_afar(&without_relays, &mut observations, number, 0)).collect();
     assert_eq!(answers.iter().filter(|answer| **answer == "answered").count(), 1000);
@@ -220,7 +220,7 @@ fn all_machines_in_unserved_networks_share_a_rate_and_those_on_the_link_do_not()
 
 #[test]
 fn over_ipv6_any_network_may_use_4011_if_relayed_requests_do_not_reach_the_server() {
-    let without_relays = Plan { dhcp6: Dhcp6 { ignores_relays: true, ..plan().dhcp6 }, ..plan() };
+    let without_relays = plan().with_offer(|offer| offer.dhcp6.ignores_relays = true);
     let ask = |plan| {
         let request = Packet6::request_4011().octets();
         let path = ("[2001:db8:1::7]:4011", common::SERVER6);

@@ -5,8 +5,9 @@ mod common;
 use common::{ask, plan};
 use proxydhcpd_core::answer::Verdict;
 use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::policy::StatelessOptions;
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Profile};
-use proxydhcpd_core::plan::{Plan, StatelessOptions};
 use proxydhcpd_core::route::Destination;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -130,10 +131,13 @@ fn plan_for(vector: &str) -> Plan {
     match vector {
         STATELESS => {
             let mut plan = plan();
-            plan.dhcp6.stateless = Some(StatelessOptions::default());
+            plan.policy_mut().stateless_dhcp6 = Some(StatelessOptions::default());
             plan
         }
-        BOOT_ITEM => Plan { profiles: vec![profile], default_profile: Some(0), ..plan() },
+        BOOT_ITEM => plan().with_policy(|policy| {
+            policy.profiles = vec![profile];
+            policy.default_profile = Some(0);
+        }),
         _ => plan(),
     }
 }

@@ -18,8 +18,9 @@ use proxydhcpd_core::client::{ArchSource, Client, HardwareAddress, IgnoreReason}
 use proxydhcpd_core::decide::Decision;
 use proxydhcpd_core::observations::BootLoop;
 use proxydhcpd_core::observations::finding::{Advice, Finding};
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::plan::profile::ProfileId;
-use proxydhcpd_core::plan::{LoopGuard, Plan};
 pub use send_failure::SendFailure;
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
@@ -342,14 +343,14 @@ struct Reasons<'a> {
 
 impl<'a> Reasons<'a> {
     fn new(decision: &Decision, plan: &'a Plan) -> Reasons<'a> {
-        let rule = decision.rule.map(|rule| &plan.rules[rule]);
+        let rule = decision.rule.map(|rule| &plan.policy.rules[rule]);
         // A plan always has some profiles. A profile is a reason only if the configuration can select one.
-        let selects_profiles = plan.default_profile.is_some()
-            || plan.unknown_machine_profile.is_some()
-            || !(plan.rules.is_empty() && plan.machines.is_empty());
+        let selects_profiles = plan.policy.default_profile.is_some()
+            || plan.policy.unknown_machine_profile.is_some()
+            || !(plan.policy.rules.is_empty() && plan.inventory.is_empty());
         Reasons {
-            machine: decision.machine.map(|found| plan.machines.get(found.machine).name),
-            candidate: decision.doubtful_entry().map(|machine| plan.machines.get(machine).name),
+            machine: decision.machine.map(|found| plan.inventory.get(found.machine).name),
+            candidate: decision.doubtful_entry().map(|machine| plan.inventory.get(machine).name),
             profile: selects_profiles.then(|| decision.target_name(plan)),
             rule: rule.map(|rule| rule.name.as_str()),
         }
@@ -379,6 +380,7 @@ mod tests {
     use proxydhcpd_core::choose::{Boot, BootMethod, BootSource};
     use proxydhcpd_core::decide::DecidedBy;
     use proxydhcpd_core::plan::machines::{FoundEntry, IdentityKind, Machine, Machines};
+    use proxydhcpd_core::plan::policy::Policy;
     use proxydhcpd_core::plan::profile::Profile;
     use proxydhcpd_core::plan::rule::Rule;
     use proxydhcpd_core::route::Destination;
@@ -420,9 +422,13 @@ mod tests {
         assert_eq!(Reasons::new(&Decision::default(), &Plan::default()).to_string(), "");
         let entry = Machine { name: "web1", ..Machine::default() };
         let plan = Plan {
-            profiles: vec![Profile { name: "debian".to_owned(), ..Profile::default() }],
-            rules: vec![Rule { name: "lab".to_owned(), ..Rule::default() }],
-            machines: Machines::new(&[entry], &[]),
+            policy: Policy {
+                profiles: vec![Profile { name: "debian".to_owned(), ..Profile::default() }],
+                rules: vec![Rule { name: "lab".to_owned(), ..Rule::default() }],
+                ..Policy::default()
+            }
+            .into(),
+            inventory: Machines::new(&[entry], &[]),
             ..Plan::default()
         };
         let text = |decision: Decision| Reasons::new(&decision, &plan).to_string();

@@ -23,9 +23,11 @@ use crate::templates::{self, Failure, Templates};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::fetch::{Fallback, Fetch, Refusal, RenderContext};
+use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{IdentityKind, Machine};
+use proxydhcpd_core::plan::offer::{BootDirMenu, Ipv6Services, Loader, Offer, TftpServer};
+use proxydhcpd_core::plan::policy::{IpxeTarget, Policy};
 use proxydhcpd_core::plan::profile::{BootTarget, ItemTarget, Profile, ProfileId};
-use proxydhcpd_core::plan::{BootDirMenu, Dhcp6, IpxeTarget, Loader, Plan, TftpServer};
 use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::script;
 use resolve::ResolvedFiles;
@@ -116,35 +118,39 @@ impl Site {
                 .help("the server derives its DUID from its network cards instead, and it may change")
         }));
         let mut plan = Plan {
-            http_clients: true,
-            loaders: found.loaders.clone(),
-            user_classes: settings.ipxe_user_classes.clone(),
-            vendor_classes: settings.pxe_vendor_classes.clone(),
-            relays: settings.relays.clone(),
-            loop_guard: settings.loop_guard,
-            rate_limit: settings.max_requests_per_second.map(Into::into),
-            menu: BootDirMenu {
-                has_boot_script: scan.has_boot_script,
-                has_host_name_scripts: !scan.host_name_scripts.is_empty(),
-                entries: scan.entries(),
-            },
-            local_disk: local_disk::architectures(&local_disks),
-            raspberry_pi: scan.raspberry_pi,
-            profiles,
-            default_profile: unresolved.default_profile,
-            unknown_machine_profile: unresolved.unknown_machine_profile,
-            rules: unresolved.rules,
-            machines: unresolved.machine_files.machines,
-            templates: templates.names().clone(),
-            dhcp6: Dhcp6 {
-                duid,
-                stateless: settings.dhcp6.stateless_ipxe.then(|| settings.dhcp6.dns.clone()),
-                ..Dhcp6::default()
-            },
-            ..Plan::default()
+            policy: Policy {
+                http_clients: true,
+                user_classes: settings.ipxe_user_classes.clone(),
+                vendor_classes: settings.pxe_vendor_classes.clone(),
+                relays: settings.relays.clone(),
+                loop_guard: settings.loop_guard,
+                rate_limit: settings.max_requests_per_second.map(Into::into),
+                profiles,
+                default_profile: unresolved.default_profile,
+                unknown_machine_profile: unresolved.unknown_machine_profile,
+                rules: unresolved.rules,
+                stateless_dhcp6: settings.dhcp6.stateless_ipxe.then(|| settings.dhcp6.dns.clone()),
+                ..Policy::default()
+            }
+            .into(),
+            offer: Offer {
+                loaders: found.loaders.clone(),
+                menu: BootDirMenu {
+                    has_boot_script: scan.has_boot_script,
+                    has_host_name_scripts: !scan.host_name_scripts.is_empty(),
+                    entries: scan.entries(),
+                },
+                local_disk: local_disk::architectures(&local_disks),
+                raspberry_pi: scan.raspberry_pi,
+                templates: templates.names().clone(),
+                dhcp6: Ipv6Services { duid, ..Ipv6Services::default() },
+                ..Offer::default()
+            }
+            .into(),
+            inventory: unresolved.machine_files.machines,
         };
-        plan.ipxe_wrappers = ipxe_wrapper::wrappable_loaders(&plan);
-        plan.rules_version = rules_version(&plan);
+        plan.offer_mut().ipxe_wrappers = ipxe_wrapper::wrappable_loaders(&plan);
+        plan.policy_mut().rules_version = rules_version(&plan);
         if let Some(legacy) = &loaded.legacy {
             legacy.boot.apply(&mut plan);
         }
@@ -191,15 +197,16 @@ impl Site {
     /// Restricts the offers to the services whose ports are open.
     pub fn set_open_ports(&mut self, open: OpenPorts) {
         self.open = open;
-        self.plan.http = open.http;
-        self.plan.boot_server = open.boot_server;
-        self.plan.ignores_relays = !open.relays;
-        self.plan.dhcp6.boot_server = open.boot_server6;
-        self.plan.dhcp6.ignores_relays = !open.relays6;
+        let offer = self.plan.offer_mut();
+        offer.http = open.http;
+        offer.boot_server = open.boot_server;
+        offer.ignores_relays = !open.relays;
+        offer.dhcp6.boot_server = open.boot_server6;
+        offer.dhcp6.ignores_relays = !open.relays6;
         // An old proxy.ini names the TFTP server itself, so the plan already has it.
         if !self.legacy {
-            self.plan.tftp = open.tftp.then_some(TftpServer::Local);
-            self.plan.dhcp6.tftp = open.tftp6;
+            offer.tftp = open.tftp.then_some(TftpServer::Local);
+            offer.dhcp6.tftp = open.tftp6;
         }
     }
 
@@ -211,7 +218,7 @@ impl Site {
         directory: &Path,
         completed: impl Iterator<Item = &'a str>,
     ) -> Vec<String> {
-        let machines = std::mem::take(&mut self.plan.machines).with_removed_entries(&[]);
+        let machines = std::mem::take(&mut self.plan.inventory).with_removed_entries(&[]);
         let (mut gone, mut unknown, mut diagnostics) = (Vec::new(), Vec::new(), Vec::new());
         for name in completed.filter(|name| machines.get_by_name(name).is_none()) {
             match boot_once::completions::read_identities(directory, name) {
@@ -267,7 +274,7 @@ impl Site {
         let more = diagnostics.len().saturating_sub(MAX_WARNINGS);
         diagnostics.drain(..more);
         let gone: Vec<Machine<'_>> = gone.iter().map(|(name, known)| completed_machine(name, known)).collect();
-        self.plan.machines = machines.with_removed_entries(&gone);
+        self.plan.inventory = machines.with_removed_entries(&gone);
         diagnostics
     }
 
@@ -337,7 +344,7 @@ impl Site {
 
     /// The scan of the boot directory; `None` if no machine can see the menu.
     pub fn menu_scan(&self) -> Option<&Scan> {
-        (self.plan.ipxe == IpxeTarget::Builtin && !self.plan.menu.has_boot_script).then_some(&self.scan)
+        (self.plan.policy.ipxe == IpxeTarget::Builtin && !self.plan.offer.menu.has_boot_script).then_some(&self.scan)
     }
 
     /// The scripts for single host names, which machines run before the menu. If no machine runs them, also the reason.
@@ -345,19 +352,19 @@ impl Site {
         let plan = &self.plan;
         let shows = |id: Option<ProfileId>| plan.profile(id).is_none_or(|profile| profile.boots == BootTarget::BootDir);
         let chosen = |id: ProfileId| shows(Some(id));
-        let machines = 0..plan.machines.len() as u32;
-        let is_shown = shows(plan.default_profile)
-            || plan.unknown_machine_profile.is_some_and(chosen)
-            || plan.rules.iter().filter_map(|rule| rule.profile).any(chosen)
-            || machines.filter_map(|machine| plan.machines.get(machine).profile).any(chosen)
-            || plan.profiles.iter().any(|profile| match &profile.boots {
+        let machines = 0..plan.inventory.len() as u32;
+        let is_shown = shows(plan.policy.default_profile)
+            || plan.policy.unknown_machine_profile.is_some_and(chosen)
+            || plan.policy.rules.iter().filter_map(|rule| rule.profile).any(chosen)
+            || machines.filter_map(|machine| plan.inventory.get(machine).profile).any(chosen)
+            || plan.policy.profiles.iter().any(|profile| match &profile.boots {
                 BootTarget::Menu(menu) => {
                     menu.items.iter().any(|item| matches!(item.target, ItemTarget::Profile(id) if shows(id)))
                 }
                 _ => false,
             });
-        let reason = match &plan.ipxe {
-            IpxeTarget::Builtin if plan.menu.has_boot_script => Some("boot.ipxe replaces the menu"),
+        let reason = match &plan.policy.ipxe {
+            IpxeTarget::Builtin if plan.offer.menu.has_boot_script => Some("boot.ipxe replaces the menu"),
             IpxeTarget::Builtin if !is_shown => Some("no profile in use shows the menu"),
             IpxeTarget::Builtin => None,
             IpxeTarget::Configured(_) | IpxeTarget::AsFirmware => Some("proxy.ini gives iPXE another script"),
@@ -381,19 +388,19 @@ impl Site {
     /// The table of loaders, with hints for architectures that have none.
     pub fn loader_table(&self) -> String {
         if !self.legacy {
-            return loader_table::render(&loader_table::rows(&self.plan.loaders, &self.found, &self.system));
+            return loader_table::render(&loader_table::rows(&self.plan.offer.loaders, &self.found, &self.system));
         }
         let each = |(arch, loader): (&Arch, &Loader)| format!("{:24} {}\n", arch.to_string(), loader.name);
         let default_loader =
-            self.plan.default_loader.iter().map(|loader| format!("{:24} {}\n", "every other", loader.name));
-        self.plan.loaders.iter().map(each).chain(default_loader).collect()
+            self.plan.offer.default_loader.iter().map(|loader| format!("{:24} {}\n", "every other", loader.name));
+        self.plan.offer.loaders.iter().map(each).chain(default_loader).collect()
     }
 
     /// The UEFI loaders without a signature. Does not verify the signatures of other loaders: only `check` does,
     /// because it must read the whole files for that.
     fn unsigned(&self) -> Vec<&str> {
         let unsigned = |path: &str| signature::is_signed(Path::new(path)).is_ok_and(|signed| signed == Some(false));
-        let loaders = self.plan.loaders.values().filter(|loader| loader.path.as_deref().is_some_and(unsigned));
+        let loaders = self.plan.offer.loaders.values().filter(|loader| loader.path.as_deref().is_some_and(unsigned));
         let mut names: Vec<_> = loaders.map(|loader| loader.name.as_str()).collect();
         // Several architectures may use the same file.
         names.sort_unstable();
@@ -405,7 +412,7 @@ impl Site {
     pub fn machine_summary(&self) -> Option<String> {
         let count = |number, one: &str| if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") };
         let (files, duration) = self.machine_files;
-        let machines = self.plan.machines.len();
+        let machines = self.plan.inventory.len();
         (machines > 0)
             .then(|| format!("{} in {}, read in {duration:.1?}", count(machines, "machine"), count(files, "file")))
     }
@@ -413,7 +420,7 @@ impl Site {
     /// A hash of everything that `log` writes, to detect changes.
     pub fn report_hash(&self, loaded: &Loaded) -> u64 {
         let warnings = loaded.diagnostics.iter().chain(&self.warnings).map(Diagnostic::one_line).collect::<Vec<_>>();
-        let machines = (self.plan.machines.len(), self.machine_files.0);
+        let machines = (self.plan.inventory.len(), self.machine_files.0);
         BuildHasherDefault::<DefaultHasher>::default().hash_one((
             self.loader_table(),
             machines,
@@ -465,11 +472,11 @@ fn completed_machine<'a>(name: &'a str, known: &'a StoredIdentities) -> Machine<
 
 /// The version of the rules. It is 0 if there are no rules.
 fn rules_version(plan: &Plan) -> u32 {
-    if plan.rules.is_empty() {
+    if plan.policy.rules.is_empty() {
         return 0;
     }
-    let profiles: Vec<&str> = plan.profiles.iter().map(|profile| &profile.name[..]).collect();
-    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(format!("{:?}{profiles:?}", plan.rules));
+    let profiles: Vec<&str> = plan.policy.profiles.iter().map(|profile| &profile.name[..]).collect();
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(format!("{:?}{profiles:?}", plan.policy.rules));
     hash as u32 | 1
 }
 
@@ -529,7 +536,10 @@ mod tests {
         }
         let shim = Loader { name: "snponly-shimx64.efi".into(), path: Some("/nowhere".into()) };
         Site {
-            plan: Plan { loaders: [(Arch::X64, shim)].into(), ..Plan::default() },
+            plan: Plan {
+                offer: Offer { loaders: [(Arch::X64, shim)].into(), ..Offer::default() }.into(),
+                ..Plan::default()
+            },
             found: FoundLoaders::default(),
             scan: Scan::default(),
             system: Distribution::Unknown,
@@ -577,7 +587,7 @@ mod tests {
     fn the_operators_program_starts_the_disk_or_else_the_builtin_one() {
         let directory = tempfile::tempdir().unwrap();
         let mut site = site(directory.path());
-        site.plan.local_disk = vec![Arch::X64];
+        site.plan.offer_mut().local_disk = vec![Arch::X64];
         let sent = |site: &Site| request_whole(site, b"local-disk/uefi-x64.efi").unwrap();
         assert_eq!(sent(&site), local_disk::builtin_program(Arch::X64).unwrap());
         site.local_disks.insert(Arch::X64, directory.path().join("snponly.efi"));

@@ -12,8 +12,9 @@ use arc_swap::ArcSwap;
 use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchOutcome, Refusal, after_fetch, fetch, is_first_request};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::Policy;
-use proxydhcpd_core::plan::{LoopGuard, Plan};
+use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::request::FileRequest;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
@@ -94,13 +95,13 @@ impl State {
         drop(observations);
         if let Some((machine, times)) = completed {
             let name = RequestedName(request.name).to_string();
-            let entry = site.plan.machines.get_by_name(&machine);
+            let entry = site.plan.inventory.get_by_name(&machine);
             let identities = entry.map(|entry| format_identities(&entry)).unwrap_or_default();
             self.boot_once.complete(&machine, &format!("{name}\n{identities}"), times);
             tracing::info!(MACHINE = machine, "{machine} completed its boot-once ({name}); it now boots from disk");
         }
-        if let Some(looping) = looping.filter(|_| site.plan.loop_guard != LoopGuard::Off) {
-            self.report().boot_loop(request.client.ip(), &name, &looping, site.plan.loop_guard);
+        if let Some(looping) = looping.filter(|_| site.plan.policy.loop_guard != LoopGuard::Off) {
+            self.report().boot_loop(request.client.ip(), &name, &looping, site.plan.policy.loop_guard);
         }
     }
 
@@ -159,7 +160,8 @@ impl State {
         let reset: Vec<String> = removed.into_iter().filter(|machine| observations.boot_once.reset(machine)).collect();
         drop(observations);
         uncounted.iter().for_each(|machine| self.boot_once.count_found_completion(machine));
-        if reset.iter().chain(&completed).any(|machine| self.site.load().plan.machines.get_by_name(machine).is_none()) {
+        if reset.iter().chain(&completed).any(|machine| self.site.load().plan.inventory.get_by_name(machine).is_none())
+        {
             let mut site = Site::clone(&self.site.load());
             let warnings = self.protect_removed_machines(&mut site);
             if !completed.is_empty() {
@@ -188,7 +190,7 @@ impl State {
             return;
         }
         let site = self.site.load();
-        let policy = |machine: &str| site.plan.machines.get_by_name(machine).map(|entry| entry.policy);
+        let policy = |machine: &str| site.plan.inventory.get_by_name(machine).map(|entry| entry.policy);
         let mut observations = self.observations();
         let reset =
             observations.boot_once.reset_all(|machine| matches!(policy(machine), Some(Policy::Always | Policy::Never)));

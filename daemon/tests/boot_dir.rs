@@ -2,7 +2,7 @@
 //! skipped files with the reasons.
 
 use proxydhcpd::boot::scan::{Scan, scan};
-use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};
+use proxydhcpd_core::plan::offer::{BootDirEntry, EntryTarget};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

@@ -3,7 +3,9 @@
 use proxydhcpd::config::diagnostic::{Diagnostic, Source};
 use proxydhcpd::config::legacy::{self, LegacyConfig};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::{IpxeTarget, Plan, TftpServer};
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::offer::TftpServer;
+use proxydhcpd_core::plan::policy::{IpxeTarget, Policy};
 use std::net::Ipv4Addr;
 
 /// The proxy.ini that the Python daemon 0.3.2 ships, without its comments.
@@ -19,7 +21,7 @@ fn read(text: &str) -> Result<(LegacyConfig, Vec<Diagnostic>), Vec<Diagnostic>> 
 
 fn accepted(text: &str) -> (Plan, Vec<String>) {
     let (legacy, warnings) = read(text).unwrap_or_else(|errors| panic!("{text}\n{errors:#?}"));
-    let mut plan = Plan { http_clients: true, ..Plan::default() };
+    let mut plan = Plan { policy: Policy { http_clients: true, ..Policy::default() }.into(), ..Plan::default() };
     legacy.boot.apply(&mut plan);
     (plan, warnings.iter().map(Diagnostic::to_string).collect())
 }
@@ -29,15 +31,19 @@ fn refused(text: &str) -> String {
     errors.iter().map(|error| format!("{error}\n")).collect()
 }
 
+fn default_loader(plan: &Plan) -> &str {
+    &plan.offer.default_loader.as_ref().unwrap().name
+}
+
 fn loader(plan: &Plan, code: u16) -> Option<&str> {
-    plan.loaders.get(&Arch(code).base()).map(|loader| loader.name.as_str())
+    plan.offer.loaders.get(&Arch(code).base()).map(|loader| loader.name.as_str())
 }
 
 #[test]
 fn the_shipped_file_is_read_unchanged() {
     let (plan, warnings) = accepted(SHIPPED);
-    assert_eq!(plan.tftp, Some(TftpServer::Remote(Ipv4Addr::new(192, 168, 188, 20))));
-    assert_eq!(plan.ipxe, IpxeTarget::Configured("boot.ipxe".into()));
+    assert_eq!(plan.offer.tftp, Some(TftpServer::Remote(Ipv4Addr::new(192, 168, 188, 20))));
+    assert_eq!(plan.policy.ipxe, IpxeTarget::Configured("boot.ipxe".into()));
     assert_eq!(loader(&plan, 0), Some("undionly.kpxe"));
     assert_eq!(
         (loader(&plan, 7), loader(&plan, 9)),
@@ -52,15 +58,15 @@ fn the_shipped_file_is_read_unchanged() {
 
 #[test]
 fn http_clients_stay_unanswered_with_an_old_file() {
-    assert!(!accepted(SHIPPED).0.http_clients);
+    assert!(!accepted(SHIPPED).0.policy.http_clients);
 }
 
 #[test]
 fn ipxe_mode_serves_only_architectures_that_have_a_loader() {
     let (plan, _) = accepted("[proxy]\ntftpd=192.0.2.2\n[ipxe]\nenabled=TRUE\n");
-    assert_eq!(plan.loaders.keys().copied().collect::<Vec<_>>(), [Arch::BIOS, Arch::X64]);
+    assert_eq!(plan.offer.loaders.keys().copied().collect::<Vec<_>>(), [Arch::BIOS, Arch::X64]);
     assert_eq!((loader(&plan, 0), loader(&plan, 7)), (Some("undionly.kpxe"), Some("ipxe.efi")));
-    assert_eq!((plan.default_loader, plan.ipxe), (None, IpxeTarget::Configured("boot.ipxe".into())));
+    assert_eq!((&plan.offer.default_loader, &plan.policy.ipxe), (&None, &IpxeTarget::Configured("boot.ipxe".into())));
 }
 
 #[test]
@@ -71,7 +77,7 @@ fn a_key_for_each_other_architecture_adds_its_loader() {
         assert_eq!(legacy::loader_key(Arch(code)), Some(key.as_str()));
         let (plan, _) = accepted(&format!("[proxy]\ntftpd=192.0.2.2\n[ipxe]\nenabled=true\n{key}=dir/{name}.efi\n"));
         assert_eq!(loader(&plan, code), Some(format!("dir/{name}.efi").as_str()));
-        assert_eq!(plan.loaders.len(), 3);
+        assert_eq!(plan.offer.loaders.len(), 3);
     }
     assert_eq!(legacy::loader_key(Arch(12)), None);
 }
@@ -79,9 +85,9 @@ fn a_key_for_each_other_architecture_adds_its_loader() {
 #[test]
 fn without_ipxe_mode_every_client_gets_the_file_even_ipxe() {
     let (plan, warnings) = accepted(MINIMAL);
-    assert_eq!(plan.default_loader.as_ref().map(|loader| loader.name.as_str()), Some("pxelinux.0"));
-    assert!(plan.loaders.is_empty() && warnings.is_empty());
-    assert_eq!(plan.ipxe, IpxeTarget::AsFirmware);
+    assert_eq!(plan.offer.default_loader.as_ref().map(|loader| loader.name.as_str()), Some("pxelinux.0"));
+    assert!(plan.offer.loaders.is_empty() && warnings.is_empty());
+    assert_eq!(plan.policy.ipxe, IpxeTarget::AsFirmware);
 }
 
 #[test]
@@ -99,21 +105,21 @@ fn without_ipxe_mode_two_architectures_may_have_another_file() {
 fn only_true_enables_ipxe_mode_and_other_words_are_warnings() {
     for word in ["yes", "1", "on", "", "\"true\"", "true ; really"] {
         let (plan, warnings) = accepted(&format!("{MINIMAL}[ipxe]\nenabled = {word}\n"));
-        assert_eq!(plan.ipxe, IpxeTarget::AsFirmware, "{word}");
+        assert_eq!(plan.policy.ipxe, IpxeTarget::AsFirmware, "{word}");
         assert_eq!(warnings.len(), 1, "{word}: {warnings:?}");
         assert!(warnings[0].contains("iPXE mode is off"), "{warnings:?}");
     }
     for (word, on) in [("true", true), ("True", true), ("FALSE", false)] {
         let (plan, warnings) = accepted(&format!("{MINIMAL}[ipxe]\nenabled = {word}\n"));
-        assert_eq!((plan.ipxe != IpxeTarget::AsFirmware, warnings.len()), (on, 0), "{word}");
+        assert_eq!((plan.policy.ipxe != IpxeTarget::AsFirmware, warnings.len()), (on, 0), "{word}");
     }
 }
 
 #[test]
 fn a_key_in_another_section_has_no_effect_and_is_a_warning() {
     let (plan, warnings) = accepted(&format!("{MINIMAL}enabled=true\n[pxe]\nfilename=x\n[ipxe]\ntftpd=192.0.2.9\n"));
-    assert_eq!(plan.ipxe, IpxeTarget::AsFirmware);
-    assert_eq!(plan.tftp, Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 2))));
+    assert_eq!(plan.policy.ipxe, IpxeTarget::AsFirmware);
+    assert_eq!(plan.offer.tftp, Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 2))));
     assert_eq!(warnings.len(), 3, "{warnings:?}");
 }
 
@@ -125,7 +131,7 @@ fn defaults_reach_every_section() {
         "[DEFAULT]\ntftpd=192.0.2.2\nenabled=true\nchainload_url=http://%(tftpd)s/x%%20y\n[proxy]\ninterface=eth0\n\
          [ipxe]\n",
     );
-    assert_eq!(plan.ipxe, IpxeTarget::Configured("http://192.0.2.2/x%20y".into()));
+    assert_eq!(plan.policy.ipxe, IpxeTarget::Configured("http://192.0.2.2/x%20y".into()));
     assert!(warnings.is_empty(), "{warnings:?}");
 }
 
@@ -172,7 +178,7 @@ fn values_that_crashed_the_python_daemon_are_errors_with_a_location() {
 #[test]
 fn octets_with_leading_zeros_are_decimal() {
     let (plan, _) = accepted("[proxy]\ntftpd=192.000.02.010\nfilename=x\n");
-    assert_eq!(plan.tftp, Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 10))));
+    assert_eq!(plan.offer.tftp, Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 10))));
 }
 
 #[test]
@@ -194,7 +200,7 @@ fn a_name_that_does_not_fit_into_a_reply_is_an_error_and_the_longest_that_fits_i
 #[test]
 fn an_indented_line_that_continues_a_file_name_is_a_warning() {
     let (plan, warnings) = accepted(&format!("{MINIMAL}  filename_efi64=x64.efi\n"));
-    assert_eq!(plan.default_loader.map(|loader| loader.name), Some("pxelinux.0\nfilename_efi64=x64.efi".into()));
+    assert_eq!(default_loader(&plan), "pxelinux.0\nfilename_efi64=x64.efi");
     assert!(warnings[0].contains("proxy.ini:4:10") && warnings[0].contains("indented"), "{warnings:?}");
 }
 
@@ -203,14 +209,14 @@ fn a_comment_after_a_value_is_an_error_or_a_warning() {
     let errors = refused(&MINIMAL.replace("192.0.2.1", "192.0.2.1 ; this machine"));
     assert!(errors.contains("a comment needs a separate line; here it is part of the value"), "{errors}");
     let (plan, warnings) = accepted(&MINIMAL.replace("pxelinux.0", "pxelinux.0 # the loader"));
-    assert_eq!(plan.default_loader.unwrap().name, "pxelinux.0 # the loader");
+    assert_eq!(default_loader(&plan), "pxelinux.0 # the loader");
     assert!(warnings[0].contains("`# the loader` is part of `filename`"), "{warnings:?}");
 }
 
 #[test]
 fn quotes_around_a_name_are_a_warning() {
     let (plan, warnings) = accepted(&MINIMAL.replace("pxelinux.0", "\"pxelinux.0\""));
-    assert_eq!(plan.default_loader.unwrap().name, "\"pxelinux.0\"");
+    assert_eq!(default_loader(&plan), "\"pxelinux.0\"");
     assert!(warnings[0].contains("the quotes are part of `filename`: machines request \"pxelinux.0\""), "{warnings:?}");
     assert!(warnings[0].contains("write `filename = pxelinux.0`"), "{warnings:?}");
 }

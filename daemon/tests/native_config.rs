@@ -3,7 +3,7 @@
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::keys::{self, KEYS, render};
 use proxydhcpd::config::{ConfigError, Enabled, Loaded, MaxTransfers, Settings, load_from_dir};
-use proxydhcpd_core::plan::LoopGuard;
+use proxydhcpd_core::plan::policy::LoopGuard;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 

@@ -11,7 +11,8 @@ use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::fetch;
 use proxydhcpd_core::observations::Observations;
-use proxydhcpd_core::plan::{BootDirEntry, EntryTarget, Loader};
+use proxydhcpd_core::plan::offer::{BootDirEntry, EntryTarget, Loader};
+use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -91,7 +92,7 @@ fn a_loader_of_a_profile_must_be_a_program_for_its_architecture() {
     let dirs = SiteDirs::new();
     let text = "[profile.grub.loaders]\nuefi-x64 = \"ipxe.efi\"\nbios = \"undionly.kpxe\"\n";
     let site = dirs.site(text).unwrap();
-    let grub = site.plan.profiles.iter().find(|profile| profile.name == "grub").unwrap();
+    let grub = site.plan.policy.profiles.iter().find(|profile| profile.name == "grub").unwrap();
     let path = dirs.boot.path().join("ipxe.efi").display().to_string();
     assert_eq!(grub.loaders[&Arch::X64], Loader { name: "ipxe.efi".into(), path: Some(path) });
     assert_eq!(grub.loaders.len(), 2);
@@ -143,7 +144,7 @@ fn a_script_must_be_an_existing_template() {
     fs::create_dir(dirs.etc.path().join("templates")).unwrap();
     fs::write(dirs.etc.path().join("templates/rescue.ipxe"), "#!ipxe\n").unwrap();
     let site = dirs.site("[profile.a]\nscript = \"rescue.ipxe\"\n").unwrap();
-    assert!(site.plan.templates.contains("rescue.ipxe"));
+    assert!(site.plan.offer.templates.contains("rescue.ipxe"));
     assert_eq!(
         dirs.errors("[profile.a]\nscript = \"resuce.ipxe\"\n"),
         ["3:10: there is no template `resuce.ipxe` (did you mean `rescue.ipxe`?)"]
@@ -159,7 +160,7 @@ fn a_directory_is_served_and_shown_under_its_name() {
     let site = dirs.site("[directories]\ndebian = \"MIRROR\"\n").unwrap();
     let target = EntryTarget::Script { path: "debian/rescue.ipxe".into() };
     let entry = BootDirEntry { title: "debian/rescue".into(), target, problem: None };
-    assert_eq!(site.plan.menu.entries, [entry]);
+    assert_eq!(site.plan.offer.menu.entries, [entry]);
     let server = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let name = b"debian/rescue.ipxe";
     let client = SocketAddr::new(server, 1024);
@@ -255,7 +256,7 @@ fn the_kernel_and_the_loader_of_a_profile_may_be_in_an_additional_directory() {
                 loaders = { uefi-x64 = \"m/grubx64.efi\" }\n";
     let site = dirs.site(text).unwrap();
     assert_eq!(dirs.lines(&site.warnings), [""; 0]);
-    let loader = &site.plan.profiles[3].loaders[&Arch::X64];
+    let loader = &site.plan.policy.profiles[3].loaders[&Arch::X64];
     assert_eq!(loader.name, "m/grubx64.efi");
     assert!(Path::new(loader.path.as_ref().unwrap()).starts_with(dirs.mirror.path()));
 }
@@ -271,11 +272,11 @@ fn every_setting_of_the_files_is_in_the_plan() {
         )
         .unwrap();
     let plan = &site.plan;
-    assert!(plan.raspberry_pi);
-    assert_eq!(plan.profile(plan.default_profile).map(|profile| profile.name.as_str()), Some("local-disk"));
-    assert_eq!(plan.profile(plan.unknown_machine_profile).map(|profile| profile.name.as_str()), Some("nothing"));
-    assert_eq!((plan.rules[0].name.as_str(), plan.machines.len()), ("r", 1));
-    assert_eq!(plan.loop_guard, proxydhcpd_core::plan::LoopGuard::Stop);
+    assert!(plan.offer.raspberry_pi);
+    assert_eq!(plan.profile(plan.policy.default_profile).map(|profile| profile.name.as_str()), Some("local-disk"));
+    assert_eq!(plan.profile(plan.policy.unknown_machine_profile).map(|profile| profile.name.as_str()), Some("nothing"));
+    assert_eq!((plan.policy.rules[0].name.as_str(), plan.inventory.len()), ("r", 1));
+    assert_eq!(plan.policy.loop_guard, LoopGuard::Stop);
 }
 
 #[test]
@@ -309,7 +310,7 @@ fn a_rule_that_sends_machines_to_a_disk_that_no_loader_starts_is_a_warning() {
 #[test]
 fn the_version_of_rules_depends_on_their_contents_and_on_the_profiles_that_they_name() {
     let dirs = SiteDirs::new();
-    let version = |text: &str| dirs.site(text).unwrap().plan.rules_version;
+    let version = |text: &str| dirs.site(text).unwrap().plan.policy.rules_version;
     let rule = "[[rule]]\ncircuit-id = \"a\"\nprofile = \"local-disk\"\n";
     assert_eq!(version(""), 0);
     assert_eq!(version(rule), version(&format!("address = \"192.0.2.10\"\n{rule}")));

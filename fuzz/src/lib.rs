@@ -1,11 +1,13 @@
 //! The plans of the fuzz targets.
 
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
+use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
+use proxydhcpd_core::plan::offer::{Ipv6Services, Loader, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::policy::{LoopGuard, StatelessOptions};
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
-use proxydhcpd_core::plan::{Dhcp6, Loader, LoopGuard, Plan, StatelessOptions, TftpServer};
 use std::net::Ipv6Addr;
 use std::sync::LazyLock;
 
@@ -23,16 +25,14 @@ pub fn site(is_configured: bool) -> &'static Plan {
 
 fn bare() -> Plan {
     let loader = |code| (Arch(code), Loader { name: format!("{code}.efi"), path: Some(format!("/{code}.efi")) });
-    Plan {
-        tftp: Some(TftpServer::Local),
-        http: Some(8080),
-        http_clients: true,
-        boot_server: true,
-        loaders: ARCHITECTURES.iter().map(|row| loader(row.code)).collect(),
-        raspberry_pi: true,
-        dhcp6: Dhcp6 { duid: DUID.into(), boot_server: true, tftp: true, ..Dhcp6::default() },
-        ..Plan::default()
-    }
+    Plan::default().with_policy(|policy| policy.http_clients = true).with_offer(|offer| {
+        offer.tftp = Some(TftpServer::Local);
+        offer.http = Some(8080);
+        offer.boot_server = true;
+        offer.loaders = ARCHITECTURES.iter().map(|row| loader(row.code)).collect();
+        offer.raspberry_pi = true;
+        offer.dhcp6 = Ipv6Services { duid: DUID.into(), boot_server: true, tftp: true, ..Ipv6Services::default() };
+    })
 }
 
 fn configured() -> Plan {
@@ -69,16 +69,18 @@ fn configured() -> Plan {
     ];
     let machine = Machine { name: "web1", macs: &[MAC], profile: Some(0), policy: Policy::Once, ..Machine::default() };
     let stateless = StatelessOptions { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["lab.example".into()] };
-    Plan {
-        dhcp6: Dhcp6 { stateless: Some(stateless), ..bare().dhcp6 },
-        profiles: boots.map(profile).into(),
-        rules,
-        machines: Machines::new(&[machine], &[]),
-        default_profile: Some(3),
-        local_disk: vec![Arch::X64],
-        templates: ["a.ipxe".into(), "sub/preseed.cfg".into()].into(),
-        loop_guard: LoopGuard::Stop,
-        vendor_classes: vec!["HW-Client".into()],
-        ..bare()
-    }
+    let plan = bare()
+        .with_policy(|policy| {
+            policy.profiles = boots.map(profile).into();
+            policy.rules = rules;
+            policy.default_profile = Some(3);
+            policy.loop_guard = LoopGuard::Stop;
+            policy.vendor_classes = vec!["HW-Client".into()];
+            policy.stateless_dhcp6 = Some(stateless);
+        })
+        .with_offer(|offer| {
+            offer.local_disk = vec![Arch::X64];
+            offer.templates = ["a.ipxe".into(), "sub/preseed.cfg".into()].into();
+        });
+    Plan { inventory: Machines::new(&[machine], &[]), ..plan }
 }

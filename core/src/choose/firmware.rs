@@ -6,8 +6,9 @@ use super::{
 use crate::choose::MACHINE_PREFIX;
 use crate::client::{Class, Client, Stage};
 use crate::decide::Decision;
+use crate::plan::Plan;
+use crate::plan::offer::Loader;
 use crate::plan::profile::BootTarget;
-use crate::plan::{Loader, Plan};
 use crate::url::{has_ipv4_host, host};
 use alloc::format;
 use alloc::string::String;
@@ -23,7 +24,7 @@ pub fn for_firmware(
     local_addr: IpAddr,
 ) -> Result<Boot, NoBoot> {
     let arch = client.arch.base();
-    if *boots == BootTarget::LocalDisk && plan.local_disk.contains(&arch) {
+    if *boots == BootTarget::LocalDisk && plan.offer.local_disk.contains(&arch) {
         let name = local_disk_name(arch);
         let found =
             HostedProgram { name: &name, is_local: true, runs_script: true, source: BootSource::LocalDisk(arch) };
@@ -35,12 +36,13 @@ pub fn for_firmware(
         by_arch.or_else(|| profile.default_loader.as_ref().map(|loader| (loader, BootSource::DefaultLoader)))
     });
     let site_loader = || {
-        plan.loaders
+        plan.offer
+            .loaders
             .get(&arch)
             .filter(|_| *boots != BootTarget::Loader)
             .map(|loader| (loader, BootSource::Loader(arch)))
     };
-    let default_loader = || plan.default_loader.as_ref().map(|loader| (loader, BootSource::DefaultLoader));
+    let default_loader = || plan.offer.default_loader.as_ref().map(|loader| (loader, BootSource::DefaultLoader));
     let (loader, source) = profile_loader.or_else(site_loader).or_else(default_loader).ok_or(NoBoot::NoLoader(arch))?;
     if loader.remote_location().is_none() {
         // A profile that boots its loader runs no script.
@@ -64,10 +66,10 @@ pub fn for_firmware(
 pub fn replacement_ipxe(plan: &Plan, client: &Client, decision: &Decision, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     let arch = client.arch.base();
     let profile_loader = plan.profile(decision.profile).and_then(|profile| profile.loaders.get(&arch));
-    let mut loaders = profile_loader.into_iter().chain(plan.loaders.get(&arch));
+    let mut loaders = profile_loader.into_iter().chain(plan.offer.loaders.get(&arch));
     let is_suitable = |loader: &&Loader| {
         // Over IPv6 an iPXE finds its script only if it arrives in the wrapper.
-        let finds_script = !client.is_v6() || plan.has_ipxe_wrapper(arch, &loader.name);
+        let finds_script = !client.is_v6() || plan.offer.has_ipxe_wrapper(arch, &loader.name);
         loader.is_ipxe() && loader.remote_location().is_none() && finds_script
     };
     let ipxe = loaders.find(is_suitable).ok_or(NoBoot::NoLoader(arch))?;
@@ -105,7 +107,7 @@ fn program(
         }
         // The URL contains an address. A host name would need a DNS server from the DHCP server (EDK2
         // HttpBootSelectDhcpOffer).
-        Class::Http => match plan.http.filter(|_| plan.http_clients && program.is_local) {
+        Class::Http => match plan.offer.http.filter(|_| plan.policy.http_clients && program.is_local) {
             Some(port) => (format!("http://{}:{port}/{name}", host(local_addr)), local_addr),
             None => return Err(NoBoot::NoHttp),
         },
@@ -118,8 +120,9 @@ fn program(
 fn name6(plan: &Plan, client: &Client, decision: &Decision, program: &HostedProgram<'_>) -> String {
     let rule = packet_rule(plan, decision).map(|rule| format!("{MACHINE_PREFIX}rule={rule}/")).unwrap_or_default();
     // An iPXE that HTTP boot has loaded knows its URL, so it needs no wrapper.
-    let needs_wrapper =
-        client.class == Class::Pxe && plan.has_ipxe_wrapper(client.arch.base(), program.name) && program.runs_script;
+    let needs_wrapper = client.class == Class::Pxe
+        && plan.offer.has_ipxe_wrapper(client.arch.base(), program.name)
+        && program.runs_script;
     let prefix = if needs_wrapper { IPXE_WRAPPER_PREFIX } else { "" };
     format!("{rule}{prefix}{}", program.name)
 }
@@ -134,7 +137,7 @@ fn remote_boot(plan: &Plan, client: &Client, loader: &Loader, source: BootSource
     let takes_urls = matches!(client.stage, Stage::Ipxe(_));
     let is_web = ["http://", "https://"].iter().any(|scheme| loader.name.starts_with(scheme));
     match (client.class, server) {
-        (Class::Http, _) => boot(&loader.name, local_addr).filter(|_| plan.http_clients && is_web),
+        (Class::Http, _) => boot(&loader.name, local_addr).filter(|_| plan.policy.http_clients && is_web),
         (_, Some(server)) => boot(name, server.into()),
         (_, None) if takes_urls => boot(name, tftp_address(plan, local_addr).unwrap_or(local_addr)),
         (_, None) if local_addr.is_ipv6() && name.starts_with("tftp://") => boot(name, local_addr),

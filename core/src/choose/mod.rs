@@ -5,9 +5,11 @@ mod firmware;
 use crate::arch::Arch;
 use crate::client::{Class, Client, Stage};
 use crate::decide::{DecidedBy, Decision};
+use crate::plan::Plan;
+use crate::plan::offer::TftpServer;
+use crate::plan::policy::IpxeTarget;
 use crate::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget};
 use crate::plan::rule::RuleRef;
-use crate::plan::{IpxeTarget, Plan, TftpServer};
 use crate::url::{host, is_url, percent_encode};
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp6::MessageType;
@@ -175,10 +177,10 @@ pub fn choose(
 /// or if the plan does not allow a useful reply.
 fn check_accepts_proxy(plan: &Plan, client: &Client, message_type: MessageType) -> Result<(), NoBoot> {
     match (message_type, client.class) {
-        (MessageType::InformationRequest, _) if plan.dhcp6.stateless.is_none() => Err(NoBoot::StatelessIpxe),
+        (MessageType::InformationRequest, _) if plan.policy.stateless_dhcp6.is_none() => Err(NoBoot::StatelessIpxe),
         (MessageType::InformationRequest, _) => Ok(()),
         _ if client.is_ipxe() => Err(NoBoot::StatefulIpxe),
-        (MessageType::Solicit, Class::Pxe) if !plan.dhcp6.boot_server => Err(NoBoot::NoBootServer),
+        (MessageType::Solicit, Class::Pxe) if !plan.offer.dhcp6.boot_server => Err(NoBoot::NoBootServer),
         _ => Ok(()),
     }
 }
@@ -191,7 +193,7 @@ fn ipxe(
     features: Option<Features>,
     local_addr: IpAddr,
 ) -> Result<Boot, NoBoot> {
-    let boot = match (decision.boots(plan), &plan.ipxe) {
+    let boot = match (decision.boots(plan), &plan.policy.ipxe) {
         (BootTarget::BootDir, IpxeTarget::AsFirmware) | (BootTarget::Loader, _) => {
             for_firmware(plan, client, decision, decision.boots(plan), local_addr)?
         }
@@ -223,7 +225,7 @@ fn tftp_file(name: &str, server: IpAddr) -> String {
 
 /// The rule that matched, if only a DHCP packet can match it.
 fn packet_rule(plan: &Plan, decision: &Decision) -> Option<RuleRef> {
-    decision.rule.filter(|rule| plan.rules[*rule].needs_dhcp_packet()).map(|rule| plan.rule_ref(rule))
+    decision.rule.filter(|rule| plan.policy.rules[*rule].needs_dhcp_packet()).map(|rule| plan.policy.rule_ref(rule))
 }
 
 /// The name of the script. The name carries the parts of the decision that the request for the script would lack.
@@ -243,10 +245,10 @@ fn script_name(plan: &Plan, decision: &Decision, boots: &BootTarget, choice: Opt
 fn script(plan: &Plan, name: &str, features: Option<Features>, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     // An iPXE that lists no features may still support HTTP, and every iPXE supports TFTP. DHCPv6 has no list of
     // features.
-    let unlisted = plan.tftp != Some(TftpServer::Local) || local_addr.is_ipv6();
+    let unlisted = plan.offer.tftp != Some(TftpServer::Local) || local_addr.is_ipv6();
     let http = features.map_or(unlisted, |features| features.has(Features::HTTP));
     let host = host(local_addr);
-    let (file, source) = match (plan.http, tftp_server(plan, local_addr)) {
+    let (file, source) = match (plan.offer.http, tftp_server(plan, local_addr)) {
         (Some(port), _) if http => (format!("http://{host}:{port}/{name}"), BootSource::ScriptHttp),
         (_, Some(TftpServer::Local)) => (format!("tftp://{host}/{name}"), BootSource::ScriptTftp),
         (Some(_), _) if features.is_some() => return Err(NoBoot::IpxeLacks(Features::from_codes([Features::HTTP]))),
@@ -303,7 +305,7 @@ fn is_local_disk(plan: &Plan, item: &FirmwareMenuItem) -> bool {
 }
 
 fn raspberry_pi(plan: &Plan, local_addr: IpAddr) -> Result<Boot, NoBoot> {
-    if !plan.raspberry_pi {
+    if !plan.offer.raspberry_pi {
         return Err(NoBoot::RaspberryPi);
     }
     let server = tftp_address(plan, local_addr)?;
@@ -321,7 +323,7 @@ fn tftp_address(plan: &Plan, local_addr: IpAddr) -> Result<IpAddr, NoBoot> {
 
 /// The TFTP server for the address family of the request; `None` if there is none.
 fn tftp_server(plan: &Plan, local_addr: IpAddr) -> Option<TftpServer> {
-    if local_addr.is_ipv6() { plan.dhcp6.tftp.then_some(TftpServer::Local) } else { plan.tftp }
+    if local_addr.is_ipv6() { plan.offer.dhcp6.tftp.then_some(TftpServer::Local) } else { plan.offer.tftp }
 }
 
 impl NoBoot {
@@ -403,16 +405,18 @@ impl fmt::Display for BootSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::offer::Offer;
     use core::net::{Ipv4Addr, Ipv6Addr};
 
     #[test]
     fn tftp_is_offered_only_over_address_families_on_which_it_listens() {
         let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
-        let mut plan = Plan { tftp: Some(TftpServer::Local), ..Plan::default() };
+        let mut plan =
+            Plan { offer: Offer { tftp: Some(TftpServer::Local), ..Offer::default() }.into(), ..Plan::default() };
         assert_eq!((tftp_address(&plan, v4), tftp_address(&plan, v6)), (Ok(v4), Err(NoBoot::NoTftp)));
         assert_eq!(script(&plan, BOOT_SCRIPT, None, v6), Err(NoBoot::NoScript));
-        plan.tftp = None;
-        plan.dhcp6.tftp = true;
+        plan.offer_mut().tftp = None;
+        plan.offer_mut().dhcp6.tftp = true;
         assert_eq!((tftp_address(&plan, v4), tftp_address(&plan, v6)), (Err(NoBoot::NoTftp), Ok(v6)));
         assert_eq!(script(&plan, BOOT_SCRIPT, None, v6).unwrap().file, "tftp://[::1]/boot.ipxe");
         assert_eq!(script(&plan, BOOT_SCRIPT, None, v4), Err(NoBoot::NoScript));

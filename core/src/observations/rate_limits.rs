@@ -71,7 +71,7 @@ impl RateLimits {
         if client.port == Port::BootServer {
             self.check_source(plan, arrival, client)?;
         }
-        match plan.rate_limit {
+        match plan.policy.rate_limit {
             Some(limit) if !self.allows_link(arrival, client, limit) => Err(RefuseReason::TooManyOnLink),
             _ => Ok(()),
         }
@@ -93,7 +93,7 @@ impl RateLimits {
         if !take(&mut self.sources, key, BURST, RATE, arrival.now) {
             return Err(RefuseReason::TooManyFromSource);
         }
-        let any_network = if client.is_v6() { plan.dhcp6.ignores_relays } else { plan.ignores_relays };
+        let any_network = if client.is_v6() { plan.offer.dhcp6.ignores_relays } else { plan.offer.ignores_relays };
         let is_unserved = any_network && !arrival.reaches(source);
         if is_unserved && !self.unserved.take(UNSERVED_BURST, UNSERVED_RATE, arrival.now) {
             return Err(RefuseReason::TooManyFromUnserved);

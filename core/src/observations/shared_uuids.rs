@@ -51,7 +51,7 @@ impl UuidClaims {
     /// Notes the hardware address of a client with its UUID or DUID. The address of a shared adapter identifies no
     /// machine.
     pub fn note(&mut self, plan: &Plan, client: &Client, now: u64) {
-        let Some(mac) = client.hardware.mac().filter(|mac| !plan.machines.is_shared_mac(mac)) else { return };
+        let Some(mac) = client.hardware.mac().filter(|mac| !plan.inventory.is_shared_mac(mac)) else { return };
         if let Some(duid) = &client.duid {
             self.claim(hardware_key(duid), mac, now);
         }
@@ -73,8 +73,8 @@ impl UuidClaims {
         let [first, mac] = macs;
         let known = self.shared.get(&uuid);
         // The configuration may explain the known pair by now, but not the new one.
-        let is_reported = known.is_some_and(|known| !plan.machines.explains_shared_uuid(&uuid, known));
-        if first == mac || is_reported || plan.machines.explains_shared_uuid(&uuid, &macs) {
+        let is_reported = known.is_some_and(|known| !plan.inventory.explains_shared_uuid(&uuid, known));
+        if first == mac || is_reported || plan.inventory.explains_shared_uuid(&uuid, &macs) {
             return;
         }
         if known.is_none() && self.shared.len() >= MAX_SHARED_UUIDS && !self.make_room(plan, &uuid) {
@@ -95,7 +95,7 @@ impl UuidClaims {
     /// The addresses that share this UUID; `None` if the UUID is not shared, or if the configuration explains why it
     /// is.
     pub fn find_shared(&self, plan: &Plan, uuid: &[u8; 16]) -> Option<SharedUuid> {
-        let macs = self.shared.get(uuid).filter(|macs| !plan.machines.explains_shared_uuid(uuid, macs))?;
+        let macs = self.shared.get(uuid).filter(|macs| !plan.inventory.explains_shared_uuid(uuid, macs))?;
         Some(SharedUuid { uuid: *uuid, macs: *macs })
     }
 

@@ -1,13 +1,13 @@
 //! Profiles: named boots.
 
-use super::Loader;
+use super::offer::Loader;
 use crate::arch::Arch;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
-/// An index into [`super::Plan::profiles`].
+/// An index into [`super::policy::Policy::profiles`].
 pub type ProfileId = usize;
 
 /// A named boot.

@@ -34,9 +34,9 @@ pub struct Rule {
 /// profile of that other rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleRef {
-    /// Index into [`Plan::rules`](super::Plan::rules).
+    /// Index into [`Policy::rules`](super::policy::Policy::rules).
     pub rule: usize,
-    /// The value of [`Plan::rules_version`](super::Plan::rules_version) when the packet matched.
+    /// The value of [`Policy::rules_version`](super::policy::Policy::rules_version) when the packet matched.
     pub version: u32,
 }
 

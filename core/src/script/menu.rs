@@ -6,7 +6,8 @@ use super::{
 };
 use crate::arch::Arch;
 use crate::claimed_identity::ClaimedIdentity;
-use crate::plan::{BootDirEntry, EntryTarget, Plan};
+use crate::plan::Plan;
+use crate::plan::offer::{BootDirEntry, EntryTarget};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -43,7 +44,7 @@ item --gap -- ${{uuid}}
 ",
         machine = claimed.display_name(),
         firmware = firmware(claimed.arch),
-        by_name = if plan.menu.has_host_name_scripts { by_host_name(base) } else { String::new() },
+        by_name = if plan.offer.menu.has_host_name_scripts { by_host_name(base) } else { String::new() },
     );
     if !shown.is_empty() {
         menu_heading(&mut script, "On this server");

@@ -103,7 +103,7 @@ pub fn base_url(protocol: Protocol, server: IpAddr) -> String {
 /// `sanboot`.
 fn start_local_disk(script: &mut String, plan: &Plan, base: &str, machine: Option<Arch>) {
     match machine.and_then(Arch::info) {
-        Some(row) if plan.local_disk.contains(&Arch(row.code)) => {
+        Some(row) if plan.offer.local_disk.contains(&Arch(row.code)) => {
             let program = local_disk_name(Arch(row.code));
             writeln!(script, "imgfree ||").ok();
             writeln!(script, "chain --autofree {base}{program} || sanboot --no-describe || goto failed").ok();
@@ -183,7 +183,7 @@ fn echo_lines(script: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{BootDirEntry, BootDirMenu, EntryTarget};
+    use crate::plan::offer::{BootDirEntry, BootDirMenu, EntryTarget, Offer};
     use alloc::string::ToString;
     use alloc::vec;
     use alloc::vec::Vec;
@@ -197,7 +197,7 @@ mod tests {
     }
 
     fn menu(plan: &Plan, protocol: Protocol, machine: &ClaimedIdentity) -> String {
-        super::menu(plan, &plan.menu.entries, &base_url(protocol, SERVER), SERVER, machine)
+        super::menu(plan, &plan.offer.menu.entries, &base_url(protocol, SERVER), SERVER, machine)
     }
 
     fn entry(protocol: Protocol, server: IpAddr) -> String {
@@ -205,7 +205,15 @@ mod tests {
     }
 
     fn plan(entries: Vec<BootDirEntry>) -> Plan {
-        Plan { menu: BootDirMenu { entries, ..BootDirMenu::default() }, local_disk: vec![Arch::X64], ..Plan::default() }
+        Plan {
+            offer: Offer {
+                menu: BootDirMenu { entries, ..BootDirMenu::default() },
+                local_disk: vec![Arch::X64],
+                ..Offer::default()
+            }
+            .into(),
+            ..Plan::default()
+        }
     }
 
     fn new_entry(title: &str, target: EntryTarget) -> BootDirEntry {

@@ -6,7 +6,7 @@ const UUID: [u8; 16] = [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99,
 const MAC: [u8; 6] = [2, 0, 0, 0, 2, 7];
 
 fn plan_with(machines: &[Machine<'_>]) -> Plan {
-    Plan { machines: Machines::new(machines, &[]), ..with_stateless(StatelessOptions::default()) }
+    Plan { inventory: Machines::new(machines, &[]), ..with_stateless(StatelessOptions::default()) }
 }
 
 #[track_caller]
@@ -95,9 +95,9 @@ fn a_uuid_takes_precedence_over_an_address() {
         Machine { name: "web2", uuid: Some(UUID), ..Machine::default() },
     ]);
     let found = ask_547(&plan, &Packet6::solicit()).0.decision.unwrap().machine.unwrap();
-    assert_eq!((plan.machines.get(found.machine).name, found.by), ("web2", IdentityKind::Uuid));
+    assert_eq!((plan.inventory.get(found.machine).name, found.by), ("web2", IdentityKind::Uuid));
     assert_eq!(
-        found.conflicting.map(|(other, by)| (plan.machines.get(other).name, by)),
+        found.conflicting.map(|(other, by)| (plan.inventory.get(other).name, by)),
         Some(("web1", IdentityKind::Mac))
     );
 }

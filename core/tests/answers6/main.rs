@@ -19,11 +19,13 @@ use proxydhcpd_core::decide::DecidedBy;
 use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::link::{Link, Network, Network6};
 use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{IdentityKind, Machine, Machines, Policy};
+use proxydhcpd_core::plan::offer::{Loader, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::policy::{IpxeTarget, StatelessOptions};
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Rule};
-use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, StatelessOptions, TftpServer};
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet};
@@ -99,12 +101,17 @@ fn url(asked: &(Answer, Sent)) -> String {
 
 fn with_stateless(stateless: StatelessOptions) -> Plan {
     let mut plan = plan();
-    plan.dhcp6.stateless = Some(stateless);
+    plan.policy_mut().stateless_dhcp6 = Some(stateless);
     plan
 }
 
 fn plan_booting(boots: BootTarget, loader: Option<&str>) -> Plan {
     let loader = loader.map(|name| (Arch::X64, Loader { name: name.into(), path: None }));
     let profile = Profile { boots, loaders: loader.into_iter().collect(), ..Profile::default() };
-    Plan { profiles: vec![profile], default_profile: Some(0), local_disk: vec![Arch::X64], ..plan() }
+    plan()
+        .with_policy(|policy| {
+            policy.profiles = vec![profile];
+            policy.default_profile = Some(0);
+        })
+        .with_offer(|offer| offer.local_disk = vec![Arch::X64])
 }

@@ -17,7 +17,8 @@ fn every_kind_of_profile_boots_its_file_over_ipv6() {
 
 #[test]
 fn an_ipxe_with_a_wrapper_is_sent_in_it_by_pxe_over_ipv6() {
-    let with_wrapper = |plan: Plan| Plan { ipxe_wrappers: [("ipxe.efi".into(), Arch::X64)].into(), ..plan };
+    let with_wrapper =
+        |plan: Plan| plan.with_offer(|offer| offer.ipxe_wrappers = [("ipxe.efi".into(), Arch::X64)].into());
     let given = |plan: Plan| url(&ask_4011(&with_wrapper(plan), &Packet6::request_4011()));
     assert_eq!(given(plan()), "tftp://[2001:db8::10]/with-script/ipxe.efi");
     assert_eq!(
@@ -28,7 +29,7 @@ fn an_ipxe_with_a_wrapper_is_sent_in_it_by_pxe_over_ipv6() {
         when: Conditions { vendor_classes: vec![Glob("*".into())], ..Conditions::default() },
         ..Rule::default()
     };
-    let by_rule = Plan { rules: vec![rule], ..plan() };
+    let by_rule = plan().with_policy(|policy| policy.rules = vec![rule]);
     assert_eq!(given(by_rule), "tftp://[2001:db8::10]/machine/rule=0/with-script/ipxe.efi");
     // If a profile has only a loader, the machine boots that loader without a script. The loaders of the next cases
     // need no script either.
@@ -37,11 +38,11 @@ fn an_ipxe_with_a_wrapper_is_sent_in_it_by_pxe_over_ipv6() {
     assert_eq!(url(&ask_547(&with_wrapper(plan()), &Packet6::http_solicit())), "http://[2001:db8::10]:8080/ipxe.efi");
     let mut u_boot_plan = with_wrapper(plan());
     let shared = Loader { name: "ipxe.efi".into(), path: Some("/x".into()) };
-    u_boot_plan.loaders.insert(Arch(22), shared);
+    u_boot_plan.offer_mut().loaders.insert(Arch(22), shared);
     let asked = ask_4011(&u_boot_plan, &Packet6::request_4011().set(61, &[0, 22]));
     assert_eq!(url(&asked), "tftp://[2001:db8::10]/ipxe.efi", "U-Boot has no PXE driver that could pass the script on");
     let over_ipv4 = Loader { name: "ipxe.efi".into(), path: Some("/x".into()) };
-    let plan = Plan { loaders: [(Arch::X64, over_ipv4)].into(), ..with_wrapper(common::plan()) };
+    let plan = with_wrapper(common::plan()).with_offer(|offer| offer.loaders = [(Arch::X64, over_ipv4)].into());
     let discover = common::Packet::discover().octets();
     let (answer, _) = ask(&plan, &discover, Port::Dhcp, "0.0.0.0:68", "255.255.255.255");
     let Verdict::Respond(offer) = answer.verdict else { panic!("{:?}", answer.verdict) };
@@ -55,10 +56,8 @@ fn a_loader_url_is_sent_unchanged_if_it_is_reachable_over_ipv6() {
     assert_eq!(url(&given("tftp://boot.example/x.efi")), "tftp://boot.example/x.efi");
     for name in ["tftp://192.0.2.5/x.efi", "http://[2001:db8::5]/x.efi"] {
         assert_eq!(silence(given(name)), "nothing:loader-url", "{name}");
-        let site = Plan {
-            ipxe_wrappers: [("ipxe.efi".into(), Arch::X64)].into(),
-            ..plan_booting(BootTarget::Loader, Some(name))
-        };
+        let site = plan_booting(BootTarget::Loader, Some(name))
+            .with_offer(|offer| offer.ipxe_wrappers = [("ipxe.efi".into(), Arch::X64)].into());
         let via_ipxe = ask_4011(&site, &Packet6::request_4011());
         assert_eq!(url(&via_ipxe), "tftp://[2001:db8::10]/with-script/ipxe.efi", "its script continues with {name}");
     }
@@ -74,15 +73,15 @@ fn a_loader_url_is_sent_unchanged_if_it_is_reachable_over_ipv6() {
 #[test]
 fn tftp_is_offered_if_the_server_listens_over_ipv6_whichever_server_serves_it_over_ipv4() {
     let mut closed = plan();
-    closed.dhcp6.tftp = false;
+    closed.offer_mut().dhcp6.tftp = false;
     assert_eq!(silence(ask_547(&closed, &Packet6::solicit())), "nothing:no-tftp");
     assert_eq!(silence(ask_through_relay(&closed, &Packet6::solicit(), &[])), "nothing:no-tftp");
     assert_eq!(silence(ask_4011(&closed, &Packet6::request_4011())), "nothing:no-tftp");
     response(ask_547(&closed, &Packet6::http_solicit()));
     let elsewhere = [(Arch::X64, Loader { name: "tftp://[2001:db8::5]/x.efi".into(), path: None })].into();
-    response(ask_547(&Plan { loaders: elsewhere, ..closed }, &Packet6::solicit()));
+    response(ask_547(&closed.with_offer(|offer| offer.loaders = elsewhere), &Packet6::solicit()));
     for tftp in [Some(TftpServer::Remote([192, 0, 2, 5].into())), None] {
-        let asked = ask_4011(&Plan { tftp, ..plan() }, &Packet6::request_4011());
+        let asked = ask_4011(&plan().with_offer(|offer| offer.tftp = tftp), &Packet6::request_4011());
         assert_eq!(url(&asked), "tftp://[2001:db8::10]/ipxe.efi", "{tftp:?}");
     }
 }

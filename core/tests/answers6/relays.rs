@@ -53,7 +53,7 @@ fn a_relay_on_the_link_is_answered_there() {
 
 #[test]
 fn a_relay_is_listed_by_its_source_address_or_its_address_on_the_clients_link() {
-    let with = |relay: &str| Plan { relays: vec![relay.parse().unwrap()], ..plan() };
+    let with = |relay: &str| plan().with_policy(|policy| policy.relays = vec![relay.parse().unwrap()]);
     let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
     let from = |plan: &Plan, source: &str| ask(plan, &octets, Port::Dhcp, &format!("[{source}]:547"), SERVER6);
     response(from(&with("2001:db8:9::1"), "2001:db8:9::1"));
@@ -113,7 +113,7 @@ fn dhcpv6_vouches_for_an_address_on_its_link_or_through_a_listed_relay() {
     );
     let relayed = relayed(&request, RELAY, NEIGHBOUR, &[]);
     let by_relay = |plan: &Plan| vouched(plan, &relayed, "[2001:db8:9::1]:547", SERVER6, remote);
-    let listed = |relay: &str| Plan { relays: vec![relay.parse().unwrap()], ..plan() };
+    let listed = |relay: &str| plan().with_policy(|policy| policy.relays = vec![relay.parse().unwrap()]);
     assert!(!by_relay(&plan()));
     assert!(!by_relay(&listed("2001:db8:9::2")));
     assert!(by_relay(&listed("2001:db8:9::1")));

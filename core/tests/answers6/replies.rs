@@ -28,16 +28,16 @@ fn an_http_client_receives_its_url_at_once_followed_by_a_zero() {
         let end = octets.windows(8).position(|text| text == b"ipxe.efi").unwrap() + 8;
         assert_eq!(octets[end], 0, "EDK2 reads the URL as a NUL-terminated text");
     }
-    let closed = Plan { http: None, ..plan() };
+    let closed = plan().with_offer(|offer| offer.http = None);
     assert_eq!(silence(ask_547(&closed, &Packet6::http_solicit())), "nothing:no-http");
-    let unknown = Plan { http_clients: false, ..plan() };
+    let unknown = plan().with_policy(|policy| policy.http_clients = false);
     assert_eq!(silence(ask_547(&unknown, &Packet6::http_solicit())), "nothing:no-http");
 }
 
 #[test]
 fn without_port_4011_only_http_clients_are_answered() {
     let mut plan = plan();
-    plan.dhcp6.boot_server = false;
+    plan.offer_mut().dhcp6.boot_server = false;
     assert_eq!(silence(ask_547(&plan, &Packet6::solicit())), "nothing:no-boot-server");
     assert_eq!(silence(ask_through_relay(&plan, &Packet6::solicit(), &[])), "nothing:no-boot-server");
     response(ask_547(&plan, &Packet6::http_solicit()));
@@ -61,7 +61,7 @@ fn an_ipxe_is_recognised_by_its_user_class_in_a_list_or_as_plain_text() {
     for user_class in [&b"\0\x0bMyiPXE-test"[..], b"\0\x05iPXE", b"", b"\x04iPXE"] {
         response(ask_547(&plan(), &Packet6::solicit().set(15, user_class)));
     }
-    let named = Plan { user_classes: vec!["xNBA".into()], ..plan() };
+    let named = plan().with_policy(|policy| policy.user_classes = vec!["xNBA".into()]);
     assert_eq!(silence(ask_547(&named, &Packet6::solicit().set(15, b"\0\x04xNBA"))), "nothing:stateful-ipxe");
 }
 
@@ -104,13 +104,16 @@ fn a_stateless_ipxe_is_answered_through_a_relay_as_well() {
 #[test]
 fn a_stateless_ipxe_receives_what_the_plan_has_for_an_ipxe() {
     let given = |ipxe: IpxeTarget| {
-        url(&ask_547(&Plan { ipxe, ..with_stateless(StatelessOptions::default()) }, &Packet6::information_request()))
+        url(&ask_547(
+            &with_stateless(StatelessOptions::default()).with_policy(|policy| policy.ipxe = ipxe),
+            &Packet6::information_request(),
+        ))
     };
     assert_eq!(given(IpxeTarget::Builtin), "http://[2001:db8::10]:8080/boot.ipxe");
     assert_eq!(given(IpxeTarget::Configured("http://boot.example/x".into())), "http://boot.example/x");
     assert_eq!(given(IpxeTarget::Configured("x.ipxe".into())), "tftp://[2001:db8::10]/x.ipxe");
     assert_eq!(given(IpxeTarget::AsFirmware), "tftp://[2001:db8::10]/ipxe.efi");
-    let tftp_only = Plan { http: None, ..with_stateless(StatelessOptions::default()) };
+    let tftp_only = with_stateless(StatelessOptions::default()).with_offer(|offer| offer.http = None);
     assert_eq!(url(&ask_547(&tftp_only, &Packet6::information_request())), "tftp://[2001:db8::10]/boot.ipxe");
 }
 

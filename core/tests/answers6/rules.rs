@@ -6,7 +6,7 @@ use super::*;
 fn a_rule_that_only_a_packet_can_meet_is_part_of_the_loaders_name() {
     let glob = |text: &str| vec![Glob(text.into())];
     let relayed_url = |when: Conditions| {
-        let plan = Plan { rules: vec![Rule { when, ..Rule::default() }], ..plan() };
+        let plan = plan().with_policy(|policy| policy.rules = vec![Rule { when, ..Rule::default() }]);
         url(&ask_through_relay(&plan, &Packet6::solicit(), &[(18, b"vlan10")]))
     };
     let with_rule = "tftp://[2001:db8::10]/machine/rule=0/ipxe.efi";
@@ -25,7 +25,7 @@ fn a_rule_that_only_a_packet_can_meet_is_part_of_the_loaders_name() {
 #[test]
 fn a_rule_by_interface_id_relay_or_ipv6_network_applies() {
     let deny = |when: Conditions| {
-        let plan = Plan { rules: vec![Rule { when, deny: true, ..Rule::default() }], ..plan() };
+        let plan = plan().with_policy(|policy| policy.rules = vec![Rule { when, deny: true, ..Rule::default() }]);
         ask_through_relay(&plan, &Packet6::solicit(), &[(18, b"vlan10")])
     };
     let subnet = |address: &str, prefix| Conditions {
@@ -41,18 +41,22 @@ fn a_rule_by_interface_id_relay_or_ipv6_network_applies() {
         response(deny(when));
     }
     // The relay sends from another network. The client's subnet is that of the relay's link address.
-    let plan = Plan { rules: vec![Rule { when: subnet("2001:db8:1::", 64), deny: true, ..Rule::default() }], ..plan() };
+    let plan = plan().with_policy(|policy| {
+        policy.rules = vec![Rule { when: subnet("2001:db8:1::", 64), deny: true, ..Rule::default() }]
+    });
     let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[]);
     assert_eq!(silence(ask(&plan, &octets, Port::Dhcp, "[2001:db8:9::1]:547", SERVER6)), "nothing:denied");
-    let on_link =
-        Plan { rules: vec![Rule { when: subnet("2001:db8::", 64), deny: true, ..Rule::default() }], ..common::plan() };
+    let on_link = common::plan().with_policy(|policy| {
+        policy.rules = vec![Rule { when: subnet("2001:db8::", 64), deny: true, ..Rule::default() }]
+    });
     assert_eq!(silence(ask_547(&on_link, &Packet6::solicit())), "nothing:denied");
 }
 
 #[test]
 fn an_http_clients_url_and_an_ipxes_script_url_contain_the_rule_as_well() {
     let when = Conditions { vendor_classes: vec![Glob("*Client*".into())], ..Conditions::default() };
-    let plan = Plan { rules: vec![Rule { when, ..Rule::default() }], ..with_stateless(StatelessOptions::default()) };
+    let plan = with_stateless(StatelessOptions::default())
+        .with_policy(|policy| policy.rules = vec![Rule { when, ..Rule::default() }]);
     let with_rule = |packet: &Packet6| url(&ask_547(&plan, packet));
     assert_eq!(with_rule(&Packet6::http_solicit()), "http://[2001:db8::10]:8080/machine/rule=0/ipxe.efi");
     assert_eq!(with_rule(&Packet6::information_request()), "http://[2001:db8::10]:8080/machine/rule=0/boot.ipxe");
@@ -66,7 +70,10 @@ fn a_rule_that_a_machine_meets_through_its_relay_applies_on_4011_too() {
     let interface = |text: &str| Conditions { interface_ids: vec![Glob(text.into())], ..Conditions::default() };
     let rule = |when, profile| Rule { when, profile: Some(profile), ..Rule::default() };
     let rules = vec![rule(interface("vlan9"), 1), rule(interface("vlan10"), 0)];
-    let plan = Plan { rules, profiles: vec![boots("special.efi"), boots("other.efi")], ..plan() };
+    let plan = plan().with_policy(|policy| {
+        policy.rules = rules;
+        policy.profiles = vec![boots("special.efi"), boots("other.efi")];
+    });
     let mut observations = Observations::new(1);
     let solicit = |observations: &mut Observations, interface: &[u8], now| {
         let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[(18, interface)]);
@@ -96,8 +103,17 @@ fn a_rule_that_was_met_before_a_reload_is_not_mistaken_for_its_successor() {
         Rule { when: interface("vlan10"), ..Rule::default() },
         Rule { when: interface("vlan9"), profile: Some(0), ..Rule::default() },
     );
-    let before = Plan { rules: vec![harmless], rules_version: 7, profiles: vec![installs], ..plan() };
-    let after = |rules_mark| Plan { rules: vec![installing.clone()], rules_version: rules_mark, ..before.clone() };
+    let before = plan().with_policy(|policy| {
+        policy.rules = vec![harmless];
+        policy.rules_version = 7;
+        policy.profiles = vec![installs];
+    });
+    let after = |rules_mark| {
+        before.clone().with_policy(|policy| {
+            policy.rules = vec![installing.clone()];
+            policy.rules_version = rules_mark;
+        })
+    };
     let mut observations = Observations::new(1);
     let octets = relayed(&Packet6::solicit().octets(), RELAY, NEIGHBOUR, &[(18, b"vlan10")]);
     let with_rule = url(&ask_again(&before, &mut observations, &octets, Port::Dhcp, "[2001:db8:1::1]:547", SERVER6, 0));

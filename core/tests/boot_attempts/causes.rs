@@ -42,7 +42,7 @@ fn if_no_offer_shows_a_cause_the_finding_names_the_missing_request_and_possible_
 /// If this server does not have port 4011, UEFI requests its file at once.
 #[test]
 fn the_finding_names_the_port_to_which_the_offer_directs_the_machine() {
-    let mut network = Network::new(Plan { boot_server: false, ..plan() });
+    let mut network = Network::new(plan().with_offer(|offer| offer.boot_server = false));
     network.shut_out_by(|network| network.overhear_dhcp_server(&Packet::discover()));
     assert!(
         network.reports()[0].contains("no request of this machine reached UDP port 69:"),
@@ -50,7 +50,7 @@ fn the_finding_names_the_port_to_which_the_offer_directs_the_machine() {
         network.reports()
     );
 
-    let mut network = Network::new(Plan { http: None, ..plan() });
+    let mut network = Network::new(plan().with_offer(|offer| offer.http = None));
     network.boot_another(|network| network.overhear_dhcp_server(&ipxe()));
     assert!(
         network.reports()[0].contains("no request of this machine reached UDP port 69:"),

@@ -11,7 +11,9 @@ use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::fetch::{fetch, is_first_request};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::observations::finding::{Advice, Cause, Diagnosis, Finding};
-use proxydhcpd_core::plan::{IpxeTarget, Plan, TftpServer};
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::offer::TftpServer;
+use proxydhcpd_core::plan::policy::IpxeTarget;
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use std::net::Ipv4Addr;
 
@@ -396,8 +398,11 @@ fn a_packet_that_arrives_twice_counts_once() {
 
 #[test]
 fn a_machine_that_the_offer_directs_to_another_host_is_not_reported() {
-    let elsewhere = Plan { tftp: Some(TftpServer::Remote(DHCP_SERVER)), boot_server: false, ..plan() };
-    let given = Plan { ipxe: IpxeTarget::Configured("http://192.0.2.80/boot.ipxe".into()), ..plan() };
+    let elsewhere = plan().with_offer(|offer| {
+        offer.tftp = Some(TftpServer::Remote(DHCP_SERVER));
+        offer.boot_server = false;
+    });
+    let given = plan().with_policy(|policy| policy.ipxe = IpxeTarget::Configured("http://192.0.2.80/boot.ipxe".into()));
     for (plan, packet) in [(elsewhere, Packet::discover()), (given, ipxe())] {
         let mut network = Network::new(plan);
         for _ in 0..5 {

@@ -6,7 +6,9 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::observations::Observations;
-use proxydhcpd_core::plan::{Dhcp6, Loader, Plan, TftpServer};
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::offer::{Ipv6Services, Loader, Offer, TftpServer};
+use proxydhcpd_core::plan::policy::Policy;
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp4::{Header, Writer};
 use proxydhcpd_core::wire::dhcp6;
@@ -34,19 +36,23 @@ pub fn plan() -> Plan {
     let loader =
         |code, name: &str| (Arch(code), Loader { name: name.into(), path: Some(format!("/usr/lib/ipxe/{name}")) });
     Plan {
-        tftp: Some(TftpServer::Local),
-        http: Some(8080),
-        http_clients: true,
-        boot_server: true,
-        loaders: [
-            loader(0, "undionly.kpxe"),
-            loader(6, "ipxe-ia32.efi"),
-            loader(7, "ipxe.efi"),
-            loader(11, "ipxe-arm64.efi"),
-        ]
+        policy: Policy { http_clients: true, ..Policy::default() }.into(),
+        offer: Offer {
+            tftp: Some(TftpServer::Local),
+            http: Some(8080),
+            boot_server: true,
+            loaders: [
+                loader(0, "undionly.kpxe"),
+                loader(6, "ipxe-ia32.efi"),
+                loader(7, "ipxe.efi"),
+                loader(11, "ipxe-arm64.efi"),
+            ]
+            .into(),
+            raspberry_pi: true,
+            dhcp6: Ipv6Services { duid: DUID.into(), boot_server: true, tftp: true, ..Ipv6Services::default() },
+            ..Offer::default()
+        }
         .into(),
-        raspberry_pi: true,
-        dhcp6: Dhcp6 { duid: DUID.into(), boot_server: true, tftp: true, ..Dhcp6::default() },
         ..Plan::default()
     }
 }

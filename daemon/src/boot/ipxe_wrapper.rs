@@ -2,7 +2,8 @@
 
 use super::{signature, uefi_programs};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::{Loader, Plan};
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::offer::Loader;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -15,7 +16,7 @@ pub fn program(arch: Arch) -> Option<&'static [u8]> {
 /// The site's loaders that the wrapper can start, by name: the plan's `ipxe_wrappers`.
 pub fn wrappable_loaders(plan: &Plan) -> BTreeMap<String, Arch> {
     let wrappable =
-        plan.loaders.iter().filter(|(arch, loader)| program(**arch).is_some() && takes_a_command_line(loader));
+        plan.offer.loaders.iter().filter(|(arch, loader)| program(**arch).is_some() && takes_a_command_line(loader));
     wrappable.map(|(arch, loader)| (loader.name.clone(), *arch)).collect()
 }
 
@@ -44,10 +45,10 @@ mod tests {
             let path = directory.path().join("snponly.efi");
             fs::write(&path, [&x64, content].concat()).unwrap();
             let loader = Loader { name: "snponly.efi".into(), path: path.to_str().map(Into::into) };
-            plan.loaders = [(Arch::X64, loader)].into();
+            plan.offer_mut().loaders = [(Arch::X64, loader)].into();
             assert_eq!(super::wrappable_loaders(&plan).get("snponly.efi"), wrappable.then_some(&Arch::X64));
         }
-        plan.loaders.get_mut(&Arch::X64).unwrap().path = None;
+        plan.offer_mut().loaders.get_mut(&Arch::X64).unwrap().path = None;
         assert!(super::wrappable_loaders(&plan).is_empty(), "it is on another server");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::loaders::FoundLoaders;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
-use proxydhcpd_core::plan::Loader;
+use proxydhcpd_core::plan::offer::Loader;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

@@ -3,7 +3,7 @@
 use super::image::{self, Image};
 use super::unusable_loader::UnusableLoader;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch, ArchInfo, ImageFormat};
-use proxydhcpd_core::plan::Loader;
+use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::shape::MAX_FILE_LENGTH;
 use proxydhcpd_core::shim::second_stage;
 use std::collections::BTreeMap;

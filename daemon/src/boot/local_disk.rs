@@ -41,16 +41,17 @@ pub fn architectures(operator_programs: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
 /// their network boot entries for a minute before they boot from disk.
 pub fn unbootable_rules(plan: &Plan) -> Vec<(usize, Arch)> {
     let mut found = Vec::new();
-    for (number, rule) in (1..).zip(&plan.rules) {
+    for (number, rule) in (1..).zip(&plan.policy.rules) {
         let profile = plan.profile(rule.profile).filter(|profile| profile.boots == BootTarget::LocalDisk);
         let Some(profile) = profile.filter(|_| !rule.deny) else { continue };
         let archs: BTreeSet<Arch> = rule.when.archs.iter().map(|arch| arch.base()).collect();
         let has_loader = |arch: &Arch| {
-            let default_loader = profile.default_loader.is_some() || plan.default_loader.is_some();
-            default_loader || profile.loaders.contains_key(arch) || plan.loaders.contains_key(arch)
+            let default_loader = profile.default_loader.is_some() || plan.offer.default_loader.is_some();
+            default_loader || profile.loaders.contains_key(arch) || plan.offer.loaders.contains_key(arch)
         };
-        let unbootable =
-            archs.into_iter().filter(|arch| arch.is_efi() && !plan.local_disk.contains(arch) && !has_loader(arch));
+        let unbootable = archs
+            .into_iter()
+            .filter(|arch| arch.is_efi() && !plan.offer.local_disk.contains(arch) && !has_loader(arch));
         found.extend(unbootable.map(|arch| (number, arch)));
     }
     found

@@ -2,7 +2,7 @@
 
 use crate::boot::scan::{FoundEntry, HostNameScript, Scan};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::EntryTarget;
+use proxydhcpd_core::plan::offer::EntryTarget;
 use serde_json::{Value, json};
 use std::fmt::Write;
 

@@ -25,7 +25,7 @@ impl BootOnceRecords {
     /// `boot = "once"`.
     pub fn load(context: &CliContext, observations: &mut Observations) -> BootOnceRecords {
         let state_dir = &context.loaded.settings.state_dir;
-        let any_once = context.site.plan.machines.has_boot_once();
+        let any_once = context.site.plan.inventory.has_boot_once();
         let warn = |error: io::Error, file: &Path, consequence: &str| {
             if !any_once {
                 return;
@@ -73,7 +73,7 @@ impl BootOnceRecords {
 /// cannot be read.
 pub fn unmatched_records(context: &CliContext) -> Vec<Diagnostic> {
     let directory = completions::path_in(&context.loaded.settings.state_dir);
-    let machines = &context.site.plan.machines;
+    let machines = &context.site.plan.inventory;
     let at_directory = |diagnostic: Diagnostic| diagnostic.in_file(&directory.display().to_string());
     let completed = match completions::list(&directory) {
         Ok(completed) => completed,

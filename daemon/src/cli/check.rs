@@ -13,8 +13,10 @@ use crate::net::link::LinkFilter;
 use crate::net::port_owner::{self, Transport};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::link::Link;
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::offer::{Loader, TftpServer};
+use proxydhcpd_core::plan::policy::IpxeTarget;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile};
-use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, TftpServer};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -92,11 +94,11 @@ fn ports_in_use(context: &CliContext) -> Vec<Diagnostic> {
     if context.loaded.settings.serves_ipv4() {
         ports.push((Transport::Udp, any, 4011, "boot server port"));
     }
-    ports.extend((plan.tftp == Some(TftpServer::Local)).then_some((Transport::Udp, any, 69, "TFTP port")));
-    ports.extend(plan.http.map(|port| (Transport::Tcp, any, port, "HTTP port")));
+    ports.extend((plan.offer.tftp == Some(TftpServer::Local)).then_some((Transport::Udp, any, 69, "TFTP port")));
+    ports.extend(plan.offer.http.map(|port| (Transport::Tcp, any, port, "HTTP port")));
     if context.links.iter().any(|link| !link.ipv6.is_empty()) {
         ports.push((Transport::Udp, any6, 4011, "IPv6 boot server port"));
-        ports.extend(plan.dhcp6.tftp.then_some((Transport::Udp, any6, 69, "IPv6 TFTP port")));
+        ports.extend(plan.offer.dhcp6.tftp.then_some((Transport::Udp, any6, 69, "IPv6 TFTP port")));
     }
     let in_use = ports.into_iter().filter_map(|(transport, address, port, name)| {
         let owner = port_owner::port_owner(transport, address, port)?;
@@ -123,12 +125,12 @@ fn text(context: &CliContext) -> String {
         true if context.filter == LinkFilter::default() => "none yet: no interface is up with an address".to_owned(),
         true => "none yet: no configured interface can be served now".to_owned(),
     };
-    let tftp = match plan.tftp {
+    let tftp = match plan.offer.tftp {
         Some(TftpServer::Local) => "this server, port 69".to_owned(),
         Some(TftpServer::Remote(address)) => format!("server {address}"),
         None => "off (no loader will be offered)".to_owned(),
     };
-    let http = plan.http.map_or("off".to_owned(), |port| format!("this server, port {port}"));
+    let http = plan.offer.http.map_or("off".to_owned(), |port| format!("this server, port {port}"));
     let machines =
         context.site.machine_summary().map(|machines| format!("machines        {machines}\n")).unwrap_or_default();
     let over_ipv6 = without_script(context);
@@ -160,7 +162,7 @@ fn loaders_of_profiles(plan: &Plan) -> String {
         let default_loader = profile.default_loader.iter().map(|loader| format!("{} for all others", loader.name));
         format!("{}: {}\n", profile.name, each.chain(default_loader).collect::<Vec<_>>().join(", "))
     };
-    let lines: Vec<String> = plan.profiles.iter().filter(own).map(line).collect();
+    let lines: Vec<String> = plan.policy.profiles.iter().filter(own).map(line).collect();
     let (shown, more) = lines.split_at(lines.len().min(MAX_PROFILES));
     let more = if more.is_empty() { String::new() } else { format!("... and {} more\n", more.len()) };
     if shown.is_empty() { String::new() } else { format!("\nLoaders of profiles:\n{}{more}", shown.concat()) }
@@ -169,13 +171,13 @@ fn loaders_of_profiles(plan: &Plan) -> String {
 /// The site's loaders that PXE firmware starts over IPv6 without a script. Empty if the server does not serve IPv6.
 fn without_script(context: &CliContext) -> Vec<&str> {
     let plan = &context.site.plan;
-    if !plan.dhcp6.tftp || context.links.iter().all(|link| link.ipv6.is_empty()) {
+    if !plan.offer.dhcp6.tftp || context.links.iter().all(|link| link.ipv6.is_empty()) {
         return Vec::new();
     }
     let lacks_script =
-        |(arch, loader): &(&Arch, &Loader)| arch.is_efi() && !plan.has_ipxe_wrapper(**arch, &loader.name);
+        |(arch, loader): &(&Arch, &Loader)| arch.is_efi() && !plan.offer.has_ipxe_wrapper(**arch, &loader.name);
     let mut names: Vec<&str> =
-        plan.loaders.iter().filter(lacks_script).map(|(_, loader)| loader.name.as_str()).collect();
+        plan.offer.loaders.iter().filter(lacks_script).map(|(_, loader)| loader.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -189,13 +191,13 @@ fn addresses(link: &Link) -> Vec<String> {
 
 /// The script, menu or profile that iPXE boots, as text.
 fn script(plan: &Plan) -> String {
-    let default = plan.profile(plan.default_profile).filter(|profile| profile.boots != BootTarget::BootDir);
+    let default = plan.profile(plan.policy.default_profile).filter(|profile| profile.boots != BootTarget::BootDir);
     if let Some(profile) = default {
         return format!("profile {}, unless a rule or the machine's entry selects another", profile.name);
     }
-    match &plan.ipxe {
-        IpxeTarget::Builtin if plan.menu.has_boot_script => "boot.ipxe of the boot directory".to_owned(),
-        IpxeTarget::Builtin => match plan.menu.entries.len() {
+    match &plan.policy.ipxe {
+        IpxeTarget::Builtin if plan.offer.menu.has_boot_script => "boot.ipxe of the boot directory".to_owned(),
+        IpxeTarget::Builtin => match plan.offer.menu.entries.len() {
             0 => "the menu".to_owned(),
             1 => "the menu, with 1 entry from the boot directory".to_owned(),
             entries => format!("the menu, with {entries} entries from the boot directory"),
@@ -208,10 +210,10 @@ fn script(plan: &Plan) -> String {
 /// The report as JSON.
 fn summary(CheckReport { context, programs, dependencies, unread }: &CheckReport) -> Value {
     let plan = &context.site.plan;
-    let loaders = plan.loaders.iter().map(|(arch, loader)| {
+    let loaders = plan.offer.loaders.iter().map(|(arch, loader)| {
         let id = arch.info().map_or("unassigned", |row| row.id);
         let secure_boot = secure_boot::json(programs, *arch);
-        let has_script = plan.has_ipxe_wrapper(*arch, &loader.name);
+        let has_script = plan.offer.has_ipxe_wrapper(*arch, &loader.name);
         (
             id.to_owned(),
             json!({
@@ -227,19 +229,19 @@ fn summary(CheckReport { context, programs, dependencies, unread }: &CheckReport
             .iter()
             .map(|link| json!({ "name": link.name, "address": link.address(), "ipv6": link.address6() }))
             .collect::<Vec<_>>(),
-        "tftp": match plan.tftp {
+        "tftp": match plan.offer.tftp {
             Some(TftpServer::Local) => json!("local"),
             Some(TftpServer::Remote(address)) => json!(address),
             None => Value::Null
         },
-        "http": plan.http,
+        "http": plan.offer.http,
         "boot_dir": context.loaded.settings.boot_dir,
         "script": script(plan),
         "menu": boot_dir::json(context.site.menu_scan()),
         "host_name_scripts": boot_dir::host_name_scripts_json(context.site.host_name_scripts()),
         "depends_on": dependencies,
         "not_read": unread,
-        "machines": { "count": plan.machines.len(), "files": files, "seconds": took.as_secs_f64() },
+        "machines": { "count": plan.inventory.len(), "files": files, "seconds": took.as_secs_f64() },
         "loaders": loaders.collect::<serde_json::Map<_, _>>(),
         "local_disk": secure_boot::local_disk_json(programs),
     })

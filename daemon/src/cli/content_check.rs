@@ -9,8 +9,9 @@ use crate::boot::script::commands::IpxeBinary;
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::plan::offer::EntryTarget;
+use proxydhcpd_core::plan::policy::IpxeTarget;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux, ProfileId};
-use proxydhcpd_core::plan::{self, EntryTarget};
 use proxydhcpd_core::url::is_url;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -77,10 +78,10 @@ impl ContentCheck<'_> {
     /// Checks the files of the boot directory that iPXE's menu offers.
     fn check_menu(&mut self) {
         let site = &self.context.site;
-        match &site.plan.ipxe {
-            plan::IpxeTarget::Builtin if site.plan.menu.has_boot_script => self.check_script("boot.ipxe"),
-            plan::IpxeTarget::Configured(name) => self.check_configured_script(name),
-            plan::IpxeTarget::Builtin | plan::IpxeTarget::AsFirmware => {}
+        match &site.plan.policy.ipxe {
+            IpxeTarget::Builtin if site.plan.offer.menu.has_boot_script => self.check_script("boot.ipxe"),
+            IpxeTarget::Configured(name) => self.check_configured_script(name),
+            IpxeTarget::Builtin | IpxeTarget::AsFirmware => {}
         }
         if let (scripts, None) = site.host_name_scripts() {
             scripts.iter().for_each(|script| self.check_script(&script.path));
@@ -101,7 +102,7 @@ impl ContentCheck<'_> {
 
     fn check_profiles(&mut self) {
         let plan = &self.context.site.plan;
-        for (id, profile) in plan.profiles.iter().enumerate() {
+        for (id, profile) in plan.policy.profiles.iter().enumerate() {
             match &profile.boots {
                 BootTarget::Linux(Linux { kernel, initrds, .. }) => {
                     let needed_by = format!("profile {}", profile.name);
@@ -123,7 +124,8 @@ impl ContentCheck<'_> {
 
     /// The architectures that rules with this profile require.
     fn rule_archs(&self, profile: ProfileId) -> Vec<Arch> {
-        let rules = self.context.site.plan.rules.iter().filter(|rule| rule.profile == Some(profile) && !rule.deny);
+        let rules =
+            self.context.site.plan.policy.rules.iter().filter(|rule| rule.profile == Some(profile) && !rule.deny);
         rules.flat_map(|rule| rule.when.archs.iter().map(|arch| arch.base())).collect()
     }
 
@@ -131,9 +133,9 @@ impl ContentCheck<'_> {
         let (site, directory) = (&self.context.site, self.context.loaded.template_dir());
         let is_script = |name: &&String| {
             let of_profile = |boots: &BootTarget| matches!(boots, BootTarget::Script(script) if script == *name);
-            name.ends_with(".ipxe") || site.plan.profiles.iter().any(|profile| of_profile(&profile.boots))
+            name.ends_with(".ipxe") || site.plan.policy.profiles.iter().any(|profile| of_profile(&profile.boots))
         };
-        for name in site.plan.templates.iter().filter(is_script) {
+        for name in site.plan.offer.templates.iter().filter(is_script) {
             self.check_template(&directory.join(name));
         }
     }

@@ -38,7 +38,7 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let address = args.address.unwrap_or_else(|| another_address(network));
     let name = format!("{}{}", request_identity(args, plan)?, target.file_name());
     let request = FileRequest {
-        protocol: plan.http.map_or(Protocol::Tftp, Protocol::Http),
+        protocol: plan.offer.http.map_or(Protocol::Tftp, Protocol::Http),
         name: name.as_bytes(),
         server: ServerAddress(network).address(),
         client: SocketAddr::from((address, 1024)),
@@ -99,14 +99,14 @@ enum RenderTarget<'a> {
 impl<'a> RenderTarget<'a> {
     fn new(args: &'a Render, plan: &Plan) -> Result<RenderTarget<'a>, ConfigError> {
         let Some(name) = args.target.as_deref() else { return Ok(RenderTarget::Decided) };
-        if let Some(profile) = plan.profiles.iter().position(|profile| profile.name == name) {
+        if let Some(profile) = plan.policy.profiles.iter().position(|profile| profile.name == name) {
             return Ok(RenderTarget::Profile(profile));
         }
-        if plan.templates.contains(name) {
+        if plan.offer.templates.contains(name) {
             return Ok(RenderTarget::Template(name));
         }
-        let profiles = plan.profiles.iter().map(|profile| profile.name.as_str());
-        let known = profiles.chain(plan.templates.iter().map(String::as_str));
+        let profiles = plan.policy.profiles.iter().map(|profile| profile.name.as_str());
+        let known = profiles.chain(plan.offer.templates.iter().map(String::as_str));
         Err(unknown_name("profile or template", name, known))
     }
 
@@ -123,8 +123,8 @@ impl<'a> RenderTarget<'a> {
 fn request_identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
     let mut path = String::from("machine/");
     if let Some(name) = &args.machine {
-        if plan.machines.get_by_name(name).is_none() {
-            let names = (0..plan.machines.len() as u32).map(|id| plan.machines.get(id).name);
+        if plan.inventory.get_by_name(name).is_none() {
+            let names = (0..plan.inventory.len() as u32).map(|id| plan.inventory.get(id).name);
             return Err(unknown_name("machine", name, names));
         }
         write!(path, "name={name}/").ok();

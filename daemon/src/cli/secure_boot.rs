@@ -7,7 +7,7 @@ use crate::boot::signature::{self, Rejection, SecureBootVerdict, Signatures, Tru
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, ImageFormat};
 use proxydhcpd_core::choose::local_disk_name;
-use proxydhcpd_core::plan::{Loader, TftpServer};
+use proxydhcpd_core::plan::offer::{Loader, TftpServer};
 use proxydhcpd_core::url::is_url;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -29,9 +29,13 @@ pub struct CheckedProgram {
 pub fn inspect_programs(context: &CliContext) -> (Vec<CheckedProgram>, Vec<Diagnostic>) {
     let (keys, mut diagnostics) = keys(&context.loaded.settings.secure_boot_certificates);
     let plan = &context.site.plan;
-    let mut loaders: Vec<_> = plan.loaders.iter().filter(|(arch, _)| machine_type(**arch).is_some()).collect();
-    for offered in
-        plan.profiles.iter().flat_map(|profile| &profile.loaders).filter(|(arch, _)| machine_type(**arch).is_some())
+    let mut loaders: Vec<_> = plan.offer.loaders.iter().filter(|(arch, _)| machine_type(**arch).is_some()).collect();
+    for offered in plan
+        .policy
+        .profiles
+        .iter()
+        .flat_map(|profile| &profile.loaders)
+        .filter(|(arch, _)| machine_type(**arch).is_some())
     {
         if !loaders.contains(&offered) {
             loaders.push(offered);
@@ -51,7 +55,7 @@ pub fn inspect_programs(context: &CliContext) -> (Vec<CheckedProgram>, Vec<Diagn
             rows.push(CheckedProgram { arch: *arch, name: loader.name.clone(), is_local_disk: false, inspection });
         }
     }
-    let programs = plan.local_disk.iter().filter(|arch| rows.iter().any(|row| row.arch == **arch));
+    let programs = plan.offer.local_disk.iter().filter(|arch| rows.iter().any(|row| row.arch == **arch));
     let programs: Vec<CheckedProgram> = programs
         .map(|arch| {
             let program = context.site.local_disk_program(*arch).map(|program| signature::parse(&program));
@@ -103,7 +107,7 @@ fn path(context: &CliContext, loader: &Loader) -> Option<PathBuf> {
     if is_url(&loader.name) {
         return None;
     }
-    let is_local = match context.site.plan.tftp? {
+    let is_local = match context.site.plan.offer.tftp? {
         TftpServer::Local => true,
         TftpServer::Remote(address) => context.links.iter().any(|link| link.owns(address)),
     };

@@ -95,10 +95,10 @@ fn start(flags: Flags, mode: LogMode, level: LevelFilter) -> Result<Server, Exit
     loaded.diagnostics.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
     listeners.log_start(&loaded);
     site.log();
-    duid::save(&loaded.settings.state_dir, &site.plan.dhcp6.duid);
+    duid::save(&loaded.settings.state_dir, &site.plan.offer.dhcp6.duid);
     let boot_once = BootOnceState::new(&loaded.settings.state_dir);
     let boot_once = boot_once.map_err(fail)?;
-    if site.plan.machines.has_boot_once() {
+    if site.plan.inventory.has_boot_once() {
         boot_once.prepare();
     }
     Ok(Server::new(State::new(site, links, boot_once), listeners, loaded, flags, filter, began))

@@ -23,9 +23,9 @@ pub fn diagnostics(context: &CliContext) -> Vec<Diagnostic> {
         Ok(known) => known,
         Err(error) => return vec![Diagnostic::warning(error).help("fix or remove the file, then restart the server")],
     };
-    known.retain(|SharedUuid { uuid, macs }| !plan.machines.explains_shared_uuid(uuid, macs));
+    known.retain(|SharedUuid { uuid, macs }| !plan.inventory.explains_shared_uuid(uuid, macs));
     let (named, others): (Vec<_>, Vec<_>) = known.into_iter().partition(|shared| plan.names_uuid(&shared.uuid));
-    let entry = |uuid: &[u8; 16]| plan.machines.iter().find(|entry| entry.uuid.as_ref() == Some(uuid));
+    let entry = |uuid: &[u8; 16]| plan.inventory.iter().find(|entry| entry.uuid.as_ref() == Some(uuid));
     let mut messages: Vec<String> =
         named.iter().take(MAX_LINES).map(|shared| named_message(*shared, entry(&shared.uuid))).collect();
     if named.len() > MAX_LINES {

@@ -6,7 +6,9 @@ use crate::config::ini::{self, Ini, IniItem, IniSection};
 use crate::config::legacy_addresses::LegacyAddresses;
 use crate::suggest::closest_match;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, TftpServer};
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::offer::{Loader, TftpServer};
+use proxydhcpd_core::plan::policy::IpxeTarget;
 use proxydhcpd_core::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -53,11 +55,11 @@ impl LegacyBoot {
     /// Replaces the loaders of a plan. The Python daemon did not support UEFI HTTP boot, so UEFI HTTP clients still get
     /// no answer.
     pub fn apply(&self, plan: &mut Plan) {
-        plan.tftp = Some(TftpServer::Remote(self.tftpd));
-        plan.http_clients = false;
-        plan.loaders = self.loaders.clone();
-        plan.default_loader = self.default_loader.clone();
-        plan.ipxe = self.ipxe.clone();
+        plan.offer_mut().tftp = Some(TftpServer::Remote(self.tftpd));
+        plan.policy_mut().http_clients = false;
+        plan.offer_mut().loaders = self.loaders.clone();
+        plan.offer_mut().default_loader = self.default_loader.clone();
+        plan.policy_mut().ipxe = self.ipxe.clone();
     }
 }
 

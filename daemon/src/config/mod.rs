@@ -19,7 +19,7 @@ use flags::Flags;
 use legacy::LegacyConfig;
 use legacy_addresses::InterfaceSelection;
 use proxydhcpd_core::link::Link;
-use proxydhcpd_core::plan::{LoopGuard, StatelessOptions};
+use proxydhcpd_core::plan::policy::{LoopGuard, StatelessOptions};
 use serde::Serialize;
 use std::fmt;
 use std::io::ErrorKind;

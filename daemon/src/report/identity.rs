@@ -32,7 +32,7 @@ impl Report {
         decision: &Decision,
         now: Instant,
     ) {
-        let name = |id| plan.machines.get(id).name;
+        let name = |id| plan.inventory.get(id).name;
         let is_protected = decision.protected_by.is_some();
         let is_protected_by_conflict =
             is_protected && decision.protected_by == decision.machine.and_then(|found| found.conflicting);
@@ -86,12 +86,12 @@ impl Report {
         let by_uuid = decision
             .machine
             .filter(|found| found.by == IdentityKind::Uuid)
-            .map(|found| plan.machines.get(found.machine));
+            .map(|found| plan.inventory.get(found.machine));
         let mut key = [SHARED_UUID; 17];
         key[1..].copy_from_slice(&shared.uuid);
         let (key, used_by) = match by_uuid {
             // No warning: the entry also lists a MAC address, which identifies the machine.
-            Some(entry) if entry.macs.iter().any(|mac| !plan.machines.is_shared_mac(mac)) => return,
+            Some(entry) if entry.macs.iter().any(|mac| !plan.inventory.is_shared_mac(mac)) => return,
             Some(entry) => (key, UuidUse::Entry(entry.name)),
             None if plan.names_uuid(&shared.uuid) => (key, UuidUse::Rule),
             None => (UNUSED_UUID, UuidUse::Unused),

@@ -269,8 +269,7 @@ impl Server {
         }
     }
 
-    /// Updates the site after a port has opened or closed. This copies the site, which may contain a million machines,
-    /// but it is rare and takes well under a second.
+    /// Updates the offer after a port has opened or closed. The policy and the inventory are shared, not copied.
     fn publish_open_ports(&self) {
         let mut site = Site::clone(&self.state.site.load());
         site.set_open_ports(self.listeners.open);

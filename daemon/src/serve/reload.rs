@@ -181,7 +181,7 @@ impl ReloadedSite {
         }
         let mut site = Site::build(&mut loaded, open).map_err(to_lines)?;
         site.check_offered_files(&links);
-        if site.plan.machines.has_boot_once() {
+        if site.plan.inventory.has_boot_once() {
             state.boot_once.prepare();
         }
         log_removed(&state.site.load(), &site);
@@ -193,7 +193,7 @@ impl ReloadedSite {
 /// Logs the machines whose entries were removed. The server keeps their boot-once state, in case an entry is added
 /// again.
 fn log_removed(before: &Site, site: &Site) {
-    let (before, machines) = (&before.plan.machines, &site.plan.machines);
+    let (before, machines) = (&before.plan.inventory, &site.plan.inventory);
     let removed =
         || before.iter().filter(|machine| machines.get_by_name(machine.name).is_none()).map(|machine| machine.name);
     let count = removed().count();

@@ -21,8 +21,10 @@ impl UnservedRequest {
     /// Recognizes the client that sent this packet. Returns `None` if the packet is not a boot request over IPv4.
     pub fn from_datagram(plan: &Plan, port: Port, datagram: &Datagram<'_>) -> Option<UnservedRequest> {
         let message = Message::parse(datagram.payload).ok().filter(|_| datagram.from.is_ipv4())?;
-        let client =
-            recognise4(&message, port, &plan.user_classes, &plan.vendor_classes, || plan.serves_u_boot()).ok()?;
+        let client = recognise4(&message, port, &plan.policy.user_classes, &plan.policy.vendor_classes, || {
+            plan.policy.serves_u_boot()
+        })
+        .ok()?;
         Some(UnservedRequest { client, link: datagram.link })
     }
 

@@ -2,25 +2,28 @@
 
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, Transport};
-use proxydhcpd_core::plan::{Loader, Plan};
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::offer::Loader;
 
 /// A warning for each such loader. `hint` explains how to get iPXE for an architecture.
 pub fn unfetchable_loaders(plan: &Plan, hint: impl Fn(Arch) -> String) -> Vec<Diagnostic> {
-    let site = plan.loaders.iter().map(|(arch, loader)| ("the configuration".to_owned(), *arch, loader));
-    let of_profiles = plan.profiles.iter().flat_map(|profile| {
+    let site = plan.offer.loaders.iter().map(|(arch, loader)| ("the configuration".to_owned(), *arch, loader));
+    let of_profiles = plan.policy.profiles.iter().flat_map(|profile| {
         let name = format!("profile {}", profile.name);
         profile.loaders.iter().map(move |(arch, loader)| (name.clone(), *arch, loader))
     });
     let is_unfetchable = |(_, arch, loader): &(String, Arch, &Loader)| {
         let is_url_for_pxe =
             matches!(loader.remote_location(), Some((_, None))) && arch.transport() == Some(Transport::Tftp);
-        let has_ipxe = plan.loaders.get(arch).is_some_and(|site| site.is_ipxe() && site.remote_location().is_none());
+        let has_ipxe =
+            plan.offer.loaders.get(arch).is_some_and(|site| site.is_ipxe() && site.remote_location().is_none());
         is_url_for_pxe && !has_ipxe
     };
     let named = site.chain(of_profiles).filter(is_unfetchable);
     let each =
         named.map(|(who, arch, loader)| warning(&format!("{who} names {} for {arch}", loader.name), arch, &hint));
-    let every_other = plan.profiles.iter().filter_map(|profile| Some((profile, profile.default_loader.as_ref()?)));
+    let every_other =
+        plan.policy.profiles.iter().filter_map(|profile| Some((profile, profile.default_loader.as_ref()?)));
     let every_other = every_other.filter(|(profile, loader)| {
         !profile.loaders.contains_key(&Arch::BIOS) && is_unfetchable(&(String::new(), Arch::BIOS, loader))
     });

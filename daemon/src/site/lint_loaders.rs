@@ -4,16 +4,17 @@
 use crate::boot::image::{self, Image};
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId};
 use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
-use proxydhcpd_core::plan::{Loader, Plan};
 use std::path::PathBuf;
 
 /// Warns about profiles that make iPXE load iPXE again. Recognises iPXE by its file name: an iPXE with an embedded
 /// script, such as netboot.xyz's, has another name and causes no loop.
 pub fn ipxe_loops(plan: &Plan) -> Vec<Diagnostic> {
     let loads = |profile: &&Profile| profile.boots == BootTarget::Loader;
-    let profiles = plan.profiles.iter().enumerate().filter(|(_, profile)| loads(profile));
+    let profiles = plan.policy.profiles.iter().enumerate().filter(|(_, profile)| loads(profile));
     profiles
         .filter_map(|(id, profile)| {
             let each = profile.loaders.iter().map(|(arch, loader)| (Some(*arch), loader));
@@ -45,12 +46,12 @@ fn is_plain_ipxe(loader: &Loader) -> bool {
 /// Whether iPXE gets this profile on a machine of this architecture, or of any architecture if `arch` is `None`.
 fn reaches_ipxe(plan: &Plan, id: ProfileId, arch: Option<Arch>) -> bool {
     let is_caught = |when: &Conditions, before: &[Rule]| before.iter().any(|rule| catches_ipxe(rule, when, arch));
-    let by_rule = plan.rules.iter().enumerate().any(|(index, rule)| {
+    let by_rule = plan.policy.rules.iter().enumerate().any(|(index, rule)| {
         let takes = rule.profile == Some(id) && !rule.deny && !rule.as_firmware;
-        takes && may_be_ipxe(&rule.when) && !is_caught(&rule.when, &plan.rules[..index])
+        takes && may_be_ipxe(&rule.when) && !is_caught(&rule.when, &plan.policy.rules[..index])
     });
-    let for_all = plan.default_profile == Some(id) || plan.unknown_machine_profile == Some(id);
-    by_rule || for_all && !is_caught(&Conditions::default(), &plan.rules)
+    let for_all = plan.policy.default_profile == Some(id) || plan.policy.unknown_machine_profile == Some(id);
+    by_rule || for_all && !is_caught(&Conditions::default(), &plan.policy.rules)
 }
 
 fn may_be_ipxe(when: &Conditions) -> bool {
@@ -77,7 +78,7 @@ fn catches_ipxe(rule: &Rule, later: &Conditions, arch: Option<Arch>) -> bool {
 /// Warns if the default profile sends a BIOS program to all architectures without a loader in the profile, and has no
 /// loader for x64 UEFI.
 pub fn bios_loader_for_uefi(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Option<Diagnostic> {
-    let profile = plan.profile(plan.default_profile).filter(|profile| profile.boots == BootTarget::Loader)?;
+    let profile = plan.profile(plan.policy.default_profile).filter(|profile| profile.boots == BootTarget::Loader)?;
     let name = &profile.default_loader.as_ref().filter(|loader| !loader.name.contains("://"))?.name;
     let is_bios = image::inspect(&path(name)).is_ok_and(|image| image == Image::Bios);
     let what =
@@ -91,6 +92,7 @@ pub fn bios_loader_for_uefi(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Opti
 mod tests {
     use super::*;
     use proxydhcpd_core::plan::pattern::Glob;
+    use proxydhcpd_core::plan::policy::Policy;
 
     fn loader(name: &str) -> Loader {
         Loader { name: name.into(), path: None }
@@ -100,7 +102,10 @@ mod tests {
         let loaders = [(Arch::BIOS, loader(name))].into();
         let given = Profile { name: "given".into(), boots: BootTarget::Loader, loaders, ..Profile::default() };
         let profiles = vec![given, Profile::default()];
-        Plan { profiles, rules, default_profile: Some(0), ..Plan::default() }
+        Plan {
+            policy: Policy { profiles, rules, default_profile: Some(0), ..Policy::default() }.into(),
+            ..Plan::default()
+        }
     }
 
     fn of_ipxe(more: Conditions) -> Rule {
@@ -145,8 +150,8 @@ mod tests {
         std::fs::write(path("menu.ipxe"), "#!ipxe\n").unwrap();
         let with = |other: &str, loaders: &[Arch]| {
             let mut plan = plan("pxelinux.0", Vec::new());
-            plan.profiles[0].loaders = loaders.iter().map(|arch| (*arch, loader("x"))).collect();
-            plan.profiles[0].default_loader = Some(loader(other));
+            plan.policy_mut().profiles[0].loaders = loaders.iter().map(|arch| (*arch, loader("x"))).collect();
+            plan.policy_mut().profiles[0].default_loader = Some(loader(other));
             bios_loader_for_uefi(&plan, path)
         };
         assert!(

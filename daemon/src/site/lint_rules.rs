@@ -12,7 +12,7 @@ pub fn firmware_only_rules(plan: &Plan) -> Vec<Diagnostic> {
         let boots = plan.profile(rule.profile).map(|profile| &profile.boots);
         !rule.deny && matches!(boots, Some(BootTarget::Linux(_) | BootTarget::Script(_)))
     };
-    let numbered = (1..).zip(&plan.rules).filter(|(_, rule)| takes_ipxe(rule));
+    let numbered = (1..).zip(&plan.policy.rules).filter(|(_, rule)| takes_ipxe(rule));
     numbered.filter_map(|(number, rule)| Some(warning(number, only_firmware_meets(rule)?))).collect()
 }
 
@@ -39,6 +39,7 @@ fn warning(number: usize, key: &str) -> Diagnostic {
 mod tests {
     use super::*;
     use proxydhcpd_core::plan::pattern::Glob;
+    use proxydhcpd_core::plan::policy::Policy;
     use proxydhcpd_core::plan::profile::Profile;
     use proxydhcpd_core::plan::rule::Conditions;
 
@@ -57,7 +58,10 @@ mod tests {
             (Conditions::default(), None),
         ] {
             let rule = |profile| Rule { when: when.clone(), profile: Some(profile), ..Rule::default() };
-            let plan = |rule| Plan { rules: vec![rule], profiles: profiles.clone(), ..Plan::default() };
+            let plan = |rule| Plan {
+                policy: Policy { rules: vec![rule], profiles: profiles.clone(), ..Policy::default() }.into(),
+                ..Plan::default()
+            };
             let warnings = firmware_only_rules(&plan(rule(0)));
             assert_eq!(warnings.len(), usize::from(reported_key.is_some()), "{when:?}");
             assert!(reported_key.is_none_or(|key| warnings[0].message.contains(&format!("`{key}`"))), "{warnings:?}");

@@ -11,8 +11,9 @@ use proxydhcpd_core::fetch::{Fetch, Refusal, fetch};
 use proxydhcpd_core::file_name::normalize;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::plan::offer::{EntryTarget, TftpServer};
+use proxydhcpd_core::plan::policy::IpxeTarget;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux};
-use proxydhcpd_core::plan::{EntryTarget, IpxeTarget, TftpServer};
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::url::is_url;
 use std::collections::BTreeSet;
@@ -102,38 +103,38 @@ impl Site {
     fn names(&self) -> impl Iterator<Item = String> {
         let plan = &self.plan;
         let loaders = plan.all_loaders().filter(|loader| !is_url(&loader.name)).map(|loader| loader.name.clone());
-        let of_profiles = plan.profiles.iter().flat_map(|profile| match &profile.boots {
+        let of_profiles = plan.policy.profiles.iter().flat_map(|profile| match &profile.boots {
             BootTarget::Linux(linux) => files(linux).filter(|name| !is_url(name)).cloned().collect(),
             _ => Vec::new(),
         });
-        let of_menu = plan.menu.entries.iter().flat_map(|entry| match &entry.target {
+        let of_menu = plan.offer.menu.entries.iter().flat_map(|entry| match &entry.target {
             EntryTarget::Linux { kernel, initrds, .. } => [kernel].into_iter().chain(initrds).cloned().collect(),
             EntryTarget::Script { path } | EntryTarget::Efi { path, .. } => vec![path.clone()],
         });
-        let serves_tftp = self.plan.tftp.is_none_or(|tftp| tftp == TftpServer::Local) || self.open.tftp;
-        let script = plan.menu.has_boot_script.then(|| BOOT_SCRIPT.to_owned());
+        let serves_tftp = self.plan.offer.tftp.is_none_or(|tftp| tftp == TftpServer::Local) || self.open.tftp;
+        let script = plan.offer.menu.has_boot_script.then(|| BOOT_SCRIPT.to_owned());
         let names = loaders.filter(move |_| serves_tftp).chain(of_profiles).chain(of_menu).chain(script);
         names.filter_map(|name| normalize(name.as_bytes()).ok())
     }
 
     fn offered_files(&self, links: &[Link]) -> Vec<OfferedFile> {
         let plan = &self.plan;
-        let of_profiles = plan.profiles.iter().flat_map(|profile| &profile.loaders);
-        let of_arch = plan.loaders.iter().chain(of_profiles).map(|(arch, loader)| (loader, Some(*arch)));
+        let of_profiles = plan.policy.profiles.iter().flat_map(|profile| &profile.loaders);
+        let of_arch = plan.offer.loaders.iter().chain(of_profiles).map(|(arch, loader)| (loader, Some(*arch)));
         let default_loader =
-            plan.profiles.iter().flat_map(|profile| &profile.default_loader).chain(&plan.default_loader);
+            plan.policy.profiles.iter().flat_map(|profile| &profile.default_loader).chain(&plan.offer.default_loader);
         let loaders =
             of_arch.chain(default_loader.map(|loader| (loader, None))).filter(|(loader, _)| loader.path.is_none());
         let mut source: Vec<(&str, Option<Arch>)> = loaders.map(|(loader, arch)| (&loader.name[..], arch)).collect();
-        if let IpxeTarget::Configured(name) = &plan.ipxe {
+        if let IpxeTarget::Configured(name) = &plan.policy.ipxe {
             source.push((name, None));
         }
-        let scripts = plan.profiles.iter().filter_map(|profile| match &profile.boots {
+        let scripts = plan.policy.profiles.iter().filter_map(|profile| match &profile.boots {
             BootTarget::Script(url) if is_url(url) => Some((&url[..], None)),
             _ => None,
         });
         source.extend(scripts);
-        let of_linux = plan.profiles.iter().flat_map(|profile| match &profile.boots {
+        let of_linux = plan.policy.profiles.iter().flat_map(|profile| match &profile.boots {
             BootTarget::Linux(linux) => files(linux).map(|name| (&name[..], None)).collect(),
             _ => Vec::new(),
         });
@@ -141,7 +142,7 @@ impl Site {
         source.extend(of_linux.filter(|(name, _)| is_url(name) && !name.contains(['{', '$'])));
         let mut offered_files: Vec<OfferedFile> = Vec::new();
         for (source, arch) in source {
-            let name = match plan.tftp {
+            let name = match plan.offer.tftp {
                 _ if is_url(source) => self.local_name(source, links),
                 // With an old proxy.ini, a name that is no URL refers to a file on the TFTP server that it names.
                 Some(TftpServer::Remote(server)) if self.open.tftp && links.iter().any(|link| link.owns(server)) => {

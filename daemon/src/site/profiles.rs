@@ -9,7 +9,7 @@ use crate::config::unresolved::UnresolvedProfile;
 use crate::files::path_errors;
 use crate::suggest::closest_match;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::Loader;
+use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile};
 use proxydhcpd_core::url::is_url;
 use std::collections::BTreeSet;

@@ -5,7 +5,8 @@ use super::profile_texts::{INLINE_PREFIX, TextKind, is_template};
 use super::{Failure, Templates};
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use proxydhcpd_core::fetch::RenderContext;
-use proxydhcpd_core::plan::{BootDirEntry, EntryTarget, Plan};
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::offer::{BootDirEntry, EntryTarget};
 use proxydhcpd_core::request::FileRequest;
 use std::path::Path;
 
@@ -46,7 +47,7 @@ impl Templates {
     ) -> (Vec<BootDirEntry>, Vec<Failure>) {
         let scope = self.scope(plan, context, request);
         let mut failed = Vec::new();
-        let mut entries = plan.menu.entries.clone();
+        let mut entries = plan.offer.menu.entries.clone();
         for entry in &mut entries {
             let EntryTarget::Linux { kernel, arguments, .. } = &mut entry.target else { continue };
             let Some(key) = self.entry_arguments.get(kernel).filter(|_| is_template(arguments)) else { continue };

@@ -3,6 +3,7 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::{Refusal, fetch};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::machines::{Machine, Machines};
+use proxydhcpd_core::plan::policy::Policy;
 use proxydhcpd_core::plan::profile::Linux;
 use proxydhcpd_core::request::Protocol;
 use serde_json::json;
@@ -42,7 +43,11 @@ fn template_site(files: &[(&str, &str)]) -> TemplateSite {
         variables: r#"{"role": "web", "disks": ["sda", "my disk"], "nothing": null}"#,
         ..Machine::default()
     };
-    let plan = Plan { profiles: vec![debian], machines: Machines::new(&[web1], &[]), ..Plan::default() };
+    let plan = Plan {
+        policy: Policy { profiles: vec![debian], ..Policy::default() }.into(),
+        inventory: Machines::new(&[web1], &[]),
+        ..Plan::default()
+    };
     let object = |value: serde_json::Value| value.as_object().unwrap().clone();
     let site = object(json!({"domain": "example.org", "suite": "trixie", "role": "none yet"}));
     let variables = TemplateVariables::new(&site, &[object(json!({"suite": "bookworm"}))]);
@@ -53,7 +58,7 @@ impl TemplateSite {
     fn built(&self) -> Result<Templates, Vec<String>> {
         let mut diagnostics = Vec::new();
         let mut built = Templates::read(self.dir.path(), true, self.variables.clone(), &mut diagnostics);
-        built.compile(&self.plan.profiles, TextLocations::new(), &mut diagnostics);
+        built.compile(&self.plan.policy.profiles, TextLocations::new(), &mut diagnostics);
         if diagnostics.is_empty() {
             Ok(built)
         } else {
@@ -69,7 +74,7 @@ impl TemplateSite {
     /// The text that the server sends for a request for this name, or the error.
     fn requested(&self, name: &str) -> Result<String, String> {
         let templates = self.built().unwrap();
-        let plan = Plan { templates: templates.names().clone(), ..self.plan.clone() };
+        let plan = self.plan.clone().with_offer(|offer| offer.templates = templates.names().clone());
         let request = FileRequest {
             protocol: Protocol::Http(8080),
             name: name.as_bytes(),
@@ -306,7 +311,7 @@ fn a_profiles_arguments_are_rendered_for_the_machine() {
 fn texts_that_would_break_the_script_are_refused() {
     let with = |change: fn(&mut Linux)| {
         let mut template_site = template_site(&[]);
-        let BootTarget::Linux(linux) = &mut template_site.plan.profiles[0].boots else { panic!() };
+        let BootTarget::Linux(linux) = &mut template_site.plan.policy_mut().profiles[0].boots else { panic!() };
         change(linux);
         template_site
     };
@@ -330,7 +335,7 @@ fn texts_that_would_break_the_script_are_refused() {
 #[test]
 fn a_profile_may_be_a_script_of_the_directory() {
     let mut template_site = template_site(&[("rescue", "#!ipxe\necho {{ gone }}\n")]);
-    template_site.plan.profiles[0].boots = BootTarget::Script("rescue".into());
+    template_site.plan.policy_mut().profiles[0].boots = BootTarget::Script("rescue".into());
     assert!(template_site.requested("machine/name=web1/menu.ipxe").unwrap_err().starts_with("rescue:2:9: gone is"));
 }
 
@@ -344,7 +349,8 @@ fn a_template_name_cannot_lead_out_of_the_directory() {
         client: "192.0.2.107:1024".parse().unwrap(),
         interface: "",
     };
-    let plan = Plan { templates: template_site.built().unwrap().names().clone(), ..template_site.plan };
+    let names = template_site.built().unwrap().names().clone();
+    let plan = template_site.plan.with_offer(|offer| offer.templates = names);
     assert_eq!(fetch(&plan, &Observations::new(1), &request), Err(Refusal::Denied));
 }
 

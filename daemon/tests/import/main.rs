@@ -21,7 +21,9 @@ use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::observations::Observations;
-use proxydhcpd_core::plan::{Loader, Plan, TftpServer};
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::offer::{Loader, Offer, TftpServer};
+use proxydhcpd_core::plan::policy::Policy;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -309,7 +311,8 @@ fn an_imported_proxy_ini_gives_the_same_as_before() {
         let imported = import(&source, None, &HostInfo::default()).unwrap();
         let new = plan(&imported);
         let (legacy, _) = proxydhcpd::config::legacy::read(&source).unwrap();
-        let mut old = Plan { boot_server: true, http: Some(8080), ..Plan::default() };
+        let mut old =
+            Plan { offer: Offer { boot_server: true, http: Some(8080), ..Offer::default() }.into(), ..Plan::default() };
         legacy.boot.apply(&mut old);
         for vector in vectors() {
             let [before, now] =
@@ -340,17 +343,18 @@ fn plan(text: &str) -> Plan {
         profile
     });
     Plan {
-        tftp: Some(TftpServer::Local),
-        http: Some(8080),
-        http_clients: true,
-        boot_server: true,
-        vendor_classes,
-        profiles: profiles.collect(),
-        rules: unresolved.rules,
-        machines: unresolved.machine_files.machines,
-        default_profile: unresolved.default_profile,
-        unknown_machine_profile: unresolved.unknown_machine_profile,
-        ..Plan::default()
+        policy: Policy {
+            http_clients: true,
+            vendor_classes,
+            profiles: profiles.collect(),
+            rules: unresolved.rules,
+            default_profile: unresolved.default_profile,
+            unknown_machine_profile: unresolved.unknown_machine_profile,
+            ..Policy::default()
+        }
+        .into(),
+        offer: Offer { tftp: Some(TftpServer::Local), http: Some(8080), boot_server: true, ..Offer::default() }.into(),
+        inventory: unresolved.machine_files.machines,
     }
 }
 

@@ -8,7 +8,7 @@ use super::walk::{Tree, join};
 use super::{bootloader_configs, cmdline, pairing};
 use crate::boot::image;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};
+use proxydhcpd_core::plan::offer::{BootDirEntry, EntryTarget};
 use std::fs::File;
 
 /// The scan of one directory for kernels.

@@ -23,7 +23,7 @@ use crate::files::Directory;
 use kernels::KernelScanner;
 use programs::ProgramScanner;
 use proxydhcpd_core::fetch::Refusal;
-use proxydhcpd_core::plan::BootDirEntry;
+use proxydhcpd_core::plan::offer::BootDirEntry;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};

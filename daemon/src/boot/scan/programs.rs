@@ -6,7 +6,7 @@ use super::walk::{Tree, join, split_path};
 use crate::boot::image::{self, Image};
 use crate::boot::{loaders, script};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};
+use proxydhcpd_core::plan::offer::{BootDirEntry, EntryTarget};
 use proxydhcpd_core::script::HOST_NAME_PREFIX;
 use proxydhcpd_core::script::local_disk_arch;
 use proxydhcpd_core::shim::second_stage;

@@ -1,6 +1,6 @@
 //! The results of a scan: menu entries, scripts by host name, skipped files.
 
-use proxydhcpd_core::plan::BootDirEntry;
+use proxydhcpd_core::plan::offer::BootDirEntry;
 use std::path::PathBuf;
 
 /// An entry of the menu, with details for `check`.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::boot::image::tests::{bzimage, efi};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::EntryTarget;
+use proxydhcpd_core::plan::offer::EntryTarget;
 use std::os::unix::fs::symlink;
 
 fn directory(files: &[(&str, &[u8])]) -> tempfile::TempDir {

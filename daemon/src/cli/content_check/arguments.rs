@@ -26,7 +26,7 @@ pub fn diagnostics(context: &CliContext) -> Vec<Diagnostic> {
     if context.site.menu_scan().is_none() {
         return Vec::new();
     }
-    let machines = &context.site.plan.machines;
+    let machines = &context.site.plan.inventory;
     let of_machine = |id: usize| format!("machine/name={}/menu.ipxe", machines.get(id as u32).name);
     let of_machines = (0..machines.len().min(MAX_MACHINES)).map(of_machine);
     let unlisted = failed(context, UNLISTED_MACHINE);
@@ -67,7 +67,7 @@ fn failed(context: &CliContext, name: &str) -> Option<Vec<Failure>> {
     let observations =
         with_observed_client(Observations::new(0), ClientKind { arch: Arch::X64, ipxe: true }, EXAMPLE_MAC, address);
     let request = FileRequest {
-        protocol: site.plan.http.map_or(Protocol::Tftp, Protocol::Http),
+        protocol: site.plan.offer.http.map_or(Protocol::Tftp, Protocol::Http),
         name: name.as_bytes(),
         server: network.address.into(),
         client: SocketAddr::new(address, 1024),

@@ -19,7 +19,7 @@ impl BootSimulation<'_> {
     /// Simulates a boot. The client sends a request to port 547, and another to port 4011 if the reply redirects it
     /// there. Then the iPXE that the machine received fetches its autoexec.ipxe.
     pub(super) fn simulate_boot6(&mut self, simulated: &SimulatedClient, port: Option<Port>) {
-        let stateless = self.site.plan.dhcp6.stateless.is_some();
+        let stateless = self.site.plan.policy.stateless_dhcp6.is_some();
         if simulated.kind.ipxe && stateless {
             return self.simulate_stateless_ipxe(simulated, false);
         }
@@ -77,7 +77,7 @@ impl BootSimulation<'_> {
     /// The client's DHCPv6 message to this port.
     fn packet_from6(&self, simulated: &SimulatedClient, port: Port, kind: MessageType) -> SimulatedPacket {
         let link = &self.links[0];
-        let octets = packet(simulated, kind, &self.site.plan.dhcp6.duid);
+        let octets = packet(simulated, kind, &self.site.plan.offer.dhcp6.duid);
         let server = IpAddr::from(link.address6().unwrap_or(Ipv6Addr::UNSPECIFIED));
         let (octets, from, to) = match (simulated.relay, port) {
             (Some(IpAddr::V6(relay)), Port::Dhcp) => {
@@ -96,7 +96,7 @@ impl BootSimulation<'_> {
     fn explain_autoexec(&mut self, simulated: &SimulatedClient, answer: &Answer) -> bool {
         let Verdict::Respond(response) = &answer.verdict else { return false };
         let Some((directory, _)) = response.boot.file.rsplit_once('/') else { return false };
-        let Some((protocol, name)) = protocol_and_path(directory, self.site.plan.http) else { return false };
+        let Some((protocol, name)) = protocol_and_path(directory, self.site.plan.offer.http) else { return false };
         let client = SocketAddr::new(self.client_address6(simulated), 49152);
         let with_script = name.contains(IPXE_WRAPPER_PREFIX);
         let name = format!("{}autoexec.ipxe", name.replacen(IPXE_WRAPPER_PREFIX, "", 1));

@@ -310,7 +310,8 @@ fn leads_to_ipxe(answer: &Answer, plan: &Plan) -> bool {
     let is_fetched = matches!(response.boot.method, BootMethod::File | BootMethod::Item(_));
     let is_firmware = answer.client.as_ref().is_some_and(|client| !matches!(client.stage, Stage::Ipxe(_)));
     // If firmware cannot fetch the URL of a profile's loader, it receives the site's iPXE, which fetches the loader.
-    let is_site_ipxe = || plan.loaders.values().any(|site| site.is_ipxe() && response.boot.file.ends_with(&site.name));
+    let is_site_ipxe =
+        || plan.offer.loaders.values().any(|site| site.is_ipxe() && response.boot.file.ends_with(&site.name));
     program && is_fetched && is_firmware && (*boots != BootTarget::Loader || has_url(plan, answer) && is_site_ipxe())
 }
 
@@ -356,7 +357,7 @@ fn find_machine<'a>(name: &str, plan: &'a Plan) -> Result<Machine<'a>, ConfigErr
     let unknown = || {
         ConfigError(vec![Diagnostic::error(format!("unknown machine `{name}`: the configuration has no such entry"))])
     };
-    plan.machines.get_by_name(name).ok_or_else(unknown)
+    plan.inventory.get_by_name(name).ok_or_else(unknown)
 }
 
 impl SimulatedPacket {

@@ -25,7 +25,11 @@ const MAX_RULES: usize = 30;
 pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, records_are_readable: bool) -> Vec<Node> {
     let packet = DhcpPacket::parse(arrival.datagram, arrival.from.is_ipv6());
     let (Some(decision), Ok(packet)) = (&answer.decision, packet) else { return Vec::new() };
-    if plan.profiles.is_empty() && plan.rules.is_empty() && plan.machines.is_empty() && decision.machine.is_none() {
+    if plan.policy.profiles.is_empty()
+        && plan.policy.rules.is_empty()
+        && plan.inventory.is_empty()
+        && decision.machine.is_none()
+    {
         return Vec::new();
     }
     // This is the client as recognised from the packet. In the answer, a rule may already treat it as firmware.
@@ -34,10 +38,10 @@ pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, rec
         client.identifiers = known.identifiers;
     }
     let mut reasons = Vec::new();
-    if !plan.machines.is_empty() || decision.machine.is_some() {
+    if !plan.inventory.is_empty() || decision.machine.is_some() {
         reasons.push(machine(plan, &client, decision, records_are_readable));
     }
-    if !plan.rules.is_empty() {
+    if !plan.policy.rules.is_empty() {
         reasons.push(rules(plan, decision, &unmet(plan, arrival, &packet, &client, decision)));
     }
     reasons.push(profile(plan, decision));
@@ -45,7 +49,7 @@ pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, rec
 }
 
 fn machine(plan: &Plan, client: &Client, decision: &Decision, records_are_readable: bool) -> Node {
-    let name = |id| plan.machines.get(id).name;
+    let name = |id| plan.inventory.get(id).name;
     let Some(FoundEntry { machine, by, conflicting }) = decision.machine else {
         let reason = match (decision.ambiguous, decision.doubt) {
             (Some(AmbiguousMachine { machines: [(one, by), (other, other_by)] }), _) if by == other_by => {
@@ -63,9 +67,9 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, records_are_readab
         return Node::new("machine", reason)
             .with_children(doubts(plan, client, decision).into_iter().chain(near(plan, client, None)));
     };
-    let entry = plan.machines.get(machine);
+    let entry = plan.inventory.get(machine);
     let policy = match entry.policy {
-        Policy::Unspecified if plan.machines.is_removed_entry(machine) => format!(
+        Policy::Unspecified if plan.inventory.is_removed_entry(machine) => format!(
             "its entry is gone, and its boot-once is completed: boots from disk (`proxydhcpd rearm {}` removes the \
              record)",
             entry.name
@@ -105,7 +109,7 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, records_are_readab
 /// Explains identities by which the server does not identify the machine, and entries whose protection applies to the
 /// machine nevertheless.
 fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
-    let name = |id| plan.machines.get(id).name;
+    let name = |id| plan.inventory.get(id).name;
     let doubt = decision.doubt.map(|DoubtfulEntry { machine, by, reason }| {
         let reason = match reason {
             DoubtReason::OtherAddress => "but that entry lists other MAC addresses",
@@ -129,11 +133,11 @@ fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
 fn listed(plan: &Plan, client: &Client, decision: &Decision) -> Option<Node> {
     const MAX_NAMES: usize = 4;
     let identity = Identity { identifiers: client.identifiers, ..Identity::default() };
-    let mut sharers = plan.machines.sharers(&identity, decision.machine).peekable();
+    let mut sharers = plan.inventory.sharers(&identity, decision.machine).peekable();
     let (_, by) = *sharers.peek()?;
     let mut names: Vec<&str> = sharers
         .take_while(|(_, other)| *other == by)
-        .map(|(id, _)| plan.machines.get(id).name)
+        .map(|(id, _)| plan.inventory.get(id).name)
         .take(MAX_NAMES + 1)
         .collect();
     let more = if names.len() > MAX_NAMES { " and more" } else { "" };
@@ -147,8 +151,8 @@ fn listed(plan: &Plan, client: &Client, decision: &Decision) -> Option<Node> {
 /// takes some 1,500 lookups, regardless of the number of machines.
 fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
     let name = |identity: &Identity<'_>| {
-        let other = plan.machines.find(identity).found.filter(|other| Some(other.machine) != found)?;
-        Some(plan.machines.get(other.machine).name)
+        let other = plan.inventory.find(identity).found.filter(|other| Some(other.machine) != found)?;
+        Some(plan.inventory.get(other.machine).name)
     };
     let mut nodes = Vec::new();
     for mac in client.hardware.mac().into_iter().flat_map(one_octet_off) {
@@ -178,10 +182,10 @@ fn identity<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
 /// The entry that lists the client's MAC address although `shared-macs` contains that address. `None` if there is none.
 fn shared_mac(plan: &Plan, client: &Client) -> Option<Node> {
     let mac = client.hardware.mac()?;
-    if !plan.machines.is_shared_mac(&mac) {
+    if !plan.inventory.is_shared_mac(&mac) {
         return None;
     }
-    let mut entries = plan.machines.iter();
+    let mut entries = plan.inventory.iter();
     let name = entries.find(|entry| entry.macs.contains(&mac))?.name;
     Some(Node::new(
         "near match",
@@ -200,10 +204,10 @@ fn one_octet_off(mac: [u8; 6]) -> impl Iterator<Item = [u8; 6]> {
 }
 
 fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
-    let name = |index: usize| format!("{} ({})", index + 1, plan.rules[index].name);
+    let name = |index: usize| format!("{} ({})", index + 1, plan.policy.rules[index].name);
     // A rule with only one condition cannot nearly match.
     let nearly_matches = |index: usize, unmet: &[Condition]| {
-        unmet.len() == 1 && plan.rules[index].when.set_conditions().nth(1).is_some()
+        unmet.len() == 1 && plan.policy.rules[index].when.set_conditions().nth(1).is_some()
     };
     let result = |index: usize, unmet: &[Condition]| match unmet {
         [] => "matches".to_owned(),
@@ -223,7 +227,7 @@ fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
     if omitted > 0 {
         parts.push(Node::new("others", format!("{omitted} more rules that do not match")));
     }
-    let later = plan.rules.len() - all.len();
+    let later = plan.policy.rules.len() - all.len();
     if later > 0 {
         parts.push(Node::new(
             "later rules",

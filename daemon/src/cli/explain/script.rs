@@ -24,12 +24,12 @@ pub fn explain_script(
     item: Option<u16>,
 ) -> Option<Node> {
     let protocol = match response.boot.source {
-        BootSource::ScriptHttp => Protocol::Http(site.plan.http?),
+        BootSource::ScriptHttp => Protocol::Http(site.plan.offer.http?),
         BootSource::ScriptTftp => Protocol::Tftp,
         _ => return None,
     };
     let entry = response.boot.file.splitn(4, '/').nth(3)?;
-    let name = if site.plan.menu.has_boot_script && entry == BOOT_SCRIPT {
+    let name = if site.plan.offer.menu.has_boot_script && entry == BOOT_SCRIPT {
         entry.to_owned()
     } else {
         machine_name(simulated, entry)
@@ -94,7 +94,7 @@ fn explain_fetch(site: &Site, fetch: Fetch, request: &FileRequest<'_>) -> Vec<No
             vec![menu.with_children(failure.iter().map(failure_node).chain(lines(&text)))]
         }
         Fetch::Linux(profile, requester) => {
-            let profile = &site.plan.profiles[profile];
+            let profile = &site.plan.policy.profiles[profile];
             let BootTarget::Linux(unrendered) = &profile.boots else { return Vec::new() };
             let (linux, failed) =
                 match site.templates.render_linux(&site.plan, profile, unrendered, &requester, request) {

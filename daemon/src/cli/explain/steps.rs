@@ -56,7 +56,9 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
     let Response { message_type, shape, boot, destination } = response;
     let is_ipv6 = destination.to.is_ipv6();
     let description = match shape {
-        ShapeName::Direct if !plan.boot_server => "option 43 names the file to load, because port 4011 is not open",
+        ShapeName::Direct if !plan.offer.boot_server => {
+            "option 43 names the file to load, because port 4011 is not open"
+        }
         ShapeName::Direct if is_ipv6 => "a URL in the first reply, the only reply that the client waits for",
         ShapeName::Direct => "option 43 names the file to load, without another request",
         ShapeName::Redirect
@@ -82,7 +84,8 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
         }
     };
     let mut boot_parts = vec![Node::new("server", boot.server), Node::new("why", boot.source)];
-    let path = plan.loaders.values().find(|loader| loader.name == boot.file).and_then(|loader| loader.path.as_ref());
+    let path =
+        plan.offer.loaders.values().find(|loader| loader.name == boot.file).and_then(|loader| loader.path.as_ref());
     boot_parts.extend(path.map(|path| Node::new("file", path)));
     boot_parts.extend(menu_lines(&boot.method));
     let destination_text = match destination.interface_index {

@@ -8,10 +8,11 @@ use crate::site::OpenPorts;
 use clap::Parser;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::machines::{Machines, Policy};
+use proxydhcpd_core::plan::offer::{Loader, Offer, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::policy::{self, StatelessOptions};
 use proxydhcpd_core::plan::profile::{FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
-use proxydhcpd_core::plan::{Loader, StatelessOptions, TftpServer};
 use proxydhcpd_core::wire::pxe::MachineId;
 
 const DEBIAN: usize = 0;
@@ -57,13 +58,21 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     };
     let loader = |name: &str| Loader { name: name.into(), path: Some(format!("/usr/lib/ipxe/{name}")) };
     site.plan = plan(Plan {
-        tftp: Some(TftpServer::Local),
-        http: Some(8080),
-        boot_server: true,
-        http_clients: true,
-        dhcp6: site.plan.dhcp6.clone(),
-        loaders: [(Arch::BIOS, loader("undionly.kpxe")), (Arch::X64, loader("snponly.efi"))].into(),
-        profiles: vec![profile("debian", BootTarget::Linux(linux)), profile("ask", BootTarget::Menu(menu))],
+        policy: policy::Policy {
+            http_clients: true,
+            profiles: vec![profile("debian", BootTarget::Linux(linux)), profile("ask", BootTarget::Menu(menu))],
+            ..policy::Policy::default()
+        }
+        .into(),
+        offer: Offer {
+            tftp: Some(TftpServer::Local),
+            http: Some(8080),
+            boot_server: true,
+            dhcp6: site.plan.offer.dhcp6.clone(),
+            loaders: [(Arch::BIOS, loader("undionly.kpxe")), (Arch::X64, loader("snponly.efi"))].into(),
+            ..Offer::default()
+        }
+        .into(),
         ..Plan::default()
     });
     site
@@ -87,7 +96,7 @@ const WEB2: Machine<'static> = Machine {
 };
 
 fn with(machines: &[Machine<'_>]) -> Site {
-    site(|plan| Plan { machines: Machines::new(machines, &[]), ..plan })
+    site(|plan| Plan { inventory: Machines::new(machines, &[]), ..plan })
 }
 
 /// The output of `explain` with these arguments.
@@ -133,7 +142,12 @@ fn assert_lines(output: &str, lines: &[&str]) {
 
 #[test]
 fn silence_towards_an_ipxe_without_a_way_to_fetch_its_script_is_explained_with_a_fix() {
-    let site = site(|plan| Plan { tftp: None, http: None, ..plan });
+    let site = site(|plan| {
+        plan.with_offer(|offer| {
+            offer.tftp = None;
+            offer.http = None;
+        })
+    });
     let output = explain(&site, "--client ipxe-bios");
     assert_lines(
         &output,
@@ -146,7 +160,7 @@ fn silence_towards_an_ipxe_without_a_way_to_fetch_its_script_is_explained_with_a
 
 #[test]
 fn with_proxy_only_the_server_ignores_port_67_and_the_machine_contacts_4011() {
-    let site = site(|plan| Plan { ignores_relays: true, ..plan });
+    let site = site(|plan| plan.with_offer(|offer| offer.ignores_relays = true));
     for (client, file) in [("uefi-x64", "snponly.efi"), ("bios", "undionly.kpxe")] {
         for network in ["", " --relay 10.1.0.1"] {
             let output = explain_with(true, &site, &format!("--client {client}{network}"));
@@ -207,7 +221,8 @@ fn near_matches_of_entries_and_rules_are_listed() {
         rule("all", Conditions { known: Some(false), ..Conditions::default() }, Some(DEBIAN)),
         rule("never", Conditions::default(), None),
     ];
-    let site = site(|plan| Plan { machines: Machines::new(&[WEB1], &[]), rules, ..plan });
+    let site =
+        site(|plan| Plan { inventory: Machines::new(&[WEB1], &[]), ..plan.with_policy(|policy| policy.rules = rules) });
     assert_lines(
         &explain(&site, "--client uefi-x64 --mac 02:00:00:00:01:11"),
         &[
@@ -227,7 +242,7 @@ fn near_matches_of_entries_and_rules_are_listed() {
 fn a_rule_with_a_single_unmet_condition_is_no_near_match() {
     let when = Conditions { firmware: vec![Firmware::RaspberryPi], ..Conditions::default() };
     let rule = Rule { name: "pis".into(), when, ..Rule::default() };
-    let rules = |count| site(|plan| Plan { rules: vec![rule.clone(); count], ..plan });
+    let rules = |count| site(|plan| plan.with_policy(|policy| policy.rules = vec![rule.clone(); count]));
     assert_lines(&explain(&rules(1), "--client uefi-x64"), &["rule 1 (pis): unmet: firmware"]);
     assert_lines(&explain(&rules(31), "--client uefi-x64"), &["others: 31 more rules that do not match"]);
 }
@@ -260,7 +275,7 @@ fn an_identity_that_several_entries_list_is_explained_with_the_protection_that_a
 #[test]
 fn a_mac_address_in_shared_macs_is_explained_as_no_identity() {
     let shared_macs = ["02:00:00:*".parse().unwrap()];
-    let site = site(|plan| Plan { machines: Machines::new(&[WEB1], &shared_macs), ..plan });
+    let site = site(|plan| Plan { inventory: Machines::new(&[WEB1], &shared_macs), ..plan });
     let output = explain(&site, "--client uefi-x64 --mac 02:00:00:00:01:01");
     assert_lines(
         &output,
@@ -296,7 +311,7 @@ fn flags_set_the_options_that_only_a_packet_has() {
         ..Conditions::default()
     };
     let rules = vec![Rule { name: "port 12".into(), when, profile: Some(DEBIAN), ..Rule::default() }];
-    let site = site(|plan| Plan { rules, ..plan });
+    let site = site(|plan| plan.with_policy(|policy| policy.rules = rules));
     let output = explain(
         &site,
         "--client uefi-x64 --port 67 --sends-user-class lab-7 --relay 10.1.0.1 --circuit-id sw1:12 --vendor-class \
@@ -317,7 +332,7 @@ fn an_ipxe_that_a_rule_treats_as_firmware_is_followed_through_its_loader_to_its_
         "script: starts the kernel of profile debian",
     ];
     for client in ["ipxe-bios", "bios"] {
-        let site = site(|plan| Plan { rules: rule(&[Arch::BIOS]), ..plan });
+        let site = site(|plan| plan.with_policy(|policy| policy.rules = rule(&[Arch::BIOS])));
         let output = explain(&site, &format!("--client {client}"));
         assert_lines(&output, &way);
         assert_eq!(output.matches("boot file: undionly.kpxe").count(), 1, "{output}");
@@ -370,7 +385,7 @@ fn a_boot_over_ipv6_is_followed_to_the_script_next_to_the_loader() {
 
 #[test]
 fn an_ipxe_in_a_wrapper_starts_with_its_script() {
-    let site = site(|plan| Plan { ipxe_wrappers: [("snponly.efi".into(), Arch::X64)].into(), ..plan });
+    let site = site(|plan| plan.with_offer(|offer| offer.ipxe_wrappers = [("snponly.efi".into(), Arch::X64)].into()));
     let output = explain(&site, "--client uefi-x64 --ipv6");
     assert_lines(
         &output,
@@ -385,7 +400,7 @@ fn an_ipxe_in_a_wrapper_starts_with_its_script() {
 #[test]
 fn a_boot_with_stateless_dhcpv6_is_followed_to_its_script() {
     let mut site = with(&[WEB1]);
-    site.plan.dhcp6.stateless = Some(StatelessOptions::default());
+    site.plan.policy_mut().stateless_dhcp6 = Some(StatelessOptions::default());
     let way = [
         "INFORMATION-REQUEST on port 547",
         "option 59 (boot file URL): http://[2001:db8::10]:8080/boot.ipxe",

@@ -11,8 +11,8 @@ use super::value::{
 use crate::config::keys::ConfigKey;
 use crate::config::machines::{self, RawMachine};
 use crate::config::{Enabled, Settings};
-use proxydhcpd_core::plan::LoopGuard;
 use proxydhcpd_core::plan::pattern::MacPattern;
+use proxydhcpd_core::plan::policy::LoopGuard;
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
