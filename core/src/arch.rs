@@ -1,9 +1,13 @@
-//! Client architectures: the codes of option 93 (RFC 4578 2.1), and the loaders that each firmware can start.
+//! Client architectures: the codes of option 93 (RFC 4578 2.1), the loaders that each firmware can start, and every
+//! other name that an architecture has. No other module contains such a name (`daemon/tests/architectures.rs`).
 //!
 //! The registry is IANA's "Processor Architecture Types", shared with DHCPv6 option 61 (RFC 5970 3.3). Code 7 is x64
 //! and code 9 is EFI byte code, as erratum 4624 corrects RFC 4578.
 
+mod rows;
+
 use core::fmt;
+pub use rows::ARCHITECTURES;
 
 /// An architecture: a code of option 93, assigned or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,7 +33,18 @@ pub enum ImageFormat {
     None,
 }
 
-/// Names, transport and loaders of an architecture.
+/// How likely it is that a network has machines of an architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prevalence {
+    /// Current machines have it. The table of loaders lists it even without a loader.
+    Common,
+    /// Machines may have it.
+    Rare,
+    /// The registry deprecates it, and no machine has it any more.
+    Deprecated,
+}
+
+/// One architecture: a row of [`ARCHITECTURES`].
 #[derive(Debug)]
 pub struct ArchInfo {
     /// The code of option 93.
@@ -38,173 +53,79 @@ pub struct ArchInfo {
     pub id: &'static str,
     /// The name of the architecture in texts for people, such as `x64 UEFI`.
     pub name: &'static str,
+    /// How likely it is that a network has such machines.
+    pub prevalence: Prevalence,
     /// The protocol by which the firmware downloads its loader.
     pub transport: Transport,
-    /// Pointer width of the programs that the firmware can start, in bits; 0 if unknown.
-    pub bits: u8,
     /// The format of the programs that the firmware can start.
     pub image: ImageFormat,
-    /// Usual file names of the loaders for this architecture, best first.
+    /// Usual file names of the loaders for this architecture, best first. The last one for UEFI is the name on
+    /// removable media (UEFI 2.10 3.5.1.1).
     pub loaders: &'static [&'static str],
     /// The code of the architecture whose loaders this one uses: the same code, except for HTTP and byte code (see
     /// [`Arch::base`]).
     pub base: u16,
+    /// The names that others give to the architecture.
+    pub names: Names,
 }
 
-const I386: ImageFormat = ImageFormat::Efi(0x014c);
-const X64: ImageFormat = ImageFormat::Efi(0x8664);
-const IA64: ImageFormat = ImageFormat::Efi(0x0200);
-const ARM: ImageFormat = ImageFormat::Efi(0x01c2);
-const ARM64: ImageFormat = ImageFormat::Efi(0xaa64);
-const EBC: ImageFormat = ImageFormat::Efi(0x0ebc);
-const RISCV32: ImageFormat = ImageFormat::Efi(0x5032);
-const RISCV64: ImageFormat = ImageFormat::Efi(0x5064);
-const RISCV128: ImageFormat = ImageFormat::Efi(0x5128);
-const LOONG32: ImageFormat = ImageFormat::Efi(0x6232);
-const LOONG64: ImageFormat = ImageFormat::Efi(0x6264);
-
-/// The rows of all assigned codes; the index of a row is its code.
-///
-/// Among the loaders, shim comes first: machines with Secure Boot start no other loader, and all other machines start
-/// shim as well (see the module `shim`). `snponly` precedes `ipxe`: `snponly` uses the driver of the firmware, which
-/// has just used the network card, whereas the native drivers of `ipxe` may not support the card. With virtio-net, both
-/// reach the menu equally fast, 11 to 13 s after power-on (snponly.efi and ipxe.efi of 2019 and of 2025, under OVMF of
-/// 2022 and of 2025).
-pub const ARCHITECTURES: &[ArchInfo] = &[
-    row(0, "bios", "x86 BIOS", 16, ImageFormat::Bios, BIOS_LOADERS),
-    row(1, "pc98", "NEC PC-98", 0, ImageFormat::None, &[]),
-    row(2, "uefi-ia64", "Itanium UEFI", 64, IA64, &["bootia64.efi"]),
-    row(3, "alpha", "DEC Alpha", 0, ImageFormat::None, &[]),
-    row(4, "arc-x86", "Arc x86", 0, ImageFormat::None, &[]),
-    row(5, "intel-lean", "Intel Lean Client", 0, ImageFormat::None, &[]),
-    row(6, "uefi-ia32", "x86 UEFI", 32, I386, IA32_LOADERS),
-    row(7, "uefi-x64", "x64 UEFI", 64, X64, X64_LOADERS),
-    row(8, "efi-xscale", "EFI XScale", 0, ImageFormat::None, &[]),
-    // No known machine boots byte code over the network. VMware, OVMF of 2013 and some ThinkPads send 9, but boot x64
-    // programs.
-    ArchInfo { base: 7, ..row(9, "uefi-ebc", "x64 UEFI announced as byte code", 64, EBC, &[]) },
-    row(10, "uefi-arm32", "ARM 32 UEFI", 32, ARM, ARM32_LOADERS),
-    row(11, "uefi-arm64", "ARM 64 UEFI", 64, ARM64, ARM64_LOADERS),
-    row(12, "ppc-of", "PowerPC Open Firmware", 0, ImageFormat::None, &[]),
-    row(13, "ppc-epapr", "PowerPC ePAPR", 0, ImageFormat::None, &[]),
-    row(14, "ppc-opal", "POWER OPAL v3", 64, ImageFormat::None, &[]),
-    http(15, "http-ia32", "x86 UEFI HTTP", 32, I386, 6),
-    http(16, "http-x64", "x64 UEFI HTTP", 64, X64, 7),
-    http(17, "http-ebc", "x64 UEFI HTTP announced as byte code", 64, EBC, 7),
-    http(18, "http-arm32", "ARM 32 UEFI HTTP", 32, ARM, 10),
-    http(19, "http-arm64", "ARM 64 UEFI HTTP", 64, ARM64, 11),
-    http(20, "http-bios", "PC/AT BIOS HTTP", 16, ImageFormat::None, 20),
-    row(21, "uboot-arm32", "ARM 32 U-Boot", 32, ARM, ARM32_LOADERS),
-    row(22, "uboot-arm64", "ARM 64 U-Boot", 64, ARM64, ARM64_LOADERS),
-    http(23, "http-uboot-arm32", "ARM 32 U-Boot HTTP", 32, ARM, 21),
-    http(24, "http-uboot-arm64", "ARM 64 U-Boot HTTP", 64, ARM64, 22),
-    row(25, "uefi-riscv32", "RISC-V 32 UEFI", 32, RISCV32, RISCV32_LOADERS),
-    http(26, "http-riscv32", "RISC-V 32 UEFI HTTP", 32, RISCV32, 25),
-    row(27, "uefi-riscv64", "RISC-V 64 UEFI", 64, RISCV64, RISCV64_LOADERS),
-    http(28, "http-riscv64", "RISC-V 64 UEFI HTTP", 64, RISCV64, 27),
-    row(29, "uefi-riscv128", "RISC-V 128 UEFI", 128, RISCV128, &["bootriscv128.efi"]),
-    http(30, "http-riscv128", "RISC-V 128 UEFI HTTP", 128, RISCV128, 29),
-    row(31, "s390", "s390 basic", 64, ImageFormat::None, &[]),
-    row(32, "s390x", "s390 extended", 64, ImageFormat::None, &[]),
-    row(33, "uefi-mips32", "MIPS 32 UEFI", 32, ImageFormat::None, &[]),
-    row(34, "uefi-mips64", "MIPS 64 UEFI", 64, ImageFormat::None, &[]),
-    row(35, "uefi-sunway32", "Sunway 32 UEFI", 32, ImageFormat::None, &[]),
-    row(36, "uefi-sunway64", "Sunway 64 UEFI", 64, ImageFormat::None, &[]),
-    row(37, "uefi-loongarch32", "LoongArch 32 UEFI", 32, LOONG32, &["bootloongarch32.efi"]),
-    http(38, "http-loongarch32", "LoongArch 32 UEFI HTTP", 32, LOONG32, 37),
-    row(39, "uefi-loongarch64", "LoongArch 64 UEFI", 64, LOONG64, LOONG64_LOADERS),
-    http(40, "http-loongarch64", "LoongArch 64 UEFI HTTP", 64, LOONG64, 39),
-    row(41, "rpiboot", "Raspberry Pi boot ROM", 64, ImageFormat::None, &[]),
-];
-
-const BIOS_LOADERS: &[&str] = &["undionly.kpxe", "ipxe.pxe", "pxelinux.0", "lpxelinux.0", "core.0"];
-// The lists contain the file names that iPXE itself, Debian (`-amd64`), Fedora (`ipxe-snponly-x86_64`) and openSUSE
-// (`snp-x86_64`) use.
-const IA32_LOADERS: &[&str] = &[
-    "shimia32.efi",
-    "snponly-ia32.efi",
-    "snponly-i386.efi",
-    "ipxe-snponly-i386.efi",
-    "snp-i386.efi",
-    "snponly.efi",
-    "ipxe-ia32.efi",
-    "ipxe-i386.efi",
-    "ipxe.efi",
-    "bootia32.efi",
-];
-const X64_LOADERS: &[&str] = &[
-    "snponly-shimx64.efi",
-    "snponly-shim.efi",
-    "ipxe-shimx64.efi",
-    "ipxe-shim.efi",
-    "shimx64.efi",
-    "snponly-x64.efi",
-    "snponly-x86_64.efi",
-    "snponly-amd64.efi",
-    "ipxe-snponly-x86_64.efi",
-    "snp-x86_64.efi",
-    "snponly.efi",
-    "ipxe-x64.efi",
-    "ipxe-x86_64.efi",
-    "ipxe-amd64.efi",
-    "ipxe.efi",
-    "bootx64.efi",
-];
-const ARM32_LOADERS: &[&str] = &[
-    "shimarm.efi",
-    "snponly-arm32.efi",
-    "snponly-arm.efi",
-    "snp-arm32.efi",
-    "snponly.efi",
-    "ipxe-arm32.efi",
-    "ipxe-arm.efi",
-    "ipxe.efi",
-    "bootarm.efi",
-];
-const ARM64_LOADERS: &[&str] = &[
-    "snponly-shimaa64.efi",
-    "snponly-shim.efi",
-    "ipxe-shimaa64.efi",
-    "ipxe-shim.efi",
-    "shimaa64.efi",
-    "snponly-arm64.efi",
-    "snponly-aarch64.efi",
-    "ipxe-snponly-arm64.efi",
-    "ipxe-snponly-aarch64.efi",
-    "snp-arm64.efi",
-    "snponly.efi",
-    "ipxe-arm64.efi",
-    "ipxe-aarch64.efi",
-    "ipxe.efi",
-    "bootaa64.efi",
-];
-const RISCV32_LOADERS: &[&str] =
-    &["snponly-riscv32.efi", "snponly.efi", "ipxe-riscv32.efi", "ipxe.efi", "bootriscv32.efi"];
-const RISCV64_LOADERS: &[&str] =
-    &["shimriscv64.efi", "snponly-riscv64.efi", "snponly.efi", "ipxe-riscv64.efi", "ipxe.efi", "bootriscv64.efi"];
-const LOONG64_LOADERS: &[&str] = &[
-    "snponly-loong64.efi",
-    "snponly-loongarch64.efi",
-    "snponly.efi",
-    "ipxe-loong64.efi",
-    "ipxe-loongarch64.efi",
-    "ipxe.efi",
-    "bootloongarch64.efi",
-];
-
-const fn row(
-    code: u16,
-    id: &'static str,
-    name: &'static str,
-    bits: u8,
-    program: ImageFormat,
-    loaders: &'static [&'static str],
-) -> ArchInfo {
-    ArchInfo { code, id, name, transport: Transport::Tftp, bits, image: program, loaders, base: code }
+/// The names that other programs and projects give to an architecture. A code that uses another's loaders has none.
+#[derive(Debug)]
+pub struct Names {
+    /// The values of iPXE's settings `platform` and `buildarch`.
+    pub ipxe: Option<IpxeBuild>,
+    /// The suffix in the names of shim and its second stage: `shimx64.efi`, `grubx64.efi` (shim Make.defaults
+    /// ARCH_SUFFIX).
+    pub shim: Option<&'static str>,
+    /// The subdirectory of the boot directory in which FOG has the loaders for the architecture.
+    pub directory: Option<&'static str>,
+    /// Words for the architecture in the names of kernels and initrds.
+    pub words: &'static [&'static str],
+    /// The signature at 0x38 of a Linux kernel in the format `Image`.
+    pub kernel_magic: Option<[u8; 4]>,
+    /// dnsmasq's word for the code (dnsmasq option.c, `lookup_arch`).
+    pub dnsmasq: Option<&'static str>,
+    /// The key for the architecture in section `[ipxe]` of the Python daemon's file.
+    pub python_bootstrap: Option<PythonBootstrap>,
+    /// The key for the architecture in section `[proxy]` of the Python daemon's file.
+    pub python_filename: Option<&'static str>,
+    /// The packages that contain an iPXE for the architecture.
+    pub packages: Packages,
 }
 
-const fn http(code: u16, id: &'static str, name: &'static str, bits: u8, program: ImageFormat, base: u16) -> ArchInfo {
-    ArchInfo { code, id, name, transport: Transport::Http, bits, image: program, loaders: &[], base }
+/// The settings of iPXE that state its architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IpxeBuild {
+    /// The setting `platform`.
+    pub platform: &'static str,
+    /// The setting `buildarch`.
+    pub buildarch: &'static str,
+}
+
+/// A key of the Python daemon's file, in its section `[ipxe]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PythonBootstrap {
+    /// The key.
+    pub key: &'static str,
+    /// The loader if the file does not set the key. The Python daemon had only the keys with a default.
+    pub default: Option<&'static str>,
+}
+
+/// The packages that contain an iPXE for an architecture, by distribution.
+#[derive(Debug)]
+pub struct Packages {
+    /// Debian before 13, and Ubuntu.
+    pub debian_12: Option<&'static str>,
+    /// Debian 13 or later.
+    pub debian: Option<&'static str>,
+    /// Fedora, RHEL and their derivatives.
+    pub fedora: Option<&'static str>,
+    /// openSUSE, SLES.
+    pub suse: Option<&'static str>,
+    /// Arch Linux.
+    pub arch_linux: Option<&'static str>,
+    /// Alpine Linux.
+    pub alpine: Option<&'static str>,
 }
 
 impl Arch {
@@ -226,7 +147,27 @@ impl Arch {
 
     /// The architecture with this id, such as `uefi-x64`; `None` for an unknown id.
     pub fn from_id(id: &str) -> Option<Arch> {
-        ARCHITECTURES.iter().find(|row| row.id == id).map(|row| Arch(row.code))
+        Arch::with(|row| row.id == id)
+    }
+
+    /// The architecture of an iPXE, from its settings `platform` and `buildarch`; `None` if they name no known
+    /// architecture. The `buildarch` of a BIOS iPXE does not count: it is `i386` on every processor.
+    pub fn from_ipxe(platform: &str, buildarch: &str) -> Option<Arch> {
+        Arch::with(|row| {
+            row.names.ipxe.is_some_and(|build| {
+                build.platform == platform && (build.buildarch == buildarch || row.image == ImageFormat::Bios)
+            })
+        })
+    }
+
+    /// The ids of the common architectures, in the order of their codes.
+    pub fn common_ids() -> impl Iterator<Item = &'static str> {
+        ARCHITECTURES.iter().filter(|row| row.prevalence == Prevalence::Common).map(|row| row.id)
+    }
+
+    /// The first architecture whose row meets the condition.
+    pub fn with(condition: impl Fn(&ArchInfo) -> bool) -> Option<Arch> {
+        ARCHITECTURES.iter().find(|row| condition(row)).map(|row| Arch(row.code))
     }
 
     /// The protocol by which the firmware downloads its loader; `None` if the code is unassigned.
@@ -238,6 +179,12 @@ impl Arch {
     /// uses those of x64 (7).
     pub fn base(self) -> Arch {
         self.info().map_or(self, |row| Arch(row.base))
+    }
+
+    /// Whether firmware of this architecture can start a Linux kernel that was built for `kernel`. BIOS also starts the
+    /// kernels of x86 UEFI: they have the format of the x86 boot protocol, and its entry point for BIOS.
+    pub fn starts_kernel_of(self, kernel: Arch) -> bool {
+        kernel == self || self == Arch::BIOS && matches!(kernel, Arch::IA32 | Arch::X64)
     }
 
     /// Whether this is an architecture of UEFI firmware, over TFTP or HTTP. UEFI firmware accepts the redirect shape, a
@@ -260,6 +207,8 @@ impl fmt::Display for Arch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
+    use alloc::vec::Vec;
 
     #[test]
     fn every_row_is_at_the_index_of_its_code() {
@@ -268,6 +217,52 @@ mod tests {
             assert_eq!(Arch::from_id(row.id), Some(Arch(row.code)));
         }
         assert_eq!(ARCHITECTURES.len(), 42, "the registry ends with 41");
+    }
+
+    #[test]
+    fn each_name_means_one_architecture() {
+        let columns: [fn(&Names) -> Option<&str>; 5] = [
+            |names| names.shim,
+            |names| names.directory,
+            |names| names.dnsmasq,
+            |names| names.python_bootstrap.map(|bootstrap| bootstrap.key),
+            |names| names.python_filename,
+        ];
+        let ids = ARCHITECTURES.iter().map(|row| row.id).collect();
+        let words = ARCHITECTURES.iter().flat_map(|row| row.names.words).copied().collect();
+        let columns = columns.map(|column| ARCHITECTURES.iter().filter_map(|row| column(&row.names)).collect());
+        for mut names in [ids, words].into_iter().chain(columns) {
+            let names: &mut Vec<&str> = &mut names;
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn the_settings_of_each_ipxe_lead_to_its_architecture() {
+        for row in ARCHITECTURES {
+            let Some(IpxeBuild { platform, buildarch }) = row.names.ipxe else { continue };
+            assert_eq!(Arch::from_ipxe(platform, buildarch), Some(Arch(row.code)));
+        }
+        assert_eq!(Arch::from_ipxe("pcbios", "x86_64"), Some(Arch::BIOS));
+        assert_eq!(Arch::from_ipxe("efi", "vax"), None);
+    }
+
+    #[test]
+    fn the_loaders_begin_with_shim_and_end_with_the_removable_name() {
+        for row in ARCHITECTURES.iter().filter(|row| row.base == row.code && !row.loaders.is_empty()) {
+            let names = row.loaders;
+            let is_removable = |name: &&str| name.starts_with("boot") && name.ends_with(".efi");
+            assert_eq!(names.last().is_some_and(is_removable), row.image != ImageFormat::Bios, "{}", row.id);
+            let is_shim = |name: &&str| name.contains("shim");
+            let shims = names.iter().take_while(|name| is_shim(name)).count();
+            assert_eq!(names.iter().filter(|name| is_shim(name)).count(), shims, "{}", row.id);
+            if let Some(suffix) = row.names.shim {
+                assert_eq!(names[shims - 1], format!("shim{suffix}.efi"));
+            }
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl ClaimedIdentity {
             }
             rest = after;
         }
-        claimed.arch = arch_from_settings(platform, buildarch);
+        claimed.arch = Arch::from_ipxe(platform, buildarch);
         Some((claimed, rest))
     }
 
@@ -132,23 +132,6 @@ fn parse_text(hexraw: &str) -> Option<String> {
 
 fn hexadecimal(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).map(|value| value as u8)
-}
-
-/// The architecture of an iPXE, from its settings `platform` and `buildarch`; `None` if they name no known
-/// architecture. The `buildarch` of a BIOS iPXE does not count: it is `i386` on every processor.
-fn arch_from_settings(platform: &str, buildarch: &str) -> Option<Arch> {
-    let id = match (platform, buildarch) {
-        ("pcbios", _) => "bios",
-        ("efi", "i386") => "uefi-ia32",
-        ("efi", "x86_64") => "uefi-x64",
-        ("efi", "arm32") => "uefi-arm32",
-        ("efi", "arm64") => "uefi-arm64",
-        ("efi", "riscv32") => "uefi-riscv32",
-        ("efi", "riscv64") => "uefi-riscv64",
-        ("efi", "loong64") => "uefi-loongarch64",
-        _ => return None,
-    };
-    Arch::from_id(id)
 }
 
 #[cfg(test)]

@@ -29,9 +29,9 @@ fn add_for_target(plan: &Plan, boots: &BootTarget, profile: Option<ProfileId>, a
             IpxeTarget::Configured(name) => codes.extend(Features::for_url(name)),
             IpxeTarget::Builtin if plan.offer.menu.has_boot_script => {}
             IpxeTarget::Builtin => {
-                let kernels = plan.offer.menu.entries.iter().any(|entry| {
-                    matches!(entry.target, EntryTarget::Linux { arch: Arch::BIOS | Arch::X64 | Arch::IA32, .. })
-                });
+                let kernels = plan.offer.menu.entries.iter().any(
+                    |entry| matches!(entry.target, EntryTarget::Linux { arch, .. } if Arch::BIOS.starts_kernel_of(arch)),
+                );
                 codes.push(Features::MENU);
                 codes.extend(kernel.filter(|_| kernels));
             }

@@ -14,15 +14,12 @@
 //! violation" (TFTP's ERROR 2) shim 16 and later start MokManager, but after "file not found" they fall back to the
 //! second stage (netboot.c status_from_error, shim.c init_grub).
 
-use crate::arch::Arch;
+use crate::arch::{ARCHITECTURES, Arch};
 use crate::file_name::normalize;
 use crate::plan::Plan;
 use crate::plan::offer::Loader;
 use alloc::format;
 use alloc::string::String;
-
-/// The suffixes that the names of shim and its second stage have in common (shim Make.defaults ARCH_SUFFIX).
-const ARCHITECTURES: [&str; 5] = ["x64", "ia32", "aa64", "arm", "riscv64"];
 
 /// The path of the program that shim starts if the file of shim has this name; `None` if shim has no such name.
 pub fn second_stage(shim: &str) -> Option<String> {
@@ -37,9 +34,10 @@ pub fn second_stage(shim: &str) -> Option<String> {
         let is_shim = !program.is_empty() && is_shim_word(word) && word.len() <= 8;
         return is_shim.then(|| format!("{directory}{program}{extension}"));
     }
-    let arch = is_shim_word(stem).then(|| &stem[4..])?;
-    let arch = ARCHITECTURES.iter().find(|known| known.eq_ignore_ascii_case(arch))?;
-    Some(format!("{directory}grub{arch}.efi"))
+    let suffix = is_shim_word(stem).then(|| &stem[4..])?;
+    let suffix =
+        ARCHITECTURES.iter().filter_map(|row| row.names.shim).find(|known| known.eq_ignore_ascii_case(suffix))?;
+    Some(format!("{directory}grub{suffix}.efi"))
 }
 
 /// The file that shim means by this normalized name, for which no file exists; `None` if that is uncertain.

@@ -140,8 +140,8 @@ pub enum EntryTarget {
         initrds: Vec<String>,
         /// The kernel command line.
         arguments: String,
-        /// The architecture for which the kernel is built. BIOS machines also start kernels for [`Arch::X64`] and
-        /// [`Arch::IA32`], but a kernel for [`Arch::BIOS`] starts only on BIOS machines.
+        /// The architecture for which the kernel is built. Other machines may start it too
+        /// ([`Arch::starts_kernel_of`]).
         arch: Arch,
     },
     /// An iPXE script.

@@ -106,8 +106,8 @@ fn by_host_name(base: &str) -> String {
 fn can_boot(target: &EntryTarget, machine: Option<Arch>) -> bool {
     match (target, machine) {
         (EntryTarget::Script { .. }, _) | (EntryTarget::Linux { .. }, None) => true,
-        (EntryTarget::Linux { arch: Arch::X64 | Arch::IA32, .. }, Some(Arch::BIOS)) => true,
-        (EntryTarget::Linux { arch, .. } | EntryTarget::Efi { arch, .. }, machine) => machine == Some(*arch),
+        (EntryTarget::Linux { arch, .. }, Some(machine)) => machine.starts_kernel_of(*arch),
+        (EntryTarget::Efi { arch, .. }, machine) => machine == Some(*arch),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Recognises the kind of a file by its first octets.
 
 use super::pe::Pe;
-use proxydhcpd_core::arch::{ARCHITECTURES, Arch, ImageFormat};
+use proxydhcpd_core::arch::{Arch, ImageFormat};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -123,11 +123,13 @@ pub fn kernel_arch(head: &[u8]) -> Option<Arch> {
         let long = version >= 0x20c && head.get(0x236)? & 1 == 1;
         return Some(if long { Arch::X64 } else { Arch::IA32 });
     }
-    match head.get(0x38..0x3c) {
-        Some(b"ARM\x64") => Arch::from_id("uefi-arm64"),
-        Some(b"RSC\x05") => Arch::from_id("uefi-riscv64"),
-        _ => efi_arch(head),
-    }
+    arch_of_kernel_magic(head).or_else(|| efi_arch(head))
+}
+
+/// The architecture of a Linux kernel in the format `Image`; `None` for any other file.
+pub fn arch_of_kernel_magic(head: &[u8]) -> Option<Arch> {
+    let magic: &[u8; 4] = head.get(0x38..)?.first_chunk()?;
+    Arch::with(|row| row.names.kernel_magic.as_ref() == Some(magic))
 }
 
 /// The architecture of an EFI application; `None` for any other file.
@@ -138,10 +140,7 @@ pub fn efi_arch(head: &[u8]) -> Option<Arch> {
 
 /// The architecture whose UEFI starts programs of this PE machine type; `None` if the type is unknown.
 pub fn arch_of_machine_type(machine: u16) -> Option<Arch> {
-    ARCHITECTURES
-        .iter()
-        .find(|row| row.image == ImageFormat::Efi(machine) && row.base == row.code)
-        .map(|row| Arch(row.code))
+    Arch::with(|row| row.image == ImageFormat::Efi(machine) && row.base == row.code)
 }
 
 impl Image {

@@ -1,13 +1,10 @@
 //! The table of loaders, with one line for each architecture. The server logs it at the start, and `check` prints it.
 
 use super::loaders::FoundLoaders;
-use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
+use proxydhcpd_core::arch::{ARCHITECTURES, Arch, Prevalence};
 use proxydhcpd_core::plan::offer::Loader;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-
-/// The architectures (option 93) of current machines, which are listed even without a loader.
-const COMMON: [u16; 7] = [0, 6, 7, 10, 11, 27, 39];
 
 /// A line of the table: an architecture and its loader.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,10 +24,12 @@ pub fn rows<'a>(
 ) -> Vec<LoaderRow<'a>> {
     ARCHITECTURES
         .iter()
-        .map(|row| Arch(row.code))
-        .filter_map(|arch| match loaders.get(&arch) {
+        .map(|row| (Arch(row.code), row.prevalence))
+        .filter_map(|(arch, prevalence)| match loaders.get(&arch) {
             Some(loader) => Some(LoaderRow { arch, loader: Ok(loader) }),
-            None if COMMON.contains(&arch.0) => Some(LoaderRow { arch, loader: Err(hint(arch, found, system)) }),
+            None if prevalence == Prevalence::Common => {
+                Some(LoaderRow { arch, loader: Err(hint(arch, found, system)) })
+            }
             None => None,
         })
         .collect()
@@ -120,19 +119,22 @@ impl Distribution {
 
     /// How to get a loader for this architecture: the package that contains a loader, or else the file to provide.
     pub fn hint(self, arch: Arch) -> String {
-        let id = arch.info().map_or("", |row| row.id);
-        let command = match (self, id) {
-            (Distribution::DebianX86 | Distribution::Debian, "bios" | "uefi-x64") => "apt install ipxe",
-            (Distribution::Debian, "uefi-arm64" | "uefi-riscv64" | "uefi-loongarch64") => "apt install ipxe",
-            (Distribution::DebianX86, "uefi-arm64" | "uefi-riscv64" | "uefi-loongarch64") => "make loaders",
-            (Distribution::Fedora, "bios" | "uefi-ia32" | "uefi-x64") => "dnf install ipxe-bootimgs-x86",
-            (Distribution::Fedora, "uefi-arm64") => "dnf install ipxe-bootimgs-aarch64",
-            (Distribution::Suse, "bios" | "uefi-ia32" | "uefi-x64" | "uefi-arm64") => "zypper install ipxe-bootimgs",
-            (Distribution::Arch, "bios" | "uefi-x64") => "pacman -S ipxe",
-            (Distribution::Alpine, "bios" | "uefi-x64") => "apk add ipxe",
-            _ => return self.file_hint(arch),
+        let Some(packages) = arch.info().map(|row| &row.names.packages) else { return self.file_hint(arch) };
+        let (install, package) = match self {
+            Distribution::DebianX86 => ("apt install", packages.debian_12),
+            Distribution::Debian => ("apt install", packages.debian),
+            Distribution::Fedora => ("dnf install", packages.fedora),
+            Distribution::Suse => ("zypper install", packages.suse),
+            Distribution::Arch => ("pacman -S", packages.arch_linux),
+            Distribution::Alpine => ("apk add", packages.alpine),
+            Distribution::Unknown => ("", None),
         };
-        command.to_owned()
+        match package {
+            Some(package) => format!("{install} {package}"),
+            // dist/loaders unpacks the package of Debian 13.
+            None if self == Distribution::DebianX86 && packages.debian.is_some() => "make loaders".to_owned(),
+            None => self.file_hint(arch),
+        }
     }
 
     fn file_hint(self, arch: Arch) -> String {

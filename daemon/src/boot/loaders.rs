@@ -37,21 +37,23 @@ pub struct FoundLoaders {
 
 /// Subdirectories of the boot directory that may contain loaders. FOG puts the loaders for 32-bit x86 and ARM into such
 /// directories, under the names that the x64 loaders have at the top of the boot directory.
-const ARCH_DIRECTORIES: &[&str] = &["i386-efi", "x86_64-efi", "arm32-efi", "arm64-efi", "riscv64-efi", "loong64-efi"];
+fn arch_directories() -> impl Iterator<Item = &'static str> {
+    ARCHITECTURES.iter().filter_map(|row| row.names.directory)
+}
 
 /// Looks for the loaders of all architectures. The server offers a file only to an architecture that can start it. A
 /// file is listed as unusable if no architecture that uses its name can start it. For example, an x64 `snponly.efi` is
 /// usable although ARM looks for that name too.
 pub fn find(boot_dir: &Path, directories: &[&Path]) -> FoundLoaders {
     let mut found = FoundLoaders::default();
-    let arch_directories: Vec<PathBuf> = ARCH_DIRECTORIES.iter().map(|name| boot_dir.join(name)).collect();
+    let arch_directories: Vec<PathBuf> = arch_directories().map(|name| boot_dir.join(name)).collect();
     let searched = [boot_dir].into_iter().chain(arch_directories.iter().map(PathBuf::as_path));
     let directories: Vec<SearchDirectory> =
         searched.chain(directories.iter().copied()).map(SearchDirectory::list).collect();
     for row in ARCHITECTURES.iter().filter(|row| row.base == row.code) {
         for (index, directory) in directories.iter().enumerate() {
             // shim requests its second stage from this server, which serves that file only from the boot directory.
-            let with_shims = index <= ARCH_DIRECTORIES.len();
+            let with_shims = index <= arch_directories.len();
             if let Some(path) = best_in(directory, row, with_shims, &mut found.unusable) {
                 let relative = path.strip_prefix(boot_dir).ok();
                 let loader = choose_name(&found.loaders, boot_dir, row, &path, relative);
@@ -96,7 +98,7 @@ impl SearchDirectory<'_> {
 
 /// Whether this subdirectory of the boot directory may contain loaders.
 pub fn is_arch_directory(directory: &str) -> bool {
-    ARCH_DIRECTORIES.contains(&directory)
+    arch_directories().any(|known| known == directory)
 }
 
 /// Whether any architecture has a loader with this file name.

@@ -76,9 +76,9 @@ fn rows(found: &FoundEntry) -> Vec<(&'static str, String)> {
 
 /// The names of the architectures whose firmware can start a kernel of this architecture.
 fn firmware_names(arch: Arch) -> String {
-    match arch {
-        Arch::X64 | Arch::IA32 => format!("{arch}, x86 BIOS"),
-        arch => arch.to_string(),
+    match Arch::BIOS.starts_kernel_of(arch) && arch != Arch::BIOS {
+        true => format!("{arch}, {}", Arch::BIOS),
+        false => arch.to_string(),
     }
 }
 

@@ -40,6 +40,11 @@ impl FromStr for ClientKind {
     }
 }
 
+/// The most common clients, for the help.
+pub fn common_kinds() -> String {
+    Arch::common_ids().collect::<Vec<_>>().join(", ")
+}
+
 /// The MAC address of a simulated machine if `--mac` is absent. It is locally administered, so that no network card has
 /// it. The documentation does not use it, so that no configuration contains it by way of a copied example.
 pub const EXAMPLE_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);

@@ -90,7 +90,7 @@ impl ContentCheck<'_> {
         for found in &scan.found {
             match &found.entry.target {
                 EntryTarget::Linux { kernel, initrds, arch, .. } => {
-                    let archs = if *arch == Arch::X64 || *arch == Arch::IA32 { vec![*arch] } else { Vec::new() };
+                    let archs = [*arch].into_iter().filter(|arch| *arch != Arch::BIOS).collect::<Vec<_>>();
                     self.check_linux(kernel, initrds, &archs);
                 }
                 EntryTarget::Script { path } => self.check_script(path),

@@ -223,7 +223,7 @@ pub struct Check {
 /// matched, the replies on port 67 and on port 4011, and then the script of its iPXE. Nothing is sent. Describe the
 /// machine by flags, or give a packet of it.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Examples:
+#[command(after_help = format!("Examples:
   proxydhcpd explain --client uefi-x64               an x64 UEFI machine
   proxydhcpd explain --client bios --machine web1    a machine of the configuration, with BIOS
   proxydhcpd explain --client bios --relay 10.1.0.1  a BIOS machine behind a relay
@@ -232,12 +232,12 @@ pub struct Check {
   proxydhcpd explain --client uefi-x64 --port 4011   only its request on port 4011
   proxydhcpd explain 0101060012345678...             a DHCP packet in hex, or `-` for standard input
 
-Clients: bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64, uefi-riscv64, uefi-loongarch64,
+Clients: {},
 http-x64, http-arm64 and every other registered architecture (option 93); ipxe-bios, ipxe-x64,
 ipxe-arm64 ... for a machine that already runs iPXE.
 
 Exit status: 0 if the server answers the machine; 1 if it does not; 2 for wrong usage or an invalid
-configuration.")]
+configuration.", client::common_kinds()))]
 #[command(group(ArgGroup::new("asks").args(["packet", "client"]).required(true)))]
 pub struct Explain {
     /// The DHCP packet (UDP payload) in hex; `-` reads standard input

@@ -5,7 +5,7 @@ use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use crate::config::ini::{self, Ini, IniItem, IniSection};
 use crate::config::legacy_addresses::LegacyAddresses;
 use crate::suggest::closest_match;
-use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::arch::{ARCHITECTURES, Arch, PythonBootstrap};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::{Loader, TftpServer};
 use proxydhcpd_core::plan::policy::IpxeTarget;
@@ -66,7 +66,7 @@ impl LegacyBoot {
 /// Returns the key under `[ipxe]` that sets the loader of this architecture. The log suggests the key if the file does
 /// not set it. `None`: there is no such key.
 pub fn loader_key(arch: Arch) -> Option<&'static str> {
-    BOOTSTRAPS.iter().find(|(_, served, _)| *served == arch.base()).map(|(key, ..)| *key)
+    Some(arch.base().info()?.names.python_bootstrap?.key)
 }
 
 /// How a value is checked.
@@ -79,40 +79,41 @@ enum ValueKind {
 }
 
 /// Every key, with the section from which it is read. In the other two sections, the key is accepted and ignored.
-const KEYS: [(&str, &str, ValueKind); 16] = [
-    ("listen_address", "proxy", ValueKind::Address),
-    ("interface", "proxy", ValueKind::Text),
-    ("tftpd", "proxy", ValueKind::Address),
-    ("filename", "proxy", ValueKind::Text),
-    ("filename_efi32", "proxy", ValueKind::Text),
-    ("filename_efi64", "proxy", ValueKind::Text),
-    (VENDOR_KEY, "proxy", ValueKind::Text),
-    ("enabled", "ipxe", ValueKind::Boolean),
-    ("chainload_url", "ipxe", ValueKind::Text),
-    ("legacy_bootstrap", "ipxe", ValueKind::Text),
-    ("efi_bootstrap", "ipxe", ValueKind::Text),
-    ("efi32_bootstrap", "ipxe", ValueKind::Text),
-    ("arm32_bootstrap", "ipxe", ValueKind::Text),
-    ("arm64_bootstrap", "ipxe", ValueKind::Text),
-    ("riscv64_bootstrap", "ipxe", ValueKind::Text),
-    ("loongarch64_bootstrap", "ipxe", ValueKind::Text),
-];
+fn keys() -> impl Iterator<Item = (&'static str, &'static str, ValueKind)> {
+    let addresses = [
+        ("listen_address", "proxy", ValueKind::Address),
+        ("interface", "proxy", ValueKind::Text),
+        ("tftpd", "proxy", ValueKind::Address),
+        ("filename", "proxy", ValueKind::Text),
+    ];
+    let mode = [
+        (VENDOR_KEY, "proxy", ValueKind::Text),
+        ("enabled", "ipxe", ValueKind::Boolean),
+        ("chainload_url", "ipxe", ValueKind::Text),
+    ];
+    addresses
+        .into_iter()
+        .chain(filename_keys().map(|(_, key)| (key, "proxy", ValueKind::Text)))
+        .chain(mode)
+        .chain(bootstrap_keys().map(|(_, PythonBootstrap { key, .. })| (key, "ipxe", ValueKind::Text)))
+}
+
+/// The keys for the files of single architectures, without iPXE mode.
+fn filename_keys() -> impl Iterator<Item = (Arch, &'static str)> {
+    ARCHITECTURES.iter().filter_map(|row| Some((Arch(row.code), row.names.python_filename?)))
+}
+
+/// The keys for the loaders of iPXE mode. Those with a default come from the Python daemon, and come first. The others
+/// are new. An architecture that the file does not name gets no answer, as with the Python daemon.
+fn bootstrap_keys() -> impl Iterator<Item = (Arch, PythonBootstrap)> {
+    let keys = || ARCHITECTURES.iter().filter_map(|row| Some((Arch(row.code), row.names.python_bootstrap?)));
+    let has_default = |(_, key): &(Arch, PythonBootstrap)| key.default.is_some();
+    keys().filter(has_default).chain(keys().filter(move |key| !has_default(key)))
+}
 
 /// A key that is accepted and checked, but never sent.
 pub const VENDOR_KEY: &str = "vendor_specific_information";
 const SECTIONS: [&str; 3] = ["proxy", "pxe", "ipxe"];
-
-/// The loaders of iPXE mode. Two keys come from the Python daemon, with its defaults. The others are new and have no
-/// default. An architecture that the file does not name gets no answer, as with the Python daemon.
-const BOOTSTRAPS: [(&str, Arch, Option<&str>); 7] = [
-    ("legacy_bootstrap", Arch::BIOS, Some("undionly.kpxe")),
-    ("efi_bootstrap", Arch::X64, Some("ipxe.efi")),
-    ("efi32_bootstrap", Arch::IA32, None),
-    ("arm32_bootstrap", Arch(10), None),
-    ("arm64_bootstrap", Arch(11), None),
-    ("riscv64_bootstrap", Arch(27), None),
-    ("loongarch64_bootstrap", Arch(39), None),
-];
 
 struct LegacyReader<'a> {
     source: &'a Source,
@@ -140,12 +141,12 @@ impl LegacyReader<'_> {
     }
 
     fn item(&mut self, section: &IniSection, item: IniItem) {
-        let Some((key, own_section, kind)) = KEYS.into_iter().find(|(key, ..)| *key == item.key) else {
+        let Some((key, own_section, kind)) = keys().find(|(key, ..)| *key == item.key) else {
             let error = self.source.error(item.key_span, format!("unknown key `{}`", item.key));
-            let known = closest_match(&item.key, KEYS.map(|(key, ..)| key));
-            return self.report(match known {
+            let known: Vec<&str> = keys().map(|(key, ..)| key).collect();
+            return self.report(match closest_match(&item.key, known.iter().copied()) {
                 Some(known) => error.help(format!("did you mean `{known}`?")),
-                None => error.help(format!("the keys are {}", KEYS.map(|(key, ..)| key).join(", "))),
+                None => error.help(format!("the keys are {}", known.join(", "))),
             });
         };
         match kind {
@@ -239,13 +240,12 @@ impl LegacyReader<'_> {
     }
 
     fn bootstraps(&mut self) -> BTreeMap<Arch, Loader> {
-        let loader = |(key, arch, default)| self.loader("ipxe", key, default).map(|loader| (arch, loader));
-        BOOTSTRAPS.into_iter().filter_map(loader).collect()
+        let loader = |(arch, PythonBootstrap { key, default })| Some((arch, self.loader("ipxe", key, default)?));
+        bootstrap_keys().filter_map(loader).collect()
     }
 
     fn filenames(&mut self) -> BTreeMap<Arch, Loader> {
-        let named = [("filename_efi32", Arch::IA32), ("filename_efi64", Arch::X64)];
-        named.into_iter().filter_map(|(key, arch)| Some((arch, self.loader("proxy", key, None)?))).collect()
+        filename_keys().filter_map(|(arch, key)| Some((arch, self.loader("proxy", key, None)?))).collect()
     }
 
     fn loader(&mut self, section: &'static str, key: &'static str, default: Option<&str>) -> Option<Loader> {

@@ -80,8 +80,8 @@ fn without_effect(section: &str, key: &str, ipxe_mode: bool) -> Option<LineOutco
         return Some(LineOutcome::Unneeded(format!("the daemon does not read it from [{section}]")));
     }
     let is_unused = match key {
-        "filename" | "filename_efi32" | "filename_efi64" => ipxe_mode,
         "chainload_url" => !ipxe_mode,
+        key if key.starts_with("filename") => ipxe_mode,
         key if key.ends_with("_bootstrap") => !ipxe_mode,
         _ => false,
     };

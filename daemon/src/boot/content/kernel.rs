@@ -91,7 +91,7 @@ fn is_bzimage(head: &[u8]) -> bool {
 
 /// Whether the file is an `Image` of ARM 64 or RISC-V, or a compressed kernel that unpacks itself under EFI.
 fn is_image(head: &[u8]) -> bool {
-    [&b"ARM\x64"[..], b"RSC\x05"].contains(&head.get(0x38..0x3c).unwrap_or_default()) || is_zboot(head)
+    image::arch_of_kernel_magic(head).is_some() || is_zboot(head)
 }
 
 fn is_zboot(head: &[u8]) -> bool {

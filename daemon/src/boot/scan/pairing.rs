@@ -2,27 +2,10 @@
 //! hangs.
 
 use super::file_names::{ParsedName, is_cpio_archive};
+use proxydhcpd_core::arch::Arch;
 
 /// Words in the names of spare initrds, which are not used unless the kernel's name contains the word too.
 const SPARE: [&str; 5] = ["fallback", "old", "bak", "orig", "kdump"];
-/// Words for an architecture, each with the architecture that it means. If a name contains several, the last one counts
-/// (`x86_64`).
-const ARCHITECTURES: [(&str, &str); 14] = [
-    ("amd64", "x64"),
-    ("x64", "x64"),
-    ("64", "x64"),
-    ("x86", "x86"),
-    ("i386", "x86"),
-    ("i486", "x86"),
-    ("i586", "x86"),
-    ("i686", "x86"),
-    ("686", "x86"),
-    ("arm64", "arm64"),
-    ("aarch64", "arm64"),
-    ("a64", "arm64"),
-    ("riscv64", "riscv64"),
-    ("loongarch64", "loongarch64"),
-];
 
 /// Selects the initrds of a kernel from those in its directory. The caller adds microcode. `kernels`: all kernels of
 /// the directory.
@@ -81,14 +64,15 @@ fn words_without_architecture(named: &ParsedName) -> Vec<&str> {
     named.words.iter().map(String::as_str).filter(|word| architecture(word).is_none()).collect()
 }
 
-/// Whether both names contain an architecture, and the two differ.
+/// Whether both names contain an architecture, and the two differ. If a name contains several, the last one counts
+/// (`x86_64`).
 fn architectures_differ(kernel: &ParsedName, initrd: &ParsedName) -> bool {
     let architecture_of = |named: &ParsedName| named.words.iter().rev().find_map(|word| architecture(word));
     architecture_of(kernel).zip(architecture_of(initrd)).is_some_and(|(one, other)| one != other)
 }
 
-fn architecture(word: &str) -> Option<&'static str> {
-    ARCHITECTURES.iter().find(|(known, _)| *known == word).map(|(_, means)| *means)
+fn architecture(word: &str) -> Option<Arch> {
+    Arch::with(|row| row.names.words.contains(&word))
 }
 
 #[cfg(test)]

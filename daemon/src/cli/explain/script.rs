@@ -4,7 +4,6 @@ use super::SimulatedClient;
 use crate::site::Site;
 use crate::templates::Failure;
 use proxydhcpd_core::answer::Response;
-use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::{BOOT_SCRIPT, BootSource, MACHINE_PREFIX};
 use proxydhcpd_core::claimed_identity::ClaimedIdentity;
 use proxydhcpd_core::dissect::Node;
@@ -66,23 +65,9 @@ fn machine_name(simulated: &SimulatedClient, entry: &str) -> String {
     let mac = simulated.mac.map(|octet| format!("{octet:02x}")).join("-");
     let uuid = simulated.uuid.map(|uuid| hex(&uuid)).unwrap_or_default();
     let serial = simulated.serial.as_deref().map(|serial| hex(serial.as_bytes())).unwrap_or_default();
-    let (platform, arch) = platform_and_arch(simulated.kind.arch);
+    let build = simulated.kind.arch.base().info().and_then(|row| row.names.ipxe);
+    let (platform, arch) = build.map_or(("", ""), |build| (build.platform, build.buildarch));
     format!("{MACHINE_PREFIX}{identity}mac={mac}/uuid={uuid}/serial={serial}/platform={platform}/arch={arch}/menu.ipxe")
-}
-
-/// The values of iPXE's settings `platform` and `buildarch`, which claimed_identity.rs parses.
-fn platform_and_arch(arch: Arch) -> (&'static str, &'static str) {
-    match arch.base().info().map_or("", |row| row.id) {
-        "bios" => ("pcbios", "i386"),
-        "uefi-ia32" => ("efi", "i386"),
-        "uefi-x64" => ("efi", "x86_64"),
-        "uefi-arm32" => ("efi", "arm32"),
-        "uefi-arm64" => ("efi", "arm64"),
-        "uefi-riscv32" => ("efi", "riscv32"),
-        "uefi-riscv64" => ("efi", "riscv64"),
-        "uefi-loongarch64" => ("efi", "loong64"),
-        _ => ("", ""),
-    }
 }
 
 fn explain_fetch(site: &Site, fetch: Fetch, request: &FileRequest<'_>) -> Vec<Node> {

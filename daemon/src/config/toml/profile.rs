@@ -176,7 +176,8 @@ pub fn parse_architecture(word: &str) -> Result<Arch, String> {
     let ids = || ARCHITECTURES.iter().map(|row| row.id);
     Arch::from_id(word).ok_or_else(|| match ids().find(has_suffix).or_else(|| closest_match(word, ids())) {
         Some(id) => format!("did you mean `{id}`?"),
-        None => "common ones are bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64".to_owned(),
+        // Five ids, so that the message stays on one line.
+        None => format!("common ones are {}", Arch::common_ids().take(5).collect::<Vec<_>>().join(", ")),
     })
 }
 

@@ -4,7 +4,7 @@ use super::config::TagLiteral;
 use super::lines::{DnsmasqArg, DnsmasqLine};
 use crate::config::diagnostic::Diagnostic;
 use crate::suggest::closest_match;
-use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::uuid::is_placeholder;
 use std::net::Ipv4Addr;
@@ -91,34 +91,15 @@ pub fn tag_to_set(text: &str) -> &str {
 pub const OPTION_CODES: [(&str, &str); 4] =
     [("client-arch", "93"), ("vendor-class", "60"), ("user-class", "77"), ("client-machine-id", "97")];
 
-/// Obsolete architectures: NEC PC-98, DEC Alpha, Arc x86, Intel Lean Client, EFI XScale.
-pub const OBSOLETE_ARCHS: [u16; 5] = [1, 3, 4, 5, 8];
-
-/// dnsmasq's names of architectures. The index is the code.
-const ARCH_NAMES: [&str; 12] = [
-    "x86PC",
-    "PC98",
-    "IA64_EFI",
-    "Alpha",
-    "Arc_x86",
-    "Intel_Lean_Client",
-    "IA32_EFI",
-    "x86-64_EFI",
-    "Xscale_EFI",
-    "BC_EFI",
-    "ARM32_EFI",
-    "ARM64_EFI",
-];
-
 /// Parses an architecture, given as a name or as a code.
 pub fn parse_arch(line: &DnsmasqLine, arg: &DnsmasqArg) -> Result<Arch, Box<Diagnostic>> {
-    let code = ARCH_NAMES.iter().position(|word| word.eq_ignore_ascii_case(&arg.text));
-    let code = code.and_then(|code| u16::try_from(code).ok()).or_else(|| arg.text.parse().ok());
-    code.map(Arch).ok_or_else(|| {
+    let known = || ARCHITECTURES.iter().filter_map(|row| row.names.dnsmasq);
+    let named = Arch::with(|row| row.names.dnsmasq.is_some_and(|word| word.eq_ignore_ascii_case(&arg.text)));
+    named.or_else(|| arg.text.parse().ok().map(Arch)).ok_or_else(|| {
         let error = line.error(&arg.span, format!("unknown architecture `{}`", arg.text));
-        Box::new(match closest_match(&arg.text, ARCH_NAMES) {
+        Box::new(match closest_match(&arg.text, known()) {
             Some(suggestion) => error.help(format!("did you mean `{suggestion}`?")),
-            None => error.help(format!("use one of {}, or a number", ARCH_NAMES.join(", "))),
+            None => error.help(format!("use one of {}, or a number", known().collect::<Vec<_>>().join(", "))),
         })
     })
 }

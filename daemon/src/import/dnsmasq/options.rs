@@ -10,6 +10,7 @@ use super::lines::{DnsmasqArg, DnsmasqLine};
 use super::unsupported;
 use crate::config::diagnostic::Diagnostic;
 use crate::suggest::closest_match;
+use proxydhcpd_core::arch::Prevalence;
 use std::net::Ipv4Addr;
 
 /// The parsed lines.
@@ -204,7 +205,7 @@ impl OptionParser {
                 "the server recognises a Raspberry Pi and replies if the boot directory contains its files",
             );
         }
-        if OBSOLETE_ARCHS.contains(&arch.0) {
+        if arch.info().is_some_and(|row| row.prevalence == Prevalence::Deprecated) {
             return unneeded("no known machine with this architecture still boots over the network");
         }
         self.parsed.config.services.push(PxeService { line: id, tags, arch, title, action });
