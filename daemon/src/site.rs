@@ -11,7 +11,7 @@ mod served_directories;
 use crate::boot::loader_table::{self, Distribution};
 use crate::boot::loaders::{self, FoundLoaders};
 use crate::boot::scan::{self, HostNameScript, Scan};
-use crate::boot::{ipxe_wrapper, local_disk, second_stage, signature};
+use crate::boot::{image, ipxe_wrapper, local_disk, second_stage};
 use crate::boot_once::completions::StoredIdentities;
 use crate::boot_once::{self, list_machines};
 use crate::config::diagnostic::{Diagnostic, Severity};
@@ -392,7 +392,7 @@ impl Site {
     /// The UEFI loaders without a signature. Does not verify the signatures of other loaders: only `check` does,
     /// because it must read the whole files for that.
     fn unsigned(&self) -> Vec<&str> {
-        let unsigned = |path: &str| signature::is_signed(Path::new(path)).is_ok_and(|signed| signed == Some(false));
+        let unsigned = |path: &str| image::is_signed(Path::new(path)).is_ok_and(|signed| signed == Some(false));
         let loaders = self.plan.loaders.values().filter(|loader| loader.path.as_deref().is_some_and(unsigned));
         let mut names: Vec<_> = loaders.map(|loader| loader.name.as_str()).collect();
         // Several architectures may use the same file.

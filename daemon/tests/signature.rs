@@ -1,11 +1,9 @@
 //! Tests the signatures of boot programs: those that Debian ships, and others that the tests make with `sbsign`. Needs
 //! the files and programs that `e2e/setup` unpacks and installs.
 
-use proxydhcpd::boot::image::Image;
-use proxydhcpd::boot::signature::certificate::Certificate;
-use proxydhcpd::boot::signature::{
-    Rejection, SecureBootVerdict, SignatureFault, TrustAnchor, inspect, is_signed, microsoft, parse,
-};
+use proxydhcpd::boot::pe::Pe;
+use proxydhcpd::boot::signature::certificate::{Certificate, CertificateError};
+use proxydhcpd::boot::signature::{Rejection, SecureBootVerdict, SignatureFault, Signatures, TrustAnchor, microsoft};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,8 +15,8 @@ const UEFI_CA_2023: &str = "Microsoft UEFI CA 2023";
 
 #[test]
 fn shim_is_signed_with_both_of_microsofts_keys_for_other_vendors() {
-    let shim = inspect(&cached("2022/shimx64.efi.signed")).unwrap();
-    assert_eq!(shim.image, Image::Efi(0x8664));
+    let shim = inspect(&cached("2022/shimx64.efi.signed"));
+    assert!(shim.is_uefi_program);
     let signers: Vec<_> = shim.signatures.iter().map(|one| (one.issuer.as_str(), one.fault)).collect();
     assert_eq!(signers, [(UEFI_CA_2011, None), (UEFI_CA_2023, None)]);
     assert_eq!(
@@ -31,7 +29,7 @@ fn shim_is_signed_with_both_of_microsofts_keys_for_other_vendors() {
 
 #[test]
 fn a_distributions_grub_is_signed_with_a_key_that_only_its_shim_knows() {
-    let grub = inspect(&cached("2022/grubnetx64.efi.signed")).unwrap();
+    let grub = inspect(&cached("2022/grubnetx64.efi.signed"));
     assert_eq!(grub.signatures[0].fault, None);
     let SecureBootVerdict::Rejected(Rejection::UnknownSigner { signer, issuer }) = grub.verdict(&[]) else {
         panic!("{grub:?}")
@@ -45,14 +43,15 @@ fn a_distributions_grub_is_signed_with_a_key_that_only_its_shim_knows() {
 fn a_site_signs_its_own_ipxe() {
     let site = Owner::snakeoil();
     let signed = site.sign(&ipxe());
-    let keys = Certificate::read(&site.certificate).unwrap();
-    let signatures = inspect(&signed).unwrap();
+    let keys = certificates(&site.certificate);
+    let signatures = inspect(&signed);
     assert_eq!(signatures.verdict(&keys), SecureBootVerdict::Accepted(vec![TrustAnchor::Site("SnakeOil".into())]));
     assert_eq!(signatures.verdict(&keys).to_string(), "signed with the site's own key (SnakeOil)");
     assert_eq!(signatures.verdict(&[]), SecureBootVerdict::Rejected(unknown_signer("SnakeOil", "SnakeOil")));
 
-    assert_eq!((is_signed(&ipxe()).unwrap(), is_signed(&signed).unwrap()), (Some(false), Some(true)));
-    assert_eq!(inspect(&ipxe()).unwrap().verdict(&keys), SecureBootVerdict::Rejected(Rejection::Unsigned));
+    let is_signed = |path: &Path| Pe::parse(&fs::read(path).unwrap()).unwrap().is_signed();
+    assert_eq!((is_signed(&ipxe()), is_signed(&signed)), (false, true));
+    assert_eq!(inspect(&ipxe()).verdict(&keys), SecureBootVerdict::Rejected(Rejection::Unsigned));
 }
 
 /// sbverify is an independent program, and must have the same result.
@@ -70,7 +69,7 @@ fn sbverify_agrees_on_the_signers() {
         (&changed, &site, false),
         (&ipxe(), &site, false),
     ] {
-        let verdict = inspect(file).unwrap().verdict(&Certificate::read(&owner.certificate).unwrap());
+        let verdict = inspect(file).verdict(&certificates(&owner.certificate));
         assert_eq!(matches!(verdict, SecureBootVerdict::Accepted(_)), accepts, "{}: {verdict}", file.display());
         let sbverify = Command::new("sbverify").arg("--cert").arg(&owner.certificate).arg(file).output();
         assert_eq!(sbverify.expect("sbverify; run e2e/setup").status.success(), accepts, "{}", file.display());
@@ -80,8 +79,8 @@ fn sbverify_agrees_on_the_signers() {
 #[test]
 fn every_signature_of_a_file_counts() {
     let (one, two) = (Owner::make("One", None), Owner::make("Two", None));
-    let both = inspect(&two.sign(&one.sign(&ipxe()))).unwrap();
-    let of = |owner: &Owner| Certificate::read(&owner.certificate).unwrap();
+    let both = inspect(&two.sign(&one.sign(&ipxe())));
+    let of = |owner: &Owner| certificates(&owner.certificate);
     assert_eq!(both.signatures.len(), 2);
     assert_eq!(both.verdict(&of(&two)), SecureBootVerdict::Accepted(vec![TrustAnchor::Site("Two".into())]));
     let keys = [of(&two), of(&one)].concat();
@@ -96,8 +95,8 @@ fn every_signature_of_a_file_counts() {
 fn a_certificate_accepts_signatures_of_certificates_that_it_issued() {
     let authority = Owner::make("Site authority", None);
     let signer = Owner::make("Site signer", Some(&authority));
-    let keys = Certificate::read(&authority.certificate).unwrap();
-    let signatures = inspect(&signer.sign(&ipxe())).unwrap();
+    let keys = certificates(&authority.certificate);
+    let signatures = inspect(&signer.sign(&ipxe()));
     assert_eq!(
         (signatures.signatures[0].signer.as_str(), signatures.signatures[0].issuer.as_str()),
         ("Site signer", "Site authority")
@@ -113,15 +112,15 @@ fn a_certificate_accepts_signatures_of_certificates_that_it_issued() {
 fn a_name_alone_is_not_accepted() {
     let site = Owner::make(UEFI_CA_2011, None);
     let impostor = Owner::make(UEFI_CA_2011, None);
-    let signatures = inspect(&impostor.sign(&ipxe())).unwrap();
-    let keys = Certificate::read(&site.certificate).unwrap();
+    let signatures = inspect(&impostor.sign(&ipxe()));
+    let keys = certificates(&site.certificate);
     assert_eq!(signatures.verdict(&keys), SecureBootVerdict::Rejected(unknown_signer(UEFI_CA_2011, UEFI_CA_2011)));
 }
 
 #[test]
 fn a_file_that_was_changed_after_signing_is_refused() {
     let site = Owner::snakeoil();
-    let keys = Certificate::read(&site.certificate).unwrap();
+    let keys = certificates(&site.certificate);
     let signed = fs::read(site.sign(&ipxe())).unwrap();
     let table = u32_at(&signed, directory(&signed));
     // The test changes octets in every part of the file. Only the checksum and the entry of the certificate table in
@@ -130,11 +129,11 @@ fn a_file_that_was_changed_after_signing_is_refused() {
     for at in (0x40..table).step_by(table / 97) {
         let mut changed = signed.clone();
         changed[at] ^= 0x10;
-        let verdict = parse(&changed).verdict(&keys);
+        let verdict = Signatures::parse(&changed).verdict(&keys);
         let free = left_out.iter().any(|start| (*start..start + 4).contains(&at));
         assert_eq!(matches!(verdict, SecureBootVerdict::Accepted(_)), free, "octet {at:#x}: {verdict}");
     }
-    let verdict = inspect(&change_code(&site.sign(&ipxe()))).unwrap().verdict(&keys);
+    let verdict = inspect(&change_code(&site.sign(&ipxe()))).verdict(&keys);
     assert_eq!(
         verdict,
         SecureBootVerdict::Rejected(Rejection::Fault { signer: "SnakeOil".into(), fault: SignatureFault::Changed })
@@ -144,7 +143,7 @@ fn a_file_that_was_changed_after_signing_is_refused() {
 #[test]
 fn a_signature_that_was_changed_is_refused() {
     let site = Owner::snakeoil();
-    let keys = Certificate::read(&site.certificate).unwrap();
+    let keys = certificates(&site.certificate);
     let signed = fs::read(site.sign(&ipxe())).unwrap();
     // The signature value is at the end of the message, before up to seven octets of padding. The first SHA-256 digest
     // in the message is that of the file. The signed attributes contain a digest over it, so a change of the file's
@@ -155,7 +154,7 @@ fn a_signature_that_was_changed_is_refused() {
     for at in [signed.len() - 16, digest] {
         let mut signed = signed.clone();
         signed[at] ^= 1;
-        let verdict = parse(&signed).verdict(&keys);
+        let verdict = Signatures::parse(&signed).verdict(&keys);
         assert_eq!(
             verdict,
             SecureBootVerdict::Rejected(Rejection::Fault { signer: "SnakeOil".into(), fault: SignatureFault::Forged })
@@ -194,27 +193,26 @@ fn no_file_makes_the_parser_panic() {
         usize::try_from(random % max as u64).unwrap()
     };
     for _ in 0..150 {
-        parse(&shim[..below(shim.len())]);
-        parse(&shim[..table + below(shim.len() - table)]);
+        Signatures::parse(&shim[..below(shim.len())]);
+        Signatures::parse(&shim[..table + below(shim.len() - table)]);
         let mut file = shim.clone();
         // The test changes octets only in the headers and the certificate table, because nothing else is parsed.
         for at in [below(0x400), below(0x400), table + below(shim.len() - table)] {
             file[at] = u8::try_from(below(256)).unwrap();
         }
-        let signatures = parse(&file);
+        let signatures = Signatures::parse(&file);
         let _ = signatures.verdict(&[]).to_string();
     }
     for length in 0..0x400 {
-        parse(&shim[..length]);
+        Signatures::parse(&shim[..length]);
         let _ = Certificate::from_der(&shim[table + 0x60..][..length]);
     }
 }
 
 #[test]
 fn files_that_are_no_program_for_uefi_have_no_verdict() {
-    assert_eq!(parse(b"#!ipxe\n").verdict(&[]), SecureBootVerdict::NotApplicable);
-    assert_eq!(inspect(&cached("2025/undionly.kpxe")).unwrap().verdict(&[]), SecureBootVerdict::NotApplicable);
-    assert!(inspect(Path::new("/proc/self")).is_err());
+    assert_eq!(Signatures::parse(b"#!ipxe\n").verdict(&[]), SecureBootVerdict::NotApplicable);
+    assert_eq!(inspect(&cached("2025/undionly.kpxe")).verdict(&[]), SecureBootVerdict::NotApplicable);
 }
 
 #[test]
@@ -225,15 +223,24 @@ fn a_list_of_keys_is_read_in_pem_and_in_der() {
     let text =
         fs::read_to_string(&one.certificate).unwrap() + "between\n" + &fs::read_to_string(&two.certificate).unwrap();
     fs::write(&both, text).unwrap();
-    let names: Vec<_> = Certificate::read(&both).unwrap().iter().map(Certificate::name).collect();
+    let names: Vec<_> = certificates(&both).iter().map(Certificate::name).collect();
     assert_eq!(names, ["One", "Two"]);
 
     let der = directory.path().join("one.der");
     run(Command::new("openssl").args(["x509", "-outform", "der", "-in"]).arg(&one.certificate).arg("-out").arg(&der));
-    assert_eq!(Certificate::read(&der).unwrap(), Certificate::read(&one.certificate).unwrap());
-    for file in [&one.key, Path::new("/nowhere"), &ipxe()] {
-        assert!(Certificate::read(file).is_err(), "{}", file.display());
+    assert_eq!(certificates(&der), certificates(&one.certificate));
+    for file in [&one.key, &ipxe()] {
+        let error = Certificate::parse_file(&fs::read(file).unwrap()).unwrap_err();
+        assert_eq!(error, CertificateError::Missing, "{}", file.display());
     }
+}
+
+fn inspect(file: &Path) -> Signatures {
+    Signatures::parse(&fs::read(file).unwrap())
+}
+
+fn certificates(file: &Path) -> Vec<Certificate> {
+    Certificate::parse_file(&fs::read(file).unwrap()).unwrap()
 }
 
 fn unknown_signer(signer: &str, issuer: &str) -> Rejection {

@@ -3,7 +3,7 @@
 use super::pe::Pe;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch, ImageFormat};
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -35,6 +35,9 @@ pub const HEAD_SIZE: usize = 4096;
 /// A0000, and the PXE stack occupies a part of it. The largest known program is iPXE with all drivers: 300 to 400 KiB.
 const MAX_BIOS_SIZE: u64 = 600 * 1024;
 
+/// The maximum size of a program that is read as a whole, in octets. The program is held in memory, as in firmware.
+const MAX_SIZE: u64 = 512 << 20;
+
 /// Reads and classifies a regular file, following symbolic links.
 pub fn inspect(path: &Path) -> io::Result<Image> {
     let (head, size) = head(path)?;
@@ -48,12 +51,24 @@ pub fn inspect(path: &Path) -> io::Result<Image> {
     })
 }
 
-/// Returns the first [`HEAD_SIZE`] octets of a regular file, and the size of the file. Returns an error for any other
-/// kind of file: reading a FIFO would block until a writer opens it.
-pub fn head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+/// Whether the header of a UEFI program refers to a signature; `None` for other files.
+pub fn is_signed(path: &Path) -> io::Result<Option<bool>> {
+    let (head, _) = head(path)?;
+    let program = matches!(identify(&head), Image::Efi(_)).then(|| Pe::parse(&head)).flatten();
+    Ok(program.map(|pe| pe.is_signed()))
+}
+
+/// Returns the content of a regular file of at most [`MAX_SIZE`] octets.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if check_regular(path)?.len() > MAX_SIZE {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "too large for a boot program"));
     }
+    fs::read(path)
+}
+
+/// Returns the first [`HEAD_SIZE`] octets of a regular file, and the size of the file.
+pub fn head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
+    check_regular(path)?;
     let file = File::open(path)?;
     let size = file.metadata()?.len();
     let mut head = Vec::new();
@@ -61,11 +76,19 @@ pub fn head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
     Ok((head, size))
 }
 
-/// Classifies a file by its head. A BIOS boot program has no signature that identifies it. The known programs begin
-/// with different code: iPXE (undionly.kpxe, ipxe.pxe) with the far jump `ea 05 00 c0 07`, PXELINUX with the far jump
-/// `ea 24 7c 00 00`, GRUB's core.0 with `b2 7f ea`. So this function first excludes every file that is certainly of
-/// another kind.
-pub fn identify(head: &[u8]) -> Image {
+/// Returns an error for any kind of file that is not regular: reading a FIFO would block until a writer opens it.
+fn check_regular(path: &Path) -> io::Result<Metadata> {
+    let metadata = path.metadata()?;
+    let irregular = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+    metadata.is_file().then_some(metadata).ok_or_else(irregular)
+}
+
+/// Classifies a file by its first [`HEAD_SIZE`] octets. A BIOS boot program has no signature that identifies it. The
+/// known programs begin with different code: iPXE (undionly.kpxe, ipxe.pxe) with the far jump `ea 05 00 c0 07`,
+/// PXELINUX with the far jump `ea 24 7c 00 00`, GRUB's core.0 with `b2 7f ea`. So this function first excludes every
+/// file that is certainly of another kind.
+pub fn identify(octets: &[u8]) -> Image {
+    let head = &octets[..octets.len().min(HEAD_SIZE)];
     const SIGNATURES: &[(&[u8], &str)] = &[
         (b"\x7fELF", "an ELF program"),
         (b"#!", "a script"),
@@ -96,19 +119,11 @@ pub fn identify(head: &[u8]) -> Image {
     Image::Bios
 }
 
-/// Recognises an EFI application by its PE/COFF header. The machine type follows the signature; the subsystem is in the
-/// optional header.
+/// Recognises an EFI application by its PE/COFF header.
 fn portable_executable(head: &[u8]) -> Option<Image> {
-    const EFI_APPLICATION: u16 = 10;
-    let start = usize::try_from(u32::from_le_bytes(*head.get(0x3c..)?.first_chunk()?)).ok()?;
-    let header = head.get(start..)?.strip_prefix(b"PE\0\0")?;
-    let word = |at: usize| Some(u16::from_le_bytes(*header.get(at..)?.first_chunk()?));
-    let machine = word(0)?;
-    Some(match word(20)? {
-        0x10b | 0x20b if word(20 + 68)? == EFI_APPLICATION => Image::Efi(machine),
-        0x10b | 0x20b => Image::Other("a PE file, but no EFI application"),
-        _ => return None,
-    })
+    let pe = Pe::parse(head)?;
+    let image = Image::Efi(pe.machine);
+    Some(if pe.is_uefi_program() { image } else { Image::Other("a PE file, but no EFI application") })
 }
 
 /// The architecture that a Linux kernel was built for; `None` if the file is not in the format of a kernel that iPXE
@@ -250,6 +265,17 @@ pub mod tests {
         assert_eq!(inspect(&path).unwrap(), Image::Bios);
         File::options().write(true).open(&path).unwrap().set_len(MAX_BIOS_SIZE + 1).unwrap();
         assert!(matches!(inspect(&path).unwrap(), Image::Other(_)));
+    }
+
+    #[test]
+    fn only_a_regular_file_of_a_plausible_size_is_read_as_a_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ipxe.efi");
+        std::fs::write(&path, efi(0x8664)).unwrap();
+        assert_eq!(read(&path).unwrap(), efi(0x8664));
+        File::options().write(true).open(&path).unwrap().set_len(MAX_SIZE + 1).unwrap();
+        assert_eq!(read(&path).unwrap_err().to_string(), "too large for a boot program");
+        assert_eq!(read(directory.path()).unwrap_err().to_string(), "not a regular file");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The iPXE wrapper, a program that starts iPXE together with a script, and the iPXE loaders that it can start.
 
-use super::{signature, uefi_programs};
+use super::{image, uefi_programs};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{Loader, Plan};
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub fn wrappable_loaders(plan: &Plan) -> BTreeMap<String, Arch> {
 fn takes_a_command_line(loader: &Loader) -> bool {
     const COMMAND_LINE_NAME: &[u8] = b"<CMDLINE>";
     let Some(path) = loader.path.as_deref().map(Path::new) else { return false };
-    let unsigned = signature::is_signed(path).is_ok_and(|signed| signed == Some(false));
+    let unsigned = image::is_signed(path).is_ok_and(|signed| signed == Some(false));
     unsigned
         && fs::read(path)
             .is_ok_and(|program| program.windows(COMMAND_LINE_NAME.len()).any(|window| window == COMMAND_LINE_NAME))

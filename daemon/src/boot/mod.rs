@@ -8,7 +8,7 @@ pub mod ipxe_wrapper;
 pub mod loader_table;
 pub mod loaders;
 pub mod local_disk;
-mod pe;
+pub mod pe;
 pub mod scan;
 pub mod script;
 pub mod second_stage;

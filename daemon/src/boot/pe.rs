@@ -1,6 +1,6 @@
-//! Reads the parts of a PE/COFF file that determine its length and its signatures: the signed parts, their order, and
-//! the location of the signatures. Names and offsets are from Microsoft's specification of the PE format. The
-//! firmware's behaviour is that of EDK2's DxeImageVerificationLib.
+//! Reads the parts of a PE/COFF file that determine its kind, its length and its signatures: the signed parts, their
+//! order, and the location of the signatures. Names and offsets are from Microsoft's specification of the PE format.
+//! The firmware's behaviour is that of EDK2's DxeImageVerificationLib.
 
 use std::ops::Range;
 
@@ -8,6 +8,10 @@ use std::ops::Range;
 #[derive(Debug)]
 pub struct Pe<'a> {
     file: &'a [u8],
+    /// The machine type: the CPU for which the program is built.
+    pub machine: u16,
+    /// The subsystem, which requires a kind of environment.
+    subsystem: u16,
     /// The offset of the optional header.
     optional: usize,
     /// The offset of the certificate table's directory entry, if the file has one.
@@ -17,13 +21,11 @@ pub struct Pe<'a> {
 }
 
 impl<'a> Pe<'a> {
-    /// Reads the headers; `None` if the octets do not begin with PE headers. The head of a file is enough for
-    /// [`Pe::is_signed`].
+    /// Reads the headers; `None` if the octets do not begin with an MZ header that leads to PE headers. The head of a
+    /// file is enough for [`Pe::is_uefi_program`] and [`Pe::is_signed`].
     pub fn parse(file: &'a [u8]) -> Option<Self> {
-        let start = if file.starts_with(b"MZ") { u32_at(file, 0x3c)? } else { 0 };
-        if !file.get(start..)?.starts_with(b"PE\0\0") {
-            return None;
-        }
+        let start = file.starts_with(b"MZ").then(|| u32_at(file, 0x3c))??;
+        let header = file.get(start..)?.strip_prefix(b"PE\0\0")?;
         let optional = start + 24;
         // In PE32 and PE32+, the directory entries follow their number, at different offsets.
         let count = match u16_at(file, optional)? {
@@ -32,9 +34,22 @@ impl<'a> Pe<'a> {
             _ => return None,
         };
         const CERTIFICATE_TABLE: usize = 4;
-        let directory = (u32_at(file, count)? > CERTIFICATE_TABLE).then_some(count + 4 + 8 * CERTIFICATE_TABLE);
-        let sections = optional + u16_at(file, start + 20)?;
-        Some(Self { file, optional, directory, sections: sections..sections + 40 * u16_at(file, start + 6)? })
+        let has_table = u32_at(file, count).is_some_and(|count| count > CERTIFICATE_TABLE);
+        let sections = optional + usize::from(u16_at(header, 16)?);
+        Some(Self {
+            file,
+            machine: u16_at(header, 0)?,
+            subsystem: u16_at(file, optional + 68)?,
+            optional,
+            directory: has_table.then_some(count + 4 + 8 * CERTIFICATE_TABLE),
+            sections: sections..sections + 40 * usize::from(u16_at(header, 2)?),
+        })
+    }
+
+    /// Whether the file is a program that UEFI starts: an EFI application, not a driver.
+    pub fn is_uefi_program(&self) -> bool {
+        const EFI_APPLICATION: u16 = 10;
+        self.subsystem == EFI_APPLICATION
     }
 
     /// Whether the header refers to signatures. Does not verify them.
@@ -81,9 +96,9 @@ impl<'a> Pe<'a> {
     pub fn signatures(&self) -> Option<Vec<&'a [u8]>> {
         /// The size of WIN_CERTIFICATE: the length of the entry including this header, the revision, and the type.
         const HEADER: usize = 8;
-        const PKCS_SIGNED_DATA: usize = 2;
+        const PKCS_SIGNED_DATA: u16 = 2;
         /// WIN_CERT_TYPE_EFI_GUID: the GUID of PKCS #7 is between the header and the message.
-        const EFI_GUID: usize = 0xef1;
+        const EFI_GUID: u16 = 0xef1;
         const PKCS7_GUID: &[u8] = b"\x9d\xd2\xaf\x4a\xdf\x68\xee\x49\x8a\xa9\x34\x7d\x37\x56\x65\xa7";
 
         let mut table = self.file.get(self.table()?)?;
@@ -130,8 +145,8 @@ struct PeSection<'a> {
     range: Range<usize>,
 }
 
-fn u16_at(octets: &[u8], at: usize) -> Option<usize> {
-    Some(u16::from_le_bytes(*octets.get(at..)?.first_chunk()?).into())
+fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(*octets.get(at..)?.first_chunk()?))
 }
 
 fn u32_at(octets: &[u8], at: usize) -> Option<usize> {

@@ -3,12 +3,8 @@
 
 use super::asn1::{BIT_STRING, Element, Elements, INTEGER, OID, SEQUENCE, SET, context_tag};
 use super::key::{Hash, RsaKey};
-use crate::files;
-use std::io;
-use std::path::Path;
-
-/// The maximum size of a certificate file, in octets.
-const MAX_SIZE: u64 = 1 << 20;
+use std::error::Error;
+use std::fmt;
 
 /// An X.509 certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +22,31 @@ pub struct Certificate {
     /// The digest that the issuer signed, and its algorithm.
     signed: Option<(Hash, Vec<u8>)>,
     signature: Vec<u8>,
+}
+
+/// Why a file contains no certificates that can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateError {
+    /// The file contains no certificate.
+    Missing,
+    /// A certificate in PEM cannot be read.
+    Malformed,
+    /// A certificate has a key of another kind than RSA.
+    NoRsaKey,
+}
+
+impl Error for CertificateError {}
+
+impl fmt::Display for CertificateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CertificateError::Missing => "it contains no certificate, neither in PEM nor in DER",
+            CertificateError::Malformed => "a certificate in it is malformed",
+            CertificateError::NoRsaKey => {
+                "a certificate in it has no RSA key, and this program verifies RSA signatures only"
+            }
+        })
+    }
 }
 
 impl Certificate {
@@ -50,19 +71,14 @@ impl Certificate {
         Some(Self { der: whole.raw.to_vec(), serial, subject, issuer, key, signed, signature })
     }
 
-    /// Reads the certificates from a file that the operator names. The file contains one certificate in DER, or any
-    /// number in PEM.
-    pub fn read(path: &Path) -> io::Result<Vec<Self>> {
-        let octets = files::read_regular(path, MAX_SIZE)?;
-        let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-        let certificates = match std::str::from_utf8(&octets) {
-            Ok(text) if text.contains(PEM) => from_pem(text).ok_or(invalid("a certificate in it is malformed"))?,
-            _ => vec![Self::from_der(&octets).ok_or(invalid("it contains no certificate, neither in PEM nor in DER"))?],
+    /// Parses the content of a file with one certificate in DER, or any number in PEM. Their owners sign with RSA.
+    pub fn parse_file(octets: &[u8]) -> Result<Vec<Self>, CertificateError> {
+        let certificates = match std::str::from_utf8(octets) {
+            Ok(text) if text.contains(PEM) => from_pem(text).ok_or(CertificateError::Malformed)?,
+            _ => vec![Self::from_der(octets).ok_or(CertificateError::Missing)?],
         };
-        if certificates.iter().any(|certificate| certificate.key.is_none()) {
-            return Err(invalid("a certificate in it has no RSA key, and this program verifies RSA signatures only"));
-        }
-        Ok(certificates)
+        let have_rsa_keys = certificates.iter().all(|certificate| certificate.key.is_some());
+        have_rsa_keys.then_some(certificates).ok_or(CertificateError::NoRsaKey)
     }
 
     /// The owner's name.

@@ -10,20 +10,16 @@ pub mod certificate;
 mod key;
 pub mod microsoft;
 
-use super::image::{self, Image};
 use super::pe::Pe;
 use authenticode::SignedData;
 use certificate::Certificate;
 use std::fmt;
-use std::fs;
-use std::io;
-use std::path::Path;
 
 /// The signatures of a file.
 #[derive(Clone, Debug)]
 pub struct Signatures {
-    /// The kind of the file.
-    pub image: Image,
+    /// Whether the file is a UEFI program.
+    pub is_uefi_program: bool,
     /// All signatures: shim has one for each of Microsoft's keys.
     pub signatures: Vec<Signature>,
     /// The SBAT components of the program.
@@ -97,66 +93,29 @@ pub enum Rejection {
     Fault { signer: String, fault: SignatureFault },
 }
 
-/// The maximum size of a file that is read, in octets. The whole file is held in memory, as in firmware.
-const MAX_SIZE: u64 = 512 << 20;
-
-/// Reads a whole file and verifies its signatures. This takes milliseconds for each MiB, so the server does not do it
-/// at the start.
-pub fn inspect(path: &Path) -> io::Result<Signatures> {
-    Ok(parse(&read_whole(path)?))
-}
-
-/// Reads the SBAT components of a program, without verifying its signatures. Returns an empty list for other files.
-pub fn sbat_components(path: &Path) -> io::Result<Vec<SbatComponent>> {
-    let file = read_whole(path)?;
-    Ok(Pe::parse(&file).map_or(Vec::new(), |pe| sbat(&pe)))
-}
-
-fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
-    let metadata = path.metadata()?;
-    let refuse = |what| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-    // Reading a FIFO would block until a writer opens it.
-    if !metadata.is_file() {
-        return refuse("not a regular file");
-    }
-    if metadata.len() > MAX_SIZE {
-        return refuse("too large for a boot program");
-    }
-    fs::read(path)
-}
-
-/// Whether the header of a UEFI program refers to a signature; `None` for other files. Reads only the first octets of
-/// the file.
-pub fn is_signed(path: &Path) -> io::Result<Option<bool>> {
-    let (head, _) = image::head(path)?;
-    let efi = matches!(image::identify(&head), Image::Efi(_));
-    Ok(efi.then(|| Pe::parse(&head).is_some_and(|pe| pe.is_signed())))
-}
-
-/// Parses the content of a file, and verifies its signatures.
-pub fn parse(file: &[u8]) -> Signatures {
-    let image = image::identify(&file[..file.len().min(image::HEAD_SIZE)]);
-    let Some(pe) = Pe::parse(file).filter(|_| matches!(image, Image::Efi(_))) else {
-        return Signatures { image, signatures: Vec::new(), sbat: Vec::new() };
-    };
-    let all = match pe.signatures() {
-        _ if !pe.is_signed() => Vec::new(),
-        Some(messages) => {
-            messages.into_iter().take(MAX_SIGNATURES).map(|message| Signature::read(message, &pe)).collect()
-        }
-        None => vec![Signature::unreadable()],
-    };
-    Signatures { image, signatures: all, sbat: sbat(&pe) }
-}
-
 /// The maximum number of signatures that are verified.
 const MAX_SIGNATURES: usize = 16;
 
 impl Signatures {
+    /// Parses the content of a whole file, and verifies its signatures. This takes milliseconds for each MiB.
+    pub fn parse(file: &[u8]) -> Signatures {
+        let Some(pe) = Pe::parse(file).filter(Pe::is_uefi_program) else {
+            return Signatures { is_uefi_program: false, signatures: Vec::new(), sbat: Vec::new() };
+        };
+        let signatures = match pe.signatures() {
+            _ if !pe.is_signed() => Vec::new(),
+            Some(messages) => {
+                messages.into_iter().take(MAX_SIGNATURES).map(|message| Signature::read(message, &pe)).collect()
+            }
+            None => vec![Signature::unreadable()],
+        };
+        Signatures { is_uefi_program: true, signatures, sbat: sbat(&pe) }
+    }
+
     /// Whether firmware starts the program. `site`: the certificates that the site's machines trust in addition to
     /// Microsoft's.
     pub fn verdict(&self, site: &[Certificate]) -> SecureBootVerdict {
-        if !matches!(self.image, Image::Efi(_)) {
+        if !self.is_uefi_program {
             return SecureBootVerdict::NotApplicable;
         }
         let good = || self.signatures.iter().filter(|signature| signature.fault.is_none());
@@ -209,6 +168,11 @@ impl Signature {
         let site = site.iter().filter(issued).map(|trusted| TrustAnchor::Site(trusted.name()));
         microsoft::accepting_keys(&self.chain).into_iter().map(TrustAnchor::Microsoft).chain(site).collect()
     }
+}
+
+/// The SBAT components of a program, without verifying its signatures. Returns an empty list for other files.
+pub fn sbat_components(file: &[u8]) -> Vec<SbatComponent> {
+    Pe::parse(file).map_or(Vec::new(), |pe| sbat(&pe))
 }
 
 /// Reads the section `.sbat`. Its lines are comma-separated values: component, generation, vendor, package, version and
