@@ -1,7 +1,7 @@
 //! Recognises the kind of a file by its first octets.
 
-use super::pe::Pe;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch, ImageFormat};
+use proxydhcpd_secureboot::pe::Pe;
 use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};

@@ -1,8 +1,9 @@
 //! The second stages of shims, and whether they request their configuration from this server.
 
-use super::{image, signature};
+use super::image;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::shim;
+use proxydhcpd_secureboot::sbat_components;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ pub fn old_grubs(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> BTreeMap<String
 
 /// The version of GRUB, if the file is a GRUB older than 2.12.
 fn old_grub(path: &Path) -> Option<String> {
-    let grub = signature::sbat_components(&image::read(path).ok()?).into_iter().find(|part| part.name == "grub")?;
+    let grub = sbat_components(&image::read(path).ok()?).into_iter().find(|part| part.name == "grub")?;
     // 2.12~rc1 and later count as 2.12.
     let minor = grub.version.strip_prefix("2.")?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>();
     minor.is_ok_and(|minor| minor < 12).then_some(grub.version)

@@ -2,14 +2,13 @@
 
 use super::context::CliContext;
 use crate::boot::image::{self, Image};
-use crate::boot::signature::certificate::Certificate;
-use crate::boot::signature::{Rejection, SecureBootVerdict, Signatures, TrustAnchor};
 use crate::config::diagnostic::Diagnostic;
 use crate::files;
 use proxydhcpd_core::arch::{Arch, ImageFormat};
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::{Loader, TftpServer};
 use proxydhcpd_core::url::is_url;
+use proxydhcpd_secureboot::{Certificate, Rejection, SecureBootVerdict, Signatures, TrustAnchor};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::io;

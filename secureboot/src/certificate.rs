@@ -12,13 +12,13 @@ pub struct Certificate {
     /// The DER encoding of the whole certificate.
     der: Vec<u8>,
     /// The serial number, encoded.
-    pub serial: Vec<u8>,
+    pub(crate) serial: Vec<u8>,
     /// The owner's name, encoded.
-    pub subject: Vec<u8>,
+    pub(crate) subject: Vec<u8>,
     /// The issuer's name, encoded.
-    pub issuer: Vec<u8>,
+    pub(crate) issuer: Vec<u8>,
     /// The public key; `None` if it is not an RSA key.
-    pub key: Option<RsaKey>,
+    pub(crate) key: Option<RsaKey>,
     /// The digest that the issuer signed, and its algorithm.
     signed: Option<(Hash, Vec<u8>)>,
     signature: Vec<u8>,
@@ -86,18 +86,13 @@ impl Certificate {
         common_name(&self.subject)
     }
 
-    /// The issuer's name.
-    pub fn issuer_name(&self) -> String {
-        common_name(&self.issuer)
-    }
-
     /// Whether the owner of this key issued the certificate.
-    pub fn is_signed_by(&self, key: &RsaKey) -> bool {
+    pub(crate) fn is_signed_by(&self, key: &RsaKey) -> bool {
         self.signed.as_ref().is_some_and(|(hash, digest)| key.verifies(&self.signature, *hash, digest))
     }
 
     /// Whether the owner of the certificate `issuer` issued this certificate.
-    pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
+    pub(crate) fn is_issued_by(&self, issuer: &Certificate) -> bool {
         self.issuer == issuer.subject && issuer.key.as_ref().is_some_and(|key| self.is_signed_by(key))
     }
 }

@@ -1,18 +1,24 @@
-//! The signatures of a boot program, and whether firmware with Secure Boot starts it.
+//! The signatures of UEFI programs, and whether firmware with Secure Boot starts these programs.
 //!
 //! Firmware starts a program if one of its signatures is valid, covers the program, and leads to a certificate that is
 //! enrolled on the machine. Nearly all machines have Microsoft's certificates; some have a certificate of their site.
 //! Only the machine knows which programs it has revoked (dbx, SBAT).
+//!
+//! The content of files is an argument: the crate opens no file.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod asn1;
 mod authenticode;
-pub mod certificate;
+mod certificate;
 mod key;
 pub mod microsoft;
+pub mod pe;
 
-use super::pe::Pe;
 use authenticode::SignedData;
-use certificate::Certificate;
+pub use certificate::{Certificate, CertificateError};
+use pe::Pe;
 use std::fmt;
 
 /// The signatures of a file.
@@ -88,9 +94,19 @@ pub enum Rejection {
     /// The program has no signature.
     Unsigned,
     /// The signature is valid, but its signer is unknown.
-    UnknownSigner { signer: String, issuer: String },
+    UnknownSigner {
+        /// The name of the signer.
+        signer: String,
+        /// The name of the issuer of the signer's certificate.
+        issuer: String,
+    },
     /// The signature is invalid.
-    Fault { signer: String, fault: SignatureFault },
+    Fault {
+        /// The name of the signer.
+        signer: String,
+        /// Why the signature is invalid.
+        fault: SignatureFault,
+    },
 }
 
 /// The maximum number of signatures that are verified.

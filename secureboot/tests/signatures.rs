@@ -1,9 +1,10 @@
 //! Tests the signatures of boot programs: those that Debian ships, and others that the tests make with `sbsign`. Needs
 //! the files and programs that `e2e/setup` unpacks and installs.
 
-use proxydhcpd::boot::pe::Pe;
-use proxydhcpd::boot::signature::certificate::{Certificate, CertificateError};
-use proxydhcpd::boot::signature::{Rejection, SecureBootVerdict, SignatureFault, Signatures, TrustAnchor, microsoft};
+use proxydhcpd_secureboot::pe::Pe;
+use proxydhcpd_secureboot::{
+    Certificate, CertificateError, Rejection, SecureBootVerdict, SignatureFault, Signatures, TrustAnchor, microsoft,
+};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
