@@ -2,9 +2,9 @@
 //! Portable Executable Signature Format" defines this format. Firmware verifies a signature as EDK2's CryptPkcs7Verify
 //! and OpenSSL do.
 
-use super::asn1::{Elements, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_tag};
-use super::certificate::{Certificate, common_name};
-use super::key::Hash;
+use crate::asn1::{Elements, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, context_tag};
+use crate::certificate::{Certificate, common_name};
+use crate::key::Hash;
 
 /// A PKCS #7 SignedData, with references to its parts.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 //! Reads the parts of X.509 certificates that a chain of signatures needs (RFC 5280). Ignores the validity period,
 //! because firmware does not trust a clock and ignores it too.
 
-use super::asn1::{BIT_STRING, Element, Elements, INTEGER, OID, SEQUENCE, SET, context_tag};
-use super::key::{Hash, RsaKey};
+use crate::asn1::{BIT_STRING, Element, Elements, INTEGER, OID, SEQUENCE, SET, context_tag};
+use crate::key::{Hash, RsaKey};
+use crate::text::printable;
 use std::error::Error;
 use std::fmt;
 
@@ -143,5 +144,5 @@ fn text(element: Element<'_>) -> String {
         }
         _ => String::from_utf8_lossy(element.content).into_owned(),
     };
-    super::printable(&text)
+    printable(&text)
 }

@@ -2,8 +2,8 @@
 //! programs of other vendors, such as shim. The other two keys sign Windows. The maker and the owner of a machine
 //! choose which keys the machine trusts.
 
-use super::certificate::Certificate;
-use super::key::RsaKey;
+use crate::certificate::Certificate;
+use crate::key::RsaKey;
 
 struct MicrosoftKey {
     /// The common name of the key's certificate. The comment above each name is the certificate's SHA-256 fingerprint.
