@@ -6,7 +6,7 @@ use super::layouts::{self, BootProblem, FoundKernel};
 use super::results::{FoundEntry, SkippedFile};
 use super::walk::{Tree, join};
 use super::{bootloader_configs, cmdline, pairing};
-use crate::boot::image;
+use crate::boot_files::image;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};
 use std::fs::File;

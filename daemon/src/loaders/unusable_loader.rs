@@ -1,7 +1,7 @@
 //! A file that has the name of a loader but that no machine can use: which architectures look for it, why it is
 //! unusable, and how to fix it.
 
-use super::image::{self, Image};
+use crate::boot_files::image::{self, Image};
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch, ImageFormat};
 use std::fmt;
 use std::io;

@@ -1,6 +1,6 @@
 //! The table of loaders, with one line for each architecture. The server logs it at the start, and `check` prints it.
 
-use super::loaders::FoundLoaders;
+use super::find::FoundLoaders;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
 use proxydhcpd_core::plan::Loader;
 use std::collections::BTreeMap;

@@ -36,7 +36,7 @@ pub fn for_arch(program: &UefiProgram, arch: Arch) -> Option<&'static [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::image::{Image, identify};
+    use crate::boot_files::image::{Image, identify};
     use proxydhcpd_core::arch::ImageFormat;
 
     #[test]

@@ -1,6 +1,7 @@
 //! The programs that start a machine's local disk under UEFI: the operator's programs or the built-in ones.
 
-use super::{image, uefi_programs};
+use super::built;
+use crate::boot_files::image;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch, ImageFormat};
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::Plan;
@@ -29,7 +30,7 @@ pub fn operator_programs(boot_dir: &Path, warnings: &mut Vec<String>) -> BTreeMa
 
 /// The architectures that have a program that starts the local disk, for [`proxydhcpd_core::plan::Plan::local_disk`].
 pub fn architectures(operator_programs: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
-    uefi_programs::architectures(&uefi_programs::LOCAL_DISK)
+    built::architectures(&built::LOCAL_DISK)
         .chain(operator_programs.keys().copied())
         .collect::<BTreeSet<Arch>>()
         .into_iter()
@@ -59,13 +60,13 @@ pub fn unbootable_rules(plan: &Plan) -> Vec<(usize, Arch)> {
 /// The built-in program for this architecture, if there is one. The server sends it if the operator provides no
 /// program.
 pub fn builtin_program(arch: Arch) -> Option<&'static [u8]> {
-    uefi_programs::for_arch(&uefi_programs::LOCAL_DISK, arch)
+    built::for_arch(&built::LOCAL_DISK, arch)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::image::tests::efi;
+    use crate::boot_files::image::tests::efi;
     use std::fs;
 
     #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::boot::image::tests::{bzimage, efi};
+use crate::boot_files::image::tests::{bzimage, efi};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::EntryTarget;
 use std::os::unix::fs::symlink;

@@ -1,14 +1,14 @@
 //! Finds a loader for each architecture, in the boot directory or where distributions install iPXE, and checks it.
 
-use super::image::{self, Image};
+use super::second_stage::missing_second_stage;
 use super::unusable_loader::UnusableLoader;
+use crate::boot_files::image::{self, Image};
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch, ArchInfo, ImageFormat};
 use proxydhcpd_core::plan::Loader;
 use proxydhcpd_core::shape::MAX_FILE_LENGTH;
 use proxydhcpd_core::shim::second_stage;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// The directories in which distributions install iPXE, in the order of the search, which begins in the boot directory.
@@ -141,19 +141,6 @@ pub fn incompatibility(path: &Path, arch: Arch) -> Option<String> {
     arch.info().and_then(|row| missing_second_stage(path, row)).map(|what| format!("it is {what}"))
 }
 
-/// Why the file is a shim that cannot start its second stage; `None` if it can, or if the file is no shim.
-pub fn missing_second_stage(path: &Path, row: &ArchInfo) -> Option<String> {
-    let second = second_stage(path.file_name()?.to_str()?)?;
-    match image::inspect(&path.with_file_name(&second)) {
-        Ok(image) if image.fits(row.image) => None,
-        Ok(image) => Some(format!("a shim that starts {second}, which is {image}")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Some(format!("a shim that starts {second}, which is missing in its directory"))
-        }
-        Err(error) => Some(format!("a shim that starts {second}, which cannot be read: {error}")),
-    }
-}
-
 fn fits_another_architecture(image: Image, path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     let has_name = |row: &&ArchInfo| row.loaders.iter().any(|loader| name.eq_ignore_ascii_case(loader));
@@ -181,7 +168,7 @@ fn choose_name(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::image::tests::{bios, efi};
+    use crate::boot_files::image::tests::{bios, efi};
     use std::fs;
 
     const X64: u16 = 0x8664;

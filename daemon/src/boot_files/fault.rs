@@ -1,9 +1,5 @@
-//! Checks the content of offered files: whether a file is empty, truncated, or of a different kind than its purpose
-//! requires. Accepts unknown formats, because iPXE starts more kinds of files than any list could name.
-
-pub mod compression;
-pub mod initrd;
-pub mod kernel;
+//! The faults of kernels and initrds: a file is empty, truncated, or of a different kind than its purpose requires.
+//! Unknown formats are no fault, because iPXE starts more kinds of files than any list could name.
 
 /// A problem with the content of a file, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,21 +11,24 @@ pub struct ContentFault {
 }
 
 impl ContentFault {
-    fn new(problem: impl Into<String>, fix: impl Into<String>) -> ContentFault {
+    /// Makes a fault from its description.
+    pub fn new(problem: impl Into<String>, fix: impl Into<String>) -> ContentFault {
         ContentFault { problem: problem.into(), fix: fix.into() }
     }
 
-    fn copy_again(problem: impl Into<String>) -> ContentFault {
+    /// A fault that another copy of the file does not have.
+    pub fn copy_again(problem: impl Into<String>) -> ContentFault {
         ContentFault::new(problem, "copy or download the file again")
     }
 
-    fn truncated(actual: u64, expected: u64) -> ContentFault {
+    /// The fault of a file that has fewer octets than it should have.
+    pub fn truncated(actual: u64, expected: u64) -> ContentFault {
         ContentFault::copy_again(format!("is truncated: it should have {expected} octets and has {actual}"))
     }
 }
 
 /// The fault of a file that cannot serve any purpose; `None` if no such fault is found.
-fn common_fault(head: &[u8]) -> Option<ContentFault> {
+pub fn common_fault(head: &[u8]) -> Option<ContentFault> {
     let begin = head[..head.len().min(512)].trim_ascii_start().to_ascii_lowercase();
     if head.is_empty() {
         return Some(ContentFault::copy_again("is empty"));

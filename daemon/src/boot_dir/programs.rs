@@ -3,8 +3,9 @@
 use super::file_names::{extension, initrd_name, kernel_name};
 use super::results::{FoundEntry, HostNameScript, SkippedFile};
 use super::walk::{Tree, join, split_path};
-use crate::boot::image::{self, Image};
-use crate::boot::{loaders, script};
+use crate::boot_files::image::{self, Image};
+use crate::boot_files::script;
+use crate::loaders;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{BootDirEntry, EntryTarget};
 use proxydhcpd_core::script::HOST_NAME_PREFIX;

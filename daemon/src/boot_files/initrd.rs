@@ -2,8 +2,8 @@
 //! (Documentation/driver-api/early-userspace/buffer-format.rst of Linux).
 
 use super::compression::{Compression, read_fully};
-use super::{ContentFault, common_fault};
-use crate::boot::image::{self, HEAD_SIZE};
+use super::fault::{ContentFault, common_fault};
+use super::image::{self, HEAD_SIZE};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -97,7 +97,7 @@ fn end_of_cpio(file: &mut (impl Read + Seek), mut at: u64, size: u64) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::image::tests::bzimage;
+    use crate::boot_files::image::tests::bzimage;
 
     /// An archive that contains one file, with this name and content.
     fn cpio(name: &str, content: &[u8]) -> Vec<u8> {

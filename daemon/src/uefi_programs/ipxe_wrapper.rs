@@ -1,6 +1,7 @@
 //! The iPXE wrapper, a program that starts iPXE together with a script, and the iPXE loaders that it can start.
 
-use super::{image, uefi_programs};
+use super::built;
+use crate::boot_files::image;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{Loader, Plan};
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::path::Path;
 
 /// The wrapper that the server sends to machines of this architecture; `None` if no wrapper is built for it.
 pub fn program(arch: Arch) -> Option<&'static [u8]> {
-    uefi_programs::for_arch(&uefi_programs::IPXE_WRAPPER, arch)
+    built::for_arch(&built::IPXE_WRAPPER, arch)
 }
 
 /// The site's loaders that the wrapper can start, by name: the plan's `ipxe_wrappers`.
@@ -33,7 +34,7 @@ fn takes_a_command_line(loader: &Loader) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::image::tests::efi;
+    use crate::boot_files::image::tests::efi;
 
     #[test]
     fn only_an_ipxe_with_a_command_line_is_wrapped() {

@@ -1,11 +1,26 @@
-//! The second stages of shims, and whether they request their configuration from this server.
+//! The second stages of shims: whether they exist, and whether they request their configuration from this server.
 
-use super::image;
+use crate::boot_files::image;
+use proxydhcpd_core::arch::ArchInfo;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::shim;
 use proxydhcpd_secureboot::sbat_components;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
+
+/// Why the file is a shim that cannot start its second stage; `None` if it can, or if the file is no shim.
+pub fn missing_second_stage(path: &Path, row: &ArchInfo) -> Option<String> {
+    let second = shim::second_stage(path.file_name()?.to_str()?)?;
+    match image::inspect(&path.with_file_name(&second)) {
+        Ok(image) if image.fits(row.image) => None,
+        Ok(image) => Some(format!("a shim that starts {second}, which is {image}")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Some(format!("a shim that starts {second}, which is missing in its directory"))
+        }
+        Err(error) => Some(format!("a shim that starts {second}, which cannot be read: {error}")),
+    }
+}
 
 /// The second stages that request their configuration from another server. Returns their file names, each with its
 /// version of GRUB. `path` maps a name to the path of the file.

@@ -1,8 +1,8 @@
 //! Checks a kernel: which machines can start it, and whether the file is complete.
 
 use super::compression::Compression;
-use super::{ContentFault, common_fault};
-use crate::boot::image::{self, HEAD_SIZE, Image};
+use super::fault::{ContentFault, common_fault};
+use super::image::{self, HEAD_SIZE, Image};
 use proxydhcpd_core::arch::Arch;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -154,7 +154,7 @@ fn is_iso(path: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::image::tests::{bzimage, efi};
+    use crate::boot_files::image::tests::{bzimage, efi};
 
     fn inspected(content: &[u8]) -> Result<KernelInfo, ContentFault> {
         let file = tempfile::NamedTempFile::new().unwrap();

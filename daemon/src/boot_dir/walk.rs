@@ -2,7 +2,7 @@
 
 use super::file_names::natural_order;
 use super::results::SkippedFile;
-use crate::boot::loaders;
+use crate::loaders;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
