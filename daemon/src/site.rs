@@ -17,7 +17,7 @@ use crate::config::flags::Flags;
 use crate::config::{self, ConfigError, Loaded, legacy};
 use crate::duid;
 use crate::files::{self, Opened};
-use crate::loaders::table::Distribution;
+use crate::loaders::distribution::Distribution;
 use crate::loaders::{self, FoundLoaders, second_stage};
 use crate::templates::{self, Failure, Templates};
 use crate::uefi_programs::{ipxe_wrapper, local_disk};

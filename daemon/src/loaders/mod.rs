@@ -1,6 +1,7 @@
 //! The loaders of this server: finds them in the boot directory and where distributions install iPXE, checks that
 //! machines can start them, and lists them in a table.
 
+pub mod distribution;
 pub mod second_stage;
 mod unusable_loader;
 
