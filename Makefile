@@ -41,7 +41,7 @@ test: unit e2e
 
 unit: toolchain
 	e2e/setup
-	$(CARGO) test --locked --package proxydhcpd-core --package proxydhcpd --no-fail-fast
+	$(CARGO) test --locked --workspace --exclude proxydhcpd-e2e --no-fail-fast
 
 e2e: toolchain
 	e2e/setup

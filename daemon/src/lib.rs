@@ -13,7 +13,12 @@ pub mod net;
 pub mod shared_uuids;
 pub mod systemd;
 
-pub mod boot;
+pub mod boot_files;
+pub mod loaders;
+
+pub mod boot_dir;
+pub mod uefi_programs;
+
 pub mod config;
 pub mod import;
 

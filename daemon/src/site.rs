@@ -8,10 +8,8 @@ mod profiles;
 mod resolve;
 mod served_directories;
 
-use crate::boot::loader_table::{self, Distribution};
-use crate::boot::loaders::{self, FoundLoaders};
-use crate::boot::scan::{self, HostNameScript, Scan};
-use crate::boot::{ipxe_wrapper, local_disk, second_stage, signature};
+use crate::boot_dir::{self, HostNameScript, Scan};
+use crate::boot_files::image;
 use crate::boot_once::completions::StoredIdentities;
 use crate::boot_once::{self, list_machines};
 use crate::config::diagnostic::{Diagnostic, Severity};
@@ -19,7 +17,10 @@ use crate::config::flags::Flags;
 use crate::config::{self, ConfigError, Loaded, legacy};
 use crate::duid;
 use crate::files::{self, Opened};
+use crate::loaders::distribution::Distribution;
+use crate::loaders::{self, FoundLoaders, second_stage};
 use crate::templates::{self, Failure, Templates};
+use crate::uefi_programs::{ipxe_wrapper, local_disk};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::fetch::{Fallback, Fetch, Refusal, RenderContext};
@@ -102,7 +103,7 @@ impl Site {
         let settings = &loaded.settings;
         let distribution_dirs: Vec<&Path> = loaders::DISTRIBUTION_DIRECTORIES.iter().map(Path::new).collect();
         let found = loaders::find(&settings.boot_dir, &distribution_dirs);
-        let mut scan = scan::scan(&settings.boot_dir, directories.mounts());
+        let mut scan = boot_dir::scan(&settings.boot_dir, directories.mounts());
         for found in &mut scan.found {
             let warning =
                 found.cmdline.as_deref().and_then(|cmdline| templates.compile_entry(&mut found.entry, cmdline));
@@ -170,7 +171,7 @@ impl Site {
         );
         let system = Distribution::from_os_release(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
         diagnostics
-            .extend(lint_loader_urls::unfetchable_loaders(&plan, |arch| loader_table::hint(arch, &found, &system)));
+            .extend(lint_loader_urls::unfetchable_loaders(&plan, |arch| loaders::table::hint(arch, &found, &system)));
         diagnostics.extend(scan.warnings.iter().map(Diagnostic::warning));
         diagnostics.extend(second_stage::old_grubs(&plan, |name| directories.path(name)).into_iter().map(old_grub));
         let machine_files = (unresolved.machine_files.file_count, unresolved.machine_files.duration);
@@ -388,7 +389,7 @@ impl Site {
     /// The table of loaders, with hints for architectures that have none.
     pub fn loader_table(&self) -> String {
         if !self.legacy {
-            return loader_table::render(&loader_table::rows(&self.plan.offer.loaders, &self.found, &self.system));
+            return loaders::table::render(&loaders::table::rows(&self.plan.offer.loaders, &self.found, &self.system));
         }
         let each = |(arch, loader): (&Arch, &Loader)| format!("{:24} {}\n", arch.to_string(), loader.name);
         let default_loader =
@@ -399,7 +400,7 @@ impl Site {
     /// The UEFI loaders without a signature. Does not verify the signatures of other loaders: only `check` does,
     /// because it must read the whole files for that.
     fn unsigned(&self) -> Vec<&str> {
-        let unsigned = |path: &str| signature::is_signed(Path::new(path)).is_ok_and(|signed| signed == Some(false));
+        let unsigned = |path: &str| image::is_signed(Path::new(path)).is_ok_and(|signed| signed == Some(false));
         let loaders = self.plan.offer.loaders.values().filter(|loader| loader.path.as_deref().is_some_and(unsigned));
         let mut names: Vec<_> = loaders.map(|loader| loader.name.as_str()).collect();
         // Several architectures may use the same file.
@@ -443,7 +444,7 @@ impl Site {
 
     /// How to get iPXE for this architecture.
     pub fn ipxe_hint(&self, arch: Arch) -> String {
-        loader_table::hint(arch.base(), &self.found, &self.system)
+        loaders::table::hint(arch.base(), &self.found, &self.system)
     }
 
     /// Why a machine of this architecture gets no loader with this profile, and how to fix that.
@@ -455,7 +456,7 @@ impl Site {
         if !self.legacy {
             return format!(
                 "no loader for {arch} here; {}",
-                loader_table::hint(arch.base(), &self.found, &self.system)
+                loaders::table::hint(arch.base(), &self.found, &self.system)
             );
         }
         // This is the message of the Python daemon, because scripts may look for it in the log.

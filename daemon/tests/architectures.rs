@@ -8,12 +8,16 @@ use std::path::{Path, PathBuf};
 /// The names that other files contain nevertheless: the file, the names, and the reason.
 const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
     ("core/src/shim.rs", &["Arch::X64"], "all machines known to garble the name of the second stage are x64"),
-    ("daemon/src/boot/image.rs", &["Arch::IA32", "Arch::X64"], "the x86 boot protocol has a flag for a 64-bit kernel"),
-    ("daemon/src/boot/loaders.rs", &["arm64-efi", "x86_64"], "directories in which distributions install iPXE"),
-    ("daemon/src/boot/scan/layouts.rs", &["amd64", "arm64", "x86_64"], "paths in the images of distributions"),
-    ("daemon/src/boot/scan/programs.rs", &["arm64", "i386", "x86_64"], "the names of wimboot's files"),
     (
-        "daemon/src/boot/uefi_programs.rs",
+        "daemon/src/boot_files/image.rs",
+        &["Arch::IA32", "Arch::X64"],
+        "the x86 boot protocol has a flag for a 64-bit kernel",
+    ),
+    ("daemon/src/loaders/find.rs", &["arm64-efi", "x86_64"], "directories in which distributions install iPXE"),
+    ("daemon/src/boot_dir/layouts.rs", &["amd64", "arm64", "x86_64"], "paths in the images of distributions"),
+    ("daemon/src/boot_dir/programs.rs", &["arm64", "i386", "x86_64"], "the names of wimboot's files"),
+    (
+        "daemon/src/uefi_programs/built.rs",
         &["uefi-arm32", "uefi-arm64", "uefi-ia32", "uefi-x64"],
         "the programs that daemon/efi/build builds and this file embeds",
     ),

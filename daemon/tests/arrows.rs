@@ -34,6 +34,10 @@ const CORE: &[&str] = &[
     "transfer",
 ];
 
+/// The modules of the crate for Secure Boot. Each module names only modules that precede it in this list.
+const SECUREBOOT: &[&str] =
+    &["asn1", "key", "pe", "text", "certificate", "sbat", "authenticode", "microsoft", "signature", "verdict"];
+
 /// The top modules of the daemon. Each module names only modules that precede it in this list.
 const DAEMON: &[&str] = &[
     "suggest",
@@ -46,7 +50,10 @@ const DAEMON: &[&str] = &[
     "shared_uuids",
     "daemonize",
     "net",
-    "boot",
+    "boot_files",
+    "loaders",
+    "boot_dir",
+    "uefi_programs",
     "config",
     "templates",
     "import",
@@ -61,6 +68,11 @@ const DAEMON: &[&str] = &[
 #[test]
 fn a_module_of_the_core_names_only_modules_before_it() {
     assert_order("../core/src", CORE);
+}
+
+#[test]
+fn a_module_of_the_crate_for_secure_boot_names_only_modules_before_it() {
+    assert_order("../secureboot/src", SECUREBOOT);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Scans of boot directories as found in practice, rebuilt from stubs. The tests check the entries of the menu, and the
 //! skipped files with the reasons.
 
-use proxydhcpd::boot::scan::{Scan, scan};
+use proxydhcpd::boot_dir::{Scan, scan};
 use proxydhcpd_core::plan::offer::{BootDirEntry, EntryTarget};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

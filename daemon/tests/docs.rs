@@ -187,7 +187,7 @@ fn citations(prose: &str) -> Vec<String> {
 /// Returns all source texts (code with its comments, and pages), each with its path.
 fn texts() -> Vec<(String, String)> {
     let mut texts = Vec::new();
-    for top in ["core", "daemon", "docs", "e2e", "fuzz", "bench", "dist"] {
+    for top in ["core", "daemon", "secureboot", "docs", "e2e", "fuzz", "bench", "dist"] {
         collect_texts(Path::new(top), &mut texts);
     }
     texts.extend(
@@ -219,7 +219,7 @@ fn has_vector(name: &str) -> bool {
 
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for place in ["core", "daemon", "e2e/tests"] {
+    for place in ["core", "daemon", "secureboot", "e2e/tests"] {
         collect(&Path::new(ROOT).join(place), &mut names);
     }
     names

@@ -1,6 +1,6 @@
 //! Shows the boot directory in `check`: each entry of the menu, and the files that do not become an entry.
 
-use crate::boot::scan::{FoundEntry, HostNameScript, Scan};
+use crate::boot_dir::{FoundEntry, HostNameScript, Scan};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::offer::EntryTarget;
 use serde_json::{Value, json};

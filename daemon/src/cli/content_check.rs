@@ -4,8 +4,9 @@ mod arguments;
 mod script;
 
 use super::context::CliContext;
-use crate::boot::content::{ContentFault, initrd, kernel};
-use crate::boot::script::commands::IpxeBinary;
+use crate::boot_files::fault::ContentFault;
+use crate::boot_files::script::commands::IpxeBinary;
+use crate::boot_files::{initrd, kernel};
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::observations::Observations;

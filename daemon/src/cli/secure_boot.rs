@@ -1,18 +1,18 @@
 //! Shows in `check` which programs machines with Secure Boot accept, and by which keys.
 
 use super::context::CliContext;
-use crate::boot::image::Image;
-use crate::boot::signature::certificate::Certificate;
-use crate::boot::signature::{self, Rejection, SecureBootVerdict, Signatures, TrustAnchor};
+use crate::boot_files::image::{self, Image};
 use crate::config::diagnostic::Diagnostic;
+use crate::files;
 use proxydhcpd_core::arch::{Arch, ImageFormat};
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::offer::{Loader, TftpServer};
 use proxydhcpd_core::url::is_url;
+use proxydhcpd_secureboot::{Certificate, Rejection, SecureBootVerdict, Signatures, TrustAnchor};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A loader for UEFI machines, or the program that starts their local disk. Another server does not send it, so that
 /// `check` can read it.
@@ -21,7 +21,15 @@ pub struct CheckedProgram {
     arch: Arch,
     name: String,
     is_local_disk: bool,
-    inspection: Result<(Signatures, SecureBootVerdict), String>,
+    inspection: Result<Inspection, String>,
+}
+
+/// The content of a program, as Secure Boot sees it.
+#[derive(Debug)]
+struct Inspection {
+    image: Image,
+    signatures: Signatures,
+    verdict: SecureBootVerdict,
 }
 
 /// Reads every program, and determines whether machines accept it. Warns of certificates in the configuration that
@@ -41,30 +49,22 @@ pub fn inspect_programs(context: &CliContext) -> (Vec<CheckedProgram>, Vec<Diagn
             loaders.push(offered);
         }
     }
-    let judge = |signatures: io::Result<Signatures>| match signatures {
-        Ok(signatures) => {
-            let verdict = signatures.verdict(&keys);
-            Ok((signatures, verdict))
-        }
+    let inspect = |program: Result<&[u8], &io::Error>| match program {
+        Ok(program) => Ok(Inspection::new(program, &keys)),
         Err(error) => Err(error.to_string()),
     };
     let mut rows = Vec::new();
     for (arch, loader) in loaders {
         if let Some(path) = path(context, loader) {
-            let inspection = judge(signature::inspect(&path));
+            let inspection = inspect(image::read(&path).as_deref());
             rows.push(CheckedProgram { arch: *arch, name: loader.name.clone(), is_local_disk: false, inspection });
         }
     }
     let programs = plan.offer.local_disk.iter().filter(|arch| rows.iter().any(|row| row.arch == **arch));
     let programs: Vec<CheckedProgram> = programs
         .map(|arch| {
-            let program = context.site.local_disk_program(*arch).map(|program| signature::parse(&program));
-            CheckedProgram {
-                arch: *arch,
-                name: local_disk_name(*arch),
-                is_local_disk: true,
-                inspection: judge(program),
-            }
+            let inspection = inspect(context.site.local_disk_program(*arch).as_deref());
+            CheckedProgram { arch: *arch, name: local_disk_name(*arch), is_local_disk: true, inspection }
         })
         .collect();
     diagnostics.extend(programs.iter().filter(|program| !program.is_accepted()).filter_map(|program| {
@@ -87,7 +87,7 @@ fn disk_refused(loader: &CheckedProgram, program: &CheckedProgram) -> Diagnostic
 fn keys(paths: &[PathBuf]) -> (Vec<Certificate>, Vec<Diagnostic>) {
     let (mut keys, mut diagnostics) = (Vec::new(), Vec::new());
     for path in paths {
-        match Certificate::read(path) {
+        match read_certificates(path) {
             Ok(certificates) => keys.extend(certificates),
             Err(error) => {
                 let warning = format!("ignored {} of `secure-boot-certificates`: {error}", path.display());
@@ -97,6 +97,11 @@ fn keys(paths: &[PathBuf]) -> (Vec<Certificate>, Vec<Diagnostic>) {
         }
     }
     (keys, diagnostics)
+}
+
+fn read_certificates(path: &Path) -> io::Result<Vec<Certificate>> {
+    const MAX_SIZE: u64 = 1 << 20;
+    Certificate::parse_file(&files::read_regular(path, MAX_SIZE)?).map_err(io::Error::other)
 }
 
 /// The path of a loader's file. `None` if another server sends the loader, or TFTP is disabled.
@@ -126,9 +131,8 @@ fn machine_type(arch: Arch) -> Option<u16> {
 /// The section of `check` about Secure Boot. It has a line for each program. If no program is signed, it has only one
 /// sentence, because most networks do not use Secure Boot.
 pub fn text(rows: &[CheckedProgram]) -> String {
-    let is_unsigned = |row: &CheckedProgram| {
-        matches!(row.inspection, Ok((_, SecureBootVerdict::Rejected(Rejection::Unsigned)))) && row.misfit().is_none()
-    };
+    let is_unsigned =
+        |row: &CheckedProgram| row.has_verdict(|verdict| *verdict == SecureBootVerdict::Rejected(Rejection::Unsigned));
     if rows.is_empty() {
         return String::new();
     }
@@ -164,7 +168,7 @@ pub fn local_disk_json(rows: &[CheckedProgram]) -> Value {
 
 fn row_json(row: Option<&CheckedProgram>) -> Value {
     let Some(row) = row else { return Value::Null };
-    let (signatures, verdict) = match &row.inspection {
+    let Inspection { image, signatures, verdict } = match &row.inspection {
         Ok(inspection) => inspection,
         Err(error) => return json!({ "verdict": "unknown", "summary": error }),
     };
@@ -191,27 +195,39 @@ fn row_json(row: Option<&CheckedProgram>) -> Value {
         "verdict": verdict,
         "summary": row.summary(),
         "keys": keys.collect::<Vec<_>>(),
-        "program": signatures.image.to_string(),
+        "program": image.to_string(),
         "signatures": each.collect::<Vec<_>>(),
         "sbat": sbat.collect::<Vec<_>>(),
     })
 }
 
+impl Inspection {
+    fn new(program: &[u8], keys: &[Certificate]) -> Inspection {
+        let signatures = Signatures::parse(program);
+        Inspection { image: image::identify(program), verdict: signatures.verdict(keys), signatures }
+    }
+}
+
 impl CheckedProgram {
     fn is_accepted(&self) -> bool {
-        matches!(self.inspection, Ok((_, SecureBootVerdict::Accepted(_)))) && self.misfit().is_none()
+        self.has_verdict(|verdict| matches!(verdict, SecureBootVerdict::Accepted(_)))
+    }
+
+    /// Whether machines of this architecture can start the file without Secure Boot, and its verdict is such a one.
+    fn has_verdict(&self, is_such: impl Fn(&SecureBootVerdict) -> bool) -> bool {
+        self.inspection.as_ref().is_ok_and(|inspection| is_such(&inspection.verdict)) && self.misfit().is_none()
     }
 
     /// The kind of the file, if machines of this architecture cannot start it even without Secure Boot. Otherwise
     /// `None`.
     fn misfit(&self) -> Option<Image> {
-        let (signatures, _) = self.inspection.as_ref().ok()?;
-        (signatures.image != Image::Efi(machine_type(self.arch)?)).then_some(signatures.image)
+        let image = self.inspection.as_ref().ok()?.image;
+        (image != Image::Efi(machine_type(self.arch)?)).then_some(image)
     }
 
     /// The verdict in words.
     fn summary(&self) -> String {
-        let (signatures, verdict) = match &self.inspection {
+        let Inspection { signatures, verdict, .. } = match &self.inspection {
             Ok(inspection) => inspection,
             Err(error) => return format!("cannot be read: {error}"),
         };

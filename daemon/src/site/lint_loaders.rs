@@ -1,7 +1,7 @@
 //! Finds profiles whose loaders cannot boot a machine: iPXE that iPXE loads again, which is a boot loop, and a BIOS
 //! program for UEFI.
 
-use crate::boot::image::{self, Image};
+use crate::boot_files::image::{self, Image};
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Plan;

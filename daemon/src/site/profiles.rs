@@ -2,11 +2,11 @@
 //! machines could not boot. A missing kernel is only a warning.
 
 use super::served_directories::ServedDirectories;
-use crate::boot::loaders;
 use crate::config::Loaded;
 use crate::config::diagnostic::{Diagnostic, FileLocation};
 use crate::config::unresolved::UnresolvedProfile;
 use crate::files::path_errors;
+use crate::loaders;
 use crate::suggest::closest_match;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::offer::Loader;

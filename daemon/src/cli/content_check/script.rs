@@ -1,7 +1,7 @@
 //! Checks scripts for commands that iPXE does not support, and checks the files that scripts name.
 
 use super::ContentCheck;
-use crate::boot::script::{self, FileReference, Purpose, UriReference, commands};
+use crate::boot_files::script::{self, FileReference, Purpose, UriReference, commands};
 use crate::config::diagnostic::Source;
 use crate::files;
 use crate::site::offered_files::decode_path;

@@ -4,9 +4,9 @@
 use super::super::output::LineOutcome;
 use super::config::*;
 use super::decide::file_with_layer;
-use crate::boot::image::{self, Image};
-use crate::boot::loaders;
+use crate::boot_files::image::{self, Image};
 use crate::config::DEFAULT_BOOT_DIR;
+use crate::loaders;
 use proxydhcpd_core::arch::Arch;
 use std::path::{Path, PathBuf};
 

@@ -7,7 +7,7 @@ use super::decide::PxeMenu;
 use super::lines::DnsmasqLine;
 use super::machine_kinds::{MachineKind, MachineTests};
 use super::rules::{ImportedRule, RuleAction};
-use crate::boot::loaders;
+use crate::loaders;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::shape::MAX_FILE_LENGTH;
 use std::collections::{BTreeMap, BTreeSet};

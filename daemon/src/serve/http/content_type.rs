@@ -2,7 +2,7 @@
 //! It uses the extension only if the response has none of these types (HttpBootCheckImageType). The content decides
 //! here, because a file's name can be misleading or have no extension.
 
-use crate::boot::image::{HEAD_SIZE, Image, identify};
+use crate::boot_files::image::{HEAD_SIZE, Image, identify};
 use crate::files::Opened;
 
 /// The media type of plain text.
@@ -69,7 +69,7 @@ fn is_text(head: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::image::tests::{bios, bzimage, efi};
+    use crate::boot_files::image::tests::{bios, bzimage, efi};
     use crate::files::open_loader;
 
     /// The media type of this content. Asserts that it is the same for text in memory and for a file.

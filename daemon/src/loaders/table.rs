@@ -1,0 +1,95 @@
+//! The table of loaders, with one line for each architecture. The server logs it at the start, and `check` prints it.
+
+use super::distribution::Distribution;
+use super::find::FoundLoaders;
+use proxydhcpd_core::arch::{ARCHITECTURES, Arch, Prevalence};
+use proxydhcpd_core::plan::offer::Loader;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// A line of the table: an architecture and its loader.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LoaderRow<'a> {
+    /// The architecture.
+    pub arch: Arch,
+    /// The loader for the architecture, or how to get a loader.
+    pub loader: Result<&'a Loader, String>,
+}
+
+/// The lines of the table: one for each architecture that has a loader, and one for each common architecture that has
+/// none.
+pub fn rows<'a>(
+    loaders: &'a BTreeMap<Arch, Loader>,
+    found: &FoundLoaders,
+    system: &Distribution,
+) -> Vec<LoaderRow<'a>> {
+    ARCHITECTURES
+        .iter()
+        .map(|row| (Arch(row.code), row.prevalence))
+        .filter_map(|(arch, prevalence)| match loaders.get(&arch) {
+            Some(loader) => Some(LoaderRow { arch, loader: Ok(loader) }),
+            None if prevalence == Prevalence::Common => {
+                Some(LoaderRow { arch, loader: Err(hint(arch, found, system)) })
+            }
+            None => None,
+        })
+        .collect()
+}
+
+/// How to get a loader for this architecture: by fixing the unusable file that was found, or by installing a package.
+pub fn hint(arch: Arch, found: &FoundLoaders, system: &Distribution) -> String {
+    let unusable = found.unusable.iter().find(|unusable| unusable.archs.contains(&arch));
+    match unusable {
+        Some(unusable) if unusable.archs.len() == 1 => {
+            format!("{} cannot be used ({}): {}", unusable.path.display(), unusable.reason, unusable.fix)
+        }
+        Some(unusable) => format!(
+            "{} cannot be used ({}): {}; or, if that is for another architecture: {}",
+            unusable.path.display(),
+            unusable.reason,
+            unusable.fix,
+            system.hint(arch)
+        ),
+        None => system.hint(arch),
+    }
+}
+
+/// Returns the table as text with aligned columns, one line for each architecture.
+pub fn render(lines: &[LoaderRow<'_>]) -> String {
+    let width = lines.iter().map(|line| line.arch.to_string().len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for LoaderRow { arch, loader } in lines {
+        let arch = arch.to_string();
+        match loader {
+            Ok(loader) => match &loader.path {
+                Some(path) => writeln!(text, "{arch:width$}  {path}"),
+                None => writeln!(text, "{arch:width$}  {} (from the other TFTP server)", loader.name),
+            },
+            Err(hint) => writeln!(text, "{arch:width$}  no loader: {hint}"),
+        }
+        .ok();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_lists_loaders_and_hints() {
+        let loader = Loader { name: "snponly.efi".into(), path: Some("/usr/lib/ipxe/snponly.efi".into()) };
+        let loaders = BTreeMap::from([(Arch::X64, loader)]);
+        let text = render(&rows(&loaders, &FoundLoaders::default(), &Distribution::DebianX86));
+        assert_eq!(
+            text,
+            "x86 BIOS           no loader: apt install ipxe\n\
+             x86 UEFI           no loader: put ipxe-ia32.efi into the boot directory\n\
+             x64 UEFI           /usr/lib/ipxe/snponly.efi\n\
+             ARM 32 UEFI        no loader: put ipxe-arm32.efi into the boot directory\n\
+             ARM 64 UEFI        no loader: make loaders\n\
+             RISC-V 64 UEFI     no loader: make loaders\n\
+             LoongArch 64 UEFI  no loader: make loaders\n"
+        );
+    }
+}
