@@ -1,7 +1,7 @@
 //! Opens the files that clients request: below a served directory, or a loader at any path.
 
 use super::openat_beneath;
-use super::opened::{Opened, ServedContent};
+use super::opened::Opened;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -9,9 +9,8 @@ use proxydhcpd_core::fetch::Refusal;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
 
 /// A served directory, opened once. It remains the same directory if another one is renamed to its path, until a reload
 /// opens the path anew.
@@ -83,20 +82,12 @@ pub fn open_loader(path: &Path) -> Result<Opened, Refusal> {
 }
 
 fn admit(descriptor: OwnedFd) -> Result<Opened, Refusal> {
-    let file = File::from(descriptor);
-    let metadata = file.metadata().map_err(|error| {
-        tracing::debug!(%error, "cannot get the metadata of an open file");
-        Refusal::Failed
-    })?;
-    if !metadata.is_file() {
-        return Err(Refusal::Denied);
-    }
-    Ok(Opened {
-        size: metadata.len(),
-        modified: metadata.modified().ok(),
-        inode: metadata.ino(),
-        device: metadata.dev(),
-        content: ServedContent::File(Arc::new(file)),
+    Opened::file(descriptor.into()).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => Refusal::Denied,
+        _ => {
+            tracing::debug!(%error, "cannot get the metadata of an open file");
+            Refusal::Failed
+        }
     })
 }
 
@@ -142,8 +133,8 @@ mod tests {
     fn a_file_is_opened_with_its_size_and_time() {
         let (_dir, directory) = directories();
         let opened = directory.open("here.txt").unwrap();
-        assert_eq!((opened.size, read(&opened)), (5, b"hello".to_vec()));
-        assert!(opened.modified.is_some() && opened.inode != 0);
+        assert_eq!((opened.size(), read(&opened)), (5, b"hello".to_vec()));
+        assert!(opened.modified().is_some());
         assert_eq!(read(&directory.open("sub/Deep.efi").unwrap()), b"MZ");
     }
 

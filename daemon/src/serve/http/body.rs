@@ -5,7 +5,7 @@
 use super::HttpContext;
 use super::connection::Connection;
 use super::response::Payload;
-use crate::files::{Opened, ServedContent};
+use crate::files::Opened;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use std::io;
@@ -46,14 +46,13 @@ impl Body {
             }
             Payload::Range(opened, range) => {
                 body.remaining = range.end - range.start;
-                body.is_whole_file = body.remaining == opened.size;
-                match &opened.content {
-                    ServedContent::Text(text) => {
-                        // The text is in memory, so its size fits into `usize`.
-                        let range = range.start as usize..range.end as usize;
-                        body.next = Some(Ok(Bytes::from_owner(text.clone()).slice(range)));
+                body.is_whole_file = body.remaining == opened.size();
+                match opened.in_memory() {
+                    Some(octets) => {
+                        // Octets in memory have a size that fits into `usize`.
+                        body.next = Some(Ok(octets.slice(range.start as usize..range.end as usize)));
                     }
-                    ServedContent::File(_) => {
+                    None => {
                         let mut reader = FileReader::new(opened, range, connection.context.clone());
                         body.next = Some(reader.next_chunk().read());
                         body.file = Some(reader);
@@ -107,7 +106,7 @@ impl hyper::body::Body for Body {
 
 /// Reads a file in chunks.
 struct FileReader {
-    file: Arc<Opened>,
+    opened: Opened,
     /// The octets that have not been read yet.
     range: Range<u64>,
     context: Arc<HttpContext>,
@@ -120,7 +119,7 @@ type BufferPool = Mutex<Vec<u8>>;
 
 /// A chunk to read.
 struct ChunkRead {
-    file: Arc<Opened>,
+    opened: Opened,
     offset: u64,
     count: usize,
     pool: Arc<BufferPool>,
@@ -134,9 +133,9 @@ struct Chunk {
 }
 
 impl FileReader {
-    fn new(file: Opened, range: Range<u64>, context: Arc<HttpContext>) -> FileReader {
+    fn new(opened: Opened, range: Range<u64>, context: Arc<HttpContext>) -> FileReader {
         context.active_bodies.fetch_add(1, Relaxed);
-        FileReader { file: Arc::new(file), range, context, pool: Arc::default(), reading: None }
+        FileReader { opened, range, context, pool: Arc::default(), reading: None }
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
@@ -160,7 +159,7 @@ impl FileReader {
         let count = usize::try_from(self.range.end - self.range.start).map_or(share, |remaining| remaining.min(share));
         let offset = self.range.start;
         self.range.start += count as u64;
-        ChunkRead { file: self.file.clone(), offset, count, pool: self.pool.clone() }
+        ChunkRead { opened: self.opened.clone(), offset, count, pool: self.pool.clone() }
     }
 }
 
@@ -176,7 +175,7 @@ impl ChunkRead {
         if buffer.len() < self.count || buffer.len() > 2 * self.count.max(MIN_CHUNK) {
             buffer = vec![0; self.count];
         }
-        let filled = self.file.read_at(&mut buffer[..self.count], self.offset)?;
+        let filled = self.opened.read_at(&mut buffer[..self.count], self.offset)?;
         Ok(Bytes::from_owner(Chunk { buffer, filled, pool: self.pool }))
     }
 }
