@@ -131,7 +131,7 @@ impl State {
         let has_token =
             done.token.as_ref().is_some_and(|token| self.boot_once.is_valid_token(token, &done.machine, count));
         if has_token || done.from_its_address {
-            return Ok(Opened::text(*b"noted\n"));
+            return Ok(Opened::text("noted\n"));
         }
         let (client, machine) = (request.client.ip().to_canonical(), &done.machine);
         let token = if done.token.is_some() { "with an invalid or expired token" } else { "without a token" };

@@ -9,7 +9,7 @@ use super::{Render, print_diagnostic};
 use crate::config::ConfigError;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::flags::Flags;
-use crate::files::{Opened, ServedContent};
+use crate::files::Opened;
 use crate::suggest::closest_match;
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::fetch::{self, Fetch, Refusal};
@@ -193,15 +193,14 @@ fn another_address(network: Network) -> IpAddr {
 
 /// Whether the text contains a `done_url`, with which a machine completes its boot-once.
 fn contains_done_url(opened: &Opened) -> bool {
-    let ServedContent::Text(text) = &opened.content else { return false };
     let url = b"/done";
-    text.windows(url.len()).any(|part| part == url)
+    opened.in_memory().is_some_and(|text| text.windows(url.len()).any(|part| part == url))
 }
 
 fn print(opened: &Opened) -> io::Result<()> {
     let (mut buffer, mut offset) = ([0; 8192], 0);
     let mut out = io::stdout().lock();
-    while offset < opened.size {
+    while offset < opened.size() {
         let count = opened.read_at(&mut buffer, offset)?;
         out.write_all(&buffer[..count])?;
         offset += count as u64;

@@ -134,7 +134,7 @@ impl Workers {
             http::HttpSettings { max_connections: settings.max_connections.min(self.descriptors() / 2), ..settings };
         let http_task = tokio::spawn(async move {
             let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
-            if let Err(error) = http::serve(listeners, settings, open, on_event, stop).await {
+            if let Err(error) = http::serve(listeners, settings, http::FileHandler(open), on_event, stop).await {
                 tracing::error!("the HTTP server failed: {error}");
                 std::process::exit(1);
             }

@@ -101,7 +101,7 @@ mod tests {
         std::os::unix::fs::symlink("../secret", mirror.join("out")).unwrap();
         let mut directories = ServedDirectories::new(&boot, Some(Directory::from_path(&boot, false).unwrap()), false);
         directories.mount("debian", &mirror).unwrap();
-        let size = |name: &str| directories.open(name).map(|opened| opened.size);
+        let size = |name: &str| directories.open(name).map(|opened| opened.size());
         assert_eq!(size("a"), Ok(1));
         assert_eq!(size("debian/linux"), Ok(3), "it hides the boot directory's directory of that name");
         assert_eq!(directories.path("debian/linux"), mirror.join("linux"));

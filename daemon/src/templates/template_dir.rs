@@ -65,14 +65,14 @@ impl DirectoryReader<'_> {
 
     fn file(&mut self, name: String) {
         let octets = match self.directory.open(&name) {
-            Ok(opened) if opened.size > MAX_LENGTH.min(self.octets_left) => {
+            Ok(opened) if opened.size() > MAX_LENGTH.min(self.octets_left) => {
                 return self.report(
                     &name,
                     format!("too long: a template has at most {MAX_LENGTH} octets, all together {MAX_TOTAL}"),
                 );
             }
             Ok(opened) => {
-                self.octets_left -= opened.size;
+                self.octets_left -= opened.size();
                 content(&opened)
             }
             Err(Refusal::Denied) => {
@@ -105,7 +105,7 @@ impl DirectoryReader<'_> {
 }
 
 fn content(opened: &Opened) -> io::Result<Vec<u8>> {
-    let mut octets = vec![0; opened.size as usize];
+    let mut octets = vec![0; opened.size() as usize];
     let count = opened.read_at(&mut octets, 0)?;
     octets.truncate(count);
     Ok(octets)

@@ -309,7 +309,7 @@ fn a_response_while_the_server_stops_has_one_connection_field() {
     let mut server = Server::with_open(tempfile::tempdir().unwrap(), HttpSettings::default(), move |_| {
         entered.send(()).unwrap();
         gate.lock().unwrap().recv().unwrap();
-        Ok(Opened::text(*b"#!ipxe\n"))
+        Ok(Opened::text("#!ipxe\n"))
     });
     let mut client = server.connect();
     client.send("GET /boot.ipxe HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n");

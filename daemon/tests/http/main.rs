@@ -5,9 +5,10 @@ mod connections;
 mod netns;
 mod networks;
 mod requests;
+mod streams;
 
 use proxydhcpd::files::{Directory, Opened};
-use proxydhcpd::serve::http::{self, FinishedRequest, HttpEvent, HttpSettings};
+use proxydhcpd::serve::http::{self, FileHandler, FinishedRequest, Handler, HttpEvent, HttpSettings};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::request::FileRequest;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -50,6 +51,10 @@ impl Server {
         settings: HttpSettings,
         open: impl Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
     ) -> Server {
+        Server::with_handler(directory, settings, FileHandler(open))
+    }
+
+    fn with_handler(directory: tempfile::TempDir, settings: HttpSettings, handler: impl Handler) -> Server {
         let listeners = http::bind(0, true).unwrap();
         let port = listeners[0].local_addr().unwrap().port();
         let (note, events) = mpsc::channel();
@@ -57,7 +62,7 @@ impl Server {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let note = move |event| drop(note.send(event));
-            runtime.block_on(http::serve(listeners, settings, open, note, async { drop(stopped.await) })).unwrap();
+            runtime.block_on(http::serve(listeners, settings, handler, note, async { drop(stopped.await) })).unwrap();
         });
         Server { port, directory, events, stop: Some(stop), thread: Some(thread) }
     }

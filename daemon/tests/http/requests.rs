@@ -264,7 +264,7 @@ fn an_error_or_panic_in_open_fails_one_request_only() {
         Server::with_open(tempfile::tempdir().unwrap(), HttpSettings::default(), |request| match request.name {
             b"/panic" => panic!("a panic for the test"),
             b"/failed" => Err(Refusal::Failed),
-            _ => Ok(Opened::text(*b"fine")),
+            _ => Ok(Opened::text("fine")),
         });
     let mut client = server.connect();
     for (name, status) in [("panic", 500), ("failed", 500), ("x", 200)] {

@@ -11,17 +11,15 @@ mod unverified_clients;
 mod vectors;
 
 use client::Client;
-use proxydhcpd::files::{Opened, ServedContent};
+use proxydhcpd::files::{Opened, open_loader};
 use proxydhcpd::serve::tftp::{Family, TftpEvent, TftpListeners, TftpRefusal, TftpSettings, TftpSilence, bind, run};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::file_name::normalize;
 use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::transfer::Outcome;
-use std::fs::File;
 use std::io::{PipeWriter, pipe};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -183,10 +181,7 @@ fn loopback() -> impl Fn(u32) -> Option<Link> + Send + 'static {
 
 fn open(root: &std::path::Path, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
     let name = normalize(request.name).map_err(|_| Refusal::Denied)?;
-    let file = File::open(root.join(name)).map_err(|_| Refusal::NotFound)?;
-    let metadata = file.metadata().unwrap();
-    let (size, inode, device) = (metadata.len(), metadata.ino(), metadata.dev());
-    Ok(Opened { content: ServedContent::File(Arc::new(file)), size, modified: metadata.modified().ok(), inode, device })
+    open_loader(&root.join(name))
 }
 
 /// Returns octets in which all blocks differ.

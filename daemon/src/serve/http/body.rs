@@ -1,11 +1,11 @@
-//! The body of a response. Threads that may block read a file one chunk at a time, and each chunk only when the
-//! previous one is being sent. So a slow client occupies the memory of one chunk, and no client waits for the disk that
-//! another client reads.
+//! The body of a response: a text, a part of a file, or a stream. Threads that may block read a file one chunk at a
+//! time, and each chunk only when the previous one is being sent. So a slow client occupies the memory of one chunk,
+//! and no client waits for the disk that another client reads.
 
-use super::HttpContext;
-use super::connection::Connection;
-use super::response::Payload;
-use crate::files::{Opened, ServedContent};
+use super::connection::{Connection, Remaining};
+use super::context::HttpContext;
+use super::handler::Payload;
+use crate::files::Opened;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use std::io;
@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Target size of the chunks of all transfers together, and the bounds of one chunk, in octets. With smaller chunks,
@@ -26,46 +27,55 @@ const MAX_CHUNK: usize = 512 << 10;
 /// The body of a response, and how much of it is left.
 pub struct Body {
     connection: Arc<Connection>,
-    remaining: u64,
+    remaining: Remaining,
     is_whole_file: bool,
-    next: Option<io::Result<Bytes>>,
-    file: Option<FileReader>,
+    source: BodySource,
+}
+
+enum BodySource {
+    /// A text; `None` if it was taken.
+    Text(Option<Bytes>),
+    File(FileReader),
+    Stream(mpsc::Receiver<io::Result<Bytes>>),
 }
 
 impl Body {
     /// A body with this payload. Reads the first chunk of a file at once, on the calling thread: most loaders and all
     /// scripts are no longer than one chunk.
     pub fn new(payload: Payload, connection: &Arc<Connection>) -> Body {
-        let mut body =
-            Body { connection: connection.clone(), remaining: 0, is_whole_file: false, next: None, file: None };
+        let connection = connection.clone();
         match payload {
-            Payload::Empty => {}
-            Payload::Text(text) => {
-                body.remaining = text.len() as u64;
-                body.next = Some(Ok(Bytes::from_static(text.as_bytes())));
-            }
+            Payload::Text(text) => Body::text(text, false, connection),
             Payload::Range(opened, range) => {
-                body.remaining = range.end - range.start;
-                body.is_whole_file = body.remaining == opened.size;
-                match &opened.content {
-                    ServedContent::Text(text) => {
-                        // The text is in memory, so its size fits into `usize`.
-                        let range = range.start as usize..range.end as usize;
-                        body.next = Some(Ok(Bytes::from_owner(text.clone()).slice(range)));
+                let length = range.end - range.start;
+                let is_whole_file = length == opened.size();
+                match opened.in_memory() {
+                    Some(octets) => {
+                        // Octets in memory have a size that fits into `usize`.
+                        let part = octets.slice(range.start as usize..range.end as usize);
+                        Body::text(part, is_whole_file, connection)
                     }
-                    ServedContent::File(_) => {
-                        let mut reader = FileReader::new(opened, range, connection.context.clone());
-                        body.next = Some(reader.next_chunk().read());
-                        body.file = Some(reader);
+                    None => {
+                        let reader = FileReader::new(opened, range, connection.context.clone());
+                        let (remaining, source) = (Remaining::Octets(length), BodySource::File(reader));
+                        Body { connection, remaining, is_whole_file, source }
                     }
                 }
             }
+            Payload::Stream(chunks) => {
+                let source = BodySource::Stream(chunks);
+                Body { connection, remaining: Remaining::Stream, is_whole_file: false, source }
+            }
         }
-        body
     }
 
-    /// Octets that remain to be sent.
-    pub fn remaining(&self) -> u64 {
+    fn text(text: Bytes, is_whole_file: bool, connection: Arc<Connection>) -> Body {
+        let remaining = Remaining::Octets(text.len() as u64);
+        Body { connection, remaining, is_whole_file, source: BodySource::Text(Some(text)) }
+    }
+
+    /// The part that remains to be sent.
+    pub fn remaining(&self) -> Remaining {
         self.remaining
     }
 
@@ -80,38 +90,55 @@ impl hyper::body::Body for Body {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if self.remaining == 0 {
+        if self.is_end_stream() {
             return Poll::Ready(None);
         }
-        let chunk = match (self.next.take(), &mut self.file) {
-            (Some(chunk), _) => chunk,
-            (None, Some(file)) => ready!(file.poll_next(context)),
-            (None, None) => return Poll::Ready(None),
+        let Some(chunk) = ready!(self.source.poll_next(context)) else {
+            self.remaining = Remaining::NOTHING;
+            self.connection.record_sent(0, self.remaining);
+            return Poll::Ready(None);
         };
-        // The `Content-Length` that was sent to the client is now wrong. Only closing the connection shows the client
-        // that.
+        // The `Content-Length` that was sent to the client is now wrong, or the stream is incomplete. Only closing the
+        // connection shows the client that.
         let chunk = chunk.inspect_err(|error| self.connection.report_failure(error))?;
-        self.remaining -= chunk.len() as u64;
-        self.connection.record_sent(chunk.len() as u64);
+        let count = chunk.len() as u64;
+        self.remaining = self.remaining.after(count);
+        self.connection.record_sent(count, self.remaining);
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.remaining == 0
+        self.remaining == Remaining::NOTHING
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.remaining)
+        match self.remaining {
+            Remaining::Octets(octets) => SizeHint::with_exact(octets),
+            Remaining::Stream => SizeHint::default(),
+        }
+    }
+}
+
+impl BodySource {
+    /// The next chunk, or `None` at the end.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        match self {
+            BodySource::Text(text) => Poll::Ready(text.take().map(Ok)),
+            BodySource::File(reader) => reader.poll_next(context).map(Some),
+            BodySource::Stream(chunks) => chunks.poll_recv(context),
+        }
     }
 }
 
 /// Reads a file in chunks.
 struct FileReader {
-    file: Arc<Opened>,
+    opened: Opened,
     /// The octets that have not been read yet.
     range: Range<u64>,
     context: Arc<HttpContext>,
     pool: Arc<BufferPool>,
+    /// The first chunk, until it is taken.
+    first: Option<io::Result<Bytes>>,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
@@ -120,7 +147,7 @@ type BufferPool = Mutex<Vec<u8>>;
 
 /// A chunk to read.
 struct ChunkRead {
-    file: Arc<Opened>,
+    opened: Opened,
     offset: u64,
     count: usize,
     pool: Arc<BufferPool>,
@@ -134,12 +161,17 @@ struct Chunk {
 }
 
 impl FileReader {
-    fn new(file: Opened, range: Range<u64>, context: Arc<HttpContext>) -> FileReader {
+    fn new(opened: Opened, range: Range<u64>, context: Arc<HttpContext>) -> FileReader {
         context.active_bodies.fetch_add(1, Relaxed);
-        FileReader { file: Arc::new(file), range, context, pool: Arc::default(), reading: None }
+        let mut reader = FileReader { opened, range, context, pool: Arc::default(), first: None, reading: None };
+        reader.first = Some(reader.next_chunk().read());
+        reader
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(first);
+        }
         let mut reading = self.reading.take().unwrap_or_else(|| {
             let next_chunk = self.next_chunk();
             tokio::task::spawn_blocking(|| next_chunk.read())
@@ -160,7 +192,7 @@ impl FileReader {
         let count = usize::try_from(self.range.end - self.range.start).map_or(share, |remaining| remaining.min(share));
         let offset = self.range.start;
         self.range.start += count as u64;
-        ChunkRead { file: self.file.clone(), offset, count, pool: self.pool.clone() }
+        ChunkRead { opened: self.opened.clone(), offset, count, pool: self.pool.clone() }
     }
 }
 
@@ -176,7 +208,7 @@ impl ChunkRead {
         if buffer.len() < self.count || buffer.len() > 2 * self.count.max(MIN_CHUNK) {
             buffer = vec![0; self.count];
         }
-        let filled = self.file.read_at(&mut buffer[..self.count], self.offset)?;
+        let filled = self.opened.read_at(&mut buffer[..self.count], self.offset)?;
         Ok(Bytes::from_owner(Chunk { buffer, filled, pool: self.pool }))
     }
 }

@@ -1,17 +1,17 @@
 //! Conditional requests: entity tags, dates, and preconditions (RFC 9110 section 13).
 
-use crate::files::{Opened, ServedContent};
+use crate::files::Opened;
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
-use sha2::{Digest, Sha256};
 use std::time::{Duration, SystemTime};
 
 /// The validators of a file, which identify its current state. Rendered text has no date.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Validators {
     /// A strong entity tag, with its quotes.
-    pub etag: Option<String>,
-    /// The time of the last modification in whole seconds, for `Last-Modified`.
+    pub etag: String,
+    /// The time of the last modification in whole seconds, for `Last-Modified`. A time before 1970 or in the future
+    /// (RFC 9110 8.8.2.1) is left out, but is part of the tag.
     pub last_modified: Option<SystemTime>,
 }
 
@@ -27,27 +27,16 @@ pub enum PreconditionResult {
 }
 
 impl Validators {
-    /// The validators of a file. A date after `now` is left out.
-    pub fn new(file: &Opened, now: SystemTime) -> Validators {
-        let Some(modified) = file.modified else { return Validators { etag: text_tag(file), last_modified: None } };
-        // A time before 1970 (for which `duration_since` fails) or in the future (RFC 9110 8.8.2.1) gives no
-        // `Last-Modified`, but is part of the tag.
-        let (sign, since) = match modified.duration_since(SystemTime::UNIX_EPOCH) {
-            Ok(since) => ("", since),
-            Err(before) => ("-", before.duration()),
-        };
-        let tag = format!("\"{:x}-{sign}{:x}-{:x}\"", file.inode, since.as_nanos(), file.size);
-        let whole_seconds = SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs());
-        Validators {
-            etag: Some(tag),
-            last_modified: (sign.is_empty() && whole_seconds <= now).then_some(whole_seconds),
-        }
+    /// The validators of this content. A date after `now` is left out.
+    pub fn new(opened: &Opened, now: SystemTime) -> Validators {
+        let last_modified = opened.modified().and_then(whole_seconds).filter(|modified| *modified <= now);
+        Validators { etag: format!("\"{}\"", opened.tag()), last_modified }
     }
 
     /// Evaluates the preconditions in the order of RFC 9110 13.2.2; a tag takes precedence over a date.
     pub fn evaluate(&self, headers: &HeaderMap) -> PreconditionResult {
         if headers.contains_key(IF_MATCH) {
-            if !tags(headers, IF_MATCH).any(|tag| tag == "*" || Some(tag) == self.etag.as_deref()) {
+            if !tags(headers, IF_MATCH).any(|tag| tag == "*" || tag == self.etag) {
                 return PreconditionResult::PreconditionFailed;
             }
         } else if let Some((modified, since)) = self.last_modified.zip(date(headers, IF_UNMODIFIED_SINCE))
@@ -56,9 +45,7 @@ impl Validators {
             return PreconditionResult::PreconditionFailed;
         }
         if headers.contains_key(IF_NONE_MATCH) {
-            if tags(headers, IF_NONE_MATCH)
-                .any(|tag| tag == "*" || Some(without_weak_prefix(tag)) == self.etag.as_deref())
-            {
+            if tags(headers, IF_NONE_MATCH).any(|tag| tag == "*" || without_weak_prefix(tag) == self.etag) {
                 return PreconditionResult::NotModified;
             }
         } else if let Some((modified, since)) = self.last_modified.zip(date(headers, IF_MODIFIED_SINCE))
@@ -76,17 +63,15 @@ impl Validators {
         let Ok(value) = value.to_str() else { return false };
         match httpdate::parse_http_date(value) {
             Ok(date) => self.last_modified == Some(date) && date + Duration::from_secs(1) <= now,
-            Err(_) => Some(value) == self.etag.as_deref(),
+            Err(_) => value == self.etag,
         }
     }
 }
 
-/// The tag of a rendered text: a hash of the text, whichever machine it was rendered for. Returns `None` for a file.
-fn text_tag(file: &Opened) -> Option<String> {
-    let ServedContent::Text(text) = &file.content else { return None };
-    let digest = Sha256::digest(text);
-    let octets: String = digest[..12].iter().map(|octet| format!("{octet:02x}")).collect();
-    Some(format!("\"{octets}\""))
+/// A time without its fraction of a second; `None` before 1970, which a date cannot express.
+fn whole_seconds(time: SystemTime) -> Option<SystemTime> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs()))
 }
 
 /// The tags of a list field. This server's tags contain no comma, so splitting another server's tag does no harm.
@@ -110,6 +95,7 @@ fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::open_loader;
 
     const TAG: &str = "\"1-2-3\"";
     const THEN: &str = "Sat, 01 Jan 2022 00:00:00 GMT";
@@ -117,7 +103,7 @@ mod tests {
     const LATER: &str = "Sat, 01 Jan 2022 00:00:01 GMT";
 
     fn validators() -> Validators {
-        Validators { etag: Some(TAG.into()), last_modified: Some(httpdate::parse_http_date(THEN).unwrap()) }
+        Validators { etag: TAG.into(), last_modified: Some(httpdate::parse_http_date(THEN).unwrap()) }
     }
 
     fn headers(fields: &[(HeaderName, &str)]) -> HeaderMap {
@@ -178,9 +164,9 @@ mod tests {
 
     #[test]
     fn rendered_text_has_a_hash_as_its_tag_and_no_date() {
-        let of = |text: &str| Validators::new(&Opened::text(text.as_bytes()), SystemTime::now());
-        let (text, tag) = (of("#!ipxe"), of("#!ipxe").etag.unwrap());
-        assert!(text.last_modified.is_none() && tag.len() == 26 && of("#!ipxe\n").etag.unwrap() != tag);
+        let of = |text: &'static str| Validators::new(&Opened::text(text), SystemTime::now());
+        let (text, tag) = (of("#!ipxe"), of("#!ipxe").etag);
+        assert!(text.last_modified.is_none() && tag.len() == 26 && of("#!ipxe\n").etag != tag);
         assert_eq!(
             text.evaluate(&headers(&[(IF_NONE_MATCH, TAG), (IF_MODIFIED_SINCE, THEN)])),
             PreconditionResult::Send
@@ -192,11 +178,16 @@ mod tests {
 
     #[test]
     fn a_time_that_last_modified_cannot_express_is_left_out() {
-        let now = SystemTime::now();
-        let file = |modified| Opened { modified: Some(modified), inode: 7, ..Opened::text(*b"x") };
-        let old = Validators::new(&file(SystemTime::UNIX_EPOCH - Duration::from_nanos(1)), now);
-        assert_eq!((old.etag.as_deref(), old.last_modified), (Some("\"7--1-1\""), None));
-        let future = Validators::new(&file(now + Duration::from_secs(400 * 365 * 86400 * 20)), now);
-        assert!(future.etag.is_some() && future.last_modified.is_none());
+        let (directory, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+        let path = directory.path().join("file");
+        std::fs::write(&path, "x").unwrap();
+        let last_modified = |modified| {
+            std::fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+            Validators::new(&open_loader(&path).unwrap(), now).last_modified
+        };
+        let (minute, epoch) = (Duration::from_secs(60), SystemTime::UNIX_EPOCH);
+        assert_eq!(last_modified(epoch + minute + Duration::from_millis(900)), Some(epoch + minute));
+        assert_eq!(last_modified(epoch - Duration::from_millis(900)), None);
+        assert_eq!(last_modified(now + minute), None);
     }
 }

@@ -1,8 +1,12 @@
 //! The table of connections. At the limit, the table decides which connection to evict: a client must not keep other
 //! clients out with idle connections, or with requests whose responses it never reads.
+//!
+//! A stream that waits for its sender is quiet by design, so it does not count as stalled. It counts for its address
+//! like any other connection. If no other connection can be evicted, the stream that has been quiet longest is: its
+//! client can connect again, and a machine that boots cannot wait.
 
-use super::connection::Connection;
-use super::{DropReason, Overload};
+use super::activity::{Activity, Rest};
+use super::event::{DropReason, Overload};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -30,12 +34,12 @@ pub struct ConnectionTable {
 #[derive(Default)]
 struct TableState {
     /// All connections by number.
-    connections: HashMap<u64, Arc<Connection>>,
-    /// Connections without a request, in the order in which they became idle.
-    idle: BTreeMap<u64, Arc<Connection>>,
+    connections: HashMap<u64, Arc<Activity>>,
+    /// Connections with nothing to send: for each reason, in the order in which their rest began.
+    resting: BTreeMap<(Rest, u64), Arc<Activity>>,
     by_address: HashMap<IpAddr, usize>,
     /// Candidates for eviction with their last progress, the next one at the end.
-    slowest: Vec<(Instant, Weak<Connection>)>,
+    slowest: Vec<(Instant, Weak<Activity>)>,
     last_number: u64,
 }
 
@@ -46,39 +50,46 @@ impl ConnectionTable {
     }
 
     /// Adds a connection. If the table is full, evicts another connection, or fails if none can be evicted.
-    pub fn admit(&self, connection: &Arc<Connection>, now: Instant) -> Result<ConnectionSlot, DropReason> {
+    pub fn admit(self: &Arc<Self>, connection: &Arc<Activity>, now: Instant) -> Result<ConnectionSlot, DropReason> {
         let mut table = self.table();
         if table.connections.len() >= self.max_connections {
             let (connections, address) = (table.connections.len(), connection.address());
             let from_address = table.count_from(address);
-            let made_room = table.evict_idle(Some(now))
-                || (from_address < self.share() && table.evict_slowest(from_address, now))
-                || table.evict_idle(None);
+            let is_below_share = from_address < self.share();
+            let made_room = table.evict_resting(Rest::Idle, Some(now))
+                || (is_below_share && table.evict_slowest(from_address, now))
+                || table.evict_resting(Rest::Idle, None)
+                || (is_below_share && table.evict_resting(Rest::Quiet, None));
             if !made_room {
                 return Err(DropReason::Full(Overload { connections, address, from_address }));
             }
         }
-        Ok(table.insert(connection))
+        let number = table.insert(connection);
+        Ok(ConnectionSlot { table: self.clone(), connection: connection.clone(), number })
     }
 
-    /// Evicts an idle connection, or else a slow one, if there is one. Called when this process has no descriptors
-    /// left.
+    /// Evicts an idle connection, or else a slow one, or else a quiet stream, if there is one. Called when this process
+    /// has no descriptors left.
     pub fn evict(&self, now: Instant) {
         let mut table = self.table();
-        let _ = table.evict_idle(None) || table.evict_slowest(0, now);
+        let _ = table.evict_resting(Rest::Idle, None)
+            || table.evict_slowest(0, now)
+            || table.evict_resting(Rest::Quiet, None);
     }
 
-    /// Marks a connection as idle. Returns its number for [`ConnectionTable::set_busy`].
-    pub fn set_idle(&self, connection: &Arc<Connection>) -> u64 {
+    /// Records that the connection has nothing to send, for this reason.
+    pub fn rest(&self, connection: &Arc<Activity>, reason: Rest) {
         let mut table = self.table();
-        let number = table.next();
-        table.idle.insert(number, connection.clone());
-        number
+        let place = (reason, table.next());
+        connection.set_resting(place);
+        table.resting.insert(place, connection.clone());
     }
 
-    /// Marks the idle connection with this number as busy.
-    pub fn set_busy(&self, number: u64) {
-        self.table().idle.remove(&number);
+    /// Records that the connection has something to receive or to send.
+    pub fn end_rest(&self, connection: &Activity) {
+        if let Some(place) = connection.end_rest() {
+            self.table().resting.remove(&place);
+        }
     }
 
     fn share(&self) -> usize {
@@ -92,13 +103,14 @@ impl ConnectionTable {
 
 /// The slot of a connection; dropping it removes the connection from the table.
 pub struct ConnectionSlot {
-    connection: Arc<Connection>,
+    table: Arc<ConnectionTable>,
+    connection: Arc<Activity>,
     number: u64,
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.connection.context.connections.table().remove(self.number, self.connection.address());
+        self.table.table().remove(self.number, self.connection.address());
     }
 }
 
@@ -108,11 +120,11 @@ impl TableState {
         self.last_number
     }
 
-    fn insert(&mut self, connection: &Arc<Connection>) -> ConnectionSlot {
+    fn insert(&mut self, connection: &Arc<Activity>) -> u64 {
         let number = self.next();
         self.connections.insert(number, connection.clone());
         *self.by_address.entry(connection.address()).or_default() += 1;
-        ConnectionSlot { connection: connection.clone(), number }
+        number
     }
 
     fn remove(&mut self, number: u64, address: IpAddr) {
@@ -129,14 +141,17 @@ impl TableState {
         self.by_address.get(&address).copied().unwrap_or(0)
     }
 
-    /// Evicts the connection that has been idle longest, and returns whether there was one. With `now`, evicts it only
-    /// if it has been idle for `IDLE_TIME`: a client sends its request within milliseconds of connecting.
-    fn evict_idle(&mut self, now: Option<Instant>) -> bool {
-        let is_old = |connection: &Connection| {
+    /// Evicts the connection that has rested longest for this reason, and returns whether there was one. With `now`,
+    /// evicts it only if it has rested for `IDLE_TIME`: a client sends its request within milliseconds of connecting.
+    fn evict_resting(&mut self, reason: Rest, now: Option<Instant>) -> bool {
+        let is_old = |connection: &Activity| {
             now.is_none_or(|now| now.saturating_duration_since(connection.last_progress()) >= IDLE_TIME)
         };
-        let Some(oldest) = self.idle.first_entry().filter(|oldest| is_old(oldest.get())) else { return false };
-        oldest.remove().evict(DropReason::EvictedIdle);
+        let longest = self.resting.range((reason, 0)..=(reason, u64::MAX)).next();
+        let Some((&place, _)) = longest.filter(|(_, connection)| is_old(connection)) else { return false };
+        if let Some(connection) = self.resting.remove(&place) {
+            connection.evict(DropReason::EvictedIdle);
+        }
         true
     }
 
@@ -154,7 +169,7 @@ impl TableState {
         true
     }
 
-    fn slowest(&mut self, from_address: usize, now: Instant) -> Option<Arc<Connection>> {
+    fn slowest(&mut self, from_address: usize, now: Instant) -> Option<Arc<Activity>> {
         if self.slowest.is_empty() {
             self.find_slowest(from_address, now);
         }
@@ -171,7 +186,7 @@ impl TableState {
 
     fn find_slowest(&mut self, from_address: usize, now: Instant) {
         let connections = self.connections.values().filter(|connection| self.may_evict(connection, from_address, now));
-        let mut found: Vec<(Instant, Weak<Connection>)> =
+        let mut found: Vec<(Instant, Weak<Activity>)> =
             connections.map(|connection| (connection.last_progress(), Arc::downgrade(connection))).collect();
         found.sort_by_key(|(last_progress, _)| *last_progress);
         found.truncate(MAX_CANDIDATES);
@@ -179,8 +194,63 @@ impl TableState {
         self.slowest = found;
     }
 
-    fn may_evict(&self, connection: &Connection, from_address: usize, now: Instant) -> bool {
-        let is_stalled = now.saturating_duration_since(connection.last_progress()) >= STALL_TIME;
+    fn may_evict(&self, connection: &Activity, from_address: usize, now: Instant) -> bool {
+        let is_stalled =
+            now.saturating_duration_since(connection.last_progress()) >= STALL_TIME && !connection.rests(Rest::Quiet);
         !connection.is_evicted() && (is_stalled || self.count_from(connection.address()) > from_address + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A full table: a quiet stream, and a transfer of another address.
+    fn full() -> (Arc<ConnectionTable>, [ConnectionSlot; 2]) {
+        let table = Arc::new(ConnectionTable::new(2));
+        let admit = |last| table.admit(&Activity::new([192, 0, 2, last].into()), Instant::now()).ok().unwrap();
+        let slots = [1, 2].map(admit);
+        table.rest(&slots[0].connection, Rest::Quiet);
+        (table, slots)
+    }
+
+    /// Admits a connection of another address after this time. Returns which of the two connections was evicted for it.
+    fn evicted(table: &Arc<ConnectionTable>, slots: &[ConnectionSlot; 2], after: Duration) -> [bool; 2] {
+        let _ = table.admit(&Activity::new([192, 0, 2, 9].into()), Instant::now() + after);
+        [0, 1].map(|index| slots[index].connection.is_evicted())
+    }
+
+    #[test]
+    fn a_quiet_stream_outlasts_a_stalled_transfer_and_is_evicted_last() {
+        let (table, slots) = full();
+        assert_eq!(evicted(&table, &slots, STALL_TIME), [false, true], "the transfer, though the stream is older");
+        let (table, slots) = full();
+        assert_eq!(evicted(&table, &slots, Duration::ZERO), [true, false], "a transfer that makes progress stays");
+    }
+
+    #[test]
+    fn a_stream_that_its_client_does_not_read_is_stalled() {
+        let (table, slots) = full();
+        table.end_rest(&slots[0].connection);
+        slots[1].connection.progress();
+        assert_eq!(evicted(&table, &slots, STALL_TIME), [true, false]);
+    }
+
+    #[test]
+    fn a_quiet_stream_counts_for_its_address() {
+        let table = Arc::new(ConnectionTable::new(32));
+        let stream = table.admit(&Activity::new([192, 0, 2, 1].into()), Instant::now()).ok().unwrap();
+        let transfers = [1; 31].map(|last| table.admit(&Activity::new([192, 0, 2, last].into()), Instant::now()).ok());
+        table.rest(&stream.connection, Rest::Quiet);
+        assert!(table.admit(&Activity::new([192, 0, 2, 1].into()), Instant::now()).is_err(), "no room for its address");
+        assert!(table.admit(&Activity::new([192, 0, 2, 2].into()), Instant::now()).is_ok());
+        assert!(stream.connection.is_evicted() && transfers.iter().flatten().all(|slot| !slot.connection.is_evicted()));
+    }
+
+    #[test]
+    fn an_idle_connection_is_evicted_before_a_quiet_stream() {
+        let (table, slots) = full();
+        table.rest(&slots[1].connection, Rest::Idle);
+        assert_eq!(evicted(&table, &slots, Duration::ZERO), [false, true]);
     }
 }

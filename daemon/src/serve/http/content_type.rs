@@ -31,7 +31,7 @@ pub fn content_type(name: &[u8], opened: &Opened) -> &'static str {
 /// Reads up to `size` octets; returns none after an error, which the body will report.
 fn read(opened: &Opened, offset: u64, size: usize) -> Vec<u8> {
     let mut octets = vec![0; size];
-    let count = if offset < opened.size { opened.read_at(&mut octets, offset).unwrap_or(0) } else { 0 };
+    let count = if offset < opened.size() { opened.read_at(&mut octets, offset).unwrap_or(0) } else { 0 };
     octets.truncate(count);
     octets
 }
@@ -78,7 +78,7 @@ mod tests {
         let path = directory.path().join("file");
         std::fs::write(&path, content).unwrap();
         let of_file = content_type(name.as_bytes(), &open_loader(&path).unwrap());
-        assert_eq!(content_type(name.as_bytes(), &Opened::text(content)), of_file, "{name}");
+        assert_eq!(content_type(name.as_bytes(), &Opened::text(content.to_vec())), of_file, "{name}");
         of_file
     }
 

@@ -1,22 +1,30 @@
-//! The HTTP server. It serves the files that `open` finds by GET and HEAD, in the form that firmware, iPXE, shim and
-//! GRUB need.
+//! The HTTP server. [`FileHandler`] serves the files that `open` finds by GET and HEAD, in the form that firmware,
+//! iPXE, shim and GRUB need. The other modules serve the connections of any [`Handler`].
 
+mod activity;
 mod body;
 mod conditional;
 mod connection;
 mod connection_table;
 mod content_type;
+mod context;
+mod event;
+mod file_handler;
+mod handler;
 mod page;
 mod range;
+mod requests;
 mod response;
+mod socket;
 
-use crate::files::Opened;
 use connection::Connection;
 use connection_table::ConnectionTable;
-use proxydhcpd_core::fetch::Refusal;
-use proxydhcpd_core::request::FileRequest;
+use context::HttpContext;
+pub use context::HttpSettings;
+pub use event::{DropReason, FinishedRequest, HttpEvent, Overload};
+pub use file_handler::FileHandler;
+pub use handler::{Handler, HttpRequest, HttpResponse, Payload};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::iter;
@@ -30,130 +38,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How long transfers may go on after `stop`.
+/// How long transfers may go on after `stop`. Streams end at once.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// The settings of the HTTP server.
-#[derive(Clone, Debug)]
-pub struct HttpSettings {
-    /// Maximum number of connections. At the limit, a new connection replaces the connection that has been idle
-    /// longest, or a slow connection that has stalled or whose address has more connections than that of the new one.
-    /// If there is no such connection, the server closes the new one. A connection needs one descriptor, and a transfer
-    /// needs another.
-    pub max_connections: usize,
-    /// How long a client may take to send the head of its next request. This limits both slow senders and idle
-    /// connections.
-    pub header_timeout: Duration,
-    /// How long a client may leave sent data unacknowledged, or keep its receive window closed.
-    pub stall_timeout: Duration,
-}
-
-/// An event, for the log, the counters, and boot-once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HttpEvent {
-    /// A request ended.
-    Finished(FinishedRequest),
-    /// The server closed a connection early, or did not serve it at all.
-    Dropped {
-        /// The client's address and port.
-        client: SocketAddr,
-        /// The reason.
-        reason: DropReason,
-    },
-    /// A file could not be sent to its end, so the connection is closed.
-    Failed {
-        /// The client's address and port.
-        client: SocketAddr,
-        /// The requested path, percent-decoded.
-        name: Vec<u8>,
-        /// The error.
-        error: String,
-    },
-}
-
-/// A request whose response was sent, or whose client disconnected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FinishedRequest {
-    /// The client's address and port.
-    pub client: SocketAddr,
-    /// The local address of the connection.
-    pub server: IpAddr,
-    /// The method.
-    pub method: hyper::Method,
-    /// The requested path, percent-decoded: arbitrary octets.
-    pub name: Vec<u8>,
-    /// The status code of the response.
-    pub status: u16,
-    /// Octets of the body that were sent. If the client disconnected, up to one chunk of them may not have arrived.
-    pub octets: u64,
-    /// Time since the request arrived.
-    pub duration: Duration,
-    /// Whether the kernel has accepted every octet of the whole file for this client.
-    pub whole: bool,
-    /// Whether the client is a web browser, not a booting machine.
-    pub is_browser: bool,
-}
-
-/// Why the server closed a connection early, or did not serve it at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DropReason {
-    /// There was no room for the connection, and no other connection could be evicted.
-    Full(Overload),
-    /// The connection had been idle longest when another connection needed room.
-    EvictedIdle,
-    /// The connection was the slowest when another connection needed room.
-    EvictedSlowest(Overload),
-    /// No request arrived within [`HttpSettings::header_timeout`].
-    HeaderTimeout,
-    /// The client's request is not HTTP, or its head is too long.
-    Malformed,
-}
-
-/// The number of connections when the limit was reached, and the address of the connection that was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Overload {
-    /// The number of connections.
-    pub connections: usize,
-    /// The address of the connection that was closed.
-    pub address: IpAddr,
-    /// The number of connections from this address.
-    pub from_address: usize,
-}
-
-impl fmt::Display for Overload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Overload { connections, address, from_address } = self;
-        write!(
-            f,
-            "all {connections} HTTP connections are in use: closed one from {address}, which has {from_address}. If \
-             these are your machines, raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
-        )
-    }
-}
-
-/// The state that all connections share.
-struct HttpContext {
-    settings: HttpSettings,
-    port: u16,
-    open: Box<OpenFn>,
-    on_event: Box<dyn Fn(HttpEvent) + Send + Sync>,
-    connections: ConnectionTable,
-    /// The number of bodies being sent: the more there are, the smaller their buffers.
-    active_bodies: AtomicUsize,
-    stopping: watch::Sender<bool>,
-}
-
-type OpenFn = dyn Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync;
-
-impl Default for HttpSettings {
-    fn default() -> HttpSettings {
-        HttpSettings {
-            max_connections: 16_384,
-            header_timeout: Duration::from_secs(60),
-            stall_timeout: Duration::from_secs(60),
-        }
-    }
-}
 
 /// Listens on all IPv4 addresses, and with `with_ipv6` also on all IPv6 addresses. Skips an address family that this
 /// host lacks, and fails if no family is left. Port 0 means any free port, the same for both families.
@@ -191,14 +77,13 @@ fn is_family_missing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
 }
 
-/// Serves until `stop`, then lets transfers finish for two seconds.
+/// Serves until `stop`, then lets transfers finish for two seconds, and ends streams at once.
 ///
-/// `open` opens the requested file; it may block, as it runs on a separate thread. `on_event` is called for every
-/// event, on the runtime's thread, and must not block.
+/// `on_event` is called for every event, on the runtime's thread, and must not block.
 pub async fn serve(
     listeners: Vec<std::net::TcpListener>,
     settings: HttpSettings,
-    open: impl Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
+    handler: impl Handler,
     on_event: impl Fn(HttpEvent) + Send + Sync + 'static,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -206,10 +91,9 @@ pub async fn serve(
     let max_connections = settings.max_connections;
     let context = Arc::new(HttpContext {
         settings,
-        port: listeners.first().map_or(Ok(0), |listener| listener.local_addr().map(|address| address.port()))?,
-        open: Box::new(open),
+        handler: Box::new(handler),
         on_event: Box::new(on_event),
-        connections: ConnectionTable::new(max_connections),
+        connections: Arc::new(ConnectionTable::new(max_connections)),
         active_bodies: AtomicUsize::new(0),
         stopping: watch::Sender::new(false),
     });
@@ -224,9 +108,9 @@ pub async fn serve(
             accepted = accept(&listeners) => match accepted {
                 Ok((stream, client)) => {
                     let connection = Connection::new(&context, client);
-                    match context.connections.admit(&connection, Instant::now()) {
-                        Ok(slot) => drop(connections.spawn(connection::run(stream, connection, slot))),
-                        Err(dropped) => context.drop_client(client, dropped),
+                    match context.connections.admit(&connection.activity, Instant::now()) {
+                        Ok(slot) => drop(connections.spawn(requests::run(stream, connection, slot))),
+                        Err(dropped) => context.report_drop(client, dropped),
                     }
                 }
                 Err(error) if is_connection_error(&error) => {
@@ -275,10 +159,4 @@ fn advice(error: &io::Error) -> &'static str {
 /// Whether an error of accept(2) concerns only the new connection, and is not a lack of resources on this host.
 fn is_connection_error(error: &io::Error) -> bool {
     !matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
-}
-
-impl HttpContext {
-    fn drop_client(&self, client: SocketAddr, reason: DropReason) {
-        (self.on_event)(HttpEvent::Dropped { client, reason });
-    }
 }

@@ -67,6 +67,7 @@ pub fn status_text(status: StatusCode) -> &'static str {
         StatusCode::PRECONDITION_FAILED => "Precondition Failed\n",
         StatusCode::RANGE_NOT_SATISFIABLE => "Range Not Satisfiable\n",
         StatusCode::INTERNAL_SERVER_ERROR => "Internal Server Error\n",
+        StatusCode::SERVICE_UNAVAILABLE => "Service Unavailable\n",
         _ => "The request failed\n",
     }
 }

@@ -2,53 +2,34 @@
 
 use super::conditional::{PreconditionResult, Validators};
 use super::content_type::{TEXT_PLAIN, content_type};
+use super::handler::{HttpResponse, Payload};
 use super::page;
 use super::range::{RequestedRange, parse_range};
 use crate::files::Opened;
+use bytes::Bytes;
 use hyper::header::{
-    ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST,
+    ACCEPT_RANGES, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, RANGE,
 };
 use hyper::http::request::Parts;
-use hyper::{Method, Response, StatusCode, Version};
-use proxydhcpd_core::fetch::{Refusal, is_done_request};
-use std::ops::Range;
+use hyper::{Method, Response, StatusCode};
+use proxydhcpd_core::fetch::Refusal;
 use std::time::SystemTime;
 
-/// A response whose body has not been read yet.
-pub type HttpResponse = Response<Payload>;
-
-/// The source of a response's body.
-#[derive(Debug)]
-pub enum Payload {
-    /// No body.
-    Empty,
-    /// A text for human readers.
-    Text(&'static str),
-    /// These octets of a file.
-    Range(Opened, Range<u64>),
+/// The description of this server, for `/`. Firmware with the URL `http://server/` gets plain text, which it cannot
+/// mistake for a program.
+pub fn description(headers: &HeaderMap) -> HttpResponse {
+    match page::accepts_html(headers) {
+        true => html_response(StatusCode::OK),
+        false => text_response(StatusCode::OK, TEXT_PLAIN, page::SERVER_TEXT),
+    }
 }
 
-/// The response to a request that needs no file: a request that is refused whatever its path, or a request for `/`.
-/// Returns `None` for any other request. Firmware with the URL `http://server/` gets plain text, which it cannot
-/// mistake for a program.
-pub fn response_without_file(request: &Parts, name: &[u8]) -> Option<HttpResponse> {
-    // RFC 9112 3.2 requires exactly one `Host` field. HTTP/1.0, which some loaders use, does not have this field.
-    let hosts = request.headers.get_all(HOST).iter().count();
-    if hosts > 1 || hosts == 0 && request.version == Version::HTTP_11 {
-        return Some(status_response(StatusCode::BAD_REQUEST, &request.method));
-    }
-    let is_done_post = request.method == Method::POST && is_done_request(name);
-    if request.method != Method::GET && request.method != Method::HEAD && !is_done_post {
-        let mut response = status_response(StatusCode::METHOD_NOT_ALLOWED, &request.method);
-        set(&mut response, ALLOW, "GET, HEAD");
-        return Some(response);
-    }
-    let is_root = !name.is_empty() && name.iter().all(|octet| *octet == b'/');
-    is_root.then(|| match page::accepts_html(&request.headers) {
-        true => html_response(StatusCode::OK, &request.method),
-        false => text_response(StatusCode::OK, TEXT_PLAIN, page::SERVER_TEXT, &request.method),
-    })
+/// The response to a request with a method other than these.
+pub fn method_not_allowed(allowed: &str) -> HttpResponse {
+    let mut response = status_response(StatusCode::METHOD_NOT_ALLOWED);
+    set(&mut response, ALLOW, allowed);
+    response
 }
 
 /// The response to a request for `name`, which `open` has opened or refused.
@@ -56,28 +37,19 @@ pub fn build(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now:
     let status = match opened {
         Ok(opened) => return file_response(request, name, opened, now),
         Err(Refusal::TemplateError) => {
-            return text_response(StatusCode::INTERNAL_SERVER_ERROR, TEXT_PLAIN, UNRENDERED, &request.method);
+            return text_response(StatusCode::INTERNAL_SERVER_ERROR, TEXT_PLAIN, UNRENDERED);
         }
         Err(Refusal::NotFound) => StatusCode::NOT_FOUND,
         Err(Refusal::Denied) => StatusCode::FORBIDDEN,
         Err(Refusal::BadName) => StatusCode::BAD_REQUEST,
         Err(Refusal::Failed) => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    if page::accepts_html(&request.headers) {
-        html_response(status, &request.method)
-    } else {
-        status_response(status, &request.method)
-    }
+    if page::accepts_html(&request.headers) { html_response(status) } else { status_response(status) }
 }
 
 /// The body of the response when a template fails. It omits the error, because a template may contain secrets: only the
 /// log has the error.
 const UNRENDERED: &str = "This template cannot be rendered for this machine; the log of proxydhcpd shows the error.\n";
-
-/// The response 500 Internal Server Error.
-pub fn internal_error() -> HttpResponse {
-    status_response(StatusCode::INTERNAL_SERVER_ERROR, &Method::GET)
-}
 
 /// Whether the response may contain `Connection: keep-alive`. iPXE reuses a connection only if the response contains
 /// it, even with HTTP/1.1, and gives up if it does not know a value of the field (http_parse_connection in iPXE's
@@ -114,17 +86,15 @@ fn file_response(request: &Parts, name: &[u8], opened: Opened, now: SystemTime) 
     let mut response = match validators.evaluate(&request.headers) {
         PreconditionResult::Send => content_response(request, name, opened, &validators, now),
         PreconditionResult::NotModified => {
-            let mut response = Response::new(Payload::Empty);
+            let mut response = Response::new(Payload::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         }
         PreconditionResult::PreconditionFailed => {
-            return status_response(StatusCode::PRECONDITION_FAILED, &request.method);
+            return status_response(StatusCode::PRECONDITION_FAILED);
         }
     };
-    if let Some(tag) = &validators.etag {
-        set(&mut response, ETAG, tag);
-    }
+    set(&mut response, ETAG, &validators.etag);
     if let Some(modified) = validators.last_modified {
         set(&mut response, LAST_MODIFIED, &httpdate::fmt_http_date(modified));
     }
@@ -138,12 +108,12 @@ fn content_response(
     validators: &Validators,
     now: SystemTime,
 ) -> HttpResponse {
-    let size = opened.size;
+    let size = opened.size();
     let part = match requested_range(request, size, validators, now) {
         RequestedRange::Whole => None,
         RequestedRange::Part(part) => Some(part),
         RequestedRange::Unsatisfiable => {
-            let mut response = status_response(StatusCode::RANGE_NOT_SATISFIABLE, &request.method);
+            let mut response = status_response(StatusCode::RANGE_NOT_SATISFIABLE);
             set(&mut response, CONTENT_RANGE, &format!("bytes */{size}"));
             return response;
         }
@@ -151,10 +121,7 @@ fn content_response(
     let media_type = content_type(name, &opened);
     let octets = part.clone().unwrap_or(0..size);
     let length = octets.end - octets.start;
-    let mut response = match request.method {
-        Method::HEAD => Response::new(Payload::Empty),
-        _ => Response::new(Payload::Range(opened, octets)),
-    };
+    let mut response = Response::new(Payload::Range(opened, octets));
     if let Some(part) = part {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         set(&mut response, CONTENT_RANGE, &format!("bytes {}-{}/{size}", part.start, part.end - 1));
@@ -177,19 +144,20 @@ fn requested_range(request: &Parts, size: u64, validators: &Validators, now: Sys
     }
 }
 
-fn status_response(status: StatusCode, method: &Method) -> HttpResponse {
-    text_response(status, TEXT_PLAIN, page::status_text(status), method)
+/// A response with the text of its status.
+pub fn status_response(status: StatusCode) -> HttpResponse {
+    text_response(status, TEXT_PLAIN, page::status_text(status))
 }
 
 /// An HTML page, for a web browser.
-fn html_response(status: StatusCode, method: &Method) -> HttpResponse {
-    let mut response = text_response(status, "text/html; charset=utf-8", page::html(status), method);
+fn html_response(status: StatusCode) -> HttpResponse {
+    let mut response = text_response(status, "text/html; charset=utf-8", page::html(status));
     set(&mut response, CONTENT_SECURITY_POLICY, page::POLICY);
     response
 }
 
-fn text_response(status: StatusCode, media_type: &str, text: &'static str, method: &Method) -> HttpResponse {
-    let mut response = Response::new(if method == Method::HEAD { Payload::Empty } else { Payload::Text(text) });
+fn text_response(status: StatusCode, media_type: &str, text: &'static str) -> HttpResponse {
+    let mut response = Response::new(Payload::Text(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = status;
     set(&mut response, CONTENT_LENGTH, &text.len().to_string());
     set(&mut response, CONTENT_TYPE, media_type);
@@ -204,8 +172,6 @@ fn set(response: &mut HttpResponse, name: HeaderName, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::header::ACCEPT;
-    use std::time::Duration;
 
     fn request(method: Method, fields: &[(HeaderName, &str)]) -> Parts {
         let mut request = hyper::Request::builder().method(method).uri("/");
@@ -216,8 +182,7 @@ mod tests {
     }
 
     fn opened() -> Opened {
-        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_640_995_200);
-        Opened { modified: Some(modified), inode: 1, ..Opened::text(*b"0123456789") }
+        Opened::text("0123456789")
     }
 
     fn field(response: &HttpResponse, name: HeaderName) -> Option<&str> {
@@ -237,11 +202,10 @@ mod tests {
     }
 
     #[test]
-    fn head_has_the_header_of_get_without_the_body() {
+    fn head_has_the_header_of_get() {
         let (get, head) = (ask(Method::GET, &[]), ask(Method::HEAD, &[]));
         assert_eq!((get.status(), get.headers()), (head.status(), head.headers()));
         assert_eq!(field(&head, CONTENT_LENGTH), Some("10"));
-        assert!(matches!(head.body(), Payload::Empty));
         assert!(matches!(get.body(), Payload::Range(_, range) if *range == (0..10)));
     }
 
@@ -273,50 +237,6 @@ mod tests {
         assert_eq!((field(&same, ETAG), field(&same, CONTENT_LENGTH)), (Some(tag.as_str()), None));
         let other = ask(Method::GET, &[(RANGE, "bytes=99-"), (hyper::header::IF_RANGE, "\"other\"")]);
         assert_eq!(other.status(), StatusCode::OK);
-    }
-
-    #[test]
-    fn other_methods_get_405_with_the_allowed_methods() {
-        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::CONNECT] {
-            let response = response_without_file(&request(method, &[(HOST, "x")]), b"/a.efi").unwrap();
-            assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
-            assert_eq!(field(&response, ALLOW), Some("GET, HEAD"));
-        }
-        assert!(response_without_file(&request(Method::GET, &[(HOST, "x")]), b"/a.efi").is_none());
-    }
-
-    #[test]
-    fn a_request_for_the_root_gets_a_description_of_the_server() {
-        for (fields, media_type) in [
-            (&[(HOST, "x")][..], "text/plain; charset=utf-8"),
-            (&[(HOST, "x"), (ACCEPT, "*/*")], "text/plain; charset=utf-8"),
-            (&[(HOST, "x"), (ACCEPT, "text/html")], "text/html; charset=utf-8"),
-        ] {
-            for name in ["/", "//"] {
-                let [get, head] = [Method::GET, Method::HEAD]
-                    .map(|method| response_without_file(&request(method, fields), name.as_bytes()));
-                let (get, head) = (get.unwrap(), head.unwrap());
-                assert_eq!((get.status(), field(&get, CONTENT_TYPE)), (StatusCode::OK, Some(media_type)), "{name}");
-                assert_eq!((head.status(), head.headers()), (get.status(), get.headers()), "{name}");
-                assert!(matches!(get.body(), Payload::Text(text) if text.ends_with('\n')));
-                assert!(matches!(head.body(), Payload::Empty));
-            }
-        }
-        assert!(
-            response_without_file(&request(Method::GET, &[(HOST, "x")]), b"").is_none(),
-            "a path that cannot be decoded"
-        );
-    }
-
-    #[test]
-    fn a_request_must_name_one_host_except_in_http_1_0() {
-        for hosts in [&[][..], &[(HOST, "a"), (HOST, "b")]] {
-            let response = response_without_file(&request(Method::GET, hosts), b"/a.efi").unwrap();
-            assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{hosts:?}");
-        }
-        let mut old = request(Method::GET, &[]);
-        old.version = Version::HTTP_10;
-        assert!(response_without_file(&old, b"/a.efi").is_none());
     }
 
     #[test]

@@ -3,13 +3,10 @@
 //! One system call reads the payloads of many blocks to their places between the headers. A block, or a whole window,
 //! is then one slice of memory.
 
-use crate::files::{Opened, ServedContent};
-use nix::sys::uio::preadv;
+use crate::files::Opened;
 use proxydhcpd_core::transfer::Transfer;
 use proxydhcpd_core::wire::tftp::{DATA_HEADER_LENGTH, data_header};
-use std::fs::File;
 use std::io::{self, IoSliceMut};
-use std::os::unix::fs::FileExt;
 
 /// The DATA packets of one transfer that are read ahead.
 #[derive(Debug)]
@@ -118,15 +115,7 @@ impl Frames {
             header.copy_from_slice(&data_header(block as u16));
             pieces.push(IoSliceMut::new(&mut payload[..transfer.payload_length(block)]));
         }
-        let offset = transfer.offset(first);
-        match &self.opened.content {
-            ServedContent::Text(text) => copy(text, offset as usize, &mut pieces),
-            ServedContent::File(file) => {
-                let read = read_exactly(file, offset, &mut pieces);
-                self.opened.check_unchanged()?;
-                read?;
-            }
-        }
+        self.opened.read_pieces(&mut pieces, transfer.offset(first))?;
         self.first = first;
         self.count = count;
         Ok(())
@@ -140,53 +129,29 @@ impl ReadAhead {
     }
 }
 
-fn copy(text: &[u8], offset: usize, pieces: &mut [IoSliceMut<'_>]) {
-    let mut rest = &text[offset..];
-    for piece in pieces {
-        let (head, tail) = rest.split_at(piece.len());
-        piece.copy_from_slice(head);
-        rest = tail;
-    }
-}
-
-fn read_exactly(file: &File, mut offset: u64, pieces: &mut [IoSliceMut<'_>]) -> io::Result<()> {
-    let expected: usize = pieces.iter().map(|piece| piece.len()).sum();
-    let start = i64::try_from(offset).map_err(io::Error::other)?;
-    if preadv(file, pieces, start)? == expected {
-        return Ok(());
-    }
-    // The file is too short, or the file system returns fewer octets in one call. Reading piece by piece fails only if
-    // the file is too short.
-    for piece in pieces {
-        file.read_exact_at(piece, offset)?;
-        offset += piece.len() as u64;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use proxydhcpd_core::transfer::{MAX_WINDOW, TransferLimits};
     use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket, TftpRequest};
-    use std::sync::Arc;
     use std::time::Duration;
 
     const LIMITS: TransferLimits = TransferLimits { block: 1468, window: MAX_WINDOW, forgeable: false };
 
     /// A transfer of this text with blocks of 1024 octets and this window, whose OACK the client has acknowledged.
-    fn opened(text: &Arc<[u8]>, window: &str) -> (Transfer, Frames) {
+    fn opened(text: &Bytes, window: &str) -> (Transfer, Frames) {
         let mut area = Vec::new();
         TftpOptions::write(b"blksize", b"1024", &mut area);
         TftpOptions::write(b"windowsize", window.as_bytes(), &mut area);
         let request = TftpRequest { name: b"x", mode: b"octet", options: TftpOptions::read(&area).unwrap() };
         let mut transfer = Transfer::new(&request, text.len() as u64, LIMITS, Duration::ZERO);
         transfer.handle_packet(&TftpPacket::Ack { block: 0 }, Duration::ZERO);
-        let frames = Frames::new(Opened::text(Arc::clone(text)), &transfer);
+        let frames = Frames::new(Opened::text(text.clone()), &transfer);
         (transfer, frames)
     }
 
-    fn text() -> Arc<[u8]> {
+    fn text() -> Bytes {
         (0..200_000u32).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect()
     }
 
@@ -234,7 +199,7 @@ mod tests {
                     block += 1;
                 }
             }
-            assert!(got == *text, "{held} held by others");
+            assert!(text == got, "{held} held by others");
             frames.release(&mut all);
             assert_eq!(all.held, held);
         }
@@ -245,7 +210,7 @@ mod tests {
         let text = text();
         let request = TftpRequest { name: b"x", mode: b"octet", options: TftpOptions::default() };
         let transfer = Transfer::new(&request, text.len() as u64, LIMITS, Duration::ZERO);
-        let mut frames = Frames::new(Opened::text(Arc::clone(&text)), &transfer);
+        let mut frames = Frames::new(Opened::text(text.clone()), &transfer);
         let mut all = ReadAhead { held: 0, transfers: 1 };
         frames.packets_from(&transfer, 1, 1, &mut all).unwrap();
         assert_eq!(all.held, DATA_HEADER_LENGTH + 512);

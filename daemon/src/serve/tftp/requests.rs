@@ -195,7 +195,7 @@ where
         link: &Link,
         octets: &[u8],
         request: &TftpRequest<'_>,
-        opened: Opened,
+        mut opened: Opened,
     ) -> Result<(), TftpSilence> {
         let client = arrival.client;
         let index = self.free_slots.last().copied().unwrap_or(self.sessions.len());
@@ -207,9 +207,9 @@ where
             }
         };
         let limits = self.transfer_limits(client.ip(), link);
-        let transfer = Transfer::new(request, opened.size, limits, self.now);
+        let transfer = Transfer::new(request, opened.size(), limits, self.now);
         let first = transfer.first_step();
-        let (opened, file) = self.open_files.share(opened);
+        let file = self.open_files.share(&mut opened);
         let session = Session {
             request: octets.into(),
             frames: Frames::new(opened, &transfer),

@@ -4,7 +4,7 @@ use super::channel::Channel;
 use super::eviction::EvictionEntry;
 use super::frames::{Frames, ReadAhead};
 use super::listener::TftpSocket;
-use super::open_files::FileIdentity;
+use crate::files::FileIdentity;
 use nix::errno::Errno;
 use proxydhcpd_core::bounded_cache::TokenBucket;
 use proxydhcpd_core::transfer::{Blocks, ErrorReply, Transfer};

@@ -1,0 +1,89 @@
+//! Events of the HTTP server.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// An event, for the log, the counters, and boot-once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpEvent {
+    /// A request ended.
+    Finished(FinishedRequest),
+    /// The server closed a connection early, or did not serve it at all.
+    Dropped {
+        /// The client's address and port.
+        client: SocketAddr,
+        /// The reason.
+        reason: DropReason,
+    },
+    /// A file could not be sent to its end, so the connection is closed.
+    Failed {
+        /// The client's address and port.
+        client: SocketAddr,
+        /// The requested path, percent-decoded.
+        name: Vec<u8>,
+        /// The error.
+        error: String,
+    },
+}
+
+/// A request whose response was sent, or whose client disconnected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinishedRequest {
+    /// The client's address and port.
+    pub client: SocketAddr,
+    /// The local address of the connection.
+    pub server: IpAddr,
+    /// The method.
+    pub method: hyper::Method,
+    /// The requested path, percent-decoded: arbitrary octets.
+    pub name: Vec<u8>,
+    /// The status code of the response.
+    pub status: u16,
+    /// Octets of the body that were sent. If the client disconnected, up to one chunk of them may not have arrived.
+    pub octets: u64,
+    /// Time since the request arrived.
+    pub duration: Duration,
+    /// Whether the kernel has accepted every octet of the whole file for this client. A stream is no file.
+    pub whole: bool,
+    /// Whether the client is a web browser, not a booting machine.
+    pub is_browser: bool,
+}
+
+/// Why the server closed a connection early, or did not serve it at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// There was no room for the connection, and no other connection could be evicted.
+    Full(Overload),
+    /// The connection had been idle longest when another connection needed room, or was a stream without anything to
+    /// send.
+    EvictedIdle,
+    /// The connection was the slowest when another connection needed room.
+    EvictedSlowest(Overload),
+    /// No request arrived within [`super::HttpSettings::header_timeout`].
+    HeaderTimeout,
+    /// The client's request is not HTTP, or its head is too long.
+    Malformed,
+}
+
+/// The number of connections when the limit was reached, and the address of the connection that was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overload {
+    /// The number of connections.
+    pub connections: usize,
+    /// The address of the connection that was closed.
+    pub address: IpAddr,
+    /// The number of connections from this address.
+    pub from_address: usize,
+}
+
+impl fmt::Display for Overload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Overload { connections, address, from_address } = self;
+        write!(
+            f,
+            "all {connections} HTTP connections are in use: closed one from {address}, which has {from_address}. If \
+             these are your machines, raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
+        )
+    }
+}

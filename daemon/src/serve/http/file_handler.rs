@@ -1,0 +1,119 @@
+//! Serves files by GET and HEAD. Only this module decides by the method and the path of a request.
+
+use super::handler::{Handler, HttpRequest, HttpResponse};
+use super::response;
+use crate::files::Opened;
+use hyper::header::HOST;
+use hyper::{Method, StatusCode, Version};
+use proxydhcpd_core::fetch::{Refusal, is_done_request};
+use proxydhcpd_core::request::{FileRequest, Protocol};
+use std::time::SystemTime;
+
+/// A handler that sends what this function opens. The function may block.
+#[derive(Debug)]
+pub struct FileHandler<O>(pub O);
+
+impl<O> Handler for FileHandler<O>
+where
+    O: Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
+{
+    /// The response to a request that needs no file: a request that is refused whatever its path, or a request for `/`.
+    fn response_at_once(&self, request: &HttpRequest) -> Option<HttpResponse> {
+        let (head, name) = (&request.head, request.name.as_deref().unwrap_or_default());
+        // RFC 9112 3.2 requires exactly one `Host` field. HTTP/1.0, which some loaders use, does not have this field.
+        let hosts = head.headers.get_all(HOST).iter().count();
+        if hosts > 1 || hosts == 0 && head.version == Version::HTTP_11 {
+            return Some(response::status_response(StatusCode::BAD_REQUEST));
+        }
+        let is_root = !name.is_empty() && name.iter().all(|octet| *octet == b'/');
+        match head.method {
+            Method::GET | Method::HEAD if is_root => Some(response::description(&head.headers)),
+            Method::GET | Method::HEAD => None,
+            Method::POST if is_done_request(name) => None,
+            _ => Some(response::method_not_allowed("GET, HEAD")),
+        }
+    }
+
+    fn response(&self, request: &HttpRequest) -> HttpResponse {
+        let opened = request.name.as_deref().ok_or(Refusal::BadName).and_then(|name| {
+            let protocol = Protocol::Http(request.server.port());
+            let (server, client) = (request.server.ip(), request.client);
+            (self.0)(&FileRequest { protocol, name, server, client, interface: "" })
+        });
+        response::build(&request.head, request.name.as_deref().unwrap_or_default(), opened, SystemTime::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::http::Payload;
+    use hyper::Request;
+    use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderName};
+    use std::net::{IpAddr, Ipv4Addr};
+
+    fn request(method: Method, name: &str, fields: &[(HeaderName, &str)]) -> HttpRequest {
+        let mut request = Request::builder().method(method).uri("/");
+        for (name, value) in fields {
+            request = request.header(name, *value);
+        }
+        let address = (IpAddr::V4(Ipv4Addr::LOCALHOST), 80).into();
+        let head = request.body(()).unwrap().into_parts().0;
+        HttpRequest { client: address, server: address, head, name: Some(name.into()) }
+    }
+
+    fn at_once(request: &HttpRequest) -> Option<HttpResponse> {
+        FileHandler(|_: &FileRequest<'_>| Err(Refusal::NotFound)).response_at_once(request)
+    }
+
+    fn field(response: &HttpResponse, name: HeaderName) -> Option<&str> {
+        response.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    #[test]
+    fn other_methods_get_405_with_the_allowed_methods() {
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::CONNECT] {
+            let response = at_once(&request(method, "/a.efi", &[(HOST, "x")])).unwrap();
+            assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+            assert_eq!(field(&response, ALLOW), Some("GET, HEAD"));
+        }
+        assert!(at_once(&request(Method::GET, "/a.efi", &[(HOST, "x")])).is_none());
+    }
+
+    #[test]
+    fn a_done_url_may_be_posted() {
+        let name = "/machine/name=web1/done";
+        assert!(at_once(&request(Method::POST, name, &[(HOST, "x")])).is_none());
+        let put = at_once(&request(Method::PUT, name, &[(HOST, "x")])).unwrap();
+        assert_eq!(put.status(), StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[test]
+    fn a_request_for_the_root_gets_a_description_of_the_server() {
+        for (fields, media_type) in [
+            (&[(HOST, "x")][..], "text/plain; charset=utf-8"),
+            (&[(HOST, "x"), (ACCEPT, "*/*")], "text/plain; charset=utf-8"),
+            (&[(HOST, "x"), (ACCEPT, "text/html")], "text/html; charset=utf-8"),
+        ] {
+            for (name, method) in [("/", Method::GET), ("//", Method::GET), ("/", Method::HEAD)] {
+                let response = at_once(&request(method, name, fields)).unwrap();
+                let media_types = (response.status(), field(&response, CONTENT_TYPE));
+                assert_eq!(media_types, (StatusCode::OK, Some(media_type)), "{name}");
+                assert!(matches!(response.body(), Payload::Text(text) if text.ends_with(b"\n")));
+            }
+        }
+        let undecodable = request(Method::GET, "", &[(HOST, "x")]);
+        assert!(at_once(&undecodable).is_none());
+    }
+
+    #[test]
+    fn a_request_must_name_one_host_except_in_http_1_0() {
+        for hosts in [&[][..], &[(HOST, "a"), (HOST, "b")]] {
+            let response = at_once(&request(Method::GET, "/a.efi", hosts)).unwrap();
+            assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{hosts:?}");
+        }
+        let mut old = request(Method::GET, "/a.efi", &[]);
+        old.head.version = Version::HTTP_10;
+        assert!(at_once(&old).is_none());
+    }
+}

@@ -1,0 +1,69 @@
+//! The interface between a connection and the handler that decides about its requests.
+
+use crate::files::Opened;
+use bytes::Bytes;
+use hyper::Response;
+use hyper::http::request::Parts;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+use tokio::sync::mpsc;
+
+/// Decides about each request. The connection neither knows methods and paths, nor where a body comes from.
+pub trait Handler: Send + Sync + 'static {
+    /// The response to a request for which the handler reads and opens nothing; `None` for any other request. Must not
+    /// block.
+    fn response_at_once(&self, _request: &HttpRequest) -> Option<HttpResponse> {
+        None
+    }
+
+    /// The response to a request. May block, because it runs on a separate thread. If it panics, only this request
+    /// fails.
+    fn response(&self, request: &HttpRequest) -> HttpResponse;
+}
+
+/// A request without its body, which the server ignores.
+#[derive(Debug)]
+pub struct HttpRequest {
+    /// The client's address and port.
+    pub client: SocketAddr,
+    /// The local address and port of the connection.
+    pub server: SocketAddr,
+    /// The method, the URI and the header fields.
+    pub head: Parts,
+    /// The path, percent-decoded: arbitrary octets. `None` if it cannot be decoded.
+    pub name: Option<Vec<u8>>,
+}
+
+/// A response whose body has not been read yet. The response to HEAD has the body of GET, which the connection does not
+/// send.
+pub type HttpResponse = Response<Payload>;
+
+/// The body of a response.
+#[derive(Debug)]
+pub enum Payload {
+    /// A text, which may be empty.
+    Text(Bytes),
+    /// These octets of a file or a rendered text.
+    Range(Opened, Range<u64>),
+    /// Chunks until their sender is dropped: a stream, whose length is unknown. Sending waits while the client receives
+    /// more slowly, and fails when the client has disconnected or the server stops. An error closes the connection, so
+    /// that the client does not mistake a part for the whole.
+    ///
+    /// HTTP/1.1 frames the chunks, HTTP/1.0 closes the connection at the end. A client that vanishes without a packet
+    /// is noticed within twice [`super::HttpSettings::stall_timeout`].
+    Stream(mpsc::Receiver<io::Result<Bytes>>),
+}
+
+impl Payload {
+    /// No body.
+    pub fn empty() -> Payload {
+        Payload::Text(Bytes::new())
+    }
+}
+
+impl<F: Fn(&HttpRequest) -> HttpResponse + Send + Sync + 'static> Handler for F {
+    fn response(&self, request: &HttpRequest) -> HttpResponse {
+        self(request)
+    }
+}
