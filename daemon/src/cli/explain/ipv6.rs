@@ -1,7 +1,7 @@
 //! Simulates a boot over IPv6.
 
 use super::{BootSimulation, Explanation, SimulatedPacket, leads_to_ipxe, response_of, script};
-use crate::cli::ClientKind;
+use crate::cli::client::ClientKind;
 use crate::cli::client_packet::SimulatedClient;
 use crate::cli::client_packet6::{address_behind_relay, duid, packet, relayed, sender};
 use crate::net::udp6::ALL_SERVERS_AND_RELAYS;

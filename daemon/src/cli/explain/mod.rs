@@ -1,5 +1,6 @@
 //! `explain`: simulates a boot with the code that answers packets, and explains each decision. Sends nothing.
 
+mod arguments;
 mod ipv6;
 mod reasons;
 mod script;
@@ -7,13 +8,15 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+pub use arguments::Explain;
+
 use super::boot_once_records::BootOnceRecords;
-use super::client::{EXAMPLE_MAC, PacketHex};
+use super::client::{ClientKind, EXAMPLE_MAC, PacketHex};
 use super::client_packet::SimulatedClient;
-use super::{ClientKind, Explain, context};
+use super::command::{CommandResult, GlobalFlags};
+use super::context;
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::flags::Flags;
 use crate::net::udp6::ALL_SERVERS_AND_RELAYS;
 use crate::site::Site;
 use proxydhcpd_core::answer::{Answer, Replies, Response, Silence, Verdict, answer};
@@ -36,13 +39,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::process::ExitCode;
 
 /// Prints a section for each packet of the client.
-pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
-    let context = context::load(flags)?;
+pub fn run(args: &Explain, flags: &GlobalFlags) -> CommandResult {
+    let context = context::load(&flags.settings)?;
     let mut observations = context.observations();
     let records = BootOnceRecords::load(&context, &mut observations);
     let has_family = |link: &Link| if args.ipv6 { !link.ipv6.is_empty() } else { !link.ipv4.is_empty() };
     if let Some(message) = family_mismatch(args) {
-        return Err(ConfigError(vec![Diagnostic::error(message)]));
+        return Err(ConfigError(vec![Diagnostic::error(message)]).into());
     }
     let mut links: Vec<Link> = context.links.into_iter().filter(has_family).collect();
     let is_link_local = |link: &Link| link.address6().is_none_or(|address| address.is_unicast_link_local());
@@ -50,7 +53,7 @@ pub fn run(args: &Explain, flags: &Flags) -> Result<ExitCode, ConfigError> {
     let links = match (args.server, links) {
         (None, links) if !links.is_empty() => links,
         (server, _) => {
-            let name = flags.interfaces.first().map(String::as_str);
+            let name = flags.settings.interfaces.first().map(String::as_str);
             context::example_links(name, server.map(|server| server.0))
         }
     };
