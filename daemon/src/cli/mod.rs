@@ -11,6 +11,7 @@ mod content_check;
 mod context;
 mod explain;
 mod import;
+mod observed_client;
 mod old_daemon;
 mod output;
 mod rearm;

@@ -2,24 +2,20 @@
 
 use super::boot_once_records::BootOnceRecords;
 use super::client::{ClientKind, EXAMPLE_MAC, Mac, ServerAddress, Uuid};
-use super::client_packet::ipxe_features;
 use super::command::{CommandResult, GlobalFlags};
 use super::context::{self, CliContext};
-use super::explain::neighbour;
+use super::observed_client::{neighbour, with_observed_client};
 use super::output::print_diagnostic;
 use crate::config::ConfigError;
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::files::{Opened, ServedContent};
 use crate::suggest::closest_match;
 use clap::Args;
-use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::fetch::{self, Fetch, Refusal};
 use proxydhcpd_core::link::{Link, Network};
-use proxydhcpd_core::observations::{AddressOwner, FirmwareInfo, Observations};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_core::request::{FileRequest, Protocol};
-use proxydhcpd_core::wire::pxe::Features;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -200,22 +196,6 @@ fn request_identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
         write!(path, "serial={digits}/").ok();
     }
     Ok(path)
-}
-
-/// Adds the DHCP request of this client to the observations.
-pub(super) fn with_observed_client(
-    mut observations: Observations,
-    client: ClientKind,
-    mac: Mac,
-    address: IpAddr,
-) -> Observations {
-    let features = client.ipxe.then(|| Features::parse(&ipxe_features(client.arch))).flatten();
-    let firmware = FirmwareInfo { arch: Some(client.arch), features };
-    let mut octets = [0; 16];
-    octets[..6].copy_from_slice(&mac.0);
-    let hardware = HardwareAddress { htype: 1, hlen: 6, octets };
-    observations.note_address(address, AddressOwner { hardware, machine_id: None, firmware }, 0);
-    observations
 }
 
 /// The server's address with its network, and the name of its interface. The interface is the one in the network of the

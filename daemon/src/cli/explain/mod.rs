@@ -15,6 +15,7 @@ use super::client::{ClientKind, EXAMPLE_MAC, PacketHex};
 use super::client_packet::SimulatedClient;
 use super::command::{CommandResult, GlobalFlags};
 use super::context;
+use super::observed_client::neighbour;
 use crate::config::ConfigError;
 use crate::config::diagnostic::Diagnostic;
 use crate::net::udp6::ALL_SERVERS_AND_RELAYS;
@@ -525,13 +526,6 @@ impl Explanation {
 fn node_json(node: &Node) -> Value {
     let children: Vec<Value> = node.children.iter().map(node_json).collect();
     json!({ "name": node.name, "value": node.value, "parts": children })
-}
-
-/// An address of this network other than the server's, for a simulated machine.
-pub fn neighbour(network: Network4) -> Ipv4Addr {
-    let address = u32::from(network.address);
-    let other = Ipv4Addr::from(address ^ 0b0110_0000);
-    if network.contains(other) { other } else { Ipv4Addr::from(address ^ 1) }
 }
 
 fn hex(octets: &[u8]) -> String {
