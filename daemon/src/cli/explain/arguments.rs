@@ -2,6 +2,7 @@
 
 use crate::cli::client::{ClientKind, Mac, PacketHex, ServerAddress, Uuid};
 use clap::{ArgGroup, Args};
+use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use std::net::{IpAddr, SocketAddr};
 
@@ -83,7 +84,7 @@ pub struct Explain {
     /// Simulate only the request to this port: DHCP (67, or 547 with --ipv6) or boot server (4011) [default: the whole
     /// boot]
     #[arg(long, value_parser = ["67", "547", "4011"])]
-    pub port: Option<String>,
+    port: Option<String>,
 
     /// The source address of a packet in hex [default: from its header]
     #[arg(long, value_name = "ADDRESS:PORT", requires = "packet")]
@@ -102,6 +103,28 @@ impl Explain {
     /// The only port to which the client sends a request. `None`: all ports of a boot.
     pub fn port(&self) -> Option<Port> {
         self.port.as_deref().map(|port| if port == "4011" { Port::BootServer } else { Port::Dhcp })
+    }
+
+    /// The error if a flag does not belong to the address family that `--ipv6` selects.
+    pub fn family_mismatch(&self) -> Option<&'static str> {
+        let is_ipv6 = |address: IpAddr| address.is_ipv6();
+        let other = |address: Option<IpAddr>| address.is_some_and(|address| is_ipv6(address) != self.ipv6);
+        match self.port.as_deref() {
+            _ if self.ipv6 && self.client.is_some_and(|client| client.arch == Arch::BIOS && !client.ipxe) => {
+                Some("BIOS cannot boot over IPv6; did you mean `ipxe-bios`?")
+            }
+            Some("547") if !self.ipv6 => Some("port 547 is for DHCPv6: add --ipv6"),
+            Some("67") if self.ipv6 => Some("port 67 is for DHCPv4: with --ipv6 use 547"),
+            _ if other(self.relay) && self.ipv6 => Some("with --ipv6, --relay must be an IPv6 address"),
+            _ if other(self.relay) => Some("--relay is an IPv6 address: add --ipv6"),
+            _ if other(self.server.map(|server| server.address())) => {
+                Some("--server is an address of the other family: add or remove --ipv6")
+            }
+            _ if other(self.from.map(|from| from.ip())) => {
+                Some("--from is an address of the other family: add or remove --ipv6")
+            }
+            _ => None,
+        }
     }
 }
 

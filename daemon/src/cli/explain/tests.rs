@@ -1,17 +1,23 @@
 //! Tests of simulated boots.
 
-use super::*;
+use super::arguments::Explain;
+use super::simulation::BootSimulation;
+use super::{find_machine, simulate};
+use crate::cli::context;
 use crate::config::unresolved::UnresolvedPlan;
 use crate::config::{Loaded, Settings};
-use crate::site::OpenPorts;
+use crate::site::{OpenPorts, Site};
 use clap::{Args, FromArgMatches};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::machines::{Machines, Policy};
+use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::profile::{FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
-use proxydhcpd_core::plan::{Loader, StatelessOptions, TftpServer};
+use proxydhcpd_core::plan::{Loader, Plan, StatelessOptions, TftpServer};
 use proxydhcpd_core::wire::pxe::MachineId;
+use std::net::Ipv4Addr;
 
 const DEBIAN: usize = 0;
 const ASK: usize = 1;
@@ -107,12 +113,7 @@ fn explain_with(proxy_only: bool, site: &Site, words: &str) -> String {
         now: 0,
         explanations: Vec::new(),
     };
-    match &args.packet {
-        Some(packet) => {
-            simulation.explain_packet(&SimulatedPacket::from_octets(packet_octets(packet).unwrap(), &args, &links))
-        }
-        None => simulation.simulate_boot(&args).unwrap(),
-    }
+    simulate(&mut simulation, &args).unwrap();
     simulation.explanations.iter().map(|explanation| explanation.tree.to_string()).collect()
 }
 
@@ -458,7 +459,7 @@ fn flags_of_the_other_address_family_are_refused_with_a_suggestion() {
         ("--client bios --server 2001:db8::1/64", "add or remove --ipv6"),
     ] {
         let args = parse(words).unwrap();
-        assert!(family_mismatch(&args).is_some_and(|message| message.contains(part)), "{words}");
+        assert!(args.family_mismatch().is_some_and(|message| message.contains(part)), "{words}");
     }
 }
 
