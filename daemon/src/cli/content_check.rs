@@ -1,25 +1,16 @@
 //! Checks the content of the offered files: kernels, initrds, scripts, and the files that scripts name.
 
 mod arguments;
+mod files;
 mod script;
 
 use super::context::CliContext;
-use crate::boot::content::{ContentFault, initrd, kernel};
-use crate::boot::script::commands::IpxeBinary;
 use crate::config::diagnostic::Diagnostic;
+use files::ContentCheck;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux, ProfileId};
 use proxydhcpd_core::plan::{self, EntryTarget};
 use proxydhcpd_core::url::is_url;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
-use std::io;
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-
-/// Limit of the octets that the check reads to find the ends of all initrds.
-const MAX_READ: u64 = 2 << 30;
 
 /// The result of the check.
 #[derive(Debug, Default)]
@@ -30,35 +21,9 @@ pub struct ContentReport {
     pub dependencies: Vec<String>,
 }
 
-/// The state of the check.
-struct ContentCheck<'a> {
-    context: &'a CliContext,
-    observations: Observations,
-    /// The iPXE loaders that the site offers and whose files could be inspected, with their names.
-    offered_ipxes: Vec<(String, IpxeBinary)>,
-    diagnostics: Vec<Diagnostic>,
-    /// The servers and clocks on which boots depend, each with the first profile or script that needs it.
-    dependencies: BTreeMap<String, String>,
-    inspected: BTreeSet<PathBuf>,
-    /// How many octets of initrds the check may still read.
-    read_budget: u64,
-}
-
 /// Checks everything that the site offers.
 pub fn inspect(context: &CliContext) -> ContentReport {
-    let plan = &context.site.plan;
-    let loaders = plan.all_loaders().filter_map(|loader| Some((&loader.name, loader.path.as_ref()?)));
-    let ipxes: BTreeMap<String, IpxeBinary> =
-        loaders.filter_map(|(name, path)| Some((name.clone(), IpxeBinary::read(Path::new(path))?))).collect();
-    let mut check = ContentCheck {
-        context,
-        observations: Observations::new(0),
-        offered_ipxes: ipxes.into_iter().collect(),
-        diagnostics: Vec::new(),
-        dependencies: BTreeMap::new(),
-        inspected: BTreeSet::new(),
-        read_budget: MAX_READ,
-    };
+    let mut check = ContentCheck::new(context);
     check.check_menu();
     check.check_profiles();
     check.check_templates();
@@ -149,99 +114,6 @@ impl ContentCheck<'_> {
         if let Some(name) = name.filter(|name| name.ends_with(".ipxe") && site.path(name).is_file()) {
             self.check_script(&name);
         }
-    }
-
-    /// Checks a kernel of the boot directory and its initrds. `archs` are the architectures of the machines to which
-    /// the server offers the kernel.
-    fn check_linux(&mut self, kernel: &str, initrds: &[String], archs: &[Arch]) {
-        let is_linux = self.check_kernel(kernel, archs).is_some_and(|kernel| kernel.linux);
-        for initrd in initrds {
-            self.check_initrd(initrd, is_linux);
-        }
-    }
-
-    fn check_kernel(&mut self, name: &str, archs: &[Arch]) -> Option<kernel::KernelInfo> {
-        let path = self.local_file(name)?;
-        let can_unpack = self.offered_ipxes.iter().any(|(_, ipxe)| ipxe.has_string("imgextract"));
-        match kernel::inspect(&path, can_unpack) {
-            Ok(Ok(kernel)) => {
-                if let Some(problem) = archs.iter().find_map(|arch| kernel.incompatibility(*arch)) {
-                    self.warn(&path, &problem, "offer these machines a kernel for their architecture");
-                }
-                Some(kernel)
-            }
-            Ok(Err(fault)) => {
-                self.warn_fault(&path, &fault);
-                None
-            }
-            Err(error) => self.warn_unreadable(&path, &error),
-        }
-    }
-
-    fn check_initrd(&mut self, name: &str, for_linux: bool) {
-        let Some(path) = self.local_file(name).filter(|path| !self.inspected.contains(path)) else { return };
-        match initrd::check(&path, for_linux, &mut self.read_budget) {
-            Ok(Some(fault)) => self.warn_fault(&path, &fault),
-            Ok(None) => {}
-            Err(error) => {
-                self.warn_unreadable::<()>(&path, &error);
-            }
-        }
-        self.inspected.insert(path);
-    }
-
-    /// The path of the file with this name. `None` if the server does not send the file unchanged, or the file is
-    /// missing, for which another check warns.
-    fn local_file(&self, name: &str) -> Option<PathBuf> {
-        let site = &self.context.site;
-        let name = if is_url(name) { site.local_name(name, &self.context.all_links)? } else { name.to_owned() };
-        let is_plain = !name.contains("{{") && !name.contains("{%");
-        let path = site.path(&name);
-        (is_plain && path.is_file() && site.check_servable(&name, &self.observations).is_ok()).then_some(path)
-    }
-
-    fn warn_fault(&mut self, path: &Path, ContentFault { problem, fix }: &ContentFault) {
-        self.warn(path, problem, fix);
-    }
-
-    fn warn(&mut self, path: &Path, problem: impl Display, fix: &str) {
-        let warning = Diagnostic::warning(format!("{} {problem}", path.display())).help(fix);
-        if !self.diagnostics.contains(&warning) {
-            self.diagnostics.push(warning);
-        }
-    }
-
-    fn warn_unreadable<T>(&mut self, path: &Path, error: &io::Error) -> Option<T> {
-        self.warn(path, format!("cannot be read: {error}"), "give the user of this server permission to read it");
-        None
-    }
-
-    /// Adds the services on which a URL of another server depends.
-    fn add_url_dependencies(&mut self, url: &str, needed_by: &str) {
-        let Some((scheme, rest)) = url.split_once("://") else { return };
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default().rsplit('@').next().unwrap_or_default();
-        let host = authority.split(':').next().unwrap_or_default();
-        if host.is_empty() || authority.starts_with('[') || host.contains(['$', '{']) {
-            return;
-        }
-        let mut depend_on = |what: String| {
-            self.dependencies.entry(what).or_insert_with(|| needed_by.to_owned());
-        };
-        if host.parse::<IpAddr>().is_err() {
-            depend_on(format!("a DNS server that resolves {host}, and that the DHCP server announces"));
-        }
-        if scheme == "https" {
-            depend_on(format!(
-                "the correct date in each machine, and a certificate that its iPXE trusts, for https://{host}"
-            ));
-        }
-    }
-
-    /// The name and version of an offered iPXE that was built without HTTPS, if there is one.
-    fn ipxe_without_https(&self) -> Option<String> {
-        let (name, ipxe) = self.offered_ipxes.iter().find(|(_, ipxe)| !ipxe.has_string("https"))?;
-        let version = ipxe.version().map(|version| format!(" (iPXE {version})")).unwrap_or_default();
-        Some(format!("{name}{version}"))
     }
 }
 
