@@ -1,25 +1,19 @@
 //! The command line: the flags that every command has, including those of the Python daemon, and the commands.
 
-mod boot_dir;
 mod boot_once_records;
 mod check;
 pub mod client;
 mod client_packet;
 mod client_packet6;
 mod command;
-mod content_check;
 mod context;
 mod explain;
 mod import;
 mod observed_client;
-mod old_daemon;
 mod output;
 mod rearm;
 mod render;
-mod secure_boot;
 mod serve;
-mod shared_uuids;
-mod unread;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use command::{CommandError, CommandResult, GlobalFlags};

@@ -4,7 +4,7 @@ mod arguments;
 mod files;
 mod script;
 
-use super::context::CliContext;
+use crate::cli::context::CliContext;
 use crate::config::diagnostic::Diagnostic;
 use files::ContentCheck;
 use proxydhcpd_core::arch::Arch;

@@ -1,9 +1,9 @@
 //! Shows in `check` which programs machines with Secure Boot accept, and by which keys.
 
-use super::context::CliContext;
 use crate::boot::image::Image;
 use crate::boot::signature::certificate::Certificate;
 use crate::boot::signature::{self, Rejection, SecureBootVerdict, Signatures, TrustAnchor};
+use crate::cli::context::CliContext;
 use crate::config::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, ImageFormat};
 use proxydhcpd_core::choose::local_disk_name;
