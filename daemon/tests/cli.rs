@@ -45,6 +45,20 @@ fn invalid_usage_exits_with_2() {
 }
 
 #[test]
+fn commands_refuse_arguments_that_contradict_the_flags_before_them() {
+    for (arguments, message) in [
+        (&["check", "a.ini", "-c", "b.ini"][..], "the file to check is specified twice"),
+        (&["-c", "b.ini", "check", "a.ini"], "the file to check is specified twice"),
+        (&["-d", "check"], "--daemon works only with `serve`"),
+        (&["-d", "rearm"], "--daemon works only with `serve`"),
+    ] {
+        let (status, _, stderr) = run(arguments);
+        assert_eq!(status, Some(2), "{arguments:?}");
+        assert!(stderr.contains(message) && stderr.contains("Usage: proxydhcpd [OPTIONS] [COMMAND]"), "{stderr}");
+    }
+}
+
+#[test]
 fn a_missing_file_exits_with_2_in_the_background_too() {
     for arguments in [
         &["-c", "/nonexistent/proxy.ini"][..],

@@ -4,6 +4,7 @@
 use clap::CommandFactory;
 use proxydhcpd::cli::Cli;
 use proxydhcpd::config::keys::render;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -12,23 +13,23 @@ fn the_manual_pages_match_the_command_line() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/man");
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
-    let page = |name: &'static str| {
-        let verb = program.find_subcommand(name.strip_prefix("proxydhcpd-").unwrap()).unwrap();
-        (verb.clone().display_name(name).name(name), name)
+    // The server's page describes `serve`, because the server runs without that word too.
+    let commands = program.get_subcommands().filter(|command| command.get_name() != "serve");
+    let of_command = |command: &clap::Command| {
+        let name = format!("proxydhcpd-{}", command.get_name());
+        (name.clone(), command.clone().display_name(&name).name(name))
     };
-    let verbs =
-        ["proxydhcpd-check", "proxydhcpd-explain", "proxydhcpd-import", "proxydhcpd-rearm", "proxydhcpd-render"]
-            .map(page);
-    for (command, name) in verbs.into_iter().chain([(program.clone(), "proxydhcpd")]) {
+    let pages: BTreeMap<String, clap::Command> =
+        commands.map(of_command).chain([("proxydhcpd".to_owned(), program.clone())]).collect();
+    for (name, command) in &pages {
         let mut page = Vec::new();
-        clap_mangen::Man::new(command)
-            .section("8")
-            .manual("System Manager's Manual")
-            .date("")
-            .render(&mut page)
-            .unwrap();
+        let manual = clap_mangen::Man::new(command.clone()).section("8").manual("System Manager's Manual").date("");
+        manual.render(&mut page).unwrap();
         compare(&directory.join(format!("{name}.8")), &page);
     }
+    let committed = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let committed: BTreeSet<String> = committed.filter_map(|name| Some(name.strip_suffix(".8")?.to_owned())).collect();
+    assert_eq!(committed, pages.into_keys().collect(), "each page of section 8 is of a command");
 }
 
 #[test]

@@ -238,7 +238,8 @@ impl Served {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let open = move |request: &proxydhcpd_core::request::FileRequest<'_>| shared.open(request);
             let stop = async { drop(stopped.await) };
-            runtime.block_on(http::serve(listeners, http::HttpSettings::default(), open, |_| {}, stop)).unwrap();
+            let handler = http::FileHandler(open);
+            runtime.block_on(http::serve(listeners, http::HttpSettings::default(), handler, |_| {}, stop)).unwrap();
         });
         let any = Ipv4Addr::UNSPECIFIED;
         let settings =

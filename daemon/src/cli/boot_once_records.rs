@@ -1,7 +1,7 @@
 //! Reads the completions that the server stores, for the commands that show the replies to a machine.
 
 use super::context::CliContext;
-use super::print_diagnostic;
+use super::output::print_diagnostic;
 use crate::boot_once::token::{self, TokenKey};
 use crate::boot_once::{RESET_HELP, completions, list_machines};
 use crate::config::diagnostic::Diagnostic;

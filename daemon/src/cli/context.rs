@@ -1,7 +1,7 @@
 //! Loads the context of `check`, `explain` and `render`: the configuration, the interfaces, the loaders and the boot
 //! directory. These commands open no port. The ports that the configuration enables count as open.
 
-use super::print_diagnostic;
+use super::output::print_diagnostic;
 use crate::boot_once::completions;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;

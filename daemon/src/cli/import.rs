@@ -1,12 +1,14 @@
 //! `import`: converts another server's configuration to `proxydhcpd.toml`.
 
-use super::{FormatFlag, Import, print_diagnostic};
+use super::command::{CommandResult, GlobalFlags};
+use super::output::print_diagnostic;
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::import::{self, HostInfo, ImportFormat};
 use crate::serve::listeners;
+use clap::{Args, ValueEnum};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
@@ -16,15 +18,76 @@ const MAX_SIZE: usize = 64 << 20;
 /// Limit of the time to wait for data from a pipe.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Convert another server's configuration to proxydhcpd.toml
+///
+/// Reads the configuration of dnsmasq (its files, options on a command line, OpenWrt's, Pi-hole's), of ISC dhcpd, of
+/// Kea or of the Python daemon, and prints a proxydhcpd.toml that gives each machine the same boot file. Lines without
+/// an equivalent become comments at its top: the line, its number, and the reason. If the format is a known one
+/// that is not supported, the error names it.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  proxydhcpd import /etc/dnsmasq.conf                 print the converted configuration
+  proxydhcpd import /etc/dnsmasq.conf -o new.toml     write it to a new file
+  proxydhcpd import /etc/dhcp/dhcpd.conf              convert the file of ISC dhcpd, Kea or OpenWrt
+  proxydhcpd import proxy.ini -o new.toml             convert the file of the Python daemon
+  proxydhcpd import /srv/tftp                         convert the files for machines in this directory
+  proxydhcpd import list.csv --map device=name        convert a list of machines
+  proxydhcpd check new.toml                           check the new file
+
+Exit status: 0 on success; 2 if the file is invalid: each error is reported with line and column.")]
+pub struct Import {
+    /// The file, the directory that contains pxelinux.cfg, or `-` for standard input
+    pub file: PathBuf,
+
+    /// Write to this new file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// The format of the file [default: detected from its content]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub from: Option<FormatFlag>,
+
+    /// Read a column of a CSV file as this key: name, mac, uuid, serial, profile, boot, or the name of a variable;
+    /// may be repeated
+    #[arg(long, value_name = "COLUMN=KEY", value_parser = parse_column_mapping)]
+    pub map: Vec<(String, String)>,
+}
+
+fn parse_column_mapping(text: &str) -> Result<(String, String), String> {
+    let (column, key) = text.split_once('=').ok_or("expected a column and a key, for example device=name")?;
+    Ok((column.to_owned(), key.trim().to_owned()))
+}
+
+/// The values of `import --from`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormatFlag {
+    /// The Python daemon's proxy.ini
+    Ini,
+    /// dnsmasq's dnsmasq.conf
+    Dnsmasq,
+    /// ISC dhcpd's dhcpd.conf
+    Isc,
+    /// Kea's kea-dhcp4.conf
+    Kea,
+    /// OpenWrt's /etc/config/dhcp
+    Uci,
+    /// Options of dnsmasq on a command line: of a unit, a script, a Compose file, or Pi-hole
+    Options,
+    /// A list of machines; the first line names the columns
+    Csv,
+}
+
 /// Converts the file and writes the result to standard output or to a new file.
-pub fn run(import: &Import) -> ExitCode {
-    match convert(import).and_then(|text| write_output(import.output.as_deref(), &text).map_err(|error| vec![error])) {
+pub fn run(import: &Import, _: &GlobalFlags) -> CommandResult {
+    let written =
+        convert(import).and_then(|text| write_output(import.output.as_deref(), &text).map_err(|error| vec![error]));
+    Ok(match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(diagnostics) => {
             diagnostics.iter().for_each(print_diagnostic);
             ExitCode::from(2)
         }
-    }
+    })
 }
 
 fn convert(import: &Import) -> Result<String, Vec<Diagnostic>> {

@@ -1,16 +1,34 @@
 //! `rearm`: removes completions, so that the machines boot from the network again.
 
-use super::{Rearm, print_diagnostic};
+use super::command::{CommandResult, GlobalFlags};
+use super::output::print_diagnostic;
 use crate::boot_once::completions;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::flags::Flags;
 use crate::config::{self, ConfigError};
 use crate::suggest::closest_match;
+use clap::Args;
 use std::process::ExitCode;
 
+/// Reset boot-once: let these machines boot from the network again
+///
+/// Without a name, list the machines that completed their boot-once. The running server applies the reset within
+/// seconds.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  proxydhcpd rearm         list the machines that completed their boot-once
+  proxydhcpd rearm web1    let web1 boot its profile once more
+
+Exit status: 0 on success; 1 if a machine has not completed a boot-once, or its record cannot be
+removed; 2 if the configuration is invalid.")]
+pub struct Rearm {
+    /// Names of machines in the configuration
+    #[arg(value_name = "MACHINE")]
+    pub machines: Vec<String>,
+}
+
 /// Removes completions, or lists them. A running server detects the change within seconds.
-pub fn run(args: &Rearm, flags: &Flags) -> Result<ExitCode, ConfigError> {
-    let directory = completions::path_in(&config::load(flags)?.settings.state_dir);
+pub fn run(args: &Rearm, flags: &GlobalFlags) -> CommandResult {
+    let directory = completions::path_in(&config::load(&flags.settings)?.settings.state_dir);
     let completed = completions::list(&directory).map_err(|error| {
         ConfigError(vec![
             Diagnostic::error(format!("cannot read the records of completed boot-onces: {error}"))

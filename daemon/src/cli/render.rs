@@ -1,38 +1,92 @@
 //! `render`: prints the text that a machine would receive. The code that serves files renders it.
 
 use super::boot_once_records::BootOnceRecords;
-use super::client::{ClientKind, EXAMPLE_MAC, Mac, ServerAddress};
-use super::client_packet::ipxe_features;
+use super::client::{ClientKind, EXAMPLE_MAC, Mac, ServerAddress, Uuid};
+use super::command::{CommandResult, GlobalFlags};
 use super::context::{self, CliContext};
-use super::explain::neighbour;
-use super::{Render, print_diagnostic};
+use super::observed_client::{neighbour, with_observed_client};
+use super::output::print_diagnostic;
 use crate::config::ConfigError;
 use crate::config::diagnostic::{Diagnostic, Severity};
-use crate::config::flags::Flags;
 use crate::files::Opened;
 use crate::suggest::closest_match;
-use proxydhcpd_core::client::HardwareAddress;
+use clap::Args;
 use proxydhcpd_core::fetch::{self, Fetch, Refusal};
 use proxydhcpd_core::link::{Link, Network};
-use proxydhcpd_core::observations::{AddressOwner, FirmwareInfo, Observations};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_core::request::{FileRequest, Protocol};
-use proxydhcpd_core::wire::pxe::Features;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
+/// Print the script or template that a machine would receive
+///
+/// Runs the code that serves files, so the text is the one that the machine would receive, to the octet; only addresses
+/// may differ. Nothing is sent. An error in a template is reported with its location.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  proxydhcpd render --machine web1                   the script that this machine would run
+  proxydhcpd render debian --machine web1            the same if its profile were `debian`
+  proxydhcpd render preseed.cfg --machine web1       a template, for this machine
+  proxydhcpd render preseed.cfg --mac 52:54:00:12:34:56
+                                                     a template, for the machine with this address
+  proxydhcpd render rescue --client ipxe-bios        a profile, for an example machine with BIOS
+
+Exit status: 0 on success; 1 if the template cannot be rendered for this machine; 2 for an unknown
+name or an invalid configuration.")]
+pub struct Render {
+    /// A profile, or a template by its path in the template directory [default: the profile that the machine boots]
+    #[arg(value_name = "PROFILE|TEMPLATE")]
+    pub target: Option<String>,
+
+    /// The machine's name in the configuration
+    #[arg(long, value_name = "NAME")]
+    pub machine: Option<String>,
+
+    /// The machine's MAC address [default: 02:00:00:00:00:01, if no flag identifies the machine]
+    #[arg(long)]
+    pub mac: Option<Mac>,
+
+    /// The machine's UUID, as its firmware prints it
+    #[arg(long)]
+    pub uuid: Option<Uuid>,
+
+    /// The machine's serial number
+    #[arg(long)]
+    pub serial: Option<String>,
+
+    /// The client that sends the request, as listed by `proxydhcpd explain --help`
+    #[arg(long, value_name = "ID", default_value = "ipxe-x64")]
+    pub client: ClientKind,
+
+    /// The machine's IP address [default: one in the server's network]
+    #[arg(long)]
+    pub address: Option<IpAddr>,
+
+    /// Use this server address and network instead of those of this host
+    #[arg(long, value_name = "ADDRESS/PREFIX")]
+    pub server: Option<ServerAddress>,
+}
+
+impl Render {
+    /// Whether no flag identifies a machine.
+    fn is_example(&self) -> bool {
+        self.machine.is_none() && self.mac.is_none() && self.uuid.is_none() && self.serial.is_none()
+    }
+}
+
 /// Prints the text on standard output, and diagnostics on standard error.
-pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
-    let context = context::load(flags)?;
+pub fn run(args: &Render, flags: &GlobalFlags) -> CommandResult {
+    let context = context::load(&flags.settings)?;
     let plan = &context.site.plan;
     let target = RenderTarget::new(args, plan)?;
     if let (Some(server), Some(address)) = (args.server, args.address)
         && server.address().is_ipv6() != address.is_ipv6()
     {
-        return Err(ConfigError(vec![Diagnostic::error("--address and --server are of different address families")]));
+        let error = Diagnostic::error("--address and --server are of different address families");
+        return Err(ConfigError(vec![error]).into());
     }
     let (network, interface) = server_network(args, &context);
     let address = args.address.unwrap_or_else(|| another_address(network));
@@ -81,7 +135,8 @@ pub fn run(args: &Render, flags: &Flags) -> Result<ExitCode, ConfigError> {
         Err(refusal) if !has_failed => Err(critical_error(match refusal {
             Refusal::Denied => "a rule denies this machine".to_owned(),
             refusal => format!("the server would refuse this request: {refusal:?}"),
-        })),
+        })
+        .into()),
         _ => Ok(ExitCode::FAILURE),
     }
 }
@@ -141,22 +196,6 @@ fn request_identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
         write!(path, "serial={digits}/").ok();
     }
     Ok(path)
-}
-
-/// Adds the DHCP request of this client to the observations.
-pub(super) fn with_observed_client(
-    mut observations: Observations,
-    client: ClientKind,
-    mac: Mac,
-    address: IpAddr,
-) -> Observations {
-    let features = client.ipxe.then(|| Features::parse(&ipxe_features(client.arch))).flatten();
-    let firmware = FirmwareInfo { arch: Some(client.arch), features };
-    let mut octets = [0; 16];
-    octets[..6].copy_from_slice(&mac.0);
-    let hardware = HardwareAddress { htype: 1, hlen: 6, octets };
-    observations.note_address(address, AddressOwner { hardware, machine_id: None, firmware }, 0);
-    observations
 }
 
 /// The server's address with its network, and the name of its interface. The interface is the one in the network of the

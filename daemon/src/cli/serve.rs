@@ -1,6 +1,8 @@
 //! `serve`: runs the server. This command is the default.
 
-use super::{Output, Serve, context, print_diagnostic, report_config_error};
+use super::command::{CommandResult, GlobalFlags};
+use super::context;
+use super::output::{print_diagnostic, report_config_error};
 use crate::boot_once::BootOnceState;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
@@ -13,13 +15,37 @@ use crate::serve::signals::Signals;
 use crate::serve::{Server, reload};
 use crate::site::{self, Site};
 use crate::state::State;
+use clap::Args;
 use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 
+/// Run the server (the default)
+#[derive(Args, Clone, Debug, Default)]
+pub struct Serve {
+    /// Run in the background, once the ports are open and the configuration is valid
+    #[arg(short, long)]
+    pub daemon: bool,
+
+    /// This is the background process: its standard input is the pipe to the process that started it.
+    #[arg(long, hide = true)]
+    pub detached: bool,
+}
+
+impl Serve {
+    /// The flags from before and after the word `serve`.
+    pub fn merge(self, after: Self) -> Self {
+        Self { daemon: self.daemon || after.daemon, detached: self.detached || after.detached }
+    }
+}
+
 /// Runs the server until a signal stops it. If the flags request this, the server runs in the background.
-pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
+pub fn run(serve: &Serve, flags: &GlobalFlags) -> CommandResult {
+    Ok(run_server(serve, flags))
+}
+
+fn run_server(serve: &Serve, GlobalFlags { settings, output }: &GlobalFlags) -> ExitCode {
     if let Err(error) = fd_limit::raise() {
         return fail(error);
     }
@@ -39,7 +65,7 @@ pub fn run(serve: &Serve, flags: Flags, output: &Output) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(format_args!("cannot start the runtime: {error}")),
     };
-    let status = runtime.block_on(start_and_serve(parent, flags, output.level_filter()));
+    let status = runtime.block_on(start_and_serve(parent, settings.clone(), output.level_filter()));
     runtime.shutdown_timeout(Duration::from_millis(100));
     status
 }

@@ -1,7 +1,10 @@
 //! Simulates a boot over IPv6.
 
-use super::{BootSimulation, Explanation, SimulatedPacket, leads_to_ipxe, response_of, script};
-use crate::cli::ClientKind;
+use super::explanation::Explanation;
+use super::packet::SimulatedPacket;
+use super::script;
+use super::simulation::{BootSimulation, leads_to_ipxe, response_of};
+use crate::cli::client::ClientKind;
 use crate::cli::client_packet::SimulatedClient;
 use crate::cli::client_packet6::{address_behind_relay, duid, packet, relayed, sender};
 use crate::net::udp6::ALL_SERVERS_AND_RELAYS;
@@ -18,7 +21,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 impl BootSimulation<'_> {
     /// Simulates a boot. The client sends a request to port 547, and another to port 4011 if the reply redirects it
     /// there. Then the iPXE that the machine received fetches its autoexec.ipxe.
-    pub(super) fn simulate_boot6(&mut self, simulated: &SimulatedClient, port: Option<Port>) {
+    pub fn simulate_boot6(&mut self, simulated: &SimulatedClient, port: Option<Port>) {
         let stateless = self.site.plan.policy.stateless_dhcp6.is_some();
         if simulated.kind.ipxe && stateless {
             return self.simulate_stateless_ipxe(simulated, false);
@@ -121,13 +124,7 @@ impl BootSimulation<'_> {
             }
         };
         let tree = Node::new(title, &name).with_children(parts);
-        self.explanations.push(Explanation {
-            tree,
-            answered: true,
-            replies: Vec::new(),
-            label: "script",
-            follows: true,
-        });
+        self.explanations.push(Explanation::of_script(tree));
         with_script || protocol != Protocol::Tftp
     }
 }

@@ -1,6 +1,6 @@
 //! Explains the script that an iPXE receives, with the code that serves files.
 
-use super::SimulatedClient;
+use crate::cli::client_packet::SimulatedClient;
 use crate::site::Site;
 use crate::templates::Failure;
 use proxydhcpd_core::answer::Response;

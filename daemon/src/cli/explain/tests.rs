@@ -1,19 +1,25 @@
 //! Tests of simulated boots.
 
-use super::*;
-use crate::cli::{Cli, CliCommand};
+use super::arguments::Explain;
+use super::simulation::BootSimulation;
+use super::{find_machine, simulate};
+use crate::cli::context;
 use crate::config::unresolved::UnresolvedPlan;
 use crate::config::{Loaded, Settings};
-use crate::site::OpenPorts;
-use clap::Parser;
+use crate::site::{OpenPorts, Site};
+use clap::{Args, FromArgMatches};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::machines::{Machines, Policy};
+use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use proxydhcpd_core::plan::offer::{Loader, Offer, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::{self, StatelessOptions};
-use proxydhcpd_core::plan::profile::{FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
 use proxydhcpd_core::wire::pxe::MachineId;
+use std::net::Ipv4Addr;
 
 const DEBIAN: usize = 0;
 const ASK: usize = 1;
@@ -106,10 +112,7 @@ fn explain(site: &Site, words: &str) -> String {
 
 /// The output of `explain` with these arguments, with or without `proxy-only`.
 fn explain_with(proxy_only: bool, site: &Site, words: &str) -> String {
-    let words = format!("proxydhcpd explain {words}");
-    let Ok((CliCommand::Explain(args), ..)) = Cli::try_parse_from(words.split(' ')).unwrap().into_command() else {
-        panic!("{words}")
-    };
+    let args = parse(words).unwrap();
     let links = context::example_links(None, None);
     let mut simulation = BootSimulation {
         site,
@@ -120,13 +123,13 @@ fn explain_with(proxy_only: bool, site: &Site, words: &str) -> String {
         now: 0,
         explanations: Vec::new(),
     };
-    match &args.packet {
-        Some(packet) => {
-            simulation.explain_packet(&SimulatedPacket::from_octets(packet_octets(packet).unwrap(), &args, &links))
-        }
-        None => simulation.simulate_boot(&args).unwrap(),
-    }
+    simulate(&mut simulation, &args).unwrap();
     simulation.explanations.iter().map(|explanation| explanation.tree.to_string()).collect()
+}
+
+fn parse(words: &str) -> Result<Explain, clap::Error> {
+    let command = Explain::augment_args(clap::Command::new("explain").no_binary_name(true));
+    Explain::from_arg_matches(&command.try_get_matches_from(words.split_whitespace())?)
 }
 
 /// A DISCOVER of 08:00:27:00:00:01 with these options, in hexadecimal.
@@ -471,11 +474,8 @@ fn flags_of_the_other_address_family_are_refused_with_a_suggestion() {
         ("--client uefi-x64 --ipv6 --server 192.0.2.1/24", "add or remove --ipv6"),
         ("--client bios --server 2001:db8::1/64", "add or remove --ipv6"),
     ] {
-        let words = format!("proxydhcpd explain {words}");
-        let Ok((CliCommand::Explain(args), ..)) = Cli::try_parse_from(words.split(' ')).unwrap().into_command() else {
-            panic!("{words}")
-        };
-        assert!(family_mismatch(&args).is_some_and(|message| message.contains(part)), "{words}");
+        let args = parse(words).unwrap();
+        assert!(args.family_mismatch().is_some_and(|message| message.contains(part)), "{words}");
     }
 }
 
@@ -501,4 +501,14 @@ fn a_packet_in_hex_is_followed_to_the_script_that_this_ipxe_runs() {
     let gpxe = explain(&site, &discover("3c09505845436c69656e744d0467505845"));
     let stage = "stage: gPXE (option 77), which cannot run iPXE scripts: it receives a loader, as firmware does";
     assert_lines(&gpxe, &[stage, "boot file: undionly.kpxe"]);
+}
+
+#[test]
+fn the_arguments_describe_a_packet_or_a_client() {
+    for words in ["", "--client uefi-x64 --port 69", "--client bios 0101"] {
+        assert!(parse(words).is_err(), "{words}");
+    }
+    let explain = parse("--client ipxe-x64 --port 4011").unwrap();
+    assert_eq!(explain.port(), Some(Port::BootServer));
+    assert!(explain.client.unwrap().ipxe);
 }

@@ -1,6 +1,6 @@
 //! Finds files in the configuration directories that the server does not read, and served directories that are empty.
 
-use super::context::CliContext;
+use crate::cli::context::CliContext;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::{DEFAULT_BOOT_DIR, machine_files};
 use std::fs;

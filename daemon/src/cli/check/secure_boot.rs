@@ -1,7 +1,7 @@
 //! Shows in `check` which programs machines with Secure Boot accept, and by which keys.
 
-use super::context::CliContext;
 use crate::boot_files::image::{self, Image};
+use crate::cli::context::CliContext;
 use crate::config::diagnostic::Diagnostic;
 use crate::files;
 use proxydhcpd_core::arch::{Arch, ImageFormat};

@@ -1,6 +1,6 @@
 //! Checks scripts for commands that iPXE does not support, and checks the files that scripts name.
 
-use super::ContentCheck;
+use super::files::ContentCheck;
 use crate::boot_files::script::{self, FileReference, Purpose, UriReference, commands};
 use crate::config::diagnostic::Source;
 use crate::files;
