@@ -1,9 +1,9 @@
 //! `check` on a host with known interfaces: what it shows and what it reports. Needs root.
 
-mod netns;
+mod common;
 
-use netns::Host;
-use netns::loaders::boot_dir;
+use common::Host;
+use common::loaders::boot_dir;
 use serde_json::{Value, json};
 use std::fs;
 use std::net::UdpSocket;

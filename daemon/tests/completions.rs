@@ -1,11 +1,11 @@
 //! Completed boot-onces: when a machine boots its profile again, and when it does not. Runs the server's binary in
 //! network namespaces. Needs root.
 
-mod netns;
+mod common;
 
-use netns::boot_once::{CONFIG, TestSite, machine_url, rearm};
-use netns::server::{PROGRAM, Server};
-use netns::wait_for;
+use common::boot_once::{CONFIG, TestSite, machine_url, rearm};
+use common::server::{PROGRAM, Server};
+use common::wait_for;
 use nix::sys::signal::Signal;
 use std::fs;
 use std::io::Write;

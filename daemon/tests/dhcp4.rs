@@ -1,11 +1,11 @@
 //! Tests the DHCPv4 vectors with the server's binary: over its sockets, from one network namespace to another, and with
 //! `explain`. Needs root.
 
-mod netns;
+mod common;
 
-use netns::loaders::boot_dir;
-use netns::raw::{CLIENT_MAC, RawSocket, SERVER_MAC, format_mac};
-use netns::{Host, Peer, wait_for};
+use common::loaders::boot_dir;
+use common::raw::{CLIENT_MAC, RawSocket, SERVER_MAC, format_mac};
+use common::{Host, Peer, wait_for};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use serde_json::Value;
 use std::net::SocketAddrV4;

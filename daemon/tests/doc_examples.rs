@@ -1,10 +1,10 @@
 //! Executes README and the task pages: writes the files that the pages show and runs their commands, on a host with the
 //! address 192.0.2.10.
 
-mod netns;
+mod common;
 
-use netns::server::{PROGRAM, one_network};
-use netns::{Host, Peer, wait_for};
+use common::server::{PROGRAM, one_network};
+use common::{Host, Peer, wait_for};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,8 +1,8 @@
 //! Tests that the list of served links follows the changes of the host's interfaces.
 
-mod netns;
+mod common;
 
-use netns::{Host, TIMEOUT};
+use common::{Host, TIMEOUT};
 use proxydhcpd::net::link::{LinkFilter, list, watch};
 use proxydhcpd_core::link::Link;
 use std::net::{IpAddr, Ipv4Addr};

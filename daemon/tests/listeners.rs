@@ -2,11 +2,11 @@
 //! service, but never takes a port from an owner that is only restarting. The sockets and dnsmasq are real, in network
 //! namespaces. Needs root.
 
-mod netns;
+mod common;
 
-use netns::loaders::boot_dir;
-use netns::server::{Server, one_network, request_loader, unprivileged_with, vector};
-use netns::{Host, Peer, TIMEOUT, wait_for, wait_up_to, without_capability};
+use common::loaders::boot_dir;
+use common::server::{Server, one_network, request_loader, unprivileged_with, vector};
+use common::{Host, Peer, TIMEOUT, wait_for, wait_up_to, without_capability};
 use proxydhcpd::boot_once::BootOnceState;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Enabled, Loaded, load_from_dir};

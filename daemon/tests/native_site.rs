@@ -1,9 +1,9 @@
 //! Tests a configuration with the files that it names: existing files become part of the plan, and a missing file is an
 //! error or a warning at the location that names it.
 
-mod netns;
+mod common;
 
-use netns::loaders::boot_dir;
+use common::loaders::boot_dir;
 use proxydhcpd::config::diagnostic::Diagnostic;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{ConfigError, load_from_dir};

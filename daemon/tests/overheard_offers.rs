@@ -1,10 +1,10 @@
 //! Tests that the server overhears the offers of other servers, attributes a failed boot to the right server, and takes
 //! no packet from another process. The DHCP servers and the DHCP client are real. Needs root.
 
-mod netns;
+mod common;
 
-use netns::server::{Server, vector};
-use netns::{Host, Peer, wait_for, wait_up_to, without_capability};
+use common::server::{Server, vector};
+use common::{Host, Peer, wait_for, wait_up_to, without_capability};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use proxydhcpd::net::overhear;
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};

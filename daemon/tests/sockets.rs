@@ -2,10 +2,10 @@
 //! real. Each test has separate networks: host `server` has this server and the DHCP server, and host `client` is at
 //! the other end of a cable.
 
-mod netns;
+mod common;
 
-use netns::raw::{RawSocket, frame, set_ip_checksum};
-use netns::{Host, Peer, TIMEOUT, wait_for};
+use common::raw::{RawSocket, frame, set_ip_checksum};
+use common::{Host, Peer, TIMEOUT, wait_for};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use proxydhcpd::net::packet;

@@ -1,12 +1,12 @@
 //! Tests which socket receives a DHCPv6 packet if a DHCPv6 server is on the same host. The kernel and dnsmasq are real.
 //! Runs the server's binary in network namespaces. Needs root.
 
-mod netns;
+mod common;
 
-use netns::ipv6::{ALL_SERVERS, ALL_SERVERS_AND_RELAYS, Client, plug_in, server_id, url};
-use netns::raw::{RawSocket, frame6, set_udp_checksum6};
-use netns::server::{Server, unprivileged_with, vector};
-use netns::{Host, Peer, wait_for, without_capability};
+use common::ipv6::{ALL_SERVERS, ALL_SERVERS_AND_RELAYS, Client, plug_in, server_id, url};
+use common::raw::{RawSocket, frame6, set_udp_checksum6};
+use common::server::{Server, unprivileged_with, vector};
+use common::{Host, Peer, wait_for, without_capability};
 use nix::poll::{PollFd, PollFlags, poll};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Settings, load_from_dir};

@@ -1,11 +1,11 @@
 //! Tests signals during the start. The server blocks when it opens its machine file, because the file has a lease, so
 //! the test controls the progress of the start. Runs the real binary in network namespaces. Needs root.
 
-mod netns;
+mod common;
 
-use netns::lease::FileLease;
-use netns::server::{PROGRAM, Server};
-use netns::{Host, Peer};
+use common::lease::FileLease;
+use common::server::{PROGRAM, Server};
+use common::{Host, Peer};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;

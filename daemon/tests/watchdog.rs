@@ -1,10 +1,10 @@
 //! Tests that the server notifies the watchdog only while each of its threads responds. The test stops the threads of a
 //! real server one at a time, as if they hung. Needs root.
 
-mod netns;
+mod common;
 
-use netns::server::{PROGRAM, one_network, state_dir};
-use netns::{Host, Peer, loaders::boot_dir, wait_for};
+use common::server::{PROGRAM, one_network, state_dir};
+use common::{Host, Peer, loaders::boot_dir, wait_for};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};

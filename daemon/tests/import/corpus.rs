@@ -5,10 +5,10 @@
 //! `notes` that the import writes above its tables. `$T` is the directory of the files. `UPDATE_NOTES=1` writes the
 //! notes again.
 
+use super::common::loaders::fake_loader;
+use super::common::raw::RawSocket;
+use super::common::{Host, Peer, wait_for};
 use super::machine::{BootResult, Vector, all_vectors, boot_result};
-use super::netns::loaders::fake_loader;
-use super::netns::raw::RawSocket;
-use super::netns::{Host, Peer, wait_for};
 use super::{SERVER, network};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::import::{HostInfo, import};

@@ -1,17 +1,17 @@
 //! Tests that the server with an imported configuration sends every machine the same as the original server. The tests
 //! send the same vectors to a real dnsmasq with the original configuration. Needs root.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod corpus;
 mod faults;
 mod formats;
 mod machine;
-#[path = "../netns/mod.rs"]
-mod netns;
 mod servers;
 
+use common::raw::{CLIENT_MAC, RawSocket, SERVER_MAC, format_mac};
+use common::{Host, Peer, wait_for};
 use machine::{BootResult, Vector, all_vectors, boot_result, vectors};
-use netns::raw::{CLIENT_MAC, RawSocket, SERVER_MAC, format_mac};
-use netns::{Host, Peer, wait_for};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_from_dir;

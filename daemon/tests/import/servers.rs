@@ -2,10 +2,10 @@
 //! DHCP server. The tests run ISC dhcpd. The files `expected` contain the results of Kea 2.2.0. Needs root and
 //! e2e/setup.
 
+use super::common::raw::RawSocket;
+use super::common::{Peer, wait_for};
 use super::corpus::machines;
 use super::machine::{BootResult, Vector, boot_result};
-use super::netns::raw::RawSocket;
-use super::netns::{Peer, wait_for};
 use super::{SERVER, network, plan, proxydhcpd_reply};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::import::{HostInfo, import};
