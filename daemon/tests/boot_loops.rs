@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::raw::RawSocket;
 use common::server::{Server, one_network, request_loader, vector};
-use common::{Host, wait_for};
+use proxydhcpd_testbed::raw::RawSocket;
+use proxydhcpd_testbed::{Host, wait_for};
 use std::process::Command;
 
 /// The MAC address that the machine has in its REQUEST, and in its request to port 4011.

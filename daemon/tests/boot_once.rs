@@ -4,7 +4,7 @@
 mod common;
 
 use common::boot_once::{TestSite, machine_url, rearm};
-use common::wait_for;
+use proxydhcpd_testbed::wait_for;
 use std::os::unix::fs::symlink;
 
 #[test]

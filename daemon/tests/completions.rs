@@ -5,8 +5,8 @@ mod common;
 
 use common::boot_once::{CONFIG, TestSite, machine_url, rearm};
 use common::server::{PROGRAM, Server};
-use common::wait_for;
 use nix::sys::signal::Signal;
+use proxydhcpd_testbed::wait_for;
 use std::fs;
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};

@@ -4,10 +4,10 @@ mod common;
 
 use common::ipv6::{ALL_SERVERS, ALL_SERVERS_AND_RELAYS, Client, plug_in, request_for, server_id, url};
 use common::server::{Server, vector};
-use common::{Host, wait_for};
 use nix::sys::signal::Signal;
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet, code};
+use proxydhcpd_testbed::{Host, wait_for};
 use std::fs;
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::time::{Duration, Instant};

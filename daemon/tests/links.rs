@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{Host, TIMEOUT};
 use proxydhcpd::net::link::{LinkFilter, list, watch};
 use proxydhcpd_core::link::Link;
+use proxydhcpd_testbed::{Host, TIMEOUT};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;

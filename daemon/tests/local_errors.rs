@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::Host;
 use common::server::{PROGRAM, Server, unprivileged_with};
+use proxydhcpd_testbed::Host;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;

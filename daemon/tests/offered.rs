@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::Host;
 use common::server::{Server, one_network, unprivileged_with};
 use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket, TftpRequest};
+use proxydhcpd_testbed::Host;
 use serde_json::Value;
 use std::fs;
 use std::net::UdpSocket;

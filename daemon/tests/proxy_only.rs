@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::Host;
 use common::server::{Server, vector};
+use proxydhcpd_testbed::Host;
 use std::fs;
 use std::net::UdpSocket;
 use std::time::Duration;

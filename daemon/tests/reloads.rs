@@ -5,10 +5,10 @@ mod common;
 
 use common::lease::FileLease;
 use common::server::{PROGRAM, Server, one_network};
-use common::{Host, wait_up_to};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use proxydhcpd_testbed::{Host, wait_up_to};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

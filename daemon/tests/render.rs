@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::Host;
+use proxydhcpd_testbed::Host;
 use std::process::{Command, Output};
 
 /// Three machines: the profile of the first starts a kernel, that of the second a script, and that of the third needs

@@ -4,13 +4,13 @@
 mod common;
 
 use common::ipv6::{ALL_SERVERS_AND_RELAYS, Client};
-use common::raw::{RawSocket, SERVER_MAC, format_mac};
 use common::server::{Server, unprivileged_with, vector};
-use common::{Host, wait_for};
 use nix::sys::signal::Signal;
 use proxydhcpd::net::reply_sender::{OutgoingReplies, Reply, ReplySender};
 use proxydhcpd::net::socket::Socket;
 use proxydhcpd::net::udp;
+use proxydhcpd_testbed::raw::{RawSocket, SERVER_MAC, format_mac};
+use proxydhcpd_testbed::{Host, wait_for};
 use socket2::SockRef;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::thread;

@@ -7,9 +7,9 @@ use common::loaders::boot_dir;
 use common::server::{
     PROGRAM, Server, one_network, request_loader, request_loader_for, state_dir, unprivileged_with, vector,
 };
-use common::{Host, TIMEOUT, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use proxydhcpd_testbed::{Host, TIMEOUT, wait_for};
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};

@@ -3,10 +3,10 @@
 mod common;
 
 use common::server::{Server, one_network};
-use common::{Host, TIMEOUT, wait_for};
 use nix::sys::signal::Signal;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::BindToDevice;
+use proxydhcpd_testbed::{Host, TIMEOUT, wait_for};
 use std::fs;
 use std::net::UdpSocket;
 use std::process::Command;
