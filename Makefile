@@ -52,7 +52,7 @@ bench:
 	bench/setup
 	@$(MAKE) --no-print-directory build
 	$(CARGO) bench --locked --package proxydhcpd-core --bench machines
-	bench/run $(RELEASE)
+	CARGO='$(CARGO)' bench/run $(RELEASE)
 	e2e/setup
 	PROXYDHCPD=$(CURDIR)/$(RELEASE) $(CARGO) bench --locked --package proxydhcpd-e2e --bench race
 

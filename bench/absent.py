@@ -2,7 +2,7 @@
 
 Per second, 500 relayed DISCOVERs come from absent relays on the link, and 200 requests to port 4011 from absent
 machines, all forged, while present machines send requests to ports 67, 4011 and 547. The server has the capabilities of
-its unit, so that the kernel limits its send buffers. All namespaces share the kernel's table of neighbours (1,024
+its unit, so that the kernel limits its send buffers. All hosts share the kernel's table of neighbours (1,024
 entries), so fewer than 400 hosts are absent.
 """
 
@@ -23,8 +23,7 @@ RELAYED_RATE, BOOT_SERVER_RATE = 500, 200
 SECONDS = 8
 # Each may send two requests a second to port 4011.
 PRESENT = [f"10.78.1.{number}" for number in range(1, 11)]
-# Not derived from a hardware address, which would make all clients there one machine.
-NEIGHBOUR = "fe80::78:1"
+LINK, NEIGHBOUR = "absent0", "fe80::78:1"
 INTERVAL = 0.05
 REPLY_TIMEOUT = 2.0
 UNIT = ["setpriv", "--inh-caps=-all", "--bounding-set=-all,+net_bind_service", "--"]
@@ -32,15 +31,14 @@ PORTS = ["67", "4011", "547"]
 
 
 def measure(table, binary):
-    set_up()
     table.section(f"Present machines with {RELAYED_RATE} absent relays and {BOOT_SERVER_RATE} absent machines a second")
     rows = {}
     for port in PORTS:
         answered = table.row(f"replies on port {port}, %", expect=("100", lambda percent: percent == 100))
         latency = table.row("  99th percentile, ms", expect=("below 50", lambda milliseconds: milliseconds < 50))
         rows[port] = answered, latency
-    with Server([*UNIT, *testbed.proxydhcpd(binary)], "udp", 67) as server:
-        macs = mac_of("load0"), mac_of("boot0", "-n", "server")
+    with Server([*UNIT, *testbed.proxydhcpd(binary)], "udp", 67, testbed.ABSENT_HOST):
+        macs = mac_of(LINK), mac_of("boot0", *testbed.ABSENT_HOST)
         wait_until_served()
         baseline = send_requests(2)
         flood = threading.Thread(target=flood_for, args=(SECONDS, *macs))
@@ -56,15 +54,8 @@ def measure(table, binary):
             f"{latency:.1f} ms; without them {before[0]:.1f}%, {before[1]:.1f} ms")
 
 
-def set_up():
-    testbed.command("ip", "-n", "server", "address", "add", f"{SERVER}/16", "dev", "boot0")
-    for address in PRESENT:
-        testbed.command("ip", "address", "add", f"{address}/16", "dev", "load0")
-    testbed.command("ip", "address", "add", f"{NEIGHBOUR}/64", "dev", "load0", "nodad")
-
-
-def mac_of(name, *where):
-    output = testbed.command("ip", *where, "-json", "link", "show", name)
+def mac_of(name, *host):
+    output = testbed.command(*host, "ip", "-json", "link", "show", name)
     return bytes.fromhex(json.loads(output)[0]["address"].replace(":", ""))
 
 
@@ -134,7 +125,7 @@ def udp(address, port):
     result = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     result.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     result.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-    result.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"load0")
+    result.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, LINK.encode())
     result.bind((address, port))
     return result
 
@@ -154,7 +145,7 @@ def boot_server():
 
 
 def solicits():
-    link = socket.if_nametoindex("load0")
+    link = socket.if_nametoindex(LINK)
     sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     sender.bind((NEIGHBOUR, 546, 0, link))
     number_of = lambda reply: int.from_bytes(reply[1:4], "big")
@@ -186,7 +177,7 @@ def solicit(number, _):
 
 def flood_for(seconds, client_mac, server_mac):
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    wire.bind(("load0", 0))
+    wire.bind((LINK, 0))
     ether = server_mac + client_mac + b"\x08\x00"
     start = time.monotonic()
     relayed = direct = 0

@@ -78,7 +78,7 @@ def describe(machines):
 def seconds_to_load(binary, configuration, machines):
     """The wall clock time that `check` prints, and the CPU time of the whole `check`."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = testbed.run([*testbed.SERVING, binary, "check", "--json", "-b", testbed.BOOT, "-c", configuration])
+    done = testbed.run([*testbed.HOST, *testbed.SERVING, binary, "check", "--json", "-b", testbed.BOOT, "-c", configuration])
     if done.returncode:
         raise testbed.BenchError(f"check: {(done.stderr or done.stdout).strip()[-500:]}")
     read = json.loads(done.stdout)["served"]["machines"]

@@ -1,7 +1,7 @@
-"""The test bed: two network namespaces joined by a veth pair, and servers with a measurement of their CPU time.
+"""Servers with a measurement of their CPU time, and the load on them.
 
-The servers run in the namespace `server`, the load in the namespace of bench/run. The veth pair between them has the
-MTU of Ethernet: `lo`, with an MTU of 64 KiB, is not a network that machines boot from.
+The program `testbed` (testbed/src/main.rs) has laid the networks: a server runs on one of its hosts, and the load on the
+host of bench/run.
 """
 
 import os
@@ -16,12 +16,14 @@ SERVER6 = "fd77::1"
 LOAD = "10.77.0.2"
 NETWORK = "10.77.0.0"
 
-# A tmpfs in the mount namespace of this run, so that the served files are in memory.
+# In memory, in the mount namespace of this run.
 WORK = Path("/run/bench")
 BOOT = WORK / "boot"
 
 PROCESSORS = sorted(os.sched_getaffinity(0))
-SERVING = ["ip", "netns", "exec", "server", "taskset", "-c", str(PROCESSORS[0])]
+# The hosts of the servers.
+HOST, ABSENT_HOST = (["nsenter", f"--net={os.environ.get(name)}"] for name in ("TESTBED_SERVER", "TESTBED_ABSENT"))
+SERVING = ["taskset", "-c", str(PROCESSORS[0])]
 LOADING = ["taskset", "-c", str(PROCESSORS[-1])]
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -31,21 +33,7 @@ class BenchError(Exception):
 
 
 def set_up():
-    command("mount", "-t", "tmpfs", "-o", "mode=0755,size=1g", "tmpfs", "/run")
     BOOT.mkdir(parents=True)
-    command("ip", "netns", "add", "server")
-    command("ip", "link", "set", "lo", "up")
-    command("ip", "link", "add", "load0", "type", "veth", "peer", "name", "boot0", "netns", "server")
-    command("ip", "address", "add", f"{LOAD}/24", "dev", "load0")
-    command("ip", "address", "add", "fd77::2/64", "dev", "load0", "nodad")
-    command("ip", "link", "set", "load0", "up")
-    command("ip", "-n", "server", "link", "set", "lo", "up")
-    # Without duplicate address detection, which makes link-local addresses tentative for a second or two.
-    disable_dad = "echo 0 >/proc/sys/net/ipv6/conf/boot0/accept_dad"
-    command("ip", "netns", "exec", "server", "sh", "-c", disable_dad)
-    command("ip", "-n", "server", "address", "add", f"{SERVER}/24", "dev", "boot0")
-    command("ip", "-n", "server", "address", "add", f"{SERVER6}/64", "dev", "boot0", "nodad")
-    command("ip", "-n", "server", "link", "set", "boot0", "up")
     shutil.copy("/usr/lib/ipxe/snponly.efi", BOOT)
 
 
@@ -110,15 +98,15 @@ def dnsmasq(*options):
 
 
 class Server:
-    """A server in the namespace `server` and on its processor, which runs during a `with` block."""
+    """A server on its host and on its processor, which runs during a `with` block."""
 
-    def __init__(self, argv, transport, port):
-        self.argv, self.transport, self.port = list(map(str, argv)), transport, port
+    def __init__(self, argv, transport, port, host=HOST):
+        self.argv, self.transport, self.port, self.host = list(map(str, argv)), transport, port, host
         self.output = WORK / "output"
 
     def __enter__(self):
         # Each of these programs executes the next one, so that the process ID is the server's in the end.
-        argv = [*SERVING, *self.argv]
+        argv = [*self.host, *SERVING, *self.argv]
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=WORK)
         self.pid = self.process.pid

@@ -1,10 +1,10 @@
 //! Tests that the real server detects boot loops. Needs root.
 
-mod netns;
+mod common;
 
-use netns::raw::RawSocket;
-use netns::server::{Server, one_network, request_loader, vector};
-use netns::{Host, wait_for};
+use common::server::{Server, one_network, request_loader, vector};
+use proxydhcpd_testbed::raw::RawSocket;
+use proxydhcpd_testbed::{Host, wait_for};
 use std::process::Command;
 
 /// The MAC address that the machine has in its REQUEST, and in its request to port 4011.

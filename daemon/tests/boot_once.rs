@@ -1,10 +1,10 @@
 //! Boot-once machines: which requests complete a boot-once, which do not, and how long it stays completed. The server's
 //! binary serves them over HTTP and TFTP, in network namespaces. Needs root.
 
-mod netns;
+mod common;
 
-use netns::boot_once::{TestSite, machine_url, rearm};
-use netns::wait_for;
+use common::boot_once::{TestSite, machine_url, rearm};
+use proxydhcpd_testbed::wait_for;
 use std::os::unix::fs::symlink;
 
 #[test]

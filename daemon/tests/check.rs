@@ -1,13 +1,12 @@
 //! `check` on a host with known interfaces: what it shows and what it reports. Needs root.
 
-mod netns;
+mod common;
 
-use netns::Host;
-use netns::loaders::boot_dir;
+use common::loaders::boot_dir;
+use proxydhcpd_testbed::{Host, cache};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::UdpSocket;
-use std::path::Path;
 use std::process::{Command, Output};
 
 #[test]
@@ -230,8 +229,8 @@ fn it_shows_how_many_machines_were_read_and_how_long_that_took() {
 fn if_a_loader_is_signed_it_lists_the_loaders_that_machines_with_secure_boot_refuse() {
     let host = host();
     let boot = boot_dir();
-    let shim = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/2022/shimx64.efi.signed");
-    fs::copy(shim, boot.path().join("ipxe.efi")).expect("unpacked by e2e/setup");
+    let shim = cache::path("2022/shimx64.efi.signed");
+    fs::copy(shim, boot.path().join("ipxe.efi")).unwrap();
     let microsoft = "Microsoft Corporation UEFI CA 2011";
     let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
     let stdout = String::from_utf8(output.stdout).unwrap();
@@ -259,8 +258,8 @@ fn if_a_loader_is_signed_it_lists_the_loaders_that_machines_with_secure_boot_ref
 fn the_program_that_starts_the_disk_may_be_replaced_and_is_reported_if_machines_refuse_it() {
     let host = host();
     let boot = boot_dir();
-    let shim = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/2022/shimx64.efi.signed");
-    fs::copy(&shim, boot.path().join("ipxe.efi")).expect("unpacked by e2e/setup");
+    let shim = cache::path("2022/shimx64.efi.signed");
+    fs::copy(&shim, boot.path().join("ipxe.efi")).unwrap();
     let check = || {
         let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(0));
@@ -285,11 +284,10 @@ fn the_program_that_starts_the_disk_may_be_replaced_and_is_reported_if_machines_
 #[test]
 fn a_grub_that_requests_its_configuration_from_the_dhcp_server_causes_a_warning() {
     let host = host();
-    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache");
     for (year, has_warning) in [("2022", true), ("2025", false)] {
         let boot = boot_dir();
         for (from, to) in [("shimx64.efi.signed", "shimx64.efi"), ("grubnetx64.efi.signed", "grubx64.efi")] {
-            fs::copy(cache.join(year).join(from), boot.path().join(to)).expect("unpacked by e2e/setup");
+            fs::copy(cache::path(&format!("{year}/{from}")), boot.path().join(to)).unwrap();
         }
         let output = check(&host, &["-b", boot.path().to_str().unwrap()]);
         let stderr = String::from_utf8(output.stderr).unwrap();

@@ -1,12 +1,12 @@
 //! Completed boot-onces: when a machine boots its profile again, and when it does not. Runs the server's binary in
 //! network namespaces. Needs root.
 
-mod netns;
+mod common;
 
-use netns::boot_once::{CONFIG, TestSite, machine_url, rearm};
-use netns::server::{PROGRAM, Server};
-use netns::wait_for;
+use common::boot_once::{CONFIG, TestSite, machine_url, rearm};
+use common::server::{PROGRAM, Server};
 use nix::sys::signal::Signal;
+use proxydhcpd_testbed::wait_for;
 use std::fs;
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};

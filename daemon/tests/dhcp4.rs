@@ -1,12 +1,12 @@
 //! Tests the DHCPv4 vectors with the server's binary: over its sockets, from one network namespace to another, and with
 //! `explain`. Needs root.
 
-mod netns;
+mod common;
 
-use netns::loaders::boot_dir;
-use netns::raw::{CLIENT_MAC, RawSocket, SERVER_MAC, format_mac};
-use netns::{Host, Peer, wait_for};
+use common::loaders::boot_dir;
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
+use proxydhcpd_testbed::raw::{self, RawSocket};
+use proxydhcpd_testbed::{Process, wait_for};
 use serde_json::Value;
 use std::net::SocketAddrV4;
 use std::path::Path;
@@ -26,12 +26,12 @@ items = [{ title = "iPXE", profile = "menu", type = 1 }]
 #[test]
 fn every_vector_gets_its_expected_reply_over_the_wire() {
     let site = Site::new();
-    let (server, client) = network();
+    let (server, client) = raw::network();
     let wire = client.on(RawSocket::open);
     for vector in vectors() {
         // Each vector has a new server, because the vectors share machines, and the rate limit of a machine allows a
         // burst of only eight requests.
-        let start = || Peer::start(&format!("{PROGRAM} --config {}", site.config(&vector.name)));
+        let start = || Process::start(&format!("{PROGRAM} --config {}", site.config(&vector.name)));
         let _running = server.on(|| {
             let running = start();
             let open = |port| bound_sockets(Transport::Udp, port).is_ok_and(|sockets| !sockets.is_empty());
@@ -145,21 +145,6 @@ impl Vector {
         octets[33] = 0xee;
         octets
     }
-}
-
-/// The network of the test vectors: 192.0.2.10/24 on eth0, connected by one cable to all other hosts.
-fn network() -> (Host, Host) {
-    let (server, client) = (Host::new(), Host::new());
-    server.cable("eth0", &client, "eth0");
-    client.run(&format!("ip link set eth0 address {}", format_mac(CLIENT_MAC)));
-    server.run(&format!(
-        "ip link set eth0 address {}\nip address add 192.0.2.10/24 dev eth0\nip route add 198.51.100.0/24 dev eth0",
-        format_mac(SERVER_MAC)
-    ));
-    for neighbour in ["192.0.2.101", "192.0.2.107", "198.51.100.1"] {
-        server.run(&format!("ip neighbour add {neighbour} lladdr {} dev eth0 nud permanent", format_mac(CLIENT_MAC)));
-    }
-    (server, client)
 }
 
 fn receives_relayed() -> bool {

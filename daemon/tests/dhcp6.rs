@@ -1,13 +1,13 @@
 //! Tests DHCPv6 with the server's binary, over a cable from one network namespace to another. Needs root.
 
-mod netns;
+mod common;
 
-use netns::ipv6::{ALL_SERVERS, ALL_SERVERS_AND_RELAYS, Client, plug_in, request_for, server_id, url};
-use netns::server::{Server, vector};
-use netns::{Host, wait_for};
+use common::ipv6::{ALL_SERVERS, ALL_SERVERS_AND_RELAYS, Client, plug_in, request_for, server_id, url};
+use common::server::{Server, vector};
 use nix::sys::signal::Signal;
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet, code};
+use proxydhcpd_testbed::{Host, wait_for};
 use std::fs;
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
 //! Executes README and the task pages: writes the files that the pages show and runs their commands, on a host with the
 //! address 192.0.2.10.
 
-mod netns;
+mod common;
 
-use netns::server::{PROGRAM, one_network};
-use netns::{Host, Peer, wait_for};
+use common::server::{PROGRAM, one_network};
+use proxydhcpd_testbed::{Host, Process, wait_for};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -134,7 +134,7 @@ struct ReaderHost {
     host: Host,
     /// The host at the other end of the cable.
     _machine: Host,
-    server: Option<Peer>,
+    server: Option<Process>,
 }
 
 impl ReaderHost {
@@ -148,9 +148,8 @@ impl ReaderHost {
         }
         // The boot directory contains these files if the iPXE package is installed.
         for loader in ["2022/snponly.efi", "2025/undionly.kpxe"] {
-            let loader = Path::new(ROOT).join("e2e/.cache").join(loader);
-            fs::copy(&loader, directory.path().join("lib/boot").join(loader.file_name().unwrap()))
-                .expect("by e2e/setup");
+            let loader = proxydhcpd_testbed::cache::path(loader);
+            fs::copy(&loader, directory.path().join("lib/boot").join(loader.file_name().unwrap())).unwrap();
         }
         fs::write(directory.path().join("etc/proxydhcpd.toml"), "").unwrap();
         let (host, machine) = one_network();
@@ -219,10 +218,9 @@ impl ReaderHost {
     }
 
     fn start_server(&mut self) {
-        let mut server = Command::new("setpriv");
-        server.args(["--pdeathsig", "KILL", "--", PROGRAM]).args(self.flags()).arg("serve");
-        let server = self.host.on(|| server.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        self.server = Some(Peer(server));
+        let mut server = Process::command(PROGRAM);
+        server.args(self.flags()).arg("serve").stdin(Stdio::null()).stderr(Stdio::null());
+        self.server = Some(self.host.on(|| Process::spawn(&mut server)));
         let poll = "curl --silent --output /dev/null http://192.0.2.10:8080/";
         wait_for("the server", || self.run(poll).0.then_some(()));
     }
@@ -239,5 +237,5 @@ impl ReaderHost {
 }
 
 fn cache(file: &str) -> PathBuf {
-    Path::new(ROOT).join("e2e/.cache/2022").join(file)
+    proxydhcpd_testbed::cache::path(&format!("2022/{file}"))
 }

@@ -86,8 +86,9 @@ fn every_file_that_a_page_names_exists() {
     let mut checked = 0;
     for (page, text) in pages {
         for name in text.split('`').skip(1).step_by(2).filter(|name| !name.contains(' ')) {
-            let is_path =
-                ["core/", "daemon/", "docs/", "e2e/", "fuzz/", "bench/"].iter().any(|top| name.starts_with(top));
+            let is_path = ["core/", "daemon/", "docs/", "e2e/", "fuzz/", "bench/", "testbed/"]
+                .iter()
+                .any(|top| name.starts_with(top));
             let path = name.split_once('*').map_or(name, |(directory, _)| directory);
             assert!(!is_path || Path::new(ROOT).join(path).exists(), "{page} names {name}");
             checked += usize::from(is_path);

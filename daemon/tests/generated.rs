@@ -16,11 +16,12 @@ fn the_manual_pages_match_the_command_line() {
     // The server's page describes `serve`, because the server runs without that word too.
     let commands = program.get_subcommands().filter(|command| command.get_name() != "serve");
     let of_command = |command: &clap::Command| {
-        let name = format!("proxydhcpd-{}", command.get_name());
-        (name.clone(), command.clone().display_name(&name).name(name))
+        // clap takes names as `&'static str`.
+        let name: &'static str = format!("proxydhcpd-{}", command.get_name()).leak();
+        (name, command.clone().display_name(name).name(name))
     };
-    let pages: BTreeMap<String, clap::Command> =
-        commands.map(of_command).chain([("proxydhcpd".to_owned(), program.clone())]).collect();
+    let pages: BTreeMap<&str, clap::Command> =
+        commands.map(of_command).chain([("proxydhcpd", program.clone())]).collect();
     for (name, command) in &pages {
         let mut page = Vec::new();
         let manual = clap_mangen::Man::new(command.clone()).section("8").manual("System Manager's Manual").date("");
@@ -29,7 +30,7 @@ fn the_manual_pages_match_the_command_line() {
     }
     let committed = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let committed: BTreeSet<String> = committed.filter_map(|name| Some(name.strip_suffix(".8")?.to_owned())).collect();
-    assert_eq!(committed, pages.into_keys().collect(), "each page of section 8 is of a command");
+    assert_eq!(committed, pages.into_keys().map(str::to_owned).collect(), "each page of section 8 is of a command");
 }
 
 #[test]

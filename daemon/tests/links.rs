@@ -1,10 +1,10 @@
 //! Tests that the list of served links follows the changes of the host's interfaces.
 
-mod netns;
+mod common;
 
-use netns::{Host, TIMEOUT};
 use proxydhcpd::net::link::{LinkFilter, list, watch};
 use proxydhcpd_core::link::Link;
+use proxydhcpd_testbed::{Host, TIMEOUT};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;

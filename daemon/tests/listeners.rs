@@ -2,11 +2,10 @@
 //! service, but never takes a port from an owner that is only restarting. The sockets and dnsmasq are real, in network
 //! namespaces. Needs root.
 
-mod netns;
+mod common;
 
-use netns::loaders::boot_dir;
-use netns::server::{Server, one_network, request_loader, unprivileged_with, vector};
-use netns::{Host, Peer, TIMEOUT, wait_for, wait_up_to, without_capability};
+use common::loaders::boot_dir;
+use common::server::{Server, one_network, request_loader, unprivileged_with, vector};
 use proxydhcpd::boot_once::BootOnceState;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Enabled, Loaded, load_from_dir};
@@ -18,7 +17,7 @@ use proxydhcpd::serve::listeners::{Listener, Listeners};
 use proxydhcpd::serve::workers::Workers;
 use proxydhcpd::site::Site;
 use proxydhcpd::state::State;
-use rustix::thread::CapabilitySet;
+use proxydhcpd_testbed::{CapabilitySet, Host, Process, TIMEOUT, peers, wait_for, wait_up_to, without_capability};
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -258,16 +257,9 @@ fn loaded(directory: &Path) -> Loaded {
 
 /// Starts dnsmasq, and returns when its sockets are open. Unless the arguments change that, dnsmasq does not share port
 /// 67.
-fn start_dnsmasq(host: &Host, arguments: &str) -> Peer {
-    host.on(|| {
-        let before = bound_sockets(Transport::Udp, 67).unwrap().len();
-        let dnsmasq = Peer::start(&format!(
-            "dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=et* --leasefile-ro \
-             --dhcp-authoritative --dhcp-range=192.0.2.200,192.0.2.220,1h --user=root --pid-file= --no-ping {arguments}"
-        ));
-        wait_for("dnsmasq", || (bound_sockets(Transport::Udp, 67).unwrap().len() > before).then_some(()));
-        dnsmasq
-    })
+fn start_dnsmasq(host: &Host, arguments: &str) -> Process {
+    let range = "--dhcp-authoritative --dhcp-range=192.0.2.200,192.0.2.220,1h --no-ping";
+    peers::start_dnsmasq(host, 67, &format!("--interface=et* {range} {arguments}"))
 }
 
 /// Waits until port 67 is free. A closed socket may remain open for a moment in a process that another test is

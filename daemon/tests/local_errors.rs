@@ -1,9 +1,9 @@
 //! Tests that messages about local errors name the actual cause, and no other. Runs the real binary. Needs root.
 
-mod netns;
+mod common;
 
-use netns::Host;
-use netns::server::{PROGRAM, Server, unprivileged_with};
+use common::server::{PROGRAM, Server, unprivileged_with};
+use proxydhcpd_testbed::Host;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! Tests a configuration with the files that it names: existing files become part of the plan, and a missing file is an
 //! error or a warning at the location that names it.
 
-mod netns;
+mod common;
 
-use netns::loaders::boot_dir;
+use common::loaders::boot_dir;
 use proxydhcpd::config::diagnostic::Diagnostic;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{ConfigError, load_from_dir};
@@ -166,7 +166,7 @@ fn a_directory_is_served_and_shown_under_its_name() {
     let client = SocketAddr::new(server, 1024);
     let request = FileRequest { protocol: Protocol::Tftp, name, server, client, interface: "" };
     let fetched = fetch(&site.plan, &Observations::new(0), &request).unwrap();
-    assert_eq!(site.open(fetched, &request, |failure| panic!("{failure:?}")).unwrap().size, 7);
+    assert_eq!(site.open(fetched, &request, |failure| panic!("{failure:?}")).unwrap().size(), 7);
     assert_eq!(dirs.lines(&site.warnings), [""; 0]);
 
     fs::create_dir(dirs.boot.path().join("debian")).unwrap();
@@ -201,7 +201,7 @@ fn menu(site: &Site, machine: &str) -> (String, Vec<String>) {
     let fetched = fetch(&site.plan, &Observations::new(0), &request).unwrap();
     let mut failed = Vec::new();
     let opened = site.open(fetched, &request, |failure| failed.push(failure.diagnostic.one_line())).unwrap();
-    let mut text = vec![0; usize::try_from(opened.size).unwrap()];
+    let mut text = vec![0; usize::try_from(opened.size()).unwrap()];
     opened.read_at(&mut text, 0).unwrap();
     (String::from_utf8(text).unwrap(), failed)
 }

@@ -1,11 +1,11 @@
 //! Tests how `check` reports the content of offered files, with the real files of Debian's installer and real iPXE
 //! binaries, complete and truncated. Also tests how the log reports a refused request for an offered file. Needs root.
 
-mod netns;
+mod common;
 
-use netns::Host;
-use netns::server::{Server, one_network, unprivileged_with};
+use common::server::{Server, one_network, unprivileged_with};
 use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket, TftpRequest};
+use proxydhcpd_testbed::Host;
 use serde_json::Value;
 use std::fs;
 use std::net::UdpSocket;

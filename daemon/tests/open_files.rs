@@ -1,10 +1,10 @@
 //! Tests with a low limit of open files: how many the server leaves for clients, and the warnings. Runs the real binary
 //! in network namespaces. Needs root.
 
-mod netns;
+mod common;
 
-use netns::boot_once::TestSite;
-use netns::server::{PROGRAM, Server};
+use common::boot_once::TestSite;
+use common::server::{PROGRAM, Server};
 use nix::sys::signal::Signal;
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};

@@ -1,58 +1,35 @@
 //! Tests that the server overhears the offers of other servers, attributes a failed boot to the right server, and takes
 //! no packet from another process. The DHCP servers and the DHCP client are real. Needs root.
 
-mod netns;
+mod common;
 
-use netns::server::{Server, vector};
-use netns::{Host, Peer, wait_for, wait_up_to, without_capability};
+use common::server::{Server, vector};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use proxydhcpd::net::overhear;
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd::net::socket::Socket as ListeningSocket;
 use proxydhcpd::net::sys::ReceiveBatch;
-use rustix::thread::CapabilitySet;
+use proxydhcpd_testbed::{CapabilitySet, Host, Process, Segment, peers, wait_up_to, without_capability};
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
-const DNSMASQ: &str = "dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=eth0 --leasefile-ro \
-    --user=root --pid-file= --no-ping";
 const RANGE: &str = "--dhcp-authoritative --dhcp-range=192.0.2.100,192.0.2.120,1h";
 /// The server waits 15 s for a machine, and checks every five seconds, so this leaves time for a busy host.
 const WARNING_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One network: a switch with a cable to each host.
-struct Network(Host);
-
-impl Network {
-    fn new() -> Self {
-        let network = Network(Host::new());
-        network.0.run("ip link add br0 type bridge forward_delay 0 stp_state 0\nip link set br0 up");
-        network
-    }
-
-    /// Creates a host on this network. Without an address, it is a booting machine.
-    fn host(&self, port: &str, address: Option<&str>) -> Host {
-        let host = Host::new();
-        self.0.cable(port, &host, "eth0");
-        self.0.run(&format!("ip link set {port} master br0"));
-        if let Some(address) = address {
-            host.run(&format!("ip addr add {address}/24 dev eth0"));
-        }
-        host
-    }
+/// Creates a host on this segment. Without an address, it is a booting machine.
+fn host_on(segment: &Segment, address: Option<&str>) -> Host {
+    let host = Host::new();
+    segment.plug(&host, "eth0", &Vec::from_iter(address));
+    host
 }
 
 /// Starts dnsmasq, and returns when its sockets are open.
-fn dnsmasq(host: &Host, options: &str) -> Peer {
-    host.on(|| {
-        let before = bound_sockets(Transport::Udp, 67).unwrap().len();
-        let dnsmasq = Peer::start(&format!("{DNSMASQ} {options}"));
-        wait_for("dnsmasq", || (bound_sockets(Transport::Udp, 67).unwrap().len() > before).then_some(()));
-        dnsmasq
-    })
+fn dnsmasq(host: &Host, options: &str) -> Process {
+    peers::start_dnsmasq(host, 67, &format!("--interface=eth0 --no-ping {options}"))
 }
 
 /// Returns a socket on port 68 of a machine without an address.
@@ -86,10 +63,9 @@ fn boot_elsewhere(socket: &UdpSocket, number: u8) {
 
 #[test]
 fn the_log_warns_of_a_machine_that_boots_elsewhere_with_the_cause_in_its_offers() {
-    let network = Network::new();
-    let (server_host, primary) =
-        (network.host("server", Some("192.0.2.10")), network.host("primary", Some("192.0.2.1")));
-    let (another, machines) = (network.host("another", Some("192.0.2.3")), network.host("machines", None));
+    let segment = Segment::new();
+    let (server_host, primary) = (host_on(&segment, Some("192.0.2.10/24")), host_on(&segment, Some("192.0.2.1/24")));
+    let (another, machines) = (host_on(&segment, Some("192.0.2.3/24")), host_on(&segment, None));
     let server = Server::start(&server_host, &["--boot-dir", "BOOT"]);
     server.wait_for_line("ready");
     let _primary = dnsmasq(
@@ -123,8 +99,8 @@ fn the_log_warns_of_a_machine_that_boots_elsewhere_with_the_cause_in_its_offers(
 
 #[test]
 fn offers_of_a_dhcp_server_on_the_same_host_are_overheard_and_the_servers_own_are_not() {
-    let network = Network::new();
-    let (server_host, machines) = (network.host("server", Some("192.0.2.1")), network.host("machines", None));
+    let segment = Segment::new();
+    let (server_host, machines) = (host_on(&segment, Some("192.0.2.1/24")), host_on(&segment, None));
     let listening = server_host.on(|| overhear::open().unwrap());
     let sender = server_host.on(|| UdpSocket::bind("192.0.2.1:0").unwrap());
     sender.set_broadcast(true).unwrap();
@@ -147,8 +123,8 @@ fn offers_of_a_dhcp_server_on_the_same_host_are_overheard_and_the_servers_own_ar
 /// In either order of starting, and after a restart, the client gets its lease and the server overhears offers.
 #[test]
 fn a_dhcp_client_on_the_same_host_gets_its_address() {
-    let network = Network::new();
-    let (server_host, primary) = (network.host("server", None), network.host("primary", Some("192.0.2.1")));
+    let segment = Segment::new();
+    let (server_host, primary) = (host_on(&segment, None), host_on(&segment, Some("192.0.2.1/24")));
     let _primary = dnsmasq(&primary, RANGE);
     let client = dhclient(&server_host);
     assert_eq!(server_host.on(|| bound_sockets(Transport::Udp, 68).unwrap().len()), 1, "dhclient has a socket there");
@@ -158,7 +134,7 @@ fn a_dhcp_client_on_the_same_host_gets_its_address() {
     let _again = dhclient(&server_host);
     // The client requests unicast replies, because Linux needs no broadcasts. The server's socket does not receive
     // unicast replies.
-    let (machines, mut batch) = (network.host("machines", None), ReceiveBatch::new());
+    let (machines, mut batch) = (host_on(&segment, None), ReceiveBatch::new());
     assert_eq!(listening.receive(&mut batch).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
     machine(&machines).send_to(&vector("ovmf-x64-discover"), (Ipv4Addr::BROADCAST, 67)).unwrap();
     assert_eq!(receive(&listening).len(), 1);
@@ -166,28 +142,23 @@ fn a_dhcp_client_on_the_same_host_gets_its_address() {
 
 #[test]
 fn a_packet_socket_overhears_offers_if_a_client_binds_port_68_exclusively() {
-    let network = Network::new();
-    let (server_host, primary) =
-        (network.host("server", Some("192.0.2.10")), network.host("primary", Some("192.0.2.1")));
+    let segment = Segment::new();
+    let (server_host, primary) = (host_on(&segment, Some("192.0.2.10/24")), host_on(&segment, Some("192.0.2.1/24")));
     let _exclusive = server_host.on(|| UdpSocket::bind("0.0.0.0:68").unwrap());
     let error = server_host.on(|| without_capability(CapabilitySet::NET_RAW, || overhear::open().unwrap_err()));
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     let listening = server_host.on(|| overhear::open().unwrap());
     assert!(matches!(listening, ListeningSocket::Packet(_)));
     let _primary = dnsmasq(&primary, RANGE);
-    let machines = network.host("machines", None);
+    let machines = host_on(&segment, None);
     machine(&machines).send_to(&vector("ovmf-x64-discover"), (Ipv4Addr::BROADCAST, 67)).unwrap();
     assert_eq!(receive(&listening)[0][0], 2);
 }
 
 /// Starts ISC's dhclient, and returns when dhclient has a lease.
-fn dhclient(host: &Host) -> Peer {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/tools/dhclient");
-    assert!(program.exists(), "{}: run e2e/setup", program.display());
-    // The script of dhclient would configure the interface. The test needs only the lease.
-    let command = format!("{} -4 -d -1 -sf /bin/true --no-pid -lf /dev/null eth0", program.display());
-    let mut client = host.on(|| Peer::start(&command));
-    let mut output = BufReader::new(client.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+fn dhclient(host: &Host) -> Process {
+    let mut client = host.on(|| Process::spawn(peers::dhclient().stdin(Stdio::null()).stderr(Stdio::piped())));
+    let mut output = BufReader::new(client.take_stderr().unwrap()).lines().map(Result::unwrap);
     assert!(output.any(|line| line.starts_with("bound to ")), "dhclient has no lease");
     client
 }

@@ -1,10 +1,10 @@
 //! Tests `--proxy-only`: if a DHCP server has port 67 of the same host, the machines of all its networks contact port
 //! 4011. Needs root.
 
-mod netns;
+mod common;
 
-use netns::Host;
-use netns::server::{Server, vector};
+use common::server::{Server, vector};
+use proxydhcpd_testbed::Host;
 use std::fs;
 use std::net::UdpSocket;
 use std::time::Duration;

@@ -1,14 +1,14 @@
 //! Tests special files, files on storage that does not respond, and floods of reloads. Runs the real binary. Needs
 //! root.
 
-mod netns;
+mod common;
 
-use netns::lease::FileLease;
-use netns::server::{PROGRAM, Server, one_network};
-use netns::{Host, wait_up_to};
+use common::lease::FileLease;
+use common::server::{PROGRAM, Server, one_network};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use proxydhcpd_testbed::{Host, wait_up_to};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

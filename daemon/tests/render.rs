@@ -1,8 +1,8 @@
 //! Tests `render` on the command line. Needs root.
 
-mod netns;
+mod common;
 
-use netns::Host;
+use proxydhcpd_testbed::Host;
 use std::process::{Command, Output};
 
 /// Three machines: the profile of the first starts a kernel, that of the second a script, and that of the third needs

@@ -1,16 +1,16 @@
 //! Tests replies that cannot be sent: they delay no other reply, the log does not show them as sent, and a warning
 //! gives the reason. Needs root.
 
-mod netns;
+mod common;
 
-use netns::ipv6::{ALL_SERVERS_AND_RELAYS, Client};
-use netns::raw::{RawSocket, SERVER_MAC, format_mac};
-use netns::server::{Server, unprivileged_with, vector};
-use netns::{Host, wait_for};
+use common::ipv6::{ALL_SERVERS_AND_RELAYS, Client};
+use common::server::{Server, unprivileged_with, vector};
 use nix::sys::signal::Signal;
 use proxydhcpd::net::reply_sender::{OutgoingReplies, Reply, ReplySender};
 use proxydhcpd::net::socket::Socket;
 use proxydhcpd::net::udp;
+use proxydhcpd_testbed::raw::{RawSocket, SERVER_MAC, format_mac};
+use proxydhcpd_testbed::{Host, wait_for};
 use socket2::SockRef;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::thread;
@@ -175,7 +175,7 @@ fn the_log_names_the_firewall_if_it_drops_a_delayed_reply_over_ipv6() {
     server.wait_for_line("ready");
     let solicits = Client::at_link_local(&machine, 546);
     let (advertise, _) = solicits.wait_for_reply(&vector("ovmf-pxe6-solicit"), 547);
-    let request = netns::ipv6::request_for(&netns::ipv6::server_id(&advertise));
+    let request = common::ipv6::request_for(&common::ipv6::server_id(&advertise));
     Client::at_link_local(&machine, 4011).send(&request, ALL_SERVERS_AND_RELAYS, 4011);
     server.wait_for_line("REPLY not sent: this host's own firewall drops packets from port 4011");
     assert!(!server.log().contains("REPLY tftp"), "{}", server.log());

@@ -1,15 +1,15 @@
 //! Tests the running server: busy ports, changes of interfaces and files, and signals. Runs the real binary in network
 //! namespaces. Needs root.
 
-mod netns;
+mod common;
 
-use netns::loaders::boot_dir;
-use netns::server::{
+use common::loaders::boot_dir;
+use common::server::{
     PROGRAM, Server, one_network, request_loader, request_loader_for, state_dir, unprivileged_with, vector,
 };
-use netns::{Host, TIMEOUT, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use proxydhcpd_testbed::{Host, TIMEOUT, wait_for};
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};

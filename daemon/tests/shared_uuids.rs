@@ -1,12 +1,12 @@
 //! Tests how the server treats machines that share a UUID, also after a restart. Needs root.
 
-mod netns;
+mod common;
 
-use netns::server::{Server, one_network};
-use netns::{Host, TIMEOUT, wait_for};
+use common::server::{Server, one_network};
 use nix::sys::signal::Signal;
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::BindToDevice;
+use proxydhcpd_testbed::{Host, TIMEOUT, wait_for};
 use std::fs;
 use std::net::UdpSocket;
 use std::process::Command;

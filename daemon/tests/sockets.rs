@@ -2,10 +2,8 @@
 //! real. Each test has separate networks: host `server` has this server and the DHCP server, and host `client` is at
 //! the other end of a cable.
 
-mod netns;
+mod common;
 
-use netns::raw::{RawSocket, frame, set_ip_checksum};
-use netns::{Host, Peer, TIMEOUT, wait_for};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use proxydhcpd::net::packet;
@@ -14,10 +12,13 @@ use proxydhcpd::net::reply_sender::{OutgoingReplies, Reply, ReplySender};
 use proxydhcpd::net::socket::Socket as ListeningSocket;
 use proxydhcpd::net::sys::{ReceiveBatch, SendBatch};
 use proxydhcpd::net::udp::{self, HOLD_OFF, UnicastChange, YieldingSocket};
+use proxydhcpd_testbed::raw::{RawSocket, frame, set_ip_checksum};
+use proxydhcpd_testbed::{Host, Process, TIMEOUT, peers, wait_for};
 use socket2::{Domain, Socket, Type};
 use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsFd;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -26,8 +27,7 @@ const ANY_4011: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIF
 const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 50);
 /// With the name of one interface, dnsmasq would bind to that device, and receive packets before any other socket. With
 /// the pattern `la*`, dnsmasq binds as with two interfaces, which is the harder case.
-const DNSMASQ: &str = "dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=la* --leasefile-ro \
-    --dhcp-authoritative --dhcp-range=192.0.2.100,192.0.2.120,1h --user=root --pid-file= --no-ping";
+const DNSMASQ: &str = "--interface=la* --dhcp-authoritative --dhcp-range=192.0.2.100,192.0.2.120,1h --no-ping";
 
 #[test]
 fn with_a_dnsmasq_that_shares_the_port_the_server_receives_broadcasts_and_dnsmasq_its_unicast() {
@@ -50,7 +50,7 @@ fn the_error_names_a_dnsmasq_that_binds_the_port_exclusively_and_the_remedy() {
     let busy = network.server.on(|| udp::bind_broadcast(67)).unwrap_err();
     assert_eq!(busy.error.kind(), ErrorKind::AddrInUse);
     let text = busy.to_string();
-    assert!(text.contains(&format!("dnsmasq (pid {}) on 0.0.0.0", dnsmasq.0.id())), "{text}");
+    assert!(text.contains(&format!("dnsmasq (pid {}) on 0.0.0.0", dnsmasq.id())), "{text}");
     assert!(text.contains("set bind-dynamic"), "{text}");
 }
 
@@ -59,11 +59,13 @@ fn the_error_names_a_dnsmasq_that_binds_the_port_exclusively_and_the_remedy() {
 fn a_dnsmasq_that_binds_the_port_exclusively_cannot_start_after_the_server() {
     let network = Network::new();
     let _listening = network.server.on(|| udp::bind_broadcast(67).unwrap());
-    let mut dnsmasq = network.server.on(|| Peer::start(DNSMASQ));
-    let status = wait_for("dnsmasq to give up", || dnsmasq.0.try_wait().unwrap());
+    let mut command = peers::dnsmasq();
+    command.args(DNSMASQ.split(' ')).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut dnsmasq = network.server.on(|| Process::spawn(&mut command));
+    let status = wait_for("dnsmasq to give up", || dnsmasq.status());
     assert!(!status.success());
     let mut text = String::new();
-    dnsmasq.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    dnsmasq.take_stderr().unwrap().read_to_string(&mut text).unwrap();
     assert!(text.contains("in use"), "{text}");
 }
 
@@ -214,7 +216,7 @@ fn while_dnsmasq_runs_it_receives_the_relayed_requests() {
 
     let dnsmasq = network.dnsmasq("--bind-dynamic");
     match &update(5)[..] {
-        [UnicastChange::Yielded(SERVER_IP, owner)] => assert_eq!(owner.process.as_ref().unwrap().pid, dnsmasq.0.id()),
+        [UnicastChange::Yielded(SERVER_IP, owner)] => assert_eq!(owner.process.as_ref().unwrap().pid, dnsmasq.id()),
         changes => panic!("{changes:?}"),
     }
     drop(listening);
@@ -316,13 +318,8 @@ impl Network {
     }
 
     /// Starts dnsmasq in this mode, and returns when its sockets are open.
-    fn dnsmasq(&self, mode: &str) -> Peer {
-        self.server.on(|| {
-            let before = bound_sockets(Transport::Udp, 67).unwrap().len();
-            let dnsmasq = Peer::start(&format!("{DNSMASQ} {mode}"));
-            wait_for("dnsmasq", || (bound_sockets(Transport::Udp, 67).unwrap().len() > before).then_some(()));
-            dnsmasq
-        })
+    fn dnsmasq(&self, mode: &str) -> Process {
+        peers::start_dnsmasq(&self.server, 67, &format!("{DNSMASQ} {mode}"))
     }
 
     /// Waits until port 67 has this number of sockets. A closed socket may remain open for a moment in a process that

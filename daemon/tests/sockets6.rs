@@ -1,12 +1,10 @@
 //! Tests which socket receives a DHCPv6 packet if a DHCPv6 server is on the same host. The kernel and dnsmasq are real.
 //! Runs the server's binary in network namespaces. Needs root.
 
-mod netns;
+mod common;
 
-use netns::ipv6::{ALL_SERVERS, ALL_SERVERS_AND_RELAYS, Client, plug_in, server_id, url};
-use netns::raw::{RawSocket, frame6, set_udp_checksum6};
-use netns::server::{Server, unprivileged_with, vector};
-use netns::{Host, Peer, wait_for, without_capability};
+use common::ipv6::{ALL_SERVERS, ALL_SERVERS_AND_RELAYS, Client, plug_in, server_id, url};
+use common::server::{Server, unprivileged_with, vector};
 use nix::poll::{PollFd, PollFlags, poll};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Settings, load_from_dir};
@@ -19,7 +17,8 @@ use proxydhcpd::net::udp::HOLD_OFF;
 use proxydhcpd::net::udp6::GROUPS;
 use proxydhcpd::serve::listeners::{Listener, Listeners};
 use proxydhcpd_core::wire::dhcp6::{MessageType, Packet, code};
-use rustix::thread::CapabilitySet;
+use proxydhcpd_testbed::raw::{RawSocket, frame6, set_udp_checksum6};
+use proxydhcpd_testbed::{CapabilitySet, Host, Process, peers, wait_for, without_capability};
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -328,14 +327,7 @@ fn has_address(advertise: &[u8]) -> bool {
 
 /// Starts dnsmasq, and returns when its socket is open. Unless the options change that, dnsmasq binds port 547
 /// exclusively.
-fn start_dnsmasq(host: &Host, options: &str) -> Peer {
-    host.on(|| {
-        let before = bound_sockets(Transport::Udp, 547).unwrap().len();
-        let dnsmasq = Peer::start(&format!(
-            "dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=et* --leasefile-ro \
-             --dhcp-range=2001:db8::100,2001:db8::1ff,64,1h --user=root --pid-file= {options}"
-        ));
-        wait_for("dnsmasq", || (bound_sockets(Transport::Udp, 547).unwrap().len() > before).then_some(()));
-        dnsmasq
-    })
+fn start_dnsmasq(host: &Host, options: &str) -> Process {
+    let range = "--dhcp-range=2001:db8::100,2001:db8::1ff,64,1h";
+    peers::start_dnsmasq(host, 547, &format!("--interface=et* {range} {options}"))
 }

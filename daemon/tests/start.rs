@@ -1,13 +1,13 @@
 //! Tests signals during the start. The server blocks when it opens its machine file, because the file has a lease, so
 //! the test controls the progress of the start. Runs the real binary in network namespaces. Needs root.
 
-mod netns;
+mod common;
 
-use netns::lease::FileLease;
-use netns::server::{PROGRAM, Server};
-use netns::{Host, Peer};
+use common::lease::FileLease;
+use common::server::{PROGRAM, Server};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use proxydhcpd_testbed::{Host, Process};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,7 +42,7 @@ fn sigterm_and_sigint_stop_a_server_that_is_still_reading() {
 #[test]
 fn sigterm_stops_the_first_process_of_a_container_during_its_start() {
     let directory = tempfile::tempdir().unwrap();
-    let mut command = Command::new("unshare");
+    let mut command = Process::command("unshare");
     command.args(["--pid", "--fork", "--kill-child", PROGRAM, "-c"]).arg(write_config(directory.path()));
     assert_eq!(parent_status_after_sigterm(command, directory.path()), Some(0));
 }
@@ -50,7 +50,7 @@ fn sigterm_stops_the_first_process_of_a_container_during_its_start() {
 #[test]
 fn the_parent_exits_with_1_if_its_background_process_is_stopped_before_it_serves() {
     let directory = tempfile::tempdir().unwrap();
-    let mut command = Command::new(PROGRAM);
+    let mut command = Process::command(PROGRAM);
     command.args(["-d", "-c"]).arg(write_config(directory.path()));
     assert_eq!(parent_status_after_sigterm(command, directory.path()), Some(1));
 }
@@ -75,12 +75,12 @@ fn write_config(directory: &Path) -> PathBuf {
 fn parent_status_after_sigterm(mut command: Command, directory: &Path) -> Option<i32> {
     let (_, lease) = take_lease(directory);
     command.stdin(Stdio::null()).stderr(Stdio::null());
-    let mut parent = Peer(Host::new().on(|| command.spawn().unwrap()));
+    let mut parent = Host::new().on(|| Process::spawn(&mut command));
     lease.wait_until_opened();
-    let id = parent.0.id();
+    let id = parent.id();
     let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
     kill(Pid::from_raw(children.trim().parse().unwrap()), Signal::SIGTERM).unwrap();
-    parent.0.wait().unwrap().code()
+    parent.wait().code()
 }
 
 const MACHINES: &str = "machines.csv";

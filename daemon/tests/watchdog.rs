@@ -1,13 +1,14 @@
 //! Tests that the server notifies the watchdog only while each of its threads responds. The test stops the threads of a
 //! real server one at a time, as if they hung. Needs root.
 
-mod netns;
+mod common;
 
-use netns::server::{PROGRAM, one_network, state_dir};
-use netns::{Host, Peer, loaders::boot_dir, wait_for};
+use common::loaders::boot_dir;
+use common::server::{PROGRAM, one_network, state_dir};
+use proxydhcpd_testbed::{Host, Process, wait_for};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::ptr;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -21,7 +22,7 @@ fn while_a_thread_hangs_the_watchdog_gets_no_notification_and_an_error_names_the
         // The server has just probed the thread, so the thread is idle now. If the test stopped it while it holds a
         // lock, it would block the other threads.
         std::thread::sleep(Duration::from_millis(300));
-        let stopped = StoppedThread::stop(server.peer.0.id(), thread);
+        let stopped = StoppedThread::stop(server.process.id(), thread);
         server.wait_until_silent();
         server.wait_for_line(&format!("ERROR the {name} thread has not responded for"));
         drop(stopped);
@@ -32,7 +33,7 @@ fn while_a_thread_hangs_the_watchdog_gets_no_notification_and_an_error_names_the
 
 /// A server under a service manager. The timeout of the watchdog is two seconds.
 struct WatchedServer {
-    peer: Peer,
+    process: Process,
     notifications: UnixDatagram,
     directory: TempDir,
     _boot: TempDir,
@@ -45,11 +46,11 @@ impl WatchedServer {
         let path = directory.path().join("notify");
         let notifications = UnixDatagram::bind(&path).unwrap();
         let log = fs::File::create(directory.path().join("log")).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--", PROGRAM, "--boot-dir"]).arg(boot.path());
+        let mut command = Process::command(PROGRAM);
+        command.arg("--boot-dir").arg(boot.path()).stdin(Stdio::null()).stderr(log);
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "2000000").env("STATE_DIRECTORY", state.path());
-        let peer = Peer(host.on(|| command.stdin(Stdio::null()).stderr(log).spawn().unwrap()));
-        WatchedServer { peer, notifications, directory, _boot: boot, _state: state }
+        let process = host.on(|| Process::spawn(&mut command));
+        WatchedServer { process, notifications, directory, _boot: boot, _state: state }
     }
 
     /// Whether the server notifies the watchdog within this time.

@@ -5,8 +5,8 @@
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::capture::Capture;
 use proxydhcpd_e2e::machine::{self, Machine};
-use proxydhcpd_e2e::net::{Host, Segment};
-use proxydhcpd_e2e::{WorkDir, peers, sandbox, server, site};
+use proxydhcpd_e2e::{WorkDir, peers, server, site};
+use proxydhcpd_testbed::{Host, Segment, sandbox};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -23,7 +23,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     server::binary()?;
-    sandbox::enter()?;
+    sandbox::enter();
     let (next, won) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -62,11 +62,11 @@ fn main() -> Result<()> {
 /// Whether the machine used this server's ADVERTISE.
 fn race(number: usize, machine: &Machine) -> Result<bool> {
     let work = &WorkDir::new(&format!("race-{number}"))?;
-    let segment = Segment::new(work, "wire")?;
+    let segment = Segment::new();
     let capture = Capture::start(work, &segment, "wire")?;
-    let (dhcp_host, server_host) = (Host::new(work, "dhcp-server")?, Host::new(work, "server")?);
-    segment.plug(&dhcp_host, "eth0", &["fd77::1/64"])?;
-    segment.plug(&server_host, "eth0", &["fd77::2/64"])?;
+    let (dhcp_host, server_host) = (Host::without_dad(), Host::without_dad());
+    segment.plug(&dhcp_host, "eth0", &["fd77::1/64"]);
+    segment.plug(&server_host, "eth0", &["fd77::2/64"]);
     let _dhcp_server = peers::dhcp6_server(work, &dhcp_host, AUTHORITATIVE)?;
     let _server = site::serve(work, &server_host, site::boot_dir(work, None)?)?;
     let mut running = machine.clone().with_ipv6_first().power_on(work, &segment, "machine")?;

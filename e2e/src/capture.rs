@@ -1,9 +1,9 @@
 //! Packet captures of segments, for tests and for the analysis of failed boots.
 
-use crate::net::Segment;
 use crate::process::Process;
 use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, ensure};
+use proxydhcpd_testbed::Segment;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -21,13 +21,13 @@ impl Capture {
     /// Starts tcpdump, and returns when tcpdump captures.
     pub fn start(work: &WorkDir, segment: &Segment, name: &str) -> Result<Capture> {
         let pcap = work.file(&format!("{name}.pcap"));
-        let mut command = Command::new("tcpdump");
+        let mut command = Process::command("tcpdump");
         // tcpdump captures on the bridge in promiscuous mode, so packets between two ports are included, and writes
         // each packet at once. The buffer (in KiB) holds the packets that arrive while the emulators use both
         // processors.
         let arguments = ["-i", "br0", "-n", "-s", "0", "-B", "32768", "-U", "--immediate-mode", "-Z", "root", "-w"];
         command.args(arguments).arg(&pcap);
-        let mut process = Process::start(work, &segment.namespace, &format!("tcpdump-{name}"), &command)?;
+        let mut process = Process::start(work, segment.switch(), &format!("tcpdump-{name}"), &mut command)?;
         process.wait_for("listening on", Duration::from_secs(20))?;
         Ok(Capture { process: Some(process), pcap })
     }

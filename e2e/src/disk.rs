@@ -1,10 +1,10 @@
 //! Disk images for the virtual machines of the tests.
 
-use crate::cache;
 use crate::grub;
 use crate::sign;
 use crate::work_dir::WorkDir;
 use anyhow::{Context, Result};
+use proxydhcpd_testbed::cache;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,26 +19,26 @@ impl Disk {
     /// Creates a FAT disk whose removable-media program (UEFI 2.10 3.5.1.1) is this iPXE. The iPXE has no script, so it
     /// boots from the network.
     pub fn with_ipxe(work: &WorkDir, program: &str, ipxe: &str) -> Result<Disk> {
-        let (disk, _) = fat(work, "ipxe-disk", program, &cache::path(ipxe)?)?;
+        let (disk, _) = fat(work, "ipxe-disk", program, &cache::path(ipxe))?;
         Ok(disk)
     }
 
     /// Creates a FAT disk for x64 that prints `word` on the console when it boots. The disk's program is an iPXE with a
     /// script. The word proves that the machine booted the disk, and proves nothing about the network.
     pub fn x64_printing(work: &WorkDir, word: &str) -> Result<Disk> {
-        ipxe_printing(work, "BOOTX64.EFI", &cache::path("2025/snponly.efi")?, word)
+        ipxe_printing(work, "BOOTX64.EFI", &cache::path("2025/snponly.efi"), word)
     }
 
     /// Creates the same disk as `x64_printing`, with a program that has the site's signature.
     pub fn signed_x64_printing(work: &WorkDir, word: &str) -> Result<Disk> {
         let signed = work.file("signed-system.efi");
-        sign::sign(work, &cache::path("2025/snponly.efi")?, &signed)?;
+        sign::sign(work, &cache::path("2025/snponly.efi"), &signed)?;
         ipxe_printing(work, "BOOTX64.EFI", &signed, word)
     }
 
     /// Creates the same disk as `x64_printing` for ARM 64.
     pub fn arm64_printing(work: &WorkDir, word: &str) -> Result<Disk> {
-        ipxe_printing(work, "BOOTAA64.EFI", &cache::path("2025/ipxe-arm64.efi")?, word)
+        ipxe_printing(work, "BOOTAA64.EFI", &cache::path("2025/ipxe-arm64.efi"), word)
     }
 
     /// Creates the same disk as `x64_printing` for IA32, with GRUB, because Debian has no iPXE for IA32.

@@ -1,8 +1,8 @@
 //! GRUB images from Debian's modules, for the architectures for which Debian has no iPXE.
 
-use crate::cache;
 use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, ensure};
+use proxydhcpd_testbed::cache;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,9 +29,9 @@ pub fn image_printing(work: &WorkDir, target: &str, word: &str) -> Result<PathBu
 }
 
 fn make(image: PathBuf, target: &str, arguments: &[&str]) -> Result<PathBuf> {
-    let output = Command::new(cache::path("2022/grub-mkimage")?)
+    let output = Command::new(cache::path("2022/grub-mkimage"))
         .arg("--directory")
-        .arg(cache::path(&format!("2022/{target}"))?)
+        .arg(cache::path(&format!("2022/{target}")))
         .args(["--format", target])
         .args(arguments)
         .arg("--output")

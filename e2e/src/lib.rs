@@ -1,23 +1,21 @@
 //! Tests real firmware in QEMU, on private networks, with the real binary.
 //!
-//! A case creates a [`WorkDir`] and, with [`net`], segments and hosts. On these, the case starts the [`peers`] and the
-//! [`server`], and powers on [`machine`]s. A case succeeds when the machine's console shows a [`Token`](token::Token)
-//! that only the server's script can print. `e2e/setup` installs the required packages.
+//! A case creates a [`WorkDir`] and, with `proxydhcpd-testbed`, segments and hosts. On these, the case starts the
+//! [`peers`] and the [`server`], and powers on [`machine`]s. A case succeeds when the machine's console shows a
+//! [`Token`](token::Token) that only the server's script can print. `e2e/setup` installs the required packages.
 
-pub mod cache;
 pub mod capture;
 pub mod disk;
 pub mod grub;
 pub mod machine;
-pub mod net;
 pub mod peers;
 pub mod process;
 pub mod running_machine;
-pub mod sandbox;
 pub mod server;
 pub mod sign;
 pub mod site;
 pub mod systemd_host;
+pub mod terminal;
 pub mod token;
 pub mod work_dir;
 

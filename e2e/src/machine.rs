@@ -1,14 +1,13 @@
 //! The machines of the tests: emulators with real firmware that boots from the network.
 
-use crate::cache;
 use crate::disk::Disk;
-use crate::net::Segment;
 use crate::process::Process;
 use crate::running_machine::RunningMachine;
 use crate::work_dir::WorkDir;
 use anyhow::Result;
+use proxydhcpd_testbed::Segment;
+use proxydhcpd_testbed::cache;
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 /// The timeout of a boot. Everything is emulated, because KVM cannot run firmware everywhere. The slowest machine needs
@@ -223,10 +222,10 @@ impl Machine {
         // The file may contain the output of an earlier run of this machine, which must not count.
         let _ = fs::remove_file(&serial);
         let monitor = work.socket(name);
-        let (tap, default_mac) = segment.tap()?;
+        let (tap, default_mac) = segment.tap();
         let address = self.mac.unwrap_or(&default_mac);
 
-        let mut qemu = Command::new(self.emulator);
+        let mut qemu = Process::command(self.emulator);
         qemu.args(self.arguments).args(["-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot"]);
         qemu.arg("-serial").arg(format!("file:{}", serial.display()));
         qemu.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
@@ -244,8 +243,8 @@ impl Machine {
             qemu.arg("-fw_cfg").arg(format!("name=opt/org.tianocore/{family}PXESupport,string=n"));
         }
         if let Some([code, variables]) = self.flash {
-            qemu.arg("-drive").arg(flash(0, code, "readonly=on")?);
-            qemu.arg("-drive").arg(flash(1, variables, "snapshot=on")?);
+            qemu.arg("-drive").arg(flash(0, code, "readonly=on"));
+            qemu.arg("-drive").arg(flash(1, variables, "snapshot=on"));
         }
         qemu.arg("-netdev").arg(format!("tap,id=net,ifname={tap},script=no,downscript=no"));
         qemu.arg("-device").arg(format!("{},netdev=net,mac={address},bootindex=1", self.card));
@@ -254,13 +253,13 @@ impl Machine {
             let index = if *order == DiskOrder::First { 0 } else { 2 };
             qemu.arg("-device").arg(format!("virtio-blk-pci,drive=disk,bootindex={index}"));
         }
-        let process = Process::start(work, &segment.namespace, &format!("{name}.qemu"), &qemu)?;
+        let process = Process::start(work, segment.switch(), &format!("{name}.qemu"), &mut qemu)?;
         Ok(RunningMachine { process, serial, monitor })
     }
 }
 
 /// Returns the `-drive` argument for a flash unit. With `snapshot=on` as `mode`, QEMU discards what the firmware writes
 /// to its variables.
-fn flash(unit: u8, file: &str, mode: &str) -> Result<String> {
-    Ok(format!("if=pflash,unit={unit},format=raw,{mode},file={}", cache::path(file)?.display()))
+fn flash(unit: u8, file: &str, mode: &str) -> String {
+    format!("if=pflash,unit={unit},format=raw,{mode},file={}", cache::path(file).display())
 }

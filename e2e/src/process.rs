@@ -1,41 +1,38 @@
-//! Programs in network namespaces. A file has the output of a program, and the program ends when its value is dropped.
+//! Programs on hosts, each with a file that has its output.
 
+use crate::terminal::read_text;
 use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use proxydhcpd_testbed::{self as testbed, Host};
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, thread};
 
 /// A running program. Dropping it kills the program and waits for its end.
 #[derive(Debug)]
 pub struct Process {
     name: String,
-    child: Child,
+    process: testbed::Process,
     log: PathBuf,
 }
 
 impl Process {
-    /// Starts `command` in the namespace. The program appends its output to `NAME.log` in the case's directory.
-    pub fn start(work: &WorkDir, namespace: &str, name: &str, command: &Command) -> Result<Process> {
-        let program = command.get_program();
-        ensure!(is_installed(program), "{} is not installed: run e2e/setup", program.display());
-        // `ip` executes the program in the same process, so the PID of the child is the PID of the program.
-        let mut entered = Command::new("ip");
-        entered.args(["netns", "exec", namespace]).arg(program).args(command.get_args());
-        entered.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
-        Process::start_without_namespace(work, name, entered)
+    /// Returns a command for [`Self::start`].
+    pub fn command(program: impl AsRef<OsStr>) -> Command {
+        testbed::Process::command(program)
     }
 
-    /// Starts `command` in the current namespace.
-    pub fn start_without_namespace(work: &WorkDir, name: &str, mut command: Command) -> Result<Process> {
+    /// Starts a command of [`Self::command`] on a host. The program appends its output to `NAME.log` in the case's
+    /// directory.
+    pub fn start(work: &WorkDir, host: &Host, name: &str, command: &mut Command) -> Result<Process> {
         let log = work.file(&format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log).with_context(|| log.display().to_string())?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
-        Ok(Process { name: name.to_owned(), child, log })
+        Ok(Process { name: name.to_owned(), process: host.on(|| testbed::Process::spawn(command)), log })
     }
 
     /// Waits until the output of the program contains `text`.
@@ -58,7 +55,7 @@ impl Process {
     ) -> Result<()> {
         let start = Instant::now();
         loop {
-            let ended = self.child.try_wait()?;
+            let ended = self.process.status();
             if happened()? {
                 return Ok(());
             }
@@ -72,86 +69,26 @@ impl Process {
         }
     }
 
-    /// Sends a signal to the program. `name` is the name that the shell uses, such as `HUP`.
-    pub fn signal(&self, name: &str) -> Result<()> {
-        // A minimal Debian has no kill except the one that is built into the shell.
-        let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status()?;
-        ensure!(status.success(), "kill -{name} of {}: {status}", self.name);
-        Ok(())
+    /// Sends a signal to the program.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
     }
 
     /// Whether the program still runs.
-    pub fn is_running(&mut self) -> Result<bool> {
-        Ok(self.child.try_wait()?.is_none())
+    pub fn is_running(&mut self) -> bool {
+        self.process.status().is_none()
     }
 
     /// Waits until the program has ended with exit status 0. Any other status is an error.
     pub fn wait_for_success(&mut self, timeout: Duration) -> Result<()> {
         let start = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.process.status() {
                 ensure!(status.success(), "{} ended: {status}", self.name);
                 return Ok(());
             }
             ensure!(start.elapsed() < timeout, "{} has not ended in {} s", self.name, timeout.as_secs());
             thread::sleep(Duration::from_millis(50));
         }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Both calls fail only if the process has already ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn is_installed(program: &OsStr) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    // If the program is an absolute path, `join` returns that path.
-    env::split_paths(&path).any(|directory| directory.join(program).is_file())
-}
-
-/// Returns the text that a terminal would show for a file, or an empty text if the file does not exist yet.
-pub fn read_text(file: &Path) -> Result<String> {
-    match fs::read(file) {
-        Ok(bytes) => Ok(printable(&bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(error).with_context(|| file.display().to_string()),
-    }
-}
-
-/// Removes what a terminal does not show. Firmware consoles send NUL bytes and terminal control sequences (ECMA-48 5.4)
-/// between the letters of a word.
-fn printable(bytes: &[u8]) -> String {
-    let mut text = Vec::with_capacity(bytes.len());
-    let mut rest = bytes.iter().copied().peekable();
-    while let Some(byte) = rest.next() {
-        match byte {
-            0x1b if rest.peek() == Some(&b'[') => {
-                rest.next();
-                // The parameter and intermediate bytes of the control sequence, up to the final byte.
-                while rest.next().is_some_and(|byte| !(0x40..=0x7e).contains(&byte)) {}
-            }
-            b'\n' | b'\t' | 0x20..=0x7e | 0x80.. => text.push(byte),
-            _ => {}
-        }
-    }
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_is_found_between_terminal_sequences() {
-        assert_eq!(printable(b"\x1b[2J\x1b[01;01Hboo\0ted\x1b[0;37;40m-1\r\n"), "booted-1\n");
-    }
-
-    #[test]
-    fn a_truncated_sequence_ends_the_text() {
-        assert_eq!(printable(b"boot\x1b["), "boot");
     }
 }

@@ -1,9 +1,10 @@
 //! The program under test: the real binary, started in the same way as by an administrator.
 
-use crate::net::Host;
 use crate::process::Process;
 use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, ensure};
+use proxydhcpd_testbed::Host;
+use proxydhcpd_testbed::raw::format_mac;
 use std::cell::Cell;
 use std::env;
 use std::ffi::OsStr;
@@ -22,11 +23,11 @@ pub fn start(work: &WorkDir, host: &Host, arguments: &[&OsStr]) -> Result<Proces
     let socket = UnixDatagram::bind(&notify).with_context(|| notify.display().to_string())?;
     socket.set_nonblocking(true)?;
 
-    let mut command = Command::new(binary()?);
+    let mut command = Process::command(binary()?);
     // Each host has a separate state directory, and no server uses that of the host that runs the tests.
-    let state = work.file(&format!("state-{}", host.namespace));
+    let state = work.file(&format!("state-{}", format_mac(host.mac("eth0"))));
     command.args(arguments).env("NOTIFY_SOCKET", &notify).env("STATE_DIRECTORY", state);
-    let mut process = Process::start(work, &host.namespace, "proxydhcpd", &command)?;
+    let mut process = Process::start(work, host, "proxydhcpd", &mut command)?;
     let ready = Cell::new(false);
     process.wait_until("READY=1", Duration::from_secs(20), || {
         let mut message = [0; 4096];
@@ -42,9 +43,8 @@ pub fn start(work: &WorkDir, host: &Host, arguments: &[&OsStr]) -> Result<Proces
 
 /// Returns the output of `check` with these arguments on this host.
 pub fn check(host: &Host, arguments: &[&OsStr]) -> Result<String> {
-    let mut command = Command::new("ip");
-    command.args(["netns", "exec", &host.namespace]).arg(binary()?).arg("check").args(arguments);
-    let output = command.output().context("ip")?;
+    let mut command = Command::new(binary()?);
+    let output = host.on(|| command.arg("check").args(arguments).output())?;
     ensure!(output.status.success(), "check: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }

@@ -1,9 +1,9 @@
 //! Signatures for Secure Boot, by the key that is enrolled in those of Debian's OVMF variables that have `snakeoil` in
 //! their name.
 
-use crate::cache;
 use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, ensure};
+use proxydhcpd_testbed::cache;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +18,7 @@ pub fn sign(work: &WorkDir, program: &Path, signed: &Path) -> Result<()> {
         .arg("--key")
         .arg(key)
         .arg("--cert")
-        .arg(cache::path("2025/PkKek-1-snakeoil.pem")?)
+        .arg(cache::path("2025/PkKek-1-snakeoil.pem"))
         .arg("--output")
         .args([signed, program])
         .output()
@@ -32,7 +32,7 @@ fn decrypted_key(work: &WorkDir) -> Result<PathBuf> {
     let decrypted = work.file("snakeoil.key");
     let output = Command::new("openssl")
         .args(["pkey", "-passin", &format!("pass:{PASS_PHRASE}"), "-in"])
-        .arg(cache::path("2025/PkKek-1-snakeoil.key")?)
+        .arg(cache::path("2025/PkKek-1-snakeoil.key"))
         .output()
         .context("openssl: run e2e/setup")?;
     ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr).trim());

@@ -1,14 +1,13 @@
 //! The network of most cases: one segment, the site's DHCP server, and a host for the server under test.
 
-use crate::cache;
 use crate::capture::Capture;
 use crate::machine::{BOOT_TIMEOUT, Machine};
-use crate::net::{Host, Segment};
 use crate::peers::{self, ADVERTISE};
 use crate::process::Process;
 use crate::server;
 use crate::work_dir::WorkDir;
 use anyhow::Result;
+use proxydhcpd_testbed::{Host, Segment, cache};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,12 +45,12 @@ impl<'a> Site<'a> {
 
     /// Starts the network, with more options for the DHCP server.
     pub fn with_dhcp_options(work: &'a WorkDir, options: &[&str]) -> Result<Site<'a>> {
-        let segment = Segment::new(work, "wire")?;
+        let segment = Segment::new();
         let capture = Capture::start(work, &segment, "wire")?;
-        let dhcp_host = Host::new(work, "dhcp-server")?;
-        segment.plug(&dhcp_host, "eth0", &["10.77.0.1/24", "fd77::1/64"])?;
-        let server = Host::new(work, "server")?;
-        segment.plug(&server, "eth0", &["10.77.0.2/24", "fd77::2/64"])?;
+        let dhcp_host = Host::without_dad();
+        segment.plug(&dhcp_host, "eth0", &["10.77.0.1/24", "fd77::1/64"]);
+        let server = Host::without_dad();
+        segment.plug(&server, "eth0", &["10.77.0.2/24", "fd77::2/64"]);
         let dhcp_server = peers::dhcp_server(work, &dhcp_host, LEASES, &[&ADVERTISE[..], options].concat())?;
         Ok(Site { work, segment, server, capture, _dhcp_server: dhcp_server })
     }
@@ -87,10 +86,10 @@ pub struct SharedHostSite {
 impl SharedHostSite {
     /// Starts the network, with more options for the DHCP server.
     pub fn new(work: &WorkDir, dhcp_options: &[&str]) -> Result<SharedHostSite> {
-        let segment = Segment::new(work, "wire")?;
+        let segment = Segment::new();
         let capture = Capture::start(work, &segment, "wire")?;
-        let host = Host::new(work, "host")?;
-        segment.plug(&host, "eth0", &["10.77.0.1/24", "fd77::1/64"])?;
+        let host = Host::without_dad();
+        segment.plug(&host, "eth0", &["10.77.0.1/24", "fd77::1/64"]);
         let dhcp_server = peers::dhcp_server(work, &host, LEASES, &[&ADVERTISE[..], dhcp_options].concat())?;
         Ok(SharedHostSite { segment, host, capture, _dhcp_server: dhcp_server })
     }
@@ -105,7 +104,7 @@ pub fn serve(work: &WorkDir, host: &Host, directory: PathBuf) -> Result<Process>
 pub fn boot_dir(work: &WorkDir, script: Option<&str>) -> Result<PathBuf> {
     let directory = work.new_directory("boot")?;
     for name in LOADERS {
-        fs::copy(cache::path(&format!("2025/{name}"))?, directory.join(name))?;
+        fs::copy(cache::path(&format!("2025/{name}")), directory.join(name))?;
     }
     if let Some(script) = script {
         fs::write(directory.join("boot.ipxe"), script)?;

@@ -4,12 +4,12 @@
 //! as after an installation, so none of this host's services start in the container. `systemd-nspawn` boots the
 //! container in a separate control group.
 
-use crate::net::Host;
 use crate::process::Process;
 use crate::server;
 use crate::token::random_hex;
 use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, ensure};
+use proxydhcpd_testbed::Host;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,11 @@ use std::time::{Duration, Instant};
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 const GROUP_PREFIX: &str = "proxydhcpd-e2e-";
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Mounts control groups of version 2 only, even if this host has mounted others. Call it once in the sandbox.
+pub fn mount_control_groups() {
+    Host::current().run(&format!("mount --no-mtab -t cgroup2 cgroup2 {CGROUP_ROOT}"));
+}
 
 /// A running container. Dropping this value stops the container, and writes the container's journal to `journal.log` in
 /// the case's directory.
@@ -40,16 +45,16 @@ impl SystemdHost {
     pub fn boot(work: &WorkDir, host: &Host) -> Result<SystemdHost> {
         let root = root(work)?;
         let group = group()?;
-        let mut nspawn = Command::new("sh");
+        let mut nspawn = Process::command("sh");
         nspawn.args(["-c", r#"echo $$ >"$0/cgroup.procs" && exec "$@""#]).arg(&group);
         nspawn.args(["systemd-nspawn", "--boot", "--register=no", "--keep-unit", "--link-journal=no", "--directory"]);
-        nspawn.arg(&root).arg(format!("--network-namespace-path=/run/netns/{}", host.namespace));
+        nspawn.arg(&root).arg(format!("--network-namespace-path={}", host.namespace_path().display()));
         // The systemd of 2025 refuses two machines with one name. The default name is that of the directory, which is
         // always `root`.
-        nspawn.arg(format!("--machine={}", host.namespace));
+        nspawn.arg(format!("--machine={}", work.id));
         nspawn.arg(format!("--bind-ro={}/..:/src", env!("CARGO_MANIFEST_DIR")));
         nspawn.arg(format!("--bind-ro={}:/binary", server::binary()?.canonicalize()?.display()));
-        let mut nspawn = Process::start_without_namespace(work, "systemd", nspawn)?;
+        let mut nspawn = Process::start(work, &Host::current(), "systemd", &mut nspawn)?;
 
         let mut leader = String::new();
         nspawn.wait_until("systemd in it", TIMEOUT, || {

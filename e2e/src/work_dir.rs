@@ -1,6 +1,6 @@
-//! The resources of one test case: its directory, the prefix of its namespaces, and its token.
+//! The resources of one test case: its directory, the prefix of its sockets, and its token.
 
-use crate::process::read_text;
+use crate::terminal::read_text;
 use crate::token::Token;
 use anyhow::{Context, Result};
 use std::fmt::Write;
@@ -15,7 +15,7 @@ const LAST_LINES: usize = 25;
 /// The working directory of a test case, and the names that are unique to the case.
 #[derive(Debug)]
 pub struct WorkDir {
-    /// The prefix of names that must differ from those of another case: namespaces and sockets.
+    /// The prefix of names that must differ from those of another case, such as sockets.
     pub id: String,
     /// The token whose word proves a boot.
     pub token: Token,

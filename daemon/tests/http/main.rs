@@ -1,8 +1,8 @@
 //! Tests the real HTTP server on loopback, with curl and with unusual clients.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod connections;
-#[path = "../netns/mod.rs"]
-mod netns;
 mod networks;
 mod requests;
 mod streams;

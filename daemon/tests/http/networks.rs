@@ -1,7 +1,7 @@
 //! Tests HTTP over IPv6 with the addresses that machines use, in network namespaces. Needs root.
 
 use super::*;
-use crate::netns::server::{Server as Daemon, one_network};
+use crate::common::server::{Server as Daemon, one_network};
 use std::net::SocketAddrV6;
 
 #[test]

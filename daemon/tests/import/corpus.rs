@@ -5,18 +5,18 @@
 //! `notes` that the import writes above its tables. `$T` is the directory of the files. `UPDATE_NOTES=1` writes the
 //! notes again.
 
+use super::SERVER;
+use super::common::loaders::fake_loader;
 use super::machine::{BootResult, Vector, all_vectors, boot_result};
-use super::netns::loaders::fake_loader;
-use super::netns::raw::RawSocket;
-use super::netns::{Host, Peer, wait_for};
-use super::{SERVER, network};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::import::{HostInfo, import};
 use proxydhcpd_core::link::Network4;
+use proxydhcpd_testbed::raw::{self, RawSocket};
+use proxydhcpd_testbed::{Host, Process, wait_for};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Mutex;
 use tempfile::TempDir;
 
@@ -149,7 +149,7 @@ fn an_imported_site_boots_what_dnsmasq_booted() {
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                let network = network();
+                let network = raw::network();
                 loop {
                     let Some(site) = sites.lock().unwrap().pop() else { break };
                     let found = compare(&network, &site, &machines);
@@ -197,7 +197,7 @@ fn compare(
     site: &Site,
     machines: &[(&'static str, Vector)],
 ) -> Vec<(String, &'static str, String)> {
-    let ask_all = |process: &Peer| -> Vec<Option<BootResult>> {
+    let ask_all = |process: &Process| -> Vec<Option<BootResult>> {
         let wire = client.on(RawSocket::open);
         let ask = |request: &Vector| {
             wire.received_so_far();
@@ -237,9 +237,9 @@ fn compare(
     differences
 }
 
-fn dnsmasq(site: &Site) -> Peer {
+fn dnsmasq(site: &Site) -> Process {
     let directory = site.directory.path();
-    let peer = Peer::start(&format!(
+    let peer = Process::start(&format!(
         "dnsmasq --keep-in-foreground --user=root --no-ping --pid-file= --log-facility={0}/log \
          --dhcp-leasefile={0}/leases \
          --conf-file={0}/dnsmasq.conf",
@@ -249,27 +249,25 @@ fn dnsmasq(site: &Site) -> Peer {
     peer
 }
 
-fn proxydhcpd(site: &Site) -> Peer {
+fn proxydhcpd(site: &Site) -> Process {
     let directory = site.directory.path();
     let text = format!("state-dir = {:?}\n{}", directory.join("state"), site.imported());
     fs::write(directory.join("proxydhcpd.toml"), text).unwrap();
     let log = fs::File::create(directory.join("proxydhcpd.log")).unwrap();
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_proxydhcpd"), "-c"])
-        .arg(directory.join("proxydhcpd.toml"));
-    let mut peer = Peer(command.arg("-b").arg(site.root()).stdin(Stdio::null()).stderr(log).spawn().unwrap());
+    let mut command = Process::command(env!("CARGO_BIN_EXE_proxydhcpd"));
+    command.arg("-c").arg(directory.join("proxydhcpd.toml")).arg("-b").arg(site.root());
+    let mut peer = Process::spawn(command.stdin(Stdio::null()).stderr(log));
     wait_for(&format!("the server of {}", site.name), || {
         let log = fs::read_to_string(directory.join("proxydhcpd.log")).unwrap();
-        assert!(peer.0.try_wait().unwrap().is_none(), "{} does not start: {log}", site.name);
+        assert!(peer.status().is_none(), "{} does not start: {log}", site.name);
         log.contains("ready").then_some(())
     });
     peer
 }
 
-fn wait_until_open(peer: &Peer, what: &str, ports: &[u16]) {
+fn wait_until_open(peer: &Process, what: &str, ports: &[u16]) {
     wait_for(what, || {
-        let path = format!("/proc/{}", peer.0.id());
+        let path = format!("/proc/{}", peer.id());
         assert!(!fs::read_to_string(format!("{path}/stat")).unwrap().contains(") Z"), "{what} does not start");
         let open = udp_sockets();
         ports.iter().any(|port| open.iter().any(|(known, _)| known == port)).then_some(())
@@ -278,13 +276,13 @@ fn wait_until_open(peer: &Peer, what: &str, ports: &[u16]) {
 }
 
 /// Waits until the sockets are empty and every thread sleeps, because the server has then processed all requests.
-fn wait_until_idle(peer: &Peer) {
+fn wait_until_idle(peer: &Process) {
     let mut times = 0;
     wait_for("an idle server", || {
         let waiting = udp_sockets().iter().any(|(_, queue)| *queue > 0);
-        let ended = fs::read_to_string(format!("/proc/{}/stat", peer.0.id())).unwrap().contains(") Z");
+        let ended = fs::read_to_string(format!("/proc/{}/stat", peer.id())).unwrap().contains(") Z");
         assert!(!ended, "the server ended");
-        times = if waiting || !is_sleeping(peer.0.id()) { 0 } else { times + 1 };
+        times = if waiting || !is_sleeping(peer.id()) { 0 } else { times + 1 };
         (times == 2).then_some(())
     });
 }

@@ -124,8 +124,8 @@ fn option_67_of_a_lease_server_is_a_boot_file() {
 #[test]
 fn an_unusable_boot_file_does_not_prevent_the_server_from_starting() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("undionly.kpxe"), super::netns::loaders::fake_loader("bios")).unwrap();
-    std::fs::write(directory.path().join("ipxe.efi"), super::netns::loaders::fake_loader("x64")).unwrap();
+    std::fs::write(directory.path().join("undionly.kpxe"), super::common::loaders::fake_loader("bios")).unwrap();
+    std::fs::write(directory.path().join("ipxe.efi"), super::common::loaders::fake_loader("x64")).unwrap();
     let root = directory.path().display();
     let output = imported(&format!(
         "enable-tftp\ntftp-root={root},eth0\npxe-service=x86PC,\"x\",undionly.kpxe\npxe-service=IA32_EFI,\"x\",\
@@ -149,7 +149,7 @@ fn an_unusable_boot_file_does_not_prevent_the_server_from_starting() {
 #[test]
 fn the_import_finds_the_directory_of_another_tftp_server() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("undionly.kpxe"), super::netns::loaders::fake_loader("bios")).unwrap();
+    std::fs::write(directory.path().join("undionly.kpxe"), super::common::loaders::fake_loader("bios")).unwrap();
     let of = |directory: &Path| {
         let host = HostInfo { tftp_dirs: vec![directory.into()], ..HostInfo::default() };
         let text = b"dhcp-range=192.0.2.0,proxy\npxe-service=x86PC,\"FOG\",undionly.kpxe\n".to_vec();

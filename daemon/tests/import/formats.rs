@@ -612,7 +612,7 @@ fn a_pxelinux_directory_and_netboot_xyz_scripts_become_machines() {
     let root = directory.path().join("tftp");
     std::fs::create_dir_all(root.join("pxelinux.cfg")).unwrap();
     std::fs::create_dir_all(root.join("debian")).unwrap();
-    let kernel = super::netns::loaders::fake_loader("x64");
+    let kernel = super::common::loaders::fake_loader("x64");
     for (name, octets) in
         [("debian/linux", &kernel[..]), ("debian/initrd.gz", b"\x1f\x8b"), ("live", &kernel), ("pxelinux.0", b"x")]
     {
@@ -709,7 +709,7 @@ fn two_files_for_one_machine_become_one_entry() {
         assert!(text.contains(&entry) && text.contains(why), "{text}");
         assert!(text.contains("# Before you start the server:\n#   01-") || profile != "a", "{text}");
         std::fs::write(directory.path().join("new.toml"), &text).unwrap();
-        std::fs::write(directory.path().join("linux"), super::netns::loaders::fake_loader("x64")).unwrap();
+        std::fs::write(directory.path().join("linux"), super::common::loaders::fake_loader("x64")).unwrap();
         program(directory.path(), &["check", "new.toml"]);
     }
     // PXELINUX requests the name in lower case, so the file with the lower-case name applies.

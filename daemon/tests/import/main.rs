@@ -1,17 +1,15 @@
 //! Tests that the server with an imported configuration sends every machine the same as the original server. The tests
 //! send the same vectors to a real dnsmasq with the original configuration. Needs root.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod corpus;
 mod faults;
 mod formats;
 mod machine;
-#[path = "../netns/mod.rs"]
-mod netns;
 mod servers;
 
 use machine::{BootResult, Vector, all_vectors, boot_result, vectors};
-use netns::raw::{CLIENT_MAC, RawSocket, SERVER_MAC, format_mac};
-use netns::{Host, Peer, wait_for};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_from_dir;
@@ -24,6 +22,8 @@ use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::{Loader, Offer, TftpServer};
 use proxydhcpd_core::plan::policy::Policy;
+use proxydhcpd_testbed::raw::{self, RawSocket};
+use proxydhcpd_testbed::{Host, Process, wait_for};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -106,7 +106,7 @@ const SETUPS: &[(&str, &str)] = &[
 
 #[test]
 fn an_imported_file_gives_the_same_as_dnsmasq() {
-    let network = network();
+    let network = raw::network();
     let mut all = 0;
     for (name, setup) in SETUPS {
         let compared = compare(&network, name, &format!("{NETWORKS}{setup}"));
@@ -132,7 +132,7 @@ fn every_boot_line_of_dnsmasqs_example_is_imported() {
         NETWORKS.replace("port=0\n", ""),
         hosts.display()
     );
-    let network = network();
+    let network = raw::network();
     let (mut lines, mut all) = (0, 0);
     let about_booting = |line: &&str| BOOTS.iter().any(|key| line.starts_with(key));
     for line in example.lines().filter_map(|line| line.strip_prefix('#')).filter(about_booting) {
@@ -386,11 +386,11 @@ fn dnsmasq_reply(wire: &RawSocket, request: &Vector, xid: u32) -> Option<Vec<u8>
     replies.into_iter().next().map(|reply| reply.payload)
 }
 
-fn dnsmasq(directory: &Path, text: &str) -> Peer {
+fn dnsmasq(directory: &Path, text: &str) -> Process {
     let file = directory.join("dnsmasq.conf");
     std::fs::write(&file, format!("{text}tftp-no-fail\n")).unwrap();
     let lease = directory.join("leases");
-    let running = Peer::start(&format!(
+    let running = Process::start(&format!(
         "dnsmasq --keep-in-foreground --user=root --pid-file= --log-facility=/dev/null --dhcp-leasefile={} \
          --conf-file={}",
         lease.display(),
@@ -401,21 +401,6 @@ fn dnsmasq(directory: &Path, text: &str) -> Peer {
         (open(67) && open(4011)).then_some(())
     });
     running
-}
-
-/// Creates the site of the vectors: 192.0.2.10/24 on eth0, and all clients on one link.
-fn network() -> (Host, Host) {
-    let (server, client) = (Host::new(), Host::new());
-    server.cable("eth0", &client, "eth0");
-    client.run(&format!("ip link set eth0 address {}", format_mac(CLIENT_MAC)));
-    server.run(&format!(
-        "ip link set eth0 address {}\nip address add 192.0.2.10/24 dev eth0\nip route add 198.51.100.0/24 dev eth0",
-        format_mac(SERVER_MAC)
-    ));
-    for neighbour in ["192.0.2.101", "192.0.2.107", "198.51.100.1"] {
-        server.run(&format!("ip neighbour add {neighbour} lladdr {} dev eth0 nud permanent", format_mac(CLIENT_MAC)));
-    }
-    (server, client)
 }
 
 #[test]

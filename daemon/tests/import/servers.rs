@@ -4,13 +4,13 @@
 
 use super::corpus::machines;
 use super::machine::{BootResult, Vector, boot_result};
-use super::netns::raw::RawSocket;
-use super::netns::{Peer, wait_for};
-use super::{SERVER, network, plan, proxydhcpd_reply};
+use super::{SERVER, plan, proxydhcpd_reply};
 use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::import::{HostInfo, import};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd_core::link::Network4;
+use proxydhcpd_testbed::raw::{self, RawSocket};
+use proxydhcpd_testbed::{Process, wait_for};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,7 @@ fn imported(directory: &Path, file: &str) -> String {
 
 #[test]
 fn an_imported_dhcpd_conf_boots_what_iscs_dhcpd_booted() {
-    let (server, client) = network();
+    let (server, client) = raw::network();
     for directory in samples("import-isc") {
         let text = imported(&directory, "dhcpd.conf");
         let scratch = tempfile::tempdir().unwrap();
@@ -49,7 +49,7 @@ fn an_imported_configuration_of_kea_boots_what_kea_booted() {
         let text = imported(&directory, "kea-dhcp4.conf");
         let expected = directory.join("expected");
         if let Some(program) = std::env::var_os("KEA") {
-            let (server, client) = network();
+            let (server, client) = raw::network();
             let scratch = tempfile::tempdir().unwrap();
             let conf = fs::read_to_string(directory.join("kea-dhcp4.conf")).unwrap();
             let _kea = server.on(|| kea(program.to_str().unwrap(), scratch.path(), &conf));
@@ -98,11 +98,11 @@ fn table(boot_result: &mut dyn FnMut(&Vector) -> Option<BootResult>) -> String {
     machines.map(line).collect()
 }
 
-fn kea(program: &str, directory: &Path, conf: &str) -> Peer {
+fn kea(program: &str, directory: &Path, conf: &str) -> Process {
     let file = directory.join("kea-dhcp4.conf");
     let memfile = r#""Dhcp4": { "lease-database": { "type": "memfile", "persist": false },"#;
     fs::write(&file, conf.replacen("\"Dhcp4\": {", memfile, 1)).unwrap();
-    let peer = Peer::start(&format!("{program} -c {}", file.display()));
+    let peer = Process::start(&format!("{program} -c {}", file.display()));
     // Kea reads from a packet socket, which it opens after the socket on port 67.
     let reads = || fs::read_to_string("/proc/thread-self/net/packet").is_ok_and(|sockets| sockets.lines().count() > 1);
     wait_for("kea", || {
@@ -112,13 +112,12 @@ fn kea(program: &str, directory: &Path, conf: &str) -> Peer {
 }
 
 /// Starts ISC dhcpd with broadcast replies, and without its ping, which takes a second.
-fn dhcpd(directory: &Path, conf: &str) -> Peer {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/.cache/tools/dhcpd");
-    assert!(program.exists(), "{}: run e2e/setup", program.display());
+fn dhcpd(directory: &Path, conf: &str) -> Process {
+    let program = proxydhcpd_testbed::cache::path("tools/dhcpd");
     let (file, leases) = (directory.join("dhcpd.conf"), directory.join("leases"));
     fs::write(&file, format!("ping-check false;\nalways-broadcast on;\n{conf}")).unwrap();
     fs::write(&leases, "").unwrap();
-    let peer = Peer::start(&format!(
+    let peer = Process::start(&format!(
         "{} -4 -f -q -cf {} -lf {} --no-pid eth0",
         program.display(),
         file.display(),

@@ -2,9 +2,9 @@
 
 mod client;
 mod clients;
+#[path = "../common/mod.rs"]
+mod common;
 mod large;
-#[path = "../netns/mod.rs"]
-mod netns;
 mod networks;
 mod rules;
 mod unverified_clients;

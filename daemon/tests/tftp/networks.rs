@@ -1,13 +1,13 @@
 //! Tests TFTP over IPv6 with link-local addresses and through routers, in network namespaces. Needs root.
 
 use crate::client::{Client, rrq};
-use crate::netns::server::{Server, one_network};
-use crate::netns::{Host, wait_for, wait_up_to};
+use crate::common::server::{Server, one_network};
 use crate::{RecordedEvent, TestServer, pattern, settings};
 use proxydhcpd::serve::tftp::{Family, TftpSettings, TftpSilence};
 use proxydhcpd_core::link::{Link, Network6};
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket};
+use proxydhcpd_testbed::{Host, wait_for, wait_up_to};
 use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::Duration;
 

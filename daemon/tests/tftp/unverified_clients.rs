@@ -1,13 +1,13 @@
 //! Tests with unverified clients: TFTP does not amplify forged requests, and still serves every machine.
 
 use crate::client::{Client, rrq};
-use crate::netns::raw::{RawSocket, SERVER_MAC, format_mac};
-use crate::netns::server::{Server, one_network, vector};
-use crate::netns::{Host, wait_for};
+use crate::common::server::{Server, one_network, vector};
 use crate::{BOTH_FAMILIES, RecordedEvent, TestServer, pattern, settings};
 use proxydhcpd::serve::tftp::{Family, TftpSettings, TftpSilence};
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket};
+use proxydhcpd_testbed::raw::{RawSocket, SERVER_MAC, format_mac};
+use proxydhcpd_testbed::{Host, wait_for};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::thread;

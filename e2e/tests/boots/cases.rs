@@ -6,11 +6,12 @@ use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::capture::Capture;
 use proxydhcpd_e2e::disk::Disk;
 use proxydhcpd_e2e::machine::{self, BOOT_TIMEOUT, DiskOrder, Machine};
-use proxydhcpd_e2e::net::{Host, Segment};
 use proxydhcpd_e2e::peers;
+use proxydhcpd_e2e::server;
 use proxydhcpd_e2e::site::{self, DHCP_SERVER, SERVER, SharedHostSite, Site};
 use proxydhcpd_e2e::token::random_hex;
-use proxydhcpd_e2e::{cache, server};
+use proxydhcpd_testbed::raw::format_mac;
+use proxydhcpd_testbed::{Host, Segment, cache};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
@@ -76,20 +77,20 @@ fn boots_with_no_configuration(work: &WorkDir, machine: &Machine) -> Result<()> 
 /// 10.77.0.0/24 contains the DHCP server (.1), the server under test (.2) and the router (.254); 10.78.0.0/24 contains
 /// the machine and the router. All packets after the OFFER are routed.
 fn x64_behind_a_relay_boots_in_a_network_without_this_server(work: &WorkDir) -> Result<()> {
-    let near = Segment::new(work, "near")?;
-    let far = Segment::new(work, "far")?;
+    let near = Segment::new();
+    let far = Segment::new();
     let _captures = [Capture::start(work, &near, "near")?, Capture::start(work, &far, "far")?];
 
-    let router = Host::new(work, "router")?;
-    near.plug(&router, "near0", &["10.77.0.254/24"])?;
-    far.plug(&router, "far0", &["10.78.0.1/24", "fd77::1/64"])?;
-    router.forward()?;
-    let dhcp_host = Host::new(work, "dhcp-server")?;
-    near.plug(&dhcp_host, "eth0", &["10.77.0.1/24"])?;
-    dhcp_host.route("10.78.0.0/24", "10.77.0.254")?;
-    let server = Host::new(work, "server")?;
-    near.plug(&server, "eth0", &["10.77.0.2/24"])?;
-    server.route("10.78.0.0/24", "10.77.0.254")?;
+    let router = Host::without_dad();
+    near.plug(&router, "near0", &["10.77.0.254/24"]);
+    far.plug(&router, "far0", &["10.78.0.1/24", "fd77::1/64"]);
+    router.forward();
+    let dhcp_host = Host::without_dad();
+    near.plug(&dhcp_host, "eth0", &["10.77.0.1/24"]);
+    dhcp_host.run("ip route add 10.78.0.0/24 via 10.77.0.254");
+    let server = Host::without_dad();
+    near.plug(&server, "eth0", &["10.77.0.2/24"]);
+    server.run("ip route add 10.78.0.0/24 via 10.77.0.254");
 
     let _advertiser = peers::advertiser(work, &router, "far0")?;
     let _dhcp_server = peers::dhcp_server(
@@ -133,11 +134,11 @@ fn boots_with_dhcp_server_on_the_same_host(work: &WorkDir, dhcp_options: &[&str]
 /// script has a random name, so only a reply of the server under test can lead a machine to it.
 fn a_proxy_ini_boots_x64_from_a_separate_tftp_server(work: &WorkDir) -> Result<()> {
     let site = Site::new(work)?;
-    let tftp = Host::new(work, "tftp")?;
-    site.segment.plug(&tftp, "eth0", &["10.77.0.3/24"])?;
+    let tftp = Host::without_dad();
+    site.segment.plug(&tftp, "eth0", &["10.77.0.3/24"]);
     let root = work.new_directory("tftp-root")?;
     let script = format!("{}.ipxe", random_hex()?);
-    fs::copy(cache::path("2022/snponly.efi")?, root.join("snponly.efi"))?;
+    fs::copy(cache::path("2022/snponly.efi"), root.join("snponly.efi"))?;
     fs::write(root.join(&script), work.token.script())?;
     let _tftp = peers::tftp_server(work, &tftp, &root)?;
 
@@ -181,11 +182,11 @@ fn proxy_ini(work: &WorkDir, tftpd: &str, chainload_url: &str) -> Result<PathBuf
 fn a_plain_client_receives_no_packet_from_this_server(work: &WorkDir) -> Result<()> {
     let site = Site::new(work)?;
     let _server = site.serve()?;
-    let laptop = Host::new(work, "laptop")?;
-    site.segment.plug(&laptop, "eth0", &[])?;
+    let laptop = Host::without_dad();
+    site.segment.plug(&laptop, "eth0", &[]);
     let _client = peers::plain_client(work, &laptop)?;
-    let from_laptop = format!("ether src {} and udp dst port 67", laptop.mac("eth0")?);
-    let from_server = format!("ether src {} and udp", site.server.mac("eth0")?);
+    let from_laptop = format!("ether src {} and udp dst port 67", format_mac(laptop.mac("eth0")));
+    let from_server = format!("ether src {} and udp", format_mac(site.server.mac("eth0")));
     ensure!(site.capture.packets(&from_laptop)?.len() >= 2, "the capture lacks the client's DISCOVER and REQUEST");
     let sent = site.capture.packets(&from_server)?;
     ensure!(sent.is_empty(), "the server sent packets to a plain client:\n{}", sent.join("\n"));
@@ -195,7 +196,7 @@ fn a_plain_client_receives_no_packet_from_this_server(work: &WorkDir) -> Result<
     ensure!(!offers.is_empty(), "the capture lacks the replies to the machine");
     // The filter compares the first four octets of chaddr. They are at offset 28 of the DHCP message, after 8 octets of
     // UDP header.
-    let chaddr = laptop.mac("eth0")?.split(':').take(4).collect::<String>();
+    let chaddr = format_mac(laptop.mac("eth0")).split(':').take(4).collect::<String>();
     let late_replies = site.capture.packets(&format!("{from_server} and src port 67 and udp[36:4] = 0x{chaddr}"))?;
     ensure!(late_replies.is_empty(), "the server answered the plain client late:\n{}", late_replies.join("\n"));
     Ok(())
@@ -215,7 +216,7 @@ fn an_x64_machine_leaves_the_menu_for_its_disk_within_20_s(work: &WorkDir) -> Re
 /// the toolchain lacks the target: run `make toolchain`.
 fn an_x64_machine_with_an_ipxe_of_2019_leaves_the_menu_for_its_disk_within_20_s(work: &WorkDir) -> Result<()> {
     let directory = site::boot_dir(work, None)?;
-    fs::copy(cache::path("2022/snponly.efi")?, directory.join("snponly.efi"))?;
+    fs::copy(cache::path("2022/snponly.efi"), directory.join("snponly.efi"))?;
     leaves_the_menu_for_its_disk(work, machine::x64_2022(), Disk::x64_printing, directory, Choice::Key)
 }
 

@@ -1,18 +1,18 @@
 //! Tests machines in the configuration: boot-once, boot-never, and boots while the file is edited.
 
 use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
 use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::disk::Disk;
 use proxydhcpd_e2e::machine::{self, BOOT_TIMEOUT, DiskOrder, Machine, TrustedKeys};
-use proxydhcpd_e2e::net::Host;
 use proxydhcpd_e2e::process::Process;
 use proxydhcpd_e2e::sign;
 use proxydhcpd_e2e::site::{self, SERVER, Site};
 use proxydhcpd_e2e::token::random_hex;
+use proxydhcpd_testbed::Host;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 cases![
@@ -174,11 +174,11 @@ fn a_broken_edit_disturbs_neither_transfers_nor_boots(work: &WorkDir) -> Result<
     work.log_progress("the first edit was refused");
     edit(&file, "defualt-profile", "default-profile")?;
     edit(&file, "old.ipxe", "gone.ipxe")?;
-    server.signal("HUP")?;
+    server.signal(Signal::SIGHUP);
     server.wait_for("proxydhcpd.toml:5:10: ", BOOT_TIMEOUT)?;
     work.log_progress("the second edit was refused");
     for client in &mut clients {
-        ensure!(client.is_running()?, "a transfer ended before the edits");
+        ensure!(client.is_running(), "a transfer ended before the edits");
     }
 
     site.boot(&machine::bios())?;
@@ -191,19 +191,19 @@ fn a_broken_edit_disturbs_neither_transfers_nor_boots(work: &WorkDir) -> Result<
 }
 
 fn curl(site: &Site, to: &Path) -> Result<Process> {
-    let host = Host::new(site.work, "curl")?;
-    site.segment.plug_with_rate(&host, "eth0", &["10.77.0.3/24"], "4mbit")?;
-    let mut curl = Command::new("curl");
+    let host = Host::without_dad();
+    site.segment.plug_with_rate(&host, "eth0", &["10.77.0.3/24"], "4mbit");
+    let mut curl = Process::command("curl");
     curl.args(["--silent", "--fail", "--output"]).arg(to).arg(format!("http://{SERVER}:8080/http.img"));
-    Process::start(site.work, &host.namespace, "curl", &curl)
+    Process::start(site.work, &host, "curl", &mut curl)
 }
 
 fn atftp(site: &Site, to: &Path) -> Result<Process> {
-    let host = Host::new(site.work, "atftp")?;
-    site.segment.plug_with_rate(&host, "eth0", &["10.77.0.4/24"], "512kbit")?;
-    let mut atftp = Command::new("atftp");
+    let host = Host::without_dad();
+    site.segment.plug_with_rate(&host, "eth0", &["10.77.0.4/24"], "512kbit");
+    let mut atftp = Process::command("atftp");
     atftp.args(["--get", "--remote-file", "tftp.img", "--local-file"]).arg(to).arg(SERVER);
-    Process::start(site.work, &host.namespace, "atftp", &atftp)
+    Process::start(site.work, &host, "atftp", &mut atftp)
 }
 
 fn edit(file: &Path, from: &str, to: &str) -> Result<()> {

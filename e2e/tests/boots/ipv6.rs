@@ -6,11 +6,11 @@ use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::capture::Capture;
 use proxydhcpd_e2e::grub;
 use proxydhcpd_e2e::machine::{self, Machine};
-use proxydhcpd_e2e::net::{Host, Segment};
 use proxydhcpd_e2e::peers;
 use proxydhcpd_e2e::process::Process;
 use proxydhcpd_e2e::server;
 use proxydhcpd_e2e::site::{self, Site};
+use proxydhcpd_testbed::{Host, Segment};
 use std::ffi::OsStr;
 use std::fs;
 
@@ -128,16 +128,16 @@ impl Ipv6Network {
     /// Starts a host for each dnsmasq with these options, the first at fd77::1. The server under test has a host at
     /// fd77::2.
     fn new(work: &WorkDir, dhcp_servers: &[&[&str]]) -> Result<Ipv6Network> {
-        let segment = Segment::new(work, "wire")?;
+        let segment = Segment::new();
         let capture = Capture::start(work, &segment, "wire")?;
         let start = |(number, options): (usize, &&[&str])| {
-            let host = Host::new(work, &format!("dhcp-server{number}"))?;
-            segment.plug(&host, "eth0", &[if number == 0 { "fd77::1/64" } else { "fd77::3/64" }])?;
+            let host = Host::without_dad();
+            segment.plug(&host, "eth0", &[if number == 0 { "fd77::1/64" } else { "fd77::3/64" }]);
             peers::dhcp6_server(work, &host, options)
         };
         let dhcp_servers = dhcp_servers.iter().enumerate().map(start).collect::<Result<_>>()?;
-        let server = Host::new(work, "server")?;
-        segment.plug(&server, "eth0", &["fd77::2/64"])?;
+        let server = Host::without_dad();
+        segment.plug(&server, "eth0", &["fd77::2/64"]);
         Ok(Ipv6Network { segment, server, capture, _dhcp_servers: dhcp_servers })
     }
 }
@@ -170,10 +170,10 @@ fn boots_and(boot: impl Fn() -> Result<()>, check: impl Fn() -> Result<()>) -> R
 fn x64_boots_over_ipv6_with_a_dhcp_server_on_the_same_host_that_binds_port_547_exclusively(
     work: &WorkDir,
 ) -> Result<()> {
-    let segment = Segment::new(work, "wire")?;
+    let segment = Segment::new();
     let capture = Capture::start(work, &segment, "wire")?;
-    let host = Host::new(work, "server")?;
-    segment.plug(&host, "eth0", &["fd77::1/64"])?;
+    let host = Host::without_dad();
+    segment.plug(&host, "eth0", &["fd77::1/64"]);
     let _dhcp_server = peers::dhcp6_server(work, &host, MANAGED)?;
     let _server = site::serve(work, &host, site::boot_dir(work, Some(&work.token.script()))?)?;
     boots_by(BootProtocol::Tftp, &capture, || site::boot(work, &segment, &machine::x64_2022().with_ipv6_first()))?;
@@ -207,16 +207,16 @@ fn x64_of_2025_behind_a_relay_boots_over_ipv6_in_a_managed_network(work: &WorkDi
 /// the machine and the router. The router advertisements announce DHCPv6, so the firmware has two addresses
 /// (protocol.md L:c2).
 fn boots_behind_a_relay(work: &WorkDir, machine: &Machine) -> Result<()> {
-    let (near, far) = (Segment::new(work, "near")?, Segment::new(work, "far")?);
+    let (near, far) = (Segment::new(), Segment::new());
     let captures = [Capture::start(work, &near, "near")?, Capture::start(work, &far, "far")?];
-    let router = Host::new(work, "router")?;
-    near.plug(&router, "near0", &["fd77::fe/64"])?;
-    far.plug(&router, "far0", &["fd78::1/64"])?;
-    router.forward()?;
-    let (dhcp_host, server) = (Host::new(work, "dhcp-server")?, Host::new(work, "server")?);
+    let router = Host::without_dad();
+    near.plug(&router, "near0", &["fd77::fe/64"]);
+    far.plug(&router, "far0", &["fd78::1/64"]);
+    router.forward();
+    let (dhcp_host, server) = (Host::without_dad(), Host::without_dad());
     for (host, address) in [(&dhcp_host, "fd77::1/64"), (&server, "fd77::2/64")] {
-        near.plug(host, "eth0", &[address])?;
-        host.route("fd78::/64", "fd77::fe")?;
+        near.plug(host, "eth0", &[address]);
+        host.run("ip route add fd78::/64 via fd77::fe");
     }
     let _advertiser = peers::managed_router(work, &router, "far0", "fd78::/64")?;
     let _dhcp_server = peers::dhcp6_server(work, &dhcp_host, &["--dhcp-range=fd78::1:0,fd78::ffff:ffff,64,1h"])?;

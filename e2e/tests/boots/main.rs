@@ -19,7 +19,8 @@ mod service;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
-use proxydhcpd_e2e::{WorkDir, sandbox, server};
+use proxydhcpd_e2e::{WorkDir, server, systemd_host};
+use proxydhcpd_testbed::sandbox;
 
 type Case = fn(&WorkDir) -> Result<()>;
 
@@ -27,7 +28,8 @@ fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
     if !arguments.list {
         server::binary()?;
-        sandbox::enter()?;
+        sandbox::enter();
+        systemd_host::mount_control_groups();
     }
     // Each emulator uses a whole core, so with more than two at a time each would only be slower.
     arguments.test_threads.get_or_insert(2);

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use proxydhcpd_e2e::WorkDir;
-use proxydhcpd_e2e::cache;
 use proxydhcpd_e2e::grub;
 use proxydhcpd_e2e::machine::{self, BOOT_TIMEOUT, Machine};
 use proxydhcpd_e2e::running_machine::RunningMachine;
 use proxydhcpd_e2e::site::{self, Site};
+use proxydhcpd_testbed::cache;
 use std::fs;
 
 cases![
@@ -34,11 +34,11 @@ fn x64_of_2025_starts_a_kernel_with_its_initrd_from_the_menu(work: &WorkDir) -> 
 /// emulator while the kernel counts the ticks of its timer.
 fn starts_a_kernel(work: &WorkDir, machine: Machine, ipxe: &str) -> Result<()> {
     let directory = site::boot_dir(work, None)?;
-    fs::copy(cache::path(ipxe)?, directory.join("snponly.efi"))?;
+    fs::copy(cache::path(ipxe), directory.join("snponly.efi"))?;
     let word = work.token.word();
     let linux = directory.join("debian");
     fs::create_dir(&linux)?;
-    fs::copy(cache::path("2022/linux")?, linux.join("linux"))?;
+    fs::copy(cache::path("2022/linux"), linux.join("linux"))?;
     fs::write(linux.join("initrd"), initrd(&word))?;
     fs::write(
         linux.join("cmdline"),

@@ -3,10 +3,10 @@
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::machine;
-use proxydhcpd_e2e::net::Host;
 use proxydhcpd_e2e::peers;
-use proxydhcpd_e2e::process::read_text;
 use proxydhcpd_e2e::site::Site;
+use proxydhcpd_e2e::terminal::read_text;
+use proxydhcpd_testbed::Host;
 use std::time::Duration;
 
 cases![
@@ -45,8 +45,8 @@ fn a_dhcp_server_that_assigns_no_address_is_reported(work: &WorkDir) -> Result<(
 
 fn another_boot_server_that_firmware_prefers_is_reported_and_the_dhcp_server_is_not(work: &WorkDir) -> Result<()> {
     let site = Site::new(work)?;
-    let another = Host::new(work, "another")?;
-    site.segment.plug(&another, "eth0", &["10.77.0.3/24"])?;
+    let another = Host::without_dad();
+    site.segment.plug(&another, "eth0", &["10.77.0.3/24"]);
     let mut server = site.serve()?;
     let _another = peers::boot_server(work, &another, &work.file("boot"))?;
     let _machine = machine::x64_2022().power_on(work, &site.segment, "machine")?;

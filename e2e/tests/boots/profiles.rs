@@ -2,15 +2,14 @@
 
 use anyhow::{Context, Result, ensure};
 use proxydhcpd_e2e::WorkDir;
-use proxydhcpd_e2e::cache;
 use proxydhcpd_e2e::disk::Disk;
 use proxydhcpd_e2e::grub;
 use proxydhcpd_e2e::machine::{self, BOOT_TIMEOUT, DiskOrder, Machine};
-use proxydhcpd_e2e::net::Host;
 use proxydhcpd_e2e::running_machine::RunningMachine;
 use proxydhcpd_e2e::server;
 use proxydhcpd_e2e::site::{self, Site};
 use proxydhcpd_e2e::token::{Token, random_hex};
+use proxydhcpd_testbed::{Host, cache};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -89,8 +88,8 @@ fn x64_of_2025_boots_an_item_of_another_server(work: &WorkDir) -> Result<()> {
     );
     let file = work.file("other.toml");
     fs::write(&file, text)?;
-    let host = Host::new(work, "other")?;
-    site.segment.plug(&host, "eth0", &["10.77.0.3/24"])?;
+    let host = Host::without_dad();
+    site.segment.plug(&host, "eth0", &["10.77.0.3/24"]);
     let _other = server::start(work, &host, &["-c".as_ref(), file.as_os_str(), "--proxy-only".as_ref()])?;
     site.boot(&machine::x64_2025())
 }
@@ -192,7 +191,7 @@ fn the_debian_installer_on_bios_receives_the_preseed_of_its_machine(work: &WorkD
 
 fn the_debian_installer_on_x64_with_an_ipxe_of_2019_receives_the_preseed_of_its_machine(work: &WorkDir) -> Result<()> {
     let directory = site::boot_dir(work, None)?;
-    fs::copy(cache::path("2022/snponly.efi")?, directory.join("snponly.efi"))?;
+    fs::copy(cache::path("2022/snponly.efi"), directory.join("snponly.efi"))?;
     installs_debian(work, machine::x64_2022(), directory)
 }
 
@@ -201,7 +200,7 @@ fn the_debian_installer_on_x64_with_an_ipxe_of_2019_receives_the_preseed_of_its_
 fn installs_debian(work: &WorkDir, machine: Machine, directory: PathBuf) -> Result<()> {
     fs::create_dir(directory.join("debian"))?;
     for name in ["linux", "initrd.gz"] {
-        fs::copy(cache::path(&format!("2022/{name}"))?, directory.join("debian").join(name))?;
+        fs::copy(cache::path(&format!("2022/{name}")), directory.join("debian").join(name))?;
     }
     let [left, right] = work.token.halves();
     let text = format!(

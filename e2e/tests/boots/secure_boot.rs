@@ -4,7 +4,8 @@ use anyhow::{Result, ensure};
 use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::machine::{self, BOOT_TIMEOUT, TrustedKeys};
 use proxydhcpd_e2e::site::{self, SERVER, SharedHostSite, Site};
-use proxydhcpd_e2e::{cache, grub, server, sign};
+use proxydhcpd_e2e::{grub, server, sign};
+use proxydhcpd_testbed::cache;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
@@ -20,8 +21,8 @@ cases![
 
 fn an_ipxe_with_the_sites_signature_boots_under_secure_boot(work: &WorkDir) -> Result<()> {
     let directory = site::boot_dir(work, Some(&work.token.script()))?;
-    sign::sign(work, &cache::path("2025/snponly.efi")?, &directory.join("snponly.efi"))?;
-    let text = format!("secure-boot-certificates = [{:?}]\n", cache::path("2025/PkKek-1-snakeoil.pem")?);
+    sign::sign(work, &cache::path("2025/snponly.efi"), &directory.join("snponly.efi"))?;
+    let text = format!("secure-boot-certificates = [{:?}]\n", cache::path("2025/PkKek-1-snakeoil.pem"));
     let file = site::write_config(work, &directory, &text, &[])?;
     let site = Site::new(work)?;
     let report = server::check(&site.server, &[OsStr::new("-c"), file.as_os_str()])?;
@@ -82,8 +83,8 @@ fn shim_starts_the_signed_grub_of_2022_if_the_dhcp_server_names_this_server_as_n
 /// Creates a boot directory with Debian's shim and network GRUB in addition to the other loaders.
 fn directory_with_shim(work: &WorkDir, year: &str) -> Result<PathBuf> {
     let directory = site::boot_dir(work, None)?;
-    fs::copy(cache::path(&format!("{year}/shimx64.efi.signed"))?, directory.join("shimx64.efi"))?;
-    fs::copy(cache::path(&format!("{year}/grubnetx64.efi.signed"))?, directory.join("grubx64.efi"))?;
+    fs::copy(cache::path(&format!("{year}/shimx64.efi.signed")), directory.join("shimx64.efi"))?;
+    fs::copy(cache::path(&format!("{year}/grubnetx64.efi.signed")), directory.join("grubx64.efi"))?;
     grub::configure(work, &directory)?;
     Ok(directory)
 }

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::machine;
-use proxydhcpd_e2e::net::Host;
 use proxydhcpd_e2e::site::{self, SharedHostSite, Site};
 use proxydhcpd_e2e::systemd_host::SystemdHost;
+use proxydhcpd_testbed::Host;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -100,7 +100,7 @@ fn a_reload_under_systemd_applies_a_valid_configuration_and_refuses_an_invalid_o
 }
 
 fn systemd_restarts_a_server_that_hangs(work: &WorkDir) -> Result<()> {
-    let mut systemd = installed(work, &Host::new(work, "server")?)?;
+    let mut systemd = installed(work, &Host::without_dad())?;
     let unit = fs::read_to_string(systemd.file("/usr/lib/systemd/system/proxydhcpd.service"))?;
     ensure!(unit.contains("\nWatchdogSec="), "the unit has no watchdog");
     drop_in(&systemd, "WatchdogSec=2")?;
@@ -120,7 +120,7 @@ fn systemd_restarts_a_server_that_hangs(work: &WorkDir) -> Result<()> {
 }
 
 fn the_service_stops_at_once_and_make_uninstall_leaves_the_boot_dir(work: &WorkDir) -> Result<()> {
-    let systemd = installed(work, &Host::new(work, "server")?)?;
+    let systemd = installed(work, &Host::without_dad())?;
     systemd.run(&["systemctl", "enable", "--now", "proxydhcpd"])?;
     let start = Instant::now();
     systemd.run(&["systemctl", "stop", "proxydhcpd"])?;
@@ -143,7 +143,7 @@ fn the_service_stops_at_once_and_make_uninstall_leaves_the_boot_dir(work: &WorkD
 }
 
 fn a_server_in_the_background_logs_to_the_journal(work: &WorkDir) -> Result<()> {
-    let mut systemd = installed(work, &Host::new(work, "server")?)?;
+    let mut systemd = installed(work, &Host::without_dad())?;
     systemd.run(&["proxydhcpd", "-d"])?;
     signal(&systemd, "TERM", &systemd.run(&["pidof", "proxydhcpd"])?)?;
     systemd.wait_for("end of the server", |systemd| Ok(!systemd.output(&["pidof", "proxydhcpd"])?.status.success()))?;

@@ -1,8 +1,8 @@
 //! Machines and relays that send requests over IPv6. Each one has a separate link.
 
 use super::server::vector;
-use super::{Host, wait_for};
 use proxydhcpd_core::wire::dhcp6::{Packet, code};
+use proxydhcpd_testbed::{Host, wait_for};
 use socket2::SockRef;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::{Duration, Instant};

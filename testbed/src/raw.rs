@@ -1,5 +1,7 @@
-//! Builds and parses Ethernet frames. Tests need this because no host has the source addresses of the vectors.
+//! Packet sockets, and the Ethernet frames for them. Tests need this because no host has the source addresses of the
+//! vectors.
 
+use crate::{Host, TIMEOUT};
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket, sockopt,
@@ -19,29 +21,37 @@ pub fn format_mac(mac: [u8; 6]) -> String {
 }
 
 /// A packet socket on eth0.
+#[derive(Debug)]
 pub struct RawSocket(OwnedFd);
 
 /// A UDP datagram that the server sent.
+#[derive(Debug)]
 pub struct UdpDatagram {
+    /// The address and the port of the server.
     pub from: SocketAddrV4,
+    /// The destination.
     pub to: SocketAddrV4,
+    /// The DHCP message.
     pub payload: Vec<u8>,
 }
 
 impl RawSocket {
+    /// Opens a socket on the host of this thread.
     pub fn open() -> RawSocket {
         let raw = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll).unwrap();
         let eth0 = getifaddrs().unwrap().filter(|interface| interface.interface_name == "eth0");
         let link = eth0.filter_map(|interface| interface.address?.as_link_addr().copied()).next().unwrap();
         bind(raw.as_raw_fd(), &link).unwrap();
-        setsockopt(&raw, sockopt::ReceiveTimeout, &TimeVal::new(super::TIMEOUT.as_secs() as i64, 0)).unwrap();
+        setsockopt(&raw, sockopt::ReceiveTimeout, &TimeVal::new(TIMEOUT.as_secs() as i64, 0)).unwrap();
         RawSocket(raw)
     }
 
+    /// Sends a datagram from the client, in the frame that [`frame`] returns.
     pub fn send(&self, from: &SocketAddrV4, to: &SocketAddrV4, payload: &[u8]) {
         self.send_frame(&frame(from, to, payload));
     }
 
+    /// Sends a frame unchanged.
     pub fn send_frame(&self, frame: &[u8]) {
         assert_eq!(send(self.0.as_raw_fd(), frame, MsgFlags::empty()), Ok(frame.len()));
     }
@@ -60,9 +70,7 @@ impl RawSocket {
             received.push(datagram);
         }
     }
-}
 
-impl RawSocket {
     /// Returns the server's DHCP messages that are in the receive queue.
     pub fn received_so_far(&self) -> Vec<UdpDatagram> {
         let mut received = Vec::new();
@@ -72,6 +80,22 @@ impl RawSocket {
         }
         received
     }
+}
+
+/// Creates the network of the vectors: a server at 192.0.2.10/24 on eth0, and at the other end of its cable a client,
+/// which has the addresses of all machines and relays.
+pub fn network() -> (Host, Host) {
+    let (server, client) = (Host::new(), Host::new());
+    server.cable("eth0", &client, "eth0");
+    client.run(&format!("ip link set eth0 address {}", format_mac(CLIENT_MAC)));
+    server.run(&format!(
+        "ip link set eth0 address {}\nip address add 192.0.2.10/24 dev eth0\nip route add 198.51.100.0/24 dev eth0",
+        format_mac(SERVER_MAC)
+    ));
+    for neighbour in ["192.0.2.101", "192.0.2.107", "198.51.100.1"] {
+        server.run(&format!("ip neighbour add {neighbour} lladdr {} dev eth0 nud permanent", format_mac(CLIENT_MAC)));
+    }
+    (server, client)
 }
 
 /// Returns a frame from the client to the server or to the broadcast address: 14 octets of Ethernet, 20 of IP, 8 of

@@ -1,24 +1,21 @@
 //! The server's binary on a test host, and a machine that sends requests.
 
 use super::loaders::boot_dir;
-use super::{Host, Peer, wait_for};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
+use proxydhcpd_testbed::{Host, Process, unprivileged, wait_for};
 use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_proxydhcpd");
 
-/// Returns arguments of setpriv that run a program as an unprivileged user with these capabilities.
+/// Returns arguments of setpriv that run the server as an unprivileged user with these capabilities.
 pub fn unprivileged_with(capabilities: &str) -> Vec<String> {
-    let user = ["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"].map(String::from);
-    let sets = ["bounding-set", "inh-caps", "ambient-caps"].map(|set| format!("--{set}={capabilities}"));
-    [&user[..], &sets, &["--".to_owned(), PROGRAM.to_owned()]].concat()
+    [unprivileged(capabilities), vec![PROGRAM.to_owned()]].concat()
 }
 
 /// Creates a host at 192.0.2.10, and a machine at 192.0.2.107.
@@ -72,7 +69,7 @@ pub fn state_dir() -> TempDir {
 /// A server that ends with the test. The test replaces the argument `BOOT` by a boot directory with loaders, and
 /// `CONFIG` by a configuration with that boot directory.
 pub struct Server {
-    peer: Peer,
+    process: Process,
     _state: TempDir,
     pub boot: TempDir,
     pub directory: TempDir,
@@ -100,15 +97,15 @@ impl Server {
 
     /// Kills the server, as a power cut would, and starts it again with the same configuration and an empty log.
     pub fn kill_and_restart(self, host: &Host) -> Server {
-        let Server { peer, boot, directory, .. } = self;
-        drop(peer);
+        let Server { process, boot, directory, .. } = self;
+        drop(process);
         Server::in_directories(boot, directory, PROGRAM, host, &["-v", "-c", "CONFIG"])
     }
 
     /// Kills the server, and starts it again through this command.
     pub fn kill_and_restart_by(self, command: &[&str], host: &Host) -> Server {
-        let Server { peer, boot, directory, .. } = self;
-        drop(peer);
+        let Server { process, boot, directory, .. } = self;
+        drop(process);
         let (program, first) = command.split_first().unwrap();
         let arguments = [first, &["-v", "-c", "CONFIG"]].concat();
         Server::in_directories(boot, directory, program, host, &arguments)
@@ -116,7 +113,7 @@ impl Server {
 
     /// Returns the process ID of the server.
     pub fn pid(&self) -> u32 {
-        self.peer.0.id()
+        self.process.id()
     }
 
     /// Replaces lines in the configuration. If `from` is empty, appends `to`.
@@ -136,12 +133,12 @@ impl Server {
         };
         let arguments: Vec<PathBuf> = arguments.iter().map(expand).collect();
         let log = fs::File::create(directory.path().join("log")).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--", program]).args(arguments).stdin(Stdio::null()).stderr(log);
+        let mut command = Process::command(program);
+        command.args(arguments).stdin(Stdio::null()).stderr(log);
         let state = state_dir();
         command.env("STATE_DIRECTORY", state.path());
-        let peer = Peer(host.on(|| command.spawn().unwrap()));
-        Server { peer, _state: state, boot, directory }
+        let process = host.on(|| Process::spawn(&mut command));
+        Server { process, _state: state, boot, directory }
     }
 
     pub fn log(&self) -> String {
@@ -153,14 +150,14 @@ impl Server {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.peer.0.id() as i32), signal).unwrap();
+        self.process.signal(signal);
     }
 
     pub fn is_running(&self) -> bool {
-        Path::new(&format!("/proc/{}/fd/0", self.peer.0.id())).exists()
+        Path::new(&format!("/proc/{}/fd/0", self.process.id())).exists()
     }
 
     pub fn exit_code(&mut self) -> Option<i32> {
-        self.peer.0.wait().unwrap().code()
+        self.process.wait().code()
     }
 }

@@ -1,14 +1,14 @@
 //! A file whose opening blocks, as on storage that does not respond. Another process has a lease on the file, as Samba
 //! does (fcntl(2), F_SETLEASE), and does not release it. The kernel breaks the lease after 45 seconds.
 
-use super::wait_for;
+use proxydhcpd_testbed::{Process, wait_for};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 
 /// A lease on a file. A child process holds it.
 pub struct FileLease {
-    owner: Child,
+    owner: Process,
     log: PathBuf,
 }
 
@@ -24,10 +24,9 @@ sys.stdin.read()
 impl FileLease {
     /// Takes a lease on `file`. The output of the child process goes to `log`.
     pub fn take(file: &Path, log: PathBuf) -> FileLease {
-        let mut python = Command::new("setpriv");
-        python.args(["--pdeathsig", "KILL", "--", "python3", "-c", OWNER]).arg(file).stdin(Stdio::piped());
-        let owner = python.stdout(File::create(&log).unwrap()).spawn().unwrap();
-        let lease = FileLease { owner, log };
+        let mut python = Process::command("python3");
+        python.args(["-c", OWNER]).arg(file).stdin(Stdio::piped()).stdout(File::create(&log).unwrap());
+        let lease = FileLease { owner: Process::spawn(&mut python), log };
         lease.wait_for("taken");
         lease
     }
@@ -39,20 +38,13 @@ impl FileLease {
 
     /// Releases the lease.
     pub fn release(mut self) {
-        drop(self.owner.stdin.take());
-        self.owner.wait().unwrap();
+        drop(self.owner.take_stdin());
+        self.owner.wait();
     }
 
     fn wait_for(&self, state: &str) {
         wait_for(&format!("the lease to be {state}"), || {
             fs::read_to_string(&self.log).unwrap().contains(state).then_some(())
         });
-    }
-}
-
-impl Drop for FileLease {
-    fn drop(&mut self) {
-        let _ = self.owner.kill();
-        let _ = self.owner.wait();
     }
 }

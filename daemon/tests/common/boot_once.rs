@@ -1,7 +1,7 @@
 //! A site with boot-once machines, and a client that impersonates them.
 
-use super::Host;
 use super::server::{PROGRAM, Server, one_network};
+use proxydhcpd_testbed::{Host, TIMEOUT};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
@@ -102,7 +102,7 @@ impl TestSite {
 
     pub fn abort_tftp_transfer(&self) {
         let socket = self.machine.on(|| UdpSocket::bind("192.0.2.107:0").unwrap());
-        socket.set_read_timeout(Some(super::TIMEOUT)).unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         socket.send_to(b"\0\x01machine/name=web1/linux\0octet\0", "192.0.2.10:69").unwrap();
         let mut block = [0; 600];
         for number in 1..=2 {
