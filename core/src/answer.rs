@@ -132,7 +132,9 @@ fn process(
     if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.rules[rule].names_u_boot()) {
         return Err(IgnoreReason::OtherVendorClass.into());
     }
-    client.raspberry_pi |= decision.as_raspberry_pi && client.can_be_raspberry_pi();
+    if let Some(dialect) = decision.as_dialect.filter(|dialect| dialect.is_possible(client)) {
+        client.dialect = Some(dialect);
+    }
     let recognised_stage = client.stage;
     if let Stage::Ipxe(features) = client.stage {
         client.stage = ipxe_stage(plan, observations, client, features, &decision, arrival.now);

@@ -3,10 +3,11 @@
 
 use crate::arrival::Port;
 use crate::choose::{Boot, BootMethod, MenuLine, NoBoot};
+use crate::client::dialect::Dialect;
 use crate::client::{Class, Client};
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp4::MessageType;
-use crate::wire::pxe::{self, LOAD_FILE_OPTION, MenuItem, RASPBERRY_PI_OPTION};
+use crate::wire::pxe::{self, LOAD_FILE_OPTION, MenuItem};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -50,9 +51,8 @@ pub enum ShapeName {
     Menu,
     /// Option 43 confirms the menu item that the client chose, and the reply names the file of that item.
     Item,
-    /// Option 43 with the text that a Raspberry Pi looks for. The Pi itself knows the names of the files that it
-    /// requests.
-    RaspberryPi,
+    /// Option 43 of a dialect whose firmware itself knows the names of the files that it requests.
+    FixedNames(&'static Dialect),
 }
 
 impl Shape {
@@ -70,7 +70,9 @@ impl Shape {
                 (ShapeName::Menu, Some(option.into()))
             }
             (BootMethod::Item(item), _) => (ShapeName::Item, Some(item.option().to_vec().into())),
-            (BootMethod::RaspberryPi, _) => (ShapeName::RaspberryPi, Some(RASPBERRY_PI_OPTION[..].into())),
+            (BootMethod::FixedNames(dialect), _) => {
+                (ShapeName::FixedNames(dialect), Some(dialect.vendor_specific.into()))
+            }
             (BootMethod::File, Class::Http) => (ShapeName::Http, None),
             (BootMethod::File, Class::Pxe) if client.uses_boot_server() && boot_server => (ShapeName::Redirect, None),
             (BootMethod::File, _) => (ShapeName::Direct, Some(LOAD_FILE_OPTION[..].into())),
@@ -108,7 +110,7 @@ impl fmt::Display for ShapeName {
             Self::Http => "http",
             Self::Menu => "menu",
             Self::Item => "item",
-            Self::RaspberryPi => "raspberry-pi",
+            Self::FixedNames(dialect) => dialect.id,
         })
     }
 }

@@ -170,7 +170,7 @@ fn a_configured_user_class_means_ipxe() {
 
 #[test]
 fn a_raspberry_pi_is_no_pc_although_it_sends_the_bios_code() {
-    let plan = || Plan { raspberry_pi: false, ..plan() };
+    let plan = || Plan { dialects: Vec::new(), ..plan() };
     let with_prefix = |packet: Packet| Packet {
         header: {
             let mut h = packet.header;

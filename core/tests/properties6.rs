@@ -227,8 +227,9 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     (listeners, ipxe, stateless, profiles, option::of(loader()), any::<bool>()).prop_map(
         move |(listeners, ipxe, stateless, (profiles, default_profile, rules, known), default_loader, boot_server)| {
             let mut plan = Plan { ipxe, profiles, default_profile, rules, default_loader, boot_server, ..plan() };
-            (plan.tftp, plan.http, plan.http_clients, plan.dhcp6.boot_server, plan.dhcp6.tftp, plan.raspberry_pi) =
-                listeners;
+            let has_files;
+            (plan.tftp, plan.http, plan.http_clients, plan.dhcp6.boot_server, plan.dhcp6.tftp, has_files) = listeners;
+            plan.dialects.retain(|_| has_files);
             plan.dhcp6.stateless = stateless;
             plan.machines = if known { Machines::new(&[machine], &[]) } else { Machines::default() };
             plan.local_disk = vec![Arch::X64];

@@ -129,7 +129,7 @@ impl Site {
                 entries: scan.entries(),
             },
             local_disk: local_disk::architectures(&local_disks),
-            raspberry_pi: scan.raspberry_pi,
+            dialects: scan.dialects.clone(),
             profiles,
             default_profile: unresolved.default_profile,
             unknown_machine_profile: unresolved.unknown_machine_profile,

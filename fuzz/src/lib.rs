@@ -1,6 +1,7 @@
 //! The plans of the fuzz targets.
 
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
+use proxydhcpd_core::client::dialect::raspberry_pi;
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
@@ -29,7 +30,7 @@ fn bare() -> Plan {
         http_clients: true,
         boot_server: true,
         loaders: ARCHITECTURES.iter().map(|row| loader(row.code)).collect(),
-        raspberry_pi: true,
+        dialects: vec![&raspberry_pi::DIALECT],
         dhcp6: Dhcp6 { duid: DUID.into(), boot_server: true, tftp: true, ..Dhcp6::default() },
         ..Plan::default()
     }

@@ -2,7 +2,7 @@
 
 use super::{
     ArchSource, Class, Client, HardwareAddress, Identifiers, IgnoreReason, Relay, Stage, accept_for_script,
-    is_gpxe_class, is_ipxe_class, raspberry_pi, select_architecture,
+    dialect::raspberry_pi, is_gpxe_class, is_ipxe_class, select_architecture,
 };
 use crate::arch::Arch;
 use crate::arrival::Port;
@@ -61,8 +61,8 @@ pub fn recognise4(
     let hardware = HardwareAddress::from_header(&message.header);
     let machine_id = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
     let uuid = machine_id.filter(MachineId::is_unique).map(|id| id.uuid());
-    Ok(Client {
-        raspberry_pi: raspberry_pi::is_raspberry_pi(arch, &hardware, &vendor_class, machine_id.as_ref()),
+    let mut client = Client {
+        dialect: None,
         u_boot: class == Class::UBoot || is_u_boot(message),
         identifiers: Identifiers::new(hardware.mac(), uuid),
         stage,
@@ -77,7 +77,9 @@ pub fn recognise4(
         arch,
         arch_source,
         boot_item,
-    })
+    };
+    client.dialect = raspberry_pi::is_raspberry_pi(&client, &vendor_class).then_some(&raspberry_pi::DIALECT);
+    Ok(client)
 }
 
 impl HardwareAddress {

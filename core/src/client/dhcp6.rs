@@ -76,7 +76,7 @@ pub fn recognise6(
         arch,
         arch_source,
         stage,
-        raspberry_pi: false,
+        dialect: None,
         u_boot: false,
         boot_item: None,
         address: Some(source).filter(|source| hops.is_empty() && !source.is_unicast_link_local()).map(IpAddr::V6),

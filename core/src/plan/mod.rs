@@ -7,6 +7,7 @@ pub mod profile;
 pub mod rule;
 
 use crate::arch::Arch;
+use crate::client::dialect::Dialect;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -55,8 +56,8 @@ pub struct Plan {
     /// (`choose::IPXE_WRAPPER_PREFIX`): the architecture of each, by the name under which the server offers the
     /// program.
     pub ipxe_wrappers: BTreeMap<String, Arch>,
-    /// Whether the boot directory has files for Raspberry Pis, whose boot ROM accepts neither a loader nor a script.
-    pub raspberry_pi: bool,
+    /// The dialects for which the boot directory has the files that their firmware requests.
+    pub dialects: Vec<&'static Dialect>,
     /// All profiles; a [`ProfileId`] is an index into this list.
     pub profiles: Vec<Profile>,
     /// The profile of machines for which no entry and no rule decides. `None` means the menu of the boot directory.

@@ -4,6 +4,7 @@
 use proxydhcpd_core::answer::{Answer, Replies, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::client::dialect::raspberry_pi;
 use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::{Dhcp6, Loader, Plan, TftpServer};
@@ -45,7 +46,7 @@ pub fn plan() -> Plan {
             loader(11, "ipxe-arm64.efi"),
         ]
         .into(),
-        raspberry_pi: true,
+        dialects: vec![&raspberry_pi::DIALECT],
         dhcp6: Dhcp6 { duid: DUID.into(), boot_server: true, tftp: true, ..Dhcp6::default() },
         ..Plan::default()
     }

@@ -77,9 +77,7 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
         ShapeName::Http => "a URL, without a second request",
         ShapeName::Menu => "option 43 contains the menu; the client requests the chosen item on port 4011",
         ShapeName::Item => "the chosen menu item, and its file",
-        ShapeName::RaspberryPi => {
-            "option 43 contains the text that its boot ROM looks for; the Pi requests file names that it has built in"
-        }
+        ShapeName::FixedNames(dialect) => dialect.shape,
     };
     let mut boot_parts = vec![Node::new("server", boot.server), Node::new("why", boot.source)];
     let path = plan.loaders.values().find(|loader| loader.name == boot.file).and_then(|loader| loader.path.as_ref());

@@ -1,10 +1,22 @@
-//! Recognises a Raspberry Pi. Its boot ROM and its bootloader announce themselves as x86 BIOS, but run neither a BIOS
-//! loader nor a script. One sign is enough, because each sign may be absent: the setting `DHCP_OPTION97` can replace
-//! the signs in option 97, and the MAC address may belong to the maker of a Compute Module or to a USB adapter.
+//! The Raspberry Pi. Its boot ROM and its bootloader announce themselves as x86 BIOS, but run neither a BIOS loader nor
+//! a script. One sign is enough to recognise it, because each sign may be absent: the setting `DHCP_OPTION97` can
+//! replace the signs in option 97, and the MAC address may belong to the maker of a Compute Module or to a USB adapter.
 
-use super::HardwareAddress;
+use super::Dialect;
 use crate::arch::Arch;
+use crate::client::Client;
 use crate::wire::pxe::MachineId;
+
+/// The reply that a Raspberry Pi accepts (protocol.md 2.11). Option 43 has the menu text that the boot ROM looks for; the model
+/// 3B requires the three spaces after the text.
+pub static DIALECT: Dialect = Dialect {
+    id: "raspberry-pi",
+    name: "Raspberry Pi",
+    arch: Arch::RASPBERRY_PI,
+    vendor_specific: b"\x06\x01\x03\x0a\x04\x00PXE\x09\x17\x00\x00\x14Raspberry Pi Boot   \xff",
+    shape: "option 43 contains the text that its boot ROM looks for; the Pi requests file names that it has built in",
+    no_files_label: "nothing:raspberry-pi",
+};
 
 /// MAC address prefixes that the IEEE has assigned to the maker of the Raspberry Pi. The IEEE will assign more, so a
 /// prefix is only one sign among others.
@@ -22,24 +34,13 @@ const MAC_PREFIXES: [[u8; 3]; 7] = [
 /// with another sign.
 const BOOTLOADER_CLASS: &[u8] = b"PXEClient:Arch:00000:UNDI:002001";
 
-/// Whether firmware with this architecture can be a Raspberry Pi's own. Firmware with any other architecture is UEFI,
-/// even on a Raspberry Pi.
-pub fn can_be_raspberry_pi(arch: Arch) -> bool {
-    matches!(arch, Arch::BIOS | Arch::RASPBERRY_PI)
-}
-
-/// Whether the client is a Raspberry Pi's own firmware.
-pub fn is_raspberry_pi(
-    arch: Arch,
-    hardware: &HardwareAddress,
-    vendor_class: &[u8],
-    machine_id: Option<&MachineId>,
-) -> bool {
+/// Whether a DHCPv4 client is a Raspberry Pi's own firmware.
+pub fn is_raspberry_pi(client: &Client, vendor_class: &[u8]) -> bool {
     let has_sign = || {
-        let has_prefix = MAC_PREFIXES.iter().any(|prefix| hardware.octets().starts_with(prefix));
-        has_prefix || machine_id.is_some_and(|machine_id| has_machine_id_sign(machine_id, vendor_class))
+        let has_prefix = MAC_PREFIXES.iter().any(|prefix| client.hardware.octets().starts_with(prefix));
+        has_prefix || client.machine_id.is_some_and(|machine_id| has_machine_id_sign(&machine_id, vendor_class))
     };
-    arch == Arch::RASPBERRY_PI || can_be_raspberry_pi(arch) && has_sign()
+    client.arch == DIALECT.arch || DIALECT.has_arch(client.arch) && has_sign()
 }
 
 /// Whether option 97 is a Raspberry Pi's: it contains `RPi` and the model number, or the filler of the Pi 3's boot ROM.
