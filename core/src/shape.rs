@@ -57,8 +57,13 @@ pub enum ShapeName {
 
 impl Shape {
     /// The shape of the reply for a boot, or an error if the menu is too large for option 43. `local_addr` is the
-    /// server's address as the client reaches it; `boot_server` is whether the server listens on port 4011.
-    pub fn new(client: &Client, boot: Boot, local_addr: Ipv4Addr, boot_server: bool) -> Result<Shape, NoBoot> {
+    /// server's address as the client reaches it; `file_shape` returns the shape of a reply that names a file by TFTP.
+    pub fn new(
+        client: &Client,
+        boot: Boot,
+        local_addr: Ipv4Addr,
+        file_shape: impl FnOnce() -> ShapeName,
+    ) -> Result<Shape, NoBoot> {
         let message_type = match client.message_type {
             DhcpMessageType::Dhcp4(MessageType::Discover) => MessageType::Offer,
             _ => MessageType::Ack,
@@ -74,8 +79,10 @@ impl Shape {
                 (ShapeName::FixedNames(dialect), Some(dialect.vendor_specific.into()))
             }
             (BootMethod::File, Class::Http) => (ShapeName::Http, None),
-            (BootMethod::File, Class::Pxe) if client.uses_boot_server() && boot_server => (ShapeName::Redirect, None),
-            (BootMethod::File, _) => (ShapeName::Direct, Some(LOAD_FILE_OPTION[..].into())),
+            (BootMethod::File, Class::Pxe | Class::UBoot) => match file_shape() {
+                ShapeName::Redirect => (ShapeName::Redirect, None),
+                _ => (ShapeName::Direct, Some(LOAD_FILE_OPTION[..].into())),
+            },
         };
         let file = Some(boot.file).filter(|file| !file.is_empty());
         let siaddr = address4(boot.server).unwrap_or(local_addr);

@@ -402,6 +402,7 @@ mod tests {
                 shape,
                 boot,
                 destination: to,
+                delay: None,
             })
             .to_string()
         };

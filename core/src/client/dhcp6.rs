@@ -77,7 +77,6 @@ pub fn recognise6(
         arch_source,
         stage,
         dialect: None,
-        u_boot: false,
         boot_item: None,
         address: Some(source).filter(|source| hops.is_empty() && !source.is_unicast_link_local()).map(IpAddr::V6),
         relay: Relay::from_hops(hops, source),

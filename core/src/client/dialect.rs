@@ -5,8 +5,8 @@ pub mod raspberry_pi;
 use super::{Class, Client};
 use crate::arch::Arch;
 
-/// The reply that a firmware needs which requests file names that it has built in, and that accepts neither a loader
-/// nor a script.
+/// A firmware that requests file names that it has built in, and accepts neither a loader nor a script; and the reply
+/// that it needs.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Dialect {
     /// The id in rules (`firmware`) and in logs, such as `raspberry-pi`.

@@ -43,9 +43,6 @@ pub struct Client {
     pub stage: Stage,
     /// The dialect of the firmware, recognised or declared by a rule; `None` if it is that of PXE 2.1.
     pub dialect: Option<&'static Dialect>,
-    /// Whether the client is U-Boot, of any class: U-Boot takes the file name from the first reply and never contacts
-    /// port 4011.
-    pub u_boot: bool,
     /// The menu item that the client chose, if its packet states one.
     pub boot_item: Option<BootItem>,
     /// The client's IP address, if it has one: ciaddr, or over IPv6 the source address, unless that is link-local or a
@@ -184,11 +181,6 @@ impl Client {
     /// Whether the client is iPXE.
     pub fn is_ipxe(&self) -> bool {
         matches!(self.stage, Stage::Ipxe(_) | Stage::ReplacedIpxe(_))
-    }
-
-    /// Whether the client is UEFI firmware, which contacts port 4011 of the server if the offer has no option 43.
-    pub fn uses_boot_server(&self) -> bool {
-        self.arch.is_efi() && !self.is_ipxe() && !self.u_boot
     }
 
     /// Whether the client sent a DHCPv6 message.
@@ -385,7 +377,7 @@ impl fmt::Debug for HardwareAddress {
     }
 }
 
-/// Describes the client, for example as `x64 UEFI`, `iPXE on x64 UEFI` or `Raspberry Pi`.
+/// Describes the client, for example as `x64 UEFI` or `iPXE on x64 UEFI`, or by the name of its dialect.
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.stage, self.dialect) {

@@ -5,10 +5,11 @@
 use super::Dialect;
 use crate::arch::Arch;
 use crate::client::Client;
+use crate::wire::dhcp4::{Message, code};
 use crate::wire::pxe::MachineId;
 
-/// The reply that a Raspberry Pi accepts (protocol.md 2.11). Option 43 has the menu text that the boot ROM looks for; the model
-/// 3B requires the three spaces after the text.
+/// The reply that a Raspberry Pi accepts (protocol.md 2.11). Option 43 has the menu text that the boot ROM looks for;
+/// the model 3B requires the three spaces after the text.
 pub static DIALECT: Dialect = Dialect {
     id: "raspberry-pi",
     name: "Raspberry Pi",
@@ -34,11 +35,11 @@ const MAC_PREFIXES: [[u8; 3]; 7] = [
 /// with another sign.
 const BOOTLOADER_CLASS: &[u8] = b"PXEClient:Arch:00000:UNDI:002001";
 
-/// Whether a DHCPv4 client is a Raspberry Pi's own firmware.
-pub fn is_raspberry_pi(client: &Client, vendor_class: &[u8]) -> bool {
+/// Whether the client that sent this message is a Raspberry Pi's own firmware.
+pub fn is_raspberry_pi(client: &Client, message: &Message<'_>) -> bool {
     let has_sign = || {
         let has_prefix = MAC_PREFIXES.iter().any(|prefix| client.hardware.octets().starts_with(prefix));
-        has_prefix || client.machine_id.is_some_and(|machine_id| has_machine_id_sign(&machine_id, vendor_class))
+        has_prefix || client.machine_id.is_some_and(|machine_id| has_machine_id_sign(&machine_id, message))
     };
     client.arch == DIALECT.arch || DIALECT.has_arch(client.arch) && has_sign()
 }
@@ -46,10 +47,11 @@ pub fn is_raspberry_pi(client: &Client, vendor_class: &[u8]) -> bool {
 /// Whether option 97 is a Raspberry Pi's: it contains `RPi` and the model number, or the filler of the Pi 3's boot ROM.
 /// If the option is configured to contain the serial number or the operator's own text, those four octets occur four
 /// times, as in no SMBIOS UUID. One octet that occurs sixteen times is no sign, because many boards use such a filler.
-fn has_machine_id_sign(machine_id: &MachineId, vendor_class: &[u8]) -> bool {
+fn has_machine_id_sign(machine_id: &MachineId, message: &Message<'_>) -> bool {
     let [_, id @ ..] = &machine_id.0;
     let has_model = matches!(id, [b'R', b'P', b'i', model, ..] if model.is_ascii_digit());
     let is_one_octet = id.iter().all(|octet| *octet == id[0]);
     let is_one_word = id.chunks(4).all(|word| word == &id[..4]);
-    has_model || *id == [0x44; 16] || vendor_class == BOOTLOADER_CLASS && is_one_word && !is_one_octet
+    let is_bootloader = || message.option(code::VENDOR_CLASS).is_some_and(|class| *class == *BOOTLOADER_CLASS);
+    has_model || *id == [0x44; 16] || is_one_word && !is_one_octet && is_bootloader()
 }

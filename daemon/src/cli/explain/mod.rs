@@ -270,7 +270,7 @@ impl BootSimulation<'_> {
             let kind =
                 DhcpPacket::parse(&packet.octets, packet.from.is_ipv6()).ok().and_then(|packet| packet.message_type());
             let reason = kind.map_or(IgnoreReason::Reply, |kind| IgnoreReason::Message(packet.port, kind));
-            return Answer { client: None, decision: None, verdict: Verdict::Silent(Silence::Ignored(reason)) };
+            return Answer::from(Silence::Ignored(reason));
         }
         let (answer, replies, reasons) = self.answer(packet);
         let explanation = explain_answer(packet, self.site, self.links, &answer, &replies, reasons);
@@ -497,6 +497,7 @@ fn explain_answer(
             (false, silence.label())
         }
     };
+    parts.extend(steps::explain_quirks(answer.quirks));
     for (number, (octets, to)) in replies.iter().enumerate() {
         let to = if number == 0 { String::new() } else { format!("also to {to}") };
         let shown = DhcpPacket::parse(octets, is_ipv6).ok().map(|packet| dissect::packet(&packet));

@@ -30,7 +30,7 @@ pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, rec
         return Vec::new();
     }
     // This is the client as recognised from the packet. In the answer, a rule may already treat it as firmware.
-    let Ok(mut client) = recognise(plan, arrival, &packet) else { return Vec::new() };
+    let Ok((mut client, _)) = recognise(plan, arrival, &packet) else { return Vec::new() };
     if let Some(known) = &answer.client {
         client.identifiers = known.identifiers;
     }

@@ -5,6 +5,7 @@ use proxydhcpd_core::answer::Response;
 use proxydhcpd_core::client::{ArchSource, Client, Stage};
 use proxydhcpd_core::dissect::Node;
 use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::quirks::Quirks;
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::shape::ShapeName;
 use proxydhcpd_core::wire::dhcp4::MessageType;
@@ -53,7 +54,7 @@ pub fn explain_client(client: &Client) -> Node {
 
 /// Explains the response: the boot file, the shape of the reply, and its destination.
 pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
-    let Response { message_type, shape, boot, destination } = response;
+    let Response { message_type, shape, boot, destination, .. } = response;
     let is_ipv6 = destination.to.is_ipv6();
     let description = match shape {
         ShapeName::Direct if !plan.boot_server => "option 43 names the file to load, because port 4011 is not open",
@@ -94,6 +95,13 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
         Node::new("response", format!("{message_type} to {destination_text}"))
             .with_children([Node::new("from", destination.from)]),
     ]
+}
+
+/// Names the quirks that applied to the packet, each with the behaviour of the firmware; `None` if none applied.
+pub fn explain_quirks(quirks: Quirks) -> Option<Node> {
+    let names: Vec<&str> = quirks.iter().map(|quirk| quirk.name).collect();
+    let rows = quirks.iter().map(|quirk| Node::new(quirk.name, format!("{} {}", quirk.firmware, quirk.behaviour)));
+    (!names.is_empty()).then(|| Node::new("quirks", names.join(", ")).with_children(rows))
 }
 
 /// Whether the destination is a relay or a client's own address. The first reply to a client behind a relay names a
