@@ -1,6 +1,9 @@
 //! The site of the test vectors, and functions that send a datagram to the server of this site.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod capture;
+pub mod vector;
+
 use proxydhcpd_core::answer::{Answer, Replies, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
