@@ -1,5 +1,8 @@
 //! The manual pages of commands are generated from the command line's definition, those of the configuration and the
-//! example file from the table of keys, and the list of vectors in docs/protocol.md from their files. To regenerate them: `UPDATE=1 cargo test -p proxydhcpd --test generated`.
+//! example file from the table of keys, docs/firmware.md from the firmware quirks, and the list of vectors in
+//! docs/protocol.md from their files. To regenerate them: `UPDATE=1 cargo test -p proxydhcpd --test generated`.
+
+mod quirk_page;
 
 use clap::CommandFactory;
 use proxydhcpd::cli::Cli;
@@ -38,6 +41,12 @@ fn the_manual_page_of_the_configuration_and_the_example_file_match_the_table_of_
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     compare(&root.join("docs/man/proxydhcpd.toml.5"), render::man_page().as_bytes());
     compare(&root.join("dist/proxydhcpd.toml"), render::example_file().as_bytes());
+}
+
+#[test]
+fn the_page_of_firmware_quirks_matches_their_rows() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/firmware.md");
+    compare(&page, quirk_page::render().as_bytes());
 }
 
 #[test]
