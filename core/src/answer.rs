@@ -15,6 +15,7 @@ use crate::observations::{AddressOwner, FirmwareInfo, Observations};
 use crate::plan::Plan;
 use crate::plan::policy::LoopGuard;
 use crate::plan::rule::{Condition, RuleRef, Subject};
+use crate::quirks::Quirks;
 use crate::required_features::required_features;
 use crate::route::{Destination, RefuseReason, route};
 use crate::route6::{self, Route};
@@ -29,6 +30,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::ops::Range;
+use core::time::Duration;
 use core::{fmt, iter};
 
 /// The result for one packet: its sender, the decision, and the verdict.
@@ -38,6 +40,8 @@ pub struct Answer {
     pub client: Option<Client>,
     /// The plan's decision for the client, if the server processed the packet that far.
     pub decision: Option<Decision>,
+    /// The quirks of the client's firmware that applied.
+    pub quirks: Quirks,
     /// The reply, or the reason for silence.
     pub verdict: Verdict,
 }
@@ -62,6 +66,8 @@ pub struct Response {
     pub boot: Boot,
     /// The destination.
     pub destination: Destination,
+    /// How long the reply waits before it is sent; `None` if the server sends it at once.
+    pub delay: Option<Duration>,
 }
 
 /// Why the server does not reply. Silence always has a reason.
@@ -88,8 +94,7 @@ pub struct Replies {
 /// answers need.
 pub fn answer(plan: &Plan, observations: &mut Observations, arrival: &Arrival<'_>, replies: &mut Replies) -> Answer {
     replies.clear();
-    let mut answer =
-        Answer { client: None, decision: None, verdict: Verdict::Silent(Silence::Ignored(IgnoreReason::Reply)) };
+    let mut answer = Answer::from(Silence::Ignored(IgnoreReason::Reply));
     answer.verdict = match process(plan, observations, arrival, replies, &mut answer) {
         Ok(response) => Verdict::Respond(response),
         Err(silence) => Verdict::Silent(silence),
@@ -99,7 +104,7 @@ pub fn answer(plan: &Plan, observations: &mut Observations, arrival: &Arrival<'_
 
 /// Performs the steps: parse - overhear - recognise - route - limit - decide - choose - shape - write. The first step
 /// that fails gives the reason for silence. Three of the nine steps serve both families; the other six have one
-/// function for each family.
+/// function for each family. Quirks apply after recognise, choose and shape.
 fn process(
     plan: &Plan,
     observations: &mut Observations,
@@ -109,7 +114,9 @@ fn process(
 ) -> Result<Response, Silence> {
     let packet = DhcpPacket::parse(arrival.datagram, arrival.from.is_ipv6())?;
     overhear(plan, &packet, arrival, observations);
-    let client = partial.client.insert(recognise(plan, arrival, &packet)?);
+    let (client, applied) = recognise(plan, arrival, &packet)?;
+    let (client, quirks) = (partial.client.insert(client), &mut partial.quirks);
+    *quirks = applied;
     let request = match (&packet, arrival.from) {
         (DhcpPacket::Dhcp4(message), SocketAddr::V4(from)) => {
             let (destination, local_addr) =
@@ -133,7 +140,9 @@ fn process(
     if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.policy.rules[rule].names_u_boot()) {
         return Err(IgnoreReason::OtherVendorClass.into());
     }
-    client.raspberry_pi |= decision.as_raspberry_pi && client.can_be_raspberry_pi();
+    if let Some(dialect) = decision.as_dialect.filter(|dialect| dialect.is_possible(client)) {
+        quirks.declare(client, dialect);
+    }
     let recognised_stage = client.stage;
     if let Stage::Ipxe(features) = client.stage {
         client.stage = ipxe_stage(plan, observations, client, features, &decision, arrival.now);
@@ -150,7 +159,7 @@ fn process(
     if matches!(client.stage, Stage::Ipxe(_)) {
         observations.note_ipxe(client, arrival.now);
     }
-    let response = request.write(plan, client, boot, replies)?;
+    let response = request.write(plan, client, &packet, boot, quirks, replies)?;
     let rule = decision.rule.filter(|rule| plan.policy.rules[*rule].needs_dhcp_packet());
     record(observations, arrival, &packet, client, rule.map(|rule| plan.policy.rule_ref(rule)), &response);
     Ok(response)
@@ -179,10 +188,14 @@ fn ipxe_stage(
     if observations.was_replaced(client, now) { client.stage } else { Stage::ReplacedIpxe(missing) }
 }
 
-/// Recognises the sender of a packet, from the packet alone.
-pub fn recognise(plan: &Plan, arrival: &Arrival<'_>, packet: &DhcpPacket<'_>) -> Result<Client, IgnoreReason> {
+/// Recognises the sender of a packet, from the packet alone, with the quirks that apply to it.
+pub fn recognise(
+    plan: &Plan,
+    arrival: &Arrival<'_>,
+    packet: &DhcpPacket<'_>,
+) -> Result<(Client, Quirks), IgnoreReason> {
     let (port, classes) = (arrival.port, &plan.policy.user_classes);
-    match (packet, arrival.from) {
+    let mut client = match (packet, arrival.from) {
         (DhcpPacket::Dhcp6(packet), SocketAddr::V6(from)) => {
             recognise6(packet, port, *from.ip(), &plan.offer.dhcp6.duid, classes)
         }
@@ -198,7 +211,9 @@ pub fn recognise(plan: &Plan, arrival: &Arrival<'_>, packet: &DhcpPacket<'_>) ->
             is_ours.then_some(client).ok_or(IgnoreReason::OtherServer)
         }
         (DhcpPacket::Dhcp6(_), SocketAddr::V4(_)) => Err(IgnoreReason::Reply),
-    }
+    }?;
+    let quirks = Quirks::recognise(&mut client, packet);
+    Ok((client, quirks))
 }
 
 /// A request and the destination of its reply.
@@ -217,23 +232,36 @@ impl RoutedRequest<'_> {
     }
 
     /// Performs the steps shape and write: adds the datagrams to `replies`, and returns the content of the reply.
-    fn write(&self, plan: &Plan, client: &Client, boot: Boot, replies: &mut Replies) -> Result<Response, Silence> {
+    fn write(
+        &self,
+        plan: &Plan,
+        client: &Client,
+        packet: &DhcpPacket<'_>,
+        boot: Boot,
+        quirks: &mut Quirks,
+        replies: &mut Replies,
+    ) -> Result<Response, Silence> {
         match *self {
             RoutedRequest::Dhcp4(message, destination, local_addr) => {
-                let shape = Shape::new(client, boot.clone(), local_addr, plan.offer.boot_server)?;
+                let file_shape = || quirks.file_shape(client, packet, plan.offer.boot_server);
+                let shape = Shape::new(client, boot.clone(), local_addr, file_shape)?;
                 replies.push(destination, |out| reply4::write(message, client.port, &shape, local_addr, out))?;
                 Ok(Response {
                     message_type: DhcpMessageType::Dhcp4(shape.message_type),
                     shape: shape.name,
                     boot,
                     destination,
+                    delay: quirks.delay(client, packet),
                 })
             }
-            RoutedRequest::Dhcp6(packet, Route { destination, second_destination, local_addr }) => {
-                let shape = Shape6::new(plan, client, &boot, || format!("tftp://{}/", host(local_addr)));
-                for to in iter::once(destination).chain(second_destination) {
+            RoutedRequest::Dhcp6(message, Route { destination, second_destination, local_addr }) => {
+                let boot_server_url =
+                    || (!quirks.hides_url(client, packet)).then(|| format!("tftp://{}/", host(local_addr)));
+                let shape = Shape6::new(plan, client, &boot, boot_server_url);
+                let second = second_destination.filter(|_| quirks.reaches_lease(client, packet));
+                for to in iter::once(destination).chain(second) {
                     replies.push(to, |out| {
-                        reply6::write(packet, &shape, &plan.offer.dhcp6.duid, out);
+                        reply6::write(message, &shape, &plan.offer.dhcp6.duid, out);
                         Ok::<_, Silence>(())
                     })?;
                 }
@@ -242,6 +270,7 @@ impl RoutedRequest<'_> {
                     shape: shape.name,
                     boot,
                     destination,
+                    delay: quirks.delay(client, packet),
                 })
             }
         }
@@ -517,6 +546,23 @@ impl Replies {
         write(&mut self.octets)?;
         self.ranges.push((start..self.octets.len(), to));
         Ok(())
+    }
+}
+
+impl Answer {
+    /// How long the reply waits before it is sent; `None` if the server sends it at once, or sends none.
+    pub fn delay(&self) -> Option<Duration> {
+        match &self.verdict {
+            Verdict::Respond(response) => response.delay,
+            Verdict::Silent(_) => None,
+        }
+    }
+}
+
+/// An answer without a reply, to a packet whose sender was not recognised.
+impl From<Silence> for Answer {
+    fn from(silence: Silence) -> Self {
+        Answer { client: None, decision: None, quirks: Quirks::default(), verdict: Verdict::Silent(silence) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Decides which profile a machine boots, from its entry, the rules and the defaults. The same function decides about
 //! a DHCP packet and about the request for a script.
 
+use crate::client::dialect::Dialect;
 use crate::client::{Class, Client};
 use crate::observations::Observations;
 use crate::observations::shared_uuids::SharedUuid;
@@ -34,8 +35,8 @@ pub struct Decision {
     pub decided_by: DecidedBy,
     /// Whether the client counts as firmware, even if it identifies itself as iPXE.
     pub as_firmware: bool,
-    /// Whether a client with the architecture of a BIOS counts as a Raspberry Pi.
-    pub as_raspberry_pi: bool,
+    /// The dialect that a client with the architecture of a BIOS speaks, whatever its signs.
+    pub as_dialect: Option<&'static Dialect>,
 }
 
 /// The reason for a decision.
@@ -151,7 +152,7 @@ fn decision_from(
         profile,
         decided_by,
         as_firmware: rule.is_some_and(|(_, rule)| rule.as_firmware),
-        as_raspberry_pi: rule.is_some_and(|(_, rule)| rule.as_raspberry_pi),
+        as_dialect: rule.and_then(|(_, rule)| rule.as_dialect),
         ..Decision::default()
     }
 }
@@ -221,17 +222,17 @@ impl Decision {
 /// of these.
 pub fn firmware_kinds(client: &Client) -> [Option<Firmware>; 2] {
     let firmware = match client {
-        Client { raspberry_pi: true, .. } => Firmware::RaspberryPi,
-        Client { class: Class::UBoot, .. } => Firmware::UBoot,
-        Client { arch, .. } if arch.is_efi() => Firmware::Uefi,
-        _ => Firmware::Bios,
+        Client { dialect: Some(dialect), .. } => Firmware::from_id(dialect.id),
+        Client { class: Class::UBoot, .. } => Some(Firmware::UBoot),
+        Client { arch, .. } if arch.is_efi() => Some(Firmware::Uefi),
+        _ => Some(Firmware::Bios),
     };
     let program = match client {
         _ if client.is_ipxe() => Some(Firmware::Ipxe),
         Client { class: Class::Http, .. } => Some(Firmware::Http),
         _ => None,
     };
-    [Some(firmware), program]
+    [firmware, program]
 }
 
 impl fmt::Display for DecidedBy {

@@ -36,6 +36,8 @@ pub mod required_features;
 pub mod shape;
 pub mod shape6;
 
+pub mod quirks;
+
 pub mod answer;
 
 pub mod file_name;

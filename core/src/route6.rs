@@ -15,7 +15,8 @@ const CLIENT_PORT: u16 = 546;
 pub struct Route {
     /// The destination of the reply.
     pub destination: Destination,
-    /// The destination of a second copy of the reply, for EDK2 with two addresses (see `ReplyPath::boot_server`).
+    /// The address that the DHCPv6 server assigned to the machine, if the client has another one, as the destination of
+    /// a second copy of the reply (see `ReplyPath::boot_server`).
     pub second_destination: Option<Destination>,
     /// The server's address for URLs.
     pub local_addr: Ipv6Addr,
@@ -91,8 +92,7 @@ impl ReplyPath<'_> {
     /// The route to a client that has an address and knows the server's address from a URL.
     ///
     /// In a network whose router advertises managed addresses, EDK2 has two addresses: its IPv6 stack leases the
-    /// address from which EDK2 sends, and its PXE driver leases the address on which EDK2 listens. The reply goes to
-    /// both addresses.
+    /// address from which EDK2 sends, and its PXE driver leases the address on which EDK2 listens.
     fn boot_server(
         &self,
         is_remote: impl FnOnce() -> bool,

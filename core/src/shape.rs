@@ -3,10 +3,11 @@
 
 use crate::arrival::Port;
 use crate::choose::{Boot, BootMethod, MenuLine, NoBoot};
+use crate::client::dialect::Dialect;
 use crate::client::{Class, Client};
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp4::MessageType;
-use crate::wire::pxe::{self, LOAD_FILE_OPTION, MenuItem, RASPBERRY_PI_OPTION};
+use crate::wire::pxe::{self, LOAD_FILE_OPTION, MenuItem};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -50,15 +51,19 @@ pub enum ShapeName {
     Menu,
     /// Option 43 confirms the menu item that the client chose, and the reply names the file of that item.
     Item,
-    /// Option 43 with the text that a Raspberry Pi looks for. The Pi itself knows the names of the files that it
-    /// requests.
-    RaspberryPi,
+    /// Option 43 of a dialect whose firmware itself knows the names of the files that it requests.
+    FixedNames(&'static Dialect),
 }
 
 impl Shape {
     /// The shape of the reply for a boot, or an error if the menu is too large for option 43. `local_addr` is the
-    /// server's address as the client reaches it; `boot_server` is whether the server listens on port 4011.
-    pub fn new(client: &Client, boot: Boot, local_addr: Ipv4Addr, boot_server: bool) -> Result<Shape, NoBoot> {
+    /// server's address as the client reaches it; `file_shape` returns the shape of a reply that names a file by TFTP.
+    pub fn new(
+        client: &Client,
+        boot: Boot,
+        local_addr: Ipv4Addr,
+        file_shape: impl FnOnce() -> ShapeName,
+    ) -> Result<Shape, NoBoot> {
         let message_type = match client.message_type {
             DhcpMessageType::Dhcp4(MessageType::Discover) => MessageType::Offer,
             _ => MessageType::Ack,
@@ -70,10 +75,14 @@ impl Shape {
                 (ShapeName::Menu, Some(option.into()))
             }
             (BootMethod::Item(item), _) => (ShapeName::Item, Some(item.option().to_vec().into())),
-            (BootMethod::RaspberryPi, _) => (ShapeName::RaspberryPi, Some(RASPBERRY_PI_OPTION[..].into())),
+            (BootMethod::FixedNames(dialect), _) => {
+                (ShapeName::FixedNames(dialect), Some(dialect.vendor_specific.into()))
+            }
             (BootMethod::File, Class::Http) => (ShapeName::Http, None),
-            (BootMethod::File, Class::Pxe) if client.uses_boot_server() && boot_server => (ShapeName::Redirect, None),
-            (BootMethod::File, _) => (ShapeName::Direct, Some(LOAD_FILE_OPTION[..].into())),
+            (BootMethod::File, Class::Pxe | Class::UBoot) => match file_shape() {
+                ShapeName::Redirect => (ShapeName::Redirect, None),
+                _ => (ShapeName::Direct, Some(LOAD_FILE_OPTION[..].into())),
+            },
         };
         let file = Some(boot.file).filter(|file| !file.is_empty());
         let siaddr = address4(boot.server).unwrap_or(local_addr);
@@ -108,7 +117,7 @@ impl fmt::Display for ShapeName {
             Self::Http => "http",
             Self::Menu => "menu",
             Self::Item => "item",
-            Self::RaspberryPi => "raspberry-pi",
+            Self::FixedNames(dialect) => dialect.id,
         })
     }
 }

@@ -25,22 +25,20 @@ pub struct Shape6<'a> {
 }
 
 impl<'a> Shape6<'a> {
-    /// The shape of the reply for a boot. `boot_server_url` returns a URL whose host is this server, for a client that
-    /// needs the URL to find port 4011.
-    pub fn new(plan: &'a Plan, client: &Client, boot: &Boot, boot_server_url: impl FnOnce() -> String) -> Self {
+    /// The shape of the reply for a boot. `boot_server_url` returns a URL whose host is this server, by which a client
+    /// finds port 4011, or `None` if the client finds it by multicast.
+    pub fn new(plan: &'a Plan, client: &Client, boot: &Boot, boot_server_url: impl FnOnce() -> Option<String>) -> Self {
         use MessageType::{Advertise, InformationRequest, Reply, Solicit};
         let file = || Some(boot.file.clone());
         let (name, message_type, url) = match (client.message_type, client.class) {
             (DhcpMessageType::Dhcp6(Solicit), Class::Http) => (ShapeName::Http, Advertise, file()),
-            // Behind a relay, EDK2's multicast to port 4011 reaches no server, so EDK2 needs a URL and contacts its
-            // host. On a link, EDK2 receives no URL and uses multicast: it then sends from the address on which it
-            // listens, which is not certain with a URL. If this server holds the file, the URL of the file itself has
-            // the right host as well, and this is the tested form (protocol.md L:c2).
+            // If this server holds the file, the URL of the file itself has the right host as well, and this is the
+            // tested form (protocol.md L:c2).
             (DhcpMessageType::Dhcp6(Solicit), _) => {
                 let url = |boot_server_url: String| {
                     if boot.file.starts_with(&boot_server_url) { boot.file.clone() } else { boot_server_url }
                 };
-                (ShapeName::Redirect, Advertise, client.relay.map(|_| url(boot_server_url())))
+                (ShapeName::Redirect, Advertise, boot_server_url().map(url))
             }
             (DhcpMessageType::Dhcp6(InformationRequest), _) => (ShapeName::Direct, Reply, file()),
             _ => (ShapeName::Redirect, Reply, file()),

@@ -172,7 +172,7 @@ fn a_configured_user_class_means_ipxe() {
 
 #[test]
 fn a_raspberry_pi_is_no_pc_although_it_sends_the_bios_code() {
-    let plan = || plan().with_offer(|offer| offer.raspberry_pi = false);
+    let plan = || plan().with_offer(|offer| offer.dialects.clear());
     let with_prefix = |packet: Packet| Packet {
         header: {
             let mut h = packet.header;

@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{GROUP, ask, plan};
+use common::capture::{Datagram, capture};
+use common::{GROUP, ask, capture, plan};
 use proxydhcpd_core::answer::{Replies, Verdict, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
@@ -12,15 +13,6 @@ use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::dhcp6::Packet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
-
-/// A UDP datagram of a capture.
-struct Datagram {
-    from: SocketAddr,
-    to: SocketAddr,
-    payload: Vec<u8>,
-}
 
 #[test]
 fn real_firmware_receives_its_loader_and_real_ipxe_its_script() {
@@ -55,14 +47,8 @@ fn real_firmware_receives_its_loader_and_real_ipxe_its_script() {
 #[test]
 fn no_request_to_the_dhcp_server_and_no_servers_message_is_answered() {
     let mut ignored = 0;
-    for entry in std::fs::read_dir(directory()).unwrap() {
-        let path = entry.unwrap().path();
-        let Some(name) =
-            path.file_stem().and_then(|stem| stem.to_str()).filter(|_| path.extension().is_some_and(|e| e == "pcap"))
-        else {
-            continue;
-        };
-        for datagram in capture(name).iter().filter(|datagram| matches!(datagram.to.port(), 67 | 68)) {
+    for name in capture::names() {
+        for datagram in capture(&name).iter().filter(|datagram| matches!(datagram.to.port(), 67 | 68)) {
             let kind =
                 datagram.payload.windows(3).skip(240).find(|window| window[..2] == [53, 1]).map(|window| window[2]);
             if kind == Some(1) {
@@ -140,38 +126,4 @@ fn with_arm32() -> Plan {
     let mut plan = plan();
     plan.offer_mut().loaders.insert(Arch(10), Loader { name: "ipxe-arm32.efi".into(), path: Some("/x".into()) });
     plan
-}
-
-fn directory() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/captures"))
-}
-
-/// Reads a capture in the classic pcap format: little endian, Ethernet frames, and IP and UDP without options.
-fn capture(name: &str) -> Vec<Datagram> {
-    let file = std::fs::read(directory().join(name).with_extension("pcap")).unwrap();
-    assert_eq!(file[..4], 0xa1b2_c3d4u32.to_le_bytes(), "{name}: not a little-endian pcap with microseconds");
-    let mut rest = &file[24..];
-    let mut datagrams = Vec::new();
-    while rest.len() >= 16 {
-        let length = u32::from_le_bytes(rest[8..12].try_into().unwrap()) as usize;
-        datagrams.extend(datagram(&rest[16..16 + length]));
-        rest = &rest[16 + length..];
-    }
-    datagrams
-}
-
-fn datagram(frame: &[u8]) -> Option<Datagram> {
-    let (addresses, udp) = match (frame.get(12..14)?, frame.get(14)?, frame.get(20)?, frame.get(23)?) {
-        ([8, 0], 0x45, _, 17) => (frame.get(26..34)?, frame.get(34..)?),
-        ([0x86, 0xdd], _, 17, _) => (frame.get(22..54)?, frame.get(54..)?),
-        _ => return None,
-    };
-    let port = |at: usize| u16::from_be_bytes([udp[at], udp[at + 1]]);
-    let address = |octets: &[u8]| match <[u8; 4]>::try_from(octets) {
-        Ok(octets) => IpAddr::V4(Ipv4Addr::from(octets)),
-        Err(_) => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(octets).unwrap())),
-    };
-    let (from, to) = addresses.split_at(addresses.len() / 2);
-    let payload = udp.get(8..usize::from(port(4)))?.to_vec();
-    Some(Datagram { from: (address(from), port(0)).into(), to: (address(to), port(2)).into(), payload })
 }

@@ -228,7 +228,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     let listeners = (tftp, option::weighted(0.8, Just(8080)), usually(), usually(), usually(), usually());
     (listeners, ipxe, stateless, profiles, option::of(loader()), any::<bool>()).prop_map(
         move |(listeners, ipxe, stateless, (profiles, default_profile, rules, known), default_loader, boot_server)| {
-            let (tftp, http, http_clients, boot_server6, tftp6, raspberry_pi) = listeners;
+            let (tftp, http, http_clients, boot_server6, tftp6, has_files) = listeners;
             let mut plan = plan()
                 .with_policy(|policy| {
                     policy.ipxe = ipxe;
@@ -242,7 +242,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
                     (offer.tftp, offer.http, offer.boot_server) = (tftp, http, boot_server);
                     (offer.dhcp6.tftp, offer.dhcp6.boot_server) = (tftp6, boot_server6);
                     offer.default_loader = default_loader;
-                    offer.raspberry_pi = raspberry_pi;
+                    offer.dialects.retain(|_| has_files);
                     offer.local_disk = vec![Arch::X64];
                 });
             plan.inventory = if known { Machines::new(&[machine], &[]) } else { Machines::default() };

@@ -317,7 +317,7 @@ impl Report {
 }
 
 /// Displays a reply as `OFFER snponly.efi from 192.0.2.10 (loader for x64 UEFI, redirect)`. The file is missing from a
-/// reply with a menu, and from a reply to a Raspberry Pi, which requests fixed names.
+/// reply with a menu, and from a reply to firmware that requests fixed names.
 struct ReplyText<'a>(&'a Response);
 
 impl fmt::Display for ReplyText<'_> {
@@ -404,6 +404,7 @@ mod tests {
                 shape,
                 boot,
                 destination: to,
+                delay: None,
             })
             .to_string()
         };

@@ -142,7 +142,7 @@ impl Site {
                     entries: scan.entries(),
                 },
                 local_disk: local_disk::architectures(&local_disks),
-                raspberry_pi: scan.raspberry_pi,
+                dialects: scan.dialects.clone(),
                 templates: templates.names().clone(),
                 dhcp6: Ipv6Services { duid, ..Ipv6Services::default() },
                 ..Offer::default()

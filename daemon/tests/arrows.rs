@@ -24,6 +24,7 @@ const CORE: &[&str] = &[
     "shape6",
     "reply4",
     "reply6",
+    "quirks",
     "answer",
     "file_name",
     "request",

@@ -15,8 +15,7 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_proxydhcpd");
 
-/// The vector of a request for a menu item. Its type is one of those that were assigned long ago.
-const MENU_VECTOR: &str = "ovmf-x64-request-4011-boot-item";
+/// The site `menu` of the vectors. The item's type is one of those that were assigned long ago.
 const MENU: &str = r#"
 default-profile = "ask"
 [profile.ask.menu]
@@ -31,7 +30,7 @@ fn every_vector_gets_its_expected_reply_over_the_wire() {
     for vector in vectors() {
         // Each vector has a new server, because the vectors share machines, and the rate limit of a machine allows a
         // burst of only eight requests.
-        let start = || Process::start(&format!("{PROGRAM} --config {}", site.config(&vector.name)));
+        let start = || Process::start(&format!("{PROGRAM} --config {}", site.config(&vector)));
         let _running = server.on(|| {
             let running = start();
             let open = |port| bound_sockets(Transport::Udp, port).is_ok_and(|sockets| !sockets.is_empty());
@@ -68,7 +67,7 @@ fn explain_shows_the_reply_of_the_server_for_every_vector() {
         let port = vector.to.port().to_string();
         let mut command = Command::new(PROGRAM);
         command.args(["explain", &hex::encode(&vector.octets), "--server", "192.0.2.10/24", "--json", "--port", &port]);
-        command.args(["--from", &vector.from.to_string(), "--config", &site.config(&vector.name)]);
+        command.args(["--from", &vector.from.to_string(), "--config", &site.config(&vector)]);
         let output = command.output().unwrap();
         let explained: Value = serde_json::from_slice(&output.stdout).expect(&vector.name);
         let expected = vector.reply.as_ref().map_or(Value::Null, |reply| reply["hex"].clone());
@@ -94,8 +93,8 @@ impl Site {
         Site { _boot: boot, directory }
     }
 
-    fn config(&self, vector: &str) -> String {
-        let name = if vector == MENU_VECTOR { "menu.toml" } else { "plain.toml" };
+    fn config(&self, vector: &Vector) -> String {
+        let name = if vector.site.is_some() { "menu.toml" } else { "plain.toml" };
         self.directory.path().join(name).display().to_string()
     }
 }
@@ -103,6 +102,7 @@ impl Site {
 /// A datagram of a client, and the expected reply.
 struct Vector {
     name: String,
+    site: Option<String>,
     octets: Vec<u8>,
     from: SocketAddrV4,
     to: SocketAddrV4,
@@ -134,6 +134,7 @@ impl Vector {
             from: text(&value["transport"]["src"]).parse().unwrap(),
             to: text(&value["transport"]["dst"]).parse().unwrap(),
             reply: reply.cloned(),
+            site: value["site"].as_str().map(str::to_owned),
             name,
         })
     }

@@ -4,6 +4,7 @@ use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Loaded, load_from_dir};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::Identifiers;
+use proxydhcpd_core::client::dialect::raspberry_pi;
 use proxydhcpd_core::link::{Network, Network4, Network6};
 use proxydhcpd_core::plan::machines::{Identity, Policy};
 use proxydhcpd_core::plan::pattern::Glob;
@@ -352,7 +353,7 @@ fn every_condition_of_a_rule_is_read() {
     let known = Conditions { known: Some(true), ..Conditions::default() };
     assert_eq!(rules[1], Rule { name: "rule 2".into(), when: known, deny: true, ..Rule::default() });
     assert_eq!(rules[2], Rule { name: "rule 3".into(), ..Rule::default() });
-    assert_eq!(rules[3], Rule { name: "rule 4".into(), as_raspberry_pi: true, ..Rule::default() });
+    assert_eq!(rules[3], Rule { name: "rule 4".into(), as_dialect: Some(&raspberry_pi::DIALECT), ..Rule::default() });
     assert_eq!(
         errors("[[rule]]\nas-firmware = true\nas-raspberry-pi = true\n"),
         ["3:19: `as-raspberry-pi` and `as-firmware` exclude each other: a Raspberry Pi takes no loader"]

@@ -2,6 +2,7 @@
 
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
 use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::client::dialect::raspberry_pi;
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use proxydhcpd_core::plan::offer::{Ipv6Services, Loader, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
@@ -30,7 +31,7 @@ fn bare() -> Plan {
         offer.http = Some(8080);
         offer.boot_server = true;
         offer.loaders = ARCHITECTURES.iter().map(|row| loader(row.code)).collect();
-        offer.raspberry_pi = true;
+        offer.dialects = vec![&raspberry_pi::DIALECT];
         offer.dhcp6 = Ipv6Services { duid: DUID.into(), boot_server: true, tftp: true, ..Ipv6Services::default() };
     })
 }

@@ -3,6 +3,7 @@
 mod firmware;
 
 use crate::arch::Arch;
+use crate::client::dialect::Dialect;
 use crate::client::{Class, Client, Stage};
 use crate::decide::{DecidedBy, Decision};
 use crate::plan::Plan;
@@ -38,7 +39,7 @@ pub fn local_disk_name(arch: Arch) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Boot {
     /// A name on the TFTP server, or an absolute URL; over IPv6 always a URL. Empty if the client chooses from a menu,
-    /// or requests fixed names (Raspberry Pi).
+    /// or requests fixed names.
     pub file: String,
     /// The TFTP server (siaddr). If it were 0, iPXE would contact port 4011, and shim could fetch nothing, because it
     /// has no other source of the address.
@@ -65,8 +66,8 @@ pub enum BootMethod {
     },
     /// The client has chosen this item of the menu.
     Item(BootItem),
-    /// The client requests fixed names.
-    RaspberryPi,
+    /// The client requests file names that it has built in.
+    FixedNames(&'static Dialect),
 }
 
 /// A line of a menu as this client shows it.
@@ -97,8 +98,8 @@ pub enum BootSource {
     ConfiguredScript,
     /// The menu of the profile.
     Menu,
-    /// The files of a Raspberry Pi.
-    RaspberryPi,
+    /// The files that the client requests by names that it has built in.
+    FixedNames,
 }
 
 /// Why there is nothing to boot.
@@ -127,8 +128,8 @@ pub enum NoBoot {
     StatelessIpxe,
     /// Port 4011 is not open, and over IPv6 the server has no other way to name the file.
     NoBootServer,
-    /// The client is a Raspberry Pi, and the boot directory has no files for Raspberry Pis.
-    RaspberryPi,
+    /// The client requests file names that it has built in, and the boot directory has no such files.
+    NoFiles(&'static Dialect),
     /// The client chose an item that is in no menu of this server, or an item that belongs to another server.
     BootItem(u16),
     /// The client requires credentials with its boot item, for which there is no implemented specification.
@@ -158,15 +159,15 @@ pub fn choose(
         _ => {}
     }
     let menu = if let BootTarget::Menu(menu) = boots { Some(menu) } else { None };
-    match (client.stage, client.boot_item, menu) {
-        (_, Some(chosen), menu) => chosen_boot(plan, client, menu, chosen, local_addr),
-        (Stage::Ipxe(features), None, _) => ipxe(plan, client, decision, choice, features, local_addr),
-        (Stage::ReplacedIpxe(lacks), None, _) if !lacks.is_empty() => {
+    match (client.stage, client.boot_item, menu, client.dialect) {
+        (_, Some(chosen), menu, _) => chosen_boot(plan, client, menu, chosen, local_addr),
+        (Stage::Ipxe(features), None, _, _) => ipxe(plan, client, decision, choice, features, local_addr),
+        (Stage::ReplacedIpxe(lacks), None, _, _) if !lacks.is_empty() => {
             replacement_ipxe(plan, client, decision, local_addr)
         }
-        _ if client.raspberry_pi => raspberry_pi(plan, local_addr),
+        (_, None, _, Some(dialect)) => fixed_names(plan, dialect, local_addr),
         // Over IPv6 no firmware shows a menu; the iPXE that it loads does.
-        (_, None, Some(menu)) if client.class == Class::Pxe && !client.is_v6() => {
+        (_, None, Some(menu), None) if client.class == Class::Pxe && !client.is_v6() => {
             menu_boot(plan, client, menu, local_addr)
         }
         _ => for_firmware(plan, client, decision, boots, local_addr),
@@ -304,12 +305,12 @@ fn is_local_disk(plan: &Plan, item: &FirmwareMenuItem) -> bool {
     plan.profile(id).is_some_and(|profile| profile.boots == BootTarget::LocalDisk)
 }
 
-fn raspberry_pi(plan: &Plan, local_addr: IpAddr) -> Result<Boot, NoBoot> {
-    if !plan.offer.raspberry_pi {
-        return Err(NoBoot::RaspberryPi);
+fn fixed_names(plan: &Plan, dialect: &'static Dialect, local_addr: IpAddr) -> Result<Boot, NoBoot> {
+    if !plan.offer.dialects.contains(&dialect) {
+        return Err(NoBoot::NoFiles(dialect));
     }
     let server = tftp_address(plan, local_addr)?;
-    Ok(Boot { file: String::new(), server, source: BootSource::RaspberryPi, method: BootMethod::RaspberryPi })
+    Ok(Boot { file: String::new(), server, source: BootSource::FixedNames, method: BootMethod::FixedNames(dialect) })
 }
 
 /// The address of the TFTP server; an error if there is none.
@@ -341,7 +342,7 @@ impl NoBoot {
             Self::StatefulIpxe => "nothing:stateful-ipxe",
             Self::StatelessIpxe => "nothing:stateless-ipxe",
             Self::NoBootServer => "nothing:no-boot-server",
-            Self::RaspberryPi => "nothing:raspberry-pi",
+            Self::NoFiles(dialect) => dialect.no_files_label,
             Self::BootItem(_) => "nothing:boot-item",
             Self::Credentials(_) => "nothing:credentials",
             Self::MenuTooLarge => "nothing:menu-too-large",
@@ -379,7 +380,7 @@ impl fmt::Display for NoBoot {
             Self::NoBootServer => {
                 f.write_str("port 4011 is not open, and over IPv6 the server can name the file only there")
             }
-            Self::RaspberryPi => f.write_str("a Raspberry Pi, and the boot directory holds no files for one"),
+            Self::NoFiles(Dialect { name, .. }) => write!(f, "a {name}, and the boot directory holds no files for one"),
             Self::BootItem(item) => write!(f, "boot item {item:#06x} is in no menu of this server"),
             Self::Credentials(item) => write!(f, "boot item {item:#06x} requires credentials, which are not supported"),
             Self::MenuTooLarge => f.write_str("the menu is larger than option 43 allows"),
@@ -397,7 +398,7 @@ impl fmt::Display for BootSource {
             Self::ScriptTftp => f.write_str("built-in script, over TFTP"),
             Self::ConfiguredScript => f.write_str("configured script"),
             Self::Menu => f.write_str("menu for the firmware to show"),
-            Self::RaspberryPi => f.write_str("files with fixed names"),
+            Self::FixedNames => f.write_str("files with fixed names"),
         }
     }
 }

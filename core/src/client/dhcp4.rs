@@ -2,7 +2,7 @@
 
 use super::{
     ArchSource, Class, Client, HardwareAddress, Identifiers, IgnoreReason, Relay, Stage, accept_for_script,
-    is_gpxe_class, is_ipxe_class, raspberry_pi, select_architecture,
+    is_gpxe_class, is_ipxe_class, select_architecture,
 };
 use crate::arch::Arch;
 use crate::arrival::Port;
@@ -49,7 +49,7 @@ pub fn recognise4(
     if !is_served {
         return Err(IgnoreReason::Message(port, DhcpMessageType::Dhcp4(message_type)));
     }
-    let stage = stage(message, port, &vendor_class, ipxe_user_classes);
+    let stage = stage(message, ipxe_user_classes);
     let arch = match (architecture4(message, class, &vendor_class), stage) {
         // iPXE does not need to state its architecture, because its script is the same for every architecture.
         (Err(IgnoreReason::NoArchitecture), Stage::Ipxe(_)) if class == Class::Pxe => {
@@ -62,8 +62,6 @@ pub fn recognise4(
     let machine_id = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
     let uuid = machine_id.filter(MachineId::is_unique).map(|id| id.uuid());
     Ok(Client {
-        raspberry_pi: raspberry_pi::is_raspberry_pi(arch, &hardware, &vendor_class, machine_id.as_ref()),
-        u_boot: class == Class::UBoot || is_u_boot(message),
         identifiers: Identifiers::new(hardware.mac(), uuid),
         stage,
         relay: Relay::from_message(message),
@@ -76,6 +74,7 @@ pub fn recognise4(
         port,
         arch,
         arch_source,
+        dialect: None,
         boot_item,
     })
 }
@@ -130,13 +129,7 @@ fn may_be_old_rom(message: &Message<'_>) -> bool {
     }
 }
 
-/// Whether the client is U-Boot with the class PXEClient: U-Boot's boot flow for EFI programs sends UNDI 0.0 in option
-/// 94, whereas EDK2 sends 3.0.
-fn is_u_boot(message: &Message<'_>) -> bool {
-    message.option(code::NETWORK_INTERFACE).is_some_and(|value| *value == [1, 0, 0])
-}
-
-fn stage(message: &Message<'_>, port: Port, vendor_class: &[u8], ipxe_user_classes: &[String]) -> Stage {
+fn stage(message: &Message<'_>, ipxe_user_classes: &[String]) -> Stage {
     let features = message.option(code::IPXE).and_then(|value| Features::parse(&value));
     let user_class = message.option(code::USER_CLASS).unwrap_or_default();
     let classes = user_classes(&user_class);
@@ -147,8 +140,6 @@ fn stage(message: &Message<'_>, port: Port, vendor_class: &[u8], ipxe_user_class
         Stage::Gpxe
     } else if features.is_some() {
         Stage::Ipxe(features)
-    } else if port == Port::BootServer && vendor_class == Class::Pxe.vendor_class().as_bytes() {
-        Stage::BootProgram
     } else {
         Stage::Firmware
     }

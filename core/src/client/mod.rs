@@ -3,7 +3,7 @@
 
 mod dhcp4;
 mod dhcp6;
-mod raspberry_pi;
+pub mod dialect;
 
 use crate::arch::{Arch, Transport};
 use crate::arrival::Port;
@@ -14,6 +14,7 @@ use core::fmt;
 use core::net::IpAddr;
 pub use dhcp4::{architecture4, recognise4};
 pub use dhcp6::{architecture6, class6, hardware6, recognise6};
+use dialect::Dialect;
 
 /// A network-boot client, as its packet describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +41,8 @@ pub struct Client {
     pub arch_source: ArchSource,
     /// How far the boot has come.
     pub stage: Stage,
-    /// Whether the client is a Raspberry Pi, although it announces itself as x86 BIOS, or a rule declares it to be one.
-    pub raspberry_pi: bool,
-    /// Whether the client is U-Boot, of any class: U-Boot takes the file name from the first reply and never contacts
-    /// port 4011.
-    pub u_boot: bool,
+    /// The dialect of the firmware, recognised or declared by a rule; `None` if it is that of PXE 2.1.
+    pub dialect: Option<&'static Dialect>,
     /// The menu item that the client chose, if its packet states one.
     pub boot_item: Option<BootItem>,
     /// The client's IP address, if it has one: ciaddr, or over IPv6 the source address, unless that is link-local or a
@@ -183,17 +181,6 @@ impl Client {
     /// Whether the client is iPXE.
     pub fn is_ipxe(&self) -> bool {
         matches!(self.stage, Stage::Ipxe(_) | Stage::ReplacedIpxe(_))
-    }
-
-    /// Whether the client is UEFI firmware, which contacts port 4011 of the server if the offer has no option 43.
-    pub fn uses_boot_server(&self) -> bool {
-        self.arch.is_efi() && !self.is_ipxe() && !self.u_boot
-    }
-
-    /// Whether the client could be a Raspberry Pi's own firmware. That firmware announces the architecture of x86 BIOS
-    /// or of the Pi's boot ROM; a client with any other architecture is UEFI firmware, even on a Raspberry Pi.
-    pub fn can_be_raspberry_pi(&self) -> bool {
-        self.class == Class::Pxe && raspberry_pi::can_be_raspberry_pi(self.arch) && !self.is_v6()
     }
 
     /// Whether the client sent a DHCPv6 message.
@@ -337,14 +324,17 @@ impl fmt::Display for IgnoreReason {
             Self::Reply => f.write_str("a server's message, not a client's"),
             Self::Bootp => f.write_str("plain BOOTP: no message type"),
             Self::NoVendorClass => f.write_str("not a network-boot client: no vendor class"),
-            Self::NoVendorClass6(Some(Arch::RASPBERRY_PI)) => f.write_str(
-                "a Raspberry Pi: over IPv6 it sends no vendor class (option 16), and accepts its file only from its \
-                 DHCPv6 server",
-            ),
-            Self::NoVendorClass6(_) => f.write_str(
-                "a network-boot client without a vendor class (option 16): it accepts its file only from its DHCPv6 \
-                 server",
-            ),
+            Self::NoVendorClass6(arch) => match arch.and_then(Dialect::for_arch) {
+                Some(Dialect { name, .. }) => write!(
+                    f,
+                    "a {name}: over IPv6 it sends no vendor class (option 16), and accepts its file only from its \
+                     DHCPv6 server"
+                ),
+                None => f.write_str(
+                    "a network-boot client without a vendor class (option 16): it accepts its file only from its \
+                     DHCPv6 server",
+                ),
+            },
             Self::NoHardwareAddress => f.write_str(
                 "no hardware address: an InfiniBand host that only its client identifier identifies (RFC 4390), \
                  so not boot firmware",
@@ -387,17 +377,17 @@ impl fmt::Debug for HardwareAddress {
     }
 }
 
-/// Describes the client, for example as `x64 UEFI`, `iPXE on x64 UEFI` or `Raspberry Pi`.
+/// Describes the client, for example as `x64 UEFI` or `iPXE on x64 UEFI`, or by the name of its dialect.
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.stage {
-            Stage::Ipxe(_) => write!(f, "iPXE on {}", self.arch),
-            Stage::ReplacedIpxe(lacks) if lacks.is_empty() => write!(f, "iPXE on {}", self.arch),
-            Stage::ReplacedIpxe(lacks) => write!(f, "iPXE without {lacks} on {}", self.arch),
-            Stage::Gpxe => write!(f, "gPXE on {}", self.arch),
-            _ if self.raspberry_pi => f.write_str("Raspberry Pi"),
-            Stage::Firmware => write!(f, "{}", self.arch),
-            Stage::BootProgram => write!(f, "boot program on {}", self.arch),
+        match (self.stage, self.dialect) {
+            (Stage::Ipxe(_), _) => write!(f, "iPXE on {}", self.arch),
+            (Stage::ReplacedIpxe(lacks), _) if lacks.is_empty() => write!(f, "iPXE on {}", self.arch),
+            (Stage::ReplacedIpxe(lacks), _) => write!(f, "iPXE without {lacks} on {}", self.arch),
+            (Stage::Gpxe, _) => write!(f, "gPXE on {}", self.arch),
+            (_, Some(dialect)) => f.write_str(dialect.name),
+            (Stage::Firmware, None) => write!(f, "{}", self.arch),
+            (Stage::BootProgram, None) => write!(f, "boot program on {}", self.arch),
         }
     }
 }

@@ -133,11 +133,11 @@ impl BootAttempts {
         }
     }
 
-    /// Notes that the server has sent an offer. The function ignores Raspberry Pis, which take an address without a
-    /// REQUEST, and UEFI HTTP boot, which continues differently. The only possible finding about a BIOS is that it
-    /// received no address.
+    /// Notes that the server has sent an offer. The function ignores firmware with a dialect, which may take an address
+    /// without a REQUEST, and UEFI HTTP boot, which continues differently. The only possible finding about a BIOS is
+    /// that it received no address.
     pub fn note_offer(&mut self, client: &Client, offer: SentOffer, now: u64) {
-        if client.class != Class::Pxe || client.raspberry_pi {
+        if client.class != Class::Pxe || client.dialect.is_some() {
             return;
         }
         let next = if client.is_ipxe() || client.arch.is_efi() { offer.next } else { NextContact::Elsewhere };

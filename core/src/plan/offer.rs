@@ -1,6 +1,7 @@
 //! What this host can offer now: loaders, files and open ports. It follows the host that the server runs on.
 
 use crate::arch::Arch;
+use crate::client::dialect::Dialect;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -32,8 +33,8 @@ pub struct Offer {
     /// (`choose::IPXE_WRAPPER_PREFIX`): the architecture of each, by the name under which the server offers the
     /// program.
     pub ipxe_wrappers: BTreeMap<String, Arch>,
-    /// Whether the boot directory has files for Raspberry Pis, whose boot ROM accepts neither a loader nor a script.
-    pub raspberry_pi: bool,
+    /// The dialects for which the boot directory has the files that their firmware requests.
+    pub dialects: Vec<&'static Dialect>,
     /// The names under which clients request files of the template directory.
     pub templates: BTreeSet<String>,
     /// The settings that apply only to IPv6.

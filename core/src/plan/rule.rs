@@ -4,6 +4,7 @@ use super::pattern::{Glob, MacPattern};
 use super::profile::ProfileId;
 use crate::arch::Arch;
 use crate::client::Identifiers;
+use crate::client::dialect::Dialect;
 use crate::link::Network;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,8 +26,8 @@ pub struct Rule {
     pub profile: Option<ProfileId>,
     /// Whether the machine receives the loader for its firmware, even if the client identifies itself as iPXE.
     pub as_firmware: bool,
-    /// Whether a client with the architecture of a BIOS counts as a Raspberry Pi.
-    pub as_raspberry_pi: bool,
+    /// The dialect that a client with the architecture of a BIOS speaks, whatever its signs.
+    pub as_dialect: Option<&'static Dialect>,
 }
 
 /// A reference, in observations and URLs, to a rule that a packet matched: the rule's index in one version of the
@@ -288,6 +289,11 @@ impl Condition {
 impl Firmware {
     /// All kinds, in the order of the documentation.
     pub const ALL: [Firmware; 6] = [Self::Bios, Self::Uefi, Self::Http, Self::Ipxe, Self::RaspberryPi, Self::UBoot];
+
+    /// The kind with this value in the configuration, which is also the id of a dialect; `None` for an unknown value.
+    pub fn from_id(id: &str) -> Option<Firmware> {
+        Self::ALL.into_iter().find(|kind| kind.id() == id)
+    }
 
     /// The value in the configuration.
     pub fn id(self) -> &'static str {

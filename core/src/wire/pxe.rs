@@ -14,10 +14,6 @@ pub const BOOT_ITEM: u8 = 71;
 /// Maximum length of option 43, in octets: clients read only the first instance of the option.
 const MAX_LENGTH: usize = 255;
 
-/// Option 43 with the menu text that the boot ROM of a Raspberry Pi looks for; the model 3B requires the three spaces
-/// after the text.
-pub const RASPBERRY_PI_OPTION: &[u8; 35] = b"\x06\x01\x03\x0a\x04\x00PXE\x09\x17\x00\x00\x14Raspberry Pi Boot   \xff";
-
 /// One item of a menu that the firmware shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MenuItem<'a> {

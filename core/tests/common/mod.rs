@@ -1,9 +1,13 @@
 //! The site of the test vectors, and functions that send a datagram to the server of this site.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod capture;
+pub mod vector;
+
 use proxydhcpd_core::answer::{Answer, Replies, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::client::dialect::raspberry_pi;
 use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
@@ -48,7 +52,7 @@ pub fn plan() -> Plan {
                 loader(11, "ipxe-arm64.efi"),
             ]
             .into(),
-            raspberry_pi: true,
+            dialects: vec![&raspberry_pi::DIALECT],
             dhcp6: Ipv6Services { duid: DUID.into(), boot_server: true, tftp: true, ..Ipv6Services::default() },
             ..Offer::default()
         }

@@ -22,6 +22,7 @@ pub use results::{FoundEntry, HostNameScript, SkippedFile};
 use crate::files::Directory;
 use kernels::KernelScanner;
 use programs::ProgramScanner;
+use proxydhcpd_core::client::dialect::{Dialect, raspberry_pi};
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::plan::offer::BootDirEntry;
 use std::fs;
@@ -40,8 +41,8 @@ const MAX_NAMES: usize = 10_000;
 pub struct Scan {
     /// Whether the operator's `boot.ipxe` exists, which replaces the menu.
     pub has_boot_script: bool,
-    /// Whether there are files that only a Raspberry Pi requests.
-    pub raspberry_pi: bool,
+    /// The dialects whose firmware finds the files that only it requests.
+    pub dialects: Vec<&'static Dialect>,
     /// The entries of the menu.
     pub found: Vec<FoundEntry>,
     /// The files and directories that are not in the menu.
@@ -56,7 +57,8 @@ pub struct Scan {
 /// missing directory counts as empty.
 pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Scan {
     let top = names_in(root);
-    let mut scan = Scan { raspberry_pi: has_raspberry_pi_files(root, &top), ..Scan::default() };
+    let for_pi = has_raspberry_pi_files(root, &top).then_some(&raspberry_pi::DIALECT);
+    let mut scan = Scan { dialects: for_pi.into_iter().collect(), ..Scan::default() };
     match has_boot_script(root) {
         Ok(exists) => scan.has_boot_script = exists,
         Err(reason) => scan.warnings.push(format!("boot.ipxe {reason}: showing the menu instead")),

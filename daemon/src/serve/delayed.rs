@@ -1,18 +1,12 @@
-//! Replies that the server sends with a delay, on port 4011 over IPv6.
-//!
-//! EDK2 opens the socket for the reply only after it has sent its request (PxeBcRequestBootService of PxeBcDhcp6.c). A
-//! reply that arrives before that only causes an ICMP error, and EDK2 does not repeat the request. EDK2 waits three
-//! seconds for the reply.
+//! Replies that the server sends with a delay, because firmware is not ready for them earlier (`quirks` of the core).
 
 use nix::sys::epoll::EpollTimeout;
 use proxydhcpd_core::answer::{Answer, Replies};
 use proxydhcpd_core::route::Destination;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// How long a reply is delayed. Even busy firmware, or firmware on an emulated processor, opens its socket within this
-/// time.
-const DELAY: Duration = Duration::from_millis(100);
 /// Maximum number of answers in the queue. While the queue is full, the server sends replies without a delay.
 const MAX_HELD: usize = 1024;
 
@@ -28,6 +22,8 @@ pub struct DelayedAnswer {
     pub replies: Vec<(Vec<u8>, Destination)>,
     /// The answer, for the report.
     pub answer: Answer,
+    /// The address of the listener that received the request.
+    pub listener: SocketAddr,
     /// The kernel's index of the link on which the request arrived.
     pub link: u32,
 }
@@ -38,10 +34,11 @@ impl DelayedReplies {
         self.0.len() < MAX_HELD
     }
 
-    /// Queues the answer with copies of its replies. They are due a fixed delay after `now`.
-    pub fn push(&mut self, answer: Answer, replies: &Replies, link: u32, now: Instant) {
+    /// Queues the answer with copies of its replies, which the server sends when they are due.
+    pub fn push(&mut self, answer: Answer, replies: &Replies, listener: SocketAddr, link: u32, due: Instant) {
         let replies = replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect();
-        self.0.push_back(DelayedAnswer { due: now + DELAY, replies, answer, link });
+        let place = self.0.partition_point(|queued| queued.due <= due);
+        self.0.insert(place, DelayedAnswer { due, replies, answer, listener, link });
     }
 
     /// The time until the next answer is due, as a timeout for epoll. No timeout if the queue is empty.
@@ -52,40 +49,49 @@ impl DelayedReplies {
         EpollTimeout::try_from(pause + Duration::from_millis(1)).unwrap_or(EpollTimeout::ZERO)
     }
 
-    /// Removes and returns the next answer. Returns `None` if no answer is due.
-    pub fn pop_due(&mut self, now: Instant) -> Option<DelayedAnswer> {
-        let is_due = self.0.front().is_some_and(|first| first.due <= now);
-        if is_due { self.0.pop_front() } else { None }
+    /// The listener of the next answer; `None` if no answer is due.
+    pub fn next_listener(&self, now: Instant) -> Option<SocketAddr> {
+        self.0.front().filter(|first| first.due <= now).map(|first| first.listener)
     }
 
-    /// Whether the queue is empty.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Removes and returns the next answer. Returns `None` if no answer is due, or if the next one is another
+    /// listener's.
+    pub fn pop_due(&mut self, listener: SocketAddr, now: Instant) -> Option<DelayedAnswer> {
+        if self.next_listener(now) == Some(listener) { self.0.pop_front() } else { None }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proxydhcpd_core::answer::{Silence, Verdict};
+    use proxydhcpd_core::answer::Silence;
     use proxydhcpd_core::client::IgnoreReason;
+    use std::net::{Ipv4Addr, SocketAddrV4};
+
+    const DELAY: Duration = Duration::from_millis(100);
+    const LISTENER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011));
 
     #[test]
     fn a_reply_is_taken_when_it_is_due_and_the_queue_is_bounded() {
-        let silent = Verdict::Silent(Silence::Ignored(IgnoreReason::Reply));
-        let answer = Answer { client: None, decision: None, verdict: silent };
+        let answer = Answer::from(Silence::Ignored(IgnoreReason::Reply));
         let (mut delayed, now) = (DelayedReplies::default(), Instant::now());
+        let push = |delayed: &mut DelayedReplies, link, due| {
+            delayed.push(answer.clone(), &Replies::default(), LISTENER, link, due);
+        };
         assert_eq!(delayed.timeout(), EpollTimeout::NONE);
         for number in 0..MAX_HELD as u32 {
             assert!(delayed.has_room());
-            delayed.push(answer.clone(), &Replies::default(), number, now);
+            push(&mut delayed, number, now + DELAY);
         }
         assert!(!delayed.has_room());
-        assert!(delayed.timeout() != EpollTimeout::NONE && delayed.pop_due(now + DELAY / 2).is_none());
-        assert_eq!(delayed.pop_due(now + DELAY).unwrap().link, 0);
+        assert!(delayed.timeout() != EpollTimeout::NONE && delayed.pop_due(LISTENER, now + DELAY / 2).is_none());
+        assert_eq!(delayed.pop_due(LISTENER, now + DELAY).unwrap().link, 0);
         assert!(delayed.has_room());
-        delayed.push(answer, &Replies::default(), 1, now + DELAY);
-        let due = std::iter::from_fn(|| delayed.pop_due(now + DELAY)).count();
-        assert_eq!((due, delayed.is_empty()), (MAX_HELD - 1, false));
+        push(&mut delayed, 5000, now + 2 * DELAY);
+        push(&mut delayed, 6000, now);
+        assert!(delayed.pop_due(SocketAddr::from(([0; 16], 4011)), now).is_none());
+        assert_eq!(delayed.pop_due(LISTENER, now + DELAY).unwrap().link, 6000, "its delay is shorter");
+        let due = std::iter::from_fn(|| delayed.pop_due(LISTENER, now + DELAY)).count();
+        assert_eq!((due, delayed.pop_due(LISTENER, now + 2 * DELAY).unwrap().link), (MAX_HELD - 1, 5000));
     }
 }

@@ -3,7 +3,6 @@
 
 use super::delayed::{DelayedAnswer, DelayedReplies};
 use super::heartbeat::Heartbeat;
-use super::listeners::BOOT_SERVER6;
 use super::unserved::UnservedRequest;
 use crate::net::overhear;
 use crate::net::reply_sender::{OutgoingReplies, Reply, ReplySender, ReplySenders};
@@ -18,6 +17,7 @@ use proxydhcpd_core::link::{Link, for_datagram};
 use proxydhcpd_core::route::Destination;
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ pub fn run(
                 Ok(_) if address == overhear::ADDRESS => overhear(state, &batch, &mut out),
                 Ok(count) => {
                     if let Some(sender) = senders.get(address) {
-                        answer_batch(&sender, port, state, &batch, &mut out);
+                        answer_batch(&sender, address, port, state, &batch, &mut out);
                     }
                     window.count_requests(count, Instant::now);
                 }
@@ -110,7 +110,14 @@ struct SentAnswer {
     unsent: Option<SendFailure>,
 }
 
-fn answer_batch(sender: &ReplySender, port: Port, state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
+fn answer_batch(
+    sender: &ReplySender,
+    listener: SocketAddr,
+    port: Port,
+    state: &State,
+    batch: &ReceiveBatch,
+    out: &mut Outbox,
+) {
     let site = state.site.load();
     let links = state.links.load();
     let now = state.now();
@@ -129,8 +136,8 @@ fn answer_batch(sender: &ReplySender, port: Port, state: &State, batch: &Receive
             let Datagram { payload, from, to, .. } = datagram;
             let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, via_other_link, now };
             let answer = answer(&site.plan, &mut observations, &arrival, &mut out.replies);
-            if port == Port::BootServer && from.is_ipv6() && !out.replies.is_empty() && out.delayed.has_room() {
-                out.delayed.push(answer, &out.replies, links[link].index, Instant::now());
+            if let Some(delay) = answer.delay().filter(|_| out.delayed.has_room()) {
+                out.delayed.push(answer, &out.replies, listener, links[link].index, Instant::now() + delay);
                 continue;
             }
             queue(sender, &mut out.outgoing, out.replies.iter(), out.answers.len());
@@ -161,23 +168,23 @@ fn overhear(state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
     }
 }
 
-/// Sends the delayed replies that are due, if port 4011 over IPv6 is open. Discards a reply whose link is no longer
-/// served.
+/// Sends the delayed replies that are due, those of one listener together. Discards a reply whose listener is closed,
+/// or whose link is no longer served.
 fn send_delayed(senders: &ReplySenders, state: &State, out: &mut Outbox) {
-    if out.delayed.is_empty() {
-        return;
+    let now = Instant::now();
+    while let Some(listener) = out.delayed.next_listener(now) {
+        let links = state.links.load();
+        let sender = senders.get(listener);
+        while let Some(DelayedAnswer { replies, answer, link, .. }) = out.delayed.pop_due(listener, now) {
+            let link = links.iter().position(|served| served.index == link);
+            let (Some(link), Some(sender)) = (link, &sender) else { continue };
+            queue(sender, &mut out.outgoing, replies.iter().map(|(octets, to)| (&octets[..], *to)), out.answers.len());
+            out.answers.push(SentAnswer { link, answer, accepted: replies.len(), unsent: None });
+        }
+        if let Some(sender) = sender.filter(|_| !out.answers.is_empty()) {
+            send(&sender, state, &state.site.load(), &links, out);
+        }
     }
-    let Some(sender) = senders.get(BOOT_SERVER6) else { return };
-    let links = state.links.load();
-    while let Some(DelayedAnswer { replies, answer, link, .. }) = out.delayed.pop_due(Instant::now()) {
-        let Some(link) = links.iter().position(|served| served.index == link) else { continue };
-        queue(&sender, &mut out.outgoing, replies.iter().map(|(octets, to)| (&octets[..], *to)), out.answers.len());
-        out.answers.push(SentAnswer { link, answer, accepted: replies.len(), unsent: None });
-    }
-    if out.answers.is_empty() {
-        return;
-    }
-    send(&sender, state, &state.site.load(), &links, out);
 }
 
 fn queue<'a>(

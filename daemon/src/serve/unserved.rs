@@ -9,7 +9,8 @@ use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::client::{Client, recognise4};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::wire::dhcp4::Message;
+use proxydhcpd_core::quirks::Quirks;
+use proxydhcpd_core::wire::DhcpPacket;
 
 /// A boot request, and the interface on which it arrived.
 pub struct UnservedRequest {
@@ -20,11 +21,13 @@ pub struct UnservedRequest {
 impl UnservedRequest {
     /// Recognizes the client that sent this packet. Returns `None` if the packet is not a boot request over IPv4.
     pub fn from_datagram(plan: &Plan, port: Port, datagram: &Datagram<'_>) -> Option<UnservedRequest> {
-        let message = Message::parse(datagram.payload).ok().filter(|_| datagram.from.is_ipv4())?;
-        let client = recognise4(&message, port, &plan.policy.user_classes, &plan.policy.vendor_classes, || {
+        let packet = DhcpPacket::parse(datagram.payload, datagram.from.is_ipv6()).ok()?;
+        let DhcpPacket::Dhcp4(message) = &packet else { return None };
+        let mut client = recognise4(message, port, &plan.policy.user_classes, &plan.policy.vendor_classes, || {
             plan.policy.serves_u_boot()
         })
         .ok()?;
+        Quirks::recognise(&mut client, &packet);
         Some(UnservedRequest { client, link: datagram.link })
     }
 

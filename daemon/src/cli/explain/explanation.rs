@@ -80,6 +80,7 @@ pub fn explain_answer(
             (false, silence.label())
         }
     };
+    parts.extend(steps::explain_quirks(answer.quirks));
     for (number, (octets, to)) in replies.iter().enumerate() {
         let to = if number == 0 { String::new() } else { format!("also to {to}") };
         let shown = DhcpPacket::parse(octets, packet.from.is_ipv6()).ok().map(|packet| dissect::packet(&packet));

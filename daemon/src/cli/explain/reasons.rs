@@ -3,6 +3,7 @@
 use proxydhcpd_core::answer::{Answer, recognise, unmet};
 use proxydhcpd_core::arrival::Arrival;
 use proxydhcpd_core::choose::BootMethod;
+use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::client::{Client, HardwareAddress, Identifiers};
 use proxydhcpd_core::decide::{DecidedBy, Decision};
 use proxydhcpd_core::dissect::Node;
@@ -33,7 +34,7 @@ pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, rec
         return Vec::new();
     }
     // This is the client as recognised from the packet. In the answer, a rule may already treat it as firmware.
-    let Ok(mut client) = recognise(plan, arrival, &packet) else { return Vec::new() };
+    let Ok((mut client, _)) = recognise(plan, arrival, &packet) else { return Vec::new() };
     if let Some(known) = &answer.client {
         client.identifiers = known.identifiers;
     }
@@ -245,8 +246,9 @@ fn profile(plan: &Plan, decision: &Decision) -> Node {
     if decision.as_firmware {
         parts.push(Node::new("as firmware", "`as-firmware` of the rule: treated as plain firmware"));
     }
-    if decision.as_raspberry_pi {
-        parts.push(Node::new("as a Raspberry Pi", "the rule: treated as a Raspberry Pi, although it reports a BIOS"));
+    if let Some(Dialect { name, .. }) = decision.as_dialect {
+        let why = format!("the rule: treated as a {name}, although it reports a BIOS");
+        parts.push(Node::new(format!("as a {name}"), why));
     }
     if let BootTarget::Menu(menu) = boots {
         parts.extend(menu.items.iter().map(|item| choice(plan, item)));

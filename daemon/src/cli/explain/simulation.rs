@@ -101,7 +101,7 @@ impl BootSimulation<'_> {
             self.explanations.push(not_received(packet));
             let reason =
                 packet.message_type().map_or(IgnoreReason::Reply, |kind| IgnoreReason::Message(packet.port, kind));
-            return Answer { client: None, decision: None, verdict: Verdict::Silent(Silence::Ignored(reason)) };
+            return Answer::from(Silence::Ignored(reason));
         }
         let (answer, replies, reasons) = self.answer(packet);
         let explanation = explain_answer(packet, self.site, self.links, &answer, &replies, reasons);

@@ -5,6 +5,7 @@ use proxydhcpd_core::answer::Response;
 use proxydhcpd_core::client::{ArchSource, Client, Stage};
 use proxydhcpd_core::dissect::Node;
 use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::quirks::Quirks;
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::shape::ShapeName;
 use proxydhcpd_core::wire::dhcp4::MessageType;
@@ -53,7 +54,7 @@ pub fn explain_client(client: &Client) -> Node {
 
 /// Explains the response: the boot file, the shape of the reply, and its destination.
 pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
-    let Response { message_type, shape, boot, destination } = response;
+    let Response { message_type, shape, boot, destination, .. } = response;
     let is_ipv6 = destination.to.is_ipv6();
     let description = match shape {
         ShapeName::Direct if !plan.offer.boot_server => {
@@ -79,9 +80,7 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
         ShapeName::Http => "a URL, without a second request",
         ShapeName::Menu => "option 43 contains the menu; the client requests the chosen item on port 4011",
         ShapeName::Item => "the chosen menu item, and its file",
-        ShapeName::RaspberryPi => {
-            "option 43 contains the text that its boot ROM looks for; the Pi requests file names that it has built in"
-        }
+        ShapeName::FixedNames(dialect) => dialect.shape,
     };
     let mut boot_parts = vec![Node::new("server", boot.server), Node::new("why", boot.source)];
     let path =
@@ -99,6 +98,13 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
         Node::new("response", format!("{message_type} to {destination_text}"))
             .with_children([Node::new("from", destination.from)]),
     ]
+}
+
+/// Names the quirks that applied to the packet, each with the behaviour of the firmware; `None` if none applied.
+pub fn explain_quirks(quirks: Quirks) -> Option<Node> {
+    let names: Vec<&str> = quirks.iter().map(|quirk| quirk.name).collect();
+    let rows = quirks.iter().map(|quirk| Node::new(quirk.name, format!("{} {}", quirk.firmware, quirk.behaviour)));
+    (!names.is_empty()).then(|| Node::new("quirks", names.join(", ")).with_children(rows))
 }
 
 /// Whether the destination is a relay or a client's own address. The first reply to a client behind a relay names a

@@ -416,6 +416,19 @@ fn a_boot_with_stateless_dhcpv6_is_followed_to_its_script() {
 }
 
 #[test]
+fn the_quirks_that_applied_are_named_with_the_behaviour_of_the_firmware() {
+    let site = site(|plan| plan);
+    let named = [
+        "quirks: edk2-drops-pxe-options",
+        "edk2-drops-pxe-options: EDK2 before 2017-04-17 drops a proxy's offer with PXE sub-options",
+    ];
+    assert_lines(&explain(&site, "--client uefi-x64"), &named);
+    let relayed = "--client uefi-x64 --ipv6 --relay 2001:db8:1::1";
+    assert_lines(&explain(&site, relayed), &["quirks: edk2-ipv6-second-address, edk2-ipv6-late-socket"]);
+    assert!(!explain(&site, "--client bios").contains("quirks:"));
+}
+
+#[test]
 fn silence_towards_an_ipxe_that_leases_its_ipv6_address_is_explained() {
     let site = with(&[WEB1]);
     let silent = explain(&site, "--client ipxe-x64 --ipv6");

@@ -9,6 +9,7 @@ use super::value::{
 };
 use crate::config::diagnostic::Span;
 use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::client::dialect::raspberry_pi;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::rule::{Firmware, Rule};
 use toml::de::DeTable;
@@ -55,7 +56,7 @@ pub fn parse<'a>(reader: &mut TableReader<'a>, number: usize, at: Span, table: &
         }),
         "as-firmware" => boolean(value).map(|on| rule.as_firmware = on),
         "as-raspberry-pi" => boolean(value).map(|on| {
-            rule.as_raspberry_pi = on;
+            rule.as_dialect = on.then_some(&raspberry_pi::DIALECT);
             pi_at = Some(value.span());
         }),
         _ => Ok(()),
@@ -63,7 +64,7 @@ pub fn parse<'a>(reader: &mut TableReader<'a>, number: usize, at: Span, table: &
     if let Some((_, span)) = profile.as_ref().filter(|_| rule.deny) {
         reader.error(span.clone(), "`profile` and `deny` exclude each other: a denied machine boots nothing");
     }
-    if let Some(span) = pi_at.filter(|_| rule.as_raspberry_pi && rule.as_firmware) {
+    if let Some(span) = pi_at.filter(|_| rule.as_dialect.is_some() && rule.as_firmware) {
         reader.error(span, "`as-raspberry-pi` and `as-firmware` exclude each other: a Raspberry Pi takes no loader");
     }
     let profile = profile.map(|(name, span)| (name, reader.location(span)));
