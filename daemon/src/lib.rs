@@ -1,7 +1,7 @@
 //! The daemon's modules, in the order of their dependencies. They are a library, so that tests and tools can use them.
 //! The program is `main.rs`.
 
-pub mod suggest;
+pub mod reading;
 
 pub mod boot_once;
 pub mod daemonize;
@@ -14,6 +14,8 @@ pub mod shared_uuids;
 pub mod systemd;
 
 pub mod boot;
+pub mod legacy;
+
 pub mod config;
 pub mod import;
 

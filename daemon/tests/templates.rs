@@ -2,8 +2,8 @@
 
 use proxydhcpd::boot_once::BootOnceState;
 use proxydhcpd::config;
-use proxydhcpd::config::diagnostic::Diagnostic;
 use proxydhcpd::config::flags::Flags;
+use proxydhcpd::reading::diagnostic::Diagnostic;
 use proxydhcpd::report::Report;
 use proxydhcpd::serve::{http, tftp};
 use proxydhcpd::site::{OpenPorts, Site};

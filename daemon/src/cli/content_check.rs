@@ -6,7 +6,7 @@ mod script;
 use super::context::CliContext;
 use crate::boot::content::{ContentFault, initrd, kernel};
 use crate::boot::script::commands::IpxeBinary;
-use crate::config::diagnostic::Diagnostic;
+use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux, ProfileId};

@@ -1,8 +1,8 @@
 //! `import`: converts another server's configuration to `proxydhcpd.toml`.
 
 use super::{FormatFlag, Import, print_diagnostic};
-use crate::config::diagnostic::{Diagnostic, Source};
 use crate::import::{self, HostInfo, ImportFormat};
+use crate::reading::diagnostic::{Diagnostic, Source};
 use crate::serve::listeners;
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -19,8 +19,8 @@ mod shared_uuids;
 mod unread;
 
 use crate::config::ConfigError;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
+use crate::reading::diagnostic::Diagnostic;
 use clap::{ArgAction, ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use client::{ClientKind, Mac, PacketHex, ServerAddress, Uuid};
 use proxydhcpd_core::arrival::Port;

@@ -2,10 +2,10 @@
 
 use super::{Rearm, print_diagnostic};
 use crate::boot_once::completions;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{self, ConfigError};
-use crate::suggest::closest_match;
+use crate::reading::diagnostic::Diagnostic;
+use crate::reading::suggest::closest_match;
 use std::process::ExitCode;
 
 /// Removes completions, or lists them. A running server detects the change within seconds.

@@ -4,7 +4,7 @@ use super::context::CliContext;
 use crate::boot::image::Image;
 use crate::boot::signature::certificate::Certificate;
 use crate::boot::signature::{self, Rejection, SecureBootVerdict, Signatures, TrustAnchor};
-use crate::config::diagnostic::Diagnostic;
+use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, ImageFormat};
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::{Loader, TftpServer};

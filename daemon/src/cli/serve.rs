@@ -2,12 +2,12 @@
 
 use super::{Output, Serve, context, print_diagnostic, report_config_error};
 use crate::boot_once::BootOnceState;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::daemonize::{self, Parent};
 use crate::duid;
 use crate::log::{self, LogMode};
 use crate::net::link;
+use crate::reading::diagnostic::Diagnostic;
 use crate::serve::listeners::{self, Listeners, fd_limit};
 use crate::serve::signals::Signals;
 use crate::serve::{Server, reload};

@@ -1,11 +1,14 @@
 //! The entry of a machine: its keys, their limits, and the parser of the TOML table `[machine.NAME]`. The configuration
 //! and machine files contain such tables.
 
-use crate::config::diagnostic::Span;
 use crate::config::toml::table_reader::TableReader;
 use crate::config::toml::value::{
-    self, TomlValue, ValueError, ValueResult, invalid, list, machine_uuid, one_of, parse_mac, parse_with,
+    self, TomlValue, ValueError, ValueResult, invalid, list, machine_uuid, one_of, parse_with,
 };
+use crate::reading::diagnostic::Span;
+use crate::reading::identifiers::parse_mac;
+use crate::reading::machine_fields::POLICIES;
+use crate::reading::names::{check_machine_variable, check_name};
 use proxydhcpd_core::plan::machines::{Machine, Policy};
 use proxydhcpd_core::plan::profile::ProfileId;
 use serde_json::Map;
@@ -29,10 +32,6 @@ pub struct RawMachine {
     /// The variables: a JSON object, or an empty string if the machine has none.
     pub variables: String,
 }
-
-/// The values of the key `boot`, with their meanings.
-pub const POLICIES: [(&str, Policy); 3] =
-    [("always", Policy::Always), ("once", Policy::Once), ("never", Policy::Never)];
 
 /// Parses one `[machine.NAME]`. Reports invalid values and keeps the valid ones.
 pub fn parse_machine(reader: &mut TableReader<'_>, name: &str, name_at: Span, table: &DeTable<'_>) -> RawMachine {
@@ -86,37 +85,12 @@ pub const MAX_MACS: usize = 64;
 /// The error for more than [`MAX_MACS`].
 pub const TOO_MANY_MACS: &str = "a machine can have at most 64 MAC addresses";
 
-/// The names that may follow `machine.` in a template but are not variables.
-const RESERVED_NAMES: [&str; 4] = ["name", "mac", "uuid", "serial"];
-
 /// The maximum length of a serial number, in octets. Older versions of SMBIOS have strings of 64 octets.
 const MAX_SERIAL: usize = 255;
 
 /// The warning about a machine without an identity.
 pub fn no_identity_message(name: &str) -> String {
     format!("machine `{name}` has no MAC address, UUID or serial number, so its entry never applies")
-}
-
-/// Checks the name of a machine or a profile, and returns an error message if it is invalid. URLs, logs and file names
-/// contain the name, and a file whose name begins with a dot is hidden.
-pub fn check_name(name: &str) -> Result<(), String> {
-    let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"._-".contains(&octet);
-    if name.starts_with('.') {
-        return Err(format!("`{name}` is not a valid name: a name must not begin with a dot"));
-    }
-    if (1..=63).contains(&name.len()) && name.bytes().all(fits) {
-        return Ok(());
-    }
-    Err(format!("`{name}` is not a valid name: use 1 to 63 letters, digits, dots, hyphens and underscores"))
-}
-
-/// Checks the name of a machine's variable, and returns an error message if it is invalid.
-pub fn check_machine_variable(name: &str) -> Result<(), String> {
-    value::check_variable_name(name)?;
-    if RESERVED_NAMES.contains(&name) {
-        return Err(format!("`{name}` is reserved for the machine itself: rename the variable"));
-    }
-    Ok(())
 }
 
 /// Returns a serial number without white space around it. `None`: the serial number is empty, too long, or contains

@@ -2,22 +2,18 @@
 //! addresses are compared with the host's interfaces later ([`Loaded::select_interfaces`]), so `check` needs neither
 //! root nor the network.
 
-pub mod diagnostic;
 pub mod flags;
-pub mod ini;
 pub mod keys;
-pub mod legacy;
-pub mod legacy_addresses;
 pub mod machine_files;
 pub mod machines;
 pub mod toml;
 pub mod unresolved;
 
 use crate::files;
-use diagnostic::{Diagnostic, Severity, Source};
+use crate::legacy::addresses::InterfaceSelection;
+use crate::legacy::{self, LegacyConfig};
+use crate::reading::diagnostic::{Diagnostic, Severity, Source};
 use flags::Flags;
-use legacy::LegacyConfig;
-use legacy_addresses::InterfaceSelection;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::{LoopGuard, StatelessOptions};
 use serde::Serialize;

@@ -2,7 +2,7 @@
 //! program for UEFI.
 
 use crate::boot::image::{self, Image};
-use crate::config::diagnostic::Diagnostic;
+use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId};
 use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};

@@ -2,8 +2,8 @@
 
 use super::{OpenPorts, Site};
 use crate::boot::loaders;
-use crate::config::diagnostic::Diagnostic;
 use crate::files::{self, path_errors};
+use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::BOOT_SCRIPT;
 use proxydhcpd_core::claimed_identity::ClaimedIdentity;

@@ -2,10 +2,10 @@
 
 use super::profiles;
 use super::served_directories::ServedDirectories;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::unresolved::UnresolvedPlan;
 use crate::config::{DEFAULT_BOOT_DIR, Loaded, Settings};
 use crate::files::{Directory, path_errors};
+use crate::reading::diagnostic::Diagnostic;
 use crate::templates::{self, TemplateVariables, Templates};
 use proxydhcpd_core::plan::profile::Profile;
 use std::io;

@@ -1,8 +1,8 @@
 //! Describes the failure of a template as a diagnostic with a location.
 
 use super::{MAX_TEXT, Scope, TextLocations};
-use crate::config::diagnostic::{Diagnostic, Source, Span};
-use crate::suggest::closest_match;
+use crate::reading::diagnostic::{Diagnostic, Source, Span};
+use crate::reading::suggest::closest_match;
 use minijinja::{Error, ErrorKind};
 
 /// The failure to compile or render a template.

@@ -3,7 +3,7 @@
 
 use super::profile_texts::{INLINE_PREFIX, TextKind, is_template};
 use super::{Failure, Templates};
-use crate::config::diagnostic::{Diagnostic, Severity, Source};
+use crate::reading::diagnostic::{Diagnostic, Severity, Source};
 use proxydhcpd_core::fetch::RenderContext;
 use proxydhcpd_core::plan::{BootDirEntry, EntryTarget, Plan};
 use proxydhcpd_core::request::FileRequest;

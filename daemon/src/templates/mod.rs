@@ -16,7 +16,7 @@ pub use failure::Failure;
 pub use profile_texts::{TextLocations, text_locations};
 pub use scope::{Scope, TemplateVariables};
 
-use crate::config::diagnostic::{Diagnostic, Source};
+use crate::reading::diagnostic::{Diagnostic, Source};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};

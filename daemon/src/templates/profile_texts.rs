@@ -2,8 +2,8 @@
 //! expressions.
 
 use super::{Failure, Scope, Templates};
-use crate::config::diagnostic::{Diagnostic, FileLocation};
 use crate::config::unresolved::UnresolvedProfile;
+use crate::reading::diagnostic::{Diagnostic, FileLocation};
 use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
 use std::borrow::Cow;
 use std::collections::BTreeMap;

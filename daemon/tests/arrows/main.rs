@@ -40,7 +40,7 @@ const CORE: &[&str] = &[
 
 /// The top modules of the daemon. Each module names only modules that precede it in this list.
 const DAEMON: &[&str] = &[
-    "suggest",
+    "reading",
     "files",
     "duid",
     "log_limiter",
@@ -51,6 +51,7 @@ const DAEMON: &[&str] = &[
     "daemonize",
     "net",
     "boot",
+    "legacy",
     "config",
     "templates",
     "import",
@@ -77,7 +78,7 @@ const KNOWN_CIRCLES: &[&str] = &[
     "daemon/cli/explain/{mod, script}",
     "daemon/config/{flags, keys, machine_files, machines, mod, toml, unresolved}",
     "daemon/config/keys/{mod, table}",
-    "daemon/config/machine_files/{builder, csv, headings, json, mod, toml}",
+    "daemon/config/machine_files/{builder, csv, json, mod, toml}",
     "daemon/config/toml/{document, menu, profile, rule}",
     "daemon/net/{packet, reply_sender, socket}",
     "daemon/net/sys/{mod, receive, send}",

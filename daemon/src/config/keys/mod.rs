@@ -4,7 +4,7 @@
 pub mod render;
 mod table;
 
-use crate::suggest::closest_match;
+use crate::reading::suggest::closest_match;
 
 pub use table::{KEYS, TABLES};
 

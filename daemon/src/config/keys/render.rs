@@ -1,7 +1,7 @@
 //! Renders the table of keys as an example file, as a manual page, and as help.
 
 use super::{ConfigKey, ConfigTable, KEYS, TABLES, in_table};
-use crate::suggest::closest_match;
+use crate::reading::suggest::closest_match;
 use std::fmt::Write;
 
 /// Returns the contents of dist/proxydhcpd.toml: every key, commented out, below its documentation.

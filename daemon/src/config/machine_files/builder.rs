@@ -1,30 +1,13 @@
 //! Builds one machine after another from a machine file. The builder is reused, so most machines need no allocation.
 
 use super::ProfileLookup;
-use crate::config::machines::{MAX_MACS, POLICIES, TOO_MANY_MACS, check_machine_variable, check_name, parse_serial};
-use crate::config::toml::value::{parse_any_mac, parse_any_uuid, parse_mac, parse_uuid};
-use crate::suggest::closest_match;
+use crate::config::machines::{MAX_MACS, TOO_MANY_MACS, parse_serial};
+use crate::reading::identifiers::{parse_any_mac, parse_any_uuid, parse_mac, parse_uuid};
+use crate::reading::machine_fields::{MachineField, POLICIES};
+use crate::reading::names::{check_machine_variable, check_name};
+use crate::reading::suggest::closest_match;
 use proxydhcpd_core::plan::machines::{Machine, Policy};
 use proxydhcpd_core::plan::profile::ProfileId;
-
-/// A key of a machine, in every format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MachineField {
-    /// The key `name`.
-    Name,
-    /// The key `mac`.
-    Mac,
-    /// The key `uuid`.
-    Uuid,
-    /// The key `serial`.
-    Serial,
-    /// The key `profile`.
-    Profile,
-    /// The key `boot`.
-    Boot,
-    /// The key `variables`.
-    Variables,
-}
 
 /// The values of one machine that have been read so far.
 #[derive(Debug, Default)]
@@ -49,30 +32,6 @@ pub struct FieldError {
     pub message: String,
     /// Advice on how to correct the value.
     pub help: Option<String>,
-}
-
-impl MachineField {
-    /// All keys.
-    pub const ALL: [MachineField; 7] =
-        [Self::Name, Self::Mac, Self::Uuid, Self::Serial, Self::Profile, Self::Boot, Self::Variables];
-
-    /// The key as text.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Mac => "mac",
-            Self::Uuid => "uuid",
-            Self::Serial => "serial",
-            Self::Profile => "profile",
-            Self::Boot => "boot",
-            Self::Variables => "variables",
-        }
-    }
-
-    /// Returns the key with this name, or `None` if there is no such key.
-    pub fn from_name(word: &str) -> Option<MachineField> {
-        Self::ALL.into_iter().find(|key| key.name() == word)
-    }
 }
 
 impl MachineBuilder {

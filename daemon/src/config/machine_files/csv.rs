@@ -2,12 +2,12 @@
 //! key of machines becomes a variable. An empty field sets nothing.
 
 use super::MachineReader;
-use super::builder::{FieldError, MachineField, json_string};
-use super::headings;
-use super::records::{CsvError, CsvRecord, CsvRecords, count_line_breaks, unquote};
-use crate::config::diagnostic::{Diagnostic, Location, Severity};
-use crate::config::machines::check_machine_variable;
-use crate::suggest::closest_match;
+use super::builder::{FieldError, json_string};
+use crate::reading::csv::{CsvError, CsvRecord, CsvRecords, count_line_breaks, unquote};
+use crate::reading::diagnostic::{Diagnostic, Location, Severity};
+use crate::reading::machine_fields::{self, MachineField};
+use crate::reading::names::check_machine_variable;
+use crate::reading::suggest::closest_match;
 use std::io::Read;
 use std::ops::Range;
 
@@ -55,7 +55,7 @@ impl<R: Read> CsvReader<'_, R> {
         let mut columns: Vec<MachineColumn> = Vec::new();
         let mut names: Vec<String> = Vec::new();
         let titles: Vec<String> = self.fields.iter().map(|field| unquote(&text[field.clone()]).into_owned()).collect();
-        if headings::lists_interfaces(&titles) {
+        if machine_fields::lists_interfaces(&titles) {
             let error = self.error(
                 &record,
                 0..text.len(),
@@ -65,7 +65,7 @@ impl<R: Read> CsvReader<'_, R> {
                 error.help(format!("`proxydhcpd import {} -o NEW.toml` converts it to a list of machines", self.file))
             );
         }
-        let keys = headings::fields(&titles);
+        let keys = machine_fields::fields(&titles);
         for ((field, name), key) in self.fields.iter().zip(titles.clone()).zip(keys.iter().copied()) {
             let error = |message: String| self.error(&record, field.clone(), message);
             let name = key.map_or(name, |key| key.name().to_owned());
@@ -82,7 +82,7 @@ impl<R: Read> CsvReader<'_, R> {
             {
                 let warning = error(format!("the column {name:?} is ignored"));
                 let warning = Diagnostic { severity: Severity::Warning, ..warning };
-                let help = if headings::is_ip_address(&name) {
+                let help = if machine_fields::is_ip_address(&name) {
                     IP_ADDRESS_HELP.to_owned()
                 } else {
                     suggestion.unwrap_or(message)

@@ -3,10 +3,11 @@
 //! place ([`RawValue`]), so that every error has its location.
 
 use super::MachineReader;
-use super::builder::{FieldError, MachineField};
-use crate::config::diagnostic::{Diagnostic, Severity, Source, Span};
-use crate::config::machines::check_machine_variable;
-use crate::suggest::closest_match;
+use super::builder::FieldError;
+use crate::reading::diagnostic::{Diagnostic, Severity, Source, Span};
+use crate::reading::machine_fields::MachineField;
+use crate::reading::names::check_machine_variable;
+use crate::reading::suggest::closest_match;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;

@@ -4,14 +4,12 @@
 
 pub mod builder;
 mod csv;
-pub mod headings;
 mod json;
-pub mod records;
 mod toml;
 
-use super::diagnostic::{Diagnostic, Severity, Source};
 use super::machines::no_identity_message;
 use crate::files;
+use crate::reading::diagnostic::{Diagnostic, Severity, Source};
 use builder::MachineBuilder;
 use proxydhcpd_core::plan::machines::{
     AddError, IdentityKind, Machine, MachineIndex, Machines, MachinesBuilder, Policy, SharedIdentity,

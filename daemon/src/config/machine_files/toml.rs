@@ -1,9 +1,9 @@
 //! Machine files in TOML: `[web1]` or, as in the configuration, `[machine.web1]`.
 
 use super::MachineReader;
-use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use crate::config::machines;
 use crate::config::toml::table_reader::TableReader;
+use crate::reading::diagnostic::{Diagnostic, Severity, Source};
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};

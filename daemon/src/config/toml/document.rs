@@ -11,6 +11,7 @@ use super::value::{
 use crate::config::keys::ConfigKey;
 use crate::config::machines::{self, RawMachine};
 use crate::config::{Enabled, Settings};
+use crate::reading::names::{check_name, check_variable_name};
 use proxydhcpd_core::plan::LoopGuard;
 use proxydhcpd_core::plan::pattern::MacPattern;
 use std::collections::BTreeMap;
@@ -185,7 +186,7 @@ impl<'a> Document<'a> {
         let Some(entries) = reader.as_table("directories", value) else { return };
         for (key, value) in entries {
             let name = key.get_ref().to_string();
-            if let Err(message) = machines::check_name(&name) {
+            if let Err(message) = check_name(&name) {
                 reader.error(key.span(), message);
                 continue;
             }
@@ -202,7 +203,7 @@ impl<'a> Document<'a> {
     fn variables(&mut self, reader: &mut TableReader<'a>, key: &Spanned<DeString<'_>>, value: &TomlValue<'_>) {
         let Some(entries) = reader.as_table(key.get_ref(), value) else { return };
         for (key, value) in entries {
-            match value::check_variable_name(key.get_ref()) {
+            match check_variable_name(key.get_ref()) {
                 Ok(()) if is_new(reader, &self.variables, "variable", key, |(_, at)| at) => {
                     let variable = (value::to_json(value.get_ref()), reader.location(key.span()));
                     self.variables.insert(key.get_ref().to_string(), variable);

@@ -3,7 +3,7 @@
 use super::document::Reference;
 use super::table_reader::{SourceLocation, TableReader};
 use super::value::{TomlValue, ValueResult, address4, number, parse_with, text};
-use crate::config::diagnostic::Span;
+use crate::reading::diagnostic::Span;
 use proxydhcpd_core::wire::pxe;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

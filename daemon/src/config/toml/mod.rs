@@ -10,9 +10,9 @@ pub mod table_reader;
 pub mod value;
 
 use crate::config::Settings;
-use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use crate::config::unresolved::UnresolvedPlan;
 use crate::files::path_errors;
+use crate::reading::diagnostic::{Diagnostic, Severity, Source};
 use document::Document;
 use std::path::{Path, PathBuf};
 use table_reader::{SourceLocation, TableReader};

@@ -4,10 +4,10 @@ use super::document::{Document, Reference};
 use super::menu::{self, RawItemTarget};
 use super::profile::{RawBoot, RawProfile, is_template};
 use super::table_reader::SourceLocation;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::machine_files::{MachineFiles, MachineReader};
 use crate::config::unresolved::{BUILT_IN_PROFILES, NamedDirectory, UnresolvedPlan, UnresolvedProfile};
-use crate::suggest::closest_match;
+use crate::reading::diagnostic::Diagnostic;
+use crate::reading::suggest::closest_match;
 use proxydhcpd_core::plan::profile::{
     BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile, ProfileId,
 };

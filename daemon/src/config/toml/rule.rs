@@ -7,7 +7,7 @@ use super::value::{
     TomlValue, ValueError, ValueResult, address, boolean, invalid, line, mac_pattern, machine_uuid, network,
     non_empty_list, one_of, text,
 };
-use crate::config::diagnostic::Span;
+use crate::reading::diagnostic::Span;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::rule::{Firmware, Rule};

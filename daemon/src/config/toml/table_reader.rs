@@ -2,8 +2,8 @@
 //! at once. A deserializer would stop at the first error.
 
 use super::value::{TomlValue, ValueResult};
-use crate::config::diagnostic::{Diagnostic, FileLocation, Source, Span};
 use crate::config::keys::{self, ConfigKey};
+use crate::reading::diagnostic::{Diagnostic, FileLocation, Source, Span};
 use std::fmt;
 use toml::Spanned;
 use toml::de::{DeString, DeTable};

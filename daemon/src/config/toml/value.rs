@@ -1,9 +1,11 @@
 //! Parsers of values. Each parser returns the value, or the errors in it. The table of keys describes the expected form
 //! of each value.
 
-use crate::config::diagnostic::Span;
 use crate::config::flags::parse_port_range;
-use crate::suggest::closest_match;
+use crate::reading::diagnostic::Span;
+use crate::reading::identifiers::parse_any_uuid;
+use crate::reading::names::check_variable_name;
+use crate::reading::suggest::closest_match;
 use proxydhcpd_core::link::{Network, Network4, Network6};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::uuid::is_placeholder;
@@ -179,33 +181,6 @@ pub fn mac_pattern(value: &TomlValue<'_>) -> ValueResult<MacPattern> {
     parse_with(value, |text| text.parse().ok())
 }
 
-/// Parses a MAC address that a machine can have. `None`: the text is no MAC address, or the address is multicast or
-/// zero.
-pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
-    parse_any_mac(text).filter(|mac| mac[0] & 1 == 0 && *mac != [0; 6])
-}
-
-/// Parses any MAC address, as switches, labels and exports write it: `52:54:00:12:34:56`, `52-54-00-12-34-56`,
-/// `5254.0012.3456`, or only digits.
-pub fn parse_any_mac(text: &str) -> Option<[u8; 6]> {
-    let separated = |width: usize, separator: u8| {
-        text.bytes().enumerate().all(|(at, octet)| (at % width == width - 1) == (octet == separator))
-    };
-    let has_separators = match text.len() {
-        17 => separated(3, b':') || separated(3, b'-'),
-        14 => separated(5, b'.'),
-        12 => true,
-        _ => false,
-    };
-    octets(text).filter(|_| has_separators)
-}
-
-/// Parses a UUID, with its octets in printed order. `None`: the text is no UUID, or it is a placeholder, which many
-/// machines have.
-pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
-    parse_any_uuid(text).filter(|uuid| !is_placeholder(uuid))
-}
-
 /// A UUID that identifies a machine. A placeholder, which many machines have, is an error.
 pub fn machine_uuid(value: &TomlValue<'_>) -> ValueResult<[u8; 16]> {
     let uuid = parse_with(value, parse_any_uuid)?;
@@ -216,34 +191,6 @@ pub fn machine_uuid(value: &TomlValue<'_>) -> ValueResult<[u8; 16]> {
     }
     Ok(uuid)
 }
-
-/// Parses any UUID, including placeholders, with hyphens or without, also in braces.
-pub fn parse_any_uuid(text: &str) -> Option<[u8; 16]> {
-    let bare = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
-    let hyphens = |at| [8, 13, 18, 23].contains(&at);
-    let has_hyphens = match bare.len() {
-        36 => bare.bytes().enumerate().all(|(at, octet)| hyphens(at) == (octet == b'-')),
-        32 => true,
-        _ => false,
-    };
-    octets(bare).filter(|_| has_hyphens)
-}
-
-/// Parses `N` octets in hexadecimal. Ignores separators, because the caller checks their positions.
-fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut octets = [0u8; N];
-    let mut digits = 0;
-    for octet in text.bytes().filter(|octet| !b":-.".contains(octet)) {
-        let value = char::from(octet).to_digit(16)? as u8;
-        let target = octets.get_mut(digits / 2)?;
-        *target = *target << 4 | value;
-        digits += 1;
-    }
-    (digits == 2 * N).then_some(octets)
-}
-
-/// Names that templates define themselves, so no variable can have them.
-const RESERVED_NAMES: [&str; 6] = ["machine", "profile", "request", "base", "server", "done_url"];
 
 /// Variables for templates: a table with valid names and any values.
 pub fn variables(value: &TomlValue<'_>) -> ValueResult<Map<String, serde_json::Value>> {
@@ -263,19 +210,6 @@ pub fn named_values(
         }
     }
     if errors.is_empty() { Ok(valid) } else { Err(errors) }
-}
-
-/// Checks the name of a variable, and returns an error message if it is invalid. A hyphen is not allowed, because it
-/// would be a minus sign in a template.
-pub fn check_variable_name(name: &str) -> Result<(), String> {
-    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
-    if !name.starts_with(is_letter) || !name.chars().all(|c| is_letter(c) || c.is_ascii_digit()) {
-        return Err(format!("`{name}` is not a valid name of a variable: use letters, digits and underscores"));
-    }
-    if RESERVED_NAMES.contains(&name) {
-        return Err(format!("`{name}` is not a valid name of a variable: templates define it already"));
-    }
-    Ok(())
 }
 
 /// Converts a value to JSON.

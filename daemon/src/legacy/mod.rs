@@ -1,10 +1,12 @@
 //! Evaluates the Python daemon's proxy.ini. A file that worked with the Python daemon works with this server, and
 //! machines get the same files.
 
-use crate::config::diagnostic::{Diagnostic, Severity, Source};
-use crate::config::ini::{self, Ini, IniItem, IniSection};
-use crate::config::legacy_addresses::LegacyAddresses;
-use crate::suggest::closest_match;
+pub mod addresses;
+
+use crate::reading::diagnostic::{Diagnostic, Severity, Source};
+use crate::reading::ini::{self, Ini, IniItem, IniSection};
+use crate::reading::suggest::closest_match;
+use addresses::LegacyAddresses;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::{IpxeTarget, Loader, Plan, TftpServer};
 use proxydhcpd_core::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH};

@@ -1,6 +1,54 @@
-//! The names of columns in lists of machines: in NetBox exports, in inventories, and in lists made by hand.
+//! The keys of a machine in every format, and the usual names of columns that set them: in NetBox exports, in
+//! inventories, and in lists made by hand.
 
-use super::builder::MachineField;
+use proxydhcpd_core::plan::machines::Policy;
+
+/// A key of a machine, in every format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineField {
+    /// The key `name`.
+    Name,
+    /// The key `mac`.
+    Mac,
+    /// The key `uuid`.
+    Uuid,
+    /// The key `serial`.
+    Serial,
+    /// The key `profile`.
+    Profile,
+    /// The key `boot`.
+    Boot,
+    /// The key `variables`.
+    Variables,
+}
+
+impl MachineField {
+    /// All keys.
+    pub const ALL: [MachineField; 7] =
+        [Self::Name, Self::Mac, Self::Uuid, Self::Serial, Self::Profile, Self::Boot, Self::Variables];
+
+    /// The key as text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Mac => "mac",
+            Self::Uuid => "uuid",
+            Self::Serial => "serial",
+            Self::Profile => "profile",
+            Self::Boot => "boot",
+            Self::Variables => "variables",
+        }
+    }
+
+    /// Returns the key with this name, or `None` if there is no such key.
+    pub fn from_name(word: &str) -> Option<MachineField> {
+        Self::ALL.into_iter().find(|key| key.name() == word)
+    }
+}
+
+/// The values of the key `boot`, with their meanings.
+pub const POLICIES: [(&str, Policy); 3] =
+    [("always", Policy::Always), ("once", Policy::Once), ("never", Policy::Never)];
 
 /// Usual names of columns, each with the key that the column sets.
 const ALIASES: [(&str, MachineField); 31] = [

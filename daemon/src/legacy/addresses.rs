@@ -1,6 +1,6 @@
 //! Compares the interface and the address of an old proxy.ini with those of this host.
 
-use crate::config::diagnostic::{Diagnostic, Source, Span};
+use crate::reading::diagnostic::{Diagnostic, Source, Span};
 use proxydhcpd_core::link::Link;
 use std::net::{IpAddr, Ipv4Addr};
 
