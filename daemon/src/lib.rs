@@ -15,6 +15,7 @@ pub mod systemd;
 
 pub mod boot;
 pub mod legacy;
+pub mod settings;
 
 pub mod config;
 pub mod import;

@@ -3,7 +3,7 @@
 
 use clap::CommandFactory;
 use proxydhcpd::cli::Cli;
-use proxydhcpd::config::keys::render;
+use proxydhcpd::settings::keys::render;
 use std::fs;
 use std::path::Path;
 

@@ -9,13 +9,14 @@ use netns::server::{Server, one_network, request_loader, unprivileged_with, vect
 use netns::{Host, Peer, TIMEOUT, wait_for, wait_up_to, without_capability};
 use proxydhcpd::boot_once::BootOnceState;
 use proxydhcpd::config::flags::Flags;
-use proxydhcpd::config::{Enabled, Loaded, load_from_dir};
+use proxydhcpd::config::{Loaded, load_from_dir};
 use proxydhcpd::net::link::{LinkFilter, list};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd::net::socket::Socket;
 use proxydhcpd::net::udp::HOLD_OFF;
 use proxydhcpd::serve::listeners::{Listener, Listeners};
 use proxydhcpd::serve::workers::Workers;
+use proxydhcpd::settings::Enabled;
 use proxydhcpd::site::Site;
 use proxydhcpd::state::State;
 use rustix::thread::CapabilitySet;

@@ -1,8 +1,9 @@
 //! Tests the settings of proxydhcpd.toml, and the choice of the configuration file.
 
 use proxydhcpd::config::flags::Flags;
-use proxydhcpd::config::keys::{self, KEYS, render};
-use proxydhcpd::config::{ConfigError, Enabled, Loaded, MaxTransfers, Settings, load_from_dir};
+use proxydhcpd::config::{ConfigError, Loaded, load_from_dir};
+use proxydhcpd::settings::keys::{self, KEYS, render};
+use proxydhcpd::settings::{Enabled, MaxTransfers, Settings};
 use proxydhcpd_core::plan::LoopGuard;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;

@@ -7,10 +7,10 @@ use super::{
     Check, boot_dir, boot_once_records, content_check, old_daemon, print_diagnostic, secure_boot, shared_uuids, unread,
 };
 use crate::config::flags::Flags;
-use crate::config::keys::render;
 use crate::net::link::LinkFilter;
 use crate::net::port_owner::{self, Transport};
 use crate::reading::diagnostic::Diagnostic;
+use crate::settings::keys::render;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile};

@@ -1,14 +1,14 @@
 //! The entry of a machine: its keys, their limits, and the parser of the TOML table `[machine.NAME]`. The configuration
 //! and machine files contain such tables.
 
-use crate::config::toml::table_reader::TableReader;
-use crate::config::toml::value::{
-    self, TomlValue, ValueError, ValueResult, invalid, list, machine_uuid, one_of, parse_with,
-};
 use crate::reading::diagnostic::Span;
 use crate::reading::identifiers::parse_mac;
 use crate::reading::machine_fields::POLICIES;
 use crate::reading::names::{check_machine_variable, check_name};
+use crate::settings::table_reader::TableReader;
+use crate::settings::value::{
+    self, TomlValue, ValueError, ValueResult, invalid, list, machine_uuid, one_of, parse_with,
+};
 use proxydhcpd_core::plan::machines::{Machine, Policy};
 use proxydhcpd_core::plan::profile::ProfileId;
 use serde_json::Map;

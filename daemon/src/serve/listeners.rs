@@ -9,12 +9,13 @@ mod start_error;
 
 use super::tftp;
 use super::tftp::Family;
-use crate::config::{ConfigError, Enabled, Loaded, MaxTransfers, Settings};
+use crate::config::{ConfigError, Loaded};
 use crate::net::bind_error::BindError;
 use crate::net::link::{self, LinkFilter};
 use crate::net::packet;
 use crate::net::socket::Socket;
 use crate::net::udp6;
+use crate::settings::{Enabled, MaxTransfers, Settings};
 use crate::site::OpenPorts;
 use kind::ListenerKind;
 use pending::PendingListener;

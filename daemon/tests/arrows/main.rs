@@ -52,6 +52,7 @@ const DAEMON: &[&str] = &[
     "net",
     "boot",
     "legacy",
+    "settings",
     "config",
     "templates",
     "import",
@@ -76,10 +77,7 @@ const KNOWN_CIRCLES: &[&str] = &[
     "daemon/cli/{boot_once_records, check, content_check, context, explain, import, mod, rearm, render, secure_boot, \
      serve, shared_uuids, unread}",
     "daemon/cli/explain/{mod, script}",
-    "daemon/config/{flags, keys, machine_files, machines, mod, toml, unresolved}",
-    "daemon/config/keys/{mod, table}",
     "daemon/config/machine_files/{builder, csv, json, mod, toml}",
-    "daemon/config/toml/{document, menu, profile, rule}",
     "daemon/net/{packet, reply_sender, socket}",
     "daemon/net/sys/{mod, receive, send}",
     "daemon/serve/http/{body, connection, connection_table, mod}",

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::cli::{Cli, CliCommand};
+use crate::config::Loaded;
 use crate::config::unresolved::UnresolvedPlan;
-use crate::config::{Loaded, Settings};
+use crate::settings::Settings;
 use crate::site::OpenPorts;
 use clap::Parser;
 use proxydhcpd_core::arch::Arch;

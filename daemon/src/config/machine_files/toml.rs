@@ -2,8 +2,8 @@
 
 use super::MachineReader;
 use crate::config::machines;
-use crate::config::toml::table_reader::TableReader;
 use crate::reading::diagnostic::{Diagnostic, Severity, Source};
+use crate::settings::table_reader::TableReader;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};

@@ -3,15 +3,15 @@
 
 use super::profile::{self, RawProfile};
 use super::rule;
-use super::table_reader::{SourceLocation, TableReader};
-use super::value::{
+use crate::config::machines::{self, RawMachine};
+use crate::reading::names::{check_name, check_variable_name};
+use crate::settings::keys::ConfigKey;
+use crate::settings::table_reader::{Reference, SourceLocation, TableReader};
+use crate::settings::value::{
     self, TomlValue, ValueResult, absolute_path, address, address6, boolean, domain_name, list, mac_pattern, number,
     one_of, ports, text,
 };
-use crate::config::keys::ConfigKey;
-use crate::config::machines::{self, RawMachine};
-use crate::config::{Enabled, Settings};
-use crate::reading::names::{check_name, check_variable_name};
+use crate::settings::{Enabled, Settings};
 use proxydhcpd_core::plan::LoopGuard;
 use proxydhcpd_core::plan::pattern::MacPattern;
 use std::collections::BTreeMap;
@@ -58,9 +58,6 @@ const TABLES_WITHOUT_PATHS: [&str; 8] = ["dhcp", "dhcp6", "http", "tftp", "varia
 
 const LOOP_GUARDS: [(&str, LoopGuard); 3] =
     [("warn", LoopGuard::Warn), ("stop", LoopGuard::Stop), ("off", LoopGuard::Off)];
-
-/// A name that refers to a profile or a file, or another text, with its location.
-pub type Reference<'a> = (String, SourceLocation<'a>);
 
 impl<'a> Document<'a> {
     /// Adds the contents of one file.

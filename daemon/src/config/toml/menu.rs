@@ -1,9 +1,8 @@
 //! Parses `[profile.NAME.menu]`.
 
-use super::document::Reference;
-use super::table_reader::{SourceLocation, TableReader};
-use super::value::{TomlValue, ValueResult, address4, number, parse_with, text};
 use crate::reading::diagnostic::Span;
+use crate::settings::table_reader::{Reference, SourceLocation, TableReader};
+use crate::settings::value::{self, TomlValue, ValueResult, address4, number, parse_with, text};
 use proxydhcpd_core::wire::pxe;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -167,10 +166,10 @@ fn menu_text(value: &TomlValue<'_>) -> ValueResult<String> {
 type Tables<'t, 'v> = Vec<(Span, &'t DeTable<'v>)>;
 
 fn tables<'t, 'v>(value: &'t TomlValue<'v>) -> ValueResult<Tables<'t, 'v>> {
-    let elements = value.get_ref().as_array().ok_or_else(|| super::value::invalid(value.span()))?;
+    let elements = value.get_ref().as_array().ok_or_else(|| value::invalid(value.span()))?;
     let table = |value: &'t TomlValue<'v>| {
         let table = value.get_ref().as_table();
-        table.map(|table| (value.span(), table)).ok_or_else(|| super::value::invalid(value.span()))
+        table.map(|table| (value.span(), table)).ok_or_else(|| value::invalid(value.span()))
     };
     elements.iter().map(table).collect()
 }

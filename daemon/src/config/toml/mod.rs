@@ -1,21 +1,20 @@
 //! The native configuration: proxydhcpd.toml and the files of `conf.d`, read as one. Each file is parsed key by key.
 //! Then references are resolved across all files. All errors of all files are reported at once.
 
+mod architecture;
 mod document;
 mod menu;
 mod profile;
 mod resolve;
 mod rule;
-pub mod table_reader;
-pub mod value;
 
-use crate::config::Settings;
 use crate::config::unresolved::UnresolvedPlan;
 use crate::files::path_errors;
 use crate::reading::diagnostic::{Diagnostic, Severity, Source};
+use crate::settings::Settings;
+use crate::settings::table_reader::{SourceLocation, TableReader};
 use document::Document;
 use std::path::{Path, PathBuf};
-use table_reader::{SourceLocation, TableReader};
 use toml::de::DeTable;
 
 /// The valid settings, the valid part of the plan, and all diagnostics.

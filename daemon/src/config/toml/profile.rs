@@ -1,14 +1,15 @@
 //! Parses `[profile.NAME]`, and merges it with the profile that it extends.
 
-use super::document::Reference;
+use super::architecture::parse_architecture;
 use super::menu::{self, RawMenu};
-use super::table_reader::{SourceLocation, TableReader};
-use super::value::{TomlValue, ValueError, ValueResult, invalid, line, list, one_of, parse_with, text, variables};
 use crate::config::unresolved::BUILT_IN_PROFILES;
 use crate::reading::diagnostic::Span;
 use crate::reading::names::check_name;
-use crate::reading::suggest::closest_match;
-use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
+use crate::settings::table_reader::{Reference, SourceLocation, TableReader};
+use crate::settings::value::{
+    TomlValue, ValueError, ValueResult, invalid, line, list, one_of, parse_with, text, variables,
+};
+use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::file_name::normalize;
 use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH};
@@ -168,16 +169,6 @@ fn path_or_url(value: &TomlValue<'_>) -> ValueResult<String> {
         Some(_) => parse_with(value, |text| fits(text).then(|| text.to_owned())),
         None => relative(value),
     }
-}
-
-/// Returns the architecture with this name, or help that suggests a similar name: `x64` suggests `uefi-x64`.
-pub fn parse_architecture(word: &str) -> Result<Arch, String> {
-    let has_suffix = |id: &&str| id.split_once('-').is_some_and(|(_, suffix)| suffix == word);
-    let ids = || ARCHITECTURES.iter().map(|row| row.id);
-    Arch::from_id(word).ok_or_else(|| match ids().find(has_suffix).or_else(|| closest_match(word, ids())) {
-        Some(id) => format!("did you mean `{id}`?"),
-        None => "common ones are bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64".to_owned(),
-    })
 }
 
 fn id(arch: Arch) -> &'static str {

@@ -1,13 +1,13 @@
 //! Resolves the references between profiles, rules and machines across all files.
 
-use super::document::{Document, Reference};
+use super::document::Document;
 use super::menu::{self, RawItemTarget};
 use super::profile::{RawBoot, RawProfile, is_template};
-use super::table_reader::SourceLocation;
 use crate::config::machine_files::{MachineFiles, MachineReader};
 use crate::config::unresolved::{BUILT_IN_PROFILES, NamedDirectory, UnresolvedPlan, UnresolvedProfile};
 use crate::reading::diagnostic::Diagnostic;
 use crate::reading::suggest::closest_match;
+use crate::settings::table_reader::{Reference, SourceLocation};
 use proxydhcpd_core::plan::profile::{
     BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile, ProfileId,
 };

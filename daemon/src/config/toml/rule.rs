@@ -1,13 +1,12 @@
 //! Parses `[[rule]]`.
 
-use super::document::Reference;
-use super::profile::parse_architecture;
-use super::table_reader::{SourceLocation, TableReader};
-use super::value::{
+use super::architecture::parse_architecture;
+use crate::reading::diagnostic::Span;
+use crate::settings::table_reader::{Reference, SourceLocation, TableReader};
+use crate::settings::value::{
     TomlValue, ValueError, ValueResult, address, boolean, invalid, line, mac_pattern, machine_uuid, network,
     non_empty_list, one_of, text,
 };
-use crate::reading::diagnostic::Span;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::rule::{Firmware, Rule};

@@ -6,7 +6,7 @@ use super::config::*;
 use super::decide::file_with_layer;
 use crate::boot::image::{self, Image};
 use crate::boot::loaders;
-use crate::config::DEFAULT_BOOT_DIR;
+use crate::settings::DEFAULT_BOOT_DIR;
 use proxydhcpd_core::arch::Arch;
 use std::path::{Path, PathBuf};
 

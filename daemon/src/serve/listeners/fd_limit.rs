@@ -2,7 +2,7 @@
 //! use one or two each.
 
 use super::StartError;
-use crate::config::MaxTransfers;
+use crate::settings::MaxTransfers;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{fs, io};

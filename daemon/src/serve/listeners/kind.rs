@@ -1,12 +1,12 @@
 //! The kinds of listeners, and how each is opened.
 
 use super::{BOOT_SERVER, BOOT_SERVER6, DHCP_BROADCAST, DHCP6_MULTICAST, Listener, tftp_settings};
-use crate::config::{Enabled, Settings};
 use crate::net::bind_error::BindError;
 use crate::net::port_owner::Transport;
 use crate::net::socket::Socket;
 use crate::net::{udp, udp6};
 use crate::serve::{http, tftp};
+use crate::settings::{Enabled, Settings};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A listener that the server may open.

@@ -1,47 +1,8 @@
-//! Every key of the configuration. The parser's known keys, the example file, the manual page and `check --keys` are
-//! generated from this table.
+//! Finds keys and tables by name, and suggests keys for unknown ones.
 
-pub mod render;
-mod table;
-
+use super::key::{ConfigKey, ConfigTable};
+use super::table::{KEYS, TABLES};
 use crate::reading::suggest::closest_match;
-
-pub use table::{KEYS, TABLES};
-
-/// A key and its documentation.
-#[derive(Debug)]
-pub struct ConfigKey {
-    /// The name of the key's table in [`TABLES`]; empty for the top of the file.
-    pub table: &'static str,
-    /// The name of the key.
-    pub name: &'static str,
-    /// The expected value, as in "`port` must be a port, 1 to 65535".
-    pub expected: &'static str,
-    /// The value that applies if the key is not set.
-    pub default: &'static str,
-    /// One line that describes the key.
-    pub summary: &'static str,
-    /// More sentences about the key. May be empty.
-    pub details: &'static str,
-    /// An example of a value, as TOML.
-    pub example: &'static str,
-}
-
-/// A table of the file.
-#[derive(Debug)]
-pub struct ConfigTable {
-    /// The name of the table, as in [`ConfigKey::table`].
-    pub name: &'static str,
-    /// The header of the table, as in the file.
-    pub header: &'static str,
-    /// One line that describes the table.
-    pub summary: &'static str,
-    /// More sentences about the table. May be empty.
-    pub details: &'static str,
-    /// Lines that show all keys of the table together, for a table that is clearer as a whole. Empty if the example
-    /// file shows the keys one by one.
-    pub example: &'static str,
-}
 
 /// Returns the key with this name in this table, or `None` if there is no such key.
 pub fn find(table: &str, name: &str) -> Option<&'static ConfigKey> {
@@ -81,7 +42,7 @@ pub fn suggestion(unknown: &str, within: &str) -> String {
     let elsewhere = closest_match(unknown, KEYS.iter().map(|key| key.name))
         .and_then(|name| KEYS.iter().find(|key| key.name == name));
     match elsewhere {
-        Some(key) => format!("did you mean `{}` {}?", key.name, key.table_in_words()),
+        Some(key) => format!("did you mean `{}` {}?", key.name, table_in_words(key)),
         None => {
             let known: Vec<_> =
                 in_table(within).map(|key| key.name).chain(tables().map(|table| table.header)).collect();
@@ -106,11 +67,9 @@ const FOREIGN_KEYS: [(&str, &str, &str); 9] = [
     ("machine", "hostname", "the name is the NAME in [machine.NAME]; put anything else into its `variables`"),
 ];
 
-impl ConfigKey {
-    fn table_in_words(&self) -> String {
-        match self.table {
-            "" => "at the top of the file".to_owned(),
-            name => format!("under {}", find_table(name).header),
-        }
+fn table_in_words(key: &ConfigKey) -> String {
+    match key.table {
+        "" => "at the top of the file".to_owned(),
+        name => format!("under {}", find_table(name).header),
     }
 }

@@ -1,7 +1,7 @@
 //! The contents of the table of keys.
 
-use super::{ConfigKey, ConfigTable};
-use crate::config::MaxTransfers;
+use super::key::{ConfigKey, ConfigTable};
+use crate::settings::MaxTransfers;
 
 /// The tables, in the order of the example file and the manual page.
 pub const TABLES: &[ConfigTable] = &[

@@ -2,8 +2,8 @@
 //! at once. A deserializer would stop at the first error.
 
 use super::value::{TomlValue, ValueResult};
-use crate::config::keys::{self, ConfigKey};
 use crate::reading::diagnostic::{Diagnostic, FileLocation, Source, Span};
+use crate::settings::keys::{self, ConfigKey};
 use std::fmt;
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
@@ -25,6 +25,9 @@ pub struct SourceLocation<'a> {
     /// The octets in question.
     pub span: Span,
 }
+
+/// A name that refers to a profile or a file, or another text, with its location.
+pub type Reference<'a> = (String, SourceLocation<'a>);
 
 impl<'a> TableReader<'a> {
     /// Starts without diagnostics.

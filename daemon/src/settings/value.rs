@@ -1,7 +1,7 @@
 //! Parsers of values. Each parser returns the value, or the errors in it. The table of keys describes the expected form
 //! of each value.
 
-use crate::config::flags::parse_port_range;
+use super::port_range::parse_port_range;
 use crate::reading::diagnostic::Span;
 use crate::reading::identifiers::parse_any_uuid;
 use crate::reading::names::check_variable_name;

@@ -1,6 +1,8 @@
 //! Renders the table of keys as an example file, as a manual page, and as help.
 
-use super::{ConfigKey, ConfigTable, KEYS, TABLES, in_table};
+use super::key::{ConfigKey, ConfigTable};
+use super::lookup::in_table;
+use super::table::{KEYS, TABLES};
 use crate::reading::suggest::closest_match;
 use std::fmt::Write;
 
