@@ -17,6 +17,8 @@ pub mod boot;
 pub mod legacy;
 pub mod settings;
 
+pub mod machine_files;
+
 pub mod config;
 pub mod import;
 

@@ -2,7 +2,7 @@
 
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_from_dir;
-use proxydhcpd::config::machine_files::{MachineFiles, MachineReader};
+use proxydhcpd::machine_files::{MachineFiles, MachineReader};
 use proxydhcpd::reading::diagnostic::{Diagnostic, Severity};
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Finds files in the configuration directories that the server does not read, and served directories that are empty.
 
 use super::context::CliContext;
-use crate::config::machine_files;
+use crate::machine_files;
 use crate::reading::diagnostic::Diagnostic;
 use crate::settings::DEFAULT_BOOT_DIR;
 use std::fs;

@@ -3,9 +3,7 @@
 //! root nor the network.
 
 pub mod flags;
-pub mod machine_files;
-pub mod machines;
-pub mod toml;
+mod native;
 pub mod unresolved;
 
 use crate::files;
@@ -192,7 +190,7 @@ fn read_toml(main: Option<Source>, file: Option<PathBuf>, directory: &Path) -> L
     let (others, mut diagnostics) = read_conf_d(directory);
     let conf_d_files = others.len();
     let sources: Vec<Source> = main.into_iter().chain(others).collect();
-    let read = toml::read(&sources, directory, diagnostics.is_empty());
+    let read = native::read(&sources, directory, diagnostics.is_empty());
     let paths_unknown = read.paths_unknown || !diagnostics.is_empty();
     diagnostics.extend(read.diagnostics);
     let directory = absolute(directory.into());

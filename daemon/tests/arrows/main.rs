@@ -53,6 +53,7 @@ const DAEMON: &[&str] = &[
     "boot",
     "legacy",
     "settings",
+    "machine_files",
     "config",
     "templates",
     "import",
@@ -77,7 +78,6 @@ const KNOWN_CIRCLES: &[&str] = &[
     "daemon/cli/{boot_once_records, check, content_check, context, explain, import, mod, rearm, render, secure_boot, \
      serve, shared_uuids, unread}",
     "daemon/cli/explain/{mod, script}",
-    "daemon/config/machine_files/{builder, csv, json, mod, toml}",
     "daemon/net/{packet, reply_sender, socket}",
     "daemon/net/sys/{mod, receive, send}",
     "daemon/serve/http/{body, connection, connection_table, mod}",

@@ -3,7 +3,7 @@
 
 use super::profile::{self, RawProfile};
 use super::rule;
-use crate::config::machines::{self, RawMachine};
+use crate::machine_files::entry::{self, RawMachine};
 use crate::reading::names::{check_name, check_variable_name};
 use crate::settings::keys::ConfigKey;
 use crate::settings::table_reader::{Reference, SourceLocation, TableReader};
@@ -242,7 +242,7 @@ impl<'a> Document<'a> {
     }
 
     fn machine(&mut self, reader: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) {
-        let machine = machines::parse_machine(reader, name.get_ref(), name.span(), table);
+        let machine = entry::parse_machine(reader, name.get_ref(), name.span(), table);
         if is_new(reader, &self.machines, "machine", name, |(_, at)| at) {
             self.machines.insert(name.get_ref().to_string(), (machine, reader.location(name.span())));
         }

@@ -3,8 +3,8 @@
 use super::document::Document;
 use super::menu::{self, RawItemTarget};
 use super::profile::{RawBoot, RawProfile, is_template};
-use crate::config::machine_files::{MachineFiles, MachineReader};
 use crate::config::unresolved::{BUILT_IN_PROFILES, NamedDirectory, UnresolvedPlan, UnresolvedProfile};
+use crate::machine_files::{MachineFiles, MachineReader};
 use crate::reading::diagnostic::Diagnostic;
 use crate::reading::suggest::closest_match;
 use crate::settings::table_reader::{Reference, SourceLocation};

@@ -2,8 +2,8 @@
 //! array, as paged APIs return it. A key that machines do not have becomes a variable, as in CSV. Values are parsed in
 //! place ([`RawValue`]), so that every error has its location.
 
-use super::MachineReader;
 use super::builder::FieldError;
+use super::machine_reader::MachineReader;
 use crate::reading::diagnostic::{Diagnostic, Severity, Source, Span};
 use crate::reading::machine_fields::MachineField;
 use crate::reading::names::check_machine_variable;

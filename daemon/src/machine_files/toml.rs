@@ -1,7 +1,7 @@
 //! Machine files in TOML: `[web1]` or, as in the configuration, `[machine.web1]`.
 
-use super::MachineReader;
-use crate::config::machines;
+use super::entry;
+use super::machine_reader::MachineReader;
 use crate::reading::diagnostic::{Diagnostic, Severity, Source};
 use crate::settings::table_reader::TableReader;
 use std::path::Path;
@@ -47,7 +47,7 @@ fn machine(
         });
     };
     let mut table_reader = TableReader::new(source);
-    let raw = machines::parse_machine(&mut table_reader, name.get_ref(), name.span(), table);
+    let raw = entry::parse_machine(&mut table_reader, name.get_ref(), name.span(), table);
     let profile = raw.profile.as_ref().map(|(name, at)| (reader.find_profile)(name).map_err(|error| (error, at)));
     if let Some(Err(((message, help), at))) = &profile {
         let error = source.error((*at).clone(), message);

@@ -1,8 +1,8 @@
 //! Machine files in CSV: a header line that names the columns, then one machine a line. A column whose name is not a
 //! key of machines becomes a variable. An empty field sets nothing.
 
-use super::MachineReader;
 use super::builder::{FieldError, json_string};
+use super::machine_reader::MachineReader;
 use crate::reading::csv::{CsvError, CsvRecord, CsvRecords, count_line_breaks, unquote};
 use crate::reading::diagnostic::{Diagnostic, Location, Severity};
 use crate::reading::machine_fields::{self, MachineField};
