@@ -1,7 +1,8 @@
 //! The flags of the command line for settings. Each flag overrides the key of the same name.
 
 use crate::settings::port_range::parse_port_range;
-use crate::settings::{Enabled, MaxTransfers, Settings};
+use crate::settings::value::range_in_words;
+use crate::settings::{Enabled, MAX_TRANSFERS, Settings};
 use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::RangeInclusive;
@@ -59,8 +60,8 @@ pub struct Flags {
     pub tftp_single_port: bool,
 
     /// Maximum number of concurrent TFTP transfers [default: as many as the limit on open files allows]
-    #[arg(long, global = true, value_name = "N")]
-    pub max_transfers: Option<MaxTransfers>,
+    #[arg(long, global = true, value_name = "N", value_parser = |text: &str| parse_number(text, MAX_TRANSFERS))]
+    pub max_transfers: Option<u32>,
 
     /// Maximum number of requests to answer per second on each interface [default: no limit]
     #[arg(long = "max-requests-per-second", global = true, value_name = "N")]
@@ -123,6 +124,10 @@ fn replace_list<T: Clone>(setting: &mut Vec<T>, flags: &[T]) {
     if !flags.is_empty() {
         *setting = flags.to_vec();
     }
+}
+
+fn parse_number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
+    text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| range_in_words(&range))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::net::link::{self, LinkFilter};
 use crate::net::packet;
 use crate::net::socket::Socket;
 use crate::net::udp6;
-use crate::settings::{Enabled, MaxTransfers, Settings};
+use crate::settings::{Enabled, Settings};
 use crate::site::OpenPorts;
 use kind::ListenerKind;
 use pending::PendingListener;
@@ -278,7 +278,7 @@ fn tftp_settings(settings: &Settings) -> tftp::TftpSettings {
         port: 69,
         ports: settings.tftp.ports.clone(),
         single_port: settings.tftp.single_port,
-        max_transfers: settings.tftp.max_transfers.map(MaxTransfers::get),
+        max_transfers: settings.tftp.max_transfers.map(|max| max as usize),
         // `Workers::start` sets the number, when all other sockets are open.
         descriptors: 0,
     }

@@ -12,7 +12,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// The default of `boot-dir`. The directory may be missing; the server then offers no files.
 pub const DEFAULT_BOOT_DIR: &str = "/var/lib/proxydhcpd/boot";
@@ -104,7 +103,7 @@ pub struct HttpConfig {
 }
 
 /// The settings of `[tftp]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TftpConfig {
     /// Whether the TFTP server runs.
     pub enabled: Enabled,
@@ -114,39 +113,20 @@ pub struct TftpConfig {
     pub single_port: bool,
     /// The maximum number of concurrent transfers. No limit by default, because thousands of machines may boot
     /// together.
-    pub max_transfers: Option<MaxTransfers>,
+    pub max_transfers: Option<u32>,
 }
 
-/// A number of concurrent transfers, 1 to [`Self::MAX`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MaxTransfers(usize);
-
-impl MaxTransfers {
-    /// The maximum: as many transfers as a process can have open files, by the default of `fs.nr_open` on Linux.
-    pub const MAX: MaxTransfers = MaxTransfers(1 << 20);
-    /// The description of a valid number, for error messages.
-    pub const EXPECTED: &str = "a number from 1 to 1048576";
-
-    /// The number itself.
-    pub fn get(self) -> usize {
-        self.0
-    }
-}
-
-impl FromStr for MaxTransfers {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().ok().filter(|number| (1..=Self::MAX.0).contains(number)).map(Self).ok_or(Self::EXPECTED)
-    }
-}
+/// The valid numbers of concurrent transfers. The maximum: as many transfers as a process can have open files, by the
+/// default of `fs.nr_open` on Linux.
+pub const MAX_TRANSFERS: RangeInclusive<u32> = 1..=1 << 20;
 
 /// Whether the HTTP or TFTP server runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Enabled {
     /// The HTTP or TFTP server does not run.
     No,
     /// The HTTP or TFTP server runs.
+    #[default]
     Yes,
     /// The HTTP or TFTP server runs if this host has this address (`tftpd` of an old proxy.ini) and no other program
     /// serves there.
@@ -184,7 +164,7 @@ impl Default for Settings {
             state_dir: default_state_dir(),
             ignore_case: false,
             http: HttpConfig { enabled: Enabled::Yes, port: 8080 },
-            tftp: TftpConfig { enabled: Enabled::Yes, ports: None, single_port: false, max_transfers: None },
+            tftp: TftpConfig::default(),
             max_requests_per_second: None,
             loop_guard: LoopGuard::default(),
             relays: Vec::new(),

@@ -83,7 +83,7 @@ impl<'a> TableReader<'a> {
             Err(errors) => errors,
         };
         for invalid in errors {
-            let expected = || format!("`{}` must be {}", key.name, key.expected);
+            let expected = || format!("`{}` must be {}", key.name, key.expected());
             let error = self.source.error(invalid.span, invalid.reason.unwrap_or_else(expected));
             self.diagnostics.push(match invalid.help {
                 Some(help) => error.help(help),

@@ -100,6 +100,16 @@ pub fn number<T: FromStr>(value: &TomlValue<'_>) -> ValueResult<T> {
     integer.and_then(|integer| integer.as_str().parse().ok()).ok_or_else(|| invalid(value.span()))
 }
 
+/// A decimal integer in this range.
+pub fn number_in(value: &TomlValue<'_>, range: &RangeInclusive<u32>) -> ValueResult<u32> {
+    number(value).ok().filter(|number| range.contains(number)).ok_or_else(|| invalid(value.span()))
+}
+
+/// The description of a number in this range, for error messages.
+pub fn range_in_words(range: &RangeInclusive<u32>) -> String {
+    format!("a number from {} to {}", range.start(), range.end())
+}
+
 /// Returns the elements of a list, or a single string as a list of one element. If elements are invalid, returns the
 /// errors of all of them.
 pub fn list<T>(value: &TomlValue<'_>, element: impl Fn(&TomlValue<'_>) -> ValueResult<T>) -> ValueResult<Vec<T>> {

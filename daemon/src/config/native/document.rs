@@ -5,17 +5,11 @@ use super::profile::{self, RawProfile};
 use super::rule;
 use crate::machine_files::entry::{self, RawMachine};
 use crate::reading::names::{check_name, check_variable_name};
-use crate::settings::keys::ConfigKey;
+use crate::settings::Settings;
 use crate::settings::table_reader::{Reference, SourceLocation, TableReader};
-use crate::settings::value::{
-    self, TomlValue, ValueResult, absolute_path, address, address6, boolean, domain_name, list, mac_pattern, number,
-    one_of, ports, text,
-};
-use crate::settings::{Enabled, Settings};
-use proxydhcpd_core::plan::LoopGuard;
+use crate::settings::value::{self, TomlValue, ValueResult, absolute_path, list, mac_pattern, text};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use std::collections::BTreeMap;
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
@@ -27,16 +21,14 @@ pub struct Document<'a> {
     pub settings: Settings,
     /// The location of each setting, by table and key.
     locations: BTreeMap<(&'static str, &'static str), SourceLocation<'a>>,
+    /// The location of each valid value of a setting, by table and key.
+    values: BTreeMap<(&'static str, &'static str), SourceLocation<'a>>,
     /// The value of the key `default-profile`.
     pub default_profile: Option<Reference<'a>>,
     /// The value of the key `unknown-machine-profile`.
     pub unknown_machine_profile: Option<Reference<'a>>,
     /// The value of the key `shared-macs`.
     pub shared_macs: Vec<MacPattern>,
-    /// The location of `boot-dir`, if it is set.
-    pub boot_dir_location: Option<SourceLocation<'a>>,
-    /// The location of `template-dir`, if it is set.
-    pub template_dir_location: Option<SourceLocation<'a>>,
     /// The values of `machine-files`, each with its location.
     pub machine_files: Vec<(PathBuf, SourceLocation<'a>)>,
     /// The directories of `[directories]`, by name.
@@ -55,9 +47,6 @@ pub struct Document<'a> {
 
 /// The tables without path settings. An error in any other table may hide a path setting.
 const TABLES_WITHOUT_PATHS: [&str; 8] = ["dhcp", "dhcp6", "http", "tftp", "variables", "profile", "machine", "rule"];
-
-const LOOP_GUARDS: [(&str, LoopGuard); 3] =
-    [("warn", LoopGuard::Warn), ("stop", LoopGuard::Stop), ("off", LoopGuard::Off)];
 
 impl<'a> Document<'a> {
     /// Adds the contents of one file.
@@ -104,62 +93,41 @@ impl<'a> Document<'a> {
             return;
         }
         self.locations.insert((table, known.name), at);
-        let read = self.apply(known, reader.location(value.span()), value);
-        reader.check(known, read);
+        let at = reader.location(value.span());
+        let read = match known.read(&mut self.settings, value) {
+            Some(read) => read,
+            None => self.read_plan_key(known.name, &at, value),
+        };
+        if reader.check(known, read).is_some() {
+            self.values.insert((table, known.name), at);
+        }
     }
 
-    fn apply(&mut self, key: &ConfigKey, at: SourceLocation<'a>, value: &TomlValue<'_>) -> ValueResult<()> {
-        let settings = &mut self.settings;
-        match (key.table, key.name) {
-            ("", "interfaces") => list(value, text).map(|names| settings.interfaces = names),
-            ("", "ipv4-interfaces") => list(value, text).map(|names| settings.ipv4_interfaces = Some(names)),
-            ("", "ipv6-interfaces") => list(value, text).map(|names| settings.ipv6_interfaces = Some(names)),
-            ("", "address") => list(value, address).map(|addresses| settings.addresses = addresses),
-            ("", "boot-dir") => absolute_path(value).map(|dir| {
-                settings.boot_dir = dir;
-                self.boot_dir_location = Some(at);
-            }),
-            ("", "state-dir") => absolute_path(value).map(|dir| settings.state_dir = dir),
-            ("", "ignore-case") => boolean(value).map(|on| settings.ignore_case = on),
-            ("", "template-dir") => absolute_path(value).map(|dir| {
-                settings.template_dir = Some(dir);
-                self.template_dir_location = Some(at);
-            }),
-            ("", "machine-files") => {
+    /// Parses a key at the top of the file that sets more than a setting.
+    fn read_plan_key(&mut self, key: &str, at: &SourceLocation<'a>, value: &TomlValue<'_>) -> ValueResult<()> {
+        match key {
+            "machine-files" => {
                 let source = at.source;
                 let located = |value: &TomlValue<'_>| {
                     absolute_path(value).map(|file| (file, SourceLocation { source, span: value.span() }))
                 };
                 list(value, located).map(|files| {
-                    settings.machine_files = Some(files.iter().map(|(file, _)| file.clone()).collect());
+                    self.settings.machine_files = Some(files.iter().map(|(file, _)| file.clone()).collect());
                     self.machine_files = files;
                 })
             }
-            ("", "default-profile") => text(value).map(|name| self.default_profile = Some((name, at))),
-            ("", "unknown-machine-profile") => text(value).map(|name| self.unknown_machine_profile = Some((name, at))),
-            ("", "shared-macs") => list(value, mac_pattern).map(|shared_macs| self.shared_macs = shared_macs),
-            ("", "secure-boot-certificates") => {
-                list(value, absolute_path).map(|keys| settings.secure_boot_certificates = keys)
+            "default-profile" => text(value).map(|name| self.default_profile = Some((name, at.clone()))),
+            "unknown-machine-profile" => {
+                text(value).map(|name| self.unknown_machine_profile = Some((name, at.clone())))
             }
-            ("dhcp", "proxy-only") => boolean(value).map(|on| settings.proxy_only = on),
-            ("dhcp", "relays") => list(value, address).map(|relays| settings.relays = relays),
-            ("dhcp", "ipxe-user-classes") => list(value, text).map(|words| settings.ipxe_user_classes = words),
-            ("dhcp", "pxe-vendor-classes") => list(value, text).map(|words| settings.pxe_vendor_classes = words),
-            ("dhcp", "max-requests-per-second") => {
-                number(value).map(|max| settings.max_requests_per_second = Some(max))
-            }
-            ("dhcp", "loop-guard") => one_of(value, &LOOP_GUARDS).map(|guard| settings.loop_guard = guard),
-            ("dhcp6", "stateless-ipxe") => boolean(value).map(|on| settings.dhcp6.stateless_ipxe = on),
-            ("dhcp6", "dns-servers") => list(value, address6).map(|servers| settings.dhcp6.dns.dns_servers = servers),
-            ("dhcp6", "domains") => list(value, domain_name).map(|domains| settings.dhcp6.dns.domains = domains),
-            ("http", "enabled") => boolean(value).map(|on| settings.http.enabled = Enabled::from(on)),
-            ("http", "port") => number::<NonZeroU16>(value).map(|port| settings.http.port = port.get()),
-            ("tftp", "enabled") => boolean(value).map(|on| settings.tftp.enabled = Enabled::from(on)),
-            ("tftp", "ports") => ports(value).map(|ports| settings.tftp.ports = Some(ports)),
-            ("tftp", "single-port") => boolean(value).map(|on| settings.tftp.single_port = on),
-            ("tftp", "max-transfers") => number(value).map(|max| settings.tftp.max_transfers = Some(max)),
+            "shared-macs" => list(value, mac_pattern).map(|shared_macs| self.shared_macs = shared_macs),
             _ => Ok(()),
         }
+    }
+
+    /// The location of the value of a key. `None`: the key is not set, or has no valid value.
+    pub fn value_location(&self, table: &'static str, key: &'static str) -> Option<&SourceLocation<'a>> {
+        self.values.get(&(table, key))
     }
 
     /// Reports an error if both `ports` and `single-port` are set.

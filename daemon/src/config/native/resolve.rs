@@ -82,8 +82,8 @@ impl<'a> Document<'a> {
             path: Clone::clone(path),
             location: at.to_file_location(),
         };
-        plan.boot_dir_location = self.boot_dir_location.as_ref().map(SourceLocation::to_file_location);
-        plan.template_dir_location = self.template_dir_location.as_ref().map(SourceLocation::to_file_location);
+        plan.boot_dir_location = self.value_location("", "boot-dir").map(SourceLocation::to_file_location);
+        plan.template_dir_location = self.value_location("", "template-dir").map(SourceLocation::to_file_location);
         plan.directories = self.directories.iter().map(directory).collect();
         (plan, machine_diagnostics)
     }

@@ -1,7 +1,8 @@
 //! Finds keys and tables by name, and suggests keys for unknown ones.
 
 use super::key::{ConfigKey, ConfigTable};
-use super::table::{KEYS, TABLES};
+use super::rows::KEYS;
+use super::tables::TABLES;
 use crate::reading::suggest::closest_match;
 
 /// Returns the key with this name in this table, or `None` if there is no such key.

@@ -1,11 +1,13 @@
-//! Every key of the configuration. The parser's known keys, the example file, the manual page and `check --keys` are
-//! generated from this table.
+//! Every key of the configuration. The table says how to parse a key and what it sets. The example file, the manual
+//! page and `check --keys` are generated from it.
 
 mod key;
 mod lookup;
 pub mod render;
-mod table;
+mod rows;
+mod tables;
 
-pub use key::{ConfigKey, ConfigTable};
+pub use key::{ConfigKey, ConfigTable, Kind};
 pub use lookup::{find, find_table, in_table, suggestion};
-pub use table::{KEYS, TABLES};
+pub use rows::KEYS;
+pub use tables::TABLES;

@@ -2,7 +2,8 @@
 
 use super::key::{ConfigKey, ConfigTable};
 use super::lookup::in_table;
-use super::table::{KEYS, TABLES};
+use super::rows::KEYS;
+use super::tables::TABLES;
 use crate::reading::suggest::closest_match;
 use std::fmt::Write;
 
@@ -142,7 +143,8 @@ fn indent(text: &mut String, about: &str) {
 
 /// Returns the expected value of a key, as a sentence.
 fn expected(key: &ConfigKey) -> String {
-    let mut letters = key.expected.chars();
+    let expected = key.expected();
+    let mut letters = expected.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     format!("{}{}.", first.into_iter().collect::<String>(), letters.as_str())
 }

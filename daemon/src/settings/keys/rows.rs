@@ -1,78 +1,19 @@
-//! The contents of the table of keys.
+//! The keys, in the order of the example file and the manual page.
 
-use super::key::{ConfigKey, ConfigTable};
-use crate::settings::MaxTransfers;
-
-/// The tables, in the order of the example file and the manual page.
-pub const TABLES: &[ConfigTable] = &[
-    table("", "the top of the file", "Settings of the whole site.", "These keys come before the first table.", ""),
-    table(
-        "variables",
-        "[variables]",
-        "Variables for all templates.",
-        VARIABLES_DETAILS,
-        "[variables]\ndomain = \"example.org\"\nmirror = \"http://192.0.2.5/debian\"\n",
-    ),
-    table(
-        "directories",
-        "[directories]",
-        "Additional directories to serve, each under a name.",
-        "Files requested as debian/... come from that directory. A file or directory of the same name in the boot \
-         directory is hidden.",
-        "[directories]\ndebian = \"/srv/mirror/debian\"\n",
-    ),
-    table("dhcp", "[dhcp]", "DHCP, over IPv4 and IPv6.", "", ""),
-    table("dhcp6", "[dhcp6]", "IPv6-only settings.", "All others apply to IPv4 and IPv6.", ""),
-    table("http", "[http]", "The HTTP server.", "", ""),
-    table("tftp", "[tftp]", "The TFTP server.", "", ""),
-    table(
-        "profile",
-        "[profile.NAME]",
-        "A named boot, to which machines, rules and menus refer.",
-        PROFILE_DETAILS,
-        PROFILE_EXAMPLE,
-    ),
-    table(
-        "profile.loaders",
-        "[profile.NAME.loaders]",
-        "The first programs that firmware downloads, by architecture.",
-        "They replace the loaders that the server finds automatically. A profile that boots nothing else boots only \
-         them: GRUB, shim or Windows. A value is a file in the boot directory, which must be a program for its \
-         architecture, or a URL. `default` is the loader for iPXE and for every architecture that is not listed. \
-         tftp://192.0.2.5/name is a file on another TFTP server. Any other URL is for UEFI HTTP boot and for iPXE; \
-         other firmware gets the server's iPXE first, which then opens the URL.",
-        "[profile.grub.loaders]\nuefi-x64 = \"grub/bootx64.efi\"\nuefi-arm64 = \"grub/bootaa64.efi\"\n",
-    ),
-    table(
-        "profile.menu",
-        "[profile.NAME.menu]",
-        "A menu that the firmware itself shows; iPXE shows it, too.",
-        "The menu must fit into 255 octets, including all its texts.",
-        "",
-    ),
-    table("profile.menu.items", "an item of a menu", "A line of the menu.", "", ""),
-    table(
-        "rule",
-        "[[rule]]",
-        "A rule chooses what machines boot. The first rule that matches decides.",
-        RULE_DETAILS,
-        RULE_EXAMPLE,
-    ),
-    table(
-        "machine",
-        "[machine.NAME]",
-        "The entry of one machine.",
-        "NAME has at most 63 letters, digits, dots, hyphens and underscores. Machine files have the same keys.",
-        MACHINE_EXAMPLE,
-    ),
-];
+use super::key::{ConfigKey, Kind};
+use crate::settings::value::{absolute_path, address, address6, domain_name, list, number, text};
+use crate::settings::{Enabled, MAX_TRANSFERS};
+use proxydhcpd_core::plan::LoopGuard;
 
 /// The keys, in the order of the example file and the manual page.
 pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "interfaces",
-        "a list of names: [\"eth0\", \"vlan*\"]",
+        Kind::Setting {
+            expected: "a list of names: [\"eth0\", \"vlan*\"]",
+            read: |settings, value| list(value, text).map(|names| settings.interfaces = names),
+        },
         "all on which machines can boot",
         "The interfaces to serve.",
         "`*` stands for any characters, `?` for one.",
@@ -81,7 +22,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "ipv4-interfaces",
-        "a list of names: [\"eth0\", \"vlan*\"]",
+        Kind::Setting {
+            expected: "a list of names: [\"eth0\", \"vlan*\"]",
+            read: |settings, value| list(value, text).map(|names| settings.ipv4_interfaces = Some(names)),
+        },
         "all served interfaces",
         "The served interfaces on which machines boot over IPv4.",
         "An empty list turns IPv4 off: the server opens no DHCPv4 port, and turning it on again needs a restart.",
@@ -90,7 +34,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "ipv6-interfaces",
-        "a list of names: [\"eth0\", \"vlan*\"]",
+        Kind::Setting {
+            expected: "a list of names: [\"eth0\", \"vlan*\"]",
+            read: |settings, value| list(value, text).map(|names| settings.ipv6_interfaces = Some(names)),
+        },
         "all served interfaces",
         "The served interfaces on which machines boot over IPv6.",
         "An empty list turns IPv6 off: the server opens no IPv6 port, and turning it on again needs a restart.",
@@ -99,7 +46,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "address",
-        "an address of this host, or a list of them",
+        Kind::Setting {
+            expected: "an address of this host, or a list of them",
+            read: |settings, value| list(value, address).map(|addresses| settings.addresses = addresses),
+        },
         "the first address of each interface",
         "The address to announce in replies and URLs.",
         "For interfaces with several addresses, IPv4 or IPv6. An interface with none of the listed addresses is not \
@@ -109,7 +59,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "boot-dir",
-        "an absolute path in quotes",
+        Kind::Path(|settings, path| settings.boot_dir = path),
         "\"/var/lib/proxydhcpd/boot\"",
         "The directory with the files to boot.",
         "The boot menu lists its contents.",
@@ -118,7 +68,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "state-dir",
-        "an absolute path in quotes",
+        Kind::Path(|settings, path| settings.state_dir = path),
         "\"/var/lib/proxydhcpd/state\"",
         "The directory for state that outlives the server.",
         "boot-once/ records the machines that completed their boot-once; boot-once-counts and done-url-key make the \
@@ -130,7 +80,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "ignore-case",
-        "true or false",
+        Kind::Boolean(|settings, on| settings.ignore_case = on),
         "false",
         "Ignore case in file names of the boot directory.",
         "Windows requests both \\Boot\\BCD and \\boot\\bcd.",
@@ -139,7 +89,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "template-dir",
-        "an absolute path in quotes",
+        Kind::Path(|settings, path| settings.template_dir = Some(path)),
         "the directory `templates` next to this file",
         "The directory of templates: scripts, and any other text that machines download.",
         "Each file in it is served under its name, rendered for the machine that requests it.",
@@ -148,7 +98,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "machine-files",
-        "a list of absolute paths: [\"/etc/proxydhcpd/machines\"]",
+        Kind::Described("a list of absolute paths: [\"/etc/proxydhcpd/machines\"]"),
         "the directory `machines` next to this file",
         "Files with the entries of machines, in addition to this file.",
         MACHINE_FILES_DETAILS,
@@ -157,7 +107,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "default-profile",
-        "the name of a profile",
+        Kind::Described("the name of a profile"),
         "\"menu\"",
         "The profile of machines for which no entry or rule names one.",
         "Built-in profiles are \"menu\" (the menu of the boot directory), \"local-disk\" and \"nothing\".",
@@ -166,7 +116,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "unknown-machine-profile",
-        "the name of a profile",
+        Kind::Described("the name of a profile"),
         "the value of default-profile",
         "The profile of machines that have no entry, if no rule names one.",
         "",
@@ -175,7 +125,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "shared-macs",
-        "a list of MAC addresses, or parts of them: [\"00:e0:4c:68:*\"]",
+        Kind::Described("a list of MAC addresses, or parts of them: [\"00:e0:4c:68:*\"]"),
         "none",
         "MAC addresses of shared adapters, which never identify a machine.",
         "Docking stations and USB adapters have them. Identify the machines that use them by UUID or serial number.",
@@ -184,7 +134,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "secure-boot-certificates",
-        "a list of absolute paths: [\"/etc/proxydhcpd/site.pem\"]",
+        Kind::Setting {
+            expected: "a list of absolute paths: [\"/etc/proxydhcpd/site.pem\"]",
+            read: |settings, value| list(value, absolute_path).map(|files| settings.secure_boot_certificates = files),
+        },
         "none",
         "Your own certificates that machines with Secure Boot trust, besides Microsoft's.",
         "PEM files. `check` reports which loaders the firmware would refuse.",
@@ -193,7 +146,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "dhcp",
         "proxy-only",
-        "true or false",
+        Kind::Boolean(|settings, on| settings.proxy_only = on),
         "false",
         "Answer on UDP port 4011 only.",
         "For a host whose own DHCP server uses port 67 and refers machines to this server. Machines of all networks \
@@ -203,7 +156,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "dhcp",
         "relays",
-        ADDRESSES,
+        Kind::Setting {
+            expected: ADDRESSES,
+            read: |settings, value| list(value, address).map(|relays| settings.relays = relays),
+        },
         "any",
         "The relays to answer.",
         "Requests through any other relay are ignored.",
@@ -212,7 +168,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "dhcp",
         "ipxe-user-classes",
-        "a list of words: [\"one\", \"two\"]",
+        Kind::Setting {
+            expected: "a list of words: [\"one\", \"two\"]",
+            read: |settings, value| list(value, text).map(|words| settings.ipxe_user_classes = words),
+        },
         "none",
         "Additional user classes (option 77) that identify iPXE.",
         "For builds of iPXE that send another word than iPXE.",
@@ -221,7 +180,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "dhcp",
         "pxe-vendor-classes",
-        "a list of words: [\"one\", \"two\"]",
+        Kind::Setting {
+            expected: "a list of words: [\"one\", \"two\"]",
+            read: |settings, value| list(value, text).map(|words| settings.pxe_vendor_classes = words),
+        },
         "none",
         "Additional beginnings of the vendor class (option 60) that identify PXE firmware.",
         "For makers whose firmware sends another word than PXEClient.",
@@ -230,7 +192,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "dhcp",
         "max-requests-per-second",
-        "a number above 0 (omit the key for no limit)",
+        Kind::Setting {
+            expected: "a number above 0 (omit the key for no limit)",
+            read: |settings, value| number(value).map(|max| settings.max_requests_per_second = Some(max)),
+        },
         "no limit",
         "The maximum number of requests to answer per second on each interface.",
         "Requests from the link itself, through relays, and to port 4011 are counted separately.",
@@ -239,7 +204,11 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "dhcp",
         "loop-guard",
-        "\"warn\", \"stop\" or \"off\"",
+        Kind::Choice(&[
+            ("warn", |settings| settings.loop_guard = LoopGuard::Warn),
+            ("stop", |settings| settings.loop_guard = LoopGuard::Stop),
+            ("off", |settings| settings.loop_guard = LoopGuard::Off),
+        ]),
         "\"warn\"",
         "The reaction to a boot loop: a machine fetches the same first loader three times within two minutes.",
         "\"warn\" logs a warning. \"stop\" also ignores the machine for five minutes.",
@@ -248,7 +217,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "dhcp6",
         "stateless-ipxe",
-        "true or false",
+        Kind::Boolean(|settings, on| settings.dhcp6.stateless_ipxe = on),
         "false",
         "Answer iPXE in a network whose DHCPv6 server assigns no addresses.",
         STATELESS_DETAILS,
@@ -257,7 +226,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "dhcp6",
         "dns-servers",
-        "a list of unicast IPv6 addresses: [\"2001:db8::53\"]",
+        Kind::Setting {
+            expected: "a list of unicast IPv6 addresses: [\"2001:db8::53\"]",
+            read: |settings, value| list(value, address6).map(|servers| settings.dhcp6.dns.dns_servers = servers),
+        },
         "none",
         "The DNS servers for such an iPXE.",
         "",
@@ -266,7 +238,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "dhcp6",
         "domains",
-        "a list of domain names: [\"example.org\"]",
+        Kind::Setting {
+            expected: "a list of domain names: [\"example.org\"]",
+            read: |settings, value| list(value, domain_name).map(|domains| settings.dhcp6.dns.domains = domains),
+        },
         "none",
         "The search domains for such an iPXE.",
         "",
@@ -275,17 +250,25 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "http",
         "enabled",
-        "true or false",
+        Kind::Boolean(|settings, on| settings.http.enabled = Enabled::from(on)),
         "true",
         "Run the HTTP server.",
         "Scripts and kernels load much faster over HTTP than over TFTP.",
         "true",
     ),
-    key("http", "port", "a port, 1 to 65535", "8080", "The TCP port of the HTTP server.", "", "80"),
+    key(
+        "http",
+        "port",
+        Kind::Port(|settings, port| settings.http.port = port),
+        "8080",
+        "The TCP port of the HTTP server.",
+        "",
+        "80",
+    ),
     key(
         "tftp",
         "enabled",
-        "true or false",
+        Kind::Boolean(|settings, on| settings.tftp.enabled = Enabled::from(on)),
         "true",
         "Run the TFTP server.",
         "Without it, firmware can boot only over HTTP.",
@@ -294,7 +277,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "tftp",
         "ports",
-        "two ports, the lower one first: \"50000-51023\"",
+        Kind::Ports(|settings, ports| settings.tftp.ports = Some(ports)),
         "any",
         "The UDP ports for transfers.",
         "For firewalls. Cannot be combined with single-port. Windows of 64 blocks need 1024 ports or more.",
@@ -303,7 +286,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "tftp",
         "single-port",
-        "true or false",
+        Kind::Boolean(|settings, on| settings.tftp.single_port = on),
         "false",
         "Use port 69 for transfers, too.",
         "For firewalls and containers. Cannot be combined with ports. Machines behind relays that `relays` does not \
@@ -313,7 +296,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "tftp",
         "max-transfers",
-        MaxTransfers::EXPECTED,
+        Kind::Integer { range: MAX_TRANSFERS, set: |settings, max| settings.tftp.max_transfers = Some(max) },
         "as many as the limit on open files allows",
         "The maximum number of concurrent transfers.",
         "Machines beyond the limit repeat their requests until another transfer ends.",
@@ -322,7 +305,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "extends",
-        "the name of a profile",
+        Kind::Described("the name of a profile"),
         "none",
         "Another profile, from which this one inherits the keys that it does not set.",
         "The title is not inherited; variables and loaders are merged. A different kind of boot replaces that of the \
@@ -332,7 +315,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "title",
-        TEXT,
+        Kind::Described(TEXT),
         "the name of the profile",
         "The title in menus and logs.",
         "",
@@ -341,7 +324,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "kernel",
-        "a path in the boot directory, or a URL",
+        Kind::Described("a path in the boot directory, or a URL"),
         "none",
         "The kernel that iPXE starts.",
         "May contain template expressions, and so may initrd and arguments.",
@@ -350,7 +333,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "initrd",
-        "a path in the boot directory or a URL, or a list of them",
+        Kind::Described("a path in the boot directory or a URL, or a list of them"),
         "none",
         "The initrds to load with the kernel.",
         "",
@@ -359,7 +342,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "arguments",
-        LINE,
+        Kind::Described(LINE),
         "none",
         "The command line of the kernel.",
         "",
@@ -368,7 +351,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "script",
-        "the name of a file in the template directory, or a URL",
+        Kind::Described("the name of a file in the template directory, or a URL"),
         "none",
         "The script that iPXE runs: a template.",
         "iPXE opens a URL unchanged.",
@@ -377,7 +360,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "boot",
-        "\"menu\", \"local-disk\" or \"nothing\"",
+        Kind::Described("\"menu\", \"local-disk\" or \"nothing\""),
         "none",
         "A built-in boot.",
         "\"menu\" shows the menu of the boot directory, \"local-disk\" starts the machine's disk, \"nothing\" leaves \
@@ -387,7 +370,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "boot-once-file",
-        "the name of a file, as machines request it",
+        Kind::Described("the name of a file, as machines request it"),
         "the kernel",
         "The file whose complete download completes a boot-once.",
         "",
@@ -396,7 +379,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "variables",
-        "a table: { name = \"value\" }",
+        Kind::Described("a table: { name = \"value\" }"),
         "none",
         "Variables for templates; they override the site's.",
         "",
@@ -405,7 +388,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "loaders",
-        "a table",
+        Kind::Described("a table"),
         "none",
         "The first programs, by architecture; see [profile.NAME.loaders].",
         "",
@@ -414,7 +397,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "menu",
-        "a table",
+        Kind::Described("a table"),
         "none",
         "A menu that the firmware shows; see [profile.NAME.menu].",
         "",
@@ -423,7 +406,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile.menu",
         "prompt",
-        MENU_TEXT,
+        Kind::Described(MENU_TEXT),
         "\"Press F8 for the menu\"",
         "The prompt before the menu.",
         "",
@@ -432,7 +415,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile.menu",
         "timeout",
-        "a number of seconds, 0 to 255",
+        Kind::Described("a number of seconds, 0 to 255"),
         "10",
         "Seconds until the firmware selects the first item.",
         "0 selects it at once and shows nothing. 255 shows the menu and waits.",
@@ -441,18 +424,26 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile.menu",
         "items",
-        "a list of tables: [{ title = \"Debian\", profile = \"debian\" }]",
+        Kind::Described("a list of tables: [{ title = \"Debian\", profile = \"debian\" }]"),
         "none",
         "The lines of the menu, at most 24.",
         "",
         "[{ title = \"Debian\", profile = \"debian\" }]",
     ),
-    key("profile.menu.items", "title", MENU_TEXT, "none", "The text of the line.", "", "\"Debian\""),
-    key("profile.menu.items", "profile", "the name of a profile", "none", "The profile to boot.", "", "\"debian\""),
+    key("profile.menu.items", "title", Kind::Described(MENU_TEXT), "none", "The text of the line.", "", "\"Debian\""),
+    key(
+        "profile.menu.items",
+        "profile",
+        Kind::Described("the name of a profile"),
+        "none",
+        "The profile to boot.",
+        "",
+        "\"debian\"",
+    ),
     key(
         "profile.menu.items",
         "server",
-        "a unicast IPv4 address in quotes",
+        Kind::Described("a unicast IPv4 address in quotes"),
         "none",
         "Another boot server for this item, instead of a profile.",
         "The client sends its request to UDP port 4011 there.",
@@ -461,7 +452,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile.menu.items",
         "type",
-        "a PXE boot server type, 1 to 65535",
+        Kind::Described("a PXE boot server type, 1 to 65535"),
         "32769 and up",
         "The boot server type by which firmware requests the item.",
         "An item with only a type leads to any boot server of this type that answers a broadcast.",
@@ -470,7 +461,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "name",
-        TEXT,
+        Kind::Described(TEXT),
         "\"rule\" and its number",
         "The name in logs and in the output of `explain`.",
         "",
@@ -479,7 +470,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "mac",
-        "a list of MAC addresses, or parts of them: [\"52:54:00:*\"]",
+        Kind::Described("a list of MAC addresses, or parts of them: [\"52:54:00:*\"]"),
         ANY,
         "Condition: the MAC address.",
         "",
@@ -488,7 +479,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "uuid",
-        "a list of UUIDs",
+        Kind::Described("a list of UUIDs"),
         ANY,
         "Condition: the machine's UUID, as its firmware prints it.",
         "",
@@ -497,7 +488,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "serial",
-        PATTERNS,
+        Kind::Described(PATTERNS),
         ANY,
         "Condition: the serial number.",
         "Only iPXE sends it, so it can select a script, but not a loader.",
@@ -506,7 +497,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "arch",
-        "a list of architectures: [\"uefi-x64\"]",
+        Kind::Described("a list of architectures: [\"uefi-x64\"]"),
         ANY,
         "Condition: the architecture.",
         "",
@@ -515,7 +506,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "firmware",
-        "a list of \"bios\", \"uefi\", \"http\", \"ipxe\", \"raspberry-pi\" or \"u-boot\"",
+        Kind::Described("a list of \"bios\", \"uefi\", \"http\", \"ipxe\", \"raspberry-pi\" or \"u-boot\""),
         ANY,
         "Condition: the kind of firmware.",
         "iPXE matches \"ipxe\", and also the kind of firmware on which it runs. The server answers U-Boot only if a \
@@ -525,17 +516,25 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "vendor-class",
-        PATTERNS,
+        Kind::Described(PATTERNS),
         ANY,
         "Condition: the vendor class (option 60).",
         "",
         "[\"PXEClient:Arch:00007*\"]",
     ),
-    key("rule", "user-class", PATTERNS, ANY, "Condition: the user class (option 77).", "", "[\"iPXE\"]"),
+    key(
+        "rule",
+        "user-class",
+        Kind::Described(PATTERNS),
+        ANY,
+        "Condition: the user class (option 77).",
+        "",
+        "[\"iPXE\"]",
+    ),
     key(
         "rule",
         "interface",
-        PATTERNS,
+        Kind::Described(PATTERNS),
         ANY,
         "Condition: the interface of this host that received the request.",
         "",
@@ -544,7 +543,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "subnet",
-        "a list of networks: [\"10.1.0.0/16\", \"2001:db8:12::/48\"]",
+        Kind::Described("a list of networks: [\"10.1.0.0/16\", \"2001:db8:12::/48\"]"),
         ANY,
         "Condition: the machine's network.",
         "",
@@ -553,7 +552,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "relay",
-        ADDRESSES,
+        Kind::Described(ADDRESSES),
         ANY,
         "Condition: the relay that forwarded the request.",
         "A DHCPv6 relay matches by the address that it sends from, or by its address on the machine's link.",
@@ -562,7 +561,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "circuit-id",
-        PATTERNS,
+        Kind::Described(PATTERNS),
         ANY,
         "Condition: the circuit ID that the relay adds for its port (option 82).",
         "",
@@ -571,27 +570,43 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "interface-id",
-        PATTERNS,
+        Kind::Described(PATTERNS),
         ANY,
         "Condition: the interface ID that a DHCPv6 relay adds for its port (option 18).",
         "",
         "[\"vlan12\"]",
     ),
-    key("rule", "known", "true or false", ANY, "Condition: whether the machine has an entry.", "", "true"),
+    key(
+        "rule",
+        "known",
+        Kind::Described("true or false"),
+        ANY,
+        "Condition: whether the machine has an entry.",
+        "",
+        "true",
+    ),
     key(
         "rule",
         "profile",
-        "the name of a profile",
+        Kind::Described("the name of a profile"),
         "as if there were no rule",
         "The profile to boot, unless the machine's entry names one.",
         "",
         "\"debian\"",
     ),
-    key("rule", "deny", "true or false", "false", "Do not answer the machine, whatever its entry says.", "", "true"),
+    key(
+        "rule",
+        "deny",
+        Kind::Described("true or false"),
+        "false",
+        "Do not answer the machine, whatever its entry says.",
+        "",
+        "true",
+    ),
     key(
         "rule",
         "as-firmware",
-        "true or false",
+        Kind::Described("true or false"),
         "false",
         "Treat the client as plain firmware and give it its architecture's loader.",
         "For an iPXE in a network card that the server's iPXE should replace.",
@@ -600,7 +615,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "as-raspberry-pi",
-        "true or false",
+        Kind::Described("true or false"),
         "false",
         "Treat the machine as a Raspberry Pi, although its requests do not show that it is one.",
         "For a Compute Module with another maker's MAC address, or one with a custom option 97. A UEFI that runs on a \
@@ -610,7 +625,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "machine",
         "mac",
-        "a MAC address, or a list of them: \"52:54:00:12:34:56\"",
+        Kind::Described("a MAC address, or a list of them: \"52:54:00:12:34:56\""),
         "none",
         "The machine's MAC addresses.",
         "",
@@ -619,17 +634,17 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "machine",
         "uuid",
-        "a UUID: \"11223344-5566-7788-99aa-bbccddeeff00\"",
+        Kind::Described("a UUID: \"11223344-5566-7788-99aa-bbccddeeff00\""),
         "none",
         "The machine's UUID, as its firmware prints it.",
         "",
         "\"11223344-5566-7788-99aa-bbccddeeff00\"",
     ),
-    key("machine", "serial", TEXT, "none", "The machine's serial number.", "", "\"ABC123\""),
+    key("machine", "serial", Kind::Described(TEXT), "none", "The machine's serial number.", "", "\"ABC123\""),
     key(
         "machine",
         "profile",
-        "the name of a profile",
+        Kind::Described("the name of a profile"),
         "that of a rule, or default-profile",
         "The profile to boot.",
         "",
@@ -638,7 +653,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "machine",
         "boot",
-        "\"always\", \"once\" or \"never\"",
+        Kind::Described("\"always\", \"once\" or \"never\""),
         "\"always\"",
         "When the machine boots its profile; otherwise it boots its disk.",
         "\"once\": until it has downloaded the whole boot-once-file of its profile, or its system requests .../done. \
@@ -648,7 +663,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "machine",
         "variables",
-        "a table: { name = \"value\" }",
+        Kind::Described("a table: { name = \"value\" }"),
         "none",
         "Variables for templates; they override all others.",
         "",
@@ -672,119 +687,14 @@ const MACHINE_FILES_DETAILS: &str = "\
     as Hostname, MAC Address and Serial number are accepted, too. Every other column is a variable; an empty field \
     sets nothing. A JSON file is an array of machines, an object with machines by name, or an object that contains \
     such an array. There, too, every other key is a variable.";
-const VARIABLES_DETAILS: &str = "\
-    Templates use them by name. Variables of a profile override them, and variables of a machine override both. They \
-    can also be set as variables = { ... } at the top of the file.";
-const PROFILE_DETAILS: &str = "\
-    A profile boots one thing: a kernel, a script, a menu, a built-in boot (`boot`), or, if it sets none of these, its \
-    loaders. A profile that others extend may leave this to them.";
-const RULE_DETAILS: &str = "\
-    A rule matches if all its conditions are met; a list is met if one of its elements is. `*` stands for any \
-    characters, `?` for one. The entry of a machine takes precedence over a rule, but not over one that denies. A rule \
-    with neither profile nor deny lets the machine boot as if there were no rules: later rules do not apply.";
-
-const PROFILE_EXAMPLE: &str = r#"[profile.base]
-arguments = "auto=true priority=critical url={{ base }}preseed.cfg"
-
-[profile.debian]
-extends = "base"
-title = "Debian 12 installer"
-kernel = "debian/linux"
-initrd = ["debian/initrd.gz"]
-boot-once-file = "debian/initrd.gz"
-variables = { suite = "bookworm" }
-
-[profile.rescue]
-script = "rescue.ipxe"
-
-[profile.grub.loaders]
-uefi-x64 = "shimx64.efi"
-
-[profile.disk]
-boot = "local-disk"
-
-[profile.ask.menu]
-prompt = "Press F8 for the menu"
-timeout = 10
-items = [
-  { title = "Debian", profile = "debian" },
-  { title = "Rescue", profile = "rescue", type = 1 },
-  { title = "Windows", server = "192.0.2.99" },
-  { title = "Local disk", profile = "local-disk" },
-]
-"#;
-
-const RULE_EXAMPLE: &str = r#"[[rule]]
-name = "printers"
-mac = ["00:17:c8:*"]
-deny = true
-
-[[rule]]
-name = "lab"
-arch = ["uefi-x64", "uefi-arm64"]
-firmware = ["uefi"]
-interface = ["eth*"]
-subnet = ["10.1.0.0/16"]
-known = false
-profile = "debian"
-
-[[rule]]
-name = "behind the relay of room 12"
-relay = ["10.1.0.1"]
-circuit-id = ["*:12"]
-profile = "rescue"
-
-[[rule]]
-name = "the same over IPv6"
-relay = ["2001:db8:12::1"]
-interface-id = ["vlan12"]
-profile = "rescue"
-
-[[rule]]
-name = "replace the iPXE of network cards"
-vendor-class = ["PXEClient:Arch:00000*"]
-user-class = ["iPXE"]
-as-firmware = true
-
-[[rule]]
-name = "Compute Modules with local MAC addresses"
-mac = ["02:c0:*"]
-as-raspberry-pi = true
-
-[[rule]]
-name = "borrowed"
-uuid = ["11223344-5566-7788-99aa-bbccddeeff00"]
-serial = ["ABC*"]
-profile = "local-disk"
-"#;
-
-const MACHINE_EXAMPLE: &str = r#"[machine.web1]
-mac = ["52:54:00:12:34:56"]
-uuid = "11223344-5566-7788-99aa-bbccddeeff00"
-serial = "ABC123"
-profile = "debian"
-boot = "once"
-variables = { role = "web" }
-"#;
-
-const fn table(
-    name: &'static str,
-    header: &'static str,
-    summary: &'static str,
-    details: &'static str,
-    example: &'static str,
-) -> ConfigTable {
-    ConfigTable { name, header, summary, details, example }
-}
-
 const fn key(
     table: &'static str,
     name: &'static str,
-    expected: &'static str,
+    kind: Kind,
     default: &'static str,
     summary: &'static str,
     details: &'static str,
     example: &'static str,
 ) -> ConfigKey {
-    ConfigKey { table, name, expected, default, summary, details, example }
+    ConfigKey { table, name, kind, default, summary, details, example }
 }
