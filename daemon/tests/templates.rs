@@ -6,6 +6,7 @@ use proxydhcpd::config::flags::Flags;
 use proxydhcpd::reading::diagnostic::Diagnostic;
 use proxydhcpd::report::Report;
 use proxydhcpd::serve::{http, tftp};
+use proxydhcpd::settings::TftpConfig;
 use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd::state::State;
 use proxydhcpd::templates::Failure;
@@ -241,9 +242,8 @@ impl Served {
             runtime.block_on(http::serve(listeners, http::HttpSettings::default(), open, |_| {}, stop)).unwrap();
         });
         let any = Ipv4Addr::UNSPECIFIED;
-        let settings =
-            tftp::TftpSettings { port: 0, ports: None, single_port: false, max_transfers: None, descriptors: 1024 };
-        let sockets = tftp::bind(any.into(), &settings).unwrap();
+        let settings = TftpConfig::default();
+        let sockets = tftp::bind(any.into(), 0, &settings).unwrap();
         let tftp = sockets.port().unwrap();
         let listeners = Arc::new(tftp::TftpListeners::new().unwrap());
         listeners.add(sockets).unwrap();
@@ -251,7 +251,8 @@ impl Served {
         let shared = Arc::clone(&state);
         let transfers = std::thread::spawn(move || {
             let link = move |index, _| (index == lo.index).then(|| lo.clone());
-            tftp::run(listeners, &settings, link, |request| shared.open(request), |_| true, |_| {}, stopped).unwrap();
+            tftp::run(listeners, &settings, 1024, link, |request| shared.open(request), |_| true, |_| {}, stopped)
+                .unwrap();
         });
         let (stop, threads) = (Some((stop_http, stop_tftp)), vec![pages, transfers]);
         Served { http, tftp, state, _directory: directory, stop, threads }

@@ -18,6 +18,7 @@ mod requests;
 mod session;
 
 use crate::files::Opened;
+use crate::settings::TftpConfig;
 use admission::check_wrong_port;
 pub use event::{TftpEvent, TftpRefusal, TftpSilence};
 use eviction::EvictionQueue;
@@ -40,35 +41,21 @@ use session::{LinksWithoutGso, SendError, Session, error_packet};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// The settings of the TFTP server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TftpSettings {
-    /// The port for requests; 0 is any free port.
-    pub port: u16,
-    /// The local ports that transfers may use, for firewalls. `None` if the kernel chooses the port.
-    pub ports: Option<RangeInclusive<u16>>,
-    /// Whether the server sends everything from `port`, for firewalls and containers that pass no other port.
-    pub single_port: bool,
-    /// Maximum number of simultaneous transfers. `None` if only `descriptors` limits the number.
-    pub max_transfers: Option<usize>,
-    /// Maximum number of descriptors for all transfers together; each transfer holds one or two. Also the maximum
-    /// number of transfers.
-    pub descriptors: usize,
-}
 
 /// Serves until `stop` becomes readable or its other end is closed, and then lets transfers finish for at most 2 s.
 ///
 /// `link` receives the index of a link and the destination address of a packet, and returns the served link for that
 /// packet. `open` opens the requested file. `is_vouched` returns whether DHCP traffic shows that a machine has an
 /// address ([`proxydhcpd_core::observations::Observations::is_vouched`]). `on_event` is called for every event.
+/// `descriptors` is the maximum number of descriptors for all transfers together; each transfer holds one or two. It is
+/// also the maximum number of transfers.
 pub fn run(
     listeners: Arc<TftpListeners>,
-    settings: &TftpSettings,
+    settings: &TftpConfig,
+    descriptors: usize,
     link: impl Fn(u32, IpAddr) -> Option<Link>,
     open: impl Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
     is_vouched: impl Fn(IpAddr) -> bool,
@@ -77,11 +64,10 @@ pub fn run(
 ) -> io::Result<()> {
     listeners.epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP_EVENT))?;
     let mut server = TftpServer {
-        max_transfers: settings.max_transfers,
-        descriptors: settings.descriptors,
+        settings,
+        descriptors,
         port_guesses: port_guesses(settings.ports.as_ref(), settings.single_port),
         ports: PortPool::new(settings.ports.clone()),
-        single_port: settings.single_port,
         listeners,
         link,
         open,
@@ -90,7 +76,7 @@ pub fn run(
         sessions: Vec::new(),
         free_slots: Vec::new(),
         by_client: HashMap::new(),
-        clients: ClientLimits::new(settings.max_transfers.unwrap_or(settings.descriptors / 2)),
+        clients: ClientLimits::new(settings.max_transfers.map_or(descriptors / 2, |max| max as usize)),
         evictions: EvictionQueue::default(),
         first_slot: 0,
         unsegmented: LinksWithoutGso::default(),
@@ -116,13 +102,12 @@ const GRACE: Duration = Duration::from_secs(2);
 /// request that is too long.
 const MAX_DATAGRAM: usize = 1024;
 
-struct TftpServer<L, O, V, E> {
-    max_transfers: Option<usize>,
+struct TftpServer<'a, L, O, V, E> {
+    settings: &'a TftpConfig,
     descriptors: usize,
     ports: PortPool,
     /// The number of ports that a forger must try to hit the port of a transfer, which the forger does not see.
     port_guesses: u32,
-    single_port: bool,
     listeners: Arc<TftpListeners>,
     link: L,
     open: O,
@@ -148,7 +133,7 @@ struct TftpServer<L, O, V, E> {
     stop_at: Option<Duration>,
 }
 
-impl<L, O, V, E> TftpServer<L, O, V, E>
+impl<L, O, V, E> TftpServer<'_, L, O, V, E>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
     O: Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,

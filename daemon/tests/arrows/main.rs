@@ -81,8 +81,6 @@ const KNOWN_CIRCLES: &[&str] = &[
     "daemon/net/{packet, reply_sender, socket}",
     "daemon/net/sys/{mod, receive, send}",
     "daemon/serve/http/{body, connection, connection_table, mod}",
-    "daemon/serve/listeners/{kind, mod, pending}",
-    "daemon/serve/tftp/{channel, listener, mod, session}",
     "daemon/templates/{failure, mod, profile_texts}",
     "e2e/{process, work_dir}",
 ];
