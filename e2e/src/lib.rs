@@ -8,6 +8,7 @@ pub mod cache;
 pub mod capture;
 pub mod disk;
 pub mod grub;
+pub mod log_text;
 pub mod machine;
 pub mod net;
 pub mod peers;

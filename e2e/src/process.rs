@@ -1,9 +1,10 @@
 //! Programs in network namespaces. A file has the output of a program, and the program ends when its value is dropped.
 
+use crate::log_text::read_text;
 use crate::work_dir::WorkDir;
 use anyhow::{Context, Result, bail, ensure};
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -111,47 +112,4 @@ fn is_installed(program: &OsStr) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     // If the program is an absolute path, `join` returns that path.
     env::split_paths(&path).any(|directory| directory.join(program).is_file())
-}
-
-/// Returns the text that a terminal would show for a file, or an empty text if the file does not exist yet.
-pub fn read_text(file: &Path) -> Result<String> {
-    match fs::read(file) {
-        Ok(bytes) => Ok(printable(&bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(error).with_context(|| file.display().to_string()),
-    }
-}
-
-/// Removes what a terminal does not show. Firmware consoles send NUL bytes and terminal control sequences (ECMA-48 5.4)
-/// between the letters of a word.
-fn printable(bytes: &[u8]) -> String {
-    let mut text = Vec::with_capacity(bytes.len());
-    let mut rest = bytes.iter().copied().peekable();
-    while let Some(byte) = rest.next() {
-        match byte {
-            0x1b if rest.peek() == Some(&b'[') => {
-                rest.next();
-                // The parameter and intermediate bytes of the control sequence, up to the final byte.
-                while rest.next().is_some_and(|byte| !(0x40..=0x7e).contains(&byte)) {}
-            }
-            b'\n' | b'\t' | 0x20..=0x7e | 0x80.. => text.push(byte),
-            _ => {}
-        }
-    }
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_is_found_between_terminal_sequences() {
-        assert_eq!(printable(b"\x1b[2J\x1b[01;01Hboo\0ted\x1b[0;37;40m-1\r\n"), "booted-1\n");
-    }
-
-    #[test]
-    fn a_truncated_sequence_ends_the_text() {
-        assert_eq!(printable(b"boot\x1b["), "boot");
-    }
 }

@@ -1,6 +1,6 @@
 //! The resources of one test case: its directory, the prefix of its namespaces, and its token.
 
-use crate::process::read_text;
+use crate::log_text::read_text;
 use crate::token::Token;
 use anyhow::{Context, Result};
 use std::fmt::Write;

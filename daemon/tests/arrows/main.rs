@@ -69,20 +69,14 @@ const DAEMON: &[&str] = &[
 const KNOWN_CIRCLES: &[&str] = &[
     "core/choose/{firmware, mod}",
     "core/client/{mod, raspberry_pi}",
-    "core/observations/{boot_attempts, boot_loop, mod, overheard_offers, rate_limits, shared_uuids}",
     "core/plan/{machines, mod, profile, rule}",
     "core/plan/machines/{build, find, mod}",
-    "core/script/{menu, mod, profile}",
     "daemon/boot/signature/{authenticode, certificate, microsoft, mod}",
-    "daemon/boot_once/{mod, refresh}",
     "daemon/cli/{boot_once_records, check, content_check, context, explain, import, mod, rearm, render, secure_boot, \
      serve, shared_uuids, unread}",
     "daemon/cli/explain/{mod, script}",
-    "daemon/net/{packet, reply_sender, socket}",
-    "daemon/net/sys/{mod, receive, send}",
     "daemon/serve/http/{body, connection, connection_table, mod}",
     "daemon/templates/{failure, mod, profile_texts}",
-    "e2e/{process, work_dir}",
 ];
 
 #[test]

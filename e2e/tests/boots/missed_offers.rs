@@ -2,10 +2,10 @@
 
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::WorkDir;
+use proxydhcpd_e2e::log_text::read_text;
 use proxydhcpd_e2e::machine;
 use proxydhcpd_e2e::net::Host;
 use proxydhcpd_e2e::peers;
-use proxydhcpd_e2e::process::read_text;
 use proxydhcpd_e2e::site::Site;
 use std::time::Duration;
 
