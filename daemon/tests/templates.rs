@@ -245,14 +245,13 @@ impl Served {
         let settings = TftpConfig::default();
         let sockets = tftp::bind(any.into(), 0, &settings).unwrap();
         let tftp = sockets.port().unwrap();
-        let listeners = Arc::new(tftp::TftpListeners::new().unwrap());
+        let listeners = Arc::new(tftp::TftpListeners::new(1024).unwrap());
         listeners.add(sockets).unwrap();
         let (stopped, stop_tftp) = pipe().unwrap();
         let shared = Arc::clone(&state);
         let transfers = std::thread::spawn(move || {
             let link = move |index, _| (index == lo.index).then(|| lo.clone());
-            tftp::run(listeners, &settings, 1024, link, |request| shared.open(request), |_| true, |_| {}, stopped)
-                .unwrap();
+            tftp::run(listeners, &settings, link, |request| shared.open(request), |_| true, |_| {}, stopped).unwrap();
         });
         let (stop, threads) = (Some((stop_http, stop_tftp)), vec![pages, transfers]);
         Served { http, tftp, state, _directory: directory, stop, threads }

@@ -50,12 +50,9 @@ use std::time::{Duration, Instant};
 /// `link` receives the index of a link and the destination address of a packet, and returns the served link for that
 /// packet. `open` opens the requested file. `is_vouched` returns whether DHCP traffic shows that a machine has an
 /// address ([`proxydhcpd_core::observations::Observations::is_vouched`]). `on_event` is called for every event.
-/// `descriptors` is the maximum number of descriptors for all transfers together; each transfer holds one or two. It is
-/// also the maximum number of transfers.
 pub fn run(
     listeners: Arc<TftpListeners>,
     settings: &TftpConfig,
-    descriptors: usize,
     link: impl Fn(u32, IpAddr) -> Option<Link>,
     open: impl Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
     is_vouched: impl Fn(IpAddr) -> bool,
@@ -63,6 +60,7 @@ pub fn run(
     stop: impl AsFd,
 ) -> io::Result<()> {
     listeners.epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP_EVENT))?;
+    let descriptors = listeners.descriptors;
     let mut server = TftpServer {
         settings,
         descriptors,

@@ -163,7 +163,7 @@ fn log_max_transfers(settings: &TftpConfig, descriptors: usize) {
 
 impl TftpThread {
     fn start(state: Arc<State>, settings: TftpConfig, descriptors: usize) -> io::Result<(TftpThread, ThreadMonitor)> {
-        let listeners = Arc::new(tftp::TftpListeners::new()?);
+        let listeners = Arc::new(tftp::TftpListeners::new(descriptors)?);
         let monitor = ThreadMonitor::new(&listeners.heartbeat);
         let (stop, stopped) = UnixStream::pair()?;
         let (end, ended) = oneshot::channel::<()>();
@@ -176,7 +176,7 @@ impl TftpThread {
             let open = |request: &FileRequest<'_>| state.open(request);
             let is_vouched = |address| state.observations().is_vouched(address, state.now());
             let on_event = |event: tftp::TftpEvent<'_>| access_log::log_tftp(&state, &event);
-            if let Err(error) = tftp::run(sockets, &settings, descriptors, link, open, is_vouched, on_event, stopped) {
+            if let Err(error) = tftp::run(sockets, &settings, link, open, is_vouched, on_event, stopped) {
                 panic!("the TFTP thread failed: {error}");
             }
             drop(end);

@@ -163,7 +163,7 @@ fn from_root(scope: &[String], path: &[String], files: &BTreeMap<ModulePath, Pat
         "crate" => Some(rest.to_vec()),
         "self" => from_scope(scope, rest),
         "super" => from_scope(scope.split_last()?.1, rest),
-        _ => files.contains_key(&[scope, &[first.clone()]].concat()).then(|| [scope, path].concat()),
+        _ => files.contains_key(&[scope, &path[..1]].concat()).then(|| [scope, path].concat()),
     }
 }
 

@@ -101,7 +101,7 @@ impl TestServer {
         };
         let sockets = bind(any, 0, &settings).unwrap();
         let port = sockets.port().unwrap();
-        let listeners = Arc::new(TftpListeners::new().unwrap());
+        let listeners = Arc::new(TftpListeners::new(descriptors).unwrap());
         listeners.add(sockets).unwrap();
         let (stopped, stop) = pipe().unwrap();
         let (notes, events) = channel();
@@ -112,8 +112,7 @@ impl TestServer {
                 let _ = notes.send(RecordedEvent::from(event));
             };
             let open = |request: &FileRequest<'_>| open(&root, request);
-            run(listeners, &settings, descriptors, |index, _| link(index), open, |_| is_vouched, note, stopped)
-                .unwrap();
+            run(listeners, &settings, |index, _| link(index), open, |_| is_vouched, note, stopped).unwrap();
         });
         TestServer { directory, family, port, events, stop: Some(stop), thread: Some(thread) }
     }

@@ -19,6 +19,9 @@ pub struct TftpListeners {
     pub epoll: Epoll,
     /// The thread's heartbeat.
     pub heartbeat: Arc<Heartbeat>,
+    /// The maximum number of descriptors for all transfers together; each transfer holds one or two. Also the maximum
+    /// number of transfers.
+    pub descriptors: usize,
     v4: OnceLock<TftpListener>,
     v6: OnceLock<TftpListener>,
 }
@@ -84,10 +87,10 @@ pub fn bind(any: IpAddr, port: u16, settings: &TftpConfig) -> io::Result<TftpLis
 
 impl TftpListeners {
     /// Creates an epoll set with the heartbeat, but without sockets.
-    pub fn new() -> io::Result<TftpListeners> {
+    pub fn new(descriptors: usize) -> io::Result<TftpListeners> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let heartbeat = Arc::new(Heartbeat::new("TFTP", &epoll, WAKE)?);
-        Ok(TftpListeners { epoll, heartbeat, v4: OnceLock::new(), v6: OnceLock::new() })
+        Ok(TftpListeners { epoll, heartbeat, descriptors, v4: OnceLock::new(), v6: OnceLock::new() })
     }
 
     /// Adds the sockets of an address family, unless that family already has sockets.

@@ -45,6 +45,9 @@ pub struct ConfigTable {
     pub example: &'static str,
 }
 
+/// A word that a value may be, and the function that sets the setting.
+pub type Word = (&'static str, fn(&mut Settings));
+
 /// The type of a key's value, and the function that sets the setting.
 #[derive(Debug)]
 pub enum Kind {
@@ -57,8 +60,8 @@ pub enum Kind {
         /// Sets the setting.
         set: fn(&mut Settings, u32),
     },
-    /// One of these words. Each has the function that sets the setting.
-    Choice(&'static [(&'static str, fn(&mut Settings))]),
+    /// One of these words.
+    Choice(&'static [Word]),
     /// An absolute path.
     Path(fn(&mut Settings, PathBuf)),
     /// A port.
