@@ -76,7 +76,6 @@ const KNOWN_CIRCLES: &[&str] = &[
      serve, shared_uuids, unread}",
     "daemon/cli/explain/{mod, script}",
     "daemon/serve/http/{body, connection, connection_table, mod}",
-    "daemon/templates/{failure, mod, profile_texts}",
 ];
 
 #[test]
