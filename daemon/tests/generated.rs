@@ -6,7 +6,7 @@ mod quirk_page;
 
 use clap::CommandFactory;
 use proxydhcpd::cli::Cli;
-use proxydhcpd::config::keys::render;
+use proxydhcpd::settings::keys::render;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,7 +1,7 @@
 //! The Python daemon's proxy.ini: the files that machines get, the warnings, and the errors.
 
-use proxydhcpd::config::diagnostic::{Diagnostic, Source};
-use proxydhcpd::config::legacy::{self, LegacyConfig};
+use proxydhcpd::legacy::{self, LegacyConfig};
+use proxydhcpd::reading::diagnostic::{Diagnostic, Source};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::TftpServer;

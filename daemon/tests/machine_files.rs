@@ -1,9 +1,9 @@
 //! Tests machine files that were written by hand or exported from other systems.
 
-use proxydhcpd::config::diagnostic::{Diagnostic, Severity};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_from_dir;
-use proxydhcpd::config::machine_files::{MachineFiles, MachineReader};
+use proxydhcpd::machine_files::{MachineFiles, MachineReader};
+use proxydhcpd::reading::diagnostic::{Diagnostic, Severity};
 use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

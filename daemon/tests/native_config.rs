@@ -1,8 +1,9 @@
 //! Tests the settings of proxydhcpd.toml, and the choice of the configuration file.
 
 use proxydhcpd::config::flags::Flags;
-use proxydhcpd::config::keys::{self, KEYS, render};
-use proxydhcpd::config::{ConfigError, Enabled, Loaded, MaxTransfers, Settings, load_from_dir};
+use proxydhcpd::config::{ConfigError, Loaded, load_from_dir};
+use proxydhcpd::settings::keys::{self, KEYS, render};
+use proxydhcpd::settings::{Enabled, Settings};
 use proxydhcpd_core::plan::policy::LoopGuard;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -70,7 +71,7 @@ fn every_key_sets_its_setting() {
     assert_eq!(settings.max_requests_per_second.map(u32::from), Some(1000));
     assert_eq!((settings.http.enabled, settings.http.port), (Enabled::No, 80));
     assert_eq!((settings.tftp.enabled, settings.tftp.ports), (Enabled::Yes, Some(50000..=50999)));
-    assert_eq!(settings.tftp.max_transfers.map(MaxTransfers::get), Some(512));
+    assert_eq!(settings.tftp.max_transfers, Some(512));
     assert!(toml("[tftp]\nsingle-port = true\n").unwrap().tftp.single_port);
 }
 
@@ -114,7 +115,7 @@ fn the_example_of_every_key_is_a_valid_value() {
         // If the value has another type, the error states the expected form.
         let result =
             toml(&text.replace(&format!("{} = {}", key.name, key.example), &format!("{} = 1979-05-27", key.name)));
-        assert!(result.unwrap_err().contains(&format!("`{}` must be {}", key.name, key.expected)), "{text}");
+        assert!(result.unwrap_err().contains(&format!("`{}` must be {}", key.name, key.expected())), "{text}");
     }
 }
 

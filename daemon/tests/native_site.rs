@@ -4,9 +4,9 @@
 mod common;
 
 use common::loaders::boot_dir;
-use proxydhcpd::config::diagnostic::Diagnostic;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{ConfigError, load_from_dir};
+use proxydhcpd::reading::diagnostic::Diagnostic;
 use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::dialect::raspberry_pi;

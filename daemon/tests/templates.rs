@@ -2,10 +2,11 @@
 
 use proxydhcpd::boot_once::BootOnceState;
 use proxydhcpd::config;
-use proxydhcpd::config::diagnostic::Diagnostic;
 use proxydhcpd::config::flags::Flags;
+use proxydhcpd::reading::diagnostic::Diagnostic;
 use proxydhcpd::report::Report;
 use proxydhcpd::serve::{http, tftp};
+use proxydhcpd::settings::TftpConfig;
 use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd::state::State;
 use proxydhcpd::templates::Failure;
@@ -242,11 +243,10 @@ impl Served {
             runtime.block_on(http::serve(listeners, http::HttpSettings::default(), handler, |_| {}, stop)).unwrap();
         });
         let any = Ipv4Addr::UNSPECIFIED;
-        let settings =
-            tftp::TftpSettings { port: 0, ports: None, single_port: false, max_transfers: None, descriptors: 1024 };
-        let sockets = tftp::bind(any.into(), &settings).unwrap();
+        let settings = TftpConfig::default();
+        let sockets = tftp::bind(any.into(), 0, &settings).unwrap();
         let tftp = sockets.port().unwrap();
-        let listeners = Arc::new(tftp::TftpListeners::new().unwrap());
+        let listeners = Arc::new(tftp::TftpListeners::new(1024).unwrap());
         listeners.add(sockets).unwrap();
         let (stopped, stop_tftp) = pipe().unwrap();
         let shared = Arc::clone(&state);

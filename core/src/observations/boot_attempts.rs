@@ -7,8 +7,8 @@
 //! single machine that did not causes no finding either, unless the offers to that machine show the cause.
 
 use super::finding::{Cause, Diagnosis, Finding, NextContact};
+use super::machine_key::{MachineKey, hardware_key};
 use super::overheard_offers::{OverheardOffer, OverheardOffers};
-use super::{MachineKey, hardware_key};
 use crate::bounded_cache::{BoundedCache, TokenBucket};
 use crate::client::{Class, Client, HardwareAddress};
 use crate::wire::dhcp4::Message;

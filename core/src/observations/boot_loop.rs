@@ -1,7 +1,8 @@
 //! The first-stage loaders that machines have fetched. The fetches reveal boot loops, and which clients are a loader
 //! that the machine has just fetched.
 
-use super::{AddressOwner, MachineKey, hardware_key};
+use super::address_owner::AddressOwner;
+use super::machine_key::{MachineKey, hardware_key};
 use crate::bounded_cache::BoundedCache;
 use core::fmt;
 use core::net::IpAddr;

@@ -1,24 +1,28 @@
 //! The server's observations of clients and of other servers, as far as they matter for a reply. `answer()` receives
 //! them as a value. The time is an argument, in milliseconds of any monotonic clock.
 
+mod address_owner;
 pub mod boot_attempts;
 mod boot_loop;
 pub mod boot_once;
 pub mod finding;
+mod machine_key;
 mod overheard_offers;
 mod rate_limits;
 pub mod shared_uuids;
 
-use crate::arch::Arch;
-use crate::bounded_cache::{BoundedCache, CacheKey};
+use crate::bounded_cache::BoundedCache;
 use crate::client::{Client, HardwareAddress};
 use crate::plan::rule::RuleRef;
-use crate::wire::pxe::{Features, MachineId};
+use crate::wire::pxe::MachineId;
+pub use address_owner::{AddressOwner, FirmwareInfo};
 use boot_attempts::BootAttempts;
 use boot_loop::BootLoops;
 pub use boot_loop::LoopCause;
 use boot_once::BootOnce;
 use core::net::{IpAddr, Ipv6Addr};
+pub use machine_key::MachineKey;
+use machine_key::hardware_key;
 use rate_limits::RateLimits;
 use shared_uuids::UuidClaims;
 
@@ -80,36 +84,6 @@ pub struct BootLoop {
     pub owner: Option<AddressOwner>,
     /// The likely cause.
     pub cause: LoopCause,
-}
-
-/// The client to which a DHCP server has assigned an IP address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AddressOwner {
-    /// The client's hardware address, or its DUID.
-    pub hardware: HardwareAddress,
-    /// The client's machine identifier (option 97), which contains the UUID.
-    pub machine_id: Option<MachineId>,
-    /// The facts that the machine's firmware or iPXE has sent.
-    pub firmware: FirmwareInfo,
-}
-
-/// Facts that only the machine's firmware or iPXE sends, not the system that it boots.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FirmwareInfo {
-    /// The architecture (option 93).
-    pub arch: Option<Arch>,
-    /// The features of the machine's iPXE (option 175).
-    pub features: Option<Features>,
-}
-
-/// The key of a machine: its hardware address or DUID, or in the cache of UUID claims also a UUID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MachineKey([u8; 17]);
-
-impl CacheKey for MachineKey {
-    fn octets(&self) -> impl AsRef<[u8]> {
-        self.0
-    }
 }
 
 impl Observations {
@@ -292,13 +266,4 @@ impl Observations {
     fn key(&self, client: &Client) -> MachineKey {
         hardware_key(&self.uuid_claims.resolve_hardware(&client.hardware, client.machine_id))
     }
-}
-
-/// The key of a hardware address. The first octet of a key distinguishes hardware addresses (hlen 1-16), DUIDs (0x80
-/// and more) and UUIDs (0xff).
-fn hardware_key(hardware: &HardwareAddress) -> MachineKey {
-    let mut key = [0; 17];
-    key[0] = if hardware.htype == HardwareAddress::DUID { 0x80 | hardware.hlen } else { hardware.hlen };
-    key[1..=hardware.octets().len()].copy_from_slice(hardware.octets());
-    MachineKey(key)
 }

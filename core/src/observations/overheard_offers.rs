@@ -2,7 +2,7 @@
 //! so the OFFERs and ACKs that other servers send them reach every host of the network. A finding about a server rests
 //! on that server's offer.
 
-use super::{MachineKey, hardware_key};
+use super::machine_key::{MachineKey, hardware_key};
 use crate::bounded_cache::{BoundedCache, CacheKey};
 use crate::client::{Class, HardwareAddress};
 use crate::wire::dhcp4::{Message, MessageType, OP_REPLY, code};

@@ -3,7 +3,7 @@
 //! A machine has a separate rate for each path of its packets. A host elsewhere that knows the machine's hardware
 //! address can send requests in the machine's name, but uses up only the rate of the path from that host.
 
-use super::{MachineKey, hardware_key};
+use super::machine_key::{MachineKey, hardware_key};
 use crate::arrival::{Arrival, Port};
 use crate::bounded_cache::{BoundedCache, CacheKey, TokenBucket};
 use crate::client::Client;

@@ -2,7 +2,7 @@
 //! configuration explains it: vendors ship boards with the same UUID, people clone images of virtual machines, and
 //! any host can send any UUID.
 
-use super::{MachineKey, hardware_key};
+use super::machine_key::{MachineKey, hardware_key};
 use crate::bounded_cache::BoundedCache;
 use crate::client::{Client, HardwareAddress};
 use crate::plan::Plan;

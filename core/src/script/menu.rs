@@ -1,6 +1,6 @@
 //! The script with the menu of the boot directory.
 
-use super::{
+use super::commands::{
     COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, echo_lines, file_url, menu_heading, menu_item, sanitize, start_linux,
     start_local_disk,
 };

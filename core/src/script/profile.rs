@@ -1,6 +1,6 @@
 //! The scripts of profiles.
 
-use super::{
+use super::commands::{
     COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, echo_lines, menu_heading, menu_item, sanitize, start_linux,
     start_local_disk,
 };

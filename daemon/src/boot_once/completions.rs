@@ -146,3 +146,13 @@ impl DirectoryStamp {
         now.duration_since(self.modified).is_ok_and(|age| age > TIME_GRANULARITY)
     }
 }
+
+/// Formats a list of machines for a message: `4 machines (web1, web2, web3 and 1 more)`.
+pub fn list_machines<'a>(count: usize, names: impl Iterator<Item = &'a str>) -> String {
+    const MAX_NAMES: usize = 10;
+    let names: Vec<&str> = names.take(MAX_NAMES).collect();
+    let more = count - names.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let machines = if count == 1 { "machine" } else { "machines" };
+    format!("{count} {machines} ({}{more})", names.join(", "))
+}

@@ -3,12 +3,14 @@
 //! `boot = "always"` or `"never"`.
 
 pub mod completions;
+mod known_completions;
 mod refresh;
 pub mod token;
 
 use crate::files::create_new;
-use refresh::KnownCompletions;
-pub use refresh::{CompletionChanges, list_machines};
+pub use completions::list_machines;
+use known_completions::KnownCompletions;
+pub use refresh::CompletionChanges;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;

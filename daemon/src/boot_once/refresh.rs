@@ -1,6 +1,7 @@
 //! Detects completions that `rearm` or an administrator added to the directory or removed from it.
 
-use super::completions::{self, DirectoryStamp};
+use super::completions::{self, DirectoryStamp, list_machines};
+use super::known_completions::KnownCompletions;
 use super::{BootOnceState, WriterJob, lock};
 use crate::files::path_errors::is_absent;
 use std::collections::BTreeSet;
@@ -17,19 +18,6 @@ pub struct CompletionChanges {
     pub reset: Vec<String>,
     /// Whether the directory has been unreadable since the start, so that the completions are unknown.
     pub is_unknown: bool,
-}
-
-/// The content of the directory at the last refresh.
-#[derive(Debug, Default)]
-pub struct KnownCompletions {
-    /// Whether the directory has been read, or was absent at the start.
-    is_known: bool,
-    /// The version of the directory. `None` if the next refresh must read the directory even if it has not changed.
-    stamp: Option<DirectoryStamp>,
-    inode: Option<(u64, u64)>,
-    machines: BTreeSet<String>,
-    /// The last error, which was logged.
-    error: Option<String>,
 }
 
 impl BootOnceState {
@@ -137,14 +125,4 @@ impl BootOnceState {
         );
         known.error = Some(error);
     }
-}
-
-/// Formats a list of machines for a message: `4 machines (web1, web2, web3 and 1 more)`.
-pub fn list_machines<'a>(count: usize, names: impl Iterator<Item = &'a str>) -> String {
-    const MAX_NAMES: usize = 10;
-    let names: Vec<&str> = names.take(MAX_NAMES).collect();
-    let more = count - names.len();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let machines = if count == 1 { "machine" } else { "machines" };
-    format!("{count} {machines} ({}{more})", names.join(", "))
 }

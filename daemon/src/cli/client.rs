@@ -1,6 +1,6 @@
 //! Values on the command line that describe a client: its kind, its addresses, and a packet that it sent.
 
-use crate::suggest::closest_match;
+use crate::reading::suggest::closest_match;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
 use proxydhcpd_core::link::{Network, Network4, Network6};
 use std::fmt;

@@ -3,15 +3,15 @@
 
 use super::output::print_diagnostic;
 use crate::boot_once::completions;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
 use crate::net::link::{self, LinkFilter};
 use crate::net::unserved::{self, UnservedInterface, UnservedReason};
+use crate::reading::diagnostic::Diagnostic;
+use crate::reading::suggest::closest_match;
 use crate::serve::listeners;
 use crate::shared_uuids::SharedUuidsFile;
 use crate::site::{self, OpenPorts, Site};
-use crate::suggest::closest_match;
 use proxydhcpd_core::link::{Link, Network, Network4, Network6};
 use proxydhcpd_core::observations::Observations;
 use std::net::Ipv6Addr;

@@ -2,8 +2,8 @@
 
 use super::command::{CommandResult, GlobalFlags};
 use super::output::print_diagnostic;
-use crate::config::diagnostic::{Diagnostic, Source};
 use crate::import::{self, HostInfo, ImportFormat};
+use crate::reading::diagnostic::{Diagnostic, Source};
 use crate::serve::listeners;
 use clap::{Args, ValueEnum};
 use std::fs::File;

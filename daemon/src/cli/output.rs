@@ -1,7 +1,7 @@
 //! The output of commands: the flags that change it, and the diagnostics on standard error.
 
 use crate::config::ConfigError;
-use crate::config::diagnostic::Diagnostic;
+use crate::reading::diagnostic::Diagnostic;
 use clap::{ArgAction, Args, ValueEnum};
 use std::process::ExitCode;
 use tracing::level_filters::LevelFilter;

@@ -3,9 +3,9 @@
 use super::command::{CommandResult, GlobalFlags};
 use super::output::print_diagnostic;
 use crate::boot_once::completions;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::{self, ConfigError};
-use crate::suggest::closest_match;
+use crate::reading::diagnostic::Diagnostic;
+use crate::reading::suggest::closest_match;
 use clap::Args;
 use std::process::ExitCode;
 

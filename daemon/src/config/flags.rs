@@ -1,6 +1,8 @@
 //! The flags of the command line for settings. Each flag overrides the key of the same name.
 
-use crate::config::{Enabled, MaxTransfers, Settings};
+use crate::settings::port_range::parse_port_range;
+use crate::settings::value::range_in_words;
+use crate::settings::{Enabled, MAX_TRANSFERS, Settings};
 use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::RangeInclusive;
@@ -58,8 +60,8 @@ pub struct Flags {
     pub tftp_single_port: bool,
 
     /// Maximum number of concurrent TFTP transfers [default: as many as the limit on open files allows]
-    #[arg(long, global = true, value_name = "N")]
-    pub max_transfers: Option<MaxTransfers>,
+    #[arg(long, global = true, value_name = "N", value_parser = |text: &str| parse_number(text, MAX_TRANSFERS))]
+    pub max_transfers: Option<u32>,
 
     /// Maximum number of requests to answer per second on each interface [default: no limit]
     #[arg(long = "max-requests-per-second", global = true, value_name = "N")]
@@ -124,27 +126,13 @@ fn replace_list<T: Clone>(setting: &mut Vec<T>, flags: &[T]) {
     }
 }
 
-/// Parses `FIRST-LAST`, for example `50000-50999`.
-pub fn parse_port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
-    let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
-    match text.split_once('-').and_then(|(first, last)| Some((port(first)?, port(last)?))) {
-        Some((first, last)) if first <= last => Ok(first..=last),
-        _ => Err("expected two ports, the lower one first, for example 50000-50999".to_owned()),
-    }
+fn parse_number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
+    text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| range_in_words(&range))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_port_range_is_two_ports_in_order() {
-        assert_eq!(parse_port_range("50000-50999"), Ok(50000..=50999));
-        assert_eq!(parse_port_range("69-69"), Ok(69..=69));
-        for wrong in ["", "5", "2-1", "0-5", "1-65536", "a-b", "1-2-3"] {
-            assert!(parse_port_range(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_flag_overrides_the_file() {

@@ -2,218 +2,25 @@
 //! addresses are compared with the host's interfaces later ([`Loaded::select_interfaces`]), so `check` needs neither
 //! root nor the network.
 
-pub mod diagnostic;
 pub mod flags;
-pub mod ini;
-pub mod keys;
-pub mod legacy;
-pub mod legacy_addresses;
-pub mod machine_files;
-pub mod machines;
-pub mod toml;
+mod native;
 pub mod unresolved;
 
 use crate::files;
-use diagnostic::{Diagnostic, Severity, Source};
+use crate::legacy::addresses::InterfaceSelection;
+use crate::legacy::{self, LegacyConfig};
+use crate::reading::diagnostic::{Diagnostic, Severity, Source};
+use crate::settings::{Enabled, Settings};
 use flags::Flags;
-use legacy::LegacyConfig;
-use legacy_addresses::InterfaceSelection;
 use proxydhcpd_core::link::Link;
-use proxydhcpd_core::plan::policy::{LoopGuard, StatelessOptions};
 use serde::Serialize;
 use std::fmt;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr};
-use std::num::NonZeroU32;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use unresolved::UnresolvedPlan;
-
-/// The default of `boot-dir`. The directory may be missing; the server then offers no files.
-pub const DEFAULT_BOOT_DIR: &str = "/var/lib/proxydhcpd/boot";
-
-/// The default of `state-dir` without a service manager: the `StateDirectory=` of the systemd unit.
-const DEFAULT_STATE_DIR: &str = "/var/lib/proxydhcpd/state";
-
-/// Returns `$STATE_DIRECTORY`, which a service manager sets (systemd.exec(5)), or else [`DEFAULT_STATE_DIR`]. Under the
-/// systemd unit, both are the same directory.
-fn default_state_dir() -> PathBuf {
-    let from_env = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).filter(|directory| directory.is_absolute());
-    from_env.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR))
-}
 
 /// The maximum size of a configuration file, in octets. Machine files may be larger.
 const MAX_FILE_SIZE: u64 = 64 << 20;
-
-/// How the server runs. The plan ([`UnresolvedPlan`]) decides what machines boot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Whether to answer on UDP port 4011 only, because a DHCP server on this host uses port 67.
-    pub proxy_only: bool,
-    /// The names of the interfaces to serve, with `*` and `?`. Empty: every interface on which machines can boot.
-    pub interfaces: Vec<String>,
-    /// The names of the interfaces in `interfaces` to serve over IPv4. `None`: all of them.
-    pub ipv4_interfaces: Option<Vec<String>>,
-    /// The names of the interfaces in `interfaces` to serve over IPv6. `None`: all of them.
-    pub ipv6_interfaces: Option<Vec<String>>,
-    /// The addresses to announce. Without an address of a family, the server announces the first address of that family
-    /// on each interface.
-    pub addresses: Vec<IpAddr>,
-    /// The directory with the files to boot, absolute.
-    pub boot_dir: PathBuf,
-    /// The directory for boot-once state, shared UUIDs and the DUID, absolute.
-    pub state_dir: PathBuf,
-    /// The directory of templates. `None`: `templates` next to the configuration file, if it exists.
-    pub template_dir: Option<PathBuf>,
-    /// Machine files, and directories of machine files. `None`: `machines` next to the configuration file, if it
-    /// exists.
-    pub machine_files: Option<Vec<PathBuf>>,
-    /// Whether to find files of the boot directory whose names differ from the requested name only in case.
-    pub ignore_case: bool,
-    /// The HTTP server.
-    pub http: HttpConfig,
-    /// The TFTP server.
-    pub tftp: TftpConfig,
-    /// The maximum number of requests to answer each second on one interface. `None`: no limit.
-    pub max_requests_per_second: Option<NonZeroU32>,
-    /// The reaction to a boot loop.
-    pub loop_guard: LoopGuard,
-    /// The addresses of the relays to answer. Empty: all relays.
-    pub relays: Vec<IpAddr>,
-    /// The settings that apply only to DHCPv6.
-    pub dhcp6: Dhcp6Config,
-    /// User classes (option 77) that identify iPXE, in addition to the usual ones.
-    pub ipxe_user_classes: Vec<String>,
-    /// Prefixes of the vendor class (option 60) that identify PXE firmware, in addition to `PXEClient`.
-    pub pxe_vendor_classes: Vec<String>,
-    /// Certificate files (PEM) that the machines trust for Secure Boot in addition to Microsoft's certificates. `check`
-    /// uses them.
-    pub secure_boot_certificates: Vec<PathBuf>,
-}
-
-impl Settings {
-    /// Whether any interface is served over IPv4. Otherwise, the server opens no DHCPv4 port.
-    pub fn serves_ipv4(&self) -> bool {
-        self.ipv4_interfaces.as_ref().is_none_or(|names| !names.is_empty())
-    }
-
-    /// Whether any interface is served over IPv6. Otherwise, the server opens no IPv6 socket.
-    pub fn serves_ipv6(&self) -> bool {
-        self.ipv6_interfaces.as_ref().is_none_or(|names| !names.is_empty())
-    }
-}
-
-/// The settings of `[dhcp6]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dhcp6Config {
-    /// Whether to answer iPXE in stateless networks, instead of the DHCPv6 server of such a network.
-    pub stateless_ipxe: bool,
-    /// The DNS servers and search domains to send to iPXE in a stateless network.
-    pub dns: StatelessOptions,
-}
-
-/// The settings of `[http]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpConfig {
-    /// Whether the HTTP server runs.
-    pub enabled: Enabled,
-    /// The TCP port on which the HTTP server listens.
-    pub port: u16,
-}
-
-/// The settings of `[tftp]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TftpConfig {
-    /// Whether the TFTP server runs.
-    pub enabled: Enabled,
-    /// The UDP ports that transfers use. `None`: any.
-    pub ports: Option<RangeInclusive<u16>>,
-    /// Whether transfers use port 69, too.
-    pub single_port: bool,
-    /// The maximum number of concurrent transfers. No limit by default, because thousands of machines may boot
-    /// together.
-    pub max_transfers: Option<MaxTransfers>,
-}
-
-/// A number of concurrent transfers, 1 to [`Self::MAX`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MaxTransfers(usize);
-
-impl MaxTransfers {
-    /// The maximum: as many transfers as a process can have open files, by the default of `fs.nr_open` on Linux.
-    pub const MAX: MaxTransfers = MaxTransfers(1 << 20);
-    /// The description of a valid number, for error messages.
-    pub const EXPECTED: &str = "a number from 1 to 1048576";
-
-    /// The number itself.
-    pub fn get(self) -> usize {
-        self.0
-    }
-}
-
-impl FromStr for MaxTransfers {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().ok().filter(|number| (1..=Self::MAX.0).contains(number)).map(Self).ok_or(Self::EXPECTED)
-    }
-}
-
-/// Whether the HTTP or TFTP server runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Enabled {
-    /// The HTTP or TFTP server does not run.
-    No,
-    /// The HTTP or TFTP server runs.
-    Yes,
-    /// The HTTP or TFTP server runs if this host has this address (`tftpd` of an old proxy.ini) and no other program
-    /// serves there.
-    IfLocal(Ipv4Addr),
-}
-
-impl Enabled {
-    /// Whether the HTTP or TFTP server runs on a host with these links.
-    pub fn is_on(self, links: &[Link]) -> bool {
-        match self {
-            Self::No => false,
-            Self::Yes => true,
-            Self::IfLocal(address) => links.iter().any(|link| link.owns(address)),
-        }
-    }
-}
-
-impl From<bool> for Enabled {
-    fn from(on: bool) -> Self {
-        if on { Self::Yes } else { Self::No }
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            proxy_only: false,
-            interfaces: Vec::new(),
-            ipv4_interfaces: None,
-            ipv6_interfaces: None,
-            addresses: Vec::new(),
-            template_dir: None,
-            machine_files: None,
-            boot_dir: PathBuf::from(DEFAULT_BOOT_DIR),
-            state_dir: default_state_dir(),
-            ignore_case: false,
-            http: HttpConfig { enabled: Enabled::Yes, port: 8080 },
-            tftp: TftpConfig { enabled: Enabled::Yes, ports: None, single_port: false, max_transfers: None },
-            max_requests_per_second: None,
-            loop_guard: LoopGuard::default(),
-            relays: Vec::new(),
-            dhcp6: Dhcp6Config::default(),
-            ipxe_user_classes: Vec::new(),
-            pxe_vendor_classes: Vec::new(),
-            secure_boot_certificates: Vec::new(),
-        }
-    }
-}
 
 /// The valid part of a configuration, with the diagnostics about all of it.
 #[derive(Clone, Debug)]
@@ -383,7 +190,7 @@ fn read_toml(main: Option<Source>, file: Option<PathBuf>, directory: &Path) -> L
     let (others, mut diagnostics) = read_conf_d(directory);
     let conf_d_files = others.len();
     let sources: Vec<Source> = main.into_iter().chain(others).collect();
-    let read = toml::read(&sources, directory, diagnostics.is_empty());
+    let read = native::read(&sources, directory, diagnostics.is_empty());
     let paths_unknown = read.paths_unknown || !diagnostics.is_empty();
     diagnostics.extend(read.diagnostics);
     let directory = absolute(directory.into());

@@ -1,8 +1,8 @@
 //! The plan before the file names in it are resolved. The module `site` looks up the files in the boot directory and
 //! builds the resolved plan.
 
-use crate::config::diagnostic::FileLocation;
-use crate::config::machine_files::MachineFiles;
+use crate::machine_files::MachineFiles;
+use crate::reading::diagnostic::FileLocation;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId};
 use proxydhcpd_core::plan::rule::Rule;

@@ -17,7 +17,7 @@ pub mod pxelinux_dir;
 mod translation;
 mod uci;
 
-use crate::config::diagnostic::{Diagnostic, Source};
+use crate::reading::diagnostic::{Diagnostic, Source};
 pub use detect::{Detection, ImportFormat, detect_format};
 pub use host_info::HostInfo;
 

@@ -6,7 +6,7 @@ use super::expression::{Atom, Expr};
 use super::host_info::HostInfo;
 use super::output::{LineNote, LineOutcome, unique_name};
 use super::translation::{RELAY_PREFIX, Translation, quote_value};
-use crate::config::diagnostic::{Diagnostic, LineIndex, Source};
+use crate::reading::diagnostic::{Diagnostic, LineIndex, Source};
 use proxydhcpd_core::arch::{Arch, Transport};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

@@ -3,10 +3,10 @@
 
 use super::host_info::HostInfo;
 use super::output::{LineNote, LineOutcome, header, toml_string};
-use crate::config::DEFAULT_BOOT_DIR;
-use crate::config::diagnostic::{Diagnostic, Source};
-use crate::config::ini::{self, IniItem};
-use crate::config::legacy::{self, LegacyConfig, VENDOR_KEY};
+use crate::legacy::{self, LegacyConfig, VENDOR_KEY};
+use crate::reading::diagnostic::{Diagnostic, Source};
+use crate::reading::ini::{self, IniItem};
+use crate::settings::DEFAULT_BOOT_DIR;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::policy::IpxeTarget;

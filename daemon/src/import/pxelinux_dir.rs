@@ -4,8 +4,8 @@
 
 use super::output::{LineNote, LineOutcome, header, toml_string, unique_name};
 use super::pxelinux::{LabelBoot, PxelinuxLine, PxelinuxMenu, included_file, starts_text_block};
-use crate::config::diagnostic::{Diagnostic, Source};
-use crate::config::toml::value::{parse_any_mac, parse_any_uuid};
+use crate::reading::diagnostic::{Diagnostic, Source};
+use crate::reading::identifiers::{parse_any_mac, parse_any_uuid};
 use proxydhcpd_core::wire::pxe::MachineId;
 use proxydhcpd_core::wire::uuid::swap_fields;
 use std::collections::BTreeSet;

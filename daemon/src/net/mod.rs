@@ -6,6 +6,7 @@ pub mod link;
 pub mod overhear;
 pub mod packet;
 pub mod port_owner;
+pub mod reply;
 pub mod reply_sender;
 pub mod send_error;
 pub mod socket;

@@ -8,7 +8,7 @@ mod checksum;
 mod v4;
 mod v6;
 
-use crate::net::reply_sender::Reply;
+use crate::net::reply::Reply;
 use crate::net::sys::{self, Frame, ParsedDatagram, ReceiveBatch, SendBatch};
 use crate::net::udp;
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};

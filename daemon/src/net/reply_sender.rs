@@ -6,6 +6,7 @@
 //! buffer holds some 300 replies. All buffers together hold the replies to 800 absent hosts a second.
 
 use crate::net::packet;
+use crate::net::reply::Reply;
 use crate::net::socket::Socket;
 use crate::net::sys::SendBatch;
 use crate::net::udp;
@@ -48,21 +49,6 @@ type PortKey = (bool, u16);
 pub struct OutgoingReplies {
     multicast: SendBatch,
     unicast: SendBatch,
-}
-
-/// A reply, and how to send it.
-#[derive(Clone, Copy, Debug)]
-pub struct Reply<'a> {
-    /// The DHCP message.
-    pub octets: &'a [u8],
-    /// Destination.
-    pub to: SocketAddr,
-    /// Source, an address of this host.
-    pub from: IpAddr,
-    /// Index of the outgoing interface, if the destination does not determine it.
-    pub link: Option<u32>,
-    /// The number by which `refused` in [`ReplySender::flush`] identifies the reply.
-    pub tag: usize,
 }
 
 impl ReplySenders {

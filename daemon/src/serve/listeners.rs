@@ -4,26 +4,28 @@
 
 pub mod fd_limit;
 mod kind;
+mod listener;
 mod pending;
 mod start_error;
 
 use super::tftp;
 use super::tftp::Family;
-use crate::config::{ConfigError, Enabled, Loaded, MaxTransfers, Settings};
+use crate::config::{ConfigError, Loaded};
 use crate::net::bind_error::BindError;
 use crate::net::link::{self, LinkFilter};
 use crate::net::packet;
 use crate::net::socket::Socket;
 use crate::net::udp6;
+use crate::settings::{Enabled, Settings, TftpConfig};
 use crate::site::OpenPorts;
 use kind::ListenerKind;
+use listener::BOOT_SERVER;
+pub use listener::{BOOT_SERVER6, DHCP_BROADCAST, DHCP6_MULTICAST, Listener};
 use pending::PendingListener;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::transfer::max_window;
 pub use start_error::StartError;
-use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener};
 use std::time::Instant;
 
 /// The listeners of this server, and the busy ports that the server opens when they become free.
@@ -42,17 +44,6 @@ pub struct Listeners {
     pending: Vec<PendingListener>,
     /// Ports that this process lacks the permission to open. The server does not retry them.
     denied: Vec<BindError>,
-}
-
-/// An open listener: one socket, or several sockets of the same service.
-#[derive(Debug)]
-pub enum Listener {
-    /// A DHCP socket, with the destination address of the packets that it receives.
-    Dhcp(SocketAddr, Socket),
-    /// The TFTP sockets of one address family, with the settings of TFTP.
-    Tftp(tftp::TftpListener, tftp::TftpSettings),
-    /// The port of HTTP, and one socket for each address family.
-    Http(u16, Vec<TcpListener>),
 }
 
 impl Listeners {
@@ -186,7 +177,9 @@ pub fn all_links() -> Vec<Link> {
 /// setting. `links` are the links of this host.
 pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&'static str> {
     let http = |settings: &Settings| (settings.http.enabled.is_on(links), settings.http.port);
-    let tftp = |settings: &Settings| (settings.tftp.enabled.is_on(links), tftp_settings(settings));
+    let tftp = |settings: &Settings| {
+        (settings.tftp.enabled.is_on(links), TftpConfig { enabled: Enabled::Yes, ..settings.tftp.clone() })
+    };
     if old.proxy_only != new.proxy_only {
         return Some("`proxy-only`");
     }
@@ -204,15 +197,6 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
     }
     (http(old) != http(new)).then_some("HTTP")
 }
-
-/// The destination of IPv4 broadcasts to the DHCP server port.
-pub const DHCP_BROADCAST: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROADCAST, 67));
-const BOOT_SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4011));
-/// All_DHCP_Servers, the group to which a DHCPv6 relay sends if no server is configured on the relay. The sockets that
-/// receive packets for this group also join the clients' group on each link.
-pub const DHCP6_MULTICAST: SocketAddr = SocketAddr::V6(SocketAddrV6::new(udp6::ALL_SERVERS, 547, 0, 0));
-/// Port 4011 over IPv6. Its socket joins the group All_DHCP_Relay_Agents_and_Servers on every link.
-pub const BOOT_SERVER6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 4011, 0, 0));
 
 /// Whether this error shows that the kernel was built or started without IPv6.
 fn has_no_ipv6(error: &io::Error) -> bool {
@@ -270,26 +254,4 @@ fn log_slow_clients(settings: &Settings) {
         "with {key}, {who} load by TFTP block by block, at most 512 KiB a second for each address, because their \
          requests are easy to forge; {remedy}set `ports` of [tftp] to a range of 1024 ports or more (docs/security.md)"
     );
-}
-
-fn tftp_settings(settings: &Settings) -> tftp::TftpSettings {
-    tftp::TftpSettings {
-        port: 69,
-        ports: settings.tftp.ports.clone(),
-        single_port: settings.tftp.single_port,
-        max_transfers: settings.tftp.max_transfers.map(MaxTransfers::get),
-        // `Workers::start` sets the number, when all other sockets are open.
-        descriptors: 0,
-    }
-}
-
-impl fmt::Display for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Listener::Dhcp(SocketAddr::V4(address), _) => write!(f, "DHCP on port {}", address.port()),
-            Listener::Dhcp(SocketAddr::V6(address), _) => write!(f, "DHCPv6 on port {}", address.port()),
-            Listener::Tftp(_, settings) => write!(f, "TFTP on port {}", settings.port),
-            Listener::Http(port, _) => write!(f, "HTTP on port {port}"),
-        }
-    }
 }

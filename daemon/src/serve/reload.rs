@@ -3,10 +3,11 @@
 use super::listeners;
 use super::watch::WatchedFiles;
 use crate::boot_once::list_machines;
-use crate::config::diagnostic::Diagnostic;
 use crate::config::flags::Flags;
-use crate::config::{ConfigError, Loaded, Settings};
+use crate::config::{ConfigError, Loaded};
 use crate::net::link::LinkFilter;
+use crate::reading::diagnostic::Diagnostic;
+use crate::settings::Settings;
 use crate::site::{self, OpenPorts, Site};
 use crate::state::State;
 use nix::time::{ClockId, clock_gettime};

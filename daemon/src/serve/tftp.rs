@@ -17,6 +17,7 @@ mod requests;
 mod session;
 
 use crate::files::{OpenFiles, Opened};
+use crate::settings::TftpConfig;
 use admission::check_wrong_port;
 pub use event::{TftpEvent, TftpRefusal, TftpSilence};
 use eviction::EvictionQueue;
@@ -38,26 +39,9 @@ use session::{LinksWithoutGso, SendError, Session, error_packet};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// The settings of the TFTP server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TftpSettings {
-    /// The port for requests; 0 is any free port.
-    pub port: u16,
-    /// The local ports that transfers may use, for firewalls. `None` if the kernel chooses the port.
-    pub ports: Option<RangeInclusive<u16>>,
-    /// Whether the server sends everything from `port`, for firewalls and containers that pass no other port.
-    pub single_port: bool,
-    /// Maximum number of simultaneous transfers. `None` if only `descriptors` limits the number.
-    pub max_transfers: Option<usize>,
-    /// Maximum number of descriptors for all transfers together; each transfer holds one or two. Also the maximum
-    /// number of transfers.
-    pub descriptors: usize,
-}
 
 /// Serves until `stop` becomes readable or its other end is closed, and then lets transfers finish for at most 2 s.
 ///
@@ -66,7 +50,7 @@ pub struct TftpSettings {
 /// address ([`proxydhcpd_core::observations::Observations::is_vouched`]). `on_event` is called for every event.
 pub fn run(
     listeners: Arc<TftpListeners>,
-    settings: &TftpSettings,
+    settings: &TftpConfig,
     link: impl Fn(u32, IpAddr) -> Option<Link>,
     open: impl Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
     is_vouched: impl Fn(IpAddr) -> bool,
@@ -74,12 +58,12 @@ pub fn run(
     stop: impl AsFd,
 ) -> io::Result<()> {
     listeners.epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP_EVENT))?;
+    let descriptors = listeners.descriptors;
     let mut server = TftpServer {
-        max_transfers: settings.max_transfers,
-        descriptors: settings.descriptors,
+        settings,
+        descriptors,
         port_guesses: port_guesses(settings.ports.as_ref(), settings.single_port),
         ports: PortPool::new(settings.ports.clone()),
-        single_port: settings.single_port,
         listeners,
         link,
         open,
@@ -88,7 +72,7 @@ pub fn run(
         sessions: Vec::new(),
         free_slots: Vec::new(),
         by_client: HashMap::new(),
-        clients: ClientLimits::new(settings.max_transfers.unwrap_or(settings.descriptors / 2)),
+        clients: ClientLimits::new(settings.max_transfers.map_or(descriptors / 2, |max| max as usize)),
         evictions: EvictionQueue::default(),
         first_slot: 0,
         unsegmented: LinksWithoutGso::default(),
@@ -114,13 +98,12 @@ const GRACE: Duration = Duration::from_secs(2);
 /// request that is too long.
 const MAX_DATAGRAM: usize = 1024;
 
-struct TftpServer<L, O, V, E> {
-    max_transfers: Option<usize>,
+struct TftpServer<'a, L, O, V, E> {
+    settings: &'a TftpConfig,
     descriptors: usize,
     ports: PortPool,
     /// The number of ports that a forger must try to hit the port of a transfer, which the forger does not see.
     port_guesses: u32,
-    single_port: bool,
     listeners: Arc<TftpListeners>,
     link: L,
     open: O,
@@ -146,7 +129,7 @@ struct TftpServer<L, O, V, E> {
     stop_at: Option<Duration>,
 }
 
-impl<L, O, V, E> TftpServer<L, O, V, E>
+impl<L, O, V, E> TftpServer<'_, L, O, V, E>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
     O: Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,

@@ -5,6 +5,7 @@ use super::listeners::{Listener, fd_limit};
 use super::{access_log, dhcp, http, served_links, tftp};
 use crate::net::reply_sender::{ReplySender, ReplySenders};
 use crate::net::socket_set::SocketSet;
+use crate::settings::TftpConfig;
 use crate::state::State;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::for_datagram;
@@ -83,9 +84,9 @@ impl Workers {
                 let tftp_thread = match self.tftp_thread.take() {
                     Some(tftp_thread) => tftp_thread,
                     None => {
-                        let settings = tftp::TftpSettings { descriptors: self.descriptors(), ..settings };
-                        log_max_transfers(&settings);
-                        let (tftp_thread, monitor) = TftpThread::start(Arc::clone(&self.state), settings)?;
+                        let descriptors = self.descriptors();
+                        log_max_transfers(&settings, descriptors);
+                        let (tftp_thread, monitor) = TftpThread::start(Arc::clone(&self.state), settings, descriptors)?;
                         self.monitors.push(monitor);
                         tftp_thread
                     }
@@ -145,10 +146,9 @@ impl Workers {
 
 /// Logs a warning if the limit of open files allows fewer transfers than `max-transfers`. Without `max-transfers`, logs
 /// at debug level how many files TFTP may open.
-fn log_max_transfers(settings: &tftp::TftpSettings) {
-    let tftp::TftpSettings { max_transfers, descriptors, .. } = *settings;
-    match max_transfers {
-        Some(limit) if limit > descriptors / 2 => tracing::warn!(
+fn log_max_transfers(settings: &TftpConfig, descriptors: usize) {
+    match settings.max_transfers {
+        Some(limit) if limit as usize > descriptors / 2 => tracing::warn!(
             "`max-transfers` is {limit}, but TFTP may open only {descriptors} files (about half of this process's \
              limit), and a transfer needs one or two: raise the limit of open files (LimitNOFILE= in the unit, or \
              ulimit -n)"
@@ -162,8 +162,8 @@ fn log_max_transfers(settings: &tftp::TftpSettings) {
 }
 
 impl TftpThread {
-    fn start(state: Arc<State>, settings: tftp::TftpSettings) -> io::Result<(TftpThread, ThreadMonitor)> {
-        let listeners = Arc::new(tftp::TftpListeners::new()?);
+    fn start(state: Arc<State>, settings: TftpConfig, descriptors: usize) -> io::Result<(TftpThread, ThreadMonitor)> {
+        let listeners = Arc::new(tftp::TftpListeners::new(descriptors)?);
         let monitor = ThreadMonitor::new(&listeners.heartbeat);
         let (stop, stopped) = UnixStream::pair()?;
         let (end, ended) = oneshot::channel::<()>();

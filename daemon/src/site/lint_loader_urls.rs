@@ -1,6 +1,6 @@
 //! Finds loaders with a URL that the firmware cannot fetch, if no iPXE is offered that could fetch it instead.
 
-use crate::config::diagnostic::Diagnostic;
+use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::Loader;

@@ -2,7 +2,7 @@
 //! program for UEFI.
 
 use crate::boot_files::image::{self, Image};
-use crate::config::diagnostic::Diagnostic;
+use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::Loader;

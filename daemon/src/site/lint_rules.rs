@@ -1,6 +1,6 @@
 //! Finds rules whose profile cannot have an effect, because the conditions exclude the client for which it is meant.
 
-use crate::config::diagnostic::Diagnostic;
+use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::plan::rule::{Firmware, Rule};

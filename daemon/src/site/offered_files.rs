@@ -1,9 +1,9 @@
 //! Checks that the files exist which the plan offers from an address of this host.
 
 use super::{OpenPorts, Site};
-use crate::config::diagnostic::Diagnostic;
 use crate::files::{self, path_errors};
 use crate::loaders;
+use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::BOOT_SCRIPT;
 use proxydhcpd_core::claimed_identity::ClaimedIdentity;

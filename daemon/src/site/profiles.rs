@@ -3,11 +3,11 @@
 
 use super::served_directories::ServedDirectories;
 use crate::config::Loaded;
-use crate::config::diagnostic::{Diagnostic, FileLocation};
 use crate::config::unresolved::UnresolvedProfile;
 use crate::files::path_errors;
 use crate::loaders;
-use crate::suggest::closest_match;
+use crate::reading::diagnostic::{Diagnostic, FileLocation};
+use crate::reading::suggest::closest_match;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile};

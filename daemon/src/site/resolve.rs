@@ -2,10 +2,11 @@
 
 use super::profiles;
 use super::served_directories::ServedDirectories;
-use crate::config::diagnostic::Diagnostic;
+use crate::config::Loaded;
 use crate::config::unresolved::UnresolvedPlan;
-use crate::config::{DEFAULT_BOOT_DIR, Loaded, Settings};
 use crate::files::{Directory, path_errors};
+use crate::reading::diagnostic::Diagnostic;
+use crate::settings::{DEFAULT_BOOT_DIR, Settings};
 use crate::templates::{self, TemplateVariables, Templates};
 use proxydhcpd_core::plan::profile::Profile;
 use std::io;

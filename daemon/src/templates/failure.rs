@@ -1,8 +1,10 @@
 //! Describes the failure of a template as a diagnostic with a location.
 
-use super::{MAX_TEXT, Scope, TextLocations};
-use crate::config::diagnostic::{Diagnostic, Source, Span};
-use crate::suggest::closest_match;
+use super::limited_writer::MAX_TEXT;
+use super::scope::Scope;
+use super::text_locations::{INLINE_PREFIX, TextLocations};
+use crate::reading::diagnostic::{Diagnostic, Source, Span};
+use crate::reading::suggest::closest_match;
 use minijinja::{Error, ErrorKind};
 
 /// The failure to compile or render a template.
@@ -46,11 +48,7 @@ impl Failure {
             None => diagnostic,
         });
         let line = diagnostic.location.as_ref().map(|location| location.line);
-        Failure {
-            template: name.strip_prefix(super::profile_texts::INLINE_PREFIX).unwrap_or(name).to_owned(),
-            line,
-            diagnostic,
-        }
+        Failure { template: name.strip_prefix(INLINE_PREFIX).unwrap_or(name).to_owned(), line, diagnostic }
     }
 
     /// Replaces the location with one in the configuration, if the configuration contains the text.

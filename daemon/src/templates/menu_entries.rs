@@ -1,9 +1,11 @@
 //! Compiles and renders the kernel arguments of menu entries. They are read from files named `cmdline`, and may contain
 //! expressions.
 
-use super::profile_texts::{INLINE_PREFIX, TextKind, is_template};
-use super::{Failure, Templates};
-use crate::config::diagnostic::{Diagnostic, Severity, Source};
+use super::engine::Templates;
+use super::failure::Failure;
+use super::profile_texts::{TextKind, is_template};
+use super::text_locations::INLINE_PREFIX;
+use crate::reading::diagnostic::{Diagnostic, Severity, Source};
 use proxydhcpd_core::fetch::RenderContext;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::{BootDirEntry, EntryTarget};

@@ -1,259 +1,26 @@
 //! Templates: text with expressions, rendered for the machine that requests it.
 //!
 //! All templates in the directory are read and compiled when a site is built. Rendering reads no file, because included
-//! templates are compiled too. The time, the memory and the stack of a rendering are limited.
+//! templates are compiled too.
 
+mod engine;
 mod failure;
 mod filters;
+mod limited_writer;
 mod menu_entries;
 mod profile_texts;
+mod requests;
 mod scope;
 mod strict;
 mod template_dir;
+mod text_locations;
 mod unknown_names;
 
+pub use engine::Templates;
 pub use failure::Failure;
-pub use profile_texts::{TextLocations, text_locations};
+pub use requests::is_script;
 pub use scope::{Scope, TemplateVariables};
-
-use crate::config::diagnostic::{Diagnostic, Source};
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Value, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter};
-use proxydhcpd_core::fetch::{Fetch, RenderContext};
-use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
-use proxydhcpd_core::request::FileRequest;
-use proxydhcpd_core::script;
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// The fuel of a rendering. The engine consumes one unit for each step and for every 64 octets that it writes or reads.
-/// So the fuel limits the time to a tenth of a second, since TFTP has only one thread, and the memory to 16 MiB.
-const FUEL: u64 = 250_000;
-/// The maximum length of a rendered text, in octets. It is more than any installer needs, but limited, because every
-/// request renders the text anew.
-const MAX_TEXT: usize = 1 << 20;
-/// The engine's recursion limit, chosen for the 2 MiB of stack of the rendering threads. An include counts as ten
-/// levels, a macro call as four or five.
-const MAX_RECURSION: usize = 150;
-
-/// The templates of a site, and the variables that they can use.
-#[derive(Debug)]
-pub struct Templates {
-    dir: PathBuf,
-    environment: Environment<'static>,
-    names: BTreeSet<String>,
-    /// For the kernel of each menu entry, the name of the text that contains its arguments.
-    entry_arguments: BTreeMap<String, String>,
-    variables: TemplateVariables,
-    locations: TextLocations,
-}
-
-impl Templates {
-    /// Reads and compiles every template of the directory. `named`: the operator named the directory, so it must exist.
-    pub fn read(dir: &Path, named: bool, variables: TemplateVariables, diagnostics: &mut Vec<Diagnostic>) -> Templates {
-        let (files, mut errors) = template_dir::read_all(dir, named);
-        let mut templates = Templates { dir: dir.to_owned(), variables, ..Templates::default() };
-        for (name, text) in files {
-            if let Err(failure) = templates.add(&name, text) {
-                errors.push(*failure.diagnostic);
-            }
-            // A template with an error still exists, and must not be reported as missing.
-            templates.names.insert(name);
-        }
-        errors.sort_by(|one, other| one.file.cmp(&other.file));
-        diagnostics.append(&mut errors);
-        templates
-    }
-
-    /// Compiles the expressions in the profiles of the plan. `locations`: their locations in the configuration.
-    pub fn compile<'a>(
-        &mut self,
-        profiles: impl IntoIterator<Item = &'a Profile>,
-        locations: TextLocations,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) {
-        self.locations = locations;
-        diagnostics.extend(profile_texts::compile(self, profiles));
-        let unknown = unknown_names::find_all(&self.environment);
-        diagnostics.extend(unknown.into_iter().filter_map(|unknown| Some(*self.unknown(unknown)?.diagnostic)));
-    }
-
-    /// The failure for the first undefined filter, test or function in the text with this name; `None` if all are
-    /// defined.
-    fn first_unknown_name(&self, name: &str) -> Option<Failure> {
-        let unknown = unknown_names::find_all(&self.environment).into_iter().find(|unknown| unknown.template == name);
-        self.unknown(unknown?)
-    }
-
-    fn unknown(&self, unknown: unknown_names::UnknownName) -> Option<Failure> {
-        let (name, text) = self.source(&unknown.template)?;
-        let diagnostic = Source { name, text }.error(unknown.span, unknown.message);
-        let diagnostic = unknown
-            .suggestion
-            .iter()
-            .fold(diagnostic, |diagnostic, suggestion| diagnostic.help(format!("did you mean `{suggestion}`?")));
-        let template = unknown.template.trim_start_matches(profile_texts::INLINE_PREFIX).to_owned();
-        Some(Failure { template, line: None, diagnostic: Box::new(diagnostic) }.with_location(&self.locations))
-    }
-
-    /// The names under which templates are served.
-    pub fn names(&self) -> &BTreeSet<String> {
-        &self.names
-    }
-
-    /// Renders the template or the profile that a request names; `None` if the request names neither of them.
-    pub fn render_request(
-        &self,
-        plan: &Plan,
-        fetch: &Fetch,
-        request: &FileRequest<'_>,
-    ) -> Option<Result<String, Failure>> {
-        let context = match fetch {
-            Fetch::Linux(_, context) | Fetch::Template(_, context) => context,
-            _ => return None,
-        };
-        Some(match fetch {
-            Fetch::Linux(profile, _) => match plan.profile(Some(*profile)) {
-                Some(profile @ Profile { boots: BootTarget::Linux(linux), .. }) => self
-                    .render_linux(plan, profile, linux, context, request)
-                    .map(|linux| script::linux(&context.base_url, &profile.title, &linux)),
-                _ => Ok(script::boot_nothing()),
-            },
-            Fetch::Template(name, _) => self.render(name, &self.scope(plan, context, request)),
-            _ => return None,
-        })
-    }
-
-    /// Renders a profile's kernel, initrds and arguments for the machine of the request.
-    pub fn render_linux(
-        &self,
-        plan: &Plan,
-        profile: &Profile,
-        linux: &Linux,
-        context: &RenderContext,
-        request: &FileRequest<'_>,
-    ) -> Result<Linux, Failure> {
-        profile_texts::render(self, profile, linux, &self.scope(plan, context, request))
-    }
-
-    fn scope(&self, plan: &Plan, context: &RenderContext, request: &FileRequest<'_>) -> Arc<Scope> {
-        Arc::new(Scope::new(plan, &self.variables, context, request))
-    }
-
-    /// Renders one template or one text of a profile.
-    fn render(&self, name: &str, scope: &Arc<Scope>) -> Result<String, Failure> {
-        let mut text = LimitedWriter(Vec::new());
-        let rendered = self.environment.get_template(name).and_then(|template| {
-            template.render_captured_to(Value::from_dyn_object(Arc::clone(scope)), &mut text).map(drop)
-        });
-        match rendered {
-            // The engine writes only UTF-8, so this cannot fail.
-            Ok(()) => Ok(String::from_utf8(text.0).unwrap_or_default()),
-            Err(error) => {
-                Err(Failure::new(&error, name, |name| self.source(name), Some(scope)).with_location(&self.locations))
-            }
-        }
-    }
-
-    fn add(&mut self, name: &str, text: String) -> Result<(), Failure> {
-        match self.environment.add_template_owned(name.to_owned(), text.clone()) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let source = (self.display_name(name), text);
-                Err(Failure::new(&error, name, |_| Some(source.clone()), None).with_location(&self.locations))
-            }
-        }
-    }
-
-    /// The name of a template for messages, and its text; `None` if there is no such template.
-    fn source(&self, name: &str) -> Option<(String, String)> {
-        Some((self.display_name(name), self.environment.get_template(name).ok()?.source().to_owned()))
-    }
-
-    fn display_name(&self, name: &str) -> String {
-        match name.strip_prefix(profile_texts::INLINE_PREFIX) {
-            Some(key) => key.to_owned(),
-            None => self.dir.join(name).display().to_string(),
-        }
-    }
-}
-
-/// The templates of a site that has none.
-impl Default for Templates {
-    fn default() -> Self {
-        Templates {
-            dir: PathBuf::new(),
-            environment: environment(),
-            names: BTreeSet::new(),
-            entry_arguments: BTreeMap::new(),
-            variables: TemplateVariables::default(),
-            locations: TextLocations::default(),
-        }
-    }
-}
-
-/// Whether the requested file is a script. A script can show a failure to the user at the console; other files cannot.
-pub fn is_script(plan: &Plan, fetch: &Fetch) -> bool {
-    match fetch {
-        Fetch::Linux(..) => true,
-        Fetch::Template(name, context) => {
-            name.ends_with(".ipxe")
-                || matches!(context.decision.boots(plan), BootTarget::Script(script) if script == name)
-        }
-        _ => false,
-    }
-}
-
-fn environment() -> Environment<'static> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // The engine escapes nothing automatically, because preseed files, iPXE scripts and shells quote differently. A
-    // template uses a filter instead.
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment.set_formatter(print);
-    environment.set_fuel(Some(FUEL));
-    environment.set_recursion_limit(MAX_RECURSION);
-    // A line that contains only a statement does not become an empty line.
-    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
-    environment.set_syntax(syntax.expect("the default delimiters are valid"));
-    strict::add(&mut environment);
-    filters::add(&mut environment);
-    environment
-}
-
-/// Writes the value of an expression. Returns an error for `none`, the absence of a value (`null` in a machine file),
-/// instead of writing the word. Writes booleans as installers read them: `true`, not `True` as the engine does.
-fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
-    if value.is_none() {
-        return Err(Error::new(ErrorKind::InvalidOperation, "this is none, which cannot be written"));
-    }
-    strict::check_defined(state, value)?;
-    match bool::try_from(value.clone()) {
-        Ok(truth) if value.kind() == ValueKind::Bool => Ok(write!(out, "{truth}")?),
-        _ => escape_formatter(out, state, value),
-    }
-}
-
-/// A writer with a maximum length.
-struct LimitedWriter(Vec<u8>);
-
-impl io::Write for LimitedWriter {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        if self.0.len() + octets.len() > MAX_TEXT {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.0.extend_from_slice(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+pub use text_locations::{TextLocations, text_locations};
 
 #[cfg(test)]
 mod tests;

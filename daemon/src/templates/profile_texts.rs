@@ -1,61 +1,18 @@
 //! Compiles and renders the texts of a profile: its kernel, its initrds and its arguments, which may contain
 //! expressions.
 
-use super::{Failure, Scope, Templates};
-use crate::config::diagnostic::{Diagnostic, FileLocation};
-use crate::config::unresolved::UnresolvedProfile;
+use super::engine::Templates;
+use super::failure::Failure;
+use super::scope::Scope;
+use super::text_locations::{ARGUMENTS, INLINE_PREFIX, KERNEL, TextLocations, initrd, key};
+use super::unknown_names;
+use crate::reading::diagnostic::Diagnostic;
+use proxydhcpd_core::fetch::RenderContext;
+use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use proxydhcpd_core::request::FileRequest;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// The first character of the names of texts that are not template files. No file name begins with it.
-pub const INLINE_PREFIX: char = '/';
-
-/// The location of each text in the configuration, by the name of the text.
-pub type TextLocations = BTreeMap<String, FileLocation>;
-
-/// The names of the texts of one profile, and their locations.
-pub fn text_locations(unresolved: &UnresolvedProfile) -> Vec<(String, FileLocation)> {
-    let UnresolvedProfile { profile, boot_location, initrd_locations, arguments_location, .. } = unresolved;
-    let initrds = initrd_locations.iter().enumerate().map(|(index, at)| (key(profile, &initrd(index)), at));
-    let kernel = boot_location.iter().map(|at| (key(profile, KERNEL), at));
-    let arguments = arguments_location.iter().map(|at| (key(profile, ARGUMENTS), at));
-    kernel.chain(initrds).chain(arguments).map(|(key, at)| (key, at.clone())).collect()
-}
-
-/// Compiles the texts of the profiles, and returns the errors.
-pub fn compile<'a>(templates: &mut Templates, profiles: impl IntoIterator<Item = &'a Profile>) -> Vec<Diagnostic> {
-    let mut errors = Vec::new();
-    for profile in profiles {
-        let BootTarget::Linux(linux) = &profile.boots else { continue };
-        for (key, text, kind) in texts(profile, linux) {
-            let checked = if is_template(text) {
-                templates.add(&key, text.to_owned())
-            } else {
-                kind.check(text).map(drop).map_err(|reason| templates.invalid_text(&key, &reason))
-            };
-            errors.extend(checked.err().map(|failure| *failure.diagnostic));
-        }
-    }
-    errors
-}
-
-/// Renders the texts of a profile. Returns an error if a rendered text would break the iPXE script that contains it.
-pub fn render(templates: &Templates, profile: &Profile, linux: &Linux, scope: &Arc<Scope>) -> Result<Linux, Failure> {
-    let mut rendered = Linux::default();
-    for (key, text, kind) in texts(profile, linux) {
-        let text = if is_template(text) { templates.render(&key, scope)? } else { text.to_owned() };
-        let text = kind.check(&text).map_err(|reason| templates.invalid_text(&key, &reason))?;
-        match kind {
-            TextKind::Arguments => rendered.arguments = text,
-            TextKind::File if rendered.kernel.is_empty() => rendered.kernel = text,
-            TextKind::File => rendered.initrds.push(text),
-        }
-    }
-    Ok(rendered)
-}
 
 /// The kind of a text.
 #[derive(Clone, Copy)]
@@ -103,24 +60,69 @@ fn texts<'a>(profile: &'a Profile, linux: &'a Linux) -> impl Iterator<Item = (St
     std::iter::once(kernel).chain(initrds).chain([arguments])
 }
 
-/// The name of a profile's text in messages.
-fn key(profile: &Profile, word: &str) -> String {
-    format!("[profile.{}] {word}", profile.name)
-}
-
-const KERNEL: &str = "kernel";
-const ARGUMENTS: &str = "arguments";
-
-fn initrd(index: usize) -> Cow<'static, str> {
-    if index == 0 { "initrd".into() } else { format!("initrd {}", index + 1).into() }
-}
-
 /// Whether the text contains an expression, a statement or a comment.
 pub(super) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|open| text.contains(open))
 }
 
 impl Templates {
+    /// Compiles the expressions in the profiles of the plan. `locations`: their locations in the configuration.
+    pub fn compile<'a>(
+        &mut self,
+        profiles: impl IntoIterator<Item = &'a Profile>,
+        locations: TextLocations,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        self.locations = locations;
+        diagnostics.extend(self.compile_texts(profiles));
+        let unknown = unknown_names::find_all(&self.environment);
+        diagnostics.extend(unknown.into_iter().filter_map(|unknown| Some(*self.unknown(unknown)?.diagnostic)));
+    }
+
+    /// Renders a profile's kernel, initrds and arguments for the machine of the request.
+    pub fn render_linux(
+        &self,
+        plan: &Plan,
+        profile: &Profile,
+        linux: &Linux,
+        context: &RenderContext,
+        request: &FileRequest<'_>,
+    ) -> Result<Linux, Failure> {
+        self.render_texts(profile, linux, &self.scope(plan, context, request))
+    }
+
+    /// Compiles the texts of the profiles, and returns the errors.
+    fn compile_texts<'a>(&mut self, profiles: impl IntoIterator<Item = &'a Profile>) -> Vec<Diagnostic> {
+        let mut errors = Vec::new();
+        for profile in profiles {
+            let BootTarget::Linux(linux) = &profile.boots else { continue };
+            for (key, text, kind) in texts(profile, linux) {
+                let checked = if is_template(text) {
+                    self.add(&key, text.to_owned())
+                } else {
+                    kind.check(text).map(drop).map_err(|reason| self.invalid_text(&key, &reason))
+                };
+                errors.extend(checked.err().map(|failure| *failure.diagnostic));
+            }
+        }
+        errors
+    }
+
+    /// Renders the texts of a profile. Returns an error if a rendered text would break the iPXE script around it.
+    fn render_texts(&self, profile: &Profile, linux: &Linux, scope: &Arc<Scope>) -> Result<Linux, Failure> {
+        let mut rendered = Linux::default();
+        for (key, text, kind) in texts(profile, linux) {
+            let text = if is_template(text) { self.render(&key, scope)? } else { text.to_owned() };
+            let text = kind.check(&text).map_err(|reason| self.invalid_text(&key, &reason))?;
+            match kind {
+                TextKind::Arguments => rendered.arguments = text,
+                TextKind::File if rendered.kernel.is_empty() => rendered.kernel = text,
+                TextKind::File => rendered.initrds.push(text),
+            }
+        }
+        Ok(rendered)
+    }
+
     /// The failure for a text that would break the script.
     pub(super) fn invalid_text(&self, key: &str, reason: &str) -> Failure {
         let key = key.strip_prefix(INLINE_PREFIX).unwrap_or(key);

@@ -1,7 +1,7 @@
 //! Reads the template directory. This happens once for each site.
 
-use crate::config::diagnostic::{Diagnostic, Source};
 use crate::files::{self, Directory, Opened};
+use crate::reading::diagnostic::{Diagnostic, Source};
 use proxydhcpd_core::fetch::Refusal;
 use std::io;
 use std::path::Path;

@@ -1,13 +1,17 @@
+use super::engine::environment;
 use super::*;
+use minijinja::value::Value;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::{Refusal, fetch};
 use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{Machine, Machines};
 use proxydhcpd_core::plan::policy::Policy;
-use proxydhcpd_core::plan::profile::Linux;
-use proxydhcpd_core::request::Protocol;
+use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
+use proxydhcpd_core::request::{FileRequest, Protocol};
 use serde_json::json;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A site with one known machine, `web1`, that boots the profile `debian`.
@@ -67,7 +71,7 @@ impl TemplateSite {
     }
 
     /// A diagnostic on one line, without the path of the directory.
-    fn one_line(&self, diagnostic: &crate::config::diagnostic::Diagnostic) -> String {
+    fn one_line(&self, diagnostic: &crate::reading::diagnostic::Diagnostic) -> String {
         diagnostic.one_line().replace(&format!("{}/", self.dir.path().display()), "")
     }
 

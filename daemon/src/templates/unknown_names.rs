@@ -2,8 +2,8 @@
 //! site is built.
 
 use super::strict;
-use crate::config::diagnostic::Span;
-use crate::suggest::closest_match;
+use crate::reading::diagnostic::Span;
+use crate::reading::suggest::closest_match;
 use minijinja::machinery::{CompiledTemplate, Instruction, Instructions, get_compiled_template};
 use minijinja::{Environment, ErrorKind};
 use std::collections::BTreeSet;

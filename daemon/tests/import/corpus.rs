@@ -8,8 +8,8 @@
 use super::SERVER;
 use super::common::loaders::fake_loader;
 use super::machine::{BootResult, Vector, all_vectors, boot_result};
-use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::import::{HostInfo, import};
+use proxydhcpd::reading::diagnostic::Source;
 use proxydhcpd_core::link::Network4;
 use proxydhcpd_testbed::raw::{self, RawSocket};
 use proxydhcpd_testbed::{Host, Process, wait_for};

@@ -2,8 +2,8 @@
 //! read.
 
 use super::imported;
-use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::import::{Detection, HostInfo, ImportFormat, detect_format, import};
+use proxydhcpd::reading::diagnostic::Source;
 use std::path::Path;
 
 /// Returns the tables of an imported configuration, without comments.

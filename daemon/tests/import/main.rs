@@ -10,11 +10,11 @@ mod machine;
 mod servers;
 
 use machine::{BootResult, Vector, all_vectors, boot_result, vectors};
-use proxydhcpd::config::diagnostic::Source;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_from_dir;
 use proxydhcpd::import::{HostInfo, ImportFormat, import};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
+use proxydhcpd::reading::diagnostic::Source;
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
@@ -310,7 +310,7 @@ fn an_imported_proxy_ini_gives_the_same_as_before() {
         let source = Source::new("proxy.ini", text.clone().into_bytes()).unwrap();
         let imported = import(&source, None, &HostInfo::default()).unwrap();
         let new = plan(&imported);
-        let (legacy, _) = proxydhcpd::config::legacy::read(&source).unwrap();
+        let (legacy, _) = proxydhcpd::legacy::read(&source).unwrap();
         let mut old =
             Plan { offer: Offer { boot_server: true, http: Some(8080), ..Offer::default() }.into(), ..Plan::default() };
         legacy.boot.apply(&mut old);

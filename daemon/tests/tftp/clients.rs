@@ -1,7 +1,8 @@
 //! Tests with the TFTP clients that administrators use.
 
 use crate::{BOTH_FAMILIES, RecordedEvent, TestServer, pattern, settings};
-use proxydhcpd::serve::tftp::{Family, TftpRefusal, TftpSettings};
+use proxydhcpd::serve::tftp::{Family, TftpRefusal};
+use proxydhcpd::settings::TftpConfig;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::transfer::Outcome;
 use std::path::Path;
@@ -10,10 +11,10 @@ use std::process::{Command, Output};
 /// The sizes of the files. The last one needs several reads, and is not a multiple of any block size.
 const SIZES: [usize; 4] = [0, 511, 512, 300_001];
 
-fn all() -> impl Iterator<Item = (Family, TftpSettings)> {
+fn all() -> impl Iterator<Item = (Family, TftpConfig)> {
     BOTH_FAMILIES
         .into_iter()
-        .flat_map(|family| [false, true].map(|single_port| (family, TftpSettings { single_port, ..settings() })))
+        .flat_map(|family| [false, true].map(|single_port| (family, TftpConfig { single_port, ..settings() })))
 }
 
 /// Returns the server's address in the forms for command lines and for URLs.

@@ -12,7 +12,8 @@ mod vectors;
 
 use client::Client;
 use proxydhcpd::files::{Opened, open_loader};
-use proxydhcpd::serve::tftp::{Family, TftpEvent, TftpListeners, TftpRefusal, TftpSettings, TftpSilence, bind, run};
+use proxydhcpd::serve::tftp::{Family, TftpEvent, TftpListeners, TftpRefusal, TftpSilence, bind, run};
+use proxydhcpd::settings::TftpConfig;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::file_name::normalize;
 use proxydhcpd_core::link::{Link, Network4, Network6};
@@ -49,36 +50,45 @@ pub enum RecordedEvent {
 /// Both address families. A test of behaviour that does not depend on the family runs for both.
 pub const BOTH_FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
-pub fn settings() -> TftpSettings {
-    TftpSettings { port: 0, ports: None, single_port: false, max_transfers: None, descriptors: 1000 }
+/// The default number of descriptors for all transfers of a server.
+const DESCRIPTORS: usize = 1000;
+
+pub fn settings() -> TftpConfig {
+    TftpConfig::default()
 }
 
 impl TestServer {
-    pub fn new(settings: TftpSettings) -> TestServer {
+    pub fn new(settings: TftpConfig) -> TestServer {
         TestServer::with_family(Family::V4, settings)
     }
 
-    pub fn with_family(family: Family, settings: TftpSettings) -> TestServer {
+    /// Starts a server whose transfers together may use this many descriptors.
+    pub fn with_descriptors(settings: TftpConfig, descriptors: usize) -> TestServer {
+        TestServer::start(Family::V4, settings, descriptors, loopback(), true)
+    }
+
+    pub fn with_family(family: Family, settings: TftpConfig) -> TestServer {
         TestServer::with_link(family, settings, loopback())
     }
 
     /// Starts a server on this link. DHCP traffic has confirmed the addresses of all its clients.
     pub fn with_link(
         family: Family,
-        settings: TftpSettings,
+        settings: TftpConfig,
         link: impl Fn(u32) -> Option<Link> + Send + 'static,
     ) -> TestServer {
-        TestServer::start(family, settings, link, true)
+        TestServer::start(family, settings, DESCRIPTORS, link, true)
     }
 
     /// Starts a server on loopback. All its clients are unverified.
-    pub fn for_unverified_clients(family: Family, settings: TftpSettings) -> TestServer {
-        TestServer::start(family, settings, loopback(), false)
+    pub fn for_unverified_clients(family: Family, settings: TftpConfig) -> TestServer {
+        TestServer::start(family, settings, DESCRIPTORS, loopback(), false)
     }
 
     fn start(
         family: Family,
-        settings: TftpSettings,
+        settings: TftpConfig,
+        descriptors: usize,
         link: impl Fn(u32) -> Option<Link> + Send + 'static,
         is_vouched: bool,
     ) -> TestServer {
@@ -87,9 +97,9 @@ impl TestServer {
             Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
             Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let sockets = bind(any, &settings).unwrap();
+        let sockets = bind(any, 0, &settings).unwrap();
         let port = sockets.port().unwrap();
-        let listeners = Arc::new(TftpListeners::new().unwrap());
+        let listeners = Arc::new(TftpListeners::new(descriptors).unwrap());
         listeners.add(sockets).unwrap();
         let (stopped, stop) = pipe().unwrap();
         let (notes, events) = channel();

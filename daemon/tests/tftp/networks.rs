@@ -3,7 +3,8 @@
 use crate::client::{Client, rrq};
 use crate::common::server::{Server, one_network};
 use crate::{RecordedEvent, TestServer, pattern, settings};
-use proxydhcpd::serve::tftp::{Family, TftpSettings, TftpSilence};
+use proxydhcpd::serve::tftp::{Family, TftpSilence};
+use proxydhcpd::settings::TftpConfig;
 use proxydhcpd_core::link::{Link, Network6};
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket};
@@ -25,7 +26,7 @@ fn network() -> (Host, Host) {
 }
 
 /// Starts a server on the host's eth0.
-fn served(host: &Host, settings: TftpSettings) -> TestServer {
+fn served(host: &Host, settings: TftpConfig) -> TestServer {
     let ipv6 = ["2001:db8::10", "fe80::10"].map(|address| Network6 { address: address.parse().unwrap(), prefix: 64 });
     let eth0 = host.index("eth0");
     let link = Link { index: eth0, name: "eth0".into(), mtu: 1500, ipv4: Vec::new(), ipv6: ipv6.into() };
@@ -49,8 +50,8 @@ fn replies_come_from_the_requested_address_link_local_or_not() {
     let content = pattern(300_001);
     for settings in [
         settings(),
-        TftpSettings { single_port: true, ..settings() },
-        TftpSettings { ports: Some(20_300..=20_301), ..settings() },
+        TftpConfig { single_port: true, ..settings() },
+        TftpConfig { ports: Some(20_300..=20_301), ..settings() },
     ] {
         let (single_port, ports) = (settings.single_port, settings.ports.clone());
         let served = served(&host, settings);
@@ -135,7 +136,7 @@ fn a_path_mtu_below_the_links_costs_a_block_and_not_the_transfer() {
     host.run("ip route add 2001:db8:1::/64 via 2001:db8::107");
     for single_port in [false, true] {
         host.run("ip -6 route flush cache");
-        let served = served(&host, TftpSettings { single_port, ..settings() });
+        let served = served(&host, TftpConfig { single_port, ..settings() });
         let content = pattern(100_000);
         served.write_file("file", &content);
         let mut got = Vec::new();

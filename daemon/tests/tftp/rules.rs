@@ -2,7 +2,8 @@
 
 use crate::client::{Client, rrq};
 use crate::{BOTH_FAMILIES, RecordedEvent, TestServer, pattern, settings};
-use proxydhcpd::serve::tftp::{Family, TftpRefusal, TftpSettings, TftpSilence};
+use proxydhcpd::serve::tftp::{Family, TftpRefusal, TftpSilence};
+use proxydhcpd::settings::TftpConfig;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::{ErrorCode, TftpPacket};
@@ -54,7 +55,7 @@ fn edk2_probes_the_size_and_then_reads_in_windows() {
 #[test]
 fn a_file_arrives_whole_with_any_window() {
     for (family, single_port) in families_and_flags() {
-        let served = TestServer::with_family(family, TftpSettings { single_port, ..settings() });
+        let served = TestServer::with_family(family, TftpConfig { single_port, ..settings() });
         for (size, blksize) in [(0, "8"), (7, "8"), (8, "8"), (100_000, "8"), (400_000, "1468"), (400_000, "512")] {
             let content = pattern(size);
             served.write_file("file", &content);
@@ -72,7 +73,7 @@ fn a_file_arrives_whole_with_any_window() {
 #[test]
 fn a_reply_comes_from_the_requested_address() {
     for single_port in [false, true] {
-        let served = TestServer::new(TftpSettings { single_port, ..settings() });
+        let served = TestServer::new(TftpConfig { single_port, ..settings() });
         served.write_file("file", b"x");
         let mut client = Client::bind(([0, 0, 0, 0], 0).into());
         for name in ["file", "missing"] {
@@ -221,7 +222,7 @@ fn a_file_that_is_overwritten_in_place_ends_the_transfer_and_never_arrives_mixed
 
 #[test]
 fn a_request_beyond_the_limit_of_a_client_is_dropped_and_others_are_served() {
-    let served = TestServer::new(TftpSettings { max_transfers: Some(128), ..settings() });
+    let served = TestServer::new(TftpConfig { max_transfers: Some(128), ..settings() });
     served.write_file("file", &pattern(100_000));
     let mut clients: Vec<Client> = (0..16).map(|_| Client::new()).collect();
     for client in &mut clients {
@@ -312,7 +313,7 @@ fn a_refused_request_counts_as_a_file() {
 
 #[test]
 fn max_transfers_limits_all_transfers() {
-    let served = TestServer::new(TftpSettings { max_transfers: Some(1), ..settings() });
+    let served = TestServer::new(TftpConfig { max_transfers: Some(1), ..settings() });
     served.write_file("file", &pattern(100));
     let mut first = Client::new();
     let from = oack(&mut first, &served, "file", &EDK2);
@@ -328,12 +329,12 @@ fn max_transfers_limits_all_transfers() {
 
 #[test]
 fn a_transfer_without_any_ack_is_evicted_for_a_new_one() {
-    for (room, full) in [
-        (TftpSettings { max_transfers: Some(3), ..settings() }, TftpSilence::MaxTransfers),
-        (TftpSettings { descriptors: 5, ..settings() }, TftpSilence::OpenFileLimit),
-        (TftpSettings { single_port: true, max_transfers: Some(3), ..settings() }, TftpSilence::MaxTransfers),
+    for (settings, descriptors, full) in [
+        (TftpConfig { max_transfers: Some(3), ..settings() }, 1000, TftpSilence::MaxTransfers),
+        (settings(), 5, TftpSilence::OpenFileLimit),
+        (TftpConfig { single_port: true, max_transfers: Some(3), ..settings() }, 1000, TftpSilence::MaxTransfers),
     ] {
-        let served = TestServer::new(room);
+        let served = TestServer::with_descriptors(settings, descriptors);
         served.write_file("file", &pattern(5000));
         let at = |last| Client::bind(([127, 0, 0, last], 0).into());
         let mut honest = at(9);
@@ -374,7 +375,7 @@ fn forged_requests_from_an_address_do_not_keep_it_from_its_file() {
 #[test]
 fn descriptors_limit_transfers_and_transfers_of_one_file_share_one() {
     for (names, transfers) in [(["file", "file", "file", "file"], 3), (["file", "one", "two", "three"], 2)] {
-        let served = TestServer::new(TftpSettings { descriptors: 5, ..settings() });
+        let served = TestServer::with_descriptors(settings(), 5);
         for name in ["file", "one", "two", "three"] {
             served.write_file(name, &pattern(100));
         }
@@ -461,7 +462,7 @@ fn an_error_is_at_most_32_octets_longer_than_the_request() {
 #[test]
 fn only_requests_get_replies_on_the_request_port() {
     for (family, single_port) in families_and_flags() {
-        let served = TestServer::with_family(family, TftpSettings { single_port, ..settings() });
+        let served = TestServer::with_family(family, TftpConfig { single_port, ..settings() });
         let mut client = served.client();
         let to = served.address();
         client.ack(to, 0);
@@ -631,7 +632,7 @@ fn transfers_keep_to_the_port_range() {
     for family in BOTH_FAMILIES {
         // These ports are below the kernel's range, from which other tests get their ports.
         let ports = 20_211..=20_212;
-        let served = TestServer::with_family(family, TftpSettings { ports: Some(ports.clone()), ..settings() });
+        let served = TestServer::with_family(family, TftpConfig { ports: Some(ports.clone()), ..settings() });
         served.write_file("file", &pattern(600));
         let mut clients = [served.client(), served.client(), served.client()];
         let mut used: Vec<u16> =
@@ -647,7 +648,7 @@ fn transfers_keep_to_the_port_range() {
 #[test]
 fn two_clients_share_the_single_port() {
     for family in BOTH_FAMILIES {
-        let served = TestServer::with_family(family, TftpSettings { single_port: true, ..settings() });
+        let served = TestServer::with_family(family, TftpConfig { single_port: true, ..settings() });
         served.write_file("one", &[1; 5000]);
         served.write_file("two", &[2; 5000]);
         let mut clients = [("one", served.client()), ("two", served.client())];
@@ -745,7 +746,7 @@ fn without_segmentation_offload_the_blocks_of_a_window_are_sent_one_by_one() {
         return;
     }
     for (family, single_port) in families_and_flags() {
-        let served = TestServer::with_family(family, TftpSettings { single_port, ..settings() });
+        let served = TestServer::with_family(family, TftpConfig { single_port, ..settings() });
         let content = pattern(100_000);
         served.write_file("file", &content);
         let mut got = Vec::new();

@@ -3,7 +3,8 @@
 use crate::client::{Client, rrq};
 use crate::common::server::{Server, one_network, vector};
 use crate::{BOTH_FAMILIES, RecordedEvent, TestServer, pattern, settings};
-use proxydhcpd::serve::tftp::{Family, TftpSettings, TftpSilence};
+use proxydhcpd::serve::tftp::{Family, TftpSilence};
+use proxydhcpd::settings::TftpConfig;
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::{TftpOptions, TftpPacket};
 use proxydhcpd_testbed::raw::{RawSocket, SERVER_MAC, format_mac};
@@ -18,8 +19,8 @@ const LARGE_WINDOW: [(&str, &str); 2] = [("blksize", "1468"), ("windowsize", "64
 /// The octets of the IPv4 and UDP headers.
 const HEADERS: usize = 28;
 
-fn single_port() -> TftpSettings {
-    TftpSettings { single_port: true, ..settings() }
+fn single_port() -> TftpConfig {
+    TftpConfig { single_port: true, ..settings() }
 }
 
 /// Requests a file, and returns the window that the OACK grants, or `None` if it grants none.
@@ -43,9 +44,9 @@ fn value(options: &TftpOptions<'_>, name_to_find: &[u8]) -> Option<u16> {
 fn the_window_of_an_unverified_client_depends_on_how_hard_its_port_is_to_guess() {
     let cases = [
         (settings(), Some(64)),
-        (TftpSettings { ports: Some(21_000..=21_999), ..settings() }, Some(62)),
-        (TftpSettings { ports: Some(22_000..=22_063), ..settings() }, Some(4)),
-        (TftpSettings { ports: Some(22_100..=22_115), ..settings() }, None),
+        (TftpConfig { ports: Some(21_000..=21_999), ..settings() }, Some(62)),
+        (TftpConfig { ports: Some(22_000..=22_063), ..settings() }, Some(4)),
+        (TftpConfig { ports: Some(22_100..=22_115), ..settings() }, None),
         (single_port(), None),
     ];
     for family in BOTH_FAMILIES {
@@ -171,7 +172,7 @@ fn load_as_edk2(client: Client, server: SocketAddr, content: &[u8]) -> bool {
 fn forged_transfers_with_a_few_blind_acks_are_evicted_and_one_that_loads_is_not() {
     let attack = |acks: &[u16]| {
         let served =
-            TestServer::for_unverified_clients(Family::V4, TftpSettings { max_transfers: Some(40), ..single_port() });
+            TestServer::for_unverified_clients(Family::V4, TftpConfig { max_transfers: Some(40), ..single_port() });
         served.write_file("file", &pattern(2000 * 1468));
         let at = |last| Client::bind(([127, 0, 0, last], 0).into());
         let (address, block) = (served.address(), [("blksize", "1468")]);
@@ -217,7 +218,7 @@ fn assert_begins_to_load(client: &Client, server: SocketAddr, end: Instant) {
 #[test]
 fn forged_requests_that_take_all_ports_are_evicted_for_a_machine() {
     let served =
-        TestServer::for_unverified_clients(Family::V4, TftpSettings { ports: Some(22_200..=22_215), ..settings() });
+        TestServer::for_unverified_clients(Family::V4, TftpConfig { ports: Some(22_200..=22_215), ..settings() });
     served.write_file("file", &pattern(5000));
     let forgers: Vec<Client> = (0..16).map(|last| Client::bind(([127, 0, 0, 20 + last], 0).into())).collect();
     forgers.iter().for_each(|forger| forger.request(served.address(), "file", &LARGE_WINDOW));

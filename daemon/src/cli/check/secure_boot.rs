@@ -2,8 +2,8 @@
 
 use crate::boot_files::image::{self, Image};
 use crate::cli::context::CliContext;
-use crate::config::diagnostic::Diagnostic;
 use crate::files;
+use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, ImageFormat};
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::offer::{Loader, TftpServer};

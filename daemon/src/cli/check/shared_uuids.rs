@@ -1,7 +1,7 @@
 //! Warns in `check` of shared UUIDs, which the server has received from several machines, and names the remedy.
 
 use crate::cli::context::CliContext;
-use crate::config::diagnostic::Diagnostic;
+use crate::reading::diagnostic::Diagnostic;
 use crate::report::{SharedUuidWarning, UnconfirmedMatch, UuidUse};
 use crate::shared_uuids::SharedUuidsFile;
 use proxydhcpd_core::client::HardwareAddress;

@@ -1,8 +1,9 @@
 //! Finds files in the configuration directories that the server does not read, and served directories that are empty.
 
 use crate::cli::context::CliContext;
-use crate::config::diagnostic::Diagnostic;
-use crate::config::{DEFAULT_BOOT_DIR, machine_files};
+use crate::machine_files;
+use crate::reading::diagnostic::Diagnostic;
+use crate::settings::DEFAULT_BOOT_DIR;
 use std::fs;
 use std::path::{Path, PathBuf};
 

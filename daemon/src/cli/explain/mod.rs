@@ -21,7 +21,7 @@ use super::command::{CommandResult, GlobalFlags};
 use super::context;
 use super::observed_client::neighbour;
 use crate::config::ConfigError;
-use crate::config::diagnostic::Diagnostic;
+use crate::reading::diagnostic::Diagnostic;
 use crate::site::Site;
 use explanation::Explanation;
 use packet::SimulatedPacket;

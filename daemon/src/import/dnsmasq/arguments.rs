@@ -2,8 +2,8 @@
 
 use super::config::TagLiteral;
 use super::lines::{DnsmasqArg, DnsmasqLine};
-use crate::config::diagnostic::Diagnostic;
-use crate::suggest::closest_match;
+use crate::reading::diagnostic::Diagnostic;
+use crate::reading::suggest::closest_match;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::uuid::is_placeholder;

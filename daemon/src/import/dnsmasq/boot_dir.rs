@@ -6,7 +6,7 @@ use super::super::host_info::HostInfo;
 use super::super::output::LineOutcome;
 use super::config::*;
 use super::decide::file_with_layer;
-use crate::config::DEFAULT_BOOT_DIR;
+use crate::settings::DEFAULT_BOOT_DIR;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -5,8 +5,8 @@ use super::super::output::LineOutcome;
 use super::config::*;
 use super::decide::file_with_layer;
 use crate::boot_files::image::{self, Image};
-use crate::config::DEFAULT_BOOT_DIR;
 use crate::loaders;
+use crate::settings::DEFAULT_BOOT_DIR;
 use proxydhcpd_core::arch::Arch;
 use std::path::{Path, PathBuf};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::super::output::LineOutcome;
-use crate::config::diagnostic::Span;
+use crate::reading::diagnostic::Span;
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::link::Network4;
 use proxydhcpd_core::plan::pattern::MacPattern;

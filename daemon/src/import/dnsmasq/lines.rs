@@ -1,8 +1,8 @@
 //! Splits the lines of a dnsmasq configuration, and of the files that it includes, into key and arguments.
 
 use super::super::translation::Translation;
-use crate::config::diagnostic::{Diagnostic, Source, Span};
 use crate::files;
+use crate::reading::diagnostic::{Diagnostic, Source, Span};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 

@@ -18,7 +18,7 @@ mod unsupported;
 use super::host_info::HostInfo;
 use super::output::{LineNote, LineOutcome, header, merge_outcomes};
 use super::translation::Translation;
-use crate::config::diagnostic::{Diagnostic, Source};
+use crate::reading::diagnostic::{Diagnostic, Source};
 use config::{DnsmasqConfig, LineId};
 use lines::DnsmasqLine;
 use machine_kinds::{MAX_KINDS, MAX_KINDS_WITH_HOSTS, MachineTests};

@@ -7,7 +7,7 @@ use super::config::*;
 use super::lines::DnsmasqLine;
 use super::machine_kinds::needed_tags;
 use super::options::NO_LEASES;
-use crate::config::diagnostic::Diagnostic;
+use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::link::Network4;
 use std::collections::BTreeSet;
 

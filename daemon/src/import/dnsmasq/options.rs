@@ -8,8 +8,8 @@ use super::config::*;
 use super::hosts_files::HostsFiles;
 use super::lines::{DnsmasqArg, DnsmasqLine};
 use super::unsupported;
-use crate::config::diagnostic::Diagnostic;
-use crate::suggest::closest_match;
+use crate::reading::diagnostic::Diagnostic;
+use crate::reading::suggest::closest_match;
 use proxydhcpd_core::arch::Prevalence;
 use std::net::Ipv4Addr;
 

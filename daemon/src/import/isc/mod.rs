@@ -9,7 +9,7 @@ use super::host_info::HostInfo;
 use super::output::{LineNote, LineOutcome};
 use super::program::{HostGroup, MessagePart, Program, ProgramStep};
 use super::translation::Translation;
-use crate::config::diagnostic::{Diagnostic, LineIndex, Source};
+use crate::reading::diagnostic::{Diagnostic, LineIndex, Source};
 use conditions::{IscConditions, OptionNames, compare, option_code, subclass_octets};
 use std::net::Ipv4Addr;
 use tokens::{IscStatement, IscToken, parse_statements};

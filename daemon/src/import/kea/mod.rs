@@ -10,7 +10,7 @@ use super::host_info::HostInfo;
 use super::output::{LineNote, LineOutcome};
 use super::program::{HostGroup, MessagePart, Program, ProgramStep};
 use super::translation::Translation;
-use crate::config::diagnostic::{Diagnostic, LineIndex, Source};
+use crate::reading::diagnostic::{Diagnostic, LineIndex, Source};
 pub use json::strip_comments;
 use serde_json::Value;
 use std::net::Ipv4Addr;

@@ -1,6 +1,6 @@
 //! Receives batches of datagrams.
 
-use super::{
+use super::message::{
     BATCH_SIZE, MAX_DATAGRAM_SIZE, PACKET_INFO4_LEN, PACKET_INFO6_LEN, SockAddr, from_in_addr, message_header,
     retry_interrupted,
 };

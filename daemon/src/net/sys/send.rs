@@ -1,6 +1,6 @@
 //! Sends batches of datagrams.
 
-use super::{
+use super::message::{
     BATCH_SIZE, PACKET_INFO4_LEN, PACKET_INFO6_LEN, SockAddr, message_header, retry_interrupted, sockaddr, to_in_addr,
 };
 use std::io;

@@ -2,7 +2,7 @@
 //! use one or two each.
 
 use super::StartError;
-use crate::config::MaxTransfers;
+use crate::settings::MAX_TRANSFERS;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{fs, io};
@@ -73,7 +73,7 @@ fn for_clients(limit: usize, open: usize) -> usize {
 
 fn limit() -> usize {
     let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(limit, _)| limit);
-    usize::try_from(limit).unwrap_or(usize::MAX).min(MaxTransfers::MAX.get())
+    usize::try_from(limit).unwrap_or(usize::MAX).min(*MAX_TRANSFERS.end() as usize)
 }
 
 fn open_count() -> usize {

@@ -1,12 +1,12 @@
 //! The kinds of listeners, and how each is opened.
 
-use super::{BOOT_SERVER, BOOT_SERVER6, DHCP_BROADCAST, DHCP6_MULTICAST, Listener, tftp_settings};
-use crate::config::{Enabled, Settings};
+use super::listener::{BOOT_SERVER, BOOT_SERVER6, DHCP_BROADCAST, DHCP6_MULTICAST, Listener, TFTP_PORT};
 use crate::net::bind_error::BindError;
 use crate::net::port_owner::Transport;
 use crate::net::socket::Socket;
 use crate::net::{udp, udp6};
 use crate::serve::{http, tftp};
+use crate::settings::{Enabled, Settings};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A listener that the server may open.
@@ -43,12 +43,9 @@ impl ListenerKind {
             ListenerKind::BootServer | ListenerKind::BootServer6 => {
                 udp::bind_exclusive(address).map(|socket| Listener::Dhcp(address, Socket::Udp(socket)))
             }
-            ListenerKind::Tftp | ListenerKind::Tftp6 => {
-                let transfers = tftp_settings(settings);
-                tftp::bind(address.ip(), &transfers)
-                    .map(|sockets| Listener::Tftp(sockets, transfers))
-                    .map_err(to_bind_error)
-            }
+            ListenerKind::Tftp | ListenerKind::Tftp6 => tftp::bind(address.ip(), address.port(), &settings.tftp)
+                .map(|sockets| Listener::Tftp(sockets, settings.tftp.clone()))
+                .map_err(to_bind_error),
             ListenerKind::Http => {
                 let listeners = http::bind(address.port(), settings.serves_ipv6());
                 listeners.map(|listeners| Listener::Http(address.port(), listeners)).map_err(to_bind_error)
@@ -64,8 +61,8 @@ impl ListenerKind {
             ListenerKind::BootServer => (Transport::Udp, BOOT_SERVER),
             ListenerKind::Dhcp6Multicast => (Transport::Udp, DHCP6_MULTICAST),
             ListenerKind::BootServer6 => (Transport::Udp, BOOT_SERVER6),
-            ListenerKind::Tftp => (Transport::Udp, (any, tftp_settings(settings).port).into()),
-            ListenerKind::Tftp6 => (Transport::Udp, (Ipv6Addr::UNSPECIFIED, tftp_settings(settings).port).into()),
+            ListenerKind::Tftp => (Transport::Udp, (any, TFTP_PORT).into()),
+            ListenerKind::Tftp6 => (Transport::Udp, (Ipv6Addr::UNSPECIFIED, TFTP_PORT).into()),
             ListenerKind::Http => (Transport::Tcp, (any, settings.http.port).into()),
         }
     }

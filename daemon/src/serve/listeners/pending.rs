@@ -1,12 +1,13 @@
 //! Opens a port that was busy at the start and becomes free later. The port may be free only while its owner restarts,
 //! so the server first leaves the port free long enough for the owner to bind it again.
 
-use super::{Listener, ListenerKind};
-use crate::config::Settings;
+use super::kind::ListenerKind;
+use super::listener::Listener;
 use crate::net::bind_error::BindError;
 use crate::net::port_owner::{BoundSocket, addresses_overlap, bound_sockets};
 use crate::net::socket::Socket;
 use crate::net::udp;
+use crate::settings::Settings;
 use std::io;
 use std::time::{Duration, Instant};
 

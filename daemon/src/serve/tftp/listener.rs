@@ -1,8 +1,8 @@
 //! The sockets that receive requests. The server opens them at the start, or later, when their port becomes free.
 
-use super::TftpSettings;
 use super::family::{Family, LocalAddress, packet_info_space, parse_packet_info, peer_address};
 use crate::serve::heartbeat::Heartbeat;
+use crate::settings::TftpConfig;
 use nix::libc;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, getsockopt, recvmsg, sendmsg, setsockopt, sockopt};
@@ -19,6 +19,9 @@ pub struct TftpListeners {
     pub epoll: Epoll,
     /// The thread's heartbeat.
     pub heartbeat: Arc<Heartbeat>,
+    /// The maximum number of descriptors for all transfers together; each transfer holds one or two. Also the maximum
+    /// number of transfers.
+    pub descriptors: usize,
     v4: OnceLock<TftpListener>,
     v6: OnceLock<TftpListener>,
 }
@@ -74,19 +77,20 @@ const SEND_BUFFER_USED: usize = 2;
 const SEND_BUFFER_SIZE: usize = 3;
 nix::getsockopt_impl!(MemInfo, libc::SOL_SOCKET, SO_MEMINFO, [u32; 4], sockopt::GetStruct<[u32; 4]>);
 
-/// Opens the sockets of one family, bound to the wildcard address `any`.
-pub fn bind(any: IpAddr, settings: &TftpSettings) -> io::Result<TftpListener> {
+/// Opens the sockets of one family, bound to the wildcard address `any`. `port` is the port for requests; 0 is any free
+/// port.
+pub fn bind(any: IpAddr, port: u16, settings: &TftpConfig) -> io::Result<TftpListener> {
     let is_firewalled = settings.single_port || settings.ports.is_some();
     let error_socket = if is_firewalled { None } else { Some(TftpSocket::bind(any, 0)?) };
-    Ok(TftpListener { request_socket: TftpSocket::bind(any, settings.port)?, error_socket })
+    Ok(TftpListener { request_socket: TftpSocket::bind(any, port)?, error_socket })
 }
 
 impl TftpListeners {
     /// Creates an epoll set with the heartbeat, but without sockets.
-    pub fn new() -> io::Result<TftpListeners> {
+    pub fn new(descriptors: usize) -> io::Result<TftpListeners> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let heartbeat = Arc::new(Heartbeat::new("TFTP", &epoll, WAKE)?);
-        Ok(TftpListeners { epoll, heartbeat, v4: OnceLock::new(), v6: OnceLock::new() })
+        Ok(TftpListeners { epoll, heartbeat, descriptors, v4: OnceLock::new(), v6: OnceLock::new() })
     }
 
     /// Adds the sockets of an address family, unless that family already has sockets.

@@ -29,7 +29,7 @@ const DUPLICATE_TIME: Duration = Duration::from_secs(1);
 /// Maximum number of descriptors of a transfer: its socket, and its file unless another transfer has that file open.
 const DESCRIPTORS_EACH: usize = 2;
 
-impl<L, O, V, E> TftpServer<L, O, V, E>
+impl<L, O, V, E> TftpServer<'_, L, O, V, E>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
     O: Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
@@ -43,7 +43,7 @@ where
             self.listeners.for_family(family).and_then(|sockets| sockets.request_socket.receive(&mut buffer));
         let Some((arrival, octets)) = received else { return };
         let packet = TftpPacket::read(octets);
-        if let (Ok(TftpPacket::Ack { .. } | TftpPacket::Error { .. }), true) = (&packet, self.single_port)
+        if let (Ok(TftpPacket::Ack { .. } | TftpPacket::Error { .. }), true) = (&packet, self.settings.single_port)
             && let Some(&index) = self.by_client.get(&arrival.client)
         {
             return self.handle_packet(index, octets);
@@ -146,12 +146,12 @@ where
 
     fn check_room(&self) -> Result<(), TftpSilence> {
         let transfers = self.transfer_count();
-        if self.max_transfers.is_some_and(|max| transfers >= max) {
+        if self.settings.max_transfers.is_some_and(|max| transfers >= max as usize) {
             return Err(TftpSilence::MaxTransfers);
         }
         // Transfers over the single port have no socket, and rendered text has no file. So the number of transfers
         // needs a limit as well as the number of descriptors.
-        let sockets = if self.single_port { 0 } else { transfers };
+        let sockets = if self.settings.single_port { 0 } else { transfers };
         if transfers >= self.descriptors || sockets + self.open_files.count() + DESCRIPTORS_EACH > self.descriptors {
             return Err(TftpSilence::OpenFileLimit);
         }
@@ -246,7 +246,7 @@ where
     }
 
     fn channel(&mut self, index: usize, from: LocalAddress, client: SocketAddr) -> io::Result<Channel> {
-        if self.single_port {
+        if self.settings.single_port {
             return Ok(Channel::shared(from, client));
         }
         let channel = Channel::bind(&mut self.ports, from, client)?;

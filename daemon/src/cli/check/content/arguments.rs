@@ -3,7 +3,7 @@
 use crate::cli::client::{ClientKind, EXAMPLE_MAC};
 use crate::cli::context::{self, CliContext};
 use crate::cli::observed_client::{neighbour, with_observed_client};
-use crate::config::diagnostic::{Diagnostic, Severity};
+use crate::reading::diagnostic::{Diagnostic, Severity};
 use crate::templates::Failure;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::{Fetch, fetch};

@@ -4,7 +4,7 @@ use crate::boot_files::fault::ContentFault;
 use crate::boot_files::script::commands::IpxeBinary;
 use crate::boot_files::{initrd, kernel};
 use crate::cli::context::CliContext;
-use crate::config::diagnostic::Diagnostic;
+use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::url::is_url;

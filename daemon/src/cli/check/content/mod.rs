@@ -5,7 +5,7 @@ mod files;
 mod script;
 
 use crate::cli::context::CliContext;
-use crate::config::diagnostic::Diagnostic;
+use crate::reading::diagnostic::Diagnostic;
 use files::ContentCheck;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::offer::EntryTarget;

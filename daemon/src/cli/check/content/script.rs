@@ -2,8 +2,8 @@
 
 use super::files::ContentCheck;
 use crate::boot_files::script::{self, FileReference, Purpose, UriReference, commands};
-use crate::config::diagnostic::Source;
 use crate::files;
+use crate::reading::diagnostic::Source;
 use crate::site::offered_files::decode_path;
 use proxydhcpd_core::url::is_url;
 use std::ops::Range;

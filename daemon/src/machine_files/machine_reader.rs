@@ -1,0 +1,187 @@
+//! Collects machines: adds each to the plan's table as soon as it is read.
+
+use super::builder::{MachineBuilder, ProfileLookup};
+use super::diagnostics::MachineDiagnostics;
+use super::entry::no_identity_message;
+use super::location::{location, warning_at};
+use crate::reading::diagnostic::{Diagnostic, Severity};
+use proxydhcpd_core::plan::machines::{AddError, Machine, MachineIndex, Machines, MachinesBuilder, Policy};
+use proxydhcpd_core::plan::pattern::MacPattern;
+use proxydhcpd_core::plan::profile::ProfileId;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Reads machines and collects them.
+pub struct MachineReader<'a> {
+    /// Resolves the names of profiles.
+    pub(super) find_profile: &'a ProfileLookup<'a>,
+    builder: MachinesBuilder,
+    /// Errors and warnings so far.
+    pub(super) diagnostics: MachineDiagnostics,
+    /// The machine that is being read.
+    pub(super) current: MachineBuilder,
+    /// The offset of each machine in its file, so that a diagnostic can point at both of two machines with the same
+    /// name.
+    offsets: Vec<u32>,
+    /// The files, each with the ID of its first machine.
+    files: Vec<(MachineIndex, PathBuf)>,
+    /// By profile, the number of machines with boot-once and the first such machine. `None`: the machine has no
+    /// profile, so rules or the default decide.
+    boot_once: BTreeMap<Option<ProfileId>, (usize, MachineIndex)>,
+    began: Instant,
+}
+
+/// All machines that were read.
+#[derive(Clone, Debug, Default)]
+pub struct MachineFiles {
+    /// The machines.
+    pub machines: Machines,
+    /// The number of files with at least one machine.
+    pub file_count: usize,
+    /// The time that it took to read the machines.
+    pub duration: Duration,
+    /// The warnings about the machines.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl<'a> MachineReader<'a> {
+    /// Creates a reader that has no machines yet.
+    pub fn new(profiles: &'a ProfileLookup<'a>) -> Self {
+        MachineReader {
+            find_profile: profiles,
+            builder: MachinesBuilder::default(),
+            diagnostics: MachineDiagnostics::default(),
+            current: MachineBuilder::default(),
+            offsets: Vec::new(),
+            files: Vec::new(),
+            boot_once: BTreeMap::new(),
+            began: Instant::now(),
+        }
+    }
+
+    /// Adds a machine that begins at this offset of this file. `error` creates an error that points at the machine.
+    pub fn add_machine(
+        &mut self,
+        machine: &Machine<'_>,
+        file: &Path,
+        offset: usize,
+        error: impl Fn(String) -> Diagnostic,
+    ) {
+        if self.files.last().is_none_or(|(_, last)| last != file) {
+            self.begin(file);
+        }
+        let added =
+            add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), machine, offset, error);
+        self.count_boot_once(added, machine.profile, machine.policy);
+    }
+
+    /// Warns about machines whose boot-once no file completes. There is one warning for each profile, because there may
+    /// be a million such machines. `incomplete` returns the name of the profile if no file completes a boot-once of
+    /// that profile.
+    pub fn warn_about_boot_once(&mut self, incomplete: impl Fn(Option<ProfileId>) -> Option<String>) {
+        for (profile, (count, first)) in &self.boot_once {
+            let Some(profile) = incomplete(*profile) else { continue };
+            let machine = self.builder.name(*first).unwrap_or_default();
+            let more = match count - 1 {
+                0 => String::new(),
+                more => format!(" and {more} more with the profile `{profile}`"),
+            };
+            let message = format!("no download completes the boot-once of machine `{machine}`{more}");
+            let warning = warning_at(&self.files, &self.offsets, *first, machine.len(), message);
+            self.diagnostics.warning(|| warning.help(BOOT_ONCE_HELP));
+        }
+    }
+
+    /// Builds the table of machines, or fails with all errors. `shared_macs`: MAC addresses that identify no machine.
+    /// `unknown_boot_nothing`: whether machines without an entry boot nothing.
+    pub fn finish(
+        self,
+        shared_macs: &[MacPattern],
+        unknown_boot_nothing: bool,
+    ) -> Result<MachineFiles, Vec<Diagnostic>> {
+        let MachineReader { builder, mut diagnostics, mut files, offsets, began, .. } = self;
+        let end = builder.len() as MachineIndex;
+        let ends: Vec<MachineIndex> = files.iter().skip(1).map(|(first, _)| *first).chain([end]).collect();
+        let mut ends = ends.into_iter();
+        files.retain(|(first, _)| ends.next().is_some_and(|end| *first < end));
+        let machines = builder.finish(shared_macs);
+        diagnostics.warn_about_shared(&machines, (&files, &offsets));
+        diagnostics.warn_about_unusable(&machines, shared_macs, unknown_boot_nothing, (&files, &offsets));
+        Ok(MachineFiles {
+            machines,
+            file_count: files.len(),
+            duration: began.elapsed(),
+            warnings: diagnostics.finish()?,
+        })
+    }
+
+    /// Begins a file. The machines that are added next are in it.
+    pub(super) fn begin(&mut self, path: &Path) {
+        self.files.push((self.builder.len() as MachineIndex, path.to_owned()));
+    }
+
+    /// Adds the current machine, which begins at this offset of its file. `error` creates an error that points at the
+    /// name of the machine.
+    pub(super) fn add_current(&mut self, offset: usize, error: impl Fn(String) -> Diagnostic) {
+        let machine = self.current.machine();
+        if machine.macs.is_empty() && machine.uuid.is_none() && machine.serial.is_none() {
+            let message = no_identity_message(machine.name);
+            self.diagnostics.warning(|| Diagnostic { severity: Severity::Warning, ..error(message) });
+        }
+        if self.current.has_placeholder_uuid {
+            let message = format!(
+                "the `uuid` of machine `{}` is a placeholder that many machines have: it is ignored",
+                machine.name
+            );
+            self.diagnostics.warning(|| Diagnostic { severity: Severity::Warning, ..error(message) });
+        }
+        let (profile, policy) = (machine.profile, machine.policy);
+        let added =
+            add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), &machine, offset, error);
+        self.count_boot_once(added, profile, policy);
+    }
+
+    fn count_boot_once(&mut self, added: Option<MachineIndex>, profile: Option<ProfileId>, policy: Policy) {
+        if let Some(machine) = added.filter(|_| policy == Policy::Once) {
+            self.boot_once.entry(profile).or_insert((0, machine)).0 += 1;
+        }
+    }
+}
+
+/// The files, each with its first machine, and the offset of each machine in its file.
+type MachineOffsets<'a> = (&'a [(MachineIndex, PathBuf)], &'a mut Vec<u32>);
+
+fn add_to(
+    builder: &mut MachinesBuilder,
+    diagnostics: &mut MachineDiagnostics,
+    (files, offsets): MachineOffsets<'_>,
+    machine: &Machine<'_>,
+    offset: usize,
+    error: impl Fn(String) -> Diagnostic,
+) -> Option<MachineIndex> {
+    match builder.add(machine) {
+        Ok(id) => {
+            offsets.push(offset.try_into().unwrap_or(u32::MAX));
+            return Some(id);
+        }
+        Err(AddError::NameTaken(other)) => diagnostics.error(|| {
+            let error = error(format!("duplicate machine `{}`", machine.name));
+            error.help(format!("{} has it first", location(files, offsets, other)))
+        }),
+        Err(refused @ AddError::TooLarge) => diagnostics.error(|| error(refused.to_string())),
+    }
+    None
+}
+
+impl fmt::Debug for MachineReader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MachineReader")
+            .field("diagnostics", &self.diagnostics)
+            .field("files", &self.files.len())
+            .finish_non_exhaustive()
+    }
+}
+
+const BOOT_ONCE_HELP: &str = "set `boot-once-file` in its profile, or have the installed system request {{ done_url }}";

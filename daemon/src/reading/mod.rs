@@ -1,0 +1,10 @@
+//! The foundations of every reader of texts that people and other programs write: diagnostics with locations,
+//! suggestions, and the formats and values that several readers share.
+
+pub mod csv;
+pub mod diagnostic;
+pub mod identifiers;
+pub mod ini;
+pub mod machine_fields;
+pub mod names;
+pub mod suggest;

@@ -1,0 +1,183 @@
+//! The modules of a crate depend on each other in one direction. A top module names only modules before it in the
+//! lists below. Inside every folder, no modules name each other in a circle.
+
+mod names;
+
+use names::{Module, ModulePath, read_crate};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// The top modules of the core. Each module names only modules that precede it in this list.
+const CORE: &[&str] = &[
+    "wire",
+    "arch",
+    "link",
+    "bounded_cache",
+    "dissect",
+    "url",
+    "arrival",
+    "client",
+    "plan",
+    "route",
+    "route6",
+    "observations",
+    "decide",
+    "required_features",
+    "choose",
+    "shape",
+    "shape6",
+    "quirks",
+    "reply4",
+    "reply6",
+    "answer",
+    "file_name",
+    "request",
+    "claimed_identity",
+    "script",
+    "shim",
+    "fetch",
+    "transfer",
+];
+
+/// The top modules of the daemon. Each module names only modules that precede it in this list.
+const DAEMON: &[&str] = &[
+    "reading",
+    "files",
+    "duid",
+    "log_limiter",
+    "log",
+    "systemd",
+    "boot_once",
+    "shared_uuids",
+    "daemonize",
+    "net",
+    "boot_files",
+    "loaders",
+    "boot_dir",
+    "uefi_programs",
+    "legacy",
+    "settings",
+    "machine_files",
+    "config",
+    "templates",
+    "import",
+    "site",
+    "report",
+    "state",
+    "serve",
+    "cli",
+    "main",
+];
+
+/// The modules of the crate for Secure Boot. Each module names only modules that precede it in this list.
+const SECUREBOOT: &[&str] =
+    &["asn1", "key", "pe", "text", "certificate", "sbat", "authenticode", "microsoft", "signature", "verdict"];
+
+/// The circles that are not resolved yet.
+const KNOWN_CIRCLES: &[&str] = &[
+    "core/choose/{firmware, mod}",
+    "core/client/{mod, raspberry_pi}",
+    "core/plan/{machines, mod, profile, rule}",
+    "core/plan/machines/{build, find, mod}",
+    "daemon/cli/{boot_once_records, check, content_check, context, explain, import, mod, rearm, render, secure_boot, \
+     serve, shared_uuids, unread}",
+    "daemon/cli/explain/{mod, script}",
+    "daemon/serve/http/{body, connection, connection_table, mod}",
+];
+
+#[test]
+fn a_module_of_the_core_names_only_modules_before_it() {
+    assert_order("../core/src", CORE);
+}
+
+#[test]
+fn a_module_of_the_daemon_names_only_modules_before_it() {
+    assert_order("src", DAEMON);
+}
+
+#[test]
+fn a_module_of_the_crate_for_secure_boot_names_only_modules_before_it() {
+    assert_order("../secureboot/src", SECUREBOOT);
+}
+
+#[test]
+fn no_modules_of_a_folder_name_each_other_in_a_circle() {
+    let of_crate = |name: &str| circles(name, &read_crate(&root().join("..").join(name).join("src")));
+    let circles: Vec<String> =
+        ["core", "daemon", "e2e", "fuzz", "secureboot", "testbed"].into_iter().flat_map(of_crate).collect();
+    assert_eq!(circles, KNOWN_CIRCLES, "{circles:#?}");
+}
+
+#[test]
+fn the_services_do_not_name_each_other() {
+    const SERVICES: [&str; 3] = ["dhcp", "tftp", "http"];
+    let modules = read_crate(&root().join("src"));
+    for module in &modules {
+        let [serve, service, ..] = &module.path[..] else { continue };
+        if serve != "serve" || !SERVICES.contains(&service.as_str()) {
+            continue;
+        }
+        for named in &module.named {
+            let is_other = named.len() > 1 && named[0] == "serve" && named[1] != *service;
+            assert!(!(is_other && SERVICES.contains(&named[1].as_str())), "{:?} names {named:?}", module.path);
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn assert_order(source: &str, modules: &[&str]) {
+    let rank = |name: &str| modules.iter().position(|module| *module == name);
+    let mut violations = Vec::new();
+    let mut found = BTreeSet::new();
+    for module in read_crate(&root().join(source)) {
+        let Some(top) = module.path.first() else { continue };
+        let own = rank(top).unwrap_or_else(|| panic!("{top} is not in the list"));
+        found.insert(top.clone());
+        let later = module.named.iter().filter(|named| named.first().is_some_and(|top| rank(top) > Some(own)));
+        violations.extend(later.map(|named| format!("{} names {}", module.path.join("::"), named.join("::"))));
+    }
+    assert!(violations.is_empty(), "{violations:#?}");
+    assert_eq!(found.len(), modules.len(), "the list names a missing module; the modules are {found:?}");
+}
+
+/// Returns the circles in each folder. The modules of a folder are its files, its subfolders, and its module file
+/// (`mod.rs`).
+fn circles(crate_name: &str, modules: &[Module]) -> Vec<String> {
+    let mut folders: BTreeMap<ModulePath, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for module in modules {
+        for named in &module.named {
+            let common = module.path.iter().zip(named).take_while(|(one, other)| one == other).count();
+            let in_folder = |path: &ModulePath| path.get(common).map_or("mod".to_owned(), String::clone);
+            let arrows = folders.entry(module.path[..common].to_vec()).or_default();
+            arrows.entry(in_folder(&module.path)).or_default().insert(in_folder(named));
+        }
+    }
+    let name = |folder: &[String]| [&[crate_name.to_owned()], folder].concat().join("/");
+    folders.iter().flat_map(|(folder, arrows)| circles_of(&name(folder), arrows)).collect()
+}
+
+/// Returns the circles of a folder: each lists the modules that reach each other.
+fn circles_of(folder: &str, arrows: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+    let reached: BTreeMap<&str, BTreeSet<&str>> =
+        arrows.keys().map(|module| (&module[..], reach(arrows, module))).collect();
+    let circle = |module: &str| {
+        let reach_each_other = |other: &&str| reached[other].contains(module) && reached[module].contains(other);
+        let circle: Vec<&str> = reached.keys().copied().filter(reach_each_other).collect();
+        format!("{folder}/{{{}}}", circle.join(", "))
+    };
+    reached.keys().filter(|module| reached[**module].contains(**module)).map(|module| circle(module)).collect()
+}
+
+/// Returns the modules to which arrows lead from this module.
+fn reach<'a>(arrows: &'a BTreeMap<String, BTreeSet<String>>, from: &'a str) -> BTreeSet<&'a str> {
+    let mut reached = BTreeSet::new();
+    let mut next = vec![from];
+    while let Some(module) = next.pop() {
+        let named = arrows.get(module).into_iter().flatten().map(String::as_str);
+        next.extend(named.filter(|named| reached.insert(*named)));
+    }
+    reached
+}
