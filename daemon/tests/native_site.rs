@@ -295,17 +295,17 @@ fn a_rule_that_sends_machines_to_a_disk_that_no_loader_starts_is_a_warning() {
     let dirs = SiteDirs::new();
     let rule = "[[rule]]\narch = [\"uefi-riscv32\", \"uefi-x64\"]\nprofile = \"local-disk\"\n";
     assert_eq!(
-        dirs.lines(&dirs.site(rule).unwrap().warnings),
+        dirs.lines(&dirs.site(rule).unwrap().files.warnings),
         ["rule 1 sends RISC-V 32 UEFI to the local disk, and there is no program that starts it (such a machine \
           tries each network entry for a minute first; to prevent this, put local-disk/uefi-riscv32.efi into the boot \
           directory)"]
     );
     let denied = rule.replace("profile = \"local-disk\"", "deny = true");
-    assert_eq!(dirs.lines(&dirs.site(&denied).unwrap().warnings), [""; 0]);
+    assert_eq!(dirs.lines(&dirs.site(&denied).unwrap().files.warnings), [""; 0]);
     fs::copy(dirs.boot.path().join("ipxe.efi"), dirs.boot.path().join("own.efi")).unwrap();
     let own = "[profile.disk]\nboot = \"local-disk\"\nloaders = { default = \"own.efi\" }\n";
     let own = own.to_owned() + &rule.replace("local-disk", "disk");
-    assert_eq!(dirs.lines(&dirs.site(&own).unwrap().warnings), [""; 0], "it gets a loader");
+    assert_eq!(dirs.lines(&dirs.site(&own).unwrap().files.warnings), [""; 0], "it gets a loader");
 }
 
 #[test]
