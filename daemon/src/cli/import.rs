@@ -2,10 +2,14 @@
 
 use super::command::{CommandResult, GlobalFlags};
 use super::output::print_diagnostic;
-use crate::import::{self, HostInfo, ImportFormat};
+use crate::boot_files::image::{self, Image};
+use crate::import::{self, HostInfo, ImportFormat, LoaderFault, ServerInfo};
+use crate::loaders;
 use crate::reading::diagnostic::{Diagnostic, Source};
 use crate::serve::listeners;
+use crate::settings::DEFAULT_BOOT_DIR;
 use clap::{Args, ValueEnum};
+use proxydhcpd_core::arch::Arch;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -162,7 +166,17 @@ fn send(mut file: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Re
 /// The facts about this host that the conversion uses. If the host's interfaces cannot be listed, only the conversion
 /// of a range without a mask fails.
 fn local_host() -> HostInfo {
-    HostInfo::detect(&listeners::all_links(), Path::new("/"))
+    HostInfo::detect(&listeners::all_links(), Path::new("/"), SERVER_INFO)
+}
+
+/// The facts about this server that the conversion uses.
+pub const SERVER_INFO: ServerInfo = ServerInfo { default_boot_dir: DEFAULT_BOOT_DIR, loader_fault };
+
+fn loader_fault(path: &Path, arch: Arch) -> Option<LoaderFault> {
+    let reason = loaders::incompatibility(path, arch)?;
+    let is_text = image::inspect(path)
+        .is_ok_and(|image| matches!(image, Image::Other("a script" | "text" | "too short for a program")));
+    Some(LoaderFault { reason, is_text })
 }
 
 /// Writes the text to the file, or to standard output. An existing file is an error, because its content would be lost.

@@ -14,12 +14,14 @@ mod program;
 mod proxy_ini;
 mod pxelinux;
 pub mod pxelinux_dir;
+mod server_info;
 mod translation;
 mod uci;
 
 use crate::reading::diagnostic::{Diagnostic, Source};
 pub use detect::{Detection, ImportFormat, detect_format};
 pub use host_info::HostInfo;
+pub use server_info::{LoaderFault, ServerInfo};
 
 /// Returns the text of `proxydhcpd.toml`, or the errors in `source`. If `format` is `None`, detects the format from the
 /// text.

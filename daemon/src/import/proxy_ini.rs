@@ -6,7 +6,6 @@ use super::output::{LineNote, LineOutcome, header, toml_string};
 use crate::legacy::{self, LegacyConfig, VENDOR_KEY};
 use crate::reading::diagnostic::{Diagnostic, Source};
 use crate::reading::ini::{self, IniItem};
-use crate::settings::DEFAULT_BOOT_DIR;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::policy::IpxeTarget;
@@ -98,13 +97,14 @@ fn attention(legacy: &LegacyConfig, host: &HostInfo) -> Vec<String> {
     let ipxe_file = if let IpxeTarget::Configured(name) = &boot.ipxe { Some(name) } else { None };
     let loaders = boot.loaders.values().chain(&boot.default_loader).map(|loader| &loader.name);
     let names: BTreeSet<&String> = loaders.chain(ipxe_file.filter(|name| !name.contains("://"))).collect();
-    let is_there = |name: &str| Path::new(DEFAULT_BOOT_DIR).join(name.trim_start_matches('/')).is_file();
+    let boot_dir = host.server.default_boot_dir;
+    let is_there = |name: &str| Path::new(boot_dir).join(name.trim_start_matches('/')).is_file();
     let missing: Vec<&str> = names.iter().map(|name| name.as_str()).filter(|name| !is_there(name)).collect();
     if missing.is_empty() {
         return Vec::new();
     }
     vec![format!(
-        "{} is this host, and {DEFAULT_BOOT_DIR} does not contain {}: put the files there, or keep the TFTP server \
+        "{} is this host, and {boot_dir} does not contain {}: put the files there, or keep the TFTP server \
          running that sends them now",
         boot.tftpd,
         missing.join(", ")

@@ -1,13 +1,13 @@
 //! Regression tests: minimal files that earlier versions imported incorrectly.
 
-use super::{HostInfo, Source, import, imported};
+use super::{HostInfo, Source, import, imported, this_host};
 use proxydhcpd_core::link::Network4;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
 fn import_on(network: &str, prefix: u8, text: &str) -> Result<String, String> {
     let address: Ipv4Addr = network.parse().unwrap();
-    let host = HostInfo { networks: vec![("eth0".into(), Network4 { address, prefix })], ..HostInfo::default() };
+    let host = HostInfo { networks: vec![("eth0".into(), Network4 { address, prefix })], ..this_host() };
     let source = Source::new("d", text.as_bytes().to_vec()).unwrap();
     import(&source, None, &host).map_err(|errors| errors[0].one_line())
 }
@@ -84,7 +84,7 @@ fn a_range_is_never_wider_than_the_network_of_its_interface() {
 fn an_interface_without_a_range_is_not_served() {
     let networks = [("eth0", [192, 0, 2, 10]), ("wan", [203, 0, 113, 5])];
     let networks = networks.map(|(name, address)| (name.to_owned(), Network4 { address: address.into(), prefix: 24 }));
-    let host = HostInfo { networks: networks.into(), ..HostInfo::default() };
+    let host = HostInfo { networks: networks.into(), ..this_host() };
     let of = |text: &str| import(&Source::new("d", text.into()).unwrap(), None, &host).unwrap();
     let output = of("dhcp-range=192.0.2.0,proxy\ndhcp-boot=a.0\n");
     assert_has_lines(&output, &["interfaces = [\"eth0\"]", "#     dnsmasq replied only on eth0"]);
@@ -151,7 +151,7 @@ fn the_import_finds_the_directory_of_another_tftp_server() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("undionly.kpxe"), super::common::loaders::fake_loader("bios")).unwrap();
     let of = |directory: &Path| {
-        let host = HostInfo { tftp_dirs: vec![directory.into()], ..HostInfo::default() };
+        let host = HostInfo { tftp_dirs: vec![directory.into()], ..this_host() };
         let text = b"dhcp-range=192.0.2.0,proxy\npxe-service=x86PC,\"FOG\",undionly.kpxe\n".to_vec();
         import(&Source::new("d", text).unwrap(), None, &host).unwrap()
     };
@@ -200,10 +200,7 @@ fn rules_and_menus_have_unique_names() {
 #[test]
 fn a_proxy_ini_with_missing_files_has_a_note() {
     let directory = Ipv4Addr::new(192, 0, 2, 10);
-    let host = HostInfo {
-        networks: vec![("eth0".into(), Network4 { address: directory, prefix: 24 })],
-        ..HostInfo::default()
-    };
+    let host = HostInfo { networks: vec![("eth0".into(), Network4 { address: directory, prefix: 24 })], ..this_host() };
     let text = "[proxy]\nlisten_address = 192.0.2.10\ntftpd = 192.0.2.10\nfilename = \"nowhere.0\"\n";
     let output = import(&Source::new("proxy.ini", text.into()).unwrap(), None, &host).unwrap();
     assert!(

@@ -1,8 +1,8 @@
 //! Tests that `import` detects formats: the forms in which sites keep dnsmasq options, and formats that it does not
 //! read.
 
-use super::imported;
-use proxydhcpd::import::{Detection, HostInfo, ImportFormat, detect_format, import};
+use super::{imported, this_host};
+use proxydhcpd::import::{Detection, ImportFormat, detect_format, import};
 use proxydhcpd::reading::diagnostic::Source;
 use std::path::Path;
 
@@ -98,7 +98,7 @@ fn the_boot_dir_of_a_container_becomes_that_of_its_host() {
     ] {
         let file = directory.path().join("compose.yml");
         let source = Source::new(file.to_str().unwrap(), text.clone().into_bytes()).unwrap();
-        let output = import(&source, None, &HostInfo::default()).unwrap();
+        let output = import(&source, None, &this_host()).unwrap();
         assert!(output.contains(&format!("\nboot-dir = \"{path}/tftp/sub\"\n")), "{text}{output}");
         assert!(output.contains("#     /tftp/sub in the container is "), "{output}");
         assert!(output.contains("default = \"a.0\""), "{output}");
@@ -155,7 +155,7 @@ fn openwrts_configuration_gives_the_same_as_its_dnsmasq() {
     assert!(output.contains("line 2 domainneeded"), "{output}");
 
     let source = Source::new("dhcp", b"config boot\n\toption filename\n".to_vec()).unwrap();
-    let error = import(&source, None, &HostInfo::default()).unwrap_err().remove(0);
+    let error = import(&source, None, &this_host()).unwrap_err().remove(0);
     assert_eq!(error.one_line().split(" (").next(), Some("dhcp:2:2: this is not a line of an OpenWrt configuration"));
 }
 
@@ -185,7 +185,7 @@ fn errors_in_openwrts_configuration_show_its_own_line() {
         (format!("{section}config dnsmasq\n\tlist dhcp_boot 'a,\"b'\n"), "dhcp:5:18: an unclosed quote"),
     ] {
         let source = Source::new("dhcp", text.clone().into_bytes()).unwrap();
-        let error = import(&source, None, &HostInfo::default()).unwrap_err().remove(0);
+        let error = import(&source, None, &this_host()).unwrap_err().remove(0);
         assert!(error.one_line().starts_with(location), "{error}");
         let line = error.location.as_ref().unwrap().line;
         assert_eq!(error.location.unwrap().text, text.lines().nth(line - 1).unwrap());
@@ -246,7 +246,7 @@ fn a_site_with_a_different_file_for_every_host_is_imported() {
 
     let many = format!("{text}{}", (1100..4100).map(host).collect::<String>());
     let source = Source::new("d", many.into_bytes()).unwrap();
-    let error = import(&source, None, &HostInfo::default()).unwrap_err().remove(0).one_line();
+    let error = import(&source, None, &this_host()).unwrap_err().remove(0).one_line();
     assert!(
         error.starts_with("d: its conditions distinguish more than 4096 kinds of machines (each becomes a rule"),
         "{error}"
@@ -286,11 +286,11 @@ fn unsupported_conditions_of_isc_have_notes() {
         ("option routers 192.0.2.1;\nfilename \"a\"\n", "d:2:10: a statement without a `;`"),
     ] {
         let source = Source::new("d", text.into()).unwrap();
-        let output = import(&source, None, &HostInfo::default()).unwrap_err().remove(0).one_line();
+        let output = import(&source, None, &this_host()).unwrap_err().remove(0).one_line();
         assert!(output.starts_with(error), "{output}");
     }
     let source = Source::new("k", b"// x\n{ \"Dhcp4\": {\n  \"a\" 1 } }\n".to_vec()).unwrap();
-    let output = import(&source, None, &HostInfo::default()).unwrap_err().remove(0).one_line();
+    let output = import(&source, None, &this_host()).unwrap_err().remove(0).one_line();
     assert!(output.starts_with("k:3:7: expected `:`"), "{output}");
 }
 
@@ -315,8 +315,7 @@ fn a_missing_semicolon_in_iscs_configuration_is_an_error_at_its_location() {
         ("host x { hardware ethernet 52:54:00:00:00:01; filename \"a.0\" }\n", "1:56"),
     ] {
         let source = Source::new("d", text.into()).unwrap();
-        let output =
-            import(&source, Some(ImportFormat::Isc), &HostInfo::default()).expect_err(text).remove(0).one_line();
+        let output = import(&source, Some(ImportFormat::Isc), &this_host()).expect_err(text).remove(0).one_line();
         assert_eq!(output, format!("d:{location}: a statement without a `;` (add a `;` after it)"), "{text}");
     }
     // These statements look similar, but are valid.
@@ -335,7 +334,7 @@ fn a_missing_semicolon_in_iscs_configuration_is_an_error_at_its_location() {
 #[test]
 fn a_comparison_that_the_server_rejects_is_an_error() {
     let source = Source::new("d", "if option arch == 00:07 { filename \"a.0\"; }\n".into()).unwrap();
-    let output = import(&source, Some(ImportFormat::Isc), &HostInfo::default()).unwrap_err().remove(0).one_line();
+    let output = import(&source, Some(ImportFormat::Isc), &this_host()).unwrap_err().remove(0).one_line();
     assert_eq!(output, "d:1:16: dhcpd compares with a single `=`, and rejects `==` (write `=`)");
     let class = r#"{ "name": "a", "test": "option[93].hex = 0x0007", "boot-file-name": "x.0" }"#;
     let output = imported(&format!("{{ \"Dhcp4\": {{ \"client-classes\": [{class}] }} }}"));

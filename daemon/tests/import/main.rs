@@ -10,6 +10,7 @@ mod machine;
 mod servers;
 
 use machine::{BootResult, Vector, all_vectors, boot_result, vectors};
+use proxydhcpd::cli::import::SERVER_INFO;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_from_dir;
 use proxydhcpd::import::{HostInfo, ImportFormat, import};
@@ -289,10 +290,7 @@ fn an_error_in_the_file_has_its_location() {
         ("dhcp-boot", "d:1:1: `dhcp-boot` needs a value after `=`"),
     ] {
         let source = Source::new("d", text.into()).unwrap();
-        assert_eq!(
-            import(&source, Some(ImportFormat::Dnsmasq), &HostInfo::default()).unwrap_err()[0].one_line(),
-            message
-        );
+        assert_eq!(import(&source, Some(ImportFormat::Dnsmasq), &this_host()).unwrap_err()[0].one_line(), message);
     }
 }
 
@@ -308,7 +306,7 @@ fn an_imported_proxy_ini_gives_the_same_as_before() {
     ] {
         let text = format!("{PROXY}{more}");
         let source = Source::new("proxy.ini", text.clone().into_bytes()).unwrap();
-        let imported = import(&source, None, &HostInfo::default()).unwrap();
+        let imported = import(&source, None, &this_host()).unwrap();
         let new = plan(&imported);
         let (legacy, _) = proxydhcpd::legacy::read(&source).unwrap();
         let mut old =
@@ -322,9 +320,14 @@ fn an_imported_proxy_ini_gives_the_same_as_before() {
     }
 }
 
+/// A host without networks, on which this server will run.
+fn this_host() -> HostInfo {
+    HostInfo::new(SERVER_INFO)
+}
+
 fn imported(text: &str) -> String {
     let source = Source::new("dnsmasq.conf", text.as_bytes().to_vec()).unwrap();
-    import(&source, None, &HostInfo::default()).unwrap_or_else(|errors| panic!("{}", errors[0]))
+    import(&source, None, &this_host()).unwrap_or_else(|errors| panic!("{}", errors[0]))
 }
 
 /// Returns the plan that the server builds from this configuration, without a check of the files.

@@ -4,7 +4,7 @@
 
 use super::corpus::machines;
 use super::machine::{BootResult, Vector, boot_result};
-use super::{SERVER, plan, proxydhcpd_reply};
+use super::{SERVER, plan, proxydhcpd_reply, this_host};
 use proxydhcpd::import::{HostInfo, import};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd::reading::diagnostic::Source;
@@ -25,7 +25,7 @@ fn samples(of: &str) -> Vec<PathBuf> {
 fn imported(directory: &Path, file: &str) -> String {
     let source = Source::new(file, fs::read(directory.join(file)).unwrap()).unwrap();
     let networks = vec![("eth0".to_owned(), Network4 { address: SERVER, prefix: 24 })];
-    let host = HostInfo { networks, tftp_dirs: Vec::new() };
+    let host = HostInfo { networks, ..this_host() };
     import(&source, None, &host).unwrap_or_else(|errors| panic!("{directory:?}: {}", errors[0]))
 }
 

@@ -4,9 +4,9 @@
 
 use super::super::host_info::HostInfo;
 use super::super::output::LineOutcome;
+use super::super::server_info::ServerInfo;
 use super::config::*;
 use super::decide::file_with_layer;
-use crate::settings::DEFAULT_BOOT_DIR;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -94,7 +94,7 @@ fn without_slash(name: &str) -> &str {
 
 impl BootDirReport {
     /// A note on the files whose directory is not known, if the `used` lines send any of them to a machine.
-    pub fn missing_files(&self, server: &str, used: &BTreeSet<LineId>) -> Option<String> {
+    pub fn missing_files(&self, old: &str, new: &ServerInfo, used: &BTreeSet<LineId>) -> Option<String> {
         let local_files = self.missing.iter().filter(|(line, _)| used.contains(line));
         let files: BTreeSet<&str> = local_files.map(|(_, name)| without_slash(name)).collect();
         if files.is_empty() {
@@ -102,9 +102,10 @@ impl BootDirReport {
         }
         let files = files.into_iter().collect::<Vec<_>>().join(", ");
         Some(format!(
-            "{server} sent no files, so another TFTP server of that host did. Set `boot-dir` to its directory (in \
-             Debian TFTP_DIRECTORY in /etc/default/tftpd-hpa), or put these files into {DEFAULT_BOOT_DIR}: {files}. \
-             Then stop that server, because proxydhcpd sends them"
+            "{old} sent no files, so another TFTP server of that host did. Set `boot-dir` to its directory (in \
+             Debian TFTP_DIRECTORY in /etc/default/tftpd-hpa), or put these files into {}: {files}. \
+             Then stop that server, because proxydhcpd sends them",
+            new.default_boot_dir
         ))
     }
 }

@@ -53,7 +53,7 @@ fn convert(
     }
     let network_outcomes = networks::resolve(&mut read.config, lines, host)?;
     let mut report = boot_dir::resolve(&mut read.config, host);
-    let unfit = boot_files::remove_unusable_services(&mut read.config);
+    let unfit = boot_files::remove_unusable_services(&mut read.config, &host.server);
     let machine_tests = MachineTests::new(&read.config);
     let Some((rules, conflicts)) = rules::build_rules(&read.config, &machine_tests) else {
         let error = source.file_error(format!(
@@ -72,10 +72,10 @@ fn convert(
     let used: BTreeSet<LineId> = rules.iter().flat_map(|rule| rule.lines.iter().copied()).collect();
     let unused = without_effect(&read.config, &machine_tests, &used);
     let mut attention = attention(source, &read.config, &machine_tests, lines, &lost_lines);
-    attention.extend(report.missing_files(read.config.source_server(), &used));
+    attention.extend(report.missing_files(read.config.source_server(), &host.server, &used));
     attention.append(&mut report.action_items);
     outcomes.extend(conflicts.iter().flat_map(conflict_outcomes));
-    let tables = tables::write(&read.config, &machine_tests, &rules, lines);
+    let tables = tables::write(&read.config, &machine_tests, &rules, lines, &host.server);
     // If a line has no effect, its other outcomes do not matter.
     let has_no_effect = |line: &LineId| {
         let is_unneeded =

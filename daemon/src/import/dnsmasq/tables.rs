@@ -1,13 +1,13 @@
 //! Writes the tables of the native file.
 
 use super::super::output::{LineOutcome, one_line, toml_list, toml_string, unique_name};
+use super::super::server_info::ServerInfo;
 use super::boot_files;
 use super::config::*;
 use super::decide::PxeMenu;
 use super::lines::DnsmasqLine;
 use super::machine_kinds::{MachineKind, MachineTests};
 use super::rules::{ImportedRule, RuleAction};
-use crate::loaders;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::shape::MAX_FILE_LENGTH;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,10 +29,11 @@ pub fn write(
     machine_tests: &MachineTests,
     rules: &[ImportedRule],
     lines: &[DnsmasqLine],
+    server: &ServerInfo,
 ) -> NativeTables {
-    let root = boot_files::boot_dir(config);
+    let root = boot_files::boot_dir(config, server);
     let (names, rule_names, profiles, outcomes) = Default::default();
-    let mut writer = TableWriter { config, machine_tests, lines, root, names, rule_names, profiles, outcomes };
+    let mut writer = TableWriter { config, machine_tests, lines, server, root, names, rule_names, profiles, outcomes };
     let mut text = writer.settings();
     let mut tables = String::new();
     let (default_rule, other_rules) = match rules.split_last() {
@@ -64,6 +65,7 @@ struct TableWriter<'a> {
     config: &'a DnsmasqConfig,
     machine_tests: &'a MachineTests,
     lines: &'a [DnsmasqLine],
+    server: &'a ServerInfo,
     /// The boot directory, which may not exist on this host.
     root: PathBuf,
     names: ActionNames,
@@ -280,7 +282,7 @@ impl TableWriter<'_> {
         if !self.root.is_dir() {
             return None;
         }
-        let reason = loaders::incompatibility(&self.root.join(name), arch)?;
+        let reason = (self.server.loader_fault)(&self.root.join(name), arch)?.reason;
         Some(format!("{name} cannot be offered for {arch}: {reason}. The line is commented out"))
     }
 
