@@ -4,7 +4,7 @@
 use super::dnsmasq::{is_key, takes_value};
 use super::output::{LineNote, LineOutcome};
 use super::translation::{Translation, quote_value};
-use crate::reading::diagnostic::{Diagnostic, Source};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
 use std::path::{Path, PathBuf};
 
 /// A word as a shell splits it.

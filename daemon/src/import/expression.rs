@@ -1,7 +1,7 @@
 //! Conditions on machines, as values. The importers of ISC dhcpd and of Kea share them: both servers test the same
 //! facts, each in a different language.
 
-use crate::reading::identifiers::parse_any_mac;
+use proxydhcpd_reading::identifiers::parse_any_mac;
 use std::net::Ipv4Addr;
 
 /// One fact about a machine.

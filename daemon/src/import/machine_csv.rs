@@ -1,12 +1,12 @@
 //! Imports a list of machines in CSV. Rows with the same name describe one machine, as in a list of network interfaces.
 
 use super::output::{LineNote, LineOutcome, header, toml_list, toml_string};
-use crate::reading::csv::{CsvRecords, unquote};
-use crate::reading::diagnostic::{Diagnostic, Source};
-use crate::reading::identifiers::{parse_any_mac, parse_any_uuid};
-use crate::reading::machine_fields::{MachineField, POLICIES, fields, is_ip_address, lists_interfaces};
-use crate::reading::names::{check_machine_variable, check_name};
-use crate::reading::suggest::closest_match;
+use proxydhcpd_reading::csv::{CsvRecords, unquote};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
+use proxydhcpd_reading::identifiers::{parse_any_mac, parse_any_uuid};
+use proxydhcpd_reading::machine_fields::{MachineField, POLICIES, fields, is_ip_address, lists_interfaces};
+use proxydhcpd_reading::names::{check_machine_variable, check_name};
+use proxydhcpd_reading::suggest::closest_match;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

@@ -18,9 +18,9 @@ mod server_info;
 mod translation;
 mod uci;
 
-use crate::reading::diagnostic::{Diagnostic, Source};
 pub use detect::{Detection, ImportFormat, detect_format};
 pub use host_info::HostInfo;
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
 pub use server_info::{LoaderFault, ServerInfo};
 
 /// Returns the text of `proxydhcpd.toml`, or the errors in `source`. If `format` is `None`, detects the format from the

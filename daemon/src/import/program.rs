@@ -6,8 +6,8 @@ use super::expression::{Atom, Expr};
 use super::host_info::HostInfo;
 use super::output::{LineNote, LineOutcome, unique_name};
 use super::translation::{RELAY_PREFIX, Translation, quote_value};
-use crate::reading::diagnostic::{Diagnostic, LineIndex, Source};
 use proxydhcpd_core::arch::{Arch, Transport};
+use proxydhcpd_reading::diagnostic::{Diagnostic, LineIndex, Source};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 

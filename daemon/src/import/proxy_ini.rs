@@ -3,12 +3,12 @@
 
 use super::host_info::HostInfo;
 use super::output::{LineNote, LineOutcome, header, toml_string};
-use crate::legacy::{self, LegacyConfig, VENDOR_KEY};
-use crate::reading::diagnostic::{Diagnostic, Source};
-use crate::reading::ini::{self, IniItem};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::policy::IpxeTarget;
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
+use proxydhcpd_reading::ini::{self, IniItem};
+use proxydhcpd_reading::legacy::{self, LegacyConfig, VENDOR_KEY};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::Ipv4Addr;

@@ -1,6 +1,6 @@
 //! Parses PXELINUX menus: the labels, and what each label boots.
 
-use crate::reading::suggest::closest_match;
+use proxydhcpd_reading::suggest::closest_match;
 
 /// The boot target of a label.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,10 +4,11 @@
 
 use super::output::{LineNote, LineOutcome, header, toml_string, unique_name};
 use super::pxelinux::{LabelBoot, PxelinuxLine, PxelinuxMenu, included_file, starts_text_block};
-use crate::reading::diagnostic::{Diagnostic, Source};
-use crate::reading::identifiers::{parse_any_mac, parse_any_uuid};
 use proxydhcpd_core::wire::pxe::MachineId;
 use proxydhcpd_core::wire::uuid::swap_fields;
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
+use proxydhcpd_reading::identifiers::{parse_any_mac, parse_any_uuid};
+use proxydhcpd_reading::regular::read_regular;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -133,7 +134,7 @@ impl DirectoryImporter {
     fn menu(&mut self, path: &Path) -> Result<(), Vec<Diagnostic>> {
         let file = name(path);
         let Some(target) = target_of(&file) else { return Ok(()) };
-        let octets = crate::files::read_regular(path, MAX_FILE_SIZE).map_err(|error| vec![unreadable(path, &error)])?;
+        let octets = read_regular(path, MAX_FILE_SIZE).map_err(|error| vec![unreadable(path, &error)])?;
         let source = Source::new(&path.display().to_string(), octets).map_err(|error| vec![error])?;
         let (mut lines, mut count) = (Vec::new(), 0);
         let mut open = vec![path.canonicalize().unwrap_or_else(|_| path.to_owned())];
@@ -206,8 +207,7 @@ impl DirectoryImporter {
         if open.len() > MAX_DEPTH || *count > MAX_INCLUDED {
             return Err(format!("a menu includes at most {MAX_INCLUDED} files, nested at most {MAX_DEPTH} deep"));
         }
-        let octets =
-            crate::files::read_regular(&path, MAX_FILE_SIZE).map_err(|error| format!("cannot read it: {error}"))?;
+        let octets = read_regular(&path, MAX_FILE_SIZE).map_err(|error| format!("cannot read it: {error}"))?;
         let text = String::from_utf8(octets).map_err(|_| "it is not UTF-8 text".to_owned())?;
         self.included.insert(path.clone());
         Ok((path, text))

@@ -2,7 +2,7 @@
 
 use super::output::{LineNote, LineOutcome};
 use super::translation::{Translation, quote_value};
-use crate::reading::diagnostic::{Diagnostic, Source};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
 
 /// A section, such as `config boot 'linux'`, with its entries.
 struct UciSection {

@@ -41,7 +41,6 @@ const CORE: &[&str] = &[
 
 /// The top modules of the daemon. Each module names only modules that precede it in this list.
 const DAEMON: &[&str] = &[
-    "reading",
     "files",
     "duid",
     "log_limiter",
@@ -55,7 +54,6 @@ const DAEMON: &[&str] = &[
     "loaders",
     "boot_dir",
     "uefi_programs",
-    "legacy",
     "settings",
     "machine_files",
     "config",
@@ -68,6 +66,10 @@ const DAEMON: &[&str] = &[
     "cli",
     "main",
 ];
+
+/// The modules of the crate for readers. Each module names only modules that precede it in this list.
+const READING: &[&str] =
+    &["diagnostic", "suggest", "identifiers", "names", "csv", "ini", "machine_fields", "regular", "legacy"];
 
 /// The modules of the crate for Secure Boot. Each module names only modules that precede it in this list.
 const SECUREBOOT: &[&str] =
@@ -93,6 +95,11 @@ fn a_module_of_the_daemon_names_only_modules_before_it() {
 }
 
 #[test]
+fn a_module_of_the_crate_for_readers_names_only_modules_before_it() {
+    assert_order("../reading/src", READING);
+}
+
+#[test]
 fn a_module_of_the_crate_for_secure_boot_names_only_modules_before_it() {
     assert_order("../secureboot/src", SECUREBOOT);
 }
@@ -101,7 +108,7 @@ fn a_module_of_the_crate_for_secure_boot_names_only_modules_before_it() {
 fn no_modules_of_a_folder_name_each_other_in_a_circle() {
     let of_crate = |name: &str| circles(name, &read_crate(&root().join("..").join(name).join("src")));
     let circles: Vec<String> =
-        ["core", "daemon", "e2e", "fuzz", "secureboot", "testbed"].into_iter().flat_map(of_crate).collect();
+        ["core", "daemon", "e2e", "fuzz", "reading", "secureboot", "testbed"].into_iter().flat_map(of_crate).collect();
     assert_eq!(circles, KNOWN_CIRCLES, "{circles:#?}");
 }
 

@@ -3,7 +3,7 @@
 
 use super::{imported, this_host};
 use proxydhcpd::import::{Detection, ImportFormat, detect_format, import};
-use proxydhcpd::reading::diagnostic::Source;
+use proxydhcpd_reading::diagnostic::Source;
 use std::path::Path;
 
 /// Returns the tables of an imported configuration, without comments.

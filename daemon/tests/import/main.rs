@@ -15,7 +15,6 @@ use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_from_dir;
 use proxydhcpd::import::{HostInfo, ImportFormat, import};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
-use proxydhcpd::reading::diagnostic::Source;
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
@@ -23,6 +22,7 @@ use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::{Loader, Offer, TftpServer};
 use proxydhcpd_core::plan::policy::Policy;
+use proxydhcpd_reading::diagnostic::Source;
 use proxydhcpd_testbed::raw::{self, RawSocket};
 use proxydhcpd_testbed::{Host, Process, wait_for};
 use std::net::Ipv4Addr;
@@ -308,7 +308,7 @@ fn an_imported_proxy_ini_gives_the_same_as_before() {
         let source = Source::new("proxy.ini", text.clone().into_bytes()).unwrap();
         let imported = import(&source, None, &this_host()).unwrap();
         let new = plan(&imported);
-        let (legacy, _) = proxydhcpd::legacy::read(&source).unwrap();
+        let (legacy, _) = proxydhcpd_reading::legacy::read(&source).unwrap();
         let mut old =
             Plan { offer: Offer { boot_server: true, http: Some(8080), ..Offer::default() }.into(), ..Plan::default() };
         legacy.boot.apply(&mut old);

@@ -2,11 +2,11 @@
 
 use super::config::TagLiteral;
 use super::lines::{DnsmasqArg, DnsmasqLine};
-use crate::reading::diagnostic::Diagnostic;
-use crate::reading::suggest::closest_match;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::uuid::is_placeholder;
+use proxydhcpd_reading::diagnostic::Diagnostic;
+use proxydhcpd_reading::suggest::closest_match;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::super::output::LineOutcome;
-use crate::reading::diagnostic::Span;
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::link::Network4;
 use proxydhcpd_core::plan::pattern::MacPattern;
+use proxydhcpd_reading::diagnostic::Span;
 
 /// The index of a line in the list of all lines.
 pub type LineId = usize;

@@ -1,8 +1,8 @@
 //! Splits the lines of a dnsmasq configuration, and of the files that it includes, into key and arguments.
 
 use super::super::translation::Translation;
-use crate::files;
-use crate::reading::diagnostic::{Diagnostic, Source, Span};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source, Span};
+use proxydhcpd_reading::regular::read_regular;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -168,7 +168,7 @@ impl LineReader {
         });
         let mut sources = Vec::new();
         for path in paths.into_iter().filter(|path| !self.read.contains(path)) {
-            let bytes = files::read_regular(&path, MAX_FILE_SIZE).map_err(read_error);
+            let bytes = read_regular(&path, MAX_FILE_SIZE).map_err(read_error);
             match bytes.and_then(|bytes| Source::new(&path.display().to_string(), bytes)) {
                 Ok(source) => sources.push(source),
                 Err(error) => self.diagnostics.push(error),

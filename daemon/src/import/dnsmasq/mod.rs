@@ -18,11 +18,11 @@ mod unsupported;
 use super::host_info::HostInfo;
 use super::output::{LineNote, LineOutcome, header, merge_outcomes};
 use super::translation::Translation;
-use crate::reading::diagnostic::{Diagnostic, Source};
 use config::{DnsmasqConfig, LineId};
 use lines::DnsmasqLine;
 use machine_kinds::{MAX_KINDS, MAX_KINDS_WITH_HOSTS, MachineTests};
 pub use options::{is_key, takes_value};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
 use rules::ArchConflict;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,8 +7,8 @@ use super::config::*;
 use super::lines::DnsmasqLine;
 use super::machine_kinds::needed_tags;
 use super::options::NO_LEASES;
-use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::link::Network4;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::collections::BTreeSet;
 
 const SERVES_ALL_NETWORKS: &str = "the server serves every network of its interfaces; set `interfaces` to limit them";

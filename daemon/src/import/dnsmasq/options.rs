@@ -8,9 +8,9 @@ use super::config::*;
 use super::hosts_files::HostsFiles;
 use super::lines::{DnsmasqArg, DnsmasqLine};
 use super::unsupported;
-use crate::reading::diagnostic::Diagnostic;
-use crate::reading::suggest::closest_match;
 use proxydhcpd_core::arch::Prevalence;
+use proxydhcpd_reading::diagnostic::Diagnostic;
+use proxydhcpd_reading::suggest::closest_match;
 use std::net::Ipv4Addr;
 
 /// The parsed lines.

@@ -9,8 +9,8 @@ use super::host_info::HostInfo;
 use super::output::{LineNote, LineOutcome};
 use super::program::{HostGroup, MessagePart, Program, ProgramStep};
 use super::translation::Translation;
-use crate::reading::diagnostic::{Diagnostic, LineIndex, Source};
 use conditions::{IscConditions, OptionNames, compare, option_code, subclass_octets};
+use proxydhcpd_reading::diagnostic::{Diagnostic, LineIndex, Source};
 use std::net::Ipv4Addr;
 use tokens::{IscStatement, IscToken, parse_statements};
 

@@ -1,7 +1,7 @@
 //! Parses the tokens and statements of ISC dhcpd's language. A statement is a list of words that ends with `;` or a
 //! block.
 
-use crate::reading::diagnostic::{Diagnostic, Source, Span};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source, Span};
 
 /// A word, a quoted string or a punctuation mark.
 #[derive(Clone, Debug, PartialEq, Eq)]

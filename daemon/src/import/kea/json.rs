@@ -1,6 +1,6 @@
 //! Parses JSON as Kea does: three kinds of comments are allowed, and commas after the last element.
 
-use crate::reading::diagnostic::{Diagnostic, Source};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
 use serde_json::Value;
 
 /// Parses the file. Comments become spaces, so the locations of errors stay correct.

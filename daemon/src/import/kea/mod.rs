@@ -10,8 +10,8 @@ use super::host_info::HostInfo;
 use super::output::{LineNote, LineOutcome};
 use super::program::{HostGroup, MessagePart, Program, ProgramStep};
 use super::translation::Translation;
-use crate::reading::diagnostic::{Diagnostic, LineIndex, Source};
 pub use json::strip_comments;
+use proxydhcpd_reading::diagnostic::{Diagnostic, LineIndex, Source};
 use serde_json::Value;
 use std::net::Ipv4Addr;
 

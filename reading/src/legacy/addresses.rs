@@ -1,6 +1,6 @@
 //! Compares the interface and the address of an old proxy.ini with those of this host.
 
-use crate::reading::diagnostic::{Diagnostic, Source, Span};
+use crate::diagnostic::{Diagnostic, Source, Span};
 use proxydhcpd_core::link::Link;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,8 +9,10 @@ use std::net::{IpAddr, Ipv4Addr};
 #[derive(Clone, Debug)]
 pub struct LegacyAddresses {
     pub(super) source: Source,
-    pub(crate) interface: Option<(String, Span)>,
-    pub(crate) listen_address: Option<(Ipv4Addr, Span)>,
+    /// The interface, with the location of its name.
+    pub interface: Option<(String, Span)>,
+    /// The address, with its location.
+    pub listen_address: Option<(Ipv4Addr, Span)>,
 }
 
 /// The interfaces to serve and the addresses to announce on them.

@@ -3,7 +3,7 @@
 //!
 //! Two differences are intended: a byte order mark is skipped, and all errors are reported at once.
 
-use crate::reading::diagnostic::{Diagnostic, Source, Span};
+use crate::diagnostic::{Diagnostic, Source, Span};
 
 /// The contents of a file, before `%` is expanded.
 #[derive(Debug, Default)]

@@ -3,9 +3,9 @@
 
 pub mod addresses;
 
-use crate::reading::diagnostic::{Diagnostic, Severity, Source};
-use crate::reading::ini::{self, Ini, IniItem, IniSection};
-use crate::reading::suggest::closest_match;
+use crate::diagnostic::{Diagnostic, Severity, Source};
+use crate::ini::{self, Ini, IniItem, IniSection};
+use crate::suggest::closest_match;
 use addresses::LegacyAddresses;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch, PythonBootstrap};
 use proxydhcpd_core::plan::Plan;
