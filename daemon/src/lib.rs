@@ -21,7 +21,6 @@ pub mod uefi_programs;
 pub mod machine_files;
 
 pub mod config;
-pub mod import;
 
 pub mod templates;
 

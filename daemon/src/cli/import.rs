@@ -3,12 +3,12 @@
 use super::command::{CommandResult, GlobalFlags};
 use super::output::print_diagnostic;
 use crate::boot_files::image::{self, Image};
-use crate::import::{self, HostInfo, ImportFormat, LoaderFault, ServerInfo};
 use crate::loaders;
 use crate::serve::listeners;
 use crate::settings::DEFAULT_BOOT_DIR;
 use clap::{Args, ValueEnum};
 use proxydhcpd_core::arch::Arch;
+use proxydhcpd_import::{HostInfo, ImportFormat, LoaderFault, ServerInfo, machine_csv, pxelinux_dir};
 use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -96,7 +96,7 @@ pub fn run(import: &Import, _: &GlobalFlags) -> CommandResult {
 
 fn convert(import: &Import) -> Result<String, Vec<Diagnostic>> {
     if import.file.is_dir() {
-        return import::pxelinux_dir::import(&import.file);
+        return pxelinux_dir::import(&import.file);
     }
     let is_input = import.file.as_os_str() == "-";
     let name = if is_input { "standard input".to_owned() } else { import.file.display().to_string() };
@@ -116,8 +116,8 @@ fn convert(import: &Import) -> Result<String, Vec<Diagnostic>> {
         FormatFlag::Csv => ImportFormat::Csv,
     });
     match &import.map[..] {
-        [] => import::import(&source, format, &local_host()),
-        map => import::machine_csv::import(&source, map),
+        [] => proxydhcpd_import::import(&source, format, &local_host()),
+        map => machine_csv::import(&source, map),
     }
 }
 

@@ -58,13 +58,32 @@ const DAEMON: &[&str] = &[
     "machine_files",
     "config",
     "templates",
-    "import",
     "site",
     "report",
     "state",
     "serve",
     "cli",
     "main",
+];
+
+/// The modules of the crate for the import. Each module names only modules that precede it in this list.
+const IMPORT: &[&str] = &[
+    "server_info",
+    "host_info",
+    "expression",
+    "output",
+    "translation",
+    "program",
+    "pxelinux",
+    "pxelinux_dir",
+    "machine_csv",
+    "proxy_ini",
+    "dnsmasq",
+    "command_line",
+    "uci",
+    "isc",
+    "kea",
+    "detect",
 ];
 
 /// The modules of the crate for readers. Each module names only modules that precede it in this list.
@@ -95,6 +114,11 @@ fn a_module_of_the_daemon_names_only_modules_before_it() {
 }
 
 #[test]
+fn a_module_of_the_crate_for_the_import_names_only_modules_before_it() {
+    assert_order("../import/src", IMPORT);
+}
+
+#[test]
 fn a_module_of_the_crate_for_readers_names_only_modules_before_it() {
     assert_order("../reading/src", READING);
 }
@@ -107,8 +131,10 @@ fn a_module_of_the_crate_for_secure_boot_names_only_modules_before_it() {
 #[test]
 fn no_modules_of_a_folder_name_each_other_in_a_circle() {
     let of_crate = |name: &str| circles(name, &read_crate(&root().join("..").join(name).join("src")));
-    let circles: Vec<String> =
-        ["core", "daemon", "e2e", "fuzz", "reading", "secureboot", "testbed"].into_iter().flat_map(of_crate).collect();
+    let circles: Vec<String> = ["core", "daemon", "e2e", "fuzz", "import", "reading", "secureboot", "testbed"]
+        .into_iter()
+        .flat_map(of_crate)
+        .collect();
     assert_eq!(circles, KNOWN_CIRCLES, "{circles:#?}");
 }
 

@@ -8,8 +8,8 @@
 use super::common::loaders::fake_loader;
 use super::machine::{BootResult, Vector, all_vectors, boot_result};
 use super::{SERVER, this_host};
-use proxydhcpd::import::{HostInfo, import};
 use proxydhcpd_core::link::Network4;
+use proxydhcpd_import::{HostInfo, import};
 use proxydhcpd_reading::diagnostic::Source;
 use proxydhcpd_testbed::raw::{self, RawSocket};
 use proxydhcpd_testbed::{Host, Process, wait_for};

@@ -2,7 +2,7 @@
 //! read.
 
 use super::{imported, this_host};
-use proxydhcpd::import::{Detection, ImportFormat, detect_format, import};
+use proxydhcpd_import::{Detection, ImportFormat, detect_format, import};
 use proxydhcpd_reading::diagnostic::Source;
 use std::path::Path;
 
@@ -839,6 +839,6 @@ fn lists_of_machines_are_recognised_by_their_usual_columns() {
     let list = "Device,Name\nweb1,eno1\n";
     let source = Source::new("l.csv", list.into()).unwrap();
     let map = [("Devise".to_owned(), "name".to_owned())];
-    let output = proxydhcpd::import::machine_csv::import(&source, &map).unwrap_err().remove(0).one_line();
+    let output = proxydhcpd_import::machine_csv::import(&source, &map).unwrap_err().remove(0).one_line();
     assert_eq!(output, "l.csv: no column is named \"Devise\" (did you mean `Device`?)");
 }

@@ -5,9 +5,9 @@
 use super::corpus::machines;
 use super::machine::{BootResult, Vector, boot_result};
 use super::{SERVER, plan, proxydhcpd_reply, this_host};
-use proxydhcpd::import::{HostInfo, import};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd_core::link::Network4;
+use proxydhcpd_import::{HostInfo, import};
 use proxydhcpd_reading::diagnostic::Source;
 use proxydhcpd_testbed::raw::{self, RawSocket};
 use proxydhcpd_testbed::{Process, wait_for};

@@ -1,5 +1,11 @@
 //! Converts another server's configuration to `proxydhcpd.toml`. A line without an equivalent becomes a comment with
 //! its line number and the reason, so no line disappears silently.
+//!
+//! The facts about the host and the server are arguments. The import reads only the files that it converts, those that
+//! they include, and whether the boot files exist.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 mod command_line;
 mod detect;
