@@ -41,7 +41,7 @@ fn no_other_module_names_an_architecture() {
         ["uefi-x64", "x86_64", "aa64", "ARM64_EFI", "0x8664", "Arch::X64"].iter().all(|name| names.contains(*name))
     );
     let mut found = BTreeSet::new();
-    for source in ["core/src", "daemon/src"] {
+    for source in ["core/src", "daemon/src", "import/src", "reading/src"] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         for path in rust_files(&root.join(source)) {
             let file = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();

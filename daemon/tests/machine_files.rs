@@ -3,8 +3,8 @@
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_from_dir;
 use proxydhcpd::machine_files::{MachineFiles, MachineReader};
-use proxydhcpd::reading::diagnostic::{Diagnostic, Severity};
 use proxydhcpd_core::plan::machines::{BootMode, Machine, Machines};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Severity};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;

@@ -4,10 +4,10 @@ use super::context::CliContext;
 use super::output::print_diagnostic;
 use crate::boot_once::token::{self, TokenKey};
 use crate::boot_once::{RESET_HELP, completions, list_machines};
-use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::fetch::Fetch;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::machines::BootMode;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::io;
 use std::path::Path;
 

@@ -1,12 +1,12 @@
 //! Builds one machine after another from a machine file. The builder is reused, so most machines need no allocation.
 
 use super::entry::{MAX_MACS, TOO_MANY_MACS, parse_serial};
-use crate::reading::identifiers::{parse_any_mac, parse_any_uuid, parse_mac, parse_uuid};
-use crate::reading::machine_fields::{BOOT_MODES, MachineField};
-use crate::reading::names::{check_machine_variable, check_name};
-use crate::reading::suggest::closest_match;
 use proxydhcpd_core::plan::machines::{BootMode, Machine};
 use proxydhcpd_core::plan::profile::ProfileId;
+use proxydhcpd_reading::identifiers::{parse_any_mac, parse_any_uuid, parse_mac, parse_uuid};
+use proxydhcpd_reading::machine_fields::{BOOT_MODES, MachineField};
+use proxydhcpd_reading::names::{check_machine_variable, check_name};
+use proxydhcpd_reading::suggest::closest_match;
 
 /// Resolves the name of a profile, or returns an error message and help.
 pub type ProfileLookup<'a> = dyn Fn(&str) -> Result<ProfileId, (String, Option<String>)> + 'a;

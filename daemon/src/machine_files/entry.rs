@@ -1,16 +1,16 @@
 //! The entry of a machine: its keys, their limits, and the parser of the TOML table `[machine.NAME]`. The configuration
 //! and machine files contain such tables.
 
-use crate::reading::diagnostic::Span;
-use crate::reading::identifiers::parse_mac;
-use crate::reading::machine_fields::BOOT_MODES;
-use crate::reading::names::{check_machine_variable, check_name};
 use crate::settings::table_reader::TableReader;
 use crate::settings::value::{
     self, TomlValue, ValueError, ValueResult, invalid, list, machine_uuid, one_of, parse_with,
 };
 use proxydhcpd_core::plan::machines::{BootMode, Machine};
 use proxydhcpd_core::plan::profile::ProfileId;
+use proxydhcpd_reading::diagnostic::Span;
+use proxydhcpd_reading::identifiers::parse_mac;
+use proxydhcpd_reading::machine_fields::BOOT_MODES;
+use proxydhcpd_reading::names::{check_machine_variable, check_name};
 use serde_json::Map;
 use toml::de::DeTable;
 

@@ -3,7 +3,6 @@
 use super::{OpenPorts, Site};
 use crate::files::{self, path_errors};
 use crate::loaders;
-use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::BOOT_SCRIPT;
 use proxydhcpd_core::claimed_identity::ClaimedIdentity;
@@ -16,6 +15,7 @@ use proxydhcpd_core::plan::policy::IpxeTarget;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux};
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::url::is_url;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

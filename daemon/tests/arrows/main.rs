@@ -41,7 +41,6 @@ const CORE: &[&str] = &[
 
 /// The top modules of the daemon. Each module names only modules that precede it in this list.
 const DAEMON: &[&str] = &[
-    "reading",
     "files",
     "duid",
     "log_limiter",
@@ -55,12 +54,10 @@ const DAEMON: &[&str] = &[
     "loaders",
     "boot_dir",
     "uefi_programs",
-    "legacy",
     "settings",
     "machine_files",
     "config",
     "templates",
-    "import",
     "site",
     "report",
     "state",
@@ -68,6 +65,30 @@ const DAEMON: &[&str] = &[
     "cli",
     "main",
 ];
+
+/// The modules of the crate for the import. Each module names only modules that precede it in this list.
+const IMPORT: &[&str] = &[
+    "server_info",
+    "host_info",
+    "expression",
+    "output",
+    "translation",
+    "program",
+    "pxelinux",
+    "pxelinux_dir",
+    "machine_csv",
+    "proxy_ini",
+    "dnsmasq",
+    "command_line",
+    "uci",
+    "isc",
+    "kea",
+    "detect",
+];
+
+/// The modules of the crate for readers. Each module names only modules that precede it in this list.
+const READING: &[&str] =
+    &["diagnostic", "suggest", "identifiers", "names", "csv", "ini", "machine_fields", "regular", "legacy"];
 
 /// The modules of the crate for Secure Boot. Each module names only modules that precede it in this list.
 const SECUREBOOT: &[&str] =
@@ -87,6 +108,16 @@ fn a_module_of_the_daemon_names_only_modules_before_it() {
 }
 
 #[test]
+fn a_module_of_the_crate_for_the_import_names_only_modules_before_it() {
+    assert_order("../import/src", IMPORT);
+}
+
+#[test]
+fn a_module_of_the_crate_for_readers_names_only_modules_before_it() {
+    assert_order("../reading/src", READING);
+}
+
+#[test]
 fn a_module_of_the_crate_for_secure_boot_names_only_modules_before_it() {
     assert_order("../secureboot/src", SECUREBOOT);
 }
@@ -94,8 +125,10 @@ fn a_module_of_the_crate_for_secure_boot_names_only_modules_before_it() {
 #[test]
 fn no_modules_of_a_folder_name_each_other_in_a_circle() {
     let of_crate = |name: &str| circles(name, &read_crate(&root().join("..").join(name).join("src")));
-    let circles: Vec<String> =
-        ["core", "daemon", "e2e", "fuzz", "secureboot", "testbed"].into_iter().flat_map(of_crate).collect();
+    let circles: Vec<String> = ["core", "daemon", "e2e", "fuzz", "import", "reading", "secureboot", "testbed"]
+        .into_iter()
+        .flat_map(of_crate)
+        .collect();
     assert_eq!(circles, KNOWN_CIRCLES, "{circles:#?}");
 }
 
