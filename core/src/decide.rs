@@ -6,7 +6,7 @@ use crate::observations::Observations;
 use crate::observations::shared_uuids::SharedUuid;
 use crate::plan::Plan;
 use crate::plan::machines::{
-    AmbiguousMachine, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup, MachineIndex, Policy,
+    AmbiguousMachine, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup, Machine, MachineIndex, Policy,
 };
 use crate::plan::profile::{BootTarget, ProfileId};
 use crate::plan::rule::{Firmware, Rule, Subject};
@@ -56,6 +56,9 @@ pub enum DecidedBy {
     Completed,
     /// The machine has completed a boot-once, and its entry has no `boot` key any more.
     CompletedUnspecified,
+    /// The machine's entry names a profile that does not exist: the machine boots its disk, because its disk is the
+    /// least harmful target.
+    UnknownProfile,
     /// The rule that matched denies the boot.
     Denied,
 }
@@ -139,7 +142,10 @@ fn decision_from(
         (_, Some(entry)) if entry.policy == Policy::Unspecified && observations.boot_once.is_recorded(entry.name) => {
             (None, DecidedBy::CompletedUnspecified)
         }
-        (_, Some(entry)) if entry.profile.is_some() => (entry.profile, DecidedBy::Machine),
+        (_, Some(Machine { profile: Some(name), .. })) => match plan.find_profile(name) {
+            Some(profile) => (Some(profile), DecidedBy::Machine),
+            None => (None, DecidedBy::UnknownProfile),
+        },
         (Some((_, rule)), _) if rule.profile.is_some() => (rule.profile, DecidedBy::Rule),
         (_, None) if plan.unknown_machine_profile.is_some() => {
             (plan.unknown_machine_profile, DecidedBy::UnknownMachine)
@@ -160,7 +166,9 @@ impl Decision {
     /// The target that the machine boots.
     pub fn boots<'a>(&self, plan: &'a Plan) -> &'a BootTarget {
         match self.decided_by {
-            DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified => &BootTarget::LocalDisk,
+            DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified | DecidedBy::UnknownProfile => {
+                &BootTarget::LocalDisk
+            }
             DecidedBy::Denied => &BootTarget::Nothing,
             _ => plan.profile(self.profile).map_or(&BootTarget::BootDir, |profile| &profile.boots),
         }
@@ -169,6 +177,12 @@ impl Decision {
     /// The entry that the decision follows; `None` if it follows no entry.
     pub fn entry(&self) -> Option<MachineIndex> {
         self.protected_by.map(|(machine, _)| machine).or(self.machine.map(|found| found.machine))
+    }
+
+    /// The name of the profile in the entry that the decision follows, if there is no such profile.
+    pub fn missing_profile<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
+        let entry = self.entry().filter(|_| self.decided_by == DecidedBy::UnknownProfile)?;
+        plan.machines.get(entry).profile
     }
 
     /// An entry that may be the machine's but does not apply; `None` if there is none.
@@ -198,14 +212,18 @@ impl Decision {
         {
             return self.profile;
         }
-        let machine_profile = self.machine.and_then(|found| plan.machines.get(found.machine).profile);
-        machine_profile.or_else(|| plan.rules.get(self.rule?)?.profile).or(plan.default_profile)
+        match self.machine.and_then(|found| plan.machines.get(found.machine).profile) {
+            Some(name) => plan.find_profile(name),
+            None => self.rule.and_then(|rule| plan.rules.get(rule)?.profile).or(plan.default_profile),
+        }
     }
 
     /// The boot of the machine in one word: the name of the profile, `menu`, `local-disk` or `nothing`.
     pub fn target_name<'a>(&self, plan: &'a Plan) -> &'a str {
         match self.decided_by {
-            DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified => "local-disk",
+            DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified | DecidedBy::UnknownProfile => {
+                "local-disk"
+            }
             DecidedBy::Denied => "nothing",
             _ => self.profile_name(plan).unwrap_or("menu"),
         }
@@ -246,6 +264,7 @@ impl fmt::Display for DecidedBy {
             Self::CompletedUnspecified => {
                 "its boot-once is completed, and it has no entry with `boot`: it boots its disk"
             }
+            Self::UnknownProfile => "the machine's entry names a profile that does not exist: it boots its disk",
             Self::Denied => "a rule that denies",
         })
     }

@@ -59,7 +59,7 @@ fn with_rules(rules: Vec<Rule>) -> Plan {
     Plan { rules, ..site() }
 }
 
-fn machine(policy: Policy, profile: usize) -> Plan {
+fn machine(policy: Policy, profile: &str) -> Plan {
     let web1 =
         Machine { name: "web1", macs: &[[2, 0, 0, 0, 1, 7]], profile: Some(profile), policy, ..Machine::default() };
     Plan { machines: Machines::new(&[web1], &[]), ..site() }
@@ -125,7 +125,7 @@ fn the_first_rule_that_matches_decides() {
 #[test]
 fn an_entry_takes_precedence_over_a_rule_but_not_over_one_that_denies() {
     let any = |deny, profile| vec![Rule { deny, profile, ..Rule::default() }];
-    let plan = Plan { rules: any(false, Some(NOTHING)), ..machine(Policy::Always, GRUB) };
+    let plan = Plan { rules: any(false, Some(NOTHING)), ..machine(Policy::Always, "grub") };
     assert_eq!(offered(&plan, &Packet::discover()), "grubx64.efi");
     assert_eq!(offered(&Plan { rules: any(true, None), ..plan }, &Packet::discover()), "nothing:denied");
 }
@@ -133,7 +133,7 @@ fn an_entry_takes_precedence_over_a_rule_but_not_over_one_that_denies() {
 #[test]
 fn machines_without_an_entry_may_have_a_separate_profile() {
     let plan =
-        Plan { unknown_machine_profile: Some(NOTHING), default_profile: Some(GRUB), ..machine(Policy::Always, GRUB) };
+        Plan { unknown_machine_profile: Some(NOTHING), default_profile: Some(GRUB), ..machine(Policy::Always, "grub") };
     assert_eq!(offered(&plan, &Packet::discover()), "grubx64.efi");
     let mut other = Packet::discover();
     other.header.chaddr = mac([2, 0, 0, 0, 9, 9]);
@@ -142,7 +142,7 @@ fn machines_without_an_entry_may_have_a_separate_profile() {
 
 #[test]
 fn a_machine_that_boots_its_disk_receives_the_program_that_starts_it() {
-    for plan in [machine(Policy::Never, GRUB), Plan { default_profile: Some(DISK), ..site() }] {
+    for plan in [machine(Policy::Never, "grub"), Plan { default_profile: Some(DISK), ..site() }] {
         assert_eq!(offered(&plan, &Packet::discover()), "local-disk/uefi-x64.efi");
         assert_eq!(offered(&plan, &ipxe()), "http://192.0.2.10:8080/machine/boot.ipxe");
         let http = Packet::discover().set(93, &[0, 16]).set(60, b"HTTPClient");
@@ -154,8 +154,21 @@ fn a_machine_that_boots_its_disk_receives_the_program_that_starts_it() {
 }
 
 #[test]
+fn a_machine_whose_profile_does_not_exist_boots_its_disk() {
+    let plan = Plan { default_profile: Some(DEBIAN), ..machine(Policy::Always, "gone") };
+    let (answer, _) = discover(&plan, &Packet::discover());
+    let decision = answer.decision.unwrap();
+    assert_eq!((decision.decided_by, decision.profile), (DecidedBy::UnknownProfile, None));
+    assert_eq!((decision.target_name(&plan), decision.own_profile(&plan)), ("local-disk", None));
+    assert_eq!(offered(&plan, &Packet::discover()), "local-disk/uefi-x64.efi");
+    let never = machine(Policy::Never, "gone");
+    let decision = discover(&never, &Packet::discover()).0.decision.unwrap();
+    assert_eq!((decision.decided_by, decision.own_profile(&never)), (DecidedBy::Never, None));
+}
+
+#[test]
 fn the_complete_fetch_of_the_kernel_completes_a_boot_once() {
-    let plan = machine(Policy::Once, DEBIAN);
+    let plan = machine(Policy::Once, "debian");
     let mut observations = Observations::new(1);
     let request = |name: &'static str| FileRequest {
         protocol: Protocol::Http(8080),
@@ -223,7 +236,7 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
     };
     // If the entry also lacks its profile, the default profile does not apply.
     for plan in [
-        machine(Policy::Unspecified, GRUB),
+        machine(Policy::Unspecified, "grub"),
         Plan { default_profile: Some(DEBIAN), ..without_profile(Policy::Unspecified) },
     ] {
         let (file, decided_by, script) = boots(&plan, &mut observations);
@@ -235,17 +248,17 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
             "{script}"
         );
     }
-    let once = boots(&machine(Policy::Once, GRUB), &mut observations);
+    let once = boots(&machine(Policy::Once, "grub"), &mut observations);
     assert!(once.1 == DecidedBy::Completed && !once.2.contains("rearm"), "{once:?}");
 
-    let unspecified = machine(Policy::Unspecified, GRUB);
+    let unspecified = machine(Policy::Unspecified, "grub");
     let others = boots(&unspecified, &mut Observations::new(1));
     assert_eq!((&others.0[..], others.1), ("grubx64.efi", DecidedBy::Machine), "without a completion");
     let mut unknown = Observations::new(1);
     unknown.boot_once.set_unknown(true);
     assert_eq!(boots(&unspecified, &mut unknown).0, "grubx64.efi", "most entries have no `boot` key");
     assert_eq!(
-        boots(&machine(Policy::Always, GRUB), &mut observations).0,
+        boots(&machine(Policy::Always, "grub"), &mut observations).0,
         "grubx64.efi",
         "its `boot` key has another value"
     );
@@ -340,7 +353,7 @@ fn with_loop_guard_stop_the_server_ignores_a_machine_in_a_boot_loop_for_a_while(
 #[test]
 fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template() {
     let templates = ["preseed.cfg".to_owned()].into();
-    let plan = Plan { templates, ..machine(Policy::Once, DEBIAN) };
+    let plan = Plan { templates, ..machine(Policy::Once, "debian") };
     let mut observations = Observations::new(1);
     let request = ipxe().set(53, &[3]).set(50, &[192, 0, 2, 107]).octets();
     ask_again(&plan, &mut observations, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
@@ -375,7 +388,7 @@ fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template(
 #[test]
 fn a_machine_that_a_rule_denies_receives_no_template() {
     let rules = vec![Rule { deny: true, ..Rule::default() }];
-    let plan = Plan { rules, templates: ["preseed.cfg".to_owned()].into(), ..machine(Policy::Always, DEBIAN) };
+    let plan = Plan { rules, templates: ["preseed.cfg".to_owned()].into(), ..machine(Policy::Always, "debian") };
     let asked = FileRequest {
         protocol: Protocol::Tftp,
         name: b"machine/name=web1/preseed.cfg",

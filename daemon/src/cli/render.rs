@@ -124,7 +124,7 @@ fn request_identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
     let mut path = String::from("machine/");
     if let Some(name) = &args.machine {
         if plan.machines.get_by_name(name).is_none() {
-            let names = (0..plan.machines.len() as u32).map(|id| plan.machines.get(id).name);
+            let names = plan.machines.iter().map(|machine| machine.name);
             return Err(unknown_name("machine", name, names));
         }
         write!(path, "name={name}/").ok();

@@ -7,7 +7,6 @@ use crate::config::toml::value::{
     self, TomlValue, ValueError, ValueResult, invalid, list, machine_uuid, one_of, parse_mac, parse_with,
 };
 use proxydhcpd_core::plan::machines::{Machine, Policy};
-use proxydhcpd_core::plan::profile::ProfileId;
 use serde_json::Map;
 use toml::de::DeTable;
 
@@ -74,7 +73,7 @@ pub fn parse_machine(reader: &mut TableReader<'_>, name: &str, name_at: Span, ta
 
 impl RawMachine {
     /// Converts the entry to a machine for the plan's table, with this profile.
-    pub fn to_machine(&self, profile: Option<ProfileId>) -> Machine<'_> {
+    pub fn to_machine<'a>(&'a self, profile: Option<&'a str>) -> Machine<'a> {
         let RawMachine { name, macs, uuid, serial, policy, variables, .. } = self;
         Machine { name, macs, uuid: *uuid, serial: serial.as_deref(), profile, policy: *policy, variables }
     }

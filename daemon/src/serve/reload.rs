@@ -181,6 +181,7 @@ impl ReloadedSite {
         }
         let mut site = Site::build(&mut loaded, open).map_err(to_lines)?;
         site.check_offered_files(&links);
+        site.plan.machines = std::mem::take(&mut site.plan.machines).succeeding(&state.site.load().plan.machines);
         if site.plan.machines.has_boot_once() {
             state.boot_once.prepare();
         }

@@ -5,7 +5,6 @@ use crate::config::machines::{MAX_MACS, POLICIES, TOO_MANY_MACS, check_machine_v
 use crate::config::toml::value::{parse_any_mac, parse_any_uuid, parse_mac, parse_uuid};
 use crate::suggest::closest_match;
 use proxydhcpd_core::plan::machines::{Machine, Policy};
-use proxydhcpd_core::plan::profile::ProfileId;
 
 /// A key of a machine, in every format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub struct MachineBuilder {
     /// Whether the UUID was a placeholder that many machines have. Such a UUID is dropped.
     pub has_placeholder_uuid: bool,
     serial: String,
-    profile: Option<ProfileId>,
+    profile: String,
     policy: Policy,
     /// The variables: a JSON object without its closing brace until [`Self::close_variables`], or an empty string.
     variables: String,
@@ -83,7 +82,7 @@ impl MachineBuilder {
         self.uuid = None;
         self.has_placeholder_uuid = false;
         self.serial.clear();
-        self.profile = None;
+        self.profile.clear();
         self.policy = Policy::default();
         self.variables.clear();
     }
@@ -95,7 +94,7 @@ impl MachineBuilder {
             macs: &self.macs,
             uuid: self.uuid,
             serial: Some(&self.serial[..]).filter(|serial| !serial.is_empty()),
-            profile: self.profile,
+            profile: Some(&self.profile[..]).filter(|profile| !profile.is_empty()),
             policy: self.policy,
             variables: &self.variables,
         }
@@ -122,7 +121,8 @@ impl MachineBuilder {
                 self.serial.push_str(parse_serial(text).ok_or_else(|| FieldError::new(SERIAL_ERROR))?)
             }
             MachineField::Profile => {
-                self.profile = Some(profiles(text).map_err(|(message, help)| FieldError { message, help })?);
+                profiles(text).map_err(|(message, help)| FieldError { message, help })?;
+                self.profile.push_str(text);
             }
             MachineField::Boot => self.policy = policy(text)?,
             MachineField::Variables => return Err(FieldError::new("`variables` must be a table")),

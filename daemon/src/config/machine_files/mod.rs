@@ -125,9 +125,10 @@ impl<'a> MachineReader<'a> {
         if self.files.last().is_none_or(|(_, last)| last != file) {
             self.begin(file);
         }
+        let once = self.boot_once_profile(machine);
         let added =
             add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), machine, offset, error);
-        self.count_boot_once(added, machine.profile, machine.policy);
+        self.count_boot_once(added, once);
     }
 
     /// Warns about machines whose boot-once no file completes. There is one warning for each profile, because there may
@@ -217,14 +218,20 @@ impl<'a> MachineReader<'a> {
             );
             self.diagnostics.warning(|| Diagnostic { severity: Severity::Warning, ..error(message) });
         }
-        let (profile, policy) = (machine.profile, machine.policy);
+        let once = self.boot_once_profile(&machine);
         let added =
             add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), &machine, offset, error);
-        self.count_boot_once(added, profile, policy);
+        self.count_boot_once(added, once);
     }
 
-    fn count_boot_once(&mut self, added: Option<MachineIndex>, profile: Option<ProfileId>, policy: Policy) {
-        if let Some(machine) = added.filter(|_| policy == Policy::Once) {
+    /// The profile of a machine with boot-once, or `None` for another machine.
+    fn boot_once_profile(&self, machine: &Machine<'_>) -> Option<Option<ProfileId>> {
+        let find = |name| (self.find_profile)(name).ok();
+        (machine.policy == Policy::Once).then(|| machine.profile.and_then(find))
+    }
+
+    fn count_boot_once(&mut self, added: Option<MachineIndex>, once: Option<Option<ProfileId>>) {
+        if let (Some(machine), Some(profile)) = (added, once) {
             self.boot_once.entry(profile).or_insert((0, machine)).0 += 1;
         }
     }

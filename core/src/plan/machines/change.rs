@@ -1,0 +1,241 @@
+//! Changes of single machines. Each makes a new version of the list, which shares what the change does not touch.
+
+use super::chunk::{Record, State};
+use super::index::hash;
+use super::key::keys_of;
+use super::sharers::MAX_MACHINES;
+use super::texts::MAX_TEXT;
+use super::{Machine, MachineIndex, Machines, NONE, Policy, is_key};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Why a machine cannot be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddError {
+    /// The machine with this index has the same name.
+    NameTaken(MachineIndex),
+    /// The list is full, or the machine exceeds a limit: 255 octets for the name, 64 KiB for the serial number, 1 MiB
+    /// for the variables, 65,535 addresses.
+    TooLarge,
+}
+
+/// A change of the indices of identities.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyChange {
+    Add,
+    Remove,
+}
+
+impl Machines {
+    /// The list with this machine. Its entry replaces the one of the same name, if there is one. If that one is equal,
+    /// nothing changes, not even the version. A removed entry loses its name and its identities to the machine.
+    pub fn with_machine(&self, machine: &Machine<'_>) -> Result<Machines, AddError> {
+        let serial = machine.serial.filter(|serial| !serial.is_empty());
+        let machine = &Machine { uuid: machine.uuid.filter(is_key), serial, ..*machine };
+        if self.get_by_name(machine.name).is_some_and(|before| before == *machine) {
+            return Ok(self.clone());
+        }
+        let mut machines = self.clone();
+        machines.version += 1;
+        let record = machines.record_of(machine, State::Entry(machine.policy))?;
+        let id = match machines.find_name(machine.name) {
+            Some(id) => {
+                machines.replace(id, record, machine);
+                id
+            }
+            None => machines.insert(record, machine)?,
+        };
+        machines.take_identities(id);
+        Ok(machines)
+    }
+
+    /// The list without the entry of this name. If there is no such entry, nothing changes, not even the version.
+    pub fn without_machine(&self, name: &str) -> Machines {
+        let mut machines = self.clone();
+        if let Some(id) = self.find_entry(name) {
+            machines.version += 1;
+            machines.remove(id);
+        }
+        machines
+    }
+
+    /// Replaces the removed entries with `removed`: machines whose entries are gone, but whose identities the boot-once
+    /// state has kept. No entry may have any of these identities. A lookup finds these machines by their identities
+    /// only; they are in no list, and do not change the version.
+    pub fn with_removed_entries(self, removed: &[Machine<'_>]) -> Machines {
+        let mut machines = self;
+        for id in core::mem::take(&mut machines.removed).iter() {
+            machines.remove(*id);
+        }
+        for machine in removed {
+            machines.insert_removed(machine);
+        }
+        machines
+    }
+
+    /// This list as the successor of an earlier one: entries that are equal in both keep the version of their last
+    /// change. If all are, the list has the version of the earlier one, else the next.
+    pub fn succeeding(self, earlier: &Machines) -> Machines {
+        let mut machines = self;
+        let mut is_changed = machines.count != earlier.count;
+        for id in 0..machines.places {
+            if !matches!(machines.entries.record(id).state, State::Entry(_)) {
+                continue;
+            }
+            let machine = machines.get(id);
+            // The files of a site seldom change much, so the places are mostly the same.
+            let is_same_place = |id: &MachineIndex| *id < earlier.places && earlier.entries.name(*id) == machine.name;
+            let before = Some(id).filter(is_same_place).or_else(|| earlier.find_name(machine.name));
+            let equal = before.filter(|id| !earlier.is_removed_entry(*id) && earlier.get(*id) == machine);
+            is_changed |= equal.is_none();
+            let (chunk, place) = machines.entries.at_mut(id);
+            chunk.set_version(place, equal.map_or(earlier.version + 1, |id| earlier.entries.version(id)));
+        }
+        machines.version = earlier.version + u64::from(is_changed);
+        machines
+    }
+
+    /// A record for the machine; an error if there is no place for it.
+    pub(super) fn record_of(&self, machine: &Machine<'_>, state: State) -> Result<Record, AddError> {
+        let texts = [machine.variables, machine.profile.unwrap_or_default()];
+        let is_full = self.vacant == NONE && self.places >= MAX_MACHINES;
+        if is_full || texts.iter().any(|text| text.len() > MAX_TEXT) {
+            return Err(AddError::TooLarge);
+        }
+        Record::new(machine, state)
+    }
+
+    /// Adds a machine without its identities; an error if another machine has the name.
+    pub(super) fn insert_without_keys(
+        &mut self,
+        record: Record,
+        machine: &Machine<'_>,
+    ) -> Result<MachineIndex, AddError> {
+        let Machines { entries, names, places, vacant, .. } = self;
+        let id = if *vacant == NONE { *places } else { *vacant };
+        let has_name = |other| entries.name(other) == machine.name;
+        if let Some(other) = names.insert(hash(machine.name.as_bytes()), id, has_name) {
+            return Err(AddError::NameTaken(other.number));
+        }
+        match *vacant {
+            NONE => *places += 1,
+            place => *vacant = entries.record(place).variables,
+        }
+        self.fill(id, record, machine);
+        Ok(id)
+    }
+
+    fn insert(&mut self, record: Record, machine: &Machine<'_>) -> Result<MachineIndex, AddError> {
+        let id = self.insert_without_keys(record, machine)?;
+        self.change_keys(id, KeyChange::Add);
+        Ok(id)
+    }
+
+    /// Adds a removed entry, unless its name is taken or it exceeds a limit.
+    fn insert_removed(&mut self, machine: &Machine<'_>) {
+        let record = self.record_of(machine, State::Removed);
+        if let Ok(id) = record.and_then(|record| self.insert(record, machine)) {
+            Arc::make_mut(&mut self.removed).push(id);
+        }
+    }
+
+    /// Replaces a machine with another one of the same name.
+    fn replace(&mut self, id: MachineIndex, record: Record, machine: &Machine<'_>) {
+        let before = self.get(id);
+        let is_same = (before.macs, before.uuid, before.serial, before.policy)
+            == (machine.macs, machine.uuid, machine.serial, machine.policy);
+        if !is_same {
+            self.change_keys(id, KeyChange::Remove);
+        }
+        self.empty(id, NONE);
+        self.fill(id, record, machine);
+        if !is_same {
+            self.change_keys(id, KeyChange::Add);
+        }
+    }
+
+    fn remove(&mut self, id: MachineIndex) {
+        self.change_keys(id, KeyChange::Remove);
+        self.names.remove(hash(self.entries.name(id).as_bytes()), |other| other == id);
+        self.empty(id, self.vacant);
+        self.vacant = id;
+    }
+
+    /// Fills a vacant place, or a new place at the end.
+    fn fill(&mut self, id: MachineIndex, record: Record, machine: &Machine<'_>) {
+        let variables = Some(machine.variables).filter(|text| !text.is_empty());
+        let variables = variables.map_or(NONE, |text| self.texts.acquire(text));
+        let profile = machine.profile.map_or(NONE, |name| self.texts.acquire(name));
+        let (chunk, place) = self.entries.at_mut(id);
+        chunk.fill(place, record, machine, (variables, profile), self.version);
+        if let State::Entry(policy) = record.state {
+            self.count += 1;
+            self.boot_once_count += usize::from(policy == Policy::Once);
+        }
+    }
+
+    /// Makes a place vacant. `next` is the next vacant place.
+    fn empty(&mut self, id: MachineIndex, next: u32) {
+        let Record { variables, profile, state, .. } = *self.entries.record(id);
+        [variables, profile].into_iter().filter(|text| *text != NONE).for_each(|text| self.texts.release(text));
+        let (chunk, place) = self.entries.at_mut(id);
+        chunk.vacate(place, next);
+        match state {
+            State::Entry(policy) => {
+                self.count -= 1;
+                self.boot_once_count -= usize::from(policy == Policy::Once);
+            }
+            State::Removed => Arc::make_mut(&mut self.removed).retain(|removed| *removed != id),
+            State::Vacant => {}
+        }
+    }
+
+    pub(super) fn change_keys(&mut self, id: MachineIndex, change: KeyChange) {
+        let Machines { entries, indices, shared_macs, .. } = self;
+        let policy = |other| entries.policy(other);
+        for key in keys_of(entries, id, shared_macs) {
+            let is_of = |other| key.is_of(entries, other);
+            match change {
+                KeyChange::Add => indices.of_mut(key).add(key.hash(), id, is_of, policy),
+                KeyChange::Remove => indices.of_mut(key).remove(key.hash(), id, is_of, policy),
+            }
+        }
+    }
+
+    /// Takes the identities of an entry away from the removed entries.
+    fn take_identities(&mut self, id: MachineIndex) {
+        if self.removed.is_empty() {
+            return;
+        }
+        let before = self.clone();
+        let Machine { macs, uuid, serial, .. } = before.get(id);
+        let is_taken = |own: &&str| serial.is_some_and(|taken| own.eq_ignore_ascii_case(taken));
+        for removed in before.removed.iter() {
+            let machine = before.get(*removed);
+            let left: Vec<[u8; 6]> = machine.macs.iter().copied().filter(|mac| !macs.contains(mac)).collect();
+            let left = Machine {
+                macs: &left,
+                uuid: machine.uuid.filter(|own| Some(*own) != uuid),
+                serial: machine.serial.filter(|own| !is_taken(own)),
+                ..machine
+            };
+            if left == machine {
+                continue;
+            }
+            self.remove(*removed);
+            if !left.macs.is_empty() || left.uuid.is_some() || left.serial.is_some() {
+                self.insert_removed(&left);
+            }
+        }
+    }
+}
+
+impl fmt::Display for AddError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NameTaken(_) => "another machine has this name",
+            Self::TooLarge => "too much text: the variables of a machine may have 1 MiB",
+        })
+    }
+}
