@@ -1,49 +1,72 @@
 //! Builds [`Machines`] one machine at a time, so that the descriptions of a file with a million machines are never in
 //! memory together.
 
-use super::change::KeyChange;
-use super::chunk::State;
-use super::key::{Indices, Key, keys_of};
-use super::{AddError, Machine, MachineIndex, Machines};
+use super::entries::{EntriesBuilder, Record, State};
+use super::index::{KeyIndexBuilder, hash};
+use super::key::Indices;
+use super::sharers::MAX_MACHINES;
+use super::texts::Texts;
+use super::{AddError, Machine, MachineIndex, Machines, Policy};
 use crate::plan::pattern::MacPattern;
 
 /// Collects machines while their file is read.
 #[derive(Clone, Debug, Default)]
-pub struct MachinesBuilder(Machines);
+pub struct MachinesBuilder {
+    entries: EntriesBuilder,
+    boot_once_count: usize,
+    texts: Texts,
+    names: KeyIndexBuilder,
+}
 
 impl MachinesBuilder {
     /// Adds a machine and returns its index; indices count from 0. An error leaves the builder unchanged.
     pub fn add(&mut self, machine: &Machine<'_>) -> Result<MachineIndex, AddError> {
-        let record = self.0.record_of(machine, State::Entry(machine.policy))?;
-        self.0.insert_without_keys(record, machine)
+        let record = Record::new(machine, State::Entry(machine.policy))?;
+        let id = self.entries.len() as u32;
+        if id >= MAX_MACHINES {
+            return Err(AddError::TooLarge);
+        }
+        let has_name = |other| self.entries.name(other) == machine.name;
+        if let Some(other) = self.names.insert(hash(machine.name.as_bytes()), id, has_name) {
+            return Err(AddError::NameTaken(other.number));
+        }
+        self.entries.push(self.texts.acquire_for(record, machine), machine);
+        self.boot_once_count += usize::from(machine.policy == Policy::Once);
+        Ok(id)
     }
 
     /// The name of a machine; `None` if the index does not exist.
     pub fn name(&self, id: MachineIndex) -> Option<&str> {
-        ((id as usize) < self.len()).then(|| self.0.entries.name(id))
+        ((id as usize) < self.len()).then(|| self.entries.name(id))
     }
 
     /// The number of machines added.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries.len()
     }
 
     /// Whether no machine has been added.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
     /// Builds the indices. `shared_macs` are the addresses of adapters that many machines use in turn. These addresses
     /// identify no machine.
     pub fn finish(self, shared_macs: &[MacPattern]) -> Machines {
-        let mut machines = self.0;
-        machines.shared_macs = shared_macs.into();
-        machines.entries.for_each_mut(|chunk| chunk.shrink_to_fit());
-        machines.names.shrink_to_fit();
-        machines.texts.shrink_to_fit();
-        machines.indices = Indices::with_capacity(machines.count_keys());
-        (0..machines.places).for_each(|id| machines.change_keys(id, KeyChange::Add));
-        machines
+        let MachinesBuilder { entries, boot_once_count, mut texts, names } = self;
+        let (count, names, entries) = (entries.len(), names.finish(), entries.finish());
+        texts.shrink_to_fit();
+        Machines {
+            places: count as u32,
+            count,
+            boot_once_count,
+            texts,
+            names,
+            indices: Indices::new(&entries, 0..count as u32, shared_macs),
+            shared_macs: shared_macs.into(),
+            entries,
+            ..Machines::default()
+        }
     }
 }
 
@@ -56,18 +79,5 @@ impl Machines {
             builder.add(machine).ok();
         }
         builder.finish(shared_macs)
-    }
-
-    /// The number of identities of each kind, in the order of [`Indices::all`].
-    fn count_keys(&self) -> [usize; 3] {
-        let mut counts = [0; 3];
-        for key in (0..self.places).flat_map(|id| keys_of(&self.entries, id, &self.shared_macs)) {
-            counts[match key {
-                Key::Uuid(_) => 0,
-                Key::Serial(_) => 1,
-                Key::Mac(_) => 2,
-            }] += 1;
-        }
-        counts
     }
 }

@@ -1,10 +1,9 @@
 //! Changes of single machines. Each makes a new version of the list, which shares what the change does not touch.
 
-use super::chunk::{Record, State};
+use super::entries::{Record, State};
 use super::index::hash;
 use super::key::keys_of;
 use super::sharers::MAX_MACHINES;
-use super::texts::MAX_TEXT;
 use super::{Machine, MachineIndex, Machines, NONE, Policy, is_key};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,14 +14,14 @@ use core::fmt;
 pub enum AddError {
     /// The machine with this index has the same name.
     NameTaken(MachineIndex),
-    /// The list is full, or the machine exceeds a limit: 255 octets for the name, 64 KiB for the serial number, 1 MiB
-    /// for the variables, 65,535 addresses.
+    /// The list has 2^30 machines, or the machine exceeds a limit: 255 octets for the name, 65,535 for the serial
+    /// number, 1 MiB for the variables, 65,535 addresses.
     TooLarge,
 }
 
 /// A change of the indices of identities.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeyChange {
+enum KeyChange {
     Add,
     Remove,
 }
@@ -38,7 +37,7 @@ impl Machines {
         }
         let mut machines = self.clone();
         machines.version += 1;
-        let record = machines.record_of(machine, State::Entry(machine.policy))?;
+        let record = Record::new(machine, State::Entry(machine.policy))?;
         let id = match machines.find_name(machine.name) {
             Some(id) => {
                 machines.replace(id, record, machine);
@@ -89,31 +88,20 @@ impl Machines {
             let before = Some(id).filter(is_same_place).or_else(|| earlier.find_name(machine.name));
             let equal = before.filter(|id| !earlier.is_removed_entry(*id) && earlier.get(*id) == machine);
             is_changed |= equal.is_none();
-            let (chunk, place) = machines.entries.at_mut(id);
-            chunk.set_version(place, equal.map_or(earlier.version + 1, |id| earlier.entries.version(id)));
+            let version = equal.map_or(earlier.version + 1, |id| earlier.entries.version(id));
+            machines.entries.set_version(id, version);
         }
         machines.version = earlier.version + u64::from(is_changed);
         machines
     }
 
-    /// A record for the machine; an error if there is no place for it.
-    pub(super) fn record_of(&self, machine: &Machine<'_>, state: State) -> Result<Record, AddError> {
-        let texts = [machine.variables, machine.profile.unwrap_or_default()];
-        let is_full = self.vacant == NONE && self.places >= MAX_MACHINES;
-        if is_full || texts.iter().any(|text| text.len() > MAX_TEXT) {
-            return Err(AddError::TooLarge);
-        }
-        Record::new(machine, state)
-    }
-
-    /// Adds a machine without its identities; an error if another machine has the name.
-    pub(super) fn insert_without_keys(
-        &mut self,
-        record: Record,
-        machine: &Machine<'_>,
-    ) -> Result<MachineIndex, AddError> {
+    /// Adds a machine; an error if another machine has the name, or if the list is full.
+    fn insert(&mut self, record: Record, machine: &Machine<'_>) -> Result<MachineIndex, AddError> {
         let Machines { entries, names, places, vacant, .. } = self;
         let id = if *vacant == NONE { *places } else { *vacant };
+        if id >= MAX_MACHINES {
+            return Err(AddError::TooLarge);
+        }
         let has_name = |other| entries.name(other) == machine.name;
         if let Some(other) = names.insert(hash(machine.name.as_bytes()), id, has_name) {
             return Err(AddError::NameTaken(other.number));
@@ -123,18 +111,13 @@ impl Machines {
             place => *vacant = entries.record(place).variables,
         }
         self.fill(id, record, machine);
-        Ok(id)
-    }
-
-    fn insert(&mut self, record: Record, machine: &Machine<'_>) -> Result<MachineIndex, AddError> {
-        let id = self.insert_without_keys(record, machine)?;
         self.change_keys(id, KeyChange::Add);
         Ok(id)
     }
 
     /// Adds a removed entry, unless its name is taken or it exceeds a limit.
     fn insert_removed(&mut self, machine: &Machine<'_>) {
-        let record = self.record_of(machine, State::Removed);
+        let record = Record::new(machine, State::Removed);
         if let Ok(id) = record.and_then(|record| self.insert(record, machine)) {
             Arc::make_mut(&mut self.removed).push(id);
         }
@@ -148,7 +131,7 @@ impl Machines {
         if !is_same {
             self.change_keys(id, KeyChange::Remove);
         }
-        self.empty(id, NONE);
+        self.release(id);
         self.fill(id, record, machine);
         if !is_same {
             self.change_keys(id, KeyChange::Add);
@@ -158,29 +141,24 @@ impl Machines {
     fn remove(&mut self, id: MachineIndex) {
         self.change_keys(id, KeyChange::Remove);
         self.names.remove(hash(self.entries.name(id).as_bytes()), |other| other == id);
-        self.empty(id, self.vacant);
+        self.release(id);
+        self.entries.put(id, Record::vacant(self.vacant), &Machine::default(), 0);
         self.vacant = id;
     }
 
-    /// Fills a vacant place, or a new place at the end.
+    /// Fills a place that no machine uses, or a new place at the end.
     fn fill(&mut self, id: MachineIndex, record: Record, machine: &Machine<'_>) {
-        let variables = Some(machine.variables).filter(|text| !text.is_empty());
-        let variables = variables.map_or(NONE, |text| self.texts.acquire(text));
-        let profile = machine.profile.map_or(NONE, |name| self.texts.acquire(name));
-        let (chunk, place) = self.entries.at_mut(id);
-        chunk.fill(place, record, machine, (variables, profile), self.version);
+        self.entries.put(id, self.texts.acquire_for(record, machine), machine, self.version);
         if let State::Entry(policy) = record.state {
             self.count += 1;
             self.boot_once_count += usize::from(policy == Policy::Once);
         }
     }
 
-    /// Makes a place vacant. `next` is the next vacant place.
-    fn empty(&mut self, id: MachineIndex, next: u32) {
+    /// Ends the use of a place by its machine.
+    fn release(&mut self, id: MachineIndex) {
         let Record { variables, profile, state, .. } = *self.entries.record(id);
         [variables, profile].into_iter().filter(|text| *text != NONE).for_each(|text| self.texts.release(text));
-        let (chunk, place) = self.entries.at_mut(id);
-        chunk.vacate(place, next);
         match state {
             State::Entry(policy) => {
                 self.count -= 1;
@@ -191,7 +169,7 @@ impl Machines {
         }
     }
 
-    pub(super) fn change_keys(&mut self, id: MachineIndex, change: KeyChange) {
+    fn change_keys(&mut self, id: MachineIndex, change: KeyChange) {
         let Machines { entries, indices, shared_macs, .. } = self;
         let policy = |other| entries.policy(other);
         for key in keys_of(entries, id, shared_macs) {

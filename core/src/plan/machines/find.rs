@@ -248,7 +248,8 @@ impl Machines {
 
     /// Whether the machine's entry lists an address other than those of shared adapters.
     fn lists_own_mac(&self, machine: MachineIndex) -> bool {
-        self.entries.macs(machine).iter().any(|mac| !self.is_shared_mac(mac))
+        let is_own = |mac: &[u8; 6]| !self.is_shared_mac(mac);
+        self.entries.first_mac(machine).is_some_and(is_own) || self.entries.macs(machine).iter().any(is_own)
     }
 
     /// The machine of this name; its entry may be removed.

@@ -6,6 +6,7 @@
 //! one shard and the list of shards. The table grows by linear hashing: one shard splits at a time.
 
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::iter::repeat_n;
 
@@ -40,21 +41,11 @@ pub struct IndexHit {
 }
 
 impl KeyIndex {
-    /// A table for this many keys. They use half of the slots, so that a lookup ends soon.
-    pub fn with_capacity(keys: usize) -> KeyIndex {
-        let shards = keys.div_ceil(SHARD_KEYS).next_power_of_two();
-        let shard = || Shard { slots: empty_slots(2 * keys.div_ceil(shards)), keys: 0 };
-        KeyIndex { shards: Arc::new((0..shards).map(|_| shard()).collect()), keys: 0 }
-    }
-
     /// Looks a key up by its hash; `None` if the table does not contain the key. `has_key` returns whether a number has
     /// the key.
     pub fn get(&self, hash: u32, has_key: impl Fn(u32) -> bool) -> Option<IndexHit> {
         let slots = &self.shards.get(self.shard_of(hash))?.slots;
-        match slots[slot_of(slots, hash, has_key)] {
-            EMPTY => None,
-            slot => Some(IndexHit { number: number(slot), shared: slot as u32 & SHARED != 0 }),
-        }
+        hit(slots[slot_of(slots, hash, has_key)])
     }
 
     /// Inserts a number for a key and returns `None`. If a number already has the key, returns that number and inserts
@@ -89,13 +80,6 @@ impl KeyIndex {
         let others = shard.slots.iter().enumerate().filter(|(slot, _)| *slot != removed).map(|(_, slot)| *slot);
         *shard = Shard::of(others);
         self.keys -= 1;
-    }
-
-    /// Gives back the memory that the table needs only while it grows.
-    pub fn shrink_to_fit(&mut self) {
-        for shard in Arc::make_mut(&mut self.shards) {
-            *shard = Shard::of(shard.slots.iter().copied());
-        }
     }
 
     /// The shard of a hash: its last bits, as many as count the shards. A shard that does not exist yet is still part
@@ -149,6 +133,60 @@ impl Shard {
     }
 }
 
+/// A hash table in one piece, which becomes a [`KeyIndex`] when it has all its keys.
+#[derive(Clone, Debug, Default)]
+pub struct KeyIndexBuilder {
+    slots: Vec<u64>,
+    keys: usize,
+}
+
+impl KeyIndexBuilder {
+    /// A table for this many keys. They use half of the slots, so that a lookup ends soon.
+    pub fn with_capacity(keys: usize) -> KeyIndexBuilder {
+        KeyIndexBuilder { slots: vec![EMPTY; 2 * keys.max(1)], keys: 0 }
+    }
+
+    /// The same as [`KeyIndex::insert`].
+    pub fn insert(&mut self, hash: u32, number: u32, has_key: impl Fn(u32) -> bool) -> Option<IndexHit> {
+        if 2 * (self.keys + 1) > self.slots.len() {
+            self.grow();
+        }
+        let slot = slot_of(&self.slots, hash, has_key);
+        let hit = hit(self.slots[slot]);
+        if hit.is_none() {
+            self.slots[slot] = u64::from(hash) << 32 | u64::from(number);
+            self.keys += 1;
+        }
+        hit
+    }
+
+    /// Marks a key as shared by several machines. The table must contain the key.
+    pub fn mark_shared(&mut self, hash: u32, has_key: impl Fn(u32) -> bool) {
+        let slot = slot_of(&self.slots, hash, has_key);
+        self.slots[slot] |= u64::from(SHARED);
+    }
+
+    /// The table in shards.
+    pub fn finish(self) -> KeyIndex {
+        let used = || self.slots.iter().copied().filter(|slot| *slot != EMPTY);
+        let count = self.keys.div_ceil(SHARD_KEYS).next_power_of_two();
+        let shard_of = |slot: u64| (slot >> 32) as usize & (count - 1);
+        let mut keys = vec![0; count];
+        used().for_each(|slot| keys[shard_of(slot)] += 1);
+        let mut shards: Vec<Shard> =
+            keys.into_iter().map(|keys| Shard { slots: empty_slots(2 * keys), keys }).collect();
+        let mut free: Vec<&mut [u64]> = shards.iter_mut().map(|shard| Arc::make_mut(&mut shard.slots)).collect();
+        used().for_each(|slot| put(free[shard_of(slot)], slot));
+        KeyIndex { shards: Arc::new(shards), keys: self.keys }
+    }
+
+    fn grow(&mut self) {
+        let mut larger = vec![EMPTY; 2 * self.slots.len().max(8)];
+        self.slots.iter().filter(|slot| **slot != EMPTY).for_each(|slot| put(&mut larger, *slot));
+        self.slots = larger;
+    }
+}
+
 /// At least two slots, so that one of them is always free.
 fn empty_slots(count: usize) -> Arc<[u64]> {
     repeat_n(EMPTY, count.max(2)).collect()
@@ -170,6 +208,10 @@ fn slot_of(slots: &[u64], hash: u32, has_key: impl Fn(u32) -> bool) -> usize {
 /// power of two.
 fn home(slots: &[u64], hash: u32) -> usize {
     ((u64::from(hash) * slots.len() as u64) >> 32) as usize
+}
+
+fn hit(slot: u64) -> Option<IndexHit> {
+    (slot != EMPTY).then(|| IndexHit { number: number(slot), shared: slot as u32 & SHARED != 0 })
 }
 
 fn number(slot: u64) -> u32 {
@@ -233,7 +275,6 @@ mod tests {
             assert_eq!(index.insert(hashed(number), number, |other| other == number), None);
         }
         let complete = index.clone();
-        index.shrink_to_fit();
         for number in (0..KEYS).step_by(2) {
             index.remove(hashed(number), |other| other == number);
         }
@@ -247,11 +288,12 @@ mod tests {
 
     #[test]
     fn consecutive_addresses_are_spread_over_the_table() {
-        let mut index = KeyIndex::with_capacity(10_000);
+        let mut index = KeyIndexBuilder::with_capacity(5);
         let mac = |number: u32| [0x52, 0x54, 0, (number >> 16) as u8, (number >> 8) as u8, number as u8];
         for number in 0..10_000 {
             assert_eq!(index.insert(hash(&mac(number)), number, |other| other == number), None);
         }
+        let index = index.finish();
         let distance = |number: u32| {
             let hash = hash(&mac(number));
             let slots = &index.shards[index.shard_of(hash)].slots;

@@ -1,11 +1,12 @@
 //! The identities by which lookups find entries.
 
-use super::chunk::Entries;
+use super::entries::Entries;
 use super::find::IdentityKind;
 use super::index::{hash, hash_ignoring_case};
 use super::sharers::IdentityIndex;
 use super::{MachineIndex, is_key};
 use crate::plan::pattern::MacPattern;
+use core::ops::Range;
 
 /// An identity that leads to an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +80,15 @@ impl Indices {
         [&self.uuids, &self.serials, &self.macs]
     }
 
-    /// Indices for these numbers of identities of each kind, in the order of [`Indices::all`].
-    pub fn with_capacity([uuids, serials, macs]: [usize; 3]) -> Indices {
-        let index = IdentityIndex::with_capacity;
-        Indices { uuids: index(uuids), serials: index(serials), macs: index(macs) }
+    /// The indices of the identities of entries. The largest index comes first, because an index needs most memory
+    /// while it is built.
+    pub fn new(entries: &Entries, ids: Range<MachineIndex>, shared_macs: &[MacPattern]) -> Indices {
+        let macs = ids.clone().flat_map(|id| macs_of(entries, id, shared_macs).map(move |key| (id, key)));
+        let macs = IdentityIndex::new(entries, macs);
+        let uuids = ids.clone().filter_map(|id| Some((id, uuid_of(entries, id)?)));
+        let uuids = IdentityIndex::new(entries, uuids);
+        let serials = ids.filter_map(|id| Some((id, serial_of(entries, id)?)));
+        Indices { uuids, serials: IdentityIndex::new(entries, serials), macs }
     }
 }
 
@@ -93,11 +99,26 @@ pub fn keys_of<'a>(
     id: MachineIndex,
     shared_macs: &'a [MacPattern],
 ) -> impl Iterator<Item = Key<'a>> + Clone {
+    let (uuid, serial) = (uuid_of(entries, id), serial_of(entries, id));
+    uuid.into_iter().chain(serial).chain(macs_of(entries, id, shared_macs))
+}
+
+fn uuid_of(entries: &Entries, id: MachineIndex) -> Option<Key<'_>> {
+    Some(*entries.uuid(id)).filter(is_key).map(Key::Uuid)
+}
+
+fn serial_of(entries: &Entries, id: MachineIndex) -> Option<Key<'_>> {
+    Some(entries.serial(id)).filter(|serial| !serial.is_empty()).map(Key::Serial)
+}
+
+fn macs_of<'a>(
+    entries: &'a Entries,
+    id: MachineIndex,
+    shared_macs: &'a [MacPattern],
+) -> impl Iterator<Item = Key<'a>> + Clone {
     let macs = entries.macs(id);
     let is_first = move |(at, mac): &(usize, &[u8; 6])| !macs[..*at].contains(mac);
     let is_shared = |mac: &[u8; 6]| shared_macs.iter().any(|pattern| pattern.matches(mac));
-    let uuid = Some(*entries.uuid(id)).filter(is_key).map(Key::Uuid);
-    let serial = Some(entries.serial(id)).filter(|serial| !serial.is_empty()).map(Key::Serial);
-    let macs = macs.iter().enumerate().filter(is_first).map(|(_, mac)| *mac).filter(move |mac| !is_shared(mac));
-    uuid.into_iter().chain(serial).chain(macs.map(Key::Mac))
+    let macs = macs.iter().enumerate().filter(is_first).map(|(_, mac)| *mac);
+    macs.filter(move |mac| !is_shared(mac)).map(Key::Mac)
 }

@@ -4,8 +4,8 @@
 
 mod build;
 mod change;
-mod chunk;
 mod chunked;
+mod entries;
 mod find;
 mod index;
 mod key;
@@ -17,8 +17,8 @@ use super::pattern::MacPattern;
 use crate::wire::uuid::is_placeholder;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use chunk::{Entries, State};
 use core::fmt;
+use entries::{Entries, State};
 use index::KeyIndex;
 use key::Indices;
 use texts::Texts;

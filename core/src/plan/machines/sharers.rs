@@ -1,7 +1,9 @@
 //! The index of a kind of identity. Several machines may list an identity, in the worst case all of them; the index
 //! then keeps them in the order in which lookups examine them.
 
-use super::index::{IndexHit, KeyIndex};
+use super::entries::Entries;
+use super::index::{IndexHit, KeyIndex, KeyIndexBuilder};
+use super::key::Key;
 use super::{MachineIndex, Policy};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -23,9 +25,21 @@ pub const MAX_MACHINES: u32 = 1 << MACHINE_BITS;
 const MACHINE_BITS: u32 = 30;
 
 impl IdentityIndex {
-    /// An index for this many identities.
-    pub fn with_capacity(keys: usize) -> IdentityIndex {
-        IdentityIndex { keys: KeyIndex::with_capacity(keys), sharers: SortedSet::default() }
+    /// The index of these identities, each with a machine that lists it.
+    pub fn new<'a>(entries: &Entries, keys: impl Iterator<Item = (MachineIndex, Key<'a>)> + Clone) -> IdentityIndex {
+        let mut index = KeyIndexBuilder::with_capacity(keys.clone().count());
+        let mut sharers = Vec::new();
+        for (machine, key) in keys {
+            let (hash, lists) = (key.hash(), |other| key.is_of(entries, other));
+            let Some(hit) = index.insert(hash, machine, lists) else { continue };
+            let sharer = |machine| Sharer::new(hash, entries.policy(machine), machine);
+            if !hit.shared {
+                index.mark_shared(hash, lists);
+                sharers.push(sharer(hit.number));
+            }
+            sharers.push(sharer(machine));
+        }
+        IdentityIndex { keys: index.finish(), sharers: SortedSet::new(sharers) }
     }
 
     /// Looks an identity up. If several machines share it, the number of the hit is that of any of them.
@@ -114,6 +128,12 @@ struct SortedSet(Arc<Vec<Arc<Vec<Sharer>>>>);
 const MAX_PART: usize = 1024;
 
 impl SortedSet {
+    fn new(mut sharers: Vec<Sharer>) -> SortedSet {
+        sharers.sort_unstable();
+        sharers.dedup();
+        SortedSet(Arc::new(sharers.chunks(MAX_PART / 2).map(|part| Arc::new(part.to_vec())).collect()))
+    }
+
     /// The elements from this one on.
     fn from(&self, first: Sharer) -> impl Iterator<Item = Sharer> {
         let part = self.part_of(first);

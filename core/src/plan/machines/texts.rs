@@ -1,9 +1,10 @@
 //! The texts that many machines have in common, names of profiles and variables, each stored once with the number of
 //! its users. A text without users makes room for another one.
 
-use super::NONE;
 use super::chunked::Chunked;
+use super::entries::Record;
 use super::index::{KeyIndex, hash};
+use super::{Machine, NONE};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -44,6 +45,14 @@ impl Texts {
     pub fn get(&self, number: u32) -> &str {
         let (chunk, place) = self.chunks.at(number);
         chunk.get(place)
+    }
+
+    /// A record with the numbers of the texts of a machine, which becomes a user of them.
+    pub fn acquire_for(&mut self, mut record: Record, machine: &Machine<'_>) -> Record {
+        let variables = Some(machine.variables).filter(|text| !text.is_empty());
+        record.variables = variables.map_or(NONE, |text| self.acquire(text));
+        record.profile = machine.profile.map_or(NONE, |name| self.acquire(name));
+        record
     }
 
     /// Adds a user to this text and returns the text's number.
@@ -90,7 +99,6 @@ impl Texts {
 
     /// Gives back the memory that the texts need only while many are added.
     pub fn shrink_to_fit(&mut self) {
-        self.index.shrink_to_fit();
         self.chunks.for_each_mut(|chunk| {
             chunk.places.shrink_to_fit();
             chunk.text.shrink_to_fit();
