@@ -7,7 +7,7 @@ use crate::observations::Observations;
 use crate::observations::shared_uuids::SharedUuid;
 use crate::plan::Plan;
 use crate::plan::machines::{
-    AmbiguousMachine, BootMode, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup, MachineIndex,
+    AmbiguousMachine, BootMode, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup, Machine, MachineIndex,
 };
 use crate::plan::profile::{BootTarget, ProfileId};
 use crate::plan::rule::{Firmware, Rule, Subject};
@@ -57,6 +57,9 @@ pub enum DecidedBy {
     Completed,
     /// The machine has completed a boot-once, and its entry has no `boot` key any more.
     CompletedUnspecified,
+    /// The machine's entry names a profile that does not exist: the machine boots its disk, because its disk is the
+    /// least harmful target.
+    UnknownProfile,
     /// The rule that matched denies the boot.
     Denied,
 }
@@ -142,7 +145,10 @@ fn decision_from(
         {
             (None, DecidedBy::CompletedUnspecified)
         }
-        (_, Some(entry)) if entry.profile.is_some() => (entry.profile, DecidedBy::Machine),
+        (_, Some(Machine { profile: Some(name), .. })) => match plan.find_profile(name) {
+            Some(profile) => (Some(profile), DecidedBy::Machine),
+            None => (None, DecidedBy::UnknownProfile),
+        },
         (Some((_, rule)), _) if rule.profile.is_some() => (rule.profile, DecidedBy::Rule),
         (_, None) if plan.policy.unknown_machine_profile.is_some() => {
             (plan.policy.unknown_machine_profile, DecidedBy::UnknownMachine)
@@ -163,7 +169,9 @@ impl Decision {
     /// The target that the machine boots.
     pub fn boots<'a>(&self, plan: &'a Plan) -> &'a BootTarget {
         match self.decided_by {
-            DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified => &BootTarget::LocalDisk,
+            DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified | DecidedBy::UnknownProfile => {
+                &BootTarget::LocalDisk
+            }
             DecidedBy::Denied => &BootTarget::Nothing,
             _ => plan.profile(self.profile).map_or(&BootTarget::BootDir, |profile| &profile.boots),
         }
@@ -172,6 +180,12 @@ impl Decision {
     /// The entry that the decision follows; `None` if it follows no entry.
     pub fn entry(&self) -> Option<MachineIndex> {
         self.protected_by.map(|(machine, _)| machine).or(self.machine.map(|found| found.machine))
+    }
+
+    /// The name of the profile in the entry that the decision follows, if there is no such profile.
+    pub fn missing_profile<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
+        let entry = self.entry().filter(|_| self.decided_by == DecidedBy::UnknownProfile)?;
+        plan.inventory.get(entry).profile
     }
 
     /// An entry that may be the machine's but does not apply; `None` if there is none.
@@ -201,14 +215,18 @@ impl Decision {
         {
             return self.profile;
         }
-        let machine_profile = self.machine.and_then(|found| plan.inventory.get(found.machine).profile);
-        machine_profile.or_else(|| plan.policy.rules.get(self.rule?)?.profile).or(plan.policy.default_profile)
+        match self.machine.and_then(|found| plan.inventory.get(found.machine).profile) {
+            Some(name) => plan.find_profile(name),
+            None => self.rule.and_then(|rule| plan.policy.rules.get(rule)?.profile).or(plan.policy.default_profile),
+        }
     }
 
     /// The boot of the machine in one word: the name of the profile, `menu`, `local-disk` or `nothing`.
     pub fn target_name<'a>(&self, plan: &'a Plan) -> &'a str {
         match self.decided_by {
-            DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified => "local-disk",
+            DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified | DecidedBy::UnknownProfile => {
+                "local-disk"
+            }
             DecidedBy::Denied => "nothing",
             _ => self.profile_name(plan).unwrap_or("menu"),
         }
@@ -249,6 +267,7 @@ impl fmt::Display for DecidedBy {
             Self::CompletedUnspecified => {
                 "its boot-once is completed, and it has no entry with `boot`: it boots its disk"
             }
+            Self::UnknownProfile => "the machine's entry names a profile that does not exist: it boots its disk",
             Self::Denied => "a rule that denies",
         })
     }

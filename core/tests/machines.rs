@@ -1,7 +1,7 @@
 //! Compares lookups of machines with lookups in a table that is too simple to be wrong.
 
 use proptest::collection::{btree_map, vec};
-use proptest::option::of;
+use proptest::option::{self, of};
 use proptest::prelude::*;
 use proxydhcpd_core::client::Identifiers;
 use proxydhcpd_core::plan::machines::{
@@ -17,7 +17,7 @@ struct MachineConfig {
     macs: Vec<[u8; 6]>,
     uuid: Option<[u8; 16]>,
     serial: Option<String>,
-    profile: Option<usize>,
+    profile: Option<&'static str>,
     boot_mode: BootMode,
     variables: String,
 }
@@ -50,16 +50,20 @@ fn config() -> impl Strategy<Value = MachineConfig> {
     let boot_mode =
         prop_oneof![Just(BootMode::Unspecified), Just(BootMode::Always), Just(BootMode::Once), Just(BootMode::Never)];
     let identities = (vec(a_mac(), 0..4), of(a_uuid()), of(a_serial()));
-    (identities, of(0..5usize), boot_mode, prop_oneof![Just(""), Just("{\"role\":\"web\"}"), Just("{}")]).prop_map(
-        |((macs, uuid, serial), profile, boot_mode, variables)| MachineConfig {
+    (
+        identities,
+        of(prop_oneof![Just("menu"), Just("debian"), Just("grub")]),
+        boot_mode,
+        prop_oneof![Just(""), Just("{\"role\":\"web\"}"), Just("{}")],
+    )
+        .prop_map(|((macs, uuid, serial), profile, boot_mode, variables)| MachineConfig {
             macs,
             uuid,
             serial,
             profile,
             boot_mode,
             variables: variables.into(),
-        },
-    )
+        })
 }
 
 fn shared_macs() -> Vec<MacPattern> {
@@ -230,6 +234,189 @@ proptest! {
             prop_assert_eq!(machine, Machine { uuid, ..config.machine(name) });
         }
     }
+}
+
+/// A change of one machine: a new entry, or `None` to remove the entry.
+type Change = (String, Option<MachineConfig>);
+
+fn changed(machines: &Machines, (name, config): &Change) -> Machines {
+    match config {
+        Some(config) => machines.with_machine(&config.machine(name)).unwrap(),
+        None => machines.without_machine(name),
+    }
+}
+
+/// The entries that a lookup leads to, by name, because lists that differ in their order have different indices.
+fn found_names(machines: &Machines, identity: &Identity<'_>) -> impl PartialEq + std::fmt::Debug + use<> {
+    let name = |id| machines.get(id).name.to_owned();
+    let Lookup { found, ambiguous, doubt } = machines.find(identity);
+    let sharers: BTreeSet<_> = machines.sharers(identity, found).map(|(id, by)| (name(id), by)).collect();
+    (
+        found.map(|found| (name(found.machine), found.by, found.conflicting.map(|(other, by)| (name(other), by)))),
+        ambiguous.map(|ambiguous| ambiguous.machines.map(|(id, by)| (name(id), by))),
+        doubt.map(|doubt| (name(doubt.machine), doubt.by, doubt.reason)),
+        sharers,
+    )
+}
+
+fn assert_same_lookups(machines: &Machines, other: &Machines) {
+    let macs = || (0..10u8).flat_map(|maker| (0..12u8).map(move |number| [2, 0, maker, 0, 0, number]));
+    let uuid = |number| [9, 2, 3, number, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+    let serials = ["A1", "a2", "A3", "b1", "B2", "b3", "A11", "a12", "B33"];
+    let mut identities: Vec<Identity<'_>> = Vec::new();
+    for (number, mac) in (0..120u8).zip(macs()) {
+        let serial = serials.get(usize::from(number) % 20).copied();
+        let identifiers = Identifiers { macs: [Some(mac), None, None], uuids: [Some(uuid(number % 25)), None] };
+        let alone = Identifiers { uuids: [None; 2], ..identifiers };
+        let without = Identifiers { macs: [None; 3], ..identifiers };
+        identities.push(Identity { identifiers, serial, shares_uuid: true, ..Identity::default() });
+        identities.push(Identity { identifiers: alone, ..Identity::default() });
+        identities.push(Identity { identifiers: without, ..Identity::default() });
+        identities.push(Identity { serial, ..Identity::default() });
+        assert_eq!(machines.lists_mac(&mac), other.lists_mac(&mac));
+        assert_eq!(machines.has_uuid(&uuid(number)), other.has_uuid(&uuid(number)));
+        let macs = [mac];
+        let asked = Machine { macs: &macs, uuid: Some(uuid(number)), serial, ..Machine::default() };
+        assert_eq!(machines.entries_listing(&asked), other.entries_listing(&asked));
+    }
+    for identity in &identities {
+        assert_eq!(found_names(machines, identity), found_names(other, identity), "{identity:?}");
+    }
+    let named = |list: &Machines| {
+        let name = |id: &u32| list.get(*id).name.to_owned();
+        let (shared, count) = list.shared_identities();
+        let shared = shared.into_iter().map(|SharedIdentity { by, identity, machines, count }| {
+            (by, identity, machines.iter().map(name).collect::<Vec<_>>(), count)
+        });
+        (shared.collect::<Vec<_>>(), count)
+    };
+    assert_eq!(named(machines), named(other));
+    assert_eq!((machines.len(), machines.has_boot_once()), (other.len(), other.has_boot_once()));
+}
+
+/// The list with the same machines in the same order, built at once.
+fn rebuilt(machines: &Machines) -> Machines {
+    Machines::new(&machines.iter().collect::<Vec<_>>(), &shared_macs())
+}
+
+proptest! {
+    #[test]
+    fn a_list_after_changes_equals_one_that_is_built_at_once(
+        site in btree_map("[a-c]{1,2}", config(), 0..12),
+        changes in vec(("[a-d]{1,2}", option::weighted(0.7, config())), 0..60),
+        kept in 0..60usize,
+    ) {
+        let mut machines = built(&site);
+        let mut expected = site;
+        let mut earlier = None;
+        for (number, change) in changes.iter().enumerate() {
+            if number == kept {
+                earlier = Some((machines.clone(), rebuilt(&machines), machines.version()));
+            }
+            let before = (machines.version(), machines.get_by_name(&change.0).is_some());
+            machines = changed(&machines, change);
+            let may_be_equal = change.1.is_some() == before.1;
+            prop_assert!(machines.version() == before.0 + 1 || machines.version() == before.0 && may_be_equal);
+            match &change.1 {
+                Some(config) => expected.insert(change.0.clone(), config.clone()),
+                None => expected.remove(&change.0),
+            };
+        }
+        let mut names: Vec<&str> = machines.iter().map(|machine| machine.name).collect();
+        names.sort_unstable();
+        prop_assert!(names.iter().eq(expected.keys()));
+        for (name, config) in &expected {
+            let uuid = config.uuid.filter(|uuid| *uuid != [0xff; 16]);
+            prop_assert_eq!(machines.get_by_name(name), Some(Machine { uuid, ..config.machine(name) }));
+        }
+        let other = rebuilt(&machines);
+        prop_assert_eq!(&machines, &other);
+        assert_same_lookups(&machines, &other);
+        if let Some((earlier, rebuilt, version)) = earlier {
+            prop_assert_eq!((&earlier, earlier.version()), (&rebuilt, version));
+            assert_same_lookups(&earlier, &rebuilt);
+        }
+    }
+}
+
+#[test]
+fn thousands_of_changes_keep_every_machine_findable() {
+    const SIZE: u32 = 3_000;
+    let names: Vec<String> = (0..2 * SIZE).map(|number| format!("pc{number}")).collect();
+    let mac = |number: u32| [2, 1, 0, 0, (number >> 8) as u8, number as u8];
+    let mut builder = MachinesBuilder::default();
+    for number in 0..SIZE {
+        let name = &names[number as usize];
+        builder.add(&Machine { name, macs: &[mac(number)], ..Machine::default() }).unwrap();
+    }
+    let built = builder.finish(&[]);
+    let mut machines = built.clone();
+    for number in SIZE..2 * SIZE {
+        let name = &names[number as usize];
+        machines = machines.with_machine(&Machine { name, macs: &[mac(number)], ..Machine::default() }).unwrap();
+    }
+    for number in (0..2 * SIZE).step_by(3) {
+        machines = machines.without_machine(&names[number as usize]);
+    }
+    let found = |list: &Machines, number| {
+        let identifiers = Identifiers::new(Some(mac(number)), None);
+        let found = list.find(&Identity { identifiers, ..Identity::default() }).found;
+        found.map(|found| list.get(found.machine).name.to_owned())
+    };
+    for number in 0..2 * SIZE {
+        let name = Some(names[number as usize].clone());
+        assert_eq!(found(&machines, number), name.clone().filter(|_| number % 3 != 0));
+        assert_eq!(found(&built, number), name.filter(|_| number < SIZE));
+    }
+    assert_eq!((machines.len(), built.len()), (4_000, 3_000));
+}
+
+#[test]
+fn an_entry_has_the_version_of_its_last_change() {
+    let web1 = Machine { name: "web1", macs: &[[2, 0, 0, 0, 0, 1]], ..Machine::default() };
+    let web2 = Machine { name: "web2", macs: &[[2, 0, 0, 0, 0, 2]], ..Machine::default() };
+    let first = Machines::new(&[web1], &[]).with_machine(&web2).unwrap();
+    let debian = Machine { profile: Some("debian"), ..web2 };
+    let second = first.with_machine(&debian).unwrap();
+    let versions = |list: &Machines| (list.version(), list.entry_version("web1"), list.entry_version("web2"));
+    assert_eq!(versions(&first), (1, Some(0), Some(1)));
+    assert_eq!(versions(&second), (2, Some(0), Some(2)));
+    assert_eq!(versions(&second.with_machine(&debian).unwrap()), versions(&second), "an equal entry");
+    assert_eq!(versions(&second.without_machine("web3")), versions(&second));
+    assert_eq!(versions(&second.without_machine("web1")), (3, None, Some(2)));
+    let reloaded = Machines::new(&[debian, web1], &[]).succeeding(&second);
+    assert_eq!(versions(&reloaded), versions(&second), "a reload without a change");
+    let reloaded = Machines::new(&[web2, web1], &[]).succeeding(&second);
+    assert_eq!(versions(&reloaded), (3, Some(0), Some(3)));
+    assert_eq!(Machines::new(&[web1], &[]).succeeding(&second).version(), 3);
+}
+
+#[test]
+fn a_new_entry_takes_its_name_and_its_identities_from_removed_entries() {
+    let (a, b, c) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 3]);
+    let by = |mac| Identity { identifiers: Identifiers::new(Some(mac), None), ..Identity::default() };
+    let name = |list: &Machines, mac| {
+        let found = list.find(&by(mac)).found;
+        found.map(|found| (list.get(found.machine).name.to_owned(), list.is_removed_entry(found.machine)))
+    };
+    let gone = [
+        Machine { name: "old", macs: &[a, b], ..Machine::default() },
+        Machine { name: "older", macs: &[c], ..Machine::default() },
+    ];
+    let machines = Machines::new(&[], &[]).with_removed_entries(&gone);
+    assert_eq!((machines.len(), machines.version(), machines.iter().count()), (0, 0, 0));
+    assert_eq!(name(&machines, a), Some(("old".into(), true)));
+    let web1 = Machine { name: "web1", macs: &[a, c], ..Machine::default() };
+    let machines = machines.with_machine(&web1).unwrap();
+    assert_eq!(name(&machines, a), Some(("web1".into(), false)));
+    assert_eq!(name(&machines, b), Some(("old".into(), true)));
+    assert_eq!(name(&machines, c), Some(("web1".into(), false)));
+    let old = Machine { name: "old", macs: &[b], ..Machine::default() };
+    let machines = machines.with_machine(&old).unwrap();
+    assert_eq!(name(&machines, b), Some(("old".into(), false)));
+    assert_eq!(machines, Machines::new(&[old, web1], &[]).with_removed_entries(&[]));
+    let names: Vec<&str> = machines.iter().map(|machine| machine.name).collect();
+    assert_eq!(names, ["old", "web1"]);
 }
 
 #[test]

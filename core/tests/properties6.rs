@@ -223,7 +223,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
             default_loader,
             ..Profile::default()
         });
-    let machine = Machine { name: "web1", macs: &[[2, 0, 0, 0, 2, 7]], profile: Some(1), ..Machine::default() };
+    let machine = Machine { name: "web1", macs: &[[2, 0, 0, 0, 2, 7]], profile: Some(""), ..Machine::default() };
     let profiles = (vec(profile, 3), option::of(0..3usize), vec(rule(), 0..3), any::<bool>());
     let listeners = (tftp, option::weighted(0.8, Just(8080)), usually(), usually(), usually(), usually());
     (listeners, ipxe, stateless, profiles, option::of(loader()), any::<bool>()).prop_map(

@@ -338,6 +338,8 @@ struct Reasons<'a> {
     /// The entry that the machine may belong to, but that the server does not use.
     candidate: Option<&'a str>,
     profile: Option<&'a str>,
+    /// The profile that the entry names, although it does not exist.
+    missing_profile: Option<&'a str>,
     rule: Option<&'a str>,
 }
 
@@ -352,6 +354,7 @@ impl<'a> Reasons<'a> {
             machine: decision.machine.map(|found| plan.inventory.get(found.machine).name),
             candidate: decision.doubtful_entry().map(|machine| plan.inventory.get(machine).name),
             profile: selects_profiles.then(|| decision.target_name(plan)),
+            missing_profile: decision.missing_profile(plan),
             rule: rule.map(|rule| rule.name.as_str()),
         }
     }
@@ -368,6 +371,9 @@ impl fmt::Display for Reasons<'_> {
         }
         if let Some(profile) = self.profile {
             write!(f, ": profile {profile}")?;
+        }
+        if let Some(missing) = self.missing_profile {
+            write!(f, ", because profile {missing} does not exist")?;
         }
         self.rule.map_or(Ok(()), |rule| write!(f, " by rule {rule}"))
     }
@@ -421,7 +427,7 @@ mod tests {
     #[test]
     fn a_line_ends_with_the_reasons_if_the_configuration_selects_profiles() {
         assert_eq!(Reasons::new(&Decision::default(), &Plan::default()).to_string(), "");
-        let entry = Machine { name: "web1", ..Machine::default() };
+        let entry = Machine { name: "web1", profile: Some("gone"), ..Machine::default() };
         let plan = Plan {
             policy: Policy {
                 profiles: vec![Profile { name: "debian".to_owned(), ..Profile::default() }],
@@ -447,6 +453,8 @@ mod tests {
             text(Decision { machine: found, profile: None, decided_by: DecidedBy::Completed, ..Decision::default() }),
             ", web1: profile local-disk"
         );
+        let unknown = Decision { machine: found, decided_by: DecidedBy::UnknownProfile, ..Decision::default() };
+        assert_eq!(text(unknown), ", web1: profile local-disk, because profile gone does not exist");
         let protected = Decision {
             protected_by: Some((0, IdentityKind::Uuid)),
             decided_by: DecidedBy::Never,

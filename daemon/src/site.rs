@@ -224,8 +224,7 @@ impl Site {
             ];
             if let Some((by, taker)) = takers.into_iter().find_map(|(by, taker)| Some((by, taker?))) {
                 let entry = machines.get_by_name(taker).unwrap_or_default();
-                let profile =
-                    self.plan.profile(entry.profile).map_or("the choice of the rules and defaults", |own| &own.name);
+                let profile = entry.profile.unwrap_or("the choice of the rules and defaults");
                 diagnostics.push(format!(
                     "{name} completed its boot-once and has no entry; its {by} is now in the entry of {taker}, which \
                      boots {profile}"
@@ -340,11 +339,11 @@ impl Site {
         let plan = &self.plan;
         let shows = |id: Option<ProfileId>| plan.profile(id).is_none_or(|profile| profile.boots == BootTarget::BootDir);
         let chosen = |id: ProfileId| shows(Some(id));
-        let machines = 0..plan.inventory.len() as u32;
+        let machine_profiles = plan.inventory.iter().filter_map(|machine| plan.find_profile(machine.profile?));
         let is_shown = shows(plan.policy.default_profile)
             || plan.policy.unknown_machine_profile.is_some_and(chosen)
             || plan.policy.rules.iter().filter_map(|rule| rule.profile).any(chosen)
-            || machines.filter_map(|machine| plan.inventory.get(machine).profile).any(chosen)
+            || machine_profiles.into_iter().any(chosen)
             || plan.policy.profiles.iter().any(|profile| match &profile.boots {
                 BootTarget::Menu(menu) => {
                     menu.items.iter().any(|item| matches!(item.target, ItemTarget::Profile(id) if shows(id)))

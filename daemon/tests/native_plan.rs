@@ -452,7 +452,7 @@ fn a_machine_is_found_by_each_of_its_identities() {
     let uuid = 0x11223344556677_8899aabbccddeeff00_u128.to_be_bytes();
     assert_eq!(find(Identity { identifiers: Identifiers::new(None, Some(uuid)), ..Identity::default() }), Some("web1"));
     let web1 = machines.iter().find(|machine| machine.name == "web1").unwrap();
-    assert_eq!((web1.profile, web1.boot_mode), (Some(MENU), BootMode::Once));
+    assert_eq!((web1.profile, web1.boot_mode), (Some("menu"), BootMode::Once));
     let variables: serde_json::Value = serde_json::from_str(web1.variables).unwrap();
     assert_eq!(variables, serde_json::json!({ "role": "web", "disks": [1, 2.5, true], "since": "2026-01-01" }));
 }
@@ -552,7 +552,7 @@ fn files_of_conf_d_are_read_with_the_main_file_as_one() {
         (plan.directories[0].name.as_str(), plan.directories[0].path.as_path()),
         ("mirror", Path::new("/srv/mirror"))
     );
-    assert_eq!(plan.machine_files.machines.iter().next().map(|machine| machine.profile), Some(Some(3)));
+    assert_eq!(plan.machine_files.machines.iter().next().map(|machine| machine.profile), Some(Some("debian")));
     assert_eq!(loaded.settings.loop_guard, LoopGuard::Stop);
 }
 

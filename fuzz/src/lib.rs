@@ -68,7 +68,7 @@ fn configured() -> Plan {
         Rule { as_firmware: true, ..rule(Conditions { archs: vec![Arch::BIOS], ..Conditions::default() }, 0) },
         rule(Conditions { archs: vec![Arch(16)], known: Some(false), ..Conditions::default() }, 5),
     ];
-    let machine = Machine { name: "web1", macs: &[MAC], profile: Some(0), boot_mode: BootMode::Once, ..Machine::default() };
+    let machine = Machine { name: "web1", macs: &[MAC], profile: Some(""), boot_mode: BootMode::Once, ..Machine::default() };
     let stateless = StatelessOptions { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["lab.example".into()] };
     let plan = bare()
         .with_policy(|policy| {

@@ -53,6 +53,11 @@ impl Plan {
         self.policy.profile(id)
     }
 
+    /// The index of the profile with this name; `None` if there is no such profile.
+    pub fn find_profile(&self, name: &str) -> Option<ProfileId> {
+        self.policy.profiles.iter().position(|profile| profile.name == name)
+    }
+
     /// The path of the loader that the server offers under this name; `None` if there is no such loader, or if another
     /// server sends the file.
     pub fn loader_path(&self, name: &str) -> Option<&str> {

@@ -179,7 +179,7 @@ fn request_identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
     let mut path = String::from("machine/");
     if let Some(name) = &args.machine {
         if plan.inventory.get_by_name(name).is_none() {
-            let names = (0..plan.inventory.len() as u32).map(|id| plan.inventory.get(id).name);
+            let names = plan.inventory.iter().map(|machine| machine.name);
             return Err(unknown_name("machine", name, names));
         }
         write!(path, "name={name}/").ok();

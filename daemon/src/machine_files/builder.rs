@@ -21,7 +21,7 @@ pub struct MachineBuilder {
     /// Whether the UUID was a placeholder that many machines have. Such a UUID is dropped.
     pub has_placeholder_uuid: bool,
     serial: String,
-    profile: Option<ProfileId>,
+    profile: String,
     boot_mode: BootMode,
     /// The variables: a JSON object without its closing brace until [`Self::close_variables`], or an empty string.
     variables: String,
@@ -44,7 +44,7 @@ impl MachineBuilder {
         self.uuid = None;
         self.has_placeholder_uuid = false;
         self.serial.clear();
-        self.profile = None;
+        self.profile.clear();
         self.boot_mode = BootMode::default();
         self.variables.clear();
     }
@@ -56,7 +56,7 @@ impl MachineBuilder {
             macs: &self.macs,
             uuid: self.uuid,
             serial: Some(&self.serial[..]).filter(|serial| !serial.is_empty()),
-            profile: self.profile,
+            profile: Some(&self.profile[..]).filter(|profile| !profile.is_empty()),
             boot_mode: self.boot_mode,
             variables: &self.variables,
         }
@@ -83,7 +83,8 @@ impl MachineBuilder {
                 self.serial.push_str(parse_serial(text).ok_or_else(|| FieldError::new(SERIAL_ERROR))?)
             }
             MachineField::Profile => {
-                self.profile = Some(profiles(text).map_err(|(message, help)| FieldError { message, help })?);
+                profiles(text).map_err(|(message, help)| FieldError { message, help })?;
+                self.profile.push_str(text);
             }
             MachineField::Boot => self.boot_mode = boot_mode(text)?,
             MachineField::Variables => return Err(FieldError::new("`variables` must be a table")),

@@ -6,7 +6,6 @@ use crate::settings::value::{
     self, TomlValue, ValueError, ValueResult, invalid, list, machine_uuid, one_of, parse_with,
 };
 use proxydhcpd_core::plan::machines::{BootMode, Machine};
-use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_reading::diagnostic::Span;
 use proxydhcpd_reading::identifiers::parse_mac;
 use proxydhcpd_reading::machine_fields::BOOT_MODES;
@@ -73,7 +72,7 @@ pub fn parse_machine(reader: &mut TableReader<'_>, name: &str, name_at: Span, ta
 
 impl RawMachine {
     /// Converts the entry to a machine for the plan's table, with this profile.
-    pub fn to_machine(&self, profile: Option<ProfileId>) -> Machine<'_> {
+    pub fn to_machine<'a>(&'a self, profile: Option<&'a str>) -> Machine<'a> {
         let RawMachine { name, macs, uuid, serial, boot_mode, variables, .. } = self;
         Machine { name, macs, uuid: *uuid, serial: serial.as_deref(), profile, boot_mode: *boot_mode, variables }
     }

@@ -72,9 +72,10 @@ impl<'a> MachineReader<'a> {
         if self.files.last().is_none_or(|(_, last)| last != file) {
             self.begin(file);
         }
+        let once = self.boot_once_profile(machine);
         let added =
             add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), machine, offset, error);
-        self.count_boot_once(added, machine.profile, machine.boot_mode);
+        self.count_boot_once(added, once);
     }
 
     /// Warns about machines whose boot-once no file completes. There is one warning for each profile, because there may
@@ -137,14 +138,20 @@ impl<'a> MachineReader<'a> {
             );
             self.diagnostics.warning(|| Diagnostic { severity: Severity::Warning, ..error(message) });
         }
-        let (profile, boot_mode) = (machine.profile, machine.boot_mode);
+        let once = self.boot_once_profile(&machine);
         let added =
             add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), &machine, offset, error);
-        self.count_boot_once(added, profile, boot_mode);
+        self.count_boot_once(added, once);
     }
 
-    fn count_boot_once(&mut self, added: Option<MachineIndex>, profile: Option<ProfileId>, boot_mode: BootMode) {
-        if let Some(machine) = added.filter(|_| boot_mode == BootMode::Once) {
+    /// The profile of a machine with boot-once, or `None` for another machine.
+    fn boot_once_profile(&self, machine: &Machine<'_>) -> Option<Option<ProfileId>> {
+        let find = |name| (self.find_profile)(name).ok();
+        (machine.boot_mode == BootMode::Once).then(|| machine.profile.and_then(find))
+    }
+
+    fn count_boot_once(&mut self, added: Option<MachineIndex>, once: Option<Option<ProfileId>>) {
+        if let (Some(machine), Some(profile)) = (added, once) {
             self.boot_once.entry(profile).or_insert((0, machine)).0 += 1;
         }
     }

@@ -48,10 +48,11 @@ fn machine(
     };
     let mut table_reader = TableReader::new(source);
     let raw = entry::parse_machine(&mut table_reader, name.get_ref(), name.span(), table);
-    let profile = raw.profile.as_ref().map(|(name, at)| (reader.find_profile)(name).map_err(|error| (error, at)));
-    if let Some(Err(((message, help), at))) = &profile {
-        let error = source.error((*at).clone(), message);
-        table_reader.diagnostics.push(Diagnostic { help: help.clone(), ..error });
+    if let Some((profile, at)) = &raw.profile
+        && let Err((message, help)) = (reader.find_profile)(profile)
+    {
+        let error = source.error(at.clone(), message);
+        table_reader.diagnostics.push(Diagnostic { help, ..error });
     }
     table_reader.diagnostics.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
     let is_valid = table_reader.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning);
@@ -62,7 +63,7 @@ fn machine(
         }
     }
     if is_valid {
-        let machine = raw.to_machine(profile.and_then(Result::ok));
+        let machine = raw.to_machine(raw.profile.as_ref().map(|(name, _)| name.as_str()));
         let file = Path::new(&source.name);
         reader.add_machine(&machine, file, name.span().start, |message| source.error(name.span(), message));
     }

@@ -182,6 +182,7 @@ impl ReloadedSite {
         }
         let mut site = Site::build(&mut loaded, open).map_err(to_lines)?;
         site.check_offered_files(&links);
+        site.plan.inventory = std::mem::take(&mut site.plan.inventory).succeeding(&state.site.load().plan.inventory);
         if site.plan.inventory.has_boot_once() {
             state.boot_once.prepare();
         }

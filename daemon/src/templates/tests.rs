@@ -43,7 +43,7 @@ fn template_site(files: &[(&str, &str)]) -> TemplateSite {
         name: "web1",
         macs: &[[0x52, 0x54, 0, 0x12, 0x34, 0x56]],
         uuid: Some(0x11223344_5566_7788_99aa_bbccddeeff00_u128.to_be_bytes()),
-        profile: Some(0),
+        profile: Some("debian"),
         variables: r#"{"role": "web", "disks": ["sda", "my disk"], "nothing": null}"#,
         ..Machine::default()
     };

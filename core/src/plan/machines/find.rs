@@ -1,8 +1,9 @@
 //! Finds the entry of a machine by its identities, and judges how reliable an identity is: mainboards share UUIDs and
 //! serial numbers, network cards move, and any host can send another machine's identity.
 
-use super::index::{IndexHit, hash, hash_ignoring_case};
-use super::{Machine, MachineIndex, Machines, Sharer};
+use super::index::{IndexHit, hash};
+use super::key::Key;
+use super::{Machine, MachineIndex, Machines, is_key};
 use crate::client::Identifiers;
 use core::fmt;
 
@@ -105,13 +106,13 @@ impl Machines {
     /// identities then decide. If an entry lists no addresses, its UUID leads to the entry from every address.
     pub fn find(&self, identity: &Identity<'_>) -> Lookup {
         let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.identifiers;
-        let find_uuid = |uuid: Option<[u8; 16]>| self.find_uuid(uuid?);
-        let find_mac = |mac: Option<[u8; 6]>| self.find_mac(mac?);
+        let find_uuid = |uuid: Option<[u8; 16]>| self.find_key(Key::Uuid(uuid?));
+        let find_mac = |mac: Option<[u8; 6]>| self.find_key(Key::Mac(mac?));
         let listed = [
             (identity.name.and_then(|name| self.find_name(name)), IdentityKind::Name),
             (find_uuid(uuid), IdentityKind::Uuid),
             (find_uuid(uuid2), IdentityKind::Uuid),
-            (identity.serial.and_then(|serial| self.find_serial(serial)), IdentityKind::Serial),
+            (identity.serial.and_then(|serial| self.find_key(Key::Serial(serial))), IdentityKind::Serial),
             (find_mac(mac), IdentityKind::Mac),
             (find_mac(mac2), IdentityKind::Mac),
             (find_mac(mac3), IdentityKind::Mac),
@@ -148,41 +149,34 @@ impl Machines {
     ) -> impl Iterator<Item = (MachineIndex, IdentityKind)> + use<'a> {
         let identity = *identity;
         let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.identifiers;
-        let find_uuid = |uuid: Option<[u8; 16]>| (uuid.and_then(|uuid| self.uuid_hit(&uuid)), IdentityKind::Uuid);
-        let find_mac = |mac: Option<[u8; 6]>| (mac.and_then(|mac| self.mac_hit(&mac)), IdentityKind::Mac);
-        let find_serial = (identity.serial.and_then(|serial| self.serial_hit(serial)), IdentityKind::Serial);
-        let hit = [find_uuid(uuid), find_uuid(uuid2), find_serial, find_mac(mac), find_mac(mac2), find_mac(mac3)];
+        let keys = [
+            uuid.map(Key::Uuid),
+            uuid2.map(Key::Uuid),
+            identity.serial.map(Key::Serial),
+            mac.map(Key::Mac),
+            mac2.map(Key::Mac),
+            mac3.map(Key::Mac),
+        ];
         // The server put the name into a URL when the machine's entry was certain, so no other entry may be the
         // machine's.
         let is_clear = found.is_some_and(|found| found.by == IdentityKind::Name);
-        let shared =
-            move |(hit, by): (Option<IndexHit>, IdentityKind)| Some((hit.filter(|hit| hit.shared && !is_clear)?, by));
+        let is_shared = move |key: &Key<'_>| !is_clear && self.hit(*key).is_some_and(|hit| hit.shared);
         let found = found.map(|found| found.machine);
-        hit.into_iter().filter_map(shared).flat_map(move |(hit, by)| {
-            let of = |sharer: &Sharer| (sharer.by, sharer.key);
-            let begin = self.sharers.partition_point(|sharer| of(sharer) < (by, hit.number));
-            let group = &self.sharers[begin..];
-            let group = &group[..group.partition_point(|sharer| of(sharer) == (by, hit.number))];
-            let own_order = |machine| self.sharer_order(&Sharer { by, key: hit.number, machine });
-            let is_in =
-                |machine| group.binary_search_by_key(&own_order(machine), |sharer| self.sharer_order(sharer)).is_ok();
-            let agrees = found.is_some_and(is_in);
-            let machines = group.iter().take(MAX_SHARERS).map(|sharer| sharer.machine);
+        keys.into_iter().flatten().filter(is_shared).flat_map(move |key| {
+            let agrees = found.is_some_and(|found| key.is_of(&self.entries, found));
             let counts = move |machine: &MachineIndex| {
                 Some(*machine) != found && !(agrees && self.contradicts(*machine, &identity))
             };
-            machines.filter(counts).map(move |machine| (machine, by))
+            self.sharers_of(key).take(MAX_SHARERS).filter(counts).map(move |machine| (machine, key.kind()))
         })
     }
 
     /// Whether the machine shows a UUID, a serial number or an address that differs from those in the entry.
     fn contradicts(&self, machine: MachineIndex, identity: &Identity<'_>) -> bool {
-        let entry = self.get(machine);
-        let uuids = identity.identifiers.uuids;
-        let other_uuid = uuids[0].is_some() && entry.uuid.is_some_and(|own| !uuids.contains(&Some(own)));
-        let other_serial = |own: &str| identity.serial.is_some_and(|serial| !own.eq_ignore_ascii_case(serial));
-        other_uuid
-            || entry.serial.is_some_and(other_serial)
+        let own = self.entries.serial(machine);
+        let other_serial = |serial: &str| !own.is_empty() && !own.eq_ignore_ascii_case(serial);
+        self.shows_other_uuid(machine, identity)
+            || identity.serial.is_some_and(other_serial)
             || self.doubt_reason(machine, IdentityKind::Uuid, identity) == Some(DoubtReason::OtherAddress)
     }
 
@@ -191,13 +185,13 @@ impl Machines {
     /// because a machine in a shared dock has no other address to show.
     fn doubt_reason(&self, machine: MachineIndex, by: IdentityKind, identity: &Identity<'_>) -> Option<DoubtReason> {
         let shown = identity.identifiers.macs.iter().flatten();
-        if !matches!(by, IdentityKind::Uuid | IdentityKind::Serial) || self.own_macs(machine).next().is_none() {
+        if !matches!(by, IdentityKind::Uuid | IdentityKind::Serial) || !self.lists_own_mac(machine) {
             return None;
         }
         match shown.clone().next() {
             None => (by == IdentityKind::Uuid && identity.shares_uuid).then_some(DoubtReason::NoAddress),
             Some(_) => {
-                let fits = |mac: &[u8; 6]| self.is_shared_mac(mac) || self.own_macs(machine).any(|own| own == *mac);
+                let fits = |mac: &[u8; 6]| self.is_shared_mac(mac) || self.entries.has_mac(machine, mac);
                 (!shown.clone().any(fits)).then_some(DoubtReason::OtherAddress)
             }
         }
@@ -205,39 +199,41 @@ impl Machines {
 
     /// Whether the entry that an address leads to lists another UUID than the machine shows.
     fn has_other_uuid(&self, machine: MachineIndex, by: IdentityKind, identity: &Identity<'_>) -> bool {
+        by == IdentityKind::Mac && self.shows_other_uuid(machine, identity)
+    }
+
+    fn shows_other_uuid(&self, machine: MachineIndex, identity: &Identity<'_>) -> bool {
         let uuids = identity.identifiers.uuids;
-        let own = self.get(machine).uuid.filter(|_| by == IdentityKind::Mac && uuids[0].is_some());
-        own.is_some_and(|own| !uuids.contains(&Some(own)))
+        let own = self.entries.uuid(machine);
+        uuids[0].is_some() && is_key(own) && !uuids.contains(&Some(*own))
     }
 
     /// Whether the configuration explains why one UUID comes from two addresses: the UUID's entry lists both addresses,
     /// several entries list the UUID (which then leads to none of them), or one address is that of a shared adapter.
     pub fn explains_shared_uuid(&self, uuid: &[u8; 16], macs: &[[u8; 6]; 2]) -> bool {
-        let listed = |machine| macs.iter().all(|mac| self.own_macs(machine).any(|own| own == *mac));
+        let listed = |machine| macs.iter().all(|mac| self.entries.has_mac(machine, mac));
         let by_entry = |hit: IndexHit| hit.shared || listed(hit.number);
-        macs.iter().any(|mac| self.is_shared_mac(mac)) || self.uuid_hit(uuid).is_some_and(by_entry)
+        macs.iter().any(|mac| self.is_shared_mac(mac)) || self.hit(Key::Uuid(*uuid)).is_some_and(by_entry)
     }
 
     /// The entries that list the same identities as this machine, by kind of identity.
     pub fn entries_listing(&self, machine: &Machine<'_>) -> ListingEntries<'_> {
-        let entry = |id: MachineIndex| (!self.is_removed_entry(id)).then(|| self.get(id).name);
-        let macs = machine.macs.iter().find_map(|mac| {
-            let at = self.mac_hit(mac)?;
-            entry(self.owners[at.number as usize])
-        });
-        let uuid = machine.uuid.and_then(|uuid| entry(self.uuid_hit(&uuid)?.number));
-        let serial = machine.serial.and_then(|serial| entry(self.serial_hit(serial)?.number));
-        ListingEntries { mac: macs, uuid, serial }
+        let entry = |key: Key<'_>| self.first_entry(key).map(|id| self.entries.name(id));
+        ListingEntries {
+            mac: machine.macs.iter().find_map(|mac| entry(Key::Mac(*mac))),
+            uuid: machine.uuid.and_then(|uuid| entry(Key::Uuid(uuid))),
+            serial: machine.serial.and_then(|serial| entry(Key::Serial(serial))),
+        }
     }
 
     /// Whether an entry lists this address.
     pub fn lists_mac(&self, mac: &[u8; 6]) -> bool {
-        self.mac_hit(mac).is_some_and(|at| !self.is_removed_entry(self.owners[at.number as usize]))
+        self.first_entry(Key::Mac(*mac)).is_some()
     }
 
     /// Whether an entry lists this UUID.
     pub fn has_uuid(&self, uuid: &[u8; 16]) -> bool {
-        self.uuid_hit(uuid).is_some()
+        self.hit(Key::Uuid(*uuid)).is_some()
     }
 
     /// Whether many machines use this address in turn (`shared-macs`).
@@ -247,41 +243,45 @@ impl Machines {
 
     /// The entry of this name; `None` if there is none.
     pub fn get_by_name(&self, name: &str) -> Option<Machine<'_>> {
-        self.find_name(name).filter(|id| !self.is_removed_entry(*id)).map(|id| self.get(id))
+        self.find_entry(name).map(|id| self.get(id))
     }
 
-    /// The addresses that the machine's entry lists, without those of shared adapters.
-    fn own_macs(&self, machine: MachineIndex) -> impl Iterator<Item = [u8; 6]> + '_ {
-        self.mac_range(machine).filter(move |at| self.owners[*at] == machine).map(|at| self.macs[at])
+    /// Whether the machine's entry lists an address other than those of shared adapters.
+    fn lists_own_mac(&self, machine: MachineIndex) -> bool {
+        let is_own = |mac: &[u8; 6]| !self.is_shared_mac(mac);
+        self.entries.first_mac(machine).is_some_and(is_own) || self.entries.macs(machine).iter().any(is_own)
     }
 
-    fn find_name(&self, name: &str) -> Option<MachineIndex> {
-        let same = |id: MachineIndex| self.name(&self.records[id as usize]) == name;
-        self.names.get(hash(name.as_bytes()), same).map(|hit| hit.number)
+    /// The machine of this name; its entry may be removed.
+    pub(super) fn find_name(&self, name: &str) -> Option<MachineIndex> {
+        self.names.get(hash(name.as_bytes()), |id| self.entries.name(id) == name).map(|hit| hit.number)
     }
 
-    fn find_uuid(&self, uuid: [u8; 16]) -> Option<MachineIndex> {
-        self.uuid_hit(&uuid).and_then(unshared)
+    /// The entry of this name.
+    pub(super) fn find_entry(&self, name: &str) -> Option<MachineIndex> {
+        self.find_name(name).filter(|id| !self.is_removed_entry(*id))
     }
 
-    fn uuid_hit(&self, uuid: &[u8; 16]) -> Option<IndexHit> {
-        self.by_uuid.get(hash(uuid), |id| self.uuids[id as usize] == *uuid)
+    /// The machine with this identity; `None` if several machines share it.
+    fn find_key(&self, key: Key<'_>) -> Option<MachineIndex> {
+        self.hit(key).filter(|hit| !hit.shared).map(|hit| hit.number)
     }
 
-    fn find_serial(&self, serial: &str) -> Option<MachineIndex> {
-        self.serial_hit(serial).and_then(unshared)
+    pub(super) fn hit(&self, key: Key<'_>) -> Option<IndexHit> {
+        self.indices.of(key).get(key.hash(), |id| key.is_of(&self.entries, id))
     }
 
-    fn serial_hit(&self, serial: &str) -> Option<IndexHit> {
-        self.by_serial.get(hash_ignoring_case(serial.as_bytes()), |id| self.has_serial(id, serial))
+    /// The machines that share an identity, in the order in which lookups examine them.
+    pub(super) fn sharers_of<'a>(&'a self, key: Key<'a>) -> impl Iterator<Item = MachineIndex> + use<'a> {
+        self.indices.of(key).sharers(key.hash(), move |id| key.is_of(&self.entries, id))
     }
 
-    fn find_mac(&self, mac: [u8; 6]) -> Option<MachineIndex> {
-        self.mac_hit(&mac).and_then(unshared).map(|at| self.owners[at as usize])
-    }
-
-    fn mac_hit(&self, mac: &[u8; 6]) -> Option<IndexHit> {
-        self.by_mac.get(hash(mac), |at| self.macs[at as usize] == *mac)
+    /// The first entry that lists an identity, without the removed entries.
+    fn first_entry(&self, key: Key<'_>) -> Option<MachineIndex> {
+        let hit = self.hit(key)?;
+        let only = Some(hit.number).filter(|_| !hit.shared);
+        let sharers = self.sharers_of(key).filter(|_| hit.shared);
+        only.into_iter().chain(sharers).filter(|id| !self.is_removed_entry(*id)).min()
     }
 }
 
@@ -294,11 +294,6 @@ impl Lookup {
         let doubt = self.doubt.map(|doubt| (doubt.machine, doubt.by));
         doubt.into_iter().chain(ambiguous.into_iter().flatten()).chain(other)
     }
-}
-
-/// The number of the key; `None` if several machines share the key.
-fn unshared(hit: IndexHit) -> Option<u32> {
-    (!hit.shared).then_some(hit.number)
 }
 
 impl fmt::Display for IdentityKind {

@@ -1,46 +1,51 @@
 //! A hash table from keys to numbers, with open addressing and eight octets per slot. The table does not store the
 //! keys: the caller decides whether a number has the key. The table stores a hash with each number, which avoids most
 //! of these calls and their memory accesses.
+//!
+//! The table consists of shards, each with about a thousand keys, which versions of the table share. A change copies
+//! one shard and the list of shards. The table grows by linear hashing: one shard splits at a time.
 
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::iter::repeat_n;
 
 /// The hash table.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct KeyIndex {
-    slots: Vec<u64>,
-    used: usize,
+    shards: Arc<Vec<Shard>>,
+    keys: usize,
+}
+
+/// The keys whose hashes end in the same bits.
+#[derive(Clone, Debug)]
+struct Shard {
+    slots: Arc<[u64]>,
+    keys: usize,
 }
 
 /// An empty slot. A slot holds the hash in its upper half and the number in its lower half.
 const EMPTY: u64 = u64::MAX;
 /// The bit that is set in the number of a key that several machines have.
 const SHARED: u32 = 1 << 31;
-/// The maximum number of keys in a table.
-pub const MAX_KEYS: usize = (SHARED - 1) as usize;
+/// The mean number of keys in a shard above which one of the shards splits.
+const SHARD_KEYS: usize = 1024;
 
 /// The result of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexHit {
-    /// The first number that was inserted with the key.
+    /// The number that stands for the key.
     pub number: u32,
     /// Whether several machines have the key.
     pub shared: bool,
 }
 
 impl KeyIndex {
-    /// A table for this many keys. At most half of the slots are ever in use, so that a lookup ends soon.
-    pub fn with_capacity(keys: usize) -> KeyIndex {
-        KeyIndex { slots: vec![EMPTY; 2 * keys], used: 0 }
-    }
-
     /// Looks a key up by its hash; `None` if the table does not contain the key. `has_key` returns whether a number has
     /// the key.
     pub fn get(&self, hash: u32, has_key: impl Fn(u32) -> bool) -> Option<IndexHit> {
-        match self.slots.get(self.slot(hash, has_key)?) {
-            Some(&EMPTY) | None => None,
-            Some(&slot) => Some(IndexHit { number: number(slot) & !SHARED, shared: number(slot) & SHARED != 0 }),
-        }
+        let slots = &self.shards.get(self.shard_of(hash))?.slots;
+        hit(slots[slot_of(slots, hash, has_key)])
     }
 
     /// Inserts a number for a key and returns `None`. If a number already has the key, returns that number and inserts
@@ -49,52 +54,168 @@ impl KeyIndex {
         if let Some(hit) = self.get(hash, has_key) {
             return Some(hit);
         }
-        if 2 * (self.used + 1) > self.slots.len() {
-            self.grow();
+        if self.keys >= SHARD_KEYS * self.shards.len() {
+            self.split();
         }
-        self.put(u64::from(hash) << 32 | u64::from(number));
-        self.used += 1;
+        let shard = self.shard_of(hash);
+        Arc::make_mut(&mut self.shards)[shard].insert(u64::from(hash) << 32 | u64::from(number));
+        self.keys += 1;
         None
     }
 
-    /// Marks a key as shared by several machines.
-    pub fn mark_shared(&mut self, hash: u32, has_key: impl Fn(u32) -> bool) {
-        if let Some(slot) = self.slot(hash, has_key)
-            && self.slots[slot] != EMPTY
-        {
-            self.slots[slot] |= u64::from(SHARED);
+    /// Replaces the number of a key, and whether several machines share the key. The table must contain the key.
+    pub fn update(&mut self, hash: u32, hit: IndexHit, has_key: impl Fn(u32) -> bool) {
+        let shard = self.shard_of(hash);
+        let slots = Arc::make_mut(&mut Arc::make_mut(&mut self.shards)[shard].slots);
+        let slot = slot_of(slots, hash, has_key);
+        let shared = if hit.shared { SHARED } else { 0 };
+        slots[slot] = u64::from(hash) << 32 | u64::from(hit.number | shared);
+    }
+
+    /// Removes a key. The table must contain the key.
+    pub fn remove(&mut self, hash: u32, has_key: impl Fn(u32) -> bool) {
+        let shard = self.shard_of(hash);
+        let shard = &mut Arc::make_mut(&mut self.shards)[shard];
+        let removed = slot_of(&shard.slots, hash, has_key);
+        let others = shard.slots.iter().enumerate().filter(|(slot, _)| *slot != removed).map(|(_, slot)| *slot);
+        *shard = Shard::of(others);
+        self.keys -= 1;
+    }
+
+    /// The shard of a hash: its last bits, as many as count the shards. A shard that does not exist yet is still part
+    /// of the one whose number lacks the first of these bits.
+    fn shard_of(&self, hash: u32) -> usize {
+        let count = self.shards.len();
+        let mask = count.next_power_of_two() - 1;
+        let shard = hash as usize & mask;
+        if shard < count { shard } else { shard & (mask >> 1) }
+    }
+
+    /// Adds a shard, with the keys of an earlier one that belong to it from now on.
+    fn split(&mut self) {
+        let added = self.shards.len();
+        let shards = Arc::make_mut(&mut self.shards);
+        if added == 0 {
+            return shards.push(Shard::of([].into_iter()));
         }
-    }
-
-    /// The slot of the key or, if the table does not contain the key, the empty slot for it. `None` if the table has no
-    /// slots.
-    fn slot(&self, hash: u32, has_key: impl Fn(u32) -> bool) -> Option<usize> {
-        let fits = |slot: u64| slot == EMPTY || (slot >> 32) as u32 == hash && has_key(number(slot) & !SHARED);
-        let home = self.home(hash);
-        (home..self.slots.len()).chain(0..home).find(|&at| fits(self.slots[at]))
-    }
-
-    /// The first slot to examine for a hash. It is proportional to the hash, so the table may have any size, not only a
-    /// power of two.
-    fn home(&self, hash: u32) -> usize {
-        ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
-    }
-
-    fn grow(&mut self) {
-        let larger = KeyIndex::with_capacity(self.slots.len().max(8));
-        let before = core::mem::replace(&mut self.slots, larger.slots);
-        before.into_iter().filter(|slot| *slot != EMPTY).for_each(|slot| self.put(slot));
-    }
-
-    fn put(&mut self, slot: u64) {
-        let home = self.home((slot >> 32) as u32);
-        let free = (home..self.slots.len()).chain(0..home).find(|&at| self.slots[at] == EMPTY);
-        self.slots[free.expect("half of the slots are free")] = slot;
+        let bit = 1 << added.ilog2();
+        let divided = &mut shards[added - bit];
+        let is_added = |slot: &u64| (slot >> 32) as usize & bit != 0;
+        let part =
+            |is_wanted: bool| Shard::of(divided.slots.iter().copied().filter(|slot| is_added(slot) == is_wanted));
+        let (kept, moved) = (part(false), part(true));
+        *divided = kept;
+        shards.push(moved);
     }
 }
 
+impl Shard {
+    /// A shard with these slots, of which it omits the empty ones.
+    fn of(slots: impl Iterator<Item = u64> + Clone) -> Shard {
+        let used = || slots.clone().filter(|slot| *slot != EMPTY);
+        let keys = used().count();
+        let mut shard = Shard { slots: empty_slots(2 * keys), keys };
+        let free = Arc::make_mut(&mut shard.slots);
+        used().for_each(|slot| put(free, slot));
+        shard
+    }
+
+    /// Inserts a slot. If the shard is more than five eighths full, it first becomes a quarter larger.
+    fn insert(&mut self, slot: u64) {
+        if 8 * (self.keys + 1) > 5 * self.slots.len() {
+            let mut larger = empty_slots(self.slots.len() * 5 / 4 + 1);
+            let free = Arc::make_mut(&mut larger);
+            self.slots.iter().filter(|slot| **slot != EMPTY).for_each(|slot| put(free, *slot));
+            self.slots = larger;
+        }
+        put(Arc::make_mut(&mut self.slots), slot);
+        self.keys += 1;
+    }
+}
+
+/// A hash table in one piece, which becomes a [`KeyIndex`] when it has all its keys.
+#[derive(Clone, Debug, Default)]
+pub struct KeyIndexBuilder {
+    slots: Vec<u64>,
+    keys: usize,
+}
+
+impl KeyIndexBuilder {
+    /// A table for this many keys. They use half of the slots, so that a lookup ends soon.
+    pub fn with_capacity(keys: usize) -> KeyIndexBuilder {
+        KeyIndexBuilder { slots: vec![EMPTY; 2 * keys.max(1)], keys: 0 }
+    }
+
+    /// The same as [`KeyIndex::insert`].
+    pub fn insert(&mut self, hash: u32, number: u32, has_key: impl Fn(u32) -> bool) -> Option<IndexHit> {
+        if 2 * (self.keys + 1) > self.slots.len() {
+            self.grow();
+        }
+        let slot = slot_of(&self.slots, hash, has_key);
+        let hit = hit(self.slots[slot]);
+        if hit.is_none() {
+            self.slots[slot] = u64::from(hash) << 32 | u64::from(number);
+            self.keys += 1;
+        }
+        hit
+    }
+
+    /// Marks a key as shared by several machines. The table must contain the key.
+    pub fn mark_shared(&mut self, hash: u32, has_key: impl Fn(u32) -> bool) {
+        let slot = slot_of(&self.slots, hash, has_key);
+        self.slots[slot] |= u64::from(SHARED);
+    }
+
+    /// The table in shards.
+    pub fn finish(self) -> KeyIndex {
+        let used = || self.slots.iter().copied().filter(|slot| *slot != EMPTY);
+        let count = self.keys.div_ceil(SHARD_KEYS).next_power_of_two();
+        let shard_of = |slot: u64| (slot >> 32) as usize & (count - 1);
+        let mut keys = vec![0; count];
+        used().for_each(|slot| keys[shard_of(slot)] += 1);
+        let mut shards: Vec<Shard> =
+            keys.into_iter().map(|keys| Shard { slots: empty_slots(2 * keys), keys }).collect();
+        let mut free: Vec<&mut [u64]> = shards.iter_mut().map(|shard| Arc::make_mut(&mut shard.slots)).collect();
+        used().for_each(|slot| put(free[shard_of(slot)], slot));
+        KeyIndex { shards: Arc::new(shards), keys: self.keys }
+    }
+
+    fn grow(&mut self) {
+        let mut larger = vec![EMPTY; 2 * self.slots.len().max(8)];
+        self.slots.iter().filter(|slot| **slot != EMPTY).for_each(|slot| put(&mut larger, *slot));
+        self.slots = larger;
+    }
+}
+
+/// At least two slots, so that one of them is always free.
+fn empty_slots(count: usize) -> Arc<[u64]> {
+    repeat_n(EMPTY, count.max(2)).collect()
+}
+
+fn put(slots: &mut [u64], slot: u64) {
+    let free = slot_of(slots, (slot >> 32) as u32, |_| false);
+    slots[free] = slot;
+}
+
+/// The slot of the key or, if the shard does not contain the key, the empty slot for it.
+fn slot_of(slots: &[u64], hash: u32, has_key: impl Fn(u32) -> bool) -> usize {
+    let fits = |slot: u64| slot == EMPTY || (slot >> 32) as u32 == hash && has_key(number(slot));
+    let home = home(slots, hash);
+    (home..slots.len()).chain(0..home).find(|&at| fits(slots[at])).expect("some slots are free")
+}
+
+/// The first slot to examine for a hash. It is proportional to the hash, so the shard may have any size, not only a
+/// power of two.
+fn home(slots: &[u64], hash: u32) -> usize {
+    ((u64::from(hash) * slots.len() as u64) >> 32) as usize
+}
+
+fn hit(slot: u64) -> Option<IndexHit> {
+    (slot != EMPTY).then(|| IndexHit { number: number(slot), shared: slot as u32 & SHARED != 0 })
+}
+
 fn number(slot: u64) -> u32 {
-    slot as u32
+    slot as u32 & !SHARED
 }
 
 /// The hash of a key: multiplies and folds eight octets at a time. The hash needs no secret: only the operator inserts
@@ -135,7 +256,7 @@ mod tests {
         for (number, key) in (0..).zip(keys) {
             assert_eq!(index.insert(7, number, |other| keys[other as usize] == key), None);
         }
-        index.mark_shared(7, |other| keys[other as usize] == "web2");
+        index.update(7, IndexHit { number: 1, shared: true }, |other| keys[other as usize] == "web2");
         for (number, key) in (0..).zip(keys) {
             let hit = index.get(7, |other| keys[other as usize] == key);
             assert_eq!(hit, Some(IndexHit { number, shared: key == "web2" }));
@@ -146,15 +267,38 @@ mod tests {
     }
 
     #[test]
+    fn a_table_finds_its_keys_while_it_grows_and_shrinks() {
+        const KEYS: u32 = 20_000;
+        let hashed = |number: u32| hash(&number.to_be_bytes());
+        let mut index = KeyIndex::default();
+        for number in 0..KEYS {
+            assert_eq!(index.insert(hashed(number), number, |other| other == number), None);
+        }
+        let complete = index.clone();
+        for number in (0..KEYS).step_by(2) {
+            index.remove(hashed(number), |other| other == number);
+        }
+        assert_eq!((index.keys, index.shards.iter().map(|shard| shard.keys).sum()), (10_000, 10_000));
+        for number in 0..KEYS {
+            let hit = Some(IndexHit { number, shared: false });
+            assert_eq!(complete.get(hashed(number), |other| other == number), hit);
+            assert_eq!(index.get(hashed(number), |other| other == number), hit.filter(|_| number % 2 == 1));
+        }
+    }
+
+    #[test]
     fn consecutive_addresses_are_spread_over_the_table() {
-        let mut index = KeyIndex::with_capacity(10_000);
+        let mut index = KeyIndexBuilder::with_capacity(5);
         let mac = |number: u32| [0x52, 0x54, 0, (number >> 16) as u8, (number >> 8) as u8, number as u8];
         for number in 0..10_000 {
             assert_eq!(index.insert(hash(&mac(number)), number, |other| other == number), None);
         }
+        let index = index.finish();
         let distance = |number: u32| {
-            let at = index.slot(hash(&mac(number)), |other| other == number).unwrap();
-            at.wrapping_sub(index.home(hash(&mac(number)))).min(index.slots.len())
+            let hash = hash(&mac(number));
+            let slots = &index.shards[index.shard_of(hash)].slots;
+            let at = slot_of(slots, hash, |other| other == number);
+            at.wrapping_sub(home(slots, hash)).min(slots.len())
         };
         let steps: usize = (0..10_000).map(distance).sum();
         assert!(steps < 10_000, "{steps}: a random function has about 5000");

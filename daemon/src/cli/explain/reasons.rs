@@ -242,7 +242,11 @@ fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
 
 fn profile(plan: &Plan, decision: &Decision) -> Node {
     let boots = decision.boots(plan);
-    let mut parts = vec![Node::new("why", decision.decided_by), Node::new("boots", boots_text(boots))];
+    let why = match decision.missing_profile(plan) {
+        Some(name) => format!("the machine's entry names the profile {name}, which does not exist: it boots its disk"),
+        None => decision.decided_by.to_string(),
+    };
+    let mut parts = vec![Node::new("why", why), Node::new("boots", boots_text(boots))];
     if decision.as_firmware {
         parts.push(Node::new("as firmware", "`as-firmware` of the rule: treated as plain firmware"));
     }

@@ -90,7 +90,7 @@ const WEB1: Machine<'static> = Machine {
     macs: &[[2, 0, 0, 0, 1, 1]],
     uuid: Some(0x11223344_5566_7788_99aa_bbccddeeff01_u128.to_be_bytes()),
     serial: None,
-    profile: Some(DEBIAN),
+    profile: Some("debian"),
     boot_mode: BootMode::Always,
     variables: "",
 };
@@ -98,7 +98,7 @@ const WEB2: Machine<'static> = Machine {
     name: "web2",
     macs: &[[2, 0, 0, 0, 1, 2]],
     uuid: Some(0x11223344_5566_7788_99aa_bbccddeeff02_u128.to_be_bytes()),
-    profile: Some(ASK),
+    profile: Some("ask"),
     ..WEB1
 };
 
@@ -289,7 +289,7 @@ fn a_mac_address_in_shared_macs_is_explained_as_no_identity() {
 
 #[test]
 fn a_chosen_menu_item_is_followed_to_its_script() {
-    let site = with(&[Machine { profile: Some(ASK), ..WEB1 }]);
+    let site = with(&[Machine { profile: Some("ask"), ..WEB1 }]);
     let asked = explain(&site, "--client uefi-x64 --machine web1");
     assert_lines(
         &asked,
@@ -341,6 +341,13 @@ fn an_ipxe_that_a_rule_treats_as_firmware_is_followed_through_its_loader_to_its_
         assert_lines(&output, &way);
         assert_eq!(output.matches("boot file: undionly.kpxe").count(), 1, "{output}");
     }
+}
+
+#[test]
+fn a_profile_that_does_not_exist_is_explained() {
+    let explained = explain(&with(&[Machine { profile: Some("gone"), ..WEB1 }]), "--client uefi-x64 --machine web1");
+    let why = "why: the machine's entry names the profile gone, which does not exist: it boots its disk";
+    assert_lines(&explained, &["profile: local-disk", why]);
 }
 
 #[test]

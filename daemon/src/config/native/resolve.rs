@@ -166,7 +166,8 @@ impl<'a> Document<'a> {
         for (raw, at) in self.machines.values() {
             let at_profile = |span: &std::ops::Range<usize>| SourceLocation { source: at.source, span: span.clone() };
             let reference = raw.profile.as_ref().map(|(name, span)| (name.clone(), at_profile(span)));
-            let profile = reference.as_ref().and_then(|name| names.resolve(name, diagnostics));
+            let exists = |reference: &&Reference<'_>| names.resolve(reference, diagnostics).is_some();
+            let profile = reference.as_ref().filter(exists).map(|(name, _)| name.as_str());
             let machine = raw.to_machine(profile);
             reader.add_machine(&machine, Path::new(&at.source.name), at.span.start, |message| at.error(message));
         }

@@ -26,8 +26,8 @@ pub fn diagnostics(context: &CliContext) -> Vec<Diagnostic> {
         return Vec::new();
     }
     let machines = &context.site.plan.inventory;
-    let of_machine = |id: usize| format!("machine/name={}/menu.ipxe", machines.get(id as u32).name);
-    let of_machines = (0..machines.len().min(MAX_MACHINES)).map(of_machine);
+    let of_machines =
+        machines.iter().take(MAX_MACHINES).map(|machine| format!("machine/name={}/menu.ipxe", machine.name));
     let unlisted = failed(context, UNLISTED_MACHINE);
     let mut everywhere = unlisted.clone();
     for name in of_machines {
