@@ -6,9 +6,9 @@ pub mod reading;
 pub mod boot_once;
 pub mod daemonize;
 pub mod duid;
+pub mod events;
 pub mod files;
 pub mod log;
-pub mod log_limiter;
 pub mod net;
 pub mod shared_uuids;
 pub mod systemd;
@@ -28,7 +28,6 @@ pub mod import;
 
 pub mod templates;
 
-pub mod report;
 pub mod site;
 pub mod state;
 

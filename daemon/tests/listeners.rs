@@ -9,6 +9,7 @@ use common::server::{Server, one_network, request_loader, unprivileged_with, vec
 use proxydhcpd::boot_once::BootOnceState;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Loaded, load_from_dir};
+use proxydhcpd::events::Events;
 use proxydhcpd::net::link::{LinkFilter, list};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd::net::socket::Socket;
@@ -167,7 +168,7 @@ fn port_67_is_left_to_a_restarting_dnsmasq_and_opened_minutes_after_its_end() {
     assert!(!opens_more(&host, &mut listeners, &loaded), "opened twice");
 
     let site = Site::build(&mut loaded, listeners.open).unwrap();
-    let state = State::new(site, links, BootOnceState::new(directory.path()).unwrap());
+    let state = State::new(site, links, BootOnceState::new(directory.path()).unwrap(), Events::new(Instant::now()));
     let mut workers = Workers::new(Arc::new(state)).unwrap();
     let dhcp = listeners.opened.drain(..).filter(|listener| matches!(listener, Listener::Dhcp(..)));
     host.on(|| dhcp.for_each(|listener| workers.start(listener).unwrap()));

@@ -7,6 +7,7 @@ use crate::boot_once::BootOnceState;
 use crate::config::flags::Flags;
 use crate::daemonize::{self, Parent};
 use crate::duid;
+use crate::events::Events;
 use crate::log::{self, LogMode};
 use crate::net::link;
 use crate::reading::diagnostic::Diagnostic;
@@ -112,6 +113,7 @@ fn start(flags: Flags, mode: LogMode, level: LevelFilter) -> Result<Server, Exit
     let all_links = listeners::all_links();
     let filter = listeners::interface_filter(&loaded, &all_links)
         .map_err(|error| report_config_error(&site::with_file_errors(&mut loaded, error)))?;
+    let events = Events::new(Instant::now());
     let links = link::list(&filter).unwrap_or_default();
     let absent = loaded.missing_addresses(&links).into_iter().chain(context::unserved_interfaces(&filter));
     absent.for_each(|warning| tracing::warn!("{}", warning.one_line()));
@@ -127,7 +129,7 @@ fn start(flags: Flags, mode: LogMode, level: LevelFilter) -> Result<Server, Exit
     if site.plan.inventory.has_boot_once() {
         boot_once.prepare();
     }
-    Ok(Server::new(State::new(site, links, boot_once), listeners, loaded, flags, filter, began))
+    Ok(Server::new(State::new(site, links, boot_once, events), listeners, loaded, flags, filter, began))
 }
 
 fn fail(error: impl Display) -> ExitCode {

@@ -1,9 +1,10 @@
 //! Starts the listeners, runs the main loop, and stops the server. A listener receives requests, calls the core, and
 //! sends the replies. The core decides.
 
-mod access_log;
+mod answer_events;
 mod delayed;
 pub mod dhcp;
+mod file_events;
 mod heartbeat;
 pub mod http;
 pub mod listeners;
@@ -31,6 +32,7 @@ use crate::systemd;
 use listeners::{Listener, Listeners, fd_limit};
 use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::event::What;
 use proxydhcpd_core::link::Link;
 use reload::{ReloadResult, ReloadedSite, Reloads};
 use shared_uuid_writer::SharedUuidWriter;
@@ -114,10 +116,7 @@ impl Server {
         workers.stop().await;
         self.state.boot_once.flush(Duration::from_secs(1));
         self.shared_uuids.flush(&self.state, Duration::from_secs(1)).await;
-        self.state.report().log_final_summary(Instant::now());
-        let silences = self.state.report().silences();
-        let silences = if silences.is_empty() { silences } else { format!("; not answered: {silences}") };
-        tracing::info!("stopped{silences}");
+        self.state.events.stopped();
         Ok(())
     }
 
@@ -171,7 +170,7 @@ impl Server {
                     "cannot watch the network interfaces: {error}; the server keeps serving the interfaces that it \
                      knows, and retries every second"
                 );
-                state.report().warn_once_a_minute("interfaces:watch-failed", warning, Instant::now());
+                state.events.repeated("interfaces:watch-failed", warning);
             };
             let link_watch = link::watch(self.filter.clone(), publish, warn_unwatched);
             let mut link_watch = std::pin::pin!(link_watch);
@@ -203,8 +202,8 @@ impl Server {
                             checking = Some(tokio::task::spawn_blocking(move || state.refresh_boot_once()));
                         }
                         self.shared_uuids.write_changes(&self.state);
-                        self.state.report_boot_attempts();
-                        self.state.report().log_summary(Instant::now());
+                        self.state.record_boot_attempts();
+                        self.state.events.record_host(What::Tick);
                         reloads.warn_if_slow();
                     }
                 }

@@ -4,7 +4,7 @@ use crate::shared_uuids::SharedUuidsFile;
 use crate::state::State;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// Writes the file of shared UUIDs.
@@ -49,7 +49,7 @@ impl SharedUuidWriter {
                 let path = file.path().display();
                 let warning =
                     format_args!("cannot write {path}: {error}; the server forgets new shared UUIDs when it restarts");
-                state.report().warn_once_a_minute("shared-uuids:write-failed", warning, Instant::now());
+                state.events.repeated("shared-uuids:write-failed", warning);
             }
         }));
     }

@@ -2,7 +2,7 @@
 
 use super::heartbeat::{Heartbeat, ThreadMonitor};
 use super::listeners::{Listener, fd_limit};
-use super::{access_log, dhcp, http, served_links, tftp};
+use super::{dhcp, file_events, http, served_links, tftp};
 use crate::net::reply_sender::{ReplySender, ReplySenders};
 use crate::net::socket_set::SocketSet;
 use crate::settings::TftpConfig;
@@ -128,7 +128,7 @@ impl Workers {
             true => state.open(request),
             false => Err(Refusal::Denied),
         };
-        let on_event = move |event| access_log::log_http(&log_state, &event);
+        let on_event = move |event| file_events::record_http(&log_state, &event);
         // A connection needs one descriptor, and the file that it sends needs another.
         let settings = http::HttpSettings::default();
         let settings =
@@ -175,7 +175,7 @@ impl TftpThread {
             };
             let open = |request: &FileRequest<'_>| state.open(request);
             let is_vouched = |address| state.observations().is_vouched(address, state.now());
-            let on_event = |event: tftp::TftpEvent<'_>| access_log::log_tftp(&state, &event);
+            let on_event = |event: tftp::TftpEvent<'_>| file_events::record_tftp(&state, &event);
             if let Err(error) = tftp::run(sockets, &settings, link, open, is_vouched, on_event, stopped) {
                 panic!("the TFTP thread failed: {error}");
             }

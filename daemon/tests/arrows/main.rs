@@ -29,6 +29,7 @@ const CORE: &[&str] = &[
     "quirks",
     "reply4",
     "reply6",
+    "ambiguous_identity",
     "answer",
     "file_name",
     "request",
@@ -37,6 +38,7 @@ const CORE: &[&str] = &[
     "shim",
     "fetch",
     "transfer",
+    "event",
 ];
 
 /// The top modules of the daemon. Each module names only modules that precede it in this list.
@@ -44,13 +46,13 @@ const DAEMON: &[&str] = &[
     "reading",
     "files",
     "duid",
-    "log_limiter",
     "log",
     "systemd",
     "boot_once",
     "shared_uuids",
     "daemonize",
     "net",
+    "events",
     "boot_files",
     "loaders",
     "boot_dir",
@@ -62,7 +64,6 @@ const DAEMON: &[&str] = &[
     "templates",
     "import",
     "site",
-    "report",
     "state",
     "serve",
     "cli",
