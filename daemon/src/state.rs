@@ -172,8 +172,7 @@ impl State {
             let mut site = Site::clone(&self.site.load());
             let warnings = self.protect_removed_machines(&mut site);
             if !completed.is_empty() {
-                let warn = |warning| self.events.notice(Severity::Warning, format_args!("{warning}"));
-                warnings.iter().for_each(warn);
+                self.events.warnings(warnings.into_iter());
             }
             self.site.store(Arc::new(site));
         }

@@ -145,7 +145,9 @@ fn port_67_is_left_to_a_restarting_dnsmasq_and_opened_minutes_after_its_end() {
     let (mut loaded, start) = (loaded(directory.path()), Instant::now());
     let links = host.on(|| list(&LinkFilter::default()).unwrap());
     let mut listeners = host.on(|| {
-        without_capability(CapabilitySet::NET_RAW, || Listeners::open(&loaded.settings, &links, start).unwrap())
+        without_capability(CapabilitySet::NET_RAW, || {
+            Listeners::open(&loaded.settings, &links, start, &Events::default()).unwrap()
+        })
     });
     assert!(!listeners.opened.iter().any(is_port_67));
     let settings = loaded.settings.clone();
@@ -168,7 +170,7 @@ fn port_67_is_left_to_a_restarting_dnsmasq_and_opened_minutes_after_its_end() {
     assert!(!opens_more(&host, &mut listeners, &loaded), "opened twice");
 
     let site = Site::build(&mut loaded, listeners.open).unwrap();
-    let state = State::new(site, links, BootOnceState::new(directory.path()).unwrap(), Events::new(Instant::now()));
+    let state = State::new(site, links, BootOnceState::new(directory.path()).unwrap(), Events::default());
     let mut workers = Workers::new(Arc::new(state)).unwrap();
     let dhcp = listeners.opened.drain(..).filter(|listener| matches!(listener, Listener::Dhcp(..)));
     host.on(|| dhcp.for_each(|listener| workers.start(listener).unwrap()));
@@ -182,7 +184,7 @@ fn with_a_packet_socket_port_67_is_never_taken_from_a_dnsmasq_that_does_not_shar
     let dnsmasq = start_dnsmasq(&host, "");
     let directory = boot_dir();
     let (loaded, start) = (loaded(directory.path()), Instant::now());
-    let mut listeners = host.on(|| Listeners::open(&loaded.settings, &[], start).unwrap());
+    let mut listeners = host.on(|| Listeners::open(&loaded.settings, &[], start, &Events::default()).unwrap());
     assert!(listeners.opened.drain(..).any(|listener| matches!(listener, Listener::Dhcp(_, Socket::Packet(_)))));
     drop(dnsmasq);
     wait_until_free(&host);
@@ -207,7 +209,7 @@ fn the_tftp_server_of_a_legacy_file_is_not_replaced_when_it_ends() {
         // This socket receives packets of both address families.
         let other_socket = host.on(|| UdpSocket::bind("[::]:69").unwrap());
         (loaded.settings.tftp.enabled, loaded.settings.http.enabled) = (enabled, enabled);
-        let mut listeners = host.on(|| Listeners::open(&loaded.settings, &links, start).unwrap());
+        let mut listeners = host.on(|| Listeners::open(&loaded.settings, &links, start, &Events::default()).unwrap());
         drop(other_socket);
         host.on(|| {
             wait_for("the end of the socket", || bound_sockets(Transport::Udp, 69).unwrap().is_empty().then_some(()));
@@ -227,7 +229,7 @@ fn a_port_without_permission_is_not_retried() {
     let other_socket = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
     let directory = boot_dir();
     let (loaded, start) = (loaded(directory.path()), Instant::now());
-    let mut listeners = host.on(|| Listeners::open(&loaded.settings, &[], start).unwrap());
+    let mut listeners = host.on(|| Listeners::open(&loaded.settings, &[], start, &Events::default()).unwrap());
     drop(other_socket);
     host.on(|| {
         wait_for("the end of the socket", || bound_sockets(Transport::Udp, 69).unwrap().is_empty().then_some(()));

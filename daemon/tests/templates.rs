@@ -21,7 +21,6 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
 use tokio::sync::oneshot;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -98,7 +97,7 @@ fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
     let writer = Log(Arc::clone(&log));
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
     tracing::subscriber::with_default(subscriber, || {
-        let events = Events::new(Instant::now());
+        let events = Events::default();
         for (seconds, line) in [(0, 1), (1, 1), (2, 2), (59, 1), (61, 1), (62, 1)] {
             let error = format!("/templates/a.cfg: line {line} is wrong");
             let what = What::TemplateFailed { template: "a.cfg", error: &error };
@@ -224,7 +223,7 @@ impl Served {
             site(directory.path(), settings),
             vec![lo.clone()],
             BootOnceState::new(directory.path()).unwrap(),
-            Events::new(Instant::now()),
+            Events::default(),
         ));
         let (stop_http, stopped) = oneshot::channel();
         let listeners = http::bind(0, true).unwrap();

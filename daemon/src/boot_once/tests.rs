@@ -143,7 +143,7 @@ fn a_link_or_a_pipe_with_the_name_of_a_temporary_file_is_replaced() {
         temporary.iter().for_each(|name| create(&dir.path().join(name), &other));
         key.save(dir.path()).unwrap();
         token::write_counts(dir.path(), &[("web1".to_owned(), 1)].into()).unwrap();
-        crate::duid::save(dir.path(), &[0, 3, 0, 1]);
+        crate::duid::save(dir.path(), &[0, 3, 0, 1]).unwrap();
         completions::write(&directory, "web1", "debian/linux").unwrap();
         BootOnceState::new(dir.path()).unwrap().prepare();
         for name in temporary {

@@ -162,7 +162,7 @@ fn send(mut file: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Re
 /// The facts about this host that the conversion uses. If the host's interfaces cannot be listed, only the conversion
 /// of a range without a mask fails.
 fn local_host() -> HostInfo {
-    HostInfo::detect(&listeners::all_links(), Path::new("/"))
+    HostInfo::detect(&listeners::all_links(|_| {}), Path::new("/"))
 }
 
 /// Writes the text to the file, or to standard output. An existing file is an error, because its content would be lost.

@@ -70,6 +70,11 @@ impl Events {
         self.record_host(What::Notice(Notice { severity, label: None, text }));
     }
 
+    /// Records warnings about the configuration, each as one line.
+    pub fn warnings(&self, lines: impl Iterator<Item = String>) {
+        lines.for_each(|line| self.notice(Severity::Warning, format_args!("{line}")));
+    }
+
     /// Records a warning about the host that may repeat. It is counted under its label.
     pub fn repeated(&self, label: &'static str, text: fmt::Arguments<'_>) {
         self.record_host(What::Notice(Notice { severity: Severity::Warning, label: Some(label), text }));
@@ -85,6 +90,12 @@ impl Events {
     pub fn stopped(&self) {
         let sums = self.sums();
         self.record_host(What::Stopped(&sums));
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Events::new(Instant::now())
     }
 }
 

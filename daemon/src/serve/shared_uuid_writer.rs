@@ -2,6 +2,7 @@
 
 use crate::shared_uuids::SharedUuidsFile;
 use crate::state::State;
+use proxydhcpd_core::event::Severity;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ pub struct SharedUuidWriter {
 }
 
 impl SharedUuidWriter {
-    /// Reads the file that an earlier run of the server wrote. Logs an error if the file cannot be read.
+    /// Reads the file that an earlier run of the server wrote. Records an error if the file cannot be read.
     pub fn new(state: &State, state_dir: &Path) -> Self {
         let file = SharedUuidsFile::new(state_dir);
         let file = match file.read() {
@@ -25,10 +26,11 @@ impl SharedUuidWriter {
                 Some(file)
             }
             Err(error) => {
-                tracing::error!(
+                let error = format_args!(
                     "{error}; the server leaves the file alone, and forgets shared UUIDs at each restart: repair or \
                      remove the file, then restart"
                 );
+                state.events.notice(Severity::Error, error);
                 None
             }
         };
