@@ -3,7 +3,7 @@
 use super::command::{CommandResult, GlobalFlags};
 use super::context;
 use super::output::{print_diagnostic, report_config_error};
-use crate::boot_once::BootOnceState;
+use crate::boot_once::{BootOnceState, Notices};
 use crate::config::flags::Flags;
 use crate::daemonize::{self, Parent};
 use crate::duid;
@@ -130,7 +130,9 @@ fn start(flags: Flags, mode: LogMode, level: LevelFilter, events: Events) -> Res
     if let Err(error) = duid::save(&loaded.settings.state_dir, &site.plan.offer.dhcp6.duid) {
         events.notice(Severity::Debug, format_args!("{error}"));
     }
-    let boot_once = BootOnceState::new(&loaded.settings.state_dir);
+    let boot_once_events = events.clone();
+    let notices = Notices::new(move |severity, text| boot_once_events.notice(severity, text));
+    let boot_once = BootOnceState::new(&loaded.settings.state_dir, notices);
     let boot_once = boot_once.map_err(fail)?;
     if site.plan.inventory.has_boot_once() {
         boot_once.prepare();

@@ -4,7 +4,7 @@
 use super::{http, tftp};
 use crate::state::State;
 use hyper::Method;
-use proxydhcpd_core::event::{EventMachine, Reason, Service, TransferEnd, What};
+use proxydhcpd_core::event::{EventMachine, Reason, Service, Severity, TransferEnd, What};
 use proxydhcpd_core::fetch::is_done_request;
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::transfer::Outcome;
@@ -61,6 +61,12 @@ pub fn record_http(state: &State, event: &http::HttpEvent) {
             }
             let end = TransferEnd::Http { method: request.method.as_str(), status: *status };
             record(client, What::TransferEnded { name, octets: *octets, duration: *duration, end });
+        }
+        http::HttpEvent::NotAccepted(error) => {
+            state.events.notice(Severity::Debug, format_args!("cannot accept an HTTP connection: {error}"));
+        }
+        http::HttpEvent::CannotAccept(error) => {
+            state.events.notice(Severity::Warning, format_args!("cannot accept HTTP connections: {error}"));
         }
         http::HttpEvent::Failed { client, name, error } => {
             record(client, What::TransferFailed { name, error: format_args!("{error}") });

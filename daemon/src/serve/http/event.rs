@@ -16,6 +16,10 @@ pub enum HttpEvent {
         /// The reason.
         reason: DropReason,
     },
+    /// A connection could not be accepted, because it had ended already.
+    NotAccepted(String),
+    /// No connection can be accepted, for a reason of this host.
+    CannotAccept(String),
     /// A file could not be sent to its end, so the connection is closed.
     Failed {
         /// The client's address and port.
