@@ -24,7 +24,7 @@ pub enum AmbiguousIdentity<'a> {
 }
 
 impl<'a> AmbiguousIdentity<'a> {
-    /// What is ambiguous about a client for which this decision was made: at most a conflict, and one more.
+    /// Finds the ambiguities of a client for which this decision was made: at most a conflict, and one more.
     pub fn find(plan: &'a Plan, client: &'a Client, decision: &Decision) -> [Option<AmbiguousIdentity<'a>>; 2] {
         let name = |id| plan.inventory.get(id).name;
         let conflict = match decision.machine {

@@ -1,5 +1,5 @@
-//! What happened, as a value: who it concerns, where, when, and its figures. The daemon hands each event to its readers
-//! (the log, the counters). An event borrows all of its parts, so that recording one allocates nothing.
+//! Events: what happened, as a value, with the machine, the link, the time and the figures. The daemon hands each event
+//! to its readers (the log, the counters). An event borrows all of its parts, so that recording one allocates nothing.
 
 use crate::ambiguous_identity::AmbiguousIdentity;
 use crate::answer::{Response, Silence};
@@ -30,7 +30,7 @@ pub struct Event<'a> {
     pub machine: EventMachine<'a>,
     /// The service in which it happened.
     pub service: Service,
-    /// What happened.
+    /// The thing that happened.
     pub what: What<'a>,
 }
 
@@ -58,7 +58,7 @@ pub enum Service {
     Host,
 }
 
-/// What happened.
+/// The things that can happen.
 #[derive(Clone, Copy, Debug)]
 pub enum What<'a> {
     /// The server replied.
@@ -219,7 +219,7 @@ pub struct Silent<'a> {
     pub silence: Silence,
     /// The parts of the configuration that decided about the client.
     pub reasons: Reasons<'a>,
-    /// What the machine lacks, and how to fix that, if the administrator can.
+    /// The thing that the machine lacks, and how to fix that, if the administrator can.
     pub remedy: Option<fmt::Arguments<'a>>,
 }
 
@@ -245,7 +245,7 @@ pub struct Reason<'a> {
     pub text: fmt::Arguments<'a>,
 }
 
-/// What the server sends for a requested name.
+/// The kind of content that the server sends for a requested name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentKind {
     /// A file, as it is on the disk, or a program that the server contains.

@@ -80,7 +80,7 @@ impl Events {
         self.record_host(What::Notice(Notice { severity: Severity::Warning, label: Some(label), text }));
     }
 
-    /// What the readers have summed up since the start, each with `; ` before it.
+    /// The sums of all readers since the start, each with `; ` before it.
     pub fn sums(&self) -> String {
         let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         readers.iter().filter_map(|reader| reader.sum()).map(|sum| format!("; {sum}")).collect()

@@ -1,4 +1,4 @@
-//! What a reader of events can do.
+//! The interface of the readers of events.
 
 use proxydhcpd_core::event::Event;
 use std::fmt::Debug;
@@ -8,7 +8,7 @@ pub trait Reader: Debug + Send {
     /// Reads an event. A reader that takes long delays the answers to machines.
     fn read(&mut self, event: &Event<'_>);
 
-    /// What the reader has summed up since the start, for the server's last line.
+    /// The reader's sum since the start, for the server's last line.
     fn sum(&self) -> Option<String> {
         None
     }

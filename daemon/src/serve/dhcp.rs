@@ -1,5 +1,5 @@
-//! The DHCP sockets of both families: receive requests, call the core, send the replies, and record what happened. One thread
-//! serves all sockets, because system calls dominate the cost: the thread makes three of them for each batch.
+//! The DHCP sockets of both families: receive requests, call the core, send the replies, and record what happened. One
+//! thread serves all sockets, because system calls dominate the cost: the thread makes three of them for each batch.
 
 use super::answer_events::{self, SendFailure};
 use super::delayed::{DelayedAnswer, DelayedReplies};

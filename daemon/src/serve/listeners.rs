@@ -51,8 +51,9 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Opens every port that the settings require, and records a warning for each port that cannot be opened. `links` are
-    /// the links of this host. Fails if no DHCP port can be opened, or if this process lacks the permission for a port.
+    /// Opens every port that the settings require, and records a warning for each port that cannot be opened. `links`
+    /// are the links of this host. Fails if no DHCP port can be opened, or if this process lacks the permission for a
+    /// port.
     pub fn open(settings: &Settings, links: &[Link], now: Instant, events: &Events) -> Result<Listeners, StartError> {
         let mut listeners = Listeners { events: events.clone(), ..Listeners::default() };
         if settings.serves_ipv4() {

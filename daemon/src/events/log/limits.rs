@@ -6,7 +6,7 @@ use proxydhcpd_core::client::HardwareAddress;
 use std::fmt::Display;
 use std::hash::{BuildHasher, Hash, RandomState};
 
-/// What was logged, as far as it limits what may be logged. All times are those of events.
+/// The lines that were logged, as far as they limit further ones. All times are those of events.
 #[derive(Debug)]
 pub struct Limits {
     /// Limits the lines about replies for each machine and each stage of its boot.
