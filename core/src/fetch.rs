@@ -9,7 +9,7 @@ use crate::decide::{DecidedBy, Decision, decide};
 use crate::file_name::{BadName, normalize};
 use crate::observations::{AddressOwner, Observations};
 use crate::plan::Plan;
-use crate::plan::machines::{Identity, Policy};
+use crate::plan::machines::{BootMode, Identity};
 use crate::plan::offer::EntryTarget;
 use crate::plan::profile::{BootTarget, ItemTarget, Profile, ProfileId};
 use crate::plan::rule::{Firmware, Subject};
@@ -281,7 +281,7 @@ pub fn after_fetch(plan: &Plan, observations: &Observations, request: &FileReque
         kernels.any(|target| matches!(target, EntryTarget::Linux { kernel, .. } if kernel == rest))
     };
     let completed = entry
-        .filter(|entry| entry.policy == Policy::Once && !observations.boot_once.is_recorded(entry.name))
+        .filter(|entry| entry.boot_mode == BootMode::Once && !observations.boot_once.is_recorded(entry.name))
         .filter(|_| {
             rest == DONE
                 || match plan.profile(decision.profile) {

@@ -4,7 +4,7 @@ use super::output::{LineNote, LineOutcome, header, toml_list, toml_string};
 use crate::reading::csv::{CsvRecords, unquote};
 use crate::reading::diagnostic::{Diagnostic, Source};
 use crate::reading::identifiers::{parse_any_mac, parse_any_uuid};
-use crate::reading::machine_fields::{MachineField, POLICIES, fields, is_ip_address, lists_interfaces};
+use crate::reading::machine_fields::{BOOT_MODES, MachineField, fields, is_ip_address, lists_interfaces};
 use crate::reading::names::{check_machine_variable, check_name};
 use crate::reading::suggest::closest_match;
 use std::collections::BTreeMap;
@@ -162,7 +162,7 @@ impl CsvMachineList {
                 CsvColumn::Key(MachineField::Uuid) if parse_any_uuid(text).is_none() => {
                     note_lost(format!("{text:?} is not a UUID"))
                 }
-                CsvColumn::Key(MachineField::Boot) if !POLICIES.iter().any(|(word, _)| word == text) => {
+                CsvColumn::Key(MachineField::Boot) if !BOOT_MODES.iter().any(|(word, _)| word == text) => {
                     note_lost(format!("`boot` must be always, once or never, not {text:?}"));
                 }
                 CsvColumn::Key(key) => drop(new_machine.keys.insert(key.name(), text.clone())),

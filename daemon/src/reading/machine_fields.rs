@@ -1,7 +1,7 @@
 //! The keys of a machine in every format, and the usual names of columns that set them: in NetBox exports, in
 //! inventories, and in lists made by hand.
 
-use proxydhcpd_core::plan::machines::Policy;
+use proxydhcpd_core::plan::machines::BootMode;
 
 /// A key of a machine, in every format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +47,8 @@ impl MachineField {
 }
 
 /// The values of the key `boot`, with their meanings.
-pub const POLICIES: [(&str, Policy); 3] =
-    [("always", Policy::Always), ("once", Policy::Once), ("never", Policy::Never)];
+pub const BOOT_MODES: [(&str, BootMode); 3] =
+    [("always", BootMode::Always), ("once", BootMode::Once), ("never", BootMode::Never)];
 
 /// Usual names of columns, each with the key that the column sets.
 const ALIASES: [(&str, MachineField); 31] = [

@@ -81,7 +81,7 @@ pub fn run(check: &Check, flags: &GlobalFlags) -> CommandResult {
     let (diagnostics, report, status) = match context::load(&flags) {
         Ok(context) => {
             let mut diagnostics = context.loaded.diagnostics.clone();
-            diagnostics.extend_from_slice(&context.site.warnings);
+            diagnostics.extend_from_slice(&context.site.files.warnings);
             diagnostics.extend(context.loaded.missing_addresses(&context.links));
             diagnostics.extend(context::unserved_interfaces(&context.filter));
             diagnostics.extend(ports_in_use(&context));
