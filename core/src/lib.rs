@@ -38,6 +38,7 @@ pub mod shape6;
 
 pub mod quirks;
 
+pub mod ambiguous_identity;
 pub mod answer;
 
 pub mod file_name;
@@ -51,3 +52,5 @@ pub mod shim;
 pub mod fetch;
 
 pub mod transfer;
+
+pub mod event;

@@ -23,16 +23,14 @@ pub fn server_duid(state_dir: &Path) -> (Vec<u8>, Option<String>) {
 }
 
 /// Stores the DUID if the state directory exists and contains no DUID. Without the directory, the DUID changes only if
-/// the network cards change.
-pub fn save(state_dir: &Path, duid: &[u8]) {
+/// the network cards change. The error is for the log: the server goes on without the file.
+pub fn save(state_dir: &Path, duid: &[u8]) -> Result<(), String> {
     if matches!(load(state_dir), Ok(Some(_))) || !state_dir.is_dir() {
-        return;
+        return Ok(());
     }
     let text: String = duid.iter().map(|octet| format!("{octet:02x}")).collect();
     let file = state_dir.join(FILE);
-    if let Err(error) = replace(&file, (text + "\n").as_bytes(), 0o644) {
-        tracing::debug!("cannot write {}: {error}", file.display());
-    }
+    replace(&file, (text + "\n").as_bytes(), 0o644).map_err(|error| format!("cannot write {}: {error}", file.display()))
 }
 
 fn load(state_dir: &Path) -> Result<Option<Vec<u8>>, String> {
@@ -82,9 +80,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (first, _) = server_duid(directory.path());
         assert!(LENGTHS.contains(&first.len()));
-        save(directory.path(), &[0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
+        save(directory.path(), &[0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]).unwrap();
         assert_eq!(server_duid(directory.path()).0, [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
-        save(directory.path(), &first);
+        save(directory.path(), &first).unwrap();
         assert_eq!(server_duid(directory.path()).0, [0, 3, 0, 1, 2, 0, 0, 0, 0, 0x10]);
     }
 
@@ -106,9 +104,9 @@ mod tests {
         fs::remove_file(directory.path().join(FILE)).unwrap();
         nix::unistd::mkfifo(&directory.path().join(FILE), nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert!(server_duid(directory.path()).1.unwrap().contains("named pipe"));
-        save(directory.path(), &[0, 3, 0, 1]);
+        save(directory.path(), &[0, 3, 0, 1]).unwrap();
         let missing = directory.path().join("missing");
-        save(&missing, &[0, 3, 0, 1]);
+        save(&missing, &[0, 3, 0, 1]).unwrap();
         assert!(!missing.exists());
     }
 }

@@ -4,9 +4,9 @@
 pub mod boot_once;
 pub mod daemonize;
 pub mod duid;
+pub mod events;
 pub mod files;
 pub mod log;
-pub mod log_limiter;
 pub mod net;
 pub mod shared_uuids;
 pub mod systemd;
@@ -24,7 +24,6 @@ pub mod config;
 
 pub mod templates;
 
-pub mod report;
 pub mod site;
 pub mod state;
 

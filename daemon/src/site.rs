@@ -16,6 +16,7 @@ use crate::boot_once::{self, list_machines};
 use crate::config::flags::Flags;
 use crate::config::{self, ConfigError, Loaded};
 use crate::duid;
+use crate::events::Events;
 use crate::files::Opened;
 use crate::loaders::distribution::Distribution;
 use crate::loaders::{self, second_stage};
@@ -24,6 +25,7 @@ use crate::uefi_programs::{ipxe_wrapper, local_disk};
 pub use files::SiteFiles;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
+use proxydhcpd_core::event;
 use proxydhcpd_core::fetch::{Fallback, Fetch, Refusal, RenderContext};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{IdentityKind, Machine};
@@ -37,6 +39,7 @@ use proxydhcpd_reading::legacy;
 use resolve::ResolvedFiles;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
 use std::path::Path;
@@ -421,16 +424,17 @@ impl Site {
         ))
     }
 
-    /// Logs the table of loaders, the number of machines, and the warnings.
-    pub fn log(&self) {
-        self.loader_table().lines().for_each(|line| tracing::info!("{line}"));
-        self.machine_summary().iter().for_each(|machines| tracing::info!("{machines}"));
+    /// Records the table of loaders, the number of machines, and the warnings.
+    pub fn record(&self, events: &Events) {
+        let info = |text: fmt::Arguments<'_>| events.notice(event::Severity::Info, text);
+        self.loader_table().lines().for_each(|line| info(format_args!("{line}")));
+        self.machine_summary().iter().for_each(|machines| info(format_args!("{machines}")));
         let unsigned = self.unsigned();
         if !unsigned.is_empty() {
-            tracing::info!("not signed, which matters only with Secure Boot: {}", unsigned.join(", "));
+            info(format_args!("not signed, which matters only with Secure Boot: {}", unsigned.join(", ")));
         }
-        self.files.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-        self.menu_scan().iter().flat_map(|scan| scan.summary()).for_each(|line| tracing::warn!("{line}"));
+        events.warnings(self.files.warnings.iter().map(Diagnostic::one_line));
+        events.warnings(self.menu_scan().iter().flat_map(|scan| scan.summary()));
     }
 
     /// How to get iPXE for this architecture.

@@ -1,14 +1,16 @@
-//! The state that the threads share: the current site, the links, the observations, the report, and the completions of
-//! boot-once machines.
+//! The state that the threads share: the current site, the links, the observations, the sink of events, and the
+//! completions of boot-once machines.
 
 use crate::boot_once::completions::format_identities;
 use crate::boot_once::{BootOnceState, CompletionChanges, RESET_HELP, list_machines};
+use crate::events::Events;
 use crate::files::Opened;
 use crate::log::RequestedName;
-use crate::report::Report;
 use crate::site::Site;
 use crate::templates::Failure;
 use arc_swap::ArcSwap;
+use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::event::{ContentKind, EventMachine, ResetCause, Service, Severity, What};
 use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchOutcome, Refusal, after_fetch, fetch, is_first_request};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::observations::Observations;
@@ -18,9 +20,8 @@ use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::request::FileRequest;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 /// The state that all threads of the server share.
 #[derive(Debug)]
@@ -30,25 +31,23 @@ pub struct State {
     /// The served links. Replaced as a whole when netlink reports a change.
     pub links: ArcSwap<Vec<Link>>,
     observations: Mutex<Observations>,
-    report: Mutex<Report>,
+    /// The sink of events.
+    pub events: Events,
     /// The completions on the disk.
     pub boot_once: BootOnceState,
     /// Machines that completed their boot-once, and whose entries have no `boot`. The log has warned of each.
     warned_unset: Mutex<BTreeSet<String>>,
-    started: Instant,
 }
 
 impl State {
     /// The state of a server that starts now. Reads the completions from the disk.
-    pub fn new(site: Site, links: Vec<Link>, boot_once: BootOnceState) -> Self {
-        let started = Instant::now();
+    pub fn new(site: Site, links: Vec<Link>, boot_once: BootOnceState, events: Events) -> Self {
         let state = State {
             site: ArcSwap::from_pointee(site),
             links: ArcSwap::from_pointee(links),
             // The kernel's random numbers seed the standard library's hasher.
             observations: Mutex::new(Observations::new(RandomState::new().hash_one(0))),
-            report: Mutex::new(Report::new(started)),
-            started,
+            events,
             boot_once,
             warned_unset: Mutex::default(),
         };
@@ -67,16 +66,22 @@ impl State {
             observations.note_file_request(request.client.ip(), is_first_request(request.name, &resolved), self.now());
             resolved?
         };
-        if let Fetch::Done(done) = &resolved {
-            return self.accept_done(done, request);
-        }
-        self.add_token(&site.plan, &mut resolved);
-        let machine = resolved.machine(&site.plan).map(str::to_owned);
-        let on_failure = |failure: &Failure| {
-            let client = machine.unwrap_or_else(|| request.client.ip().to_canonical().to_string());
-            self.report().template_failure(failure, &client, Instant::now());
+        let content = ContentKind::from(&resolved);
+        let entry = resolved.machine(&site.plan).map(str::to_owned);
+        let machine = EventMachine { entry: entry.as_deref(), ..at(request.client) };
+        let record = |what: What<'_>| self.events.record_now(request.protocol.into(), machine, what);
+        let opened = if let Fetch::Done(done) = &resolved {
+            self.accept_done(done, request)?
+        } else {
+            self.add_token(&site.plan, &mut resolved);
+            let on_failure = |failure: &Failure| {
+                let error = failure.diagnostic.one_line();
+                record(What::TemplateFailed { template: &failure.template, error: &error });
+            };
+            site.open(resolved, request, on_failure)?
         };
-        site.open(resolved, request, on_failure)
+        record(What::FileOpened { name: request.name, content });
+        Ok(opened)
     }
 
     /// Records that a client fetched a whole file, which may complete a boot-once, or prove a boot loop.
@@ -98,25 +103,32 @@ impl State {
             let entry = site.plan.inventory.get_by_name(&machine);
             let identities = entry.map(|entry| format_identities(&entry)).unwrap_or_default();
             self.boot_once.complete(&machine, &format!("{name}\n{identities}"), times);
-            tracing::info!(MACHINE = machine, "{machine} completed its boot-once ({name}); it now boots from disk");
+            let machine = EventMachine { entry: Some(&machine), ..at(request.client) };
+            self.events.record_now(request.protocol.into(), machine, What::BootOnceCompleted { name: request.name });
         }
         if let Some(looping) = looping.filter(|_| site.plan.policy.loop_guard != LoopGuard::Off) {
-            self.report().boot_loop(request.client.ip(), &name, &looping, site.plan.policy.loop_guard);
+            let machine = EventMachine { hardware: looping.owner.map(|owner| owner.hardware), ..at(request.client) };
+            let (cause, guard) = (looping.cause, site.plan.policy.loop_guard);
+            self.events.record_now(
+                request.protocol.into(),
+                machine,
+                What::BootLoop { name: request.name, cause, guard },
+            );
         }
     }
 
-    /// Warns of a refused request if the server offers the requested file but cannot send it.
-    pub fn refused(&self, client: IpAddr, name: &[u8]) {
+    /// Records a refused request if the server offers the requested file but cannot send it.
+    pub fn refused(&self, service: Service, client: SocketAddr, name: &[u8]) {
         let site = self.site.load();
         let Some((name, refusal)) = site.offered_name(name).and_then(|name| Some((name, site.refusal_of(name)?)))
         else {
             return;
         };
-        let client = client.to_canonical();
-        let owner = self.observations().address_owner(client);
-        let machine = owner.map_or_else(|| client.to_string(), |owner| format!("{} ({client})", owner.hardware));
+        let owner = self.observations().address_owner(client.ip().to_canonical());
+        let machine = EventMachine { hardware: owner.map(|owner| owner.hardware), ..at(client) };
         let (reason, remedy) = site.explain_refusal(name, refusal);
-        self.report().offered_file_refused(name, &machine, format_args!("{reason}; {remedy}"), Instant::now());
+        let what = What::OfferedFileRefused { name, reason: format_args!("{reason}; {remedy}") };
+        self.events.record_now(service, machine, what);
     }
 
     /// Replaces the site as a whole.
@@ -133,13 +145,8 @@ impl State {
         if has_token || done.from_its_address {
             return Ok(Opened::text("noted\n"));
         }
-        let (client, machine) = (request.client.ip().to_canonical(), &done.machine);
-        let token = if done.token.is_some() { "with an invalid or expired token" } else { "without a token" };
-        let warning = format_args!(
-            "{client} requested the done URL of {machine} {token}, and does not have the address of {machine}: \
-             refused; use {{{{ done_url }}}} in a template, which has the token"
-        );
-        self.report().warn_once_a_minute("file:done-refused", warning, Instant::now());
+        let what = What::DoneRefused { machine: &done.machine, has_token: done.token.is_some() };
+        self.events.record_now(request.protocol.into(), at(request.client), what);
         Err(Refusal::Denied)
     }
 
@@ -165,12 +172,12 @@ impl State {
             let mut site = Site::clone(&self.site.load());
             let warnings = self.protect_removed_machines(&mut site);
             if !completed.is_empty() {
-                warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                self.events.warnings(warnings.into_iter());
             }
             self.site.store(Arc::new(site));
         }
         for machine in reset {
-            tracing::info!(MACHINE = machine, "{machine} boots its profile again: its completion was removed");
+            self.record_reset(&machine, ResetCause::Removed);
         }
         self.reset_by_boot_mode();
         self.boot_once.retry_writes();
@@ -203,35 +210,40 @@ impl State {
             self.boot_once.reset(&reset);
         }
         for machine in reset {
-            tracing::info!(
-                MACHINE = machine,
-                "the completed boot-once of {machine} no longer counts: its entry has another `boot`"
-            );
+            self.record_reset(&machine, ResetCause::OtherPolicy);
         }
         let mut warned = self.warned_unset.lock().unwrap_or_else(PoisonError::into_inner);
         let new: Vec<&str> = unset.difference(&warned).map(String::as_str).collect();
         if !new.is_empty() {
-            tracing::warn!(
-                "completed boot-onces of {}, whose entries have no `boot`: these machines boot from disk; {RESET_HELP}",
-                list_machines(new.len(), new.iter().copied())
+            let machines = list_machines(new.len(), new.iter().copied());
+            let warning = format_args!(
+                "completed boot-onces of {machines}, whose entries have no `boot`: these machines boot from disk; \
+                 {RESET_HELP}"
             );
+            self.events.notice(Severity::Warning, warning);
         }
         *warned = unset;
     }
 
-    /// Warns of machines that did not take the server's offer. Call it every few seconds.
-    pub fn report_boot_attempts(&self) {
+    fn record_reset(&self, machine: &str, cause: ResetCause) {
+        let machine = EventMachine { entry: Some(machine), ..EventMachine::default() };
+        self.events.record_now(Service::Host, machine, What::BootOnceReset(cause));
+    }
+
+    /// Records the machines that did not take the server's offer. Call it every few seconds.
+    pub fn record_boot_attempts(&self) {
         let findings = self.observations().boot_attempts.expire(self.now());
         let links = self.links.load();
         for finding in &findings {
-            let link = links.iter().find(|link| link.index == finding.link).map_or("no link", |link| &link.name);
-            self.report().finding(link, finding);
+            let link = links.iter().find(|link| link.index == finding.link).map(|link| link.name.as_str());
+            let machine = EventMachine { hardware: Some(finding.hardware), ..EventMachine::default() };
+            self.events.lock().record(link, machine, Service::Dhcp(Port::Dhcp.number()), What::Finding(finding));
         }
     }
 
     /// The time since the start of the server, in milliseconds.
     pub fn now(&self) -> u64 {
-        self.started.elapsed().as_millis() as u64
+        self.events.now()
     }
 
     /// Locks the observations. The lock's poison is ignored: a panic in a DHCP or TFTP thread ends the process, and
@@ -239,11 +251,11 @@ impl State {
     pub fn observations(&self) -> MutexGuard<'_, Observations> {
         self.observations.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Locks the report.
-    pub fn report(&self) -> MutexGuard<'_, Report> {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// The machine at this address.
+fn at(client: SocketAddr) -> EventMachine<'static> {
+    EventMachine { address: Some(client), ..EventMachine::default() }
 }
 
 /// The request with the interface that has the server's address. A file listener may not know this interface.

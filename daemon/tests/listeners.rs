@@ -6,9 +6,10 @@ mod common;
 
 use common::loaders::boot_dir;
 use common::server::{Server, one_network, request_loader, unprivileged_with, vector};
-use proxydhcpd::boot_once::BootOnceState;
+use proxydhcpd::boot_once::{BootOnceState, Notices};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Loaded, load_from_dir};
+use proxydhcpd::events::Events;
 use proxydhcpd::net::link::{LinkFilter, list};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd::net::socket::Socket;
@@ -144,7 +145,9 @@ fn port_67_is_left_to_a_restarting_dnsmasq_and_opened_minutes_after_its_end() {
     let (mut loaded, start) = (loaded(directory.path()), Instant::now());
     let links = host.on(|| list(&LinkFilter::default()).unwrap());
     let mut listeners = host.on(|| {
-        without_capability(CapabilitySet::NET_RAW, || Listeners::open(&loaded.settings, &links, start).unwrap())
+        without_capability(CapabilitySet::NET_RAW, || {
+            Listeners::open(&loaded.settings, &links, start, &Events::default()).unwrap()
+        })
     });
     assert!(!listeners.opened.iter().any(is_port_67));
     let settings = loaded.settings.clone();
@@ -167,7 +170,8 @@ fn port_67_is_left_to_a_restarting_dnsmasq_and_opened_minutes_after_its_end() {
     assert!(!opens_more(&host, &mut listeners, &loaded), "opened twice");
 
     let site = Site::build(&mut loaded, listeners.open).unwrap();
-    let state = State::new(site, links, BootOnceState::new(directory.path()).unwrap());
+    let state =
+        State::new(site, links, BootOnceState::new(directory.path(), Notices::default()).unwrap(), Events::default());
     let mut workers = Workers::new(Arc::new(state)).unwrap();
     let dhcp = listeners.opened.drain(..).filter(|listener| matches!(listener, Listener::Dhcp(..)));
     host.on(|| dhcp.for_each(|listener| workers.start(listener).unwrap()));
@@ -181,7 +185,7 @@ fn with_a_packet_socket_port_67_is_never_taken_from_a_dnsmasq_that_does_not_shar
     let dnsmasq = start_dnsmasq(&host, "");
     let directory = boot_dir();
     let (loaded, start) = (loaded(directory.path()), Instant::now());
-    let mut listeners = host.on(|| Listeners::open(&loaded.settings, &[], start).unwrap());
+    let mut listeners = host.on(|| Listeners::open(&loaded.settings, &[], start, &Events::default()).unwrap());
     assert!(listeners.opened.drain(..).any(|listener| matches!(listener, Listener::Dhcp(_, Socket::Packet(_)))));
     drop(dnsmasq);
     wait_until_free(&host);
@@ -206,7 +210,7 @@ fn the_tftp_server_of_a_legacy_file_is_not_replaced_when_it_ends() {
         // This socket receives packets of both address families.
         let other_socket = host.on(|| UdpSocket::bind("[::]:69").unwrap());
         (loaded.settings.tftp.enabled, loaded.settings.http.enabled) = (enabled, enabled);
-        let mut listeners = host.on(|| Listeners::open(&loaded.settings, &links, start).unwrap());
+        let mut listeners = host.on(|| Listeners::open(&loaded.settings, &links, start, &Events::default()).unwrap());
         drop(other_socket);
         host.on(|| {
             wait_for("the end of the socket", || bound_sockets(Transport::Udp, 69).unwrap().is_empty().then_some(()));
@@ -226,7 +230,7 @@ fn a_port_without_permission_is_not_retried() {
     let other_socket = host.on(|| UdpSocket::bind("0.0.0.0:69").unwrap());
     let directory = boot_dir();
     let (loaded, start) = (loaded(directory.path()), Instant::now());
-    let mut listeners = host.on(|| Listeners::open(&loaded.settings, &[], start).unwrap());
+    let mut listeners = host.on(|| Listeners::open(&loaded.settings, &[], start, &Events::default()).unwrap());
     drop(other_socket);
     host.on(|| {
         wait_for("the end of the socket", || bound_sockets(Transport::Udp, 69).unwrap().is_empty().then_some(()));

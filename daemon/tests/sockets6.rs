@@ -8,6 +8,7 @@ use common::server::{Server, unprivileged_with, vector};
 use nix::poll::{PollFd, PollFlags, poll};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_from_dir;
+use proxydhcpd::events::Events;
 use proxydhcpd::net::packet;
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd::net::reply::Reply;
@@ -95,7 +96,7 @@ fn with_a_packet_socket_the_server_never_binds_port_547_until_dnsmasq_shares_it(
     let _machine = plug_in(&host, "eth0", 0);
     let dnsmasq = start_dnsmasq(&host, "");
     let (settings, start) = (settings(), Instant::now());
-    let mut listeners = host.on(|| Listeners::open(&settings, &[], start).unwrap());
+    let mut listeners = host.on(|| Listeners::open(&settings, &[], start, &Events::default()).unwrap());
     assert!(listeners.opened.drain(..).any(|listener| matches!(listener, Listener::Dhcp(_, Socket::Packet(_)))));
     drop(dnsmasq);
     wait_until_free(&host);
@@ -260,8 +261,11 @@ fn the_server_binds_port_547_minutes_after_dnsmasq_has_ended_and_not_during_its_
     let _machine = plug_in(&host, "eth0", 0);
     let dnsmasq = start_dnsmasq(&host, "");
     let (settings, start) = (settings(), Instant::now());
-    let mut listeners =
-        host.on(|| without_capability(CapabilitySet::NET_RAW, || Listeners::open(&settings, &[], start).unwrap()));
+    let mut listeners = host.on(|| {
+        without_capability(CapabilitySet::NET_RAW, || {
+            Listeners::open(&settings, &[], start, &Events::default()).unwrap()
+        })
+    });
     assert!(!listeners.opened.iter().any(is_547));
     let mut retry = |seconds| {
         host.on(|| listeners.retry(&settings, start + Duration::from_secs(seconds)));

@@ -1,16 +1,16 @@
 //! Tests templates over HTTP and TFTP on the loopback interface, and the templates of the documentation.
 
-use proxydhcpd::boot_once::BootOnceState;
+use proxydhcpd::boot_once::{BootOnceState, Notices};
 use proxydhcpd::config;
 use proxydhcpd::config::flags::Flags;
-use proxydhcpd::report::Report;
+use proxydhcpd::events::Events;
 use proxydhcpd::serve::{http, tftp};
 use proxydhcpd::settings::TftpConfig;
 use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd::state::State;
-use proxydhcpd::templates::Failure;
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::event::{Event, EventMachine, Service, What};
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::wire::dhcp4::{Header, MIN_LENGTH, MessageType, Writer, code};
 use proxydhcpd_reading::diagnostic::Diagnostic;
@@ -21,7 +21,6 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
@@ -88,11 +87,8 @@ fn a_template_that_fails_is_an_error_and_a_script_shows_it_at_the_console() {
     let script = curl(&[&url("broken.ipxe")]);
     assert!(script.starts_with("#!ipxe\n") && script.ends_with("exit 1\n"), "{script}");
     assert!(script.contains("echo broken.ipxe, line 2\necho gone is not defined\n"), "{script}");
-    assert!(
-        served.state.report().silences().contains("file:template-failed 5"),
-        "{}",
-        served.state.report().silences()
-    );
+    let sums = served.state.events.sums();
+    assert!(sums.contains("file:template-failed 5"), "{sums}");
 }
 
 #[test]
@@ -101,15 +97,12 @@ fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
     let writer = Log(Arc::clone(&log));
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
     tracing::subscriber::with_default(subscriber, || {
-        let start = Instant::now();
-        let mut report = Report::new(start);
-        let failure = |line: usize| Failure {
-            template: "a.cfg".into(),
-            line: None,
-            diagnostic: Box::new(Diagnostic::error(format!("line {line} is wrong")).in_file("/templates/a.cfg")),
-        };
+        let events = Events::default();
         for (seconds, line) in [(0, 1), (1, 1), (2, 2), (59, 1), (61, 1), (62, 1)] {
-            report.template_failure(&failure(line), "web1", start + Duration::from_secs(seconds));
+            let error = format!("/templates/a.cfg: line {line} is wrong");
+            let what = What::TemplateFailed { template: "a.cfg", error: &error };
+            let machine = EventMachine { entry: Some("web1"), ..EventMachine::default() };
+            events.record(&Event { at: seconds * 1000, link: None, machine, service: Service::Http, what });
         }
     });
     let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
@@ -229,7 +222,8 @@ impl Served {
         let state = Arc::new(State::new(
             site(directory.path(), settings),
             vec![lo.clone()],
-            BootOnceState::new(directory.path()).unwrap(),
+            BootOnceState::new(directory.path(), Notices::default()).unwrap(),
+            Events::default(),
         ));
         let (stop_http, stopped) = oneshot::channel();
         let listeners = http::bind(0, true).unwrap();

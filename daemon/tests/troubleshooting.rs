@@ -1,6 +1,6 @@
 //! Tests that docs/troubleshooting.md quotes the program's messages verbatim.
 
-use proxydhcpd::report::{
+use proxydhcpd_core::ambiguous_identity::{
     ConflictingEntries, DuplicateIdentity, SharedUuidWarning, UnconfirmedMatch, UnresolvedConflict, UuidUse,
 };
 use proxydhcpd_core::arch::Arch;

@@ -4,12 +4,14 @@
 
 pub mod completions;
 mod known_completions;
+mod notices;
 mod refresh;
 pub mod token;
 
 use crate::files::create_new;
 pub use completions::list_machines;
 use known_completions::KnownCompletions;
+pub use notices::Notices;
 pub use refresh::CompletionChanges;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -77,15 +79,17 @@ struct WriterState {
     unwritten: Mutex<BTreeMap<String, String>>,
     /// Machines whose completions were written since the last refresh.
     written: Mutex<BTreeSet<String>>,
+    notices: Notices,
 }
 
 impl BootOnceState {
     /// Renames the state files of earlier builds, and starts the writer thread. The first completion creates the
-    /// directory below `state_dir`. Fails if a file cannot be renamed, or the thread cannot start.
-    pub fn new(state_dir: &Path) -> io::Result<BootOnceState> {
-        rename_old_files(state_dir)?;
+    /// directory below `state_dir`. Fails if a file cannot be renamed, or the thread cannot start. `notices` receives
+    /// what happens later.
+    pub fn new(state_dir: &Path, notices: Notices) -> io::Result<BootOnceState> {
+        rename_old_files(state_dir, &notices)?;
         let (writer, jobs) = sync_channel(QUEUE_LENGTH);
-        let shared = Arc::new(WriterState::default());
+        let shared = Arc::new(WriterState { notices, ..WriterState::default() });
         let (writer_dir, writer_state) = (state_dir.to_owned(), Arc::clone(&shared));
         thread::Builder::new()
             .name("boot-once".to_owned())
@@ -100,13 +104,18 @@ impl BootOnceState {
     pub fn completion_counts(&self) -> BTreeMap<String, u64> {
         let counts = token::read_counts(&self.state_dir).unwrap_or_else(|error| {
             let file = token::counts_file(&self.state_dir);
-            tracing::error!("cannot read {}: {error}; tokens of earlier installations are valid again", file.display());
+            self.shared.notices.error(format_args!(
+                "cannot read {}: {error}; tokens of earlier installations are valid again",
+                file.display()
+            ));
             BTreeMap::new()
         });
         if !counts.is_empty()
             && let Err(error) = token::write_counts(&self.state_dir, &counts)
         {
-            tracing::debug!("cannot rewrite {}: {error}", token::counts_file(&self.state_dir).display());
+            self.shared
+                .notices
+                .debug(format_args!("cannot rewrite {}: {error}", token::counts_file(&self.state_dir).display()));
         }
         counts
     }
@@ -124,15 +133,19 @@ impl BootOnceState {
                 Ok(_) => "boot-onces that complete from now on are forgotten at a restart of the server",
                 Err(_) => "after a restart, boot-once machines boot their disks until the directory can be read",
             };
-            tracing::warn!("cannot write to {}: {error}; {consequence}", self.directory.display());
+            self.shared
+                .notices
+                .warning(format_args!("cannot write to {}: {error}; {consequence}", self.directory.display()));
         }
         match self.find_key() {
             Ok(key) => drop(self.key.set(key)),
-            Err(error) => tracing::error!("cannot read /dev/urandom: {error}; done_url has no token"),
+            Err(error) => {
+                self.shared.notices.error(format_args!("cannot read /dev/urandom: {error}; done_url has no token"))
+            }
         }
     }
 
-    /// Logs an error if the directory is missing although machines completed their boot-onces before, because the
+    /// Gives notice if the directory is missing although machines completed their boot-onces before, because the
     /// directory may have been lost.
     fn check_directory(&self) {
         let is_gone = fs::symlink_metadata(&self.directory).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
@@ -140,21 +153,21 @@ impl BootOnceState {
             && is_gone
             && !counts.is_empty()
         {
-            tracing::error!(
+            self.shared.notices.error(format_args!(
                 "{} is missing, and the completions of {} with it: they may boot once more; to prevent that, stop the \
                  server and restore the directory",
                 self.directory.display(),
                 list_machines(counts.len(), counts.keys().map(String::as_str))
-            );
+            ));
         }
     }
 
     fn find_key(&self) -> io::Result<TokenKey> {
         let warn = |error: io::Error| {
-            tracing::warn!(
+            self.shared.notices.warning(format_args!(
                 "{}: {error}; the tokens of installers that run during a restart of the server become invalid",
                 token::key_file(&self.state_dir).display()
-            );
+            ));
         };
         match TokenKey::load(&self.state_dir) {
             Ok(Some(key)) => Ok(key),
@@ -228,7 +241,7 @@ impl BootOnceState {
 
 /// Renames the state files that have their old names. After a failed rename the completions would seem to be missing,
 /// so the server must not start.
-fn rename_old_files(state_dir: &Path) -> io::Result<()> {
+fn rename_old_files(state_dir: &Path, notices: &Notices) -> io::Result<()> {
     for (old, new) in RENAMED_FILES.map(|(old, new)| (state_dir.join(old), state_dir.join(new))) {
         if fs::symlink_metadata(&old).is_err() || fs::symlink_metadata(&new).is_ok() {
             continue;
@@ -237,7 +250,7 @@ fn rename_old_files(state_dir: &Path) -> io::Result<()> {
         fs::rename(&old, &new).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot rename {from}: {error}; rename it to {to}, then start again"))
         })?;
-        tracing::info!("renamed {from} to {to}");
+        notices.info(format_args!("renamed {from} to {to}"));
     }
     Ok(())
 }
@@ -247,7 +260,7 @@ fn write_all(state_dir: &Path, jobs: &Receiver<WriterJob>, shared: &WriterState)
     let directory = completions::path_in(state_dir);
     let append_count = |machine: &str, count| {
         if let Err(error) = token::append_count(state_dir, machine, count) {
-            tracing::debug!("{}: {error}", token::counts_file(state_dir).display());
+            shared.notices.debug(format_args!("{}: {error}", token::counts_file(state_dir).display()));
         }
     };
     for job in jobs {
@@ -277,11 +290,11 @@ impl WriterState {
     fn keep(&self, completion: Completion, reason: &dyn fmt::Display) {
         let mut unwritten = lock(&self.unwritten);
         if unwritten.is_empty() {
-            tracing::error!(
+            self.notices.error(format_args!(
                 "{reason}; the completed boot-once of {} is forgotten at a restart, and so are those of other machines \
                  until the write succeeds",
                 completion.machine
-            );
+            ));
         }
         unwritten.insert(completion.machine, completion.text);
     }
@@ -301,7 +314,7 @@ impl WriterState {
             lock(&self.unwritten).remove(&machine);
         }
         let completions = if count == 1 { "completion" } else { "completions" };
-        tracing::info!("{} is writable: wrote {count} delayed {completions}", directory.display());
+        self.notices.info(format_args!("{} is writable: wrote {count} delayed {completions}", directory.display()));
     }
 }
 

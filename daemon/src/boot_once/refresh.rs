@@ -46,7 +46,10 @@ impl BootOnceState {
             known.machines.remove(machine);
             lock(&self.shared.unwritten).remove(machine);
             if let Err(error) = completions::remove(&self.directory, machine) {
-                tracing::error!("cannot remove the completion {}: {error}", self.directory.join(machine).display());
+                self.shared.notices.error(format_args!(
+                    "cannot remove the completion {}: {error}",
+                    self.directory.join(machine).display()
+                ));
             }
         }
     }
@@ -91,12 +94,12 @@ impl BootOnceState {
         let count = machines.len();
         let lost: Vec<String> = machines.into_iter().filter(|machine| !unwritten.contains_key(machine)).collect();
         if !lost.is_empty() {
-            tracing::error!(
+            self.shared.notices.error(format_args!(
                 "{}: {reason}, and the completions of {} are gone; they still count, and are written again; \
                  `proxydhcpd rearm NAME` resets a machine",
                 self.directory.display(),
                 list_machines(count, lost.iter().map(String::as_str))
-            );
+            ));
         }
         unwritten.extend(lost.into_iter().map(|machine| (machine, format!("written again, because {reason}"))));
         drop(unwritten);
@@ -105,11 +108,11 @@ impl BootOnceState {
 
     fn clear_error(&self, known: &mut KnownCompletions) {
         if known.error.take().is_some() {
-            tracing::info!("{} is readable again", self.directory.display());
+            self.shared.notices.info(format_args!("{} is readable again", self.directory.display()));
         }
     }
 
-    /// Logs an error, unless the last refresh failed with the same error.
+    /// Gives notice of an error, unless the last refresh failed with the same error.
     fn log_error(&self, known: &mut KnownCompletions, error: &io::Error) {
         let error = error.to_string();
         if known.error.as_ref() == Some(&error) {
@@ -119,10 +122,10 @@ impl BootOnceState {
             true => "completed boot-onces count as last read",
             false => "until it is readable, boot-once machines boot their disks",
         };
-        tracing::error!(
+        self.shared.notices.error(format_args!(
             "cannot read {}: {error}; {consequence}; the server tries again every few seconds",
             self.directory.display()
-        );
+        ));
         known.error = Some(error);
     }
 }

@@ -37,7 +37,7 @@ pub struct CliContext {
 /// The configuration has errors.
 pub fn load(flags: &Flags) -> Result<CliContext, ConfigError> {
     let mut loaded = site::load(flags)?;
-    let all_links = listeners::all_links();
+    let all_links = listeners::all_links(|_| {});
     let filter =
         listeners::interface_filter(&loaded, &all_links).map_err(|error| site::with_file_errors(&mut loaded, error))?;
     let links = link::list(&filter).unwrap_or_default();

@@ -3,10 +3,11 @@
 use super::command::{CommandResult, GlobalFlags};
 use super::context;
 use super::output::{print_diagnostic, report_config_error};
-use crate::boot_once::BootOnceState;
+use crate::boot_once::{BootOnceState, Notices};
 use crate::config::flags::Flags;
 use crate::daemonize::{self, Parent};
 use crate::duid;
+use crate::events::Events;
 use crate::log::{self, LogMode};
 use crate::net::link;
 use crate::serve::listeners::{self, Listeners, fd_limit};
@@ -15,6 +16,7 @@ use crate::serve::{Server, reload};
 use crate::site::{self, Site};
 use crate::state::State;
 use clap::Args;
+use proxydhcpd_core::event::{Severity, What};
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -77,13 +79,17 @@ async fn start_and_serve(parent: Option<Parent>, flags: Flags, level: LevelFilte
         Ok(signals) => signals,
         Err(error) => return fail(format_args!("cannot install signal handlers: {error}")),
     };
+    let events = Events::default();
     let mode = if parent.is_some() { LogMode::Background } else { LogMode::Foreground };
     let started = tokio::select! {
         () = signals.stop.recv() => {
-            tracing::info!("stopped before the server was ready");
+            events.notice(Severity::Info, format_args!("stopped before the server was ready"));
             return ExitCode::SUCCESS;
         }
-        started = tokio::task::spawn_blocking(move || start(flags, mode, level)) => started,
+        started = tokio::task::spawn_blocking({
+            let events = events.clone();
+            move || start(flags, mode, level, events)
+        }) => started,
     };
     let server = match started {
         Ok(Ok(server)) => server,
@@ -91,7 +97,7 @@ async fn start_and_serve(parent: Option<Parent>, flags: Flags, level: LevelFilte
         Err(error) => return fail(error),
     };
     let ready = || {
-        tracing::info!("ready");
+        events.record_host(What::Ready);
         parent.map_or(Ok(()), Parent::release).map_err(Into::into)
     };
     match server.run(signals, ready).await {
@@ -104,30 +110,34 @@ async fn start_and_serve(parent: Option<Parent>, flags: Flags, level: LevelFilte
 ///
 /// # Errors
 /// The start failed. The value is the exit status of the program. The reason has already been reported.
-fn start(flags: Flags, mode: LogMode, level: LevelFilter) -> Result<Server, ExitCode> {
+fn start(flags: Flags, mode: LogMode, level: LevelFilter, events: Events) -> Result<Server, ExitCode> {
     let flags = flags.with_absolute_paths();
     let began = reload::filesystem_now();
     let mut loaded = site::load(&flags).map_err(|error| report_config_error(&error))?;
     log::start(mode, level);
-    let all_links = listeners::all_links();
+    let all_links = listeners::all_links(|error| events.notice(Severity::Warning, error));
     let filter = listeners::interface_filter(&loaded, &all_links)
         .map_err(|error| report_config_error(&site::with_file_errors(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
     let absent = loaded.missing_addresses(&links).into_iter().chain(context::unserved_interfaces(&filter));
-    absent.for_each(|warning| tracing::warn!("{}", warning.one_line()));
-    let listeners = Listeners::open(&loaded.settings, &all_links, Instant::now()).map_err(fail)?;
+    events.warnings(absent.map(|warning| warning.one_line()));
+    let listeners = Listeners::open(&loaded.settings, &all_links, Instant::now(), &events).map_err(fail)?;
     let mut site = Site::build(&mut loaded, listeners.open).map_err(|error| report_config_error(&error))?;
     site.check_offered_files(&all_links);
-    loaded.diagnostics.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-    listeners.log_start(&loaded);
-    site.log();
-    duid::save(&loaded.settings.state_dir, &site.plan.offer.dhcp6.duid);
-    let boot_once = BootOnceState::new(&loaded.settings.state_dir);
+    events.warnings(loaded.diagnostics.iter().map(Diagnostic::one_line));
+    listeners.record_start(&loaded);
+    site.record(&events);
+    if let Err(error) = duid::save(&loaded.settings.state_dir, &site.plan.offer.dhcp6.duid) {
+        events.notice(Severity::Debug, format_args!("{error}"));
+    }
+    let boot_once_events = events.clone();
+    let notices = Notices::new(move |severity, text| boot_once_events.notice(severity, text));
+    let boot_once = BootOnceState::new(&loaded.settings.state_dir, notices);
     let boot_once = boot_once.map_err(fail)?;
     if site.plan.inventory.has_boot_once() {
         boot_once.prepare();
     }
-    Ok(Server::new(State::new(site, links, boot_once), listeners, loaded, flags, filter, began))
+    Ok(Server::new(State::new(site, links, boot_once, events), listeners, loaded, flags, filter, began))
 }
 
 fn fail(error: impl Display) -> ExitCode {

@@ -1,19 +1,20 @@
-//! The DHCP sockets of both families: receive requests, call the core, send the replies, and report them. One thread
-//! serves all sockets, because system calls dominate the cost: the thread makes three of them for each batch.
+//! The DHCP sockets of both families: receive requests, call the core, send the replies, and record what happened. One
+//! thread serves all sockets, because system calls dominate the cost: the thread makes three of them for each batch.
 
+use super::answer_events::{self, SendFailure};
 use super::delayed::{DelayedAnswer, DelayedReplies};
 use super::heartbeat::Heartbeat;
-use super::unserved::UnservedRequest;
+use super::unserved::{UnservedLinks, UnservedRequest};
 use crate::net::overhear;
 use crate::net::reply::Reply;
 use crate::net::reply_sender::{OutgoingReplies, ReplySender, ReplySenders};
 use crate::net::socket_set::SocketSet;
 use crate::net::sys::{Datagram, ReceiveBatch};
-use crate::report::SendFailure;
 use crate::site::Site;
 use crate::state::State;
 use proxydhcpd_core::answer::{Answer, Replies, answer, overhear_offer};
 use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::event::{EventMachine, Service, Severity, What};
 use proxydhcpd_core::link::{Link, for_datagram};
 use proxydhcpd_core::route::Destination;
 use std::convert::Infallible;
@@ -50,7 +51,10 @@ pub fn run(
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 // Any host can cause such an error, for example with an ICMP message. So the server logs it only at
                 // debug level, and goes on.
-                Err(error) => tracing::debug!("cannot receive at {address}: {error}"),
+                Err(error) => {
+                    let error = format_args!("cannot receive at {address}: {error}");
+                    state.events.notice(Severity::Debug, error);
+                }
             }
         })?;
         heartbeat.beat();
@@ -98,6 +102,7 @@ struct Outbox {
     /// Labels of the silences that this thread counts, because the core returns no answer for these packets.
     silences: Vec<&'static str>,
     unserved: Vec<UnservedRequest>,
+    unserved_links: UnservedLinks,
 }
 
 /// An answer whose replies are being sent.
@@ -145,8 +150,8 @@ fn answer_batch(
             out.answers.push(SentAnswer { link, answer, accepted: out.replies.iter().count(), unsent: None });
         }
     }
-    send(sender, state, &site, &links, out);
-    out.unserved.drain(..).for_each(|unserved| unserved.report(&mut state.report(), &links));
+    send(sender, listener, state, &site, &links, out);
+    out.unserved.drain(..).for_each(|request| out.unserved_links.record(&request, listener, &state.events, &links));
 }
 
 /// Reads the offers that other servers send to machines. The server does not reply to them, but they can explain why a
@@ -163,10 +168,17 @@ fn overhear(state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
             }
         }
     }
-    if !out.silences.is_empty() {
-        let mut report = state.report();
-        out.silences.drain(..).for_each(|reason| report.count(reason));
+    record_discarded(state, overhear::ADDRESS, &mut out.silences);
+}
+
+/// Records the packets for which the core returns no answer.
+fn record_discarded(state: &State, listener: SocketAddr, labels: &mut Vec<&'static str>) {
+    if labels.is_empty() {
+        return;
     }
+    let (mut recorder, service) = (state.events.lock(), Service::Dhcp(listener.port()));
+    let mut record = |label| recorder.record(None, EventMachine::default(), service, What::Discarded(label));
+    labels.drain(..).for_each(&mut record);
 }
 
 /// Sends the delayed replies that are due, those of one listener together. Discards a reply whose listener is closed,
@@ -183,7 +195,7 @@ fn send_delayed(senders: &ReplySenders, state: &State, out: &mut Outbox) {
             out.answers.push(SentAnswer { link, answer, accepted: replies.len(), unsent: None });
         }
         if let Some(sender) = sender.filter(|_| !out.answers.is_empty()) {
-            send(&sender, state, &state.site.load(), &links, out);
+            send(&sender, listener, state, &state.site.load(), &links, out);
         }
     }
 }
@@ -199,25 +211,25 @@ fn queue<'a>(
     }
 }
 
-/// Sends all queued replies before it reports them, so that no machine waits for the log.
-fn send(sender: &ReplySender, state: &State, site: &Site, links: &[Link], out: &mut Outbox) {
+/// Sends all queued replies before it records them, so that no machine waits for the log.
+fn send(sender: &ReplySender, listener: SocketAddr, state: &State, site: &Site, links: &[Link], out: &mut Outbox) {
     let answers = &mut out.answers;
     sender.flush(&mut out.outgoing, |tag, to, error| {
-        tracing::debug!("cannot send to {to}: {error}");
+        state.events.notice(Severity::Debug, format_args!("cannot send to {to}: {error}"));
         let sent = &mut answers[tag];
         sent.accepted -= 1;
-        sent.unsent = Some(SendFailure { to, error });
+        sent.unsent = Some((to, error));
     });
     // An offer that was not sent must not count as one that the machine did not take.
     for SentAnswer { answer, .. } in answers.iter().filter(|sent| sent.is_unsent()) {
         answer.client.iter().for_each(|client| state.observations().boot_attempts.note_unsent(&client.hardware));
     }
-    let mut report = state.report();
-    let now = Instant::now();
-    out.silences.drain(..).for_each(|reason| report.count(reason));
+    record_discarded(state, listener, &mut out.silences);
+    let mut recorder = state.events.lock();
     for sent in answers.drain(..) {
         let unsent = if sent.is_unsent() { sent.unsent.as_ref() } else { None };
-        report.dhcp(site, &links[sent.link].name, &sent.answer, unsent, now);
+        let link = &links[sent.link].name;
+        answer_events::record(&mut recorder, site, link, listener.port(), &sent.answer, unsent);
     }
 }
 

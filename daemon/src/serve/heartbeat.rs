@@ -1,8 +1,10 @@
 //! Checks that the worker threads still run. The server probes each thread regularly, and the thread responds from its
 //! main loop: anything that blocks the loop blocks the response as well.
 
+use crate::events::Events;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use proxydhcpd_core::event::Severity;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -32,10 +34,10 @@ impl Heartbeat {
     }
 
     /// Returns whether the thread has responded to the previous probe, and sends the next one.
-    fn probe(&self) -> bool {
+    fn probe(&self, events: &Events) -> bool {
         let is_alive = !self.pending.swap(true, Relaxed);
         if let Err(error) = self.wake.write(1) {
-            tracing::debug!("cannot probe the {} thread: {error}", self.thread);
+            events.notice(Severity::Debug, format_args!("cannot probe the {} thread: {error}", self.thread));
         }
         is_alive
     }
@@ -54,21 +56,23 @@ impl ThreadMonitor {
         ThreadMonitor { heartbeat: Arc::clone(heartbeat), stuck_since: None }
     }
 
-    /// Whether the thread has responded since the last call. Call this at the regular interval `every`. Logs an error
-    /// when the thread stops responding, and a warning when it responds again.
-    pub fn is_alive(&mut self, every: Duration, now: Instant) -> bool {
-        let (is_alive, thread) = (self.heartbeat.probe(), self.heartbeat.thread);
+    /// Whether the thread has responded since the last call. Call this at the regular interval `every`. Records an
+    /// error when the thread stops responding, and a warning when it responds again.
+    pub fn is_alive(&mut self, every: Duration, now: Instant, events: &Events) -> bool {
+        let (is_alive, thread) = (self.heartbeat.probe(events), self.heartbeat.thread);
         match (self.stuck_since, is_alive) {
             (None, false) => {
                 self.stuck_since = Some(now);
-                tracing::error!(
+                let error = format_args!(
                     "the {thread} thread has not responded for {every:?}: its clients get no replies. Under systemd \
                      the watchdog (WatchdogSec=) restarts the server; without systemd, restart it manually"
                 );
+                events.notice(Severity::Error, error);
             }
             (Some(since), true) => {
                 let seconds = (now.duration_since(since) + every).as_secs();
-                tracing::warn!("the {thread} thread responds again, after {seconds} seconds");
+                let warning = format_args!("the {thread} thread responds again, after {seconds} seconds");
+                events.notice(Severity::Warning, warning);
                 self.stuck_since = None;
             }
             _ => {}

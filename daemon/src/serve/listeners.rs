@@ -11,6 +11,7 @@ mod start_error;
 use super::tftp;
 use super::tftp::Family;
 use crate::config::{ConfigError, Loaded};
+use crate::events::Events;
 use crate::net::bind_error::BindError;
 use crate::net::link::{self, LinkFilter};
 use crate::net::packet;
@@ -22,9 +23,11 @@ use kind::ListenerKind;
 use listener::BOOT_SERVER;
 pub use listener::{BOOT_SERVER6, DHCP_BROADCAST, DHCP6_MULTICAST, Listener};
 use pending::PendingListener;
+use proxydhcpd_core::event::Severity;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::transfer::max_window;
 pub use start_error::StartError;
+use std::fmt;
 use std::io;
 use std::time::Instant;
 
@@ -44,13 +47,15 @@ pub struct Listeners {
     pending: Vec<PendingListener>,
     /// Ports that this process lacks the permission to open. The server does not retry them.
     denied: Vec<BindError>,
+    events: Events,
 }
 
 impl Listeners {
-    /// Opens every port that the settings require, and logs a warning for each port that cannot be opened. `links` are
-    /// the links of this host. Fails if no DHCP port can be opened, or if this process lacks the permission for a port.
-    pub fn open(settings: &Settings, links: &[Link], now: Instant) -> Result<Listeners, StartError> {
-        let mut listeners = Listeners::default();
+    /// Opens every port that the settings require, and records a warning for each port that cannot be opened. `links`
+    /// are the links of this host. Fails if no DHCP port can be opened, or if this process lacks the permission for a
+    /// port.
+    pub fn open(settings: &Settings, links: &[Link], now: Instant, events: &Events) -> Result<Listeners, StartError> {
+        let mut listeners = Listeners { events: events.clone(), ..Listeners::default() };
         if settings.serves_ipv4() {
             if !settings.proxy_only {
                 listeners.try_to_open(ListenerKind::DhcpBroadcast, settings, now);
@@ -86,32 +91,37 @@ impl Listeners {
     /// the same as at the start ([`needs_restart`] checks this).
     pub fn retry(&mut self, settings: &Settings, now: Instant) {
         for mut pending in std::mem::take(&mut self.pending) {
-            match pending.retry(settings, now) {
+            match pending.retry(settings, now, &self.events) {
                 None => self.pending.push(pending),
                 Some(Ok(listener)) => self.add(listener),
                 Some(Err(bind_error)) => {
-                    tracing::warn!("{bind_error}; {}; no further retries", pending.kind.consequence())
+                    let consequence = pending.kind.consequence();
+                    let warning = format_args!("{bind_error}; {consequence}; no further retries");
+                    self.events.notice(Severity::Warning, warning);
                 }
             }
         }
     }
 
-    /// Logs the open ports and the boot directory.
-    pub fn log_start(&self, loaded: &Loaded) {
+    /// Records the open ports and the boot directory.
+    pub fn record_start(&self, loaded: &Loaded) {
         let mut open: Vec<String> = self.opened.iter().map(Listener::to_string).collect();
         // TFTP has a listener for each address family, and both have the same text.
         open.dedup();
-        tracing::info!("{}", open.join(", "));
+        let info = |text: fmt::Arguments<'_>| self.events.notice(Severity::Info, text);
+        info(format_args!("{}", open.join(", ")));
         if self.open.tftp || self.open.tftp6 {
-            log_slow_clients(&loaded.settings);
+            record_slow_clients(&self.events, &loaded.settings);
         }
         match &loaded.legacy {
-            None => tracing::info!("boot directory {}", loaded.settings.boot_dir.display()),
+            None => info(format_args!("boot directory {}", loaded.settings.boot_dir.display())),
             Some(legacy) => {
                 let files = self.open.tftp || self.open.http.is_some();
                 let off = if files { "" } else { "; this server's TFTP and HTTP are off" };
                 let tftpd = legacy.boot.tftpd;
-                tracing::info!("legacy configuration: TFTP server {tftpd}{off}; UEFI HTTP boot clients get no reply");
+                info(format_args!(
+                    "legacy configuration: TFTP server {tftpd}{off}; UEFI HTTP boot clients get no reply"
+                ));
             }
         }
     }
@@ -122,19 +132,23 @@ impl Listeners {
             Err(bind_error) => bind_error,
         };
         if kind.port(settings).1.is_ipv6() && has_no_ipv6(&bind_error.error) {
-            return tracing::debug!("this host has no IPv6: {}", bind_error.error);
+            let error = format_args!("this host has no IPv6: {}", bind_error.error);
+            return self.events.notice(Severity::Debug, error);
         }
         if bind_error.error.kind() == io::ErrorKind::PermissionDenied && kind.is_retried(settings) {
             return self.denied.push(bind_error);
         }
         let in_use = bind_error.error.kind() == io::ErrorKind::AddrInUse;
-        let packet_socket = if in_use { packet_socket(kind, &bind_error) } else { Err(String::new()) };
+        let packet_socket = if in_use { packet_socket(kind, &bind_error, &self.events) } else { Err(String::new()) };
         if in_use && kind.is_retried(settings) {
             self.pending.push(PendingListener { kind, last_busy: now, has_packet_socket: packet_socket.is_ok() });
         }
         match packet_socket {
             Ok(listener) => self.add(listener),
-            Err(advice) => tracing::warn!("{bind_error}{advice}; {}", kind.consequence()),
+            Err(advice) => {
+                let warning = format_args!("{bind_error}{advice}; {}", kind.consequence());
+                self.events.notice(Severity::Warning, warning);
+            }
         }
     }
 
@@ -164,11 +178,11 @@ pub fn interface_filter(loaded: &Loaded, links: &[Link]) -> Result<LinkFilter, C
     Ok(LinkFilter { interfaces: served.interfaces, addresses: served.addresses, ipv4, ipv6 })
 }
 
-/// Every interface of this host on which machines could boot. If the interfaces cannot be listed, logs a warning and
-/// returns an empty list.
-pub fn all_links() -> Vec<Link> {
+/// Every interface of this host on which machines could boot. If the interfaces cannot be listed, calls `failed` with
+/// the error, and returns an empty list.
+pub fn all_links(failed: impl FnOnce(fmt::Arguments<'_>)) -> Vec<Link> {
     link::list(&LinkFilter::default()).unwrap_or_else(|error| {
-        tracing::warn!("cannot list the network interfaces: {error}");
+        failed(format_args!("cannot list the network interfaces: {error}"));
         Vec::new()
     })
 }
@@ -206,7 +220,7 @@ fn has_no_ipv6(error: &io::Error) -> bool {
 /// Opens a packet socket for a port that a DHCP server has bound exclusively. (If the DHCP server shares its port, this
 /// server can bind an ordinary socket.) If the packet socket cannot be opened either, the error is advice to append to
 /// the warning. The error is empty for a listener that cannot use a packet socket.
-fn packet_socket(kind: ListenerKind, bind_error: &BindError) -> Result<Listener, String> {
+fn packet_socket(kind: ListenerKind, bind_error: &BindError, events: &Events) -> Result<Listener, String> {
     let port = bind_error.address.port();
     let (opened, packets) = match kind {
         ListenerKind::DhcpBroadcast => (packet::open_broadcast(port), "DHCP broadcasts"),
@@ -220,10 +234,11 @@ fn packet_socket(kind: ListenerKind, bind_error: &BindError) -> Result<Listener,
     match opened {
         Ok(socket) => {
             let owner = bind_error.owner.as_ref().map_or("another process".to_owned(), ToString::to_string);
-            tracing::info!(
+            let notice = format_args!(
                 "{owner} does not share UDP port {port}: this server receives {packets} through a packet socket, and \
                  no relayed requests"
             );
+            events.notice(Severity::Info, notice);
             Ok(Listener::Dhcp(bind_error.address, Socket::Packet(socket)))
         }
         // Denied for lack of CAP_NET_RAW, or by `RestrictAddressFamilies=` in the unit.
@@ -236,9 +251,9 @@ fn packet_socket(kind: ListenerKind, bind_error: &BindError) -> Result<Listener,
     }
 }
 
-/// Logs which machines load files slowly by TFTP. If the port of a transfer is easy to guess, these are the machines
+/// Records which machines load files slowly by TFTP. If the port of a transfer is easy to guess, these are the machines
 /// whose DHCP traffic this server does not see.
-fn log_slow_clients(settings: &Settings) {
+fn record_slow_clients(events: &Events, settings: &Settings) {
     let tftp = &settings.tftp;
     let sees_all_dhcp = !settings.proxy_only && !settings.relays.is_empty();
     if max_window(tftp::port_guesses(tftp.ports.as_ref(), tftp.single_port)) > 1 || sees_all_dhcp {
@@ -250,8 +265,9 @@ fn log_slow_clients(settings: &Settings) {
         (true, true) => ("`single-port` and `proxy-only`", "all machines", ""),
         (false, true) => ("so few `ports` and `proxy-only`", "all machines", ""),
     };
-    tracing::info!(
+    let notice = format_args!(
         "with {key}, {who} load by TFTP block by block, at most 512 KiB a second for each address, because their \
          requests are easy to forge; {remedy}set `ports` of [tftp] to a range of 1024 ports or more (docs/security.md)"
     );
+    events.notice(Severity::Info, notice);
 }

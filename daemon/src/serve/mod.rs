@@ -1,9 +1,10 @@
 //! Starts the listeners, runs the main loop, and stops the server. A listener receives requests, calls the core, and
 //! sends the replies. The core decides.
 
-mod access_log;
+mod answer_events;
 mod delayed;
 pub mod dhcp;
+mod file_events;
 mod heartbeat;
 pub mod http;
 pub mod listeners;
@@ -18,6 +19,7 @@ pub mod workers;
 
 use crate::config::Loaded;
 use crate::config::flags::Flags;
+use crate::events::Events;
 use crate::net::bind_error::BindError;
 use crate::net::link::{self, LinkFilter};
 use crate::net::overhear;
@@ -31,7 +33,9 @@ use crate::systemd;
 use listeners::{Listener, Listeners, fd_limit};
 use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::event::{Severity, What};
 use proxydhcpd_core::link::Link;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use reload::{ReloadResult, ReloadedSite, Reloads};
 use shared_uuid_writer::SharedUuidWriter;
 use signals::Signals;
@@ -114,10 +118,7 @@ impl Server {
         workers.stop().await;
         self.state.boot_once.flush(Duration::from_secs(1));
         self.shared_uuids.flush(&self.state, Duration::from_secs(1)).await;
-        self.state.report().log_final_summary(Instant::now());
-        let silences = self.state.report().silences();
-        let silences = if silences.is_empty() { silences } else { format!("; not answered: {silences}") };
-        tracing::info!("stopped{silences}");
+        self.state.events.stopped();
         Ok(())
     }
 
@@ -128,7 +129,7 @@ impl Server {
         let (dhcp, files): (Vec<Listener>, Vec<Listener>) = self.listeners.opened.drain(..).partition(is_dhcp);
         dhcp.into_iter().try_for_each(|listener| workers.start(listener))?;
         self.update_sockets(&mut workers)?;
-        fd_limit::check()?;
+        fd_limit::check(&self.state.events)?;
         files.into_iter().try_for_each(|listener| workers.start(listener))?;
         Ok(workers)
     }
@@ -149,8 +150,8 @@ impl Server {
         watchdog_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.update_sockets(workers)?;
         match &self.state.links.load()[..] {
-            [] => tracing::info!("{}", served_links::status(&[])),
-            links => served_links::log_changes(&[], links),
+            [] => self.state.events.notice(Severity::Info, format_args!("{}", served_links::status(&[]))),
+            links => served_links::record_changes(&self.state.events, &[], links),
         }
         ready()?;
         systemd::ready(&served_links::status(&self.state.links.load()));
@@ -171,7 +172,7 @@ impl Server {
                     "cannot watch the network interfaces: {error}; the server keeps serving the interfaces that it \
                      knows, and retries every second"
                 );
-                state.report().warn_once_a_minute("interfaces:watch-failed", warning, Instant::now());
+                state.events.repeated("interfaces:watch-failed", warning);
             };
             let link_watch = link::watch(self.filter.clone(), publish, warn_unwatched);
             let mut link_watch = std::pin::pin!(link_watch);
@@ -181,7 +182,7 @@ impl Server {
                     () = signals.stop.recv() => return Ok(()),
                     // Reading a large boot directory takes time, so a thread reads it while the server goes on serving.
                     _ = signals.hangup.recv() => reloads.request(),
-                    () = reloads.may_start() => reloads.start(self.reload_task()),
+                    () = reloads.may_start() => reloads.start(self.reload_task(), &state.events),
                     _ = files.tick(), if fingerprinting.is_none() && !reloads.is_reading() => {
                         let watched = WatchedFiles::from_config(&self.loaded);
                         fingerprinting = Some(tokio::task::spawn_blocking(move || watched.fingerprint()));
@@ -203,9 +204,9 @@ impl Server {
                             checking = Some(tokio::task::spawn_blocking(move || state.refresh_boot_once()));
                         }
                         self.shared_uuids.write_changes(&self.state);
-                        self.state.report_boot_attempts();
-                        self.state.report().log_summary(Instant::now());
-                        reloads.warn_if_slow();
+                        self.state.record_boot_attempts();
+                        self.state.events.record_host(What::Tick);
+                        reloads.warn_if_slow(&self.state.events);
                     }
                 }
             };
@@ -235,14 +236,16 @@ impl Server {
         // The server opens more sockets on port 67 or 547 only if a DHCP server on this host can share the port.
         if self.listeners.shares_dhcp_port {
             let addresses = links.iter().flat_map(|link| &link.ipv4).map(|network| network.address.into());
-            update_relay_sockets(&mut self.relay_sockets, &workers.dhcp, Port::Dhcp.number(), addresses.collect(), now);
+            let (port, addresses) = (Port::Dhcp.number(), addresses.collect());
+            update_relay_sockets(&mut self.relay_sockets, &workers.dhcp, port, addresses, now, &self.state.events);
         }
         if self.listeners.shares_dhcp6_port {
             self.update_group_sockets(&workers.dhcp, &links);
             let is_routable = |address: &Ipv6Addr| !address.is_unicast_link_local();
             let addresses = links.iter().flat_map(|link| &link.ipv6).map(|network| network.address).filter(is_routable);
             let addresses = addresses.map(IpAddr::V6).collect();
-            update_relay_sockets(&mut self.relay_sockets6, &workers.dhcp, Port::Dhcp.number6(), addresses, now);
+            let port = Port::Dhcp.number6();
+            update_relay_sockets(&mut self.relay_sockets6, &workers.dhcp, port, addresses, now, &self.state.events);
         }
         let has_relay_sockets = [self.relay_sockets.has_open_socket(), self.relay_sockets6.has_open_socket()];
         if has_relay_sockets != [self.listeners.open.relays, self.listeners.open.relays6] {
@@ -263,7 +266,8 @@ impl Server {
         match overhear::open() {
             Ok(socket) => sockets.insert(overhear::ADDRESS, socket),
             Err(error) => {
-                tracing::debug!("cannot listen on UDP port 68 for the offers of other servers: {error}");
+                let error = format_args!("cannot listen on UDP port 68 for the offers of other servers: {error}");
+                self.state.events.notice(Severity::Debug, error);
                 Ok(())
             }
         }
@@ -284,7 +288,8 @@ impl Server {
             match change {
                 udp6::GroupChange::Opened(address, socket) => {
                     if let Err(error) = sockets.insert(address.into(), Socket::Udp(socket)) {
-                        tracing::error!("cannot receive packets sent to {address}: {error}");
+                        let error = format_args!("cannot receive packets sent to {address}: {error}");
+                        self.state.events.notice(Severity::Error, error);
                     }
                 }
                 udp6::GroupChange::Lost(address) => sockets.remove(address.into()),
@@ -294,7 +299,8 @@ impl Server {
         // One warning lists all links, because a host may have hundreds of VLANs.
         if let Some(first) = failed.first() {
             let names: Vec<&str> = failed.iter().map(|bind_error| link_name(links, bind_error)).collect();
-            tracing::warn!("{first}; machines do not boot over IPv6 on {}", names.join(", "));
+            let warning = format_args!("{first}; machines do not boot over IPv6 on {}", names.join(", "));
+            self.state.events.notice(Severity::Warning, warning);
         }
     }
 
@@ -307,7 +313,7 @@ impl Server {
         move || ReloadResult::load(&flags, &settings, open, &watched, &state)
     }
 
-    /// Applies a reload as a whole. If the reload failed, logs its errors and changes nothing.
+    /// Applies a reload as a whole. If the reload failed, records its errors and changes nothing.
     fn apply_reload(&mut self, result: Result<ReloadedSite, Vec<String>>) {
         match result {
             Ok(ReloadedSite { loaded, filter, mut site }) => {
@@ -316,17 +322,14 @@ impl Server {
                 // Repeated reloads do not repeat the same warnings.
                 let warnings_hash = site.report_hash(&loaded);
                 if std::mem::replace(&mut self.warnings_hash, warnings_hash) != warnings_hash {
-                    loaded.diagnostics.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
-                    site.log();
+                    self.state.events.warnings(loaded.diagnostics.iter().map(Diagnostic::one_line));
+                    site.record(&self.state.events);
                 }
                 self.state.replace_site(site);
                 (self.loaded, self.filter) = (loaded, filter);
-                tracing::info!("reloaded");
+                self.state.events.record_host(What::Reloaded);
             }
-            Err(errors) => {
-                errors.iter().for_each(|error| tracing::error!("{error}"));
-                tracing::error!("reload failed: the server keeps the previous configuration");
-            }
+            Err(errors) => self.state.events.record_host(What::ReloadFailed(&errors)),
         }
         systemd::ready(&served_links::status(&self.state.links.load()));
     }
@@ -340,24 +343,29 @@ fn update_relay_sockets(
     port: u16,
     addresses: Vec<IpAddr>,
     now: Instant,
+    events: &Events,
 ) {
     let socket_at = |address| SocketAddr::new(address, port);
     for change in relay_sockets.update(&addresses, now) {
         match change {
             UnicastChange::Opened(address, socket) => {
                 if let Err(error) = sockets.insert(socket_at(address), Socket::Udp(socket)) {
-                    tracing::error!("cannot receive requests that relays send to {address}: {error}");
+                    let error = format_args!("cannot receive requests that relays send to {address}: {error}");
+                    events.notice(Severity::Error, error);
                 }
             }
             UnicastChange::Lost(address) => sockets.remove(socket_at(address)),
             UnicastChange::Yielded(address, owner) => {
                 sockets.remove(socket_at(address));
-                tracing::info!(
+                let notice = format_args!(
                     "{owner} has port {port}: it receives the requests that relays send to {address}; this server \
                      does not"
                 );
+                events.notice(Severity::Info, notice);
             }
-            UnicastChange::Failed(bind_error) => tracing::warn!("cannot receive relayed requests: {bind_error}"),
+            UnicastChange::Failed(bind_error) => {
+                events.notice(Severity::Warning, format_args!("cannot receive relayed requests: {bind_error}"));
+            }
         }
     }
 }

@@ -5,11 +5,13 @@ use super::watch::WatchedFiles;
 use crate::boot_once::list_machines;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
+use crate::events::Events;
 use crate::net::link::LinkFilter;
 use crate::settings::Settings;
 use crate::site::{self, OpenPorts, Site};
 use crate::state::State;
 use nix::time::{ClockId, clock_gettime};
+use proxydhcpd_core::event::Severity;
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -89,15 +91,16 @@ impl Reloads {
     }
 
     /// Starts a reload in a new thread, which may hang for ever.
-    pub fn start(&mut self, read: impl FnOnce() -> ReloadResult + Send + 'static) {
+    pub fn start(&mut self, read: impl FnOnce() -> ReloadResult + Send + 'static, events: &Events) {
         let began = Instant::now();
         (self.is_requested, self.next) = (false, Some(began + MIN_INTERVAL));
         if self.threads.fetch_add(1, Ordering::AcqRel) >= MAX_THREADS {
             self.threads.fetch_sub(1, Ordering::AcqRel);
-            return tracing::error!(
+            let error = format_args!(
                 "cannot reload: {MAX_THREADS} earlier reloads still wait for a file. Check the storage that holds the \
                  configuration, then restart the server"
             );
+            return events.notice(Severity::Error, error);
         }
         let (end, ended) = oneshot::channel();
         let threads = Arc::clone(&self.threads);
@@ -109,7 +112,7 @@ impl Reloads {
             Ok(_) => self.thread = Some(ReloadThread { ended, began, is_warned: false }),
             Err(error) => {
                 self.threads.fetch_sub(1, Ordering::AcqRel);
-                tracing::error!("cannot reload: cannot start a thread: {error}");
+                events.notice(Severity::Error, format_args!("cannot reload: cannot start a thread: {error}"));
             }
         }
     }
@@ -125,17 +128,18 @@ impl Reloads {
         })
     }
 
-    /// Logs a single warning about a reload that takes longer than `SLOW`. Call this every few seconds.
-    pub fn warn_if_slow(&mut self) {
+    /// Records a single warning about a reload that takes longer than `SLOW`. Call this every few seconds.
+    pub fn warn_if_slow(&mut self, events: &Events) {
         if let Some(thread) = self.thread.as_mut().filter(|thread| !thread.is_warned && thread.began.elapsed() >= SLOW)
         {
             thread.is_warned = true;
-            tracing::warn!(
+            let warning = format_args!(
                 "the reload that started {} s ago is still waiting for a file or directory of the configuration, \
                  perhaps because its storage does not respond; the server keeps the previous configuration, and SIGHUP \
                  starts another reload",
                 SLOW.as_secs()
             );
+            events.notice(Severity::Warning, warning);
         }
     }
 }
@@ -173,7 +177,7 @@ impl ReloadedSite {
     fn new(flags: &Flags, before: &Settings, open: OpenPorts, state: &State) -> Result<Self, Vec<String>> {
         let to_lines = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
         let mut loaded = site::load(flags).map_err(to_lines)?;
-        let links = listeners::all_links();
+        let links = listeners::all_links(|error| state.events.notice(Severity::Warning, error));
         let filter = listeners::interface_filter(&loaded, &links)
             .map_err(|error| to_lines(site::with_file_errors(&mut loaded, error)))?;
         if let Some(changed) = listeners::needs_restart(before, &loaded.settings, &links) {
@@ -186,21 +190,22 @@ impl ReloadedSite {
         if site.plan.inventory.has_boot_once() {
             state.boot_once.prepare();
         }
-        log_removed(&state.site.load(), &site);
-        state.protect_removed_machines(&mut site).iter().for_each(|warning| tracing::warn!("{warning}"));
+        record_removed(&state.events, &state.site.load(), &site);
+        state.events.warnings(state.protect_removed_machines(&mut site).into_iter());
         Ok(ReloadedSite { loaded, filter, site })
     }
 }
 
-/// Logs the machines whose entries were removed. The server keeps their boot-once state, in case an entry is added
+/// Records the machines whose entries were removed. The server keeps their boot-once state, in case an entry is added
 /// again.
-fn log_removed(before: &Site, site: &Site) {
+fn record_removed(events: &Events, before: &Site, site: &Site) {
     let (before, machines) = (&before.plan.inventory, &site.plan.inventory);
     let removed =
         || before.iter().filter(|machine| machines.get_by_name(machine.name).is_none()).map(|machine| machine.name);
     let count = removed().count();
     if count > 0 {
-        tracing::info!("no longer in the configuration: {}", list_machines(count, removed()));
+        let machines = list_machines(count, removed());
+        events.notice(Severity::Info, format_args!("no longer in the configuration: {machines}"));
     }
 }
 

@@ -1,28 +1,31 @@
-//! The interfaces that the server serves: follows their changes, logs them, and reports them to the service manager.
+//! The interfaces that the server serves: follows their changes, records them, and reports them to the service manager.
 
+use crate::events::Events;
 use crate::state::State;
 use crate::systemd;
+use proxydhcpd_core::event::{EventMachine, Service, What};
 use proxydhcpd_core::link::Link;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Replaces the served links, logs the changes, and reports the new status to the service manager.
+/// Replaces the served links, records the changes, and reports the new status to the service manager.
 pub fn follow(state: &State, links: Vec<Link>) {
     let before = state.links.swap(Arc::new(links));
     let now = state.links.load();
-    log_changes(&before, &now);
+    record_changes(&state.events, &before, &now);
     systemd::status(&status(&now));
 }
 
-/// Logs the difference between two lists of links.
-pub fn log_changes(before: &[Link], now: &[Link]) {
+/// Records the difference between two lists of links.
+pub fn record_changes(events: &Events, before: &[Link], now: &[Link]) {
+    let record = |link: &Link, what: What<'_>| {
+        events.lock().record(Some(&link.name), EventMachine::default(), Service::Host, what);
+    };
     for gone in before.iter().filter(|old| now.iter().all(|new| new.index != old.index)) {
-        tracing::info!("{} is no longer served", gone.name);
+        record(gone, What::InterfaceGone);
     }
     for link in now.iter().filter(|new| !before.contains(new)) {
-        let addresses = [link.address().map(IpAddr::V4), link.address6().map(IpAddr::V6)];
-        let addresses: Vec<String> = addresses.iter().flatten().map(IpAddr::to_string).collect();
-        tracing::info!("serving {} as {}", link.name, addresses.join(" and "));
+        record(link, What::InterfaceServed([link.address().map(IpAddr::V4), link.address6().map(IpAddr::V6)]));
     }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::shared_uuids::SharedUuidsFile;
 use crate::state::State;
+use proxydhcpd_core::event::Severity;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// Writes the file of shared UUIDs.
@@ -16,7 +17,7 @@ pub struct SharedUuidWriter {
 }
 
 impl SharedUuidWriter {
-    /// Reads the file that an earlier run of the server wrote. Logs an error if the file cannot be read.
+    /// Reads the file that an earlier run of the server wrote. Records an error if the file cannot be read.
     pub fn new(state: &State, state_dir: &Path) -> Self {
         let file = SharedUuidsFile::new(state_dir);
         let file = match file.read() {
@@ -25,10 +26,11 @@ impl SharedUuidWriter {
                 Some(file)
             }
             Err(error) => {
-                tracing::error!(
+                let error = format_args!(
                     "{error}; the server leaves the file alone, and forgets shared UUIDs at each restart: repair or \
                      remove the file, then restart"
                 );
+                state.events.notice(Severity::Error, error);
                 None
             }
         };
@@ -49,7 +51,7 @@ impl SharedUuidWriter {
                 let path = file.path().display();
                 let warning =
                     format_args!("cannot write {path}: {error}; the server forgets new shared UUIDs when it restarts");
-                state.report().warn_once_a_minute("shared-uuids:write-failed", warning, Instant::now());
+                state.events.repeated("shared-uuids:write-failed", warning);
             }
         }));
     }

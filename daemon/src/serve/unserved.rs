@@ -1,16 +1,19 @@
 //! Boot requests on an interface that the server does not serve. The usual causes: the configuration omits the
 //! interface, or the interface has no IPv4 address.
 
+use crate::events::Events;
 use crate::net::sys::Datagram;
-use crate::report::Report;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::if_indextoname;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::client::{Client, recognise4};
+use proxydhcpd_core::event::{EventMachine, Service, What};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::quirks::Quirks;
 use proxydhcpd_core::wire::DhcpPacket;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 /// A boot request, and the interface on which it arrived.
 pub struct UnservedRequest {
@@ -30,34 +33,28 @@ impl UnservedRequest {
         Quirks::recognise(&mut client, &packet);
         Some(UnservedRequest { client, link: datagram.link })
     }
+}
 
-    /// Logs a warning for the first request on an interface, and a debug line for each.
-    pub fn report(&self, report: &mut Report, served: &[Link]) {
-        let UnservedRequest { client, link } = self;
+/// The interfaces that are not served although a machine sent a request on them.
+#[derive(Debug, Default)]
+pub struct UnservedLinks(BTreeSet<u32>);
+
+const MAX_UNSERVED_LINKS: usize = 256;
+
+impl UnservedLinks {
+    /// Records a request, and its interface if it is the first one there.
+    pub fn record(&mut self, request: &UnservedRequest, listener: SocketAddr, events: &Events, served: &[Link]) {
+        let UnservedRequest { client, link } = request;
         let name =
             if_indextoname(*link).map_or_else(|_| format!("interface {link}"), |name| name.to_string_lossy().into());
-        tracing::debug!("{} ({client}) on {name}: no reply: {name} is not served over IPv4", client.hardware);
-        if !report.is_new_unserved_link(*link) {
-            return;
-        }
-        if has_ipv4(&name) {
-            let names: Vec<&str> = served.iter().map(|link| link.name.as_str()).collect();
-            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            tracing::warn!(
-                MAC = %client.hardware,
-                LINK = name,
-                "{} ({client}) on {name}: no reply: {name} is not among the served interfaces ({names}). To serve it, \
-                 change `interfaces` or `ipv4-interfaces` in the configuration, or the flag -i",
-                client.hardware
-            );
-        } else {
-            tracing::warn!(
-                MAC = %client.hardware,
-                LINK = name,
-                "{} ({client}) on {name}: no reply: {name} has no IPv4 address. Add one in the network of its \
-                 machines; the server then serves {name} at once",
-                client.hardware
-            );
+        let machine = EventMachine { hardware: Some(client.hardware), ..EventMachine::default() };
+        let is_new = self.0.len() < MAX_UNSERVED_LINKS && self.0.insert(*link);
+        let has_ipv4 = is_new && has_ipv4(&name);
+        let mut recorder = events.lock();
+        let mut record = |what| recorder.record(Some(&name), machine, Service::Dhcp(listener.port()), what);
+        record(What::UnservedRequest(client));
+        if is_new {
+            record(What::UnservedLink { client, has_ipv4, served });
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use super::heartbeat::{Heartbeat, ThreadMonitor};
 use super::listeners::{Listener, fd_limit};
-use super::{access_log, dhcp, http, served_links, tftp};
+use super::{dhcp, file_events, http, served_links, tftp};
+use crate::events::Events;
 use crate::net::reply_sender::{ReplySender, ReplySenders};
 use crate::net::socket_set::SocketSet;
 use crate::settings::TftpConfig;
 use crate::state::State;
+use proxydhcpd_core::event::Severity;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::for_datagram;
 use proxydhcpd_core::request::FileRequest;
@@ -65,10 +67,13 @@ impl Workers {
     /// Returns whether all threads have responded to the last probe, which was `every` ago, and sends the next one.
     /// HTTP needs no probe, because the calling thread serves it.
     pub fn is_alive(&mut self, every: Duration) -> bool {
-        let now = Instant::now();
+        let (now, events) = (Instant::now(), &self.state.events);
         // `count` does not stop at a thread that hangs, so every thread is probed.
-        let stuck =
-            self.monitors.iter_mut().filter_map(|monitor| (!monitor.is_alive(every, now)).then_some(())).count();
+        let stuck = self
+            .monitors
+            .iter_mut()
+            .filter_map(|monitor| (!monitor.is_alive(every, now, events)).then_some(()))
+            .count();
         stuck == 0
     }
 
@@ -85,7 +90,7 @@ impl Workers {
                     Some(tftp_thread) => tftp_thread,
                     None => {
                         let descriptors = self.descriptors();
-                        log_max_transfers(&settings, descriptors);
+                        check_max_transfers(&settings, descriptors, &self.state.events);
                         let (tftp_thread, monitor) = TftpThread::start(Arc::clone(&self.state), settings, descriptors)?;
                         self.monitors.push(monitor);
                         tftp_thread
@@ -123,12 +128,13 @@ impl Workers {
 
     fn start_http(&mut self, listeners: Vec<TcpListener>) {
         let (stop, mut stopped) = watch::channel(false);
-        let (state, log_state) = (Arc::clone(&self.state), Arc::clone(&self.state));
+        let (state, event_state, events) =
+            (Arc::clone(&self.state), Arc::clone(&self.state), self.state.events.clone());
         let open = move |request: &FileRequest<'_>| match served_links::is_served(&state.links.load(), request.server) {
             true => state.open(request),
             false => Err(Refusal::Denied),
         };
-        let on_event = move |event| access_log::log_http(&log_state, &event);
+        let on_event = move |event| file_events::record_http(&event_state, &event);
         // A connection needs one descriptor, and the file that it sends needs another.
         let settings = http::HttpSettings::default();
         let settings =
@@ -136,7 +142,7 @@ impl Workers {
         let http_task = tokio::spawn(async move {
             let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
             if let Err(error) = http::serve(listeners, settings, http::FileHandler(open), on_event, stop).await {
-                tracing::error!("the HTTP server failed: {error}");
+                events.notice(Severity::Error, format_args!("the HTTP server failed: {error}"));
                 std::process::exit(1);
             }
         });
@@ -144,19 +150,25 @@ impl Workers {
     }
 }
 
-/// Logs a warning if the limit of open files allows fewer transfers than `max-transfers`. Without `max-transfers`, logs
-/// at debug level how many files TFTP may open.
-fn log_max_transfers(settings: &TftpConfig, descriptors: usize) {
+/// Records a warning if the limit of open files allows fewer transfers than `max-transfers`. Without `max-transfers`,
+/// records how many files TFTP may open.
+fn check_max_transfers(settings: &TftpConfig, descriptors: usize, events: &Events) {
     match settings.max_transfers {
-        Some(limit) if limit as usize > descriptors / 2 => tracing::warn!(
-            "`max-transfers` is {limit}, but TFTP may open only {descriptors} files (about half of this process's \
+        Some(limit) if limit as usize > descriptors / 2 => events.notice(
+            Severity::Warning,
+            format_args!(
+                "`max-transfers` is {limit}, but TFTP may open only {descriptors} files (about half of this process's \
              limit), and a transfer needs one or two: raise the limit of open files (LimitNOFILE= in the unit, or \
              ulimit -n)"
+            ),
         ),
         Some(_) => {}
-        None => tracing::debug!(
-            "TFTP may open {descriptors} files: enough for that many transfers of one file, or half as many of \
+        None => events.notice(
+            Severity::Debug,
+            format_args!(
+                "TFTP may open {descriptors} files: enough for that many transfers of one file, or half as many of \
              different files"
+            ),
         ),
     }
 }
@@ -175,7 +187,7 @@ impl TftpThread {
             };
             let open = |request: &FileRequest<'_>| state.open(request);
             let is_vouched = |address| state.observations().is_vouched(address, state.now());
-            let on_event = |event: tftp::TftpEvent<'_>| access_log::log_tftp(&state, &event);
+            let on_event = |event: tftp::TftpEvent<'_>| file_events::record_tftp(&state, &event);
             if let Err(error) = tftp::run(sockets, &settings, link, open, is_vouched, on_event, stopped) {
                 panic!("the TFTP thread failed: {error}");
             }

@@ -1,8 +1,8 @@
 //! Warns in `check` of shared UUIDs, which the server has received from several machines, and names the remedy.
 
 use crate::cli::context::CliContext;
-use crate::report::{SharedUuidWarning, UnconfirmedMatch, UuidUse};
 use crate::shared_uuids::SharedUuidsFile;
+use proxydhcpd_core::ambiguous_identity::{SharedUuidWarning, UnconfirmedMatch, UuidUse};
 use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
 use proxydhcpd_core::plan::machines::{DoubtReason, IdentityKind, Machine};

@@ -16,6 +16,10 @@ pub enum HttpEvent {
         /// The reason.
         reason: DropReason,
     },
+    /// A connection could not be accepted, because it had ended already.
+    NotAccepted(String),
+    /// No connection can be accepted, for a reason of this host.
+    CannotAccept(String),
     /// A file could not be sent to its end, so the connection is closed.
     Failed {
         /// The client's address and port.
@@ -75,6 +79,28 @@ pub struct Overload {
     pub address: IpAddr,
     /// The number of connections from this address.
     pub from_address: usize,
+}
+
+impl DropReason {
+    /// The state of the connections, if all of them were in use.
+    pub fn overload(&self) -> Option<&Overload> {
+        match self {
+            DropReason::Full(overload) | DropReason::EvictedSlowest(overload) => Some(overload),
+            DropReason::EvictedIdle | DropReason::HeaderTimeout | DropReason::Malformed => None,
+        }
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DropReason::Full(_) => "no room for another connection",
+            DropReason::EvictedIdle => "it was idle, and another connection needed its place",
+            DropReason::EvictedSlowest(_) => "it was the slowest, and another connection needed its place",
+            DropReason::HeaderTimeout => "no request arrived in time",
+            DropReason::Malformed => "the request is not HTTP, or its head is too long",
+        })
+    }
 }
 
 impl fmt::Display for Overload {

@@ -114,11 +114,11 @@ pub async fn serve(
                     }
                 }
                 Err(error) if is_connection_error(&error) => {
-                    tracing::debug!("cannot accept an HTTP connection: {error}")
+                    (context.on_event)(HttpEvent::NotAccepted(error.to_string()));
                 }
                 Err(error) => {
                     if last_warning.is_none_or(|at: Instant| at.elapsed() > Duration::from_secs(60)) {
-                        tracing::warn!("cannot accept HTTP connections: {error}{}", advice(&error));
+                        (context.on_event)(HttpEvent::CannotAccept(format!("{error}{}", advice(&error))));
                         last_warning = Some(Instant::now());
                     }
                     // Descriptors become free as connections end.

@@ -2,9 +2,11 @@
 //! use one or two each.
 
 use super::StartError;
+use crate::events::Events;
 use crate::settings::MAX_TRANSFERS;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use proxydhcpd_core::event::Severity;
 use std::{fs, io};
 
 /// Descriptors that are reserved for the server, in addition to those that are already open. The server needs them to
@@ -27,28 +29,26 @@ const START_NEEDS: usize = 48;
 /// Raises the soft limit of open files to the hard limit. Call this before opening anything, so that the error names
 /// the limit if it is too low. Fails if the limit is too low to start the server.
 pub fn raise() -> Result<(), StartError> {
-    let raised =
-        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = raised {
-        tracing::debug!("cannot raise the limit of open files: {error}");
-    }
+    // If the limit cannot be raised, it may still be high enough.
+    getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard)).ok();
     let limit = limit();
     if limit < open_count() + START_NEEDS { Err(StartError::TooFewOpenFiles { limit }) } else { Ok(()) }
 }
 
-/// Checks how many descriptors are left for clients. Call this when the server has opened all its sockets. Logs a
-/// warning if few descriptors are left, and fails if almost none are.
-pub fn check() -> Result<(), StartError> {
+/// Checks how many descriptors are left for clients. Call this when the server has opened all its sockets. Records
+/// a warning if few descriptors are left, and fails if almost none are.
+pub fn check(events: &Events) -> Result<(), StartError> {
     let (limit, open) = (limit(), open_count());
     if limit < open + 2 * MIN_FOR_CLIENTS {
         return Err(StartError::TooFewOpenFiles { limit });
     }
     let clients = for_clients(limit, open);
     if clients < FEW_FOR_CLIENTS {
-        tracing::warn!(
+        let warning = format_args!(
             "the limit of {limit} open files leaves too few for clients: {clients}, half for TFTP and half for HTTP; a \
              machine takes one or two. Raise the limit to 1024 or more (LimitNOFILE= in the unit, or ulimit -n)"
         );
+        events.notice(Severity::Warning, warning);
     }
     Ok(())
 }

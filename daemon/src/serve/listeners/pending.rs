@@ -3,11 +3,13 @@
 
 use super::kind::ListenerKind;
 use super::listener::Listener;
+use crate::events::Events;
 use crate::net::bind_error::BindError;
 use crate::net::port_owner::{BoundSocket, addresses_overlap, bound_sockets};
 use crate::net::socket::Socket;
 use crate::net::udp;
 use crate::settings::Settings;
+use proxydhcpd_core::event::Severity;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -23,9 +25,9 @@ pub struct PendingListener {
 }
 
 impl PendingListener {
-    /// Opens the port if it is free and its owner has had time to restart, or if the owner now shares it, and logs
+    /// Opens the port if it is free and its owner has had time to restart, or if the owner now shares it, and records
     /// that. Returns `None` if the server is to retry the port later. An error is permanent.
-    pub fn retry(&mut self, settings: &Settings, now: Instant) -> Option<Result<Listener, BindError>> {
+    pub fn retry(&mut self, settings: &Settings, now: Instant, events: &Events) -> Option<Result<Listener, BindError>> {
         let (transport, address) = self.kind.port(settings);
         // This server itself may have the port in the other address family, which does not make the port busy.
         let is_owner = |other: &BoundSocket| addresses_overlap(address.ip(), other.address) && !other.is_own_process();
@@ -45,7 +47,8 @@ impl PendingListener {
         };
         match &opened {
             Ok(_) => {
-                tracing::info!("{} port {} is open now: {}", transport, address.port(), self.kind.benefit(is_free))
+                let (port, benefit) = (address.port(), self.kind.benefit(is_free));
+                events.notice(Severity::Info, format_args!("{transport} port {port} is open now: {benefit}"));
             }
             Err(bind_error) if bind_error.error.kind() == io::ErrorKind::AddrInUse => {
                 self.last_busy = now;

@@ -1,133 +1,82 @@
-//! Warns of machines with an ambiguous identity. Each warning appears once, and names the remedy.
+//! Machines with an ambiguous identity. Each kind has a warning that names the remedy.
 
-use super::Report;
-use proxydhcpd_core::client::{Client, HardwareAddress};
-use proxydhcpd_core::decide::Decision;
-use proxydhcpd_core::observations::shared_uuids::SharedUuid;
-use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{
-    AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, IdentityKind, MachineIndex,
-};
-use proxydhcpd_core::wire::pxe;
-use std::fmt;
-use std::time::Instant;
+use crate::client::{Client, HardwareAddress};
+use crate::decide::Decision;
+use crate::observations::shared_uuids::SharedUuid;
+use crate::plan::Plan;
+use crate::plan::machines::{AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, IdentityKind};
+use crate::wire::pxe;
+use core::fmt;
 
-/// The first octets of the keys of warnings. No key of a hardware address begins with one of them, because such a key
-/// begins with the length of the address.
-const CONFLICT: u8 = 0xff;
-const UNRESOLVED: u8 = 0xfe;
-const SHARED_UUID: u8 = 0xfd;
-const UNCONFIRMED: u8 = 0xfc;
-const DUPLICATE: u8 = 0xfb;
-/// The key of the warning about UUIDs that the configuration does not use. One warning covers all of them.
-const UNUSED_UUID: [u8; 17] = [SHARED_UUID; 17];
+/// Why the identities of a client do not lead to one entry without a contradiction.
+#[derive(Clone, Copy, Debug)]
+pub enum AmbiguousIdentity<'a> {
+    /// They match two entries, of which the server uses the first.
+    Conflict(ConflictingEntries<'a>),
+    /// They match two entries, of which the server uses neither.
+    Unresolved(UnresolvedConflict<'a>),
+    /// One of them is that of an entry, and the machine does not match that entry.
+    Unconfirmed(UnconfirmedMatch<'a>),
+    /// Several entries list one of them.
+    Duplicate(DuplicateIdentity<'a>),
+    /// Two hardware addresses have the UUID.
+    SharedUuid(SharedUuidWarning<'a>),
+}
 
-impl Report {
-    /// Warns of a client whose identities do not lead to one entry without a contradiction.
-    pub(super) fn warn_identity(
-        &mut self,
-        plan: &Plan,
-        link: &str,
-        client: &Client,
-        decision: &Decision,
-        now: Instant,
-    ) {
+impl<'a> AmbiguousIdentity<'a> {
+    /// Finds the ambiguities of a client for which this decision was made: at most a conflict, and one more.
+    pub fn find(plan: &'a Plan, client: &'a Client, decision: &Decision) -> [Option<AmbiguousIdentity<'a>>; 2] {
         let name = |id| plan.inventory.get(id).name;
+        let conflict = match decision.machine {
+            Some(FoundEntry { machine, by, conflicting: Some((other, other_by)) }) => {
+                Some(Self::Conflict(ConflictingEntries { name: name(machine), by, other: name(other), other_by }))
+            }
+            _ => None,
+        };
         let is_protected = decision.protected_by.is_some();
         let is_protected_by_conflict =
             is_protected && decision.protected_by == decision.machine.and_then(|found| found.conflicting);
-        if let Some(FoundEntry { machine, by, conflicting: Some((other, other_by)) }) = decision.machine {
-            let warning = ConflictingEntries { name: name(machine), by, other: name(other), other_by };
-            self.warn_client(pair_key(CONFLICT, machine, other), link, client, Some(warning.name), &warning, now);
-        }
-        if let Some(AmbiguousMachine { machines: [(one, by), (other, other_by)] }) = decision.ambiguous {
-            // The key must not depend on the order: the firmware and the iPXE of a machine find the two entries in
-            // opposite orders.
-            let key = pair_key(UNRESOLVED, one.min(other), one.max(other));
-            let warning = UnresolvedConflict { name: name(one), by, other: name(other), other_by };
-            self.warn_client(key, link, client, None, &warning, now);
+        let doubt = if let Some(AmbiguousMachine { machines: [(one, by), (other, other_by)] }) = decision.ambiguous {
+            Some(Self::Unresolved(UnresolvedConflict { name: name(one), by, other: name(other), other_by }))
         } else if let Some(DoubtfulEntry { machine, by, reason }) = decision.doubt {
-            let warning = UnconfirmedMatch {
-                hardware: &client.hardware,
-                name: name(machine),
-                by,
-                reason,
-                is_restricted: is_protected,
-            };
-            self.warn_client(
-                pair_key(UNCONFIRMED, machine, by as u32),
-                link,
-                client,
-                Some(warning.name),
-                &warning,
-                now,
-            );
+            let hardware = &client.hardware;
+            let name = name(machine);
+            Some(Self::Unconfirmed(UnconfirmedMatch { hardware, name, by, reason, is_restricted: is_protected }))
         } else if let Some((machine, by)) = decision.protected_by.filter(|_| !is_protected_by_conflict) {
-            let warning = DuplicateIdentity {
-                name: name(machine),
-                by,
-                matched: decision.machine.map(|found| name(found.machine)),
-            };
-            self.warn_client(pair_key(DUPLICATE, machine, by as u32), link, client, Some(warning.name), &warning, now);
-        } else if let Some(shared) = decision.shared_uuid {
-            self.shared_uuid(plan, link, client, decision, shared, now);
-        }
-    }
-
-    fn shared_uuid(
-        &mut self,
-        plan: &Plan,
-        link: &str,
-        client: &Client,
-        decision: &Decision,
-        shared: SharedUuid,
-        now: Instant,
-    ) {
-        let by_uuid = decision
-            .machine
-            .filter(|found| found.by == IdentityKind::Uuid)
-            .map(|found| plan.inventory.get(found.machine));
-        let mut key = [SHARED_UUID; 17];
-        key[1..].copy_from_slice(&shared.uuid);
-        let (key, used_by) = match by_uuid {
-            // No warning: the entry also lists a MAC address, which identifies the machine.
-            Some(entry) if entry.macs.iter().any(|mac| !plan.inventory.is_shared_mac(mac)) => return,
-            Some(entry) => (key, UuidUse::Entry(entry.name)),
-            None if plan.names_uuid(&shared.uuid) => (key, UuidUse::Rule),
-            None => (UNUSED_UUID, UuidUse::Unused),
+            let matched = decision.machine.map(|found| name(found.machine));
+            Some(Self::Duplicate(DuplicateIdentity { name: name(machine), by, matched }))
+        } else {
+            let shared = decision.shared_uuid.and_then(|shared| SharedUuidWarning::new(plan, decision, shared));
+            shared.map(Self::SharedUuid)
         };
-        let machine = by_uuid.map(|entry| entry.name);
-        self.warn_client(key, link, client, machine, &SharedUuidWarning { shared, used_by }, now);
+        [conflict, doubt]
     }
 
-    fn warn_client(
-        &mut self,
-        key: [u8; 17],
-        link: &str,
-        client: &Client,
-        machine: Option<&str>,
-        warning: &dyn fmt::Display,
-        now: Instant,
-    ) {
-        if !self.is_new_warning(key, now) {
-            return;
+    /// The name of the entry that the server uses, or to which the doubt leads.
+    pub fn entry(&self) -> Option<&'a str> {
+        match self {
+            Self::Conflict(conflict) => Some(conflict.name),
+            Self::Unresolved(_) => None,
+            Self::Unconfirmed(unconfirmed) => Some(unconfirmed.name),
+            Self::Duplicate(duplicate) => Some(duplicate.name),
+            Self::SharedUuid(shared) => match shared.used_by {
+                UuidUse::Entry(name) => Some(name),
+                UuidUse::Rule | UuidUse::Unused => None,
+            },
         }
-        tracing::warn!(
-            MAC = %client.hardware,
-            LINK = link,
-            MACHINE = machine,
-            "{} ({client}) on {link} {warning}",
-            client.hardware
-        );
     }
 }
 
-fn pair_key(kind: u8, one: MachineIndex, other: u32) -> [u8; 17] {
-    let mut key = [0; 17];
-    key[0] = kind;
-    key[1..5].copy_from_slice(&one.to_be_bytes());
-    key[5..9].copy_from_slice(&other.to_be_bytes());
-    key
+impl fmt::Display for AmbiguousIdentity<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict(conflict) => conflict.fmt(f),
+            Self::Unresolved(unresolved) => unresolved.fmt(f),
+            Self::Unconfirmed(unconfirmed) => unconfirmed.fmt(f),
+            Self::Duplicate(duplicate) => duplicate.fmt(f),
+            Self::SharedUuid(shared) => shared.fmt(f),
+        }
+    }
 }
 
 /// Warning about a machine whose identities match two entries, of which the server uses the first. The text follows the
@@ -268,6 +217,21 @@ pub struct SharedUuidWarning<'a> {
     pub shared: SharedUuid,
     /// The part of the configuration that uses the UUID.
     pub used_by: UuidUse<'a>,
+}
+
+impl<'a> SharedUuidWarning<'a> {
+    /// The warning about the UUID of a client. `None` if the client's entry also lists a MAC address, which identifies
+    /// the machine.
+    fn new(plan: &'a Plan, decision: &Decision, shared: SharedUuid) -> Option<Self> {
+        let by_uuid = decision.machine.filter(|found| found.by == IdentityKind::Uuid);
+        let used_by = match by_uuid.map(|found| plan.inventory.get(found.machine)) {
+            Some(entry) if entry.macs.iter().any(|mac| !plan.inventory.is_shared_mac(mac)) => return None,
+            Some(entry) => UuidUse::Entry(entry.name),
+            None if plan.names_uuid(&shared.uuid) => UuidUse::Rule,
+            None => UuidUse::Unused,
+        };
+        Some(SharedUuidWarning { shared, used_by })
+    }
 }
 
 impl fmt::Display for SharedUuidWarning<'_> {

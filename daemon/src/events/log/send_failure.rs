@@ -2,6 +2,7 @@
 
 use crate::net::send_error::SendErrorKind;
 use proxydhcpd_core::client::Client;
+use proxydhcpd_core::event::Unsent;
 use proxydhcpd_core::wire::DhcpMessageType;
 use std::fmt;
 use std::io;
@@ -10,10 +11,8 @@ use std::net::SocketAddr;
 /// The destination of a reply that was not sent, and the error.
 #[derive(Debug)]
 pub struct SendFailure {
-    /// The destination.
-    pub to: SocketAddr,
-    /// The kernel's error.
-    pub error: io::Error,
+    to: SocketAddr,
+    error: io::Error,
 }
 
 /// The kind of destination. The log warns of each kind separately.
@@ -25,9 +24,9 @@ enum Recipient {
 }
 
 impl SendFailure {
-    /// The label of the counter for this failure.
-    pub fn label(&self) -> &'static str {
-        SendErrorKind::from_error(&self.error).label()
+    /// The failure of this event.
+    pub fn new(unsent: &Unsent<'_>) -> SendFailure {
+        SendFailure { to: unsent.to, error: io::Error::from_raw_os_error(unsent.errno) }
     }
 
     /// The label of the kind of destination. The log warns once a minute of each kind, because the cause of a failure

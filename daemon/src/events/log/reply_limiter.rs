@@ -1,27 +1,27 @@
 //! Limits the lines of the log about replies. Each reply gets one line, but while a machine receives the same reply
 //! repeatedly, at most one line in ten seconds. The total number of lines is bounded, too, however many machines are
 //! switched on together. Suppressed lines are counted, and a summary of them follows once a minute. Silences are only
-//! counted: with a line for each silence, any sender of packets could flood the log.
+//! counted: with a line for each silence, any sender of packets could flood the log. A time is the duration since the
+//! start of the server.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Decides which replies get a line in the log. `K` identifies the machine and the stage of its boot.
 #[derive(Debug)]
-pub struct LogLimiter<K> {
+pub struct ReplyLimiter<K> {
     /// For each key, the time at which the last line was written, and the hash of the reply in that line. Each entry
     /// has cost a token, and entries older than [`REPEAT_AFTER`] are removed when the table is full, so the table stays
     /// small.
-    written: HashMap<K, (Instant, u64)>,
+    written: HashMap<K, (Duration, u64)>,
     tokens: f64,
-    refilled: Instant,
+    refilled: Duration,
     /// The start of the period that the next summary covers.
-    since: Instant,
+    since: Duration,
     suppressed: u64,
     ignored: u64,
-    silences: BTreeMap<&'static str, u64>,
 }
 
 /// Whether a reply gets a line in the log.
@@ -52,26 +52,25 @@ const BURST: f64 = 100.0;
 const LINES_PER_SECOND: f64 = 10.0;
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
 
-impl<K: Eq + Hash> LogLimiter<K> {
-    /// Creates a limiter that has all its tokens and whose first period begins now.
-    pub fn new(now: Instant) -> Self {
+impl<K: Eq + Hash> ReplyLimiter<K> {
+    /// Creates a limiter that has all its tokens, and whose first period begins at the start.
+    pub fn new() -> Self {
         Self {
             written: HashMap::new(),
             tokens: BURST,
-            refilled: now,
-            since: now,
+            refilled: Duration::ZERO,
+            since: Duration::ZERO,
             suppressed: 0,
             ignored: 0,
-            silences: BTreeMap::new(),
         }
     }
 
     /// Decides whether a reply gets a line. `reply` is the hash of the reply, which is compared with that of the last
     /// reply in the log for this key.
-    pub fn admit(&mut self, key: K, reply: u64, now: Instant) -> LogAction {
-        self.tokens = BURST.min(self.tokens + LINES_PER_SECOND * now.duration_since(self.refilled).as_secs_f64());
+    pub fn admit(&mut self, key: K, reply: u64, now: Duration) -> LogAction {
+        self.tokens = BURST.min(self.tokens + LINES_PER_SECOND * now.saturating_sub(self.refilled).as_secs_f64());
         self.refilled = now;
-        let is_recent = |written: &Instant| now.duration_since(*written) < REPEAT_AFTER;
+        let is_recent = |written: &Duration| now.saturating_sub(*written) < REPEAT_AFTER;
         let is_repeated = self.written.get(&key).is_some_and(|(written, last)| is_recent(written) && *last == reply);
         if self.tokens < 1.0 || is_repeated {
             self.suppressed += 1;
@@ -85,26 +84,20 @@ impl<K: Eq + Hash> LogLimiter<K> {
         LogAction::Write
     }
 
-    /// Counts a packet that got no reply, for this reason.
-    pub fn count_silence(&mut self, reason: &'static str) {
+    /// Counts a packet that got no reply.
+    pub fn count_ignored(&mut self) {
         self.ignored += 1;
-        *self.silences.entry(reason).or_default() += 1;
-    }
-
-    /// The number of silences since the start, by reason.
-    pub fn silences(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.silences.iter().map(|(reason, times)| (*reason, *times))
     }
 
     /// Returns the summary of the current period and begins a new period, at most once a minute. `None`: the minute is
     /// not over, or no line was suppressed.
-    pub fn summary(&mut self, now: Instant) -> Option<SuppressedSummary> {
-        if now.duration_since(self.since) < SUMMARY_INTERVAL { None } else { self.final_summary(now) }
+    pub fn summary(&mut self, now: Duration) -> Option<SuppressedSummary> {
+        if now.saturating_sub(self.since) < SUMMARY_INTERVAL { None } else { self.final_summary(now) }
     }
 
     /// Ends the current period now and returns its summary. `None`: no line was suppressed in the period.
-    pub fn final_summary(&mut self, now: Instant) -> Option<SuppressedSummary> {
-        let over = now.duration_since(self.since);
+    pub fn final_summary(&mut self, now: Duration) -> Option<SuppressedSummary> {
+        let over = now.saturating_sub(self.since);
         let summary = SuppressedSummary { suppressed: self.suppressed, ignored: self.ignored, period: over };
         (self.since, self.suppressed, self.ignored) = (now, 0, 0);
         (summary.suppressed > 0).then_some(summary)
@@ -140,8 +133,8 @@ mod tests {
 
     #[test]
     fn a_repeated_reply_gets_one_line_in_ten_seconds() {
-        let start = Instant::now();
-        let mut limiter = LogLimiter::new(start);
+        let start = Duration::ZERO;
+        let mut limiter = ReplyLimiter::new();
         let machine = ("52:54:00:12:34:56", "firmware");
         assert_eq!(limiter.admit(machine, 1, start), LogAction::Write);
         assert_eq!(limiter.admit(machine, 1, start + seconds(9)), LogAction::Suppress);
@@ -151,8 +144,8 @@ mod tests {
 
     #[test]
     fn a_changed_reply_gets_a_line_even_if_an_earlier_one_was_equal() {
-        let start = Instant::now();
-        let mut limiter = LogLimiter::new(start);
+        let start = Duration::ZERO;
+        let mut limiter = ReplyLimiter::new();
         for (second, reply, admitted) in
             [(0, 1, LogAction::Write), (1, 2, LogAction::Write), (2, 1, LogAction::Write), (3, 1, LogAction::Suppress)]
         {
@@ -162,8 +155,8 @@ mod tests {
 
     #[test]
     fn a_storm_gets_lines_for_its_first_machines_and_a_summary() {
-        let start = Instant::now();
-        let mut limiter = LogLimiter::new(start);
+        let start = Duration::ZERO;
+        let mut limiter = ReplyLimiter::new();
         let mut lines = 0;
         for packet in 0..600_000_u64 {
             let now = start + Duration::from_micros(packet * 100);
@@ -177,8 +170,8 @@ mod tests {
 
     #[test]
     fn the_table_stays_small_for_years() {
-        let start = Instant::now();
-        let mut limiter = LogLimiter::new(start);
+        let start = Duration::ZERO;
+        let mut limiter = ReplyLimiter::new();
         for machine in 0..100_000_u64 {
             assert_eq!(limiter.admit(machine, 0, start + Duration::from_millis(machine * 100)), LogAction::Write);
             assert!(limiter.written.len() <= MAX_KEYS);
@@ -186,24 +179,19 @@ mod tests {
     }
 
     #[test]
-    fn silences_are_counted_by_reason_and_cause_no_line() {
-        let start = Instant::now();
-        let mut limiter: LogLimiter<u32> = LogLimiter::new(start);
-        for _ in 0..5 {
-            limiter.count_silence("not a boot client");
-        }
-        limiter.count_silence("malformed");
-        assert_eq!(limiter.silences().collect::<Vec<_>>(), [("malformed", 1), ("not a boot client", 5)]);
-        assert_eq!(limiter.summary(start + seconds(60)), None);
+    fn ignored_packets_cause_no_summary() {
+        let mut limiter: ReplyLimiter<u32> = ReplyLimiter::new();
+        limiter.count_ignored();
+        assert_eq!(limiter.summary(seconds(60)), None);
     }
 
     #[test]
     fn a_summary_comes_once_a_minute_and_begins_anew() {
-        let start = Instant::now();
-        let mut limiter = LogLimiter::new(start);
+        let start = Duration::ZERO;
+        let mut limiter = ReplyLimiter::new();
         limiter.admit(1, 0, start);
         limiter.admit(1, 0, start);
-        limiter.count_silence("malformed");
+        limiter.count_ignored();
         assert_eq!(limiter.summary(start + seconds(59)), None);
         let summary = limiter.summary(start + seconds(60)).unwrap().to_string();
         assert_eq!(summary, "1 more reply in the last minute, and 1 packet ignored");

@@ -1,0 +1,386 @@
+//! Events: what happened, as a value, with the machine, the link, the time and the figures. The daemon hands each event
+//! to its readers (the log, the counters). An event borrows all of its parts, so that recording one allocates nothing.
+
+use crate::ambiguous_identity::AmbiguousIdentity;
+use crate::answer::{Response, Silence};
+use crate::client::{Client, HardwareAddress};
+use crate::decide::Decision;
+use crate::fetch::Fetch;
+use crate::link::Link;
+use crate::observations::LoopCause;
+use crate::observations::finding::Finding;
+use crate::plan::Plan;
+use crate::plan::policy::LoopGuard;
+use crate::quirks::Quirks;
+use crate::request::Protocol;
+use crate::transfer::Outcome;
+use alloc::string::String;
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+/// One event.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// The time, in milliseconds since the start of the server.
+    pub at: u64,
+    /// The name of the interface, if the event concerns one.
+    pub link: Option<&'a str>,
+    /// The machine that the event concerns, as far as it is known.
+    pub machine: EventMachine<'a>,
+    /// The service in which it happened.
+    pub service: Service,
+    /// The thing that happened.
+    pub what: What<'a>,
+}
+
+/// The machine of an event, as far as the place that makes the event knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventMachine<'a> {
+    /// The hardware address.
+    pub hardware: Option<HardwareAddress>,
+    /// The address and port of the client.
+    pub address: Option<SocketAddr>,
+    /// The name of the machine's entry.
+    pub entry: Option<&'a str>,
+}
+
+/// A service of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// DHCP, on this UDP port.
+    Dhcp(u16),
+    /// TFTP.
+    Tftp,
+    /// HTTP.
+    Http,
+    /// None: the server itself, or the host on which it runs.
+    Host,
+}
+
+/// The things that can happen.
+#[derive(Clone, Copy, Debug)]
+pub enum What<'a> {
+    /// The server replied.
+    Replied(Reply<'a>),
+    /// The kernel did not send a reply.
+    Unsent(Unsent<'a>),
+    /// The server did not reply to a packet.
+    Silent(Silent<'a>),
+    /// The server discarded a DHCP packet before it looked for an answer. The value is the label.
+    Discarded(&'static str),
+    /// A boot request arrived on an interface that is not served.
+    UnservedRequest(&'a Client),
+    /// The first boot request arrived on an interface that is not served.
+    UnservedLink {
+        /// The client that sent it.
+        client: &'a Client,
+        /// Whether the interface has an IPv4 address.
+        has_ipv4: bool,
+        /// The served interfaces.
+        served: &'a [Link],
+    },
+    /// The identities of a client do not lead to one entry without a contradiction.
+    AmbiguousIdentity(&'a Client, AmbiguousIdentity<'a>),
+    /// A client chose the item with this number from a menu of its firmware.
+    MenuChoice(u16),
+    /// A machine did not take the server's offer.
+    Finding(&'a Finding),
+    /// A machine fetches its first loader again and again.
+    BootLoop {
+        /// The loader, as requested.
+        name: &'a [u8],
+        /// The likely cause.
+        cause: LoopCause,
+        /// The reaction of the server.
+        guard: LoopGuard,
+    },
+    /// The server opened a requested file, and sends it.
+    FileOpened {
+        /// The requested name.
+        name: &'a [u8],
+        /// The kind of content.
+        content: ContentKind,
+    },
+    /// The server refused to send a file.
+    FileRefused {
+        /// The requested name.
+        name: &'a [u8],
+        /// The reason.
+        reason: Reason<'a>,
+    },
+    /// The server refused to send a file that it offers.
+    OfferedFileRefused {
+        /// The name of the file.
+        name: &'a str,
+        /// The reason, and the remedy.
+        reason: fmt::Arguments<'a>,
+    },
+    /// The server did not reply to a packet for files.
+    FileSilence(Reason<'a>),
+    /// A packet of a file was not sent, because the send buffer is full. The value is the label.
+    SendBufferFull(&'static str),
+    /// A transfer ended.
+    TransferEnded {
+        /// The requested name.
+        name: &'a [u8],
+        /// Octets that were sent.
+        octets: u64,
+        /// Time since the request arrived.
+        duration: Duration,
+        /// How it ended.
+        end: TransferEnd<'a>,
+    },
+    /// A file could not be sent to its end.
+    TransferFailed {
+        /// The requested name.
+        name: &'a [u8],
+        /// The error.
+        error: fmt::Arguments<'a>,
+    },
+    /// The server closed a connection early, or did not serve it at all.
+    ConnectionDropped {
+        /// The reason.
+        reason: fmt::Arguments<'a>,
+        /// The state of the connections, if all of them were in use.
+        overload: Option<fmt::Arguments<'a>>,
+    },
+    /// A template cannot be rendered because of a mistake of the administrator.
+    TemplateFailed {
+        /// The name of the template.
+        template: &'a str,
+        /// The error, with its location.
+        error: &'a str,
+    },
+    /// A machine completed its boot-once with this download.
+    BootOnceCompleted {
+        /// The requested name.
+        name: &'a [u8],
+    },
+    /// A completion no longer counts.
+    BootOnceReset(ResetCause),
+    /// The server refused a request for the done URL of this machine.
+    DoneRefused {
+        /// The name of the machine's entry.
+        machine: &'a str,
+        /// Whether the request has a token, which is invalid or expired.
+        has_token: bool,
+    },
+    /// The server serves an interface, or one with other addresses than before. The values are its addresses.
+    InterfaceServed([Option<IpAddr>; 2]),
+    /// The server no longer serves an interface.
+    InterfaceGone,
+    /// The server applied a changed configuration.
+    Reloaded,
+    /// A reload failed, and the server keeps the previous configuration.
+    ReloadFailed(&'a [String]),
+    /// The server is ready.
+    Ready,
+    /// Some seconds have passed. Readers that sum up over time write their sums.
+    Tick,
+    /// The server stopped. The value is what its readers have summed up.
+    Stopped(&'a str),
+    /// Something about the host or the configuration, in words.
+    Notice(Notice<'a>),
+}
+
+/// A reply, and why it is as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// The client.
+    pub client: &'a Client,
+    /// The content of the reply.
+    pub response: &'a Response,
+    /// The quirks of the client's firmware that applied.
+    pub quirks: &'a Quirks,
+    /// The parts of the configuration that decided the reply.
+    pub reasons: Reasons<'a>,
+}
+
+/// A reply that the kernel did not send.
+#[derive(Clone, Copy, Debug)]
+pub struct Unsent<'a> {
+    /// The reply.
+    pub reply: Reply<'a>,
+    /// The destination.
+    pub to: SocketAddr,
+    /// The label of the cause.
+    pub label: &'static str,
+    /// The number of the kernel's error (errno).
+    pub errno: i32,
+}
+
+/// A packet without a reply.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent<'a> {
+    /// The client, if the packet was recognised.
+    pub client: Option<&'a Client>,
+    /// The reason.
+    pub silence: Silence,
+    /// The parts of the configuration that decided about the client.
+    pub reasons: Reasons<'a>,
+    /// The thing that the machine lacks, and how to fix that, if the administrator can.
+    pub remedy: Option<fmt::Arguments<'a>>,
+}
+
+/// The names of the parts of the configuration that decided an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Reasons<'a> {
+    /// The machine's entry.
+    pub entry: Option<&'a str>,
+    /// The entry that the machine may belong to, but that the server does not use.
+    pub candidate: Option<&'a str>,
+    /// The profile; `None` if the configuration cannot select one.
+    pub profile: Option<&'a str>,
+    /// The profile that the entry names, although it does not exist.
+    pub missing_profile: Option<&'a str>,
+    /// The rule that matched.
+    pub rule: Option<&'a str>,
+}
+
+/// The label of a reason, and its sentence.
+#[derive(Clone, Copy, Debug)]
+pub struct Reason<'a> {
+    /// The label of the counter.
+    pub label: &'static str,
+    /// The sentence.
+    pub text: fmt::Arguments<'a>,
+}
+
+/// The kind of content that the server sends for a requested name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentKind {
+    /// A file, as it is on the disk, or a program that the server contains.
+    File,
+    /// A script or a menu that the server writes for this machine.
+    Script,
+    /// A template that the server rendered for this machine.
+    Template,
+    /// The confirmation of a done URL.
+    Done,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferEnd<'a> {
+    /// The end of a TFTP transfer.
+    Tftp(Outcome),
+    /// The end of an HTTP response.
+    Http {
+        /// The method of the request.
+        method: &'a str,
+        /// The status code of the response.
+        status: u16,
+    },
+}
+
+/// Why a completion no longer counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetCause {
+    /// Its file was removed.
+    Removed,
+    /// The machine's entry has another `boot`.
+    OtherPolicy,
+}
+
+/// Words about the host or the configuration: what failed, why, and what to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Notice<'a> {
+    /// The severity.
+    pub severity: Severity,
+    /// The label under which it is counted. A notice with a label may repeat, and is logged once a minute.
+    pub label: Option<&'static str>,
+    /// The sentence.
+    pub text: fmt::Arguments<'a>,
+}
+
+/// The severity of a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The server cannot do its work, or loses data.
+    Error,
+    /// Something that the administrator can fix.
+    Warning,
+    /// A change of state.
+    Info,
+    /// A detail for developers.
+    Debug,
+}
+
+impl What<'_> {
+    /// The label under which the event is counted. `None` for an event that is not counted.
+    pub fn label(&self) -> Option<&'static str> {
+        match self {
+            What::Unsent(unsent) => Some(unsent.label),
+            What::Silent(silent) => Some(silent.silence.label()),
+            What::Discarded(label) | What::SendBufferFull(label) => Some(label),
+            What::Finding(finding) => Some(finding.diagnosis.label()),
+            What::BootLoop { .. } => Some("boot-loop:found"),
+            What::FileRefused { reason, .. } | What::FileSilence(reason) => Some(reason.label),
+            What::OfferedFileRefused { .. } => Some("file:offered-but-refused"),
+            What::TransferEnded { end: TransferEnd::Tftp(Outcome::Evicted), .. } => Some("tftp:evicted"),
+            What::TransferFailed { .. } => Some("file:error"),
+            What::ConnectionDropped { overload: Some(_), .. } => Some("http:connection-limit"),
+            What::ConnectionDropped { overload: None, .. } => Some("http:dropped"),
+            What::TemplateFailed { .. } => Some("file:template-failed"),
+            What::DoneRefused { .. } => Some("file:done-refused"),
+            What::Notice(notice) => notice.label,
+            What::Replied(_)
+            | What::UnservedRequest(_)
+            | What::UnservedLink { .. }
+            | What::AmbiguousIdentity(..)
+            | What::MenuChoice(_)
+            | What::FileOpened { .. }
+            | What::TransferEnded { .. }
+            | What::BootOnceCompleted { .. }
+            | What::BootOnceReset(_)
+            | What::InterfaceServed(_)
+            | What::InterfaceGone
+            | What::Reloaded
+            | What::ReloadFailed(_)
+            | What::Ready
+            | What::Tick
+            | What::Stopped(_) => None,
+        }
+    }
+}
+
+impl From<Protocol> for Service {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Tftp => Service::Tftp,
+            Protocol::Http(_) => Service::Http,
+        }
+    }
+}
+
+impl From<&Fetch> for ContentKind {
+    fn from(resolved: &Fetch) -> Self {
+        match resolved {
+            Fetch::Text(_) | Fetch::Menu(_) | Fetch::Linux(..) => ContentKind::Script,
+            Fetch::Template(..) => ContentKind::Template,
+            Fetch::Done(_) => ContentKind::Done,
+            Fetch::Loader(_) | Fetch::LocalDisk(_) | Fetch::IpxeWrapper(_) | Fetch::Directory { .. } => {
+                ContentKind::File
+            }
+        }
+    }
+}
+
+impl<'a> Reasons<'a> {
+    /// The names of what decided.
+    pub fn new(decision: &Decision, plan: &'a Plan) -> Reasons<'a> {
+        let rule = decision.rule.map(|rule| &plan.policy.rules[rule]);
+        // A plan always has some profiles. A profile is a reason only if the configuration can select one.
+        let selects_profiles = plan.policy.default_profile.is_some()
+            || plan.policy.unknown_machine_profile.is_some()
+            || !(plan.policy.rules.is_empty() && plan.inventory.is_empty());
+        Reasons {
+            entry: decision.machine.map(|found| plan.inventory.get(found.machine).name),
+            candidate: decision.doubtful_entry().map(|machine| plan.inventory.get(machine).name),
+            profile: selects_profiles.then(|| decision.target_name(plan)),
+            missing_profile: decision.missing_profile(plan),
+            rule: rule.map(|rule| rule.name.as_str()),
+        }
+    }
+}

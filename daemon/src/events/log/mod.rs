@@ -1,0 +1,68 @@
+//! The log: the lines about events, with their fields for the journal. A reply gets a line. A machine gets one warning
+//! if it cannot boot from this server, has an ambiguous identity, or boots from another server. Other silences only
+//! have a line at debug level.
+
+mod answers;
+mod files;
+mod host;
+mod limits;
+mod reply_limiter;
+mod send_failure;
+
+use super::reader::Reader;
+use limits::Limits;
+use proxydhcpd_core::event::{Event, What};
+
+/// Writes the lines of the log, and limits their number.
+#[derive(Debug)]
+pub struct Log {
+    limits: Limits,
+}
+
+impl Log {
+    /// A log without lines.
+    pub fn new() -> Self {
+        Log { limits: Limits::new() }
+    }
+}
+
+impl Reader for Log {
+    fn read(&mut self, event: &Event<'_>) {
+        let limits = &mut self.limits;
+        if event.what.label().is_some() {
+            limits.replies.count_ignored();
+        }
+        match event.what {
+            What::Replied(reply) => answers::replied(event, &reply, limits),
+            What::Unsent(unsent) => answers::unsent(event, &unsent, limits),
+            What::Silent(silent) => answers::silent(event, &silent, limits),
+            What::UnservedRequest(client) => answers::unserved_request(event, client),
+            What::UnservedLink { client, has_ipv4, served } => answers::unserved_link(event, client, has_ipv4, served),
+            What::AmbiguousIdentity(client, identity) => answers::ambiguous_identity(event, client, &identity, limits),
+            What::Finding(finding) => answers::finding(event, finding),
+            What::BootLoop { name, cause, guard } => files::boot_loop(event, name, cause, guard, limits),
+            What::FileRefused { name, reason } => files::refused(event, name, &reason),
+            What::OfferedFileRefused { name, reason } => files::offered_refused(event, name, reason, limits),
+            What::FileSilence(reason) => files::silence(event, &reason),
+            What::SendBufferFull(label) => files::send_buffer_full(event, label, limits),
+            What::TransferEnded { name, octets, duration, end } => {
+                files::transfer_ended(event, name, octets, duration, end)
+            }
+            What::TransferFailed { name, error } => files::transfer_failed(event, name, error, limits),
+            What::ConnectionDropped { reason, overload } => files::connection_dropped(event, reason, overload, limits),
+            What::TemplateFailed { template, error } => files::template_failed(event, template, error, limits),
+            What::BootOnceCompleted { name } => files::boot_once_completed(event, name),
+            What::BootOnceReset(cause) => files::boot_once_reset(event, cause),
+            What::DoneRefused { machine, has_token } => files::done_refused(event, machine, has_token, limits),
+            What::InterfaceServed(addresses) => host::interface_served(event, addresses),
+            What::InterfaceGone => host::interface_gone(event),
+            What::Reloaded => host::reloaded(),
+            What::ReloadFailed(errors) => host::reload_failed(errors),
+            What::Ready => host::ready(),
+            What::Tick => host::tick(event, limits),
+            What::Stopped(sums) => host::stopped(event, sums, limits),
+            What::Notice(notice) => host::notice(event, &notice, limits),
+            What::Discarded(_) | What::MenuChoice(_) | What::FileOpened { .. } => {}
+        }
+    }
+}
