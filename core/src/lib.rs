@@ -41,6 +41,7 @@ pub mod quirks;
 pub mod answer;
 
 pub mod file_name;
+pub mod file_ticket;
 pub mod request;
 
 pub mod claimed_identity;

@@ -6,6 +6,7 @@ mod openat_beneath;
 mod opened;
 pub mod path_errors;
 mod regular;
+mod resolved_file;
 mod served;
 mod write;
 
@@ -13,5 +14,6 @@ pub use open_file::FileIdentity;
 pub use open_files::OpenFiles;
 pub use opened::Opened;
 pub use regular::{irregular_error, open_regular, read_regular};
+pub use resolved_file::ResolvedFile;
 pub use served::{Directory, open_loader};
 pub use write::{create_new, replace, sync_directory};

@@ -3,13 +3,14 @@
 
 use crate::boot_once::completions::format_identities;
 use crate::boot_once::{BootOnceState, CompletionChanges, RESET_HELP, list_machines};
-use crate::files::Opened;
+use crate::files::{Opened, ResolvedFile};
 use crate::log::RequestedName;
 use crate::report::Report;
 use crate::site::Site;
 use crate::templates::Failure;
 use arc_swap::ArcSwap;
-use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchOutcome, Refusal, after_fetch, fetch, is_first_request};
+use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchDecision, Refusal, fetch, is_first_request};
+use proxydhcpd_core::file_ticket::FileTicket;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
@@ -57,64 +58,73 @@ impl State {
         state
     }
 
-    /// Resolves a requested name, and opens the file. Returns a refusal if the server does not send it.
-    pub fn open(&self, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
+    /// Resolves a requested name, and opens the file. The result has a refusal if the server does not send it.
+    pub fn open(&self, request: &FileRequest<'_>) -> ResolvedFile {
         let (site, links) = (self.site.load(), self.links.load());
         let request = &with_interface(request, &links);
-        let mut resolved = {
+        let FetchDecision { answer, ticket } = {
             let mut observations = self.observations();
-            let resolved = fetch(&site.plan, &observations, request);
-            observations.note_file_request(request.client.ip(), is_first_request(request.name, &resolved), self.now());
-            resolved?
+            let decision = fetch(&site.plan, &observations, request);
+            let is_first = is_first_request(request.name, &decision.answer);
+            observations.note_file_request(request.client.ip(), is_first, self.now());
+            decision
         };
-        if let Fetch::Done(done) = &resolved {
+        let opened = answer.and_then(|answer| self.open_answer(&site, answer, request, &ticket));
+        ResolvedFile { opened, ticket }
+    }
+
+    fn open_answer(
+        &self,
+        site: &Site,
+        mut answer: Fetch,
+        request: &FileRequest<'_>,
+        ticket: &FileTicket,
+    ) -> Result<Opened, Refusal> {
+        if let Fetch::Done(done) = &answer {
             return self.accept_done(done, request);
         }
-        self.add_token(&site.plan, &mut resolved);
-        let machine = resolved.machine(&site.plan).map(str::to_owned);
+        self.add_token(&site.plan, &mut answer);
         let on_failure = |failure: &Failure| {
-            let client = machine.unwrap_or_else(|| request.client.ip().to_canonical().to_string());
+            let address = || request.client.ip().to_canonical().to_string();
+            let client = ticket.machine.clone().unwrap_or_else(address);
             self.report().template_failure(failure, &client, Instant::now());
         };
-        site.open(resolved, request, on_failure)
+        site.open(answer, request, on_failure)
     }
 
-    /// Records that a client fetched a whole file, which may complete a boot-once, or prove a boot loop.
-    pub fn fetched(&self, request: &FileRequest<'_>) {
-        let (site, links) = (self.site.load(), self.links.load());
-        let request = &with_interface(request, &links);
-        let name = String::from_utf8_lossy(request.name);
+    /// Records that a client fetched a whole file, which may complete a boot-once, or prove a boot loop. `ticket` is
+    /// that of the request.
+    pub fn fetched(&self, ticket: &FileTicket, client: IpAddr, name: &[u8]) {
+        let file = String::from_utf8_lossy(name);
         let mut observations = self.observations();
-        let FetchOutcome { is_loader, completes } = after_fetch(&site.plan, &observations, request);
-        let looping = match is_loader {
-            true => observations.note_loader(request.client.ip(), &name, self.now()),
+        let looping = match ticket.is_loader {
+            true => observations.note_loader(client, &file, self.now()),
             false => None,
         };
-        let completed =
-            completes.and_then(|machine| observations.boot_once.complete(&machine).map(|times| (machine, times)));
+        let completed = ticket.completes.as_ref();
+        let completed = completed.and_then(|done| Some((done, observations.boot_once.complete(&done.name)?)));
         drop(observations);
-        if let Some((machine, times)) = completed {
-            let name = RequestedName(request.name).to_string();
-            let entry = site.plan.inventory.get_by_name(&machine);
-            let identities = entry.map(|entry| format_identities(&entry)).unwrap_or_default();
-            self.boot_once.complete(&machine, &format!("{name}\n{identities}"), times);
+        if let Some((completed, times)) = completed {
+            let (machine, name) = (&completed.name, RequestedName(name).to_string());
+            self.boot_once.complete(machine, &format!("{name}\n{}", format_identities(completed)), times);
             tracing::info!(MACHINE = machine, "{machine} completed its boot-once ({name}); it now boots from disk");
         }
-        if let Some(looping) = looping.filter(|_| site.plan.policy.loop_guard != LoopGuard::Off) {
-            self.report().boot_loop(request.client.ip(), &name, &looping, site.plan.policy.loop_guard);
+        let loop_guard = self.site.load().plan.policy.loop_guard;
+        if let Some(looping) = looping.filter(|_| loop_guard != LoopGuard::Off) {
+            self.report().boot_loop(client, &file, &looping, loop_guard);
         }
     }
 
-    /// Warns of a refused request if the server offers the requested file but cannot send it.
-    pub fn refused(&self, client: IpAddr, name: &[u8]) {
+    /// Warns of a refused request if the server offers the requested file but cannot send it. `ticket` is that of the
+    /// request.
+    pub fn refused(&self, ticket: &FileTicket, client: IpAddr, name: &[u8]) {
         let site = self.site.load();
         let Some((name, refusal)) = site.offered_name(name).and_then(|name| Some((name, site.refusal_of(name)?)))
         else {
             return;
         };
         let client = client.to_canonical();
-        let owner = self.observations().address_owner(client);
-        let machine = owner.map_or_else(|| client.to_string(), |owner| format!("{} ({client})", owner.hardware));
+        let machine = ticket.owner.map_or_else(|| client.to_string(), |owner| format!("{} ({client})", owner.hardware));
         let (reason, remedy) = site.explain_refusal(name, refusal);
         self.report().offered_file_refused(name, &machine, format_args!("{reason}; {remedy}"), Instant::now());
     }

@@ -6,7 +6,6 @@ use crate::log::RequestedName;
 use crate::state::State;
 use hyper::Method;
 use proxydhcpd_core::fetch::is_done_request;
-use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::transfer::Outcome;
 use std::borrow::Cow;
 use std::time::Instant;
@@ -14,18 +13,12 @@ use std::time::Instant;
 /// Logs, counts and records what happened in the TFTP server.
 pub fn log_tftp(state: &State, event: &tftp::TftpEvent<'_>) {
     match event {
-        tftp::TftpEvent::Ended { client, server, name, octets, elapsed, outcome } => {
+        tftp::TftpEvent::Ended { client, name, ticket, octets, elapsed, outcome } => {
             if *outcome == Outcome::Evicted {
                 state.report().count("tftp:evicted");
             }
             if *outcome == Outcome::Completed {
-                state.fetched(&FileRequest {
-                    protocol: Protocol::Tftp,
-                    name,
-                    server: *server,
-                    client: *client,
-                    interface: "",
-                });
+                state.fetched(ticket, client.ip(), name);
             }
             tracing::debug!(
                 "{client}: {} by TFTP, {octets} octets in {elapsed:?}: {}",
@@ -33,10 +26,10 @@ pub fn log_tftp(state: &State, event: &tftp::TftpEvent<'_>) {
                 describe_outcome(*outcome)
             );
         }
-        tftp::TftpEvent::Refused { client, name, reason } => {
+        tftp::TftpEvent::Refused { client, name, ticket, reason } => {
             state.report().count(reason.label());
             if matches!(reason, tftp::TftpRefusal::Fetch(_)) {
-                state.refused(client.ip(), name);
+                state.refused(ticket, client.ip(), name);
             }
             tracing::debug!("{client}: {} by TFTP refused: {reason}", RequestedName(name));
         }
@@ -68,13 +61,10 @@ pub fn log_http(state: &State, event: &http::HttpEvent) {
             // PowerShell also calls itself Mozilla, but is no browser.
             let is_from_machine = !request.is_browser || is_done_request(&request.name);
             if request.whole && request.method != Method::HEAD && is_from_machine {
-                let http::FinishedRequest { server, client, name, .. } = request;
-                // The port no longer matters: the file has been sent.
-                let protocol = Protocol::Http(0);
-                state.fetched(&FileRequest { protocol, name, server: *server, client: *client, interface: "" });
+                state.fetched(&request.ticket, request.client.ip(), &request.name);
             }
             if [403, 404].contains(&request.status) {
-                state.refused(request.client.ip(), &request.name);
+                state.refused(&request.ticket, request.client.ip(), &request.name);
             }
             tracing::debug!(
                 "{}: {} {} {}, {} octets in {:?}",

@@ -126,7 +126,7 @@ impl Workers {
         let (state, log_state) = (Arc::clone(&self.state), Arc::clone(&self.state));
         let open = move |request: &FileRequest<'_>| match served_links::is_served(&state.links.load(), request.server) {
             true => state.open(request),
-            false => Err(Refusal::Denied),
+            false => Err(Refusal::Denied).into(),
         };
         let on_event = move |event| access_log::log_http(&log_state, &event);
         // A connection needs one descriptor, and the file that it sends needs another.
