@@ -1,7 +1,7 @@
 //! The cost of a lookup among a thousand, a hundred thousand and a million machines, for random machines that exist
 //! and random ones that do not. One line each: machines, identity, nanoseconds for hits, nanoseconds for misses.
 
-use proxydhcpd_core::client::Identifiers;
+use proxydhcpd_core::identity::Identifiers;
 use proxydhcpd_core::plan::machines::{Identity, Machine, Machines, MachinesBuilder};
 use std::hint::black_box;
 use std::time::Instant;

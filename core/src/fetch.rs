@@ -4,10 +4,10 @@
 use crate::arch::Arch;
 use crate::choose::{BOOT_SCRIPT, IPXE_WRAPPER_PREFIX, MACHINE_PREFIX};
 use crate::claimed_identity::ClaimedIdentity;
-use crate::client::Identifiers;
 use crate::decide::{DecidedBy, Decision, decide};
 use crate::file_name::{BadName, normalize};
 use crate::file_ticket::{DONE, FileTicket};
+use crate::identity::Identifiers;
 use crate::observations::{AddressOwner, Observations};
 use crate::plan::Plan;
 use crate::plan::machines::Identity;

@@ -18,6 +18,8 @@ pub mod link;
 pub mod url;
 
 pub mod arrival;
+pub mod identity;
+
 pub mod client;
 
 pub mod plan;

@@ -14,8 +14,9 @@ pub use identity::{
 use proxydhcpd_core::answer::{Answer, Response, Silence, Verdict};
 use proxydhcpd_core::bounded_cache::{BoundedCache, TokenBucket};
 use proxydhcpd_core::choose::NoBoot;
-use proxydhcpd_core::client::{ArchSource, Client, HardwareAddress, IgnoreReason};
+use proxydhcpd_core::client::{ArchSource, Client, IgnoreReason};
 use proxydhcpd_core::decide::Decision;
+use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::observations::BootLoop;
 use proxydhcpd_core::observations::finding::{Advice, Finding};
 use proxydhcpd_core::plan::Plan;

@@ -1,11 +1,12 @@
 //! Recognises a client from its DHCPv4 packet.
 
 use super::{
-    ArchSource, Class, Client, HardwareAddress, Identifiers, IgnoreReason, Relay, Stage, accept_for_script,
-    is_gpxe_class, is_ipxe_class, select_architecture,
+    ArchSource, Class, Client, IgnoreReason, Relay, Stage, accept_for_script, is_gpxe_class, is_ipxe_class,
+    select_architecture,
 };
 use crate::arch::Arch;
 use crate::arrival::Port;
+use crate::identity::{HardwareAddress, Identifiers};
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp4::{Header, Message, MessageType, OP_REQUEST, code};
 use crate::wire::pxe::{BootItem, Features, MachineId, SubOptions, user_classes};

@@ -1,11 +1,11 @@
 //! Recognises a client from its DHCPv6 packet (protocol.md 5.3, 5.6).
 
 use super::{
-    ArchSource, Class, Client, HardwareAddress, Identifiers, IgnoreReason, Relay, Stage, accept_for_script,
-    is_ipxe_class, select_architecture,
+    ArchSource, Class, Client, IgnoreReason, Relay, Stage, accept_for_script, is_ipxe_class, select_architecture,
 };
 use crate::arch::Arch;
 use crate::arrival::Port;
+use crate::identity::{HardwareAddress, Identifiers};
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp6::{Duid, Message, MessageType, Packet, RelayHop, code, mac_from_eui64};
 use crate::wire::pxe::MachineId;

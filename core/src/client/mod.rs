@@ -7,6 +7,7 @@ pub mod dialect;
 
 use crate::arch::{Arch, Transport};
 use crate::arrival::Port;
+use crate::identity::{HardwareAddress, Identifiers};
 use crate::wire::DhcpMessageType;
 use crate::wire::pxe::{BootItem, Features, MachineId};
 use alloc::string::String;
@@ -50,27 +51,6 @@ pub struct Client {
     pub address: Option<IpAddr>,
     /// The relay that forwarded the packet, if any.
     pub relay: Option<Relay>,
-}
-
-/// A hardware address: htype, hlen and chaddr; or the end of a DUID.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct HardwareAddress {
-    /// Hardware address type (1: Ethernet), or [`HardwareAddress::DUID`] for the end of a DUID.
-    pub htype: u8,
-    /// Number of valid octets, at most 16.
-    pub hlen: u8,
-    /// The address, padded with zeros.
-    pub octets: [u8; 16],
-}
-
-/// Identifiers that may be the client's. A DHCPv4 packet states each identifier once. A DHCPv6 packet allows several
-/// interpretations, and only the list of machines shows which of them is right (protocol.md 5.6).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Identifiers {
-    /// MAC addresses.
-    pub macs: [Option<[u8; 6]>; 3],
-    /// UUIDs, in printed order.
-    pub uuids: [Option<[u8; 16]>; 2],
 }
 
 /// The vendor class: the beginning of option 60. A reply must begin with the same text, or the client ignores it.
@@ -170,13 +150,6 @@ pub enum IgnoreReason {
     UnknownArchitecture(Arch),
 }
 
-impl Identifiers {
-    /// The identifiers of a client that states each one once.
-    pub fn new(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Self {
-        Identifiers { macs: [mac, None, None], uuids: [uuid, None] }
-    }
-}
-
 impl Client {
     /// Whether the client is iPXE.
     pub fn is_ipxe(&self) -> bool {
@@ -211,29 +184,6 @@ impl Class {
             Class::Pxe | Class::UBoot => Transport::Tftp,
             Class::Http => Transport::Http,
         }
-    }
-}
-
-impl HardwareAddress {
-    /// The `htype` that marks the end of a DUID, as type 255 marks a client identifier based on a DUID (RFC 4361 6.1).
-    pub const DUID: u8 = 255;
-
-    /// The valid octets.
-    pub fn octets(&self) -> &[u8] {
-        &self.octets[..usize::from(self.hlen.min(16))]
-    }
-
-    /// An Ethernet address.
-    pub fn from_mac(mac: [u8; 6]) -> Self {
-        let mut octets = [0; 16];
-        octets[..6].copy_from_slice(&mac);
-        HardwareAddress { htype: 1, hlen: 6, octets }
-    }
-
-    /// The MAC address; `None` if the address is the end of a DUID, or is not 6 octets long: EDK2 may send a UUID in
-    /// chaddr.
-    pub fn mac(&self) -> Option<[u8; 6]> {
-        self.octets().try_into().ok().filter(|_| self.htype != HardwareAddress::DUID)
     }
 }
 
@@ -354,26 +304,6 @@ impl fmt::Display for IgnoreReason {
             ),
             Self::UnknownArchitecture(arch) => write!(f, "{arch}"),
         }
-    }
-}
-
-/// Shows the octets as `52:54:00:12:34:56`, after the word `DUID` if they are the end of a DUID.
-impl fmt::Display for HardwareAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.htype == HardwareAddress::DUID {
-            f.write_str("DUID ")?;
-        }
-        for (index, octet) in self.octets().iter().enumerate() {
-            let colon = if index == 0 { "" } else { ":" };
-            write!(f, "{colon}{octet:02x}")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for HardwareAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HardwareAddress({}, {self})", self.htype)
     }
 }
 

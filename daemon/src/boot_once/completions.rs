@@ -3,8 +3,8 @@
 
 use crate::files::path_errors::is_absent;
 use crate::files::{read_regular, replace, sync_directory};
-use proxydhcpd_core::client::HardwareAddress;
 use proxydhcpd_core::file_ticket::CompletedMachine;
+use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::pxe::MachineId;
 use std::collections::BTreeSet;

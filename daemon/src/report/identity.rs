@@ -1,8 +1,9 @@
 //! Warns of machines with an ambiguous identity. Each warning appears once, and names the remedy.
 
 use super::Report;
-use proxydhcpd_core::client::{Client, HardwareAddress};
+use proxydhcpd_core::client::Client;
 use proxydhcpd_core::decide::Decision;
+use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{

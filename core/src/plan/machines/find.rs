@@ -3,7 +3,7 @@
 
 use super::index::{IndexHit, hash, hash_ignoring_case};
 use super::{Machine, MachineIndex, Machines, Sharer};
-use crate::client::Identifiers;
+use crate::identity::Identifiers;
 use core::fmt;
 
 /// The identities that a machine shows.

@@ -4,7 +4,7 @@ use crate::cli::context::CliContext;
 use crate::reading::diagnostic::Diagnostic;
 use crate::report::{SharedUuidWarning, UnconfirmedMatch, UuidUse};
 use crate::shared_uuids::SharedUuidsFile;
-use proxydhcpd_core::client::HardwareAddress;
+use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
 use proxydhcpd_core::plan::machines::{DoubtReason, IdentityKind, Machine};
 use proxydhcpd_core::wire::pxe::MachineId;
