@@ -140,7 +140,7 @@ fn process(
     if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.policy.rules[rule].names_u_boot()) {
         return Err(IgnoreReason::OtherVendorClass.into());
     }
-    if let Some(dialect) = decision.as_dialect.filter(|dialect| dialect.is_possible(client)) {
+    if let Some(dialect) = decision.as_dialect.filter(|dialect| client.can_have(dialect)) {
         quirks.declare(client, dialect);
     }
     let recognised_stage = client.stage;

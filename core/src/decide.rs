@@ -7,7 +7,7 @@ use crate::observations::Observations;
 use crate::observations::shared_uuids::SharedUuid;
 use crate::plan::Plan;
 use crate::plan::machines::{
-    AmbiguousMachine, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup, MachineIndex, Policy,
+    AmbiguousMachine, BootMode, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup, MachineIndex,
 };
 use crate::plan::profile::{BootTarget, ProfileId};
 use crate::plan::rule::{Firmware, Rule, Subject};
@@ -133,11 +133,13 @@ fn decision_from(
     let entry = machine.map(|machine| plan.inventory.get(machine));
     let (profile, decided_by) = match (rule, entry) {
         (Some((_, rule)), _) if rule.deny => (None, DecidedBy::Denied),
-        (_, Some(entry)) if entry.policy == Policy::Never => (None, DecidedBy::Never),
-        (_, Some(entry)) if entry.policy == Policy::Once && observations.boot_once.is_completed(entry.name) => {
+        (_, Some(entry)) if entry.boot_mode == BootMode::Never => (None, DecidedBy::Never),
+        (_, Some(entry)) if entry.boot_mode == BootMode::Once && observations.boot_once.is_completed(entry.name) => {
             (None, DecidedBy::Completed)
         }
-        (_, Some(entry)) if entry.policy == Policy::Unspecified && observations.boot_once.is_recorded(entry.name) => {
+        (_, Some(entry))
+            if entry.boot_mode == BootMode::Unspecified && observations.boot_once.is_recorded(entry.name) =>
+        {
             (None, DecidedBy::CompletedUnspecified)
         }
         (_, Some(entry)) if entry.profile.is_some() => (entry.profile, DecidedBy::Machine),

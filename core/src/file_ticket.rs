@@ -3,7 +3,7 @@
 use crate::decide::Decision;
 use crate::observations::{AddressOwner, Observations};
 use crate::plan::Plan;
-use crate::plan::machines::{Machine, Policy};
+use crate::plan::machines::{BootMode, Machine};
 use crate::plan::offer::EntryTarget;
 use crate::plan::profile::BootTarget;
 use alloc::string::String;
@@ -51,7 +51,7 @@ impl FileTicket {
     ) -> FileTicket {
         let entry = decision.machine.map(|found| plan.inventory.get(found.machine));
         let is_armed =
-            |entry: &Machine<'_>| entry.policy == Policy::Once && !observations.boot_once.is_recorded(entry.name);
+            |entry: &Machine<'_>| entry.boot_mode == BootMode::Once && !observations.boot_once.is_recorded(entry.name);
         let completed = entry.filter(is_armed).filter(|_| ends_boot_once(plan, decision, name));
         FileTicket {
             owner,

@@ -74,7 +74,11 @@ pub static QUIRKS: &[Quirk] = &[
         reaction: "recognised by the manufacturer's addresses, option 97 or a rule; receive a reply with that text",
         evidence: "boot-net.adoc, rpi-eeprom#182",
         covered_by: CoveredBy::Vector("raspberry-pi3-discover"),
-        applies: |client, packet| dhcp4(packet).is_some_and(|message| raspberry_pi::is_raspberry_pi(client, message)),
+        applies: |client, packet| {
+            dhcp4(packet).is_some_and(|message| {
+                raspberry_pi::is_raspberry_pi(client.arch, client.hardware, client.machine_id, message)
+            })
+        },
         change: Change::Dialect(&raspberry_pi::DIALECT),
     },
     Quirk {

@@ -11,7 +11,7 @@ use proxydhcpd_core::fetch::{Fetch, Refusal, fetch};
 use proxydhcpd_core::file_ticket::CompletedMachine;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
+use proxydhcpd_core::plan::machines::{BootMode, Machine, Machines};
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::LoopGuard;
@@ -62,14 +62,14 @@ fn with_rules(rules: Vec<Rule>) -> Plan {
     site().with_policy(|policy| policy.rules = rules)
 }
 
-fn machine(policy: Policy, profile: usize) -> Plan {
+fn machine(boot_mode: BootMode, profile: usize) -> Plan {
     let web1 =
-        Machine { name: "web1", macs: &[[2, 0, 0, 0, 1, 7]], profile: Some(profile), policy, ..Machine::default() };
+        Machine { name: "web1", macs: &[[2, 0, 0, 0, 1, 7]], profile: Some(profile), boot_mode, ..Machine::default() };
     Plan { inventory: Machines::new(&[web1], &[]), ..site() }
 }
 
-fn without_profile(policy: Policy) -> Plan {
-    let web1 = Machine { name: "web1", macs: &[[2, 0, 0, 0, 1, 7]], policy, ..Machine::default() };
+fn without_profile(boot_mode: BootMode) -> Plan {
+    let web1 = Machine { name: "web1", macs: &[[2, 0, 0, 0, 1, 7]], boot_mode, ..Machine::default() };
     Plan { inventory: Machines::new(&[web1], &[]), ..site() }
 }
 
@@ -128,7 +128,7 @@ fn the_first_rule_that_matches_decides() {
 #[test]
 fn an_entry_takes_precedence_over_a_rule_but_not_over_one_that_denies() {
     let any = |deny, profile| vec![Rule { deny, profile, ..Rule::default() }];
-    let plan = machine(Policy::Always, GRUB).with_policy(|policy| policy.rules = any(false, Some(NOTHING)));
+    let plan = machine(BootMode::Always, GRUB).with_policy(|policy| policy.rules = any(false, Some(NOTHING)));
     assert_eq!(offered(&plan, &Packet::discover()), "grubx64.efi");
     assert_eq!(
         offered(&plan.with_policy(|policy| policy.rules = any(true, None)), &Packet::discover()),
@@ -138,7 +138,7 @@ fn an_entry_takes_precedence_over_a_rule_but_not_over_one_that_denies() {
 
 #[test]
 fn machines_without_an_entry_may_have_a_separate_profile() {
-    let plan = machine(Policy::Always, GRUB).with_policy(|policy| {
+    let plan = machine(BootMode::Always, GRUB).with_policy(|policy| {
         policy.unknown_machine_profile = Some(NOTHING);
         policy.default_profile = Some(GRUB);
     });
@@ -150,7 +150,7 @@ fn machines_without_an_entry_may_have_a_separate_profile() {
 
 #[test]
 fn a_machine_that_boots_its_disk_receives_the_program_that_starts_it() {
-    for plan in [machine(Policy::Never, GRUB), site().with_policy(|policy| policy.default_profile = Some(DISK))] {
+    for plan in [machine(BootMode::Never, GRUB), site().with_policy(|policy| policy.default_profile = Some(DISK))] {
         assert_eq!(offered(&plan, &Packet::discover()), "local-disk/uefi-x64.efi");
         assert_eq!(offered(&plan, &ipxe()), "http://192.0.2.10:8080/machine/boot.ipxe");
         let http = Packet::discover().set(93, &[0, 16]).set(60, b"HTTPClient");
@@ -168,7 +168,7 @@ fn completes(plan: &Plan, observations: &Observations, request: &FileRequest<'_>
 
 #[test]
 fn the_complete_fetch_of_the_kernel_completes_a_boot_once() {
-    let plan = machine(Policy::Once, DEBIAN);
+    let plan = machine(BootMode::Once, DEBIAN);
     let mut observations = Observations::new(1);
     let request = |name: &'static str| FileRequest {
         protocol: Protocol::Http(8080),
@@ -217,8 +217,15 @@ fn the_complete_fetch_of_the_kernel_completes_a_boot_once() {
 fn the_ticket_of_a_request_has_the_machine_and_the_identities_of_its_entry() {
     let macs = [[2, 0, 0, 0, 1, 7], [2, 0, 0, 0, 1, 8]];
     let (uuid, serial) = (Some(*b"0123456789abcdef"), Some("S1"));
-    let web1 =
-        Machine { name: "web1", macs: &macs, uuid, serial, profile: Some(DEBIAN), policy: Policy::Once, variables: "" };
+    let web1 = Machine {
+        name: "web1",
+        macs: &macs,
+        uuid,
+        serial,
+        profile: Some(DEBIAN),
+        boot_mode: BootMode::Once,
+        variables: "",
+    };
     let plan = Plan { inventory: Machines::new(&[web1], &[]), ..site() };
     let mut observations = Observations::new(1);
     has_address(&mut observations);
@@ -267,8 +274,8 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
     };
     // If the entry also lacks its profile, the default profile does not apply.
     for plan in [
-        machine(Policy::Unspecified, GRUB),
-        without_profile(Policy::Unspecified).with_policy(|policy| policy.default_profile = Some(DEBIAN)),
+        machine(BootMode::Unspecified, GRUB),
+        without_profile(BootMode::Unspecified).with_policy(|policy| policy.default_profile = Some(DEBIAN)),
     ] {
         let (file, decided_by, script) = boots(&plan, &mut observations);
         assert_eq!((&file[..], decided_by), ("local-disk/uefi-x64.efi", DecidedBy::CompletedUnspecified));
@@ -279,17 +286,17 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
             "{script}"
         );
     }
-    let once = boots(&machine(Policy::Once, GRUB), &mut observations);
+    let once = boots(&machine(BootMode::Once, GRUB), &mut observations);
     assert!(once.1 == DecidedBy::Completed && !once.2.contains("rearm"), "{once:?}");
 
-    let unspecified = machine(Policy::Unspecified, GRUB);
+    let unspecified = machine(BootMode::Unspecified, GRUB);
     let others = boots(&unspecified, &mut Observations::new(1));
     assert_eq!((&others.0[..], others.1), ("grubx64.efi", DecidedBy::Machine), "without a completion");
     let mut unknown = Observations::new(1);
     unknown.boot_once.set_unknown(true);
     assert_eq!(boots(&unspecified, &mut unknown).0, "grubx64.efi", "most entries have no `boot` key");
     assert_eq!(
-        boots(&machine(Policy::Always, GRUB), &mut observations).0,
+        boots(&machine(BootMode::Always, GRUB), &mut observations).0,
         "grubx64.efi",
         "its `boot` key has another value"
     );
@@ -384,7 +391,7 @@ fn with_loop_guard_stop_the_server_ignores_a_machine_in_a_boot_loop_for_a_while(
 #[test]
 fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template() {
     let templates = ["preseed.cfg".to_owned()].into();
-    let plan = machine(Policy::Once, DEBIAN).with_offer(|offer| offer.templates = templates);
+    let plan = machine(BootMode::Once, DEBIAN).with_offer(|offer| offer.templates = templates);
     let mut observations = Observations::new(1);
     let request = ipxe().set(53, &[3]).set(50, &[192, 0, 2, 107]).octets();
     ask_again(&plan, &mut observations, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
@@ -419,7 +426,7 @@ fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template(
 #[test]
 fn a_machine_that_a_rule_denies_receives_no_template() {
     let rules = vec![Rule { deny: true, ..Rule::default() }];
-    let plan = machine(Policy::Always, DEBIAN)
+    let plan = machine(BootMode::Always, DEBIAN)
         .with_policy(|policy| policy.rules = rules)
         .with_offer(|offer| offer.templates = ["preseed.cfg".to_owned()].into());
     let asked = FileRequest {

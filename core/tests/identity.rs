@@ -12,7 +12,7 @@ use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::observations::shared_uuids::{MAX_SHARED_UUIDS, SharedUuid};
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{DoubtReason, IdentityKind, Machine, Machines, Policy};
+use proxydhcpd_core::plan::machines::{BootMode, DoubtReason, IdentityKind, Machine, Machines};
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::LoopGuard;
@@ -64,8 +64,8 @@ fn site(machines: &[Machine<'_>]) -> Plan {
     }
 }
 
-fn entry<'a>(name: &'a str, macs: &'a [Mac], uuid: Uuid, policy: Policy, profile: usize) -> Machine<'a> {
-    Machine { name, macs, uuid: Some(uuid), policy, profile: Some(profile), ..Machine::default() }
+fn entry<'a>(name: &'a str, macs: &'a [Mac], uuid: Uuid, boot_mode: BootMode, profile: usize) -> Machine<'a> {
+    Machine { name, macs, uuid: Some(uuid), boot_mode, profile: Some(profile), ..Machine::default() }
 }
 
 fn stored(uuid: Uuid) -> [u8; 17] {
@@ -134,7 +134,7 @@ fn a_placeholder_uuid_identifies_no_machine() {
     // P01: the packet of another machine contains the UUID of an entry.
     let packet = hex::decode(include_str!("identity/p01.hex").trim()).unwrap();
     let placeholder = 0x03000200_0400_0500_0006_000700080009_u128.to_be_bytes();
-    let entry = entry("a", &[A], placeholder, Policy::Always, INSTALL);
+    let entry = entry("a", &[A], placeholder, BootMode::Always, INSTALL);
     let plan = site(&[entry]).with_policy(|policy| policy.unknown_machine_profile = Some(NOTHING));
     let (given, decision) =
         outcome(ask_again(&plan, &mut Observations::new(1), &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0).0);
@@ -144,7 +144,7 @@ fn a_placeholder_uuid_identifies_no_machine() {
 
 #[test]
 fn two_cards_of_one_machine_are_one_machine() {
-    let plan = site(&[entry("web1", &[A, B], U1, Policy::Always, GRUB)]);
+    let plan = site(&[entry("web1", &[A, B], U1, BootMode::Always, GRUB)]);
     let mut observations = Observations::new(1);
     for card in [A, B, A] {
         let (given, decision) = discovers(&plan, &mut observations, card, U1);
@@ -158,7 +158,8 @@ fn two_cards_of_one_machine_are_one_machine() {
 
 #[test]
 fn a_dock_that_machines_share_casts_no_doubt() {
-    let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB), entry("web2", &[B], U2, Policy::Never, INSTALL)]);
+    let plan =
+        site(&[entry("web1", &[A], U1, BootMode::Always, GRUB), entry("web2", &[B], U2, BootMode::Never, INSTALL)]);
     let mut observations = Observations::new(1);
     for (card, uuid, given) in [(DOCK, U1, "grub.efi"), (DOCK, U2, DISK), (A, U1, "grub.efi"), (B, U2, DISK)] {
         let (file, decision) = discovers(&plan, &mut observations, card, uuid);
@@ -168,7 +169,7 @@ fn a_dock_that_machines_share_casts_no_doubt() {
 
 #[test]
 fn clones_of_a_machine_are_not_that_machine() {
-    let entry = entry("web1", &[A], U1, Policy::Always, INSTALL);
+    let entry = entry("web1", &[A], U1, BootMode::Always, INSTALL);
     let plan = site(&[entry]).with_policy(|policy| policy.default_profile = Some(GRUB));
     let mut observations = Observations::new(1);
     for clone in [B, C] {
@@ -188,7 +189,7 @@ fn clones_of_a_machine_are_not_that_machine() {
 
 #[test]
 fn an_entry_without_address_applies_to_all_machines_with_its_uuid() {
-    let plan = site(&[entry("web1", &[], U1, Policy::Always, GRUB)]);
+    let plan = site(&[entry("web1", &[], U1, BootMode::Always, GRUB)]);
     let mut observations = Observations::new(1);
     assert_eq!(discovers(&plan, &mut observations, A, U1).1.shared_uuid, None);
     for _ in 0..2 {
@@ -203,11 +204,11 @@ fn an_entry_without_address_applies_to_all_machines_with_its_uuid() {
 #[test]
 fn a_moved_card_leads_to_neither_machine() {
     let machines = |one, other| [entry("web1", &[A], U1, one, GRUB), entry("web2", &[B], U2, other, GRUB)];
-    let plan = site(&machines(Policy::Always, Policy::Always));
+    let plan = site(&machines(BootMode::Always, BootMode::Always));
     let (given, decision) = first(&plan, A, U2);
     assert_eq!((given.as_str(), decision.machine, decision.decided_by), ("install.efi", None, DecidedBy::Default));
     assert_eq!(decision.ambiguous.unwrap().machines, [(0, IdentityKind::Mac), (1, IdentityKind::Uuid)]);
-    for [one, other] in [[Policy::Never, Policy::Always], [Policy::Always, Policy::Never]] {
+    for [one, other] in [[BootMode::Never, BootMode::Always], [BootMode::Always, BootMode::Never]] {
         let plan = site(&machines(one, other));
         let (given, decision) = first(&plan, A, U2);
         assert_eq!((given.as_str(), decision.decided_by), (DISK, DecidedBy::Never));
@@ -218,7 +219,7 @@ fn a_moved_card_leads_to_neither_machine() {
 #[test]
 fn a_card_whose_entry_has_no_uuid_decides_where_the_uuid_is_in_doubt() {
     let web2 = Machine { name: "web2", macs: &[B], profile: Some(GRUB), ..Machine::default() };
-    let plan = site(&[entry("web1", &[A], U1, Policy::Always, INSTALL), web2]);
+    let plan = site(&[entry("web1", &[A], U1, BootMode::Always, INSTALL), web2]);
     let (given, decision) = first(&plan, B, U1);
     assert_eq!((given.as_str(), name(&plan, &decision)), ("grub.efi", Some("web2")));
     assert_eq!(decision.doubt.unwrap().machine, 0);
@@ -227,7 +228,7 @@ fn a_card_whose_entry_has_no_uuid_decides_where_the_uuid_is_in_doubt() {
 #[test]
 fn a_machine_that_never_boots_is_not_installed_because_of_a_new_card() {
     for macs in [&[][..], &[A]] {
-        let plan = site(&[entry("web1", macs, U1, Policy::Never, INSTALL)]);
+        let plan = site(&[entry("web1", macs, U1, BootMode::Never, INSTALL)]);
         let mut observations = Observations::new(1);
         for card in [A, B, C, A] {
             let (given, decision) = discovers(&plan, &mut observations, card, U1);
@@ -239,8 +240,8 @@ fn a_machine_that_never_boots_is_not_installed_because_of_a_new_card() {
 
 #[test]
 fn the_protection_of_either_machine_applies_in_doubt() {
-    let plan = |policy, profile, rules| {
-        site(&[entry("web1", &[A], U1, policy, profile)]).with_policy(|policy| policy.rules = rules)
+    let plan = |boot_mode, profile, rules| {
+        site(&[entry("web1", &[A], U1, boot_mode, profile)]).with_policy(|boot_mode| boot_mode.rules = rules)
     };
     let deny = |known| Rule {
         deny: true,
@@ -249,14 +250,14 @@ fn the_protection_of_either_machine_applies_in_doubt() {
     };
     let of_uuid = Rule { deny: true, when: Conditions { uuids: vec![U1], ..Conditions::default() }, ..Rule::default() };
     for (plan, given) in [
-        (plan(Policy::Always, NOTHING, vec![]), "nothing:profile"),
-        (plan(Policy::Always, GRUB, vec![deny(true)]), "nothing:denied"),
-        (plan(Policy::Always, GRUB, vec![deny(false)]), "nothing:denied"),
-        (plan(Policy::Always, GRUB, vec![of_uuid]), "nothing:denied"),
+        (plan(BootMode::Always, NOTHING, vec![]), "nothing:profile"),
+        (plan(BootMode::Always, GRUB, vec![deny(true)]), "nothing:denied"),
+        (plan(BootMode::Always, GRUB, vec![deny(false)]), "nothing:denied"),
+        (plan(BootMode::Always, GRUB, vec![of_uuid]), "nothing:denied"),
     ] {
         assert_eq!(first(&plan, B, U1).0, given);
     }
-    let once = plan(Policy::Once, GRUB, vec![]);
+    let once = plan(BootMode::Once, GRUB, vec![]);
     let mut observations = Observations::new(1);
     assert_eq!(discovers(&once, &mut observations, B, U1).0, "install.efi", "a pending boot-once is no protection");
     observations.boot_once.complete("web1");
@@ -270,7 +271,7 @@ fn the_protection_of_either_machine_applies_in_doubt() {
 /// unrelated entries.
 #[test]
 fn the_protection_of_each_entry_that_lists_an_identity_applies_to_its_machine() {
-    let serial = |policy, profile| Machine { serial: Some("S"), policy, profile, ..Machine::default() };
+    let serial = |boot_mode, profile| Machine { serial: Some("S"), boot_mode, profile, ..Machine::default() };
     type With = fn(Machine<'static>) -> Machine<'static>;
     let kinds: [(&str, With); 3] = [
         ("mac", |entry| Machine { macs: &[A], serial: None, ..entry }),
@@ -316,17 +317,17 @@ fn the_protection_of_each_entry_that_lists_an_identity_applies_to_its_machine() 
             given.dedup();
             given
         };
-        let entry = |name, policy, profile| with(Machine { name, ..serial(policy, profile) });
-        let web2 = entry("web2", Policy::Always, Some(GRUB));
-        let web3 = entry("web3", Policy::Unspecified, None);
-        let never = entry("web1", Policy::Never, None);
+        let entry = |name, boot_mode, profile| with(Machine { name, ..serial(boot_mode, profile) });
+        let web2 = entry("web2", BootMode::Always, Some(GRUB));
+        let web3 = entry("web3", BootMode::Unspecified, None);
+        let never = entry("web1", BootMode::Never, None);
         assert_eq!(given(vec![never, web2], &[], &[]), [DISK], "{kind}");
         assert_eq!(given(vec![never, Machine { name: "web4", ..never }], &[], &[]), [DISK], "{kind}");
         assert_eq!(given(vec![web2, never, web3], &[], &[]), [DISK], "{kind}");
-        let once = entry("web1", Policy::Once, Some(INSTALL));
+        let once = entry("web1", BootMode::Once, Some(INSTALL));
         assert_eq!(given(vec![once, web2], &[], &["web1"]), [DISK], "{kind}");
         assert_eq!(given(vec![web3, web2], &[], &["web3"]), [DISK], "{kind}");
-        assert_eq!(given(vec![web2, entry("web1", Policy::Always, Some(NOTHING))], &[], &[]), ["nothing"], "{kind}");
+        assert_eq!(given(vec![web2, entry("web1", BootMode::Always, Some(NOTHING))], &[], &[]), ["nothing"], "{kind}");
         assert_eq!(given(vec![web2, web3], std::slice::from_ref(&deny), &[]), ["nothing"], "{kind}");
         assert_eq!(given(vec![once, web2], &[], &["web2"]), ["install.efi"], "{kind}: neither is protected");
     }
@@ -334,12 +335,12 @@ fn the_protection_of_each_entry_that_lists_an_identity_applies_to_its_machine() 
 
 #[test]
 fn a_shared_identity_that_fits_the_found_entry_does_not_lead_to_an_entry_with_other_identities() {
-    let never = Machine { name: "web2", uuid: Some(U1), macs: &[B], policy: Policy::Never, ..Machine::default() };
-    let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB), never]);
+    let never = Machine { name: "web2", uuid: Some(U1), macs: &[B], boot_mode: BootMode::Never, ..Machine::default() };
+    let plan = site(&[entry("web1", &[A], U1, BootMode::Always, GRUB), never]);
     assert_eq!((first(&plan, A, U1).0, first(&plan, B, U1).0), ("grub.efi".into(), DISK.into()));
     assert_eq!(first(&plan, C, U1).0, DISK, "it may be either");
     let old = Machine { uuid: None, macs: &[A], ..never };
-    let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB), old]);
+    let plan = site(&[entry("web1", &[A], U1, BootMode::Always, GRUB), old]);
     let (given, decision) = first(&plan, A, U1);
     assert_eq!(
         (given.as_str(), decision.protected_by),
@@ -355,7 +356,7 @@ fn a_lookup_of_an_identity_in_very_many_entries_takes_bounded_time() {
     let names: Vec<String> = (0..20_000).map(|number| format!("pc{number}")).collect();
     let mut entries: Vec<_> = names
         .iter()
-        .map(|name| Machine { profile: Some(GRUB), ..entry(name, &[], U1, Policy::Always, GRUB) })
+        .map(|name| Machine { profile: Some(GRUB), ..entry(name, &[], U1, BootMode::Always, GRUB) })
         .collect();
     let plan = site(&entries);
     let observations = Observations::new(1);
@@ -364,13 +365,13 @@ fn a_lookup_of_an_identity_in_very_many_entries_takes_bounded_time() {
         assert_eq!(script(&plan, &observations, &A, U1), "install");
     }
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
-    entries[19_999].policy = Policy::Never;
+    entries[19_999].boot_mode = BootMode::Never;
     assert_eq!(script(&site(&entries), &observations, &A, U1), DISK);
 }
 
 #[test]
 fn a_machine_in_doubt_completes_no_boot_once_of_another() {
-    let plan = site(&[entry("web1", &[A], U1, Policy::Once, INSTALL)]);
+    let plan = site(&[entry("web1", &[A], U1, BootMode::Once, INSTALL)]);
     let kernel = |mac: Mac| format!("machine/mac={}/uuid={}/debian/linux", hex(&mac), hex(&U1));
     let ticket = |mac| fetch(&plan, &Observations::new(1), &request(&kernel(mac))).ticket;
     let completed = |mac| ticket(mac).completes.map(|machine| machine.name);
@@ -381,7 +382,7 @@ fn a_machine_in_doubt_completes_no_boot_once_of_another() {
 fn a_rule_that_names_a_uuid_does_not_match_a_machine_whose_uuid_is_in_doubt() {
     let rule =
         Rule { profile: Some(GRUB), when: Conditions { uuids: vec![U1], ..Conditions::default() }, ..Rule::default() };
-    let web1 = Machine { profile: None, ..entry("web1", &[A], U1, Policy::Always, 0) };
+    let web1 = Machine { profile: None, ..entry("web1", &[A], U1, BootMode::Always, 0) };
     let plan = site(&[web1]).with_policy(|policy| policy.rules = vec![rule]);
     assert_eq!((first(&plan, A, U1).0, first(&plan, B, U1).0), ("grub.efi".into(), "install.efi".into()));
 }
@@ -389,7 +390,7 @@ fn a_rule_that_names_a_uuid_does_not_match_a_machine_whose_uuid_is_in_doubt() {
 /// An iPXE that cannot name a network card sends only its UUID.
 #[test]
 fn a_request_with_a_uuid_only_receives_the_script_of_the_address_owner() {
-    let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB)]);
+    let plan = site(&[entry("web1", &[A], U1, BootMode::Always, GRUB)]);
     let mut observations = Observations::new(1);
     let has_address = |observations: &mut Observations, card| {
         let packet = from(card, U1, Packet::discover().set(53, &[3]).set(50, &[192, 0, 2, 107]));
@@ -410,10 +411,10 @@ fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
         ..Rule::default()
     };
     let plans = [&[][..], &[A]].into_iter().flat_map(|macs| {
-        let once = site(&[entry("web1", macs, U1, Policy::Once, GRUB)]);
-        let never = site(&[entry("web1", macs, U1, Policy::Never, INSTALL)]);
-        let nothing = site(&[entry("web1", macs, U1, Policy::Always, NOTHING)]);
-        [once, never, nothing, site(&[entry("web1", macs, U1, Policy::Always, GRUB)])]
+        let once = site(&[entry("web1", macs, U1, BootMode::Once, GRUB)]);
+        let never = site(&[entry("web1", macs, U1, BootMode::Never, INSTALL)]);
+        let nothing = site(&[entry("web1", macs, U1, BootMode::Always, NOTHING)]);
+        [once, never, nothing, site(&[entry("web1", macs, U1, BootMode::Always, GRUB)])]
     });
     let rules = [rule(true, None), rule(false, Some(NOTHING)), rule(false, Some(GRUB))];
     let rules = rules.map(|rule| site(&[]).with_policy(|policy| policy.rules = vec![rule]));
@@ -449,7 +450,7 @@ fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
 
 #[test]
 fn a_shared_uuid_is_in_doubt_after_a_restart_until_the_configuration_explains_it() {
-    let plan = site(&[entry("web1", &[A], U1, Policy::Always, GRUB)]);
+    let plan = site(&[entry("web1", &[A], U1, BootMode::Always, GRUB)]);
     let mut observations = Observations::new(1);
     for card in [A, B] {
         discovers(&plan, &mut observations, card, U1);
@@ -463,13 +464,13 @@ fn a_shared_uuid_is_in_doubt_after_a_restart_until_the_configuration_explains_it
     };
     assert!(by_uuid(&plan, &[]).contains("grub.efi"));
     assert_eq!(by_uuid(&plan, &saved), "install");
-    let both = site(&[entry("web1", &[A, B], U1, Policy::Always, GRUB)]);
+    let both = site(&[entry("web1", &[A, B], U1, BootMode::Always, GRUB)]);
     assert!(by_uuid(&both, &saved).contains("grub.efi"));
 }
 
 #[test]
 fn the_table_of_shared_uuids_is_bounded_and_keeps_those_that_the_configuration_names() {
-    let plan = site(&[entry("web1", &[], U1, Policy::Always, GRUB)]);
+    let plan = site(&[entry("web1", &[], U1, BootMode::Always, GRUB)]);
     let mut observations = Observations::new(1);
     let flood = |observations: &mut Observations, base: u128| {
         for number in 0..MAX_SHARED_UUIDS as u128 + 100 {

@@ -5,8 +5,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proxydhcpd_core::identity::Identifiers;
 use proxydhcpd_core::plan::machines::{
-    AddError, AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup, Machine,
-    Machines, MachinesBuilder, Policy, SharedIdentity,
+    AddError, AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup,
+    Machine, Machines, MachinesBuilder, SharedIdentity,
 };
 use proxydhcpd_core::plan::pattern::MacPattern;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,15 +18,15 @@ struct MachineConfig {
     uuid: Option<[u8; 16]>,
     serial: Option<String>,
     profile: Option<usize>,
-    policy: Policy,
+    boot_mode: BootMode,
     variables: String,
 }
 
 impl MachineConfig {
     fn machine<'a>(&'a self, name: &'a str) -> Machine<'a> {
-        let MachineConfig { macs, uuid, serial, profile, policy, variables } = self;
+        let MachineConfig { macs, uuid, serial, profile, boot_mode, variables } = self;
         let (serial, uuid) = (serial.as_deref(), *uuid);
-        Machine { name, macs, uuid, serial, profile: *profile, policy: *policy, variables }
+        Machine { name, macs, uuid, serial, profile: *profile, boot_mode: *boot_mode, variables }
     }
 }
 
@@ -47,15 +47,16 @@ fn a_serial() -> impl Strategy<Value = String> {
 }
 
 fn config() -> impl Strategy<Value = MachineConfig> {
-    let policy = prop_oneof![Just(Policy::Unspecified), Just(Policy::Always), Just(Policy::Once), Just(Policy::Never)];
+    let boot_mode =
+        prop_oneof![Just(BootMode::Unspecified), Just(BootMode::Always), Just(BootMode::Once), Just(BootMode::Never)];
     let identities = (vec(a_mac(), 0..4), of(a_uuid()), of(a_serial()));
-    (identities, of(0..5usize), policy, prop_oneof![Just(""), Just("{\"role\":\"web\"}"), Just("{}")]).prop_map(
-        |((macs, uuid, serial), profile, policy, variables)| MachineConfig {
+    (identities, of(0..5usize), boot_mode, prop_oneof![Just(""), Just("{\"role\":\"web\"}"), Just("{}")]).prop_map(
+        |((macs, uuid, serial), profile, boot_mode, variables)| MachineConfig {
             macs,
             uuid,
             serial,
             profile,
-            policy,
+            boot_mode,
             variables: variables.into(),
         },
     )

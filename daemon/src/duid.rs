@@ -1,8 +1,9 @@
 //! The server's DUID (RFC 8415 11). The server derives it from a network card of this host, so that the DUID outlasts a
 //! restart and a new installation. A running server also stores the DUID, so that it outlasts a removal of the card.
 
-use crate::files::{read_regular, replace};
+use crate::files::replace;
 use nix::ifaddrs::getifaddrs;
+use proxydhcpd_reading::regular::read_regular;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::ErrorKind;

@@ -1,11 +1,10 @@
-//! The files of the server: those that it sends, opened safely; those that it reads as a whole; those that it writes.
+//! The files of the server: those that it sends, opened safely, and those that it writes.
 
 mod open_file;
 mod open_files;
 mod openat_beneath;
 mod opened;
 pub mod path_errors;
-mod regular;
 mod resolved_file;
 mod served;
 mod write;
@@ -13,7 +12,6 @@ mod write;
 pub use open_file::FileIdentity;
 pub use open_files::OpenFiles;
 pub use opened::Opened;
-pub use regular::{irregular_error, open_regular, read_regular};
 pub use resolved_file::ResolvedFile;
 pub use served::{Directory, open_loader};
 pub use write::{create_new, replace, sync_directory};

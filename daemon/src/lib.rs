@@ -1,8 +1,6 @@
 //! The daemon's modules, in the order of their dependencies. They are a library, so that tests and tools can use them.
 //! The program is `main.rs`.
 
-pub mod reading;
-
 pub mod boot_once;
 pub mod daemonize;
 pub mod duid;
@@ -17,14 +15,12 @@ pub mod boot_files;
 pub mod loaders;
 
 pub mod boot_dir;
-pub mod legacy;
 pub mod settings;
 pub mod uefi_programs;
 
 pub mod machine_files;
 
 pub mod config;
-pub mod import;
 
 pub mod templates;
 

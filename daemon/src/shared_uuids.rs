@@ -1,10 +1,11 @@
 //! The file of shared UUIDs, which came from two hardware addresses. With it, the server knows them after a restart.
 
-use crate::files::{read_regular, replace};
+use crate::files::replace;
 use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::observations::shared_uuids::{MAX_SHARED_UUIDS, SharedUuid};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::pxe::MachineId;
+use proxydhcpd_reading::regular::read_regular;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

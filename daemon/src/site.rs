@@ -1,5 +1,6 @@
 //! The site: the plan, and the files that the server offers. A reload replaces the site as a whole.
 
+mod files;
 mod lint_loader_urls;
 mod lint_loaders;
 mod lint_rules;
@@ -15,13 +16,12 @@ use crate::boot_once::{self, list_machines};
 use crate::config::flags::Flags;
 use crate::config::{self, ConfigError, Loaded};
 use crate::duid;
-use crate::files::{self, Opened};
-use crate::legacy;
+use crate::files::Opened;
 use crate::loaders::distribution::Distribution;
-use crate::loaders::{self, FoundLoaders, second_stage};
-use crate::reading::diagnostic::{Diagnostic, Severity};
-use crate::templates::{self, Failure, Templates};
+use crate::loaders::{self, second_stage};
+use crate::templates::{self, Failure};
 use crate::uefi_programs::{ipxe_wrapper, local_disk};
+pub use files::SiteFiles;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::fetch::{Fallback, Fetch, Refusal, RenderContext};
@@ -32,41 +32,26 @@ use proxydhcpd_core::plan::policy::{IpxeTarget, Policy};
 use proxydhcpd_core::plan::profile::{BootTarget, ItemTarget, Profile, ProfileId};
 use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::script;
+use proxydhcpd_reading::diagnostic::{Diagnostic, Severity};
+use proxydhcpd_reading::legacy;
 use resolve::ResolvedFiles;
-use served_directories::ServedDirectories;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// The plan, the templates and the files, which a reload replaces as a whole.
+/// The plan, and the files that a reload replaces. A clone shares both; only the offer of the plan is copied when it
+/// changes.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// The plan, by which the server decides about clients.
     pub plan: Plan,
-    /// The loaders that the search found, for the table of loaders.
-    found: FoundLoaders,
-    /// The scan of the boot directory: the entries of the menu, and the skipped files.
-    scan: Scan,
-    system: Distribution,
-    directories: Arc<ServedDirectories>,
-    /// The operator's programs that start a local disk.
-    local_disks: BTreeMap<Arch, PathBuf>,
-    /// The number of files from which machines were read, and the time that reading took.
-    pub machine_files: (usize, Duration),
-    /// Warnings about the configuration and the files to boot.
-    pub warnings: Vec<Diagnostic>,
-    /// The compiled templates.
-    pub templates: Arc<Templates>,
-    /// Whether the configuration is an old proxy.ini.
-    legacy: bool,
+    /// Everything that only a reload changes.
+    pub files: Arc<SiteFiles>,
     /// The ports that are open.
     open: OpenPorts,
-    /// The names of the files that the server offers to machines.
-    offered: Arc<BTreeSet<String>>,
 }
 
 /// The open ports, on which the content of an offer depends.
@@ -177,21 +162,19 @@ impl Site {
         diagnostics.extend(second_stage::old_grubs(&plan, |name| directories.path(name)).into_iter().map(old_grub));
         let machine_files = (unresolved.machine_files.file_count, unresolved.machine_files.duration);
         let legacy = loaded.legacy.is_some();
-        let (directories, templates) = (Arc::new(directories), Arc::new(templates));
-        let mut site = Site {
-            plan,
+        let files = SiteFiles {
             found,
             scan,
             system,
-            directories,
+            directories: Arc::new(directories),
             local_disks,
             machine_files,
-            templates,
+            templates: Arc::new(templates),
             warnings: diagnostics,
             legacy,
-            open,
-            offered: Arc::default(),
+            offered: BTreeSet::new(),
         };
+        let mut site = Site { plan, files: Arc::new(files), open };
         site.set_open_ports(open);
         Ok(site)
     }
@@ -206,7 +189,7 @@ impl Site {
         offer.dhcp6.boot_server = open.boot_server6;
         offer.dhcp6.ignores_relays = !open.relays6;
         // An old proxy.ini names the TFTP server itself, so the plan already has it.
-        if !self.legacy {
+        if !self.files.legacy {
             offer.tftp = open.tftp.then_some(TftpServer::Local);
             offer.dhcp6.tftp = open.tftp6;
         }
@@ -288,7 +271,7 @@ impl Site {
         request: &FileRequest<'_>,
         failed: impl FnOnce(&Failure),
     ) -> Result<Opened, Refusal> {
-        match self.templates.render_request(&self.plan, &fetch, request) {
+        match self.files.templates.render_request(&self.plan, &fetch, request) {
             Some(Ok(text)) => return Ok(Opened::text(text.into_bytes())),
             Some(Err(failure)) => {
                 failed(&failure);
@@ -310,14 +293,14 @@ impl Site {
             Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::TemplateError),
             // Only the caller can check whether the request is authentic.
             Fetch::Done(_) => Err(Refusal::Denied),
-            Fetch::Loader(path) => files::open_loader(path.as_ref()),
+            Fetch::Loader(path) => crate::files::open_loader(path.as_ref()),
             Fetch::IpxeWrapper(arch) => ipxe_wrapper::program(arch).map(Opened::text).ok_or(Refusal::NotFound),
-            Fetch::LocalDisk(arch) => match self.local_disks.get(&arch) {
-                Some(path) => files::open_loader(path),
+            Fetch::LocalDisk(arch) => match self.files.local_disks.get(&arch) {
+                Some(path) => crate::files::open_loader(path),
                 None => local_disk::builtin_program(arch).map(Opened::text).ok_or(Refusal::NotFound),
             },
             Fetch::Directory { name, otherwise } => match (self.file(&name), otherwise) {
-                (Err(Refusal::NotFound), Some(Fallback::File(file))) => self.directories.open(&file),
+                (Err(Refusal::NotFound), Some(Fallback::File(file))) => self.files.directories.open(&file),
                 (Err(Refusal::NotFound), Some(Fallback::Text(text))) => Ok(Opened::text(text.into_bytes())),
                 (opened, _) => opened,
             },
@@ -326,27 +309,30 @@ impl Site {
 
     /// Opens a file in the boot directory, or in a directory that is served under a name.
     fn file(&self, name: &str) -> Result<Opened, Refusal> {
-        match self.directories.open(name) {
-            Err(Refusal::NotFound) => self.directories.open(self.scan.host_name_script(name).ok_or(Refusal::NotFound)?),
+        match self.files.directories.open(name) {
+            Err(Refusal::NotFound) => {
+                self.files.directories.open(self.files.scan.host_name_script(name).ok_or(Refusal::NotFound)?)
+            }
             opened => opened,
         }
     }
 
     /// The menu of the boot directory for the machine of the request, and the first failure of an entry, if any.
     pub fn menu(&self, context: &RenderContext, request: &FileRequest<'_>) -> (String, Option<Failure>) {
-        let (entries, failed) = self.templates.render_entries(&self.plan, context, request);
+        let (entries, failed) = self.files.templates.render_entries(&self.plan, context, request);
         let text = script::menu(&self.plan, &entries, &context.base_url, request.server, &context.claimed);
         (text, failed.into_iter().next())
     }
 
     /// The failures of menu entries for the machine of the request.
     pub fn menu_failures(&self, context: &RenderContext, request: &FileRequest<'_>) -> Vec<Failure> {
-        self.templates.render_entries(&self.plan, context, request).1
+        self.files.templates.render_entries(&self.plan, context, request).1
     }
 
     /// The scan of the boot directory; `None` if no machine can see the menu.
     pub fn menu_scan(&self) -> Option<&Scan> {
-        (self.plan.policy.ipxe == IpxeTarget::Builtin && !self.plan.offer.menu.has_boot_script).then_some(&self.scan)
+        (self.plan.policy.ipxe == IpxeTarget::Builtin && !self.plan.offer.menu.has_boot_script)
+            .then_some(&self.files.scan)
     }
 
     /// The scripts for single host names, which machines run before the menu. If no machine runs them, also the reason.
@@ -371,17 +357,17 @@ impl Site {
             IpxeTarget::Builtin => None,
             IpxeTarget::Configured(_) | IpxeTarget::AsFirmware => Some("proxy.ini gives iPXE another script"),
         };
-        (&self.scan.host_name_scripts, reason)
+        (&self.files.scan.host_name_scripts, reason)
     }
 
     /// The directories that are served under a name, each with this name.
     pub fn mounts(&self) -> impl Iterator<Item = (&str, &Path)> {
-        self.directories.mounts()
+        self.files.directories.mounts()
     }
 
     /// The content of the program that starts the local disk of machines of this architecture.
     pub fn local_disk_program(&self, arch: Arch) -> io::Result<Cow<'static, [u8]>> {
-        match self.local_disks.get(&arch) {
+        match self.files.local_disks.get(&arch) {
             Some(path) => std::fs::read(path).map(Cow::Owned),
             None => local_disk::builtin_program(arch).map(Cow::Borrowed).ok_or(io::ErrorKind::NotFound.into()),
         }
@@ -389,8 +375,12 @@ impl Site {
 
     /// The table of loaders, with hints for architectures that have none.
     pub fn loader_table(&self) -> String {
-        if !self.legacy {
-            return loaders::table::render(&loaders::table::rows(&self.plan.offer.loaders, &self.found, &self.system));
+        if !self.files.legacy {
+            return loaders::table::render(&loaders::table::rows(
+                &self.plan.offer.loaders,
+                &self.files.found,
+                &self.files.system,
+            ));
         }
         let each = |(arch, loader): (&Arch, &Loader)| format!("{:24} {}\n", arch.to_string(), loader.name);
         let default_loader =
@@ -413,7 +403,7 @@ impl Site {
     /// The number of machines as text; `None` if there are none.
     pub fn machine_summary(&self) -> Option<String> {
         let count = |number, one: &str| if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") };
-        let (files, duration) = self.machine_files;
+        let (files, duration) = self.files.machine_files;
         let machines = self.plan.inventory.len();
         (machines > 0)
             .then(|| format!("{} in {}, read in {duration:.1?}", count(machines, "machine"), count(files, "file")))
@@ -421,8 +411,9 @@ impl Site {
 
     /// A hash of everything that `log` writes, to detect changes.
     pub fn report_hash(&self, loaded: &Loaded) -> u64 {
-        let warnings = loaded.diagnostics.iter().chain(&self.warnings).map(Diagnostic::one_line).collect::<Vec<_>>();
-        let machines = (self.plan.inventory.len(), self.machine_files.0);
+        let warnings =
+            loaded.diagnostics.iter().chain(&self.files.warnings).map(Diagnostic::one_line).collect::<Vec<_>>();
+        let machines = (self.plan.inventory.len(), self.files.machine_files.0);
         BuildHasherDefault::<DefaultHasher>::default().hash_one((
             self.loader_table(),
             machines,
@@ -439,13 +430,13 @@ impl Site {
         if !unsigned.is_empty() {
             tracing::info!("not signed, which matters only with Secure Boot: {}", unsigned.join(", "));
         }
-        self.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
+        self.files.warnings.iter().for_each(|warning| tracing::warn!("{}", warning.one_line()));
         self.menu_scan().iter().flat_map(|scan| scan.summary()).for_each(|line| tracing::warn!("{line}"));
     }
 
     /// How to get iPXE for this architecture.
     pub fn ipxe_hint(&self, arch: Arch) -> String {
-        loaders::table::hint(arch.base(), &self.found, &self.system)
+        loaders::table::hint(arch.base(), &self.files.found, &self.files.system)
     }
 
     /// Why a machine of this architecture gets no loader with this profile, and how to fix that.
@@ -454,10 +445,10 @@ impl Site {
             let key = arch.base().info().map_or("default", |row| row.id);
             return format!("profile {name} has no loader for {arch}: set `{key}` in [profile.{name}.loaders]");
         }
-        if !self.legacy {
+        if !self.files.legacy {
             return format!(
                 "no loader for {arch} here; {}",
-                loaders::table::hint(arch.base(), &self.found, &self.system)
+                loaders::table::hint(arch.base(), &self.files.found, &self.files.system)
             );
         }
         // This is the message of the Python daemon, because scripts may look for it in the log.
@@ -524,12 +515,16 @@ fn with_text_errors(loaded: &Loaded, mut diagnostics: Vec<Diagnostic>) -> Config
 
 #[cfg(test)]
 mod tests {
+    use super::served_directories::ServedDirectories;
     use super::*;
     use crate::files::Directory;
+    use crate::loaders::FoundLoaders;
     use proxydhcpd_core::fetch::fetch;
     use proxydhcpd_core::observations::Observations;
     use proxydhcpd_core::request::Protocol;
+    use std::collections::BTreeMap;
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+    use std::time::Duration;
 
     /// A site whose directory contains iPXE's shim, offered to x64, and the program that shim starts.
     fn site(directory: &Path) -> Site {
@@ -542,21 +537,23 @@ mod tests {
                 offer: Offer { loaders: [(Arch::X64, shim)].into(), ..Offer::default() }.into(),
                 ..Plan::default()
             },
-            found: FoundLoaders::default(),
-            scan: Scan::default(),
-            system: Distribution::Unknown,
-            directories: Arc::new(ServedDirectories::new(
-                directory,
-                Some(Directory::from_path(directory, false).unwrap()),
-                false,
-            )),
-            local_disks: BTreeMap::new(),
-            machine_files: (0, Duration::ZERO),
-            warnings: Vec::new(),
-            templates: Arc::default(),
-            legacy: false,
+            files: Arc::new(SiteFiles {
+                found: FoundLoaders::default(),
+                scan: Scan::default(),
+                system: Distribution::Unknown,
+                directories: Arc::new(ServedDirectories::new(
+                    directory,
+                    Some(Directory::from_path(directory, false).unwrap()),
+                    false,
+                )),
+                local_disks: BTreeMap::new(),
+                machine_files: (0, Duration::ZERO),
+                warnings: Vec::new(),
+                templates: Arc::default(),
+                legacy: false,
+                offered: BTreeSet::new(),
+            }),
             open: OpenPorts::default(),
-            offered: Arc::default(),
         }
     }
 
@@ -592,9 +589,19 @@ mod tests {
         site.plan.offer_mut().local_disk = vec![Arch::X64];
         let sent = |site: &Site| request_whole(site, b"local-disk/uefi-x64.efi").unwrap();
         assert_eq!(sent(&site), local_disk::builtin_program(Arch::X64).unwrap());
-        site.local_disks.insert(Arch::X64, directory.path().join("snponly.efi"));
+        Arc::make_mut(&mut site.files).local_disks.insert(Arch::X64, directory.path().join("snponly.efi"));
         assert_eq!(sent(&site), b"snponly.efi");
         assert_eq!(&*site.local_disk_program(Arch::X64).unwrap(), b"snponly.efi");
+    }
+
+    #[test]
+    fn a_clone_with_other_open_ports_shares_its_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let site = site(directory.path());
+        let mut opened = site.clone();
+        opened.set_open_ports(OpenPorts { tftp: true, ..OpenPorts::default() });
+        assert!(Arc::ptr_eq(&site.files, &opened.files));
+        assert_eq!((site.plan.offer.tftp, opened.plan.offer.tftp), (None, Some(TftpServer::Local)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use proxydhcpd_core::file_ticket::FileTicket;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::Policy;
+use proxydhcpd_core::plan::machines::BootMode;
 use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::request::FileRequest;
 use std::collections::BTreeSet;
@@ -182,7 +182,7 @@ impl State {
         for machine in reset {
             tracing::info!(MACHINE = machine, "{machine} boots its profile again: its completion was removed");
         }
-        self.reset_by_policy();
+        self.reset_by_boot_mode();
         self.boot_once.retry_writes();
     }
 
@@ -194,17 +194,19 @@ impl State {
 
     /// Resets machines whose entries have `boot = "always"` or `"never"`. A machine without an entry, or with an entry
     /// without `boot`, keeps its completion: the file with the entry may be half written.
-    fn reset_by_policy(&self) {
+    fn reset_by_boot_mode(&self) {
         // A reset now would remove a file that the writer thread then writes again.
         if !self.boot_once.is_idle() {
             return;
         }
         let site = self.site.load();
-        let policy = |machine: &str| site.plan.inventory.get_by_name(machine).map(|entry| entry.policy);
+        let boot_mode = |machine: &str| site.plan.inventory.get_by_name(machine).map(|entry| entry.boot_mode);
         let mut observations = self.observations();
-        let reset =
-            observations.boot_once.reset_all(|machine| matches!(policy(machine), Some(Policy::Always | Policy::Never)));
-        let unset = observations.boot_once.completed().filter(|machine| policy(machine) == Some(Policy::Unspecified));
+        let reset = observations
+            .boot_once
+            .reset_all(|machine| matches!(boot_mode(machine), Some(BootMode::Always | BootMode::Never)));
+        let unset =
+            observations.boot_once.completed().filter(|machine| boot_mode(machine) == Some(BootMode::Unspecified));
         let unset: BTreeSet<String> = unset.map(str::to_owned).collect();
         drop(observations);
         if !reset.is_empty() {

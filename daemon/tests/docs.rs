@@ -93,9 +93,20 @@ fn every_file_that_a_page_names_exists() {
     let mut checked = 0;
     for (page, text) in pages {
         for name in text.split('`').skip(1).step_by(2).filter(|name| !name.contains(' ')) {
-            let is_path = ["core/", "daemon/", "docs/", "e2e/", "fuzz/", "bench/", "testbed/"]
-                .iter()
-                .any(|top| name.starts_with(top));
+            let is_path = [
+                "core/",
+                "daemon/",
+                "import/",
+                "reading/",
+                "secureboot/",
+                "docs/",
+                "e2e/",
+                "fuzz/",
+                "bench/",
+                "testbed/",
+            ]
+            .iter()
+            .any(|top| name.starts_with(top));
             let path = name.split_once('*').map_or(name, |(directory, _)| directory);
             assert!(!is_path || Path::new(ROOT).join(path).exists(), "{page} names {name}");
             checked += usize::from(is_path);
@@ -187,7 +198,7 @@ fn citations(prose: &str) -> Vec<String> {
 /// Returns all source texts (code with its comments, and pages), each with its path.
 fn texts() -> Vec<(String, String)> {
     let mut texts = Vec::new();
-    for top in ["core", "daemon", "secureboot", "docs", "e2e", "fuzz", "bench", "dist"] {
+    for top in ["core", "daemon", "import", "reading", "secureboot", "docs", "e2e", "fuzz", "bench", "dist"] {
         collect_texts(Path::new(top), &mut texts);
     }
     texts.extend(
@@ -219,7 +230,7 @@ fn has_vector(name: &str) -> bool {
 
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for place in ["core", "daemon", "secureboot", "e2e/tests"] {
+    for place in ["core", "daemon", "import", "reading", "secureboot", "e2e/tests"] {
         collect(&Path::new(ROOT).join(place), &mut names);
     }
     names

@@ -1,8 +1,8 @@
 //! Compares the INI parser with Python's ConfigParser, which the Python daemon used for proxy.ini: both must accept the
 //! same files, and every key must have the same value.
 
-use proxydhcpd::reading::diagnostic::Source;
-use proxydhcpd::reading::ini;
+use proxydhcpd_reading::diagnostic::Source;
+use proxydhcpd_reading::ini;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::{Command, Stdio};

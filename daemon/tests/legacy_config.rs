@@ -1,11 +1,11 @@
 //! The Python daemon's proxy.ini: the files that machines get, the warnings, and the errors.
 
-use proxydhcpd::legacy::{self, LegacyConfig};
-use proxydhcpd::reading::diagnostic::{Diagnostic, Source};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::TftpServer;
 use proxydhcpd_core::plan::policy::{IpxeTarget, Policy};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
+use proxydhcpd_reading::legacy::{self, LegacyConfig};
 use std::net::Ipv4Addr;
 
 /// The proxy.ini that the Python daemon 0.3.2 ships, without its comments.

@@ -3,8 +3,8 @@
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_from_dir;
 use proxydhcpd::machine_files::{MachineFiles, MachineReader};
-use proxydhcpd::reading::diagnostic::{Diagnostic, Severity};
-use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
+use proxydhcpd_core::plan::machines::{BootMode, Machine, Machines};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Severity};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -51,7 +51,7 @@ fn assert_web1_and_db1(machines: &Machines) {
         uuid: Some([0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, 0]),
         serial: Some("ABC123"),
         profile: Some(0),
-        policy: Policy::Once,
+        boot_mode: BootMode::Once,
         variables: "{\"role\":\"web\"}",
     };
     let db1 = Machine { name: "db1", serial: Some("say \"x\", y"), ..Machine::default() };

@@ -6,7 +6,7 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::dialect::raspberry_pi;
 use proxydhcpd_core::identity::Identifiers;
 use proxydhcpd_core::link::{Network, Network4, Network6};
-use proxydhcpd_core::plan::machines::{Identity, Policy};
+use proxydhcpd_core::plan::machines::{BootMode, Identity};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::plan::profile::{BootTarget, ItemTarget, Linux, Profile};
@@ -452,7 +452,7 @@ fn a_machine_is_found_by_each_of_its_identities() {
     let uuid = 0x11223344556677_8899aabbccddeeff00_u128.to_be_bytes();
     assert_eq!(find(Identity { identifiers: Identifiers::new(None, Some(uuid)), ..Identity::default() }), Some("web1"));
     let web1 = machines.iter().find(|machine| machine.name == "web1").unwrap();
-    assert_eq!((web1.profile, web1.policy), (Some(MENU), Policy::Once));
+    assert_eq!((web1.profile, web1.boot_mode), (Some(MENU), BootMode::Once));
     let variables: serde_json::Value = serde_json::from_str(web1.variables).unwrap();
     assert_eq!(variables, serde_json::json!({ "role": "web", "disks": [1, 2.5, true], "since": "2026-01-01" }));
 }

@@ -6,7 +6,6 @@ mod common;
 use common::loaders::boot_dir;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{ConfigError, load_from_dir};
-use proxydhcpd::reading::diagnostic::Diagnostic;
 use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::dialect::raspberry_pi;
@@ -15,6 +14,7 @@ use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::offer::{BootDirEntry, EntryTarget, Loader};
 use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::request::{FileRequest, Protocol};
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -135,7 +135,7 @@ fn a_missing_kernel_is_a_warning_and_a_url_is_not_checked() {
         )
         .unwrap();
     assert_eq!(
-        dirs.lines(&site.warnings),
+        dirs.lines(&site.files.warnings),
         ["3:10: there is no file BOOT/debian/linux yet", "4:20: there is no file BOOT/initrd yet"]
     );
 }
@@ -169,11 +169,11 @@ fn a_directory_is_served_and_shown_under_its_name() {
     let request = FileRequest { protocol: Protocol::Tftp, name, server, client, interface: "" };
     let fetched = fetch(&site.plan, &Observations::new(0), &request).answer.unwrap();
     assert_eq!(site.open(fetched, &request, |failure| panic!("{failure:?}")).unwrap().size(), 7);
-    assert_eq!(dirs.lines(&site.warnings), [""; 0]);
+    assert_eq!(dirs.lines(&site.files.warnings), [""; 0]);
 
     fs::create_dir(dirs.boot.path().join("debian")).unwrap();
     let site = dirs.site("[directories]\ndebian = \"MIRROR\"\n").unwrap();
-    assert_eq!(dirs.lines(&site.warnings), ["3:10: `debian` hides BOOT/debian"]);
+    assert_eq!(dirs.lines(&site.files.warnings), ["3:10: `debian` hides BOOT/debian"]);
     assert_eq!(
         dirs.errors("[directories]\ndebian = \"MIRROR/gone\"\n"),
         [
@@ -215,7 +215,7 @@ fn a_cmdline_in_the_boot_dir_is_a_template_rendered_for_the_machine() {
                    {% if machine.name is defined %}hostname={{ machine.name }}{% endif %}\n";
     linux(dirs.boot.path(), cmdline);
     let site = dirs.site("[machine.web1]\nmac = \"52:54:00:12:34:56\"\n").unwrap();
-    assert_eq!(dirs.lines(&site.warnings), [""; 0]);
+    assert_eq!(dirs.lines(&site.files.warnings), [""; 0]);
     let (script, failed) = menu(&site, "mac=52-54-00-12-34-56");
     let arguments =
         "initrd=initrd0 url=http://192.0.2.10:8080/machine/name=web1/preseed.cfg hostname=web1 || goto failed\n";
@@ -234,7 +234,7 @@ fn a_cmdline_with_an_error_is_a_warning_with_its_location_and_marks_its_entry() 
     ] {
         linux(dirs.boot.path(), cmdline);
         let site = dirs.site("").unwrap();
-        let warnings = dirs.lines(&site.warnings);
+        let warnings = dirs.lines(&site.files.warnings);
         assert!(warnings.len() == 1 && warnings[0].starts_with(expected), "{warnings:?}");
         let (script, failed) = menu(&site, "mac=52-54-00-12-34-56");
         assert!(script.contains("item entry0 ${sp}${sp} debian${sp}${sp}(does not boot as it is)"), "{script}");
@@ -243,7 +243,7 @@ fn a_cmdline_with_an_error_is_a_warning_with_its_location_and_marks_its_entry() 
     // This template fails only when it is rendered for a machine.
     linux(dirs.boot.path(), "role={{ machine.role }}");
     let site = dirs.site("").unwrap();
-    assert_eq!(dirs.lines(&site.warnings), [""; 0]);
+    assert_eq!(dirs.lines(&site.files.warnings), [""; 0]);
     let (script, failed) = menu(&site, "mac=52-54-00-12-34-56");
     assert!(script.contains("echo its arguments cannot be rendered: machine.role is not defined"), "{script}");
     assert!(failed.len() == 1 && failed[0].contains("/debian/cmdline:1:9: machine.role is not defined"), "{failed:?}");
@@ -257,7 +257,7 @@ fn the_kernel_and_the_loader_of_a_profile_may_be_in_an_additional_directory() {
     let text = "[directories]\nm = \"MIRROR\"\n[profile.a]\nkernel = \"m/linux\"\n\
                 loaders = { uefi-x64 = \"m/grubx64.efi\" }\n";
     let site = dirs.site(text).unwrap();
-    assert_eq!(dirs.lines(&site.warnings), [""; 0]);
+    assert_eq!(dirs.lines(&site.files.warnings), [""; 0]);
     let loader = &site.plan.policy.profiles[3].loaders[&Arch::X64];
     assert_eq!(loader.name, "m/grubx64.efi");
     assert!(Path::new(loader.path.as_ref().unwrap()).starts_with(dirs.mirror.path()));
@@ -296,17 +296,17 @@ fn a_rule_that_sends_machines_to_a_disk_that_no_loader_starts_is_a_warning() {
     let dirs = SiteDirs::new();
     let rule = "[[rule]]\narch = [\"uefi-riscv32\", \"uefi-x64\"]\nprofile = \"local-disk\"\n";
     assert_eq!(
-        dirs.lines(&dirs.site(rule).unwrap().warnings),
+        dirs.lines(&dirs.site(rule).unwrap().files.warnings),
         ["rule 1 sends RISC-V 32 UEFI to the local disk, and there is no program that starts it (such a machine \
           tries each network entry for a minute first; to prevent this, put local-disk/uefi-riscv32.efi into the boot \
           directory)"]
     );
     let denied = rule.replace("profile = \"local-disk\"", "deny = true");
-    assert_eq!(dirs.lines(&dirs.site(&denied).unwrap().warnings), [""; 0]);
+    assert_eq!(dirs.lines(&dirs.site(&denied).unwrap().files.warnings), [""; 0]);
     fs::copy(dirs.boot.path().join("ipxe.efi"), dirs.boot.path().join("own.efi")).unwrap();
     let own = "[profile.disk]\nboot = \"local-disk\"\nloaders = { default = \"own.efi\" }\n";
     let own = own.to_owned() + &rule.replace("local-disk", "disk");
-    assert_eq!(dirs.lines(&dirs.site(&own).unwrap().warnings), [""; 0], "it gets a loader");
+    assert_eq!(dirs.lines(&dirs.site(&own).unwrap().files.warnings), [""; 0], "it gets a loader");
 }
 
 #[test]

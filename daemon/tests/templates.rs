@@ -3,7 +3,6 @@
 use proxydhcpd::boot_once::BootOnceState;
 use proxydhcpd::config;
 use proxydhcpd::config::flags::Flags;
-use proxydhcpd::reading::diagnostic::Diagnostic;
 use proxydhcpd::report::Report;
 use proxydhcpd::serve::{http, tftp};
 use proxydhcpd::settings::TftpConfig;
@@ -14,6 +13,7 @@ use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::wire::dhcp4::{Header, MIN_LENGTH, MessageType, Writer, code};
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::fs;
 use std::io::{PipeWriter, Write, pipe};
 use std::net::Ipv4Addr;

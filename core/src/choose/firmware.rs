@@ -1,9 +1,8 @@
 //! First-stage programs: which program a firmware receives, and how the firmware fetches it.
 
-use super::{
-    Boot, BootMethod, BootSource, IPXE_WRAPPER_PREFIX, NoBoot, local_disk_name, packet_rule, tftp_address, tftp_file,
-};
-use crate::choose::MACHINE_PREFIX;
+use super::names::{IPXE_WRAPPER_PREFIX, MACHINE_PREFIX, local_disk_name, packet_rule};
+use super::tftp::{tftp_address, tftp_file};
+use super::{Boot, BootMethod, BootSource, NoBoot};
 use crate::client::{Class, Client, Stage};
 use crate::decide::Decision;
 use crate::plan::Plan;

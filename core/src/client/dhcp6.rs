@@ -1,8 +1,8 @@
 //! Recognises a client from its DHCPv6 packet (protocol.md 5.3, 5.6).
 
-use super::{
-    ArchSource, Class, Client, IgnoreReason, Relay, Stage, accept_for_script, is_ipxe_class, select_architecture,
-};
+use super::architecture::{accept_for_script, select_architecture};
+use super::user_class::is_ipxe_class;
+use super::{ArchSource, Class, Client, IgnoreReason, Relay, Stage};
 use crate::arch::Arch;
 use crate::arrival::Port;
 use crate::identity::{HardwareAddress, Identifiers};

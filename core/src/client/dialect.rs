@@ -1,8 +1,8 @@
 //! Dialects: firmware that announces itself as a PXE client, but needs another reply than PXE 2.1 describes.
 
+mod known;
 pub mod raspberry_pi;
 
-use super::{Class, Client};
 use crate::arch::Arch;
 
 /// A firmware that requests file names that it has built in, and accepts neither a loader nor a script; and the reply
@@ -23,23 +23,10 @@ pub struct Dialect {
     pub no_files_label: &'static str,
 }
 
-/// Every dialect.
-const DIALECTS: [&Dialect; 1] = [&raspberry_pi::DIALECT];
-
 impl Dialect {
-    /// The dialect of the firmware that alone announces this architecture.
-    pub fn for_arch(arch: Arch) -> Option<&'static Dialect> {
-        DIALECTS.into_iter().find(|dialect| dialect.arch == arch)
-    }
-
     /// Whether firmware with this architecture can be this one. Firmware with any other architecture is UEFI, even on
     /// the same machine.
     pub fn has_arch(&self, arch: Arch) -> bool {
         arch == self.arch || arch == Arch::BIOS
-    }
-
-    /// Whether the client can speak this dialect, if a rule declares that it does.
-    pub fn is_possible(&self, client: &Client) -> bool {
-        client.class == Class::Pxe && self.has_arch(client.arch) && !client.is_v6()
     }
 }

@@ -1,4 +1,5 @@
-//! What this host can offer now: loaders, files and open ports. It follows the host that the server runs on.
+//! The parts of the plan that this host offers now: loaders, files and open ports. They follow the host that the server
+//! runs on.
 
 use crate::arch::Arch;
 use crate::client::dialect::Dialect;

@@ -106,7 +106,7 @@ fn a_uuid_takes_precedence_over_an_address() {
 fn the_protection_of_one_of_two_entries_with_an_identity_applies_over_dhcpv6() {
     let web2 = Machine { name: "web2", uuid: Some(UUID), macs: &[MAC], ..Machine::default() };
     for never in [Machine { macs: &[], ..web2 }, Machine { uuid: None, ..web2 }] {
-        let never = Machine { name: "web1", policy: Policy::Never, ..never };
+        let never = Machine { name: "web1", boot_mode: BootMode::Never, ..never };
         for packet in [Packet6::solicit(), Packet6::information_request()] {
             let decision = ask_547(&plan_with(&[web2, never]), &packet).0.decision.unwrap();
             assert_eq!(

@@ -20,7 +20,7 @@ use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::link::{Link, Network, Network6};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{IdentityKind, Machine, Machines, Policy};
+use proxydhcpd_core::plan::machines::{BootMode, IdentityKind, Machine, Machines};
 use proxydhcpd_core::plan::offer::{Loader, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::{IpxeTarget, StatelessOptions};

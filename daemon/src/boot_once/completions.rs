@@ -2,11 +2,12 @@
 //! machine's name.
 
 use crate::files::path_errors::is_absent;
-use crate::files::{read_regular, replace, sync_directory};
+use crate::files::{replace, sync_directory};
 use proxydhcpd_core::file_ticket::CompletedMachine;
 use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::pxe::MachineId;
+use proxydhcpd_reading::regular::read_regular;
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::io;

@@ -2,7 +2,8 @@
 //! machine's name and of how many boot-onces the machine has completed. The hash is keyed with a secret that the server
 //! stores in the state directory.
 
-use crate::files::{read_regular, replace};
+use crate::files::replace;
+use proxydhcpd_reading::regular::read_regular;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -4,10 +4,10 @@ use super::context::CliContext;
 use super::output::print_diagnostic;
 use crate::boot_once::token::{self, TokenKey};
 use crate::boot_once::{RESET_HELP, completions, list_machines};
-use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::fetch::Fetch;
 use proxydhcpd_core::observations::Observations;
-use proxydhcpd_core::plan::machines::Policy;
+use proxydhcpd_core::plan::machines::BootMode;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::io;
 use std::path::Path;
 
@@ -83,16 +83,16 @@ pub fn unmatched_records(context: &CliContext) -> Vec<Diagnostic> {
         }
         Err(_) => return Vec::new(),
     };
-    let warning = |policy: Option<Policy>, what: &str, help: &str| {
-        let has_policy = |name: &&str| machines.get_by_name(name).map(|entry| entry.policy) == policy;
-        let names: Vec<&str> = completed.iter().map(String::as_str).filter(has_policy).collect();
+    let warning = |boot_mode: Option<BootMode>, what: &str, help: &str| {
+        let has_boot_mode = |name: &&str| machines.get_by_name(name).map(|entry| entry.boot_mode) == boot_mode;
+        let names: Vec<&str> = completed.iter().map(String::as_str).filter(has_boot_mode).collect();
         let diagnostic = |names| Diagnostic::warning(format!("completed boot-onces of {names} {what}")).help(help);
         (!names.is_empty()).then(|| at_directory(diagnostic(list_machines(names.len(), names.iter().copied()))))
     };
     let unset = "with entries that do not set `boot`: they boot from disk";
     let no_entry_help =
         "a machine that the record identifies boots from disk; `proxydhcpd rearm NAME` removes the record";
-    [warning(None, "without an entry", no_entry_help), warning(Some(Policy::Unspecified), unset, RESET_HELP)]
+    [warning(None, "without an entry", no_entry_help), warning(Some(BootMode::Unspecified), unset, RESET_HELP)]
         .into_iter()
         .flatten()
         .collect()

@@ -1,8 +1,8 @@
 //! Values on the command line that describe a client: its kind, its addresses, and a packet that it sent.
 
-use crate::reading::suggest::closest_match;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
 use proxydhcpd_core::link::{Network, Network4, Network6};
+use proxydhcpd_reading::suggest::closest_match;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;

@@ -7,13 +7,13 @@ use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
 use crate::net::link::{self, LinkFilter};
 use crate::net::unserved::{self, UnservedInterface, UnservedReason};
-use crate::reading::diagnostic::Diagnostic;
-use crate::reading::suggest::closest_match;
 use crate::serve::listeners;
 use crate::shared_uuids::SharedUuidsFile;
 use crate::site::{self, OpenPorts, Site};
 use proxydhcpd_core::link::{Link, Network, Network4, Network6};
 use proxydhcpd_core::observations::Observations;
+use proxydhcpd_reading::diagnostic::Diagnostic;
+use proxydhcpd_reading::suggest::closest_match;
 use std::net::Ipv6Addr;
 
 /// The site as the server would build it on this host now.

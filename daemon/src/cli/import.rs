@@ -2,10 +2,14 @@
 
 use super::command::{CommandResult, GlobalFlags};
 use super::output::print_diagnostic;
-use crate::import::{self, HostInfo, ImportFormat};
-use crate::reading::diagnostic::{Diagnostic, Source};
+use crate::boot_files::image::{self, Image};
+use crate::loaders;
 use crate::serve::listeners;
+use crate::settings::DEFAULT_BOOT_DIR;
 use clap::{Args, ValueEnum};
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_import::{HostInfo, ImportFormat, LoaderFault, ServerInfo, machine_csv, pxelinux_dir};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -92,7 +96,7 @@ pub fn run(import: &Import, _: &GlobalFlags) -> CommandResult {
 
 fn convert(import: &Import) -> Result<String, Vec<Diagnostic>> {
     if import.file.is_dir() {
-        return import::pxelinux_dir::import(&import.file);
+        return pxelinux_dir::import(&import.file);
     }
     let is_input = import.file.as_os_str() == "-";
     let name = if is_input { "standard input".to_owned() } else { import.file.display().to_string() };
@@ -112,8 +116,8 @@ fn convert(import: &Import) -> Result<String, Vec<Diagnostic>> {
         FormatFlag::Csv => ImportFormat::Csv,
     });
     match &import.map[..] {
-        [] => import::import(&source, format, &local_host()),
-        map => import::machine_csv::import(&source, map),
+        [] => proxydhcpd_import::import(&source, format, &local_host()),
+        map => machine_csv::import(&source, map),
     }
 }
 
@@ -162,7 +166,17 @@ fn send(mut file: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Re
 /// The facts about this host that the conversion uses. If the host's interfaces cannot be listed, only the conversion
 /// of a range without a mask fails.
 fn local_host() -> HostInfo {
-    HostInfo::detect(&listeners::all_links(), Path::new("/"))
+    HostInfo::detect(&listeners::all_links(), Path::new("/"), SERVER_INFO)
+}
+
+/// The facts about this server that the conversion uses.
+pub const SERVER_INFO: ServerInfo = ServerInfo { default_boot_dir: DEFAULT_BOOT_DIR, loader_fault };
+
+fn loader_fault(path: &Path, arch: Arch) -> Option<LoaderFault> {
+    let reason = loaders::incompatibility(path, arch)?;
+    let is_text = image::inspect(path)
+        .is_ok_and(|image| matches!(image, Image::Other("a script" | "text" | "too short for a program")));
+    Some(LoaderFault { reason, is_text })
 }
 
 /// Writes the text to the file, or to standard output. An existing file is an error, because its content would be lost.

@@ -8,7 +8,7 @@ mod client_packet6;
 mod command;
 mod context;
 mod explain;
-mod import;
+pub mod import;
 mod observed_client;
 mod output;
 mod rearm;

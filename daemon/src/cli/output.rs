@@ -1,8 +1,8 @@
 //! The output of commands: the flags that change it, and the diagnostics on standard error.
 
 use crate::config::ConfigError;
-use crate::reading::diagnostic::Diagnostic;
 use clap::{ArgAction, Args, ValueEnum};
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::process::ExitCode;
 use tracing::level_filters::LevelFilter;
 

@@ -4,9 +4,9 @@ use super::command::{CommandResult, GlobalFlags};
 use super::output::print_diagnostic;
 use crate::boot_once::completions;
 use crate::config::{self, ConfigError};
-use crate::reading::diagnostic::Diagnostic;
-use crate::reading::suggest::closest_match;
 use clap::Args;
+use proxydhcpd_reading::diagnostic::Diagnostic;
+use proxydhcpd_reading::suggest::closest_match;
 use std::process::ExitCode;
 
 /// Reset boot-once: let these machines boot from the network again

@@ -6,13 +6,13 @@ pub mod flags;
 mod native;
 pub mod unresolved;
 
-use crate::files;
-use crate::legacy::addresses::InterfaceSelection;
-use crate::legacy::{self, LegacyConfig};
-use crate::reading::diagnostic::{Diagnostic, Severity, Source};
 use crate::settings::{Enabled, Settings};
 use flags::Flags;
 use proxydhcpd_core::link::Link;
+use proxydhcpd_reading::diagnostic::{Diagnostic, Severity, Source};
+use proxydhcpd_reading::legacy::addresses::InterfaceSelection;
+use proxydhcpd_reading::legacy::{self, LegacyConfig};
+use proxydhcpd_reading::regular::read_regular;
 use serde::Serialize;
 use std::fmt;
 use std::io::ErrorKind;
@@ -235,7 +235,7 @@ fn read_conf_d(directory: &Path) -> (Vec<Source>, Vec<Diagnostic>) {
 
 fn open(file: &Path) -> Result<Source, ConfigError> {
     let name = file.display().to_string();
-    let read = files::read_regular(file, MAX_FILE_SIZE)
+    let read = read_regular(file, MAX_FILE_SIZE)
         .map_err(|error| Diagnostic::error(format!("cannot read the configuration file: {error}")).in_file(&name));
     read.and_then(|bytes| Source::new(&name, bytes)).map_err(|error| ConfigError(vec![error]))
 }

@@ -2,10 +2,10 @@
 //! builds the resolved plan.
 
 use crate::machine_files::MachineFiles;
-use crate::reading::diagnostic::FileLocation;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId};
 use proxydhcpd_core::plan::rule::Rule;
+use proxydhcpd_reading::diagnostic::FileLocation;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,12 +1,12 @@
 //! Builds one machine after another from a machine file. The builder is reused, so most machines need no allocation.
 
 use super::entry::{MAX_MACS, TOO_MANY_MACS, parse_serial};
-use crate::reading::identifiers::{parse_any_mac, parse_any_uuid, parse_mac, parse_uuid};
-use crate::reading::machine_fields::{MachineField, POLICIES};
-use crate::reading::names::{check_machine_variable, check_name};
-use crate::reading::suggest::closest_match;
-use proxydhcpd_core::plan::machines::{Machine, Policy};
+use proxydhcpd_core::plan::machines::{BootMode, Machine};
 use proxydhcpd_core::plan::profile::ProfileId;
+use proxydhcpd_reading::identifiers::{parse_any_mac, parse_any_uuid, parse_mac, parse_uuid};
+use proxydhcpd_reading::machine_fields::{BOOT_MODES, MachineField};
+use proxydhcpd_reading::names::{check_machine_variable, check_name};
+use proxydhcpd_reading::suggest::closest_match;
 
 /// Resolves the name of a profile, or returns an error message and help.
 pub type ProfileLookup<'a> = dyn Fn(&str) -> Result<ProfileId, (String, Option<String>)> + 'a;
@@ -22,7 +22,7 @@ pub struct MachineBuilder {
     pub has_placeholder_uuid: bool,
     serial: String,
     profile: Option<ProfileId>,
-    policy: Policy,
+    boot_mode: BootMode,
     /// The variables: a JSON object without its closing brace until [`Self::close_variables`], or an empty string.
     variables: String,
 }
@@ -45,7 +45,7 @@ impl MachineBuilder {
         self.has_placeholder_uuid = false;
         self.serial.clear();
         self.profile = None;
-        self.policy = Policy::default();
+        self.boot_mode = BootMode::default();
         self.variables.clear();
     }
 
@@ -57,7 +57,7 @@ impl MachineBuilder {
             uuid: self.uuid,
             serial: Some(&self.serial[..]).filter(|serial| !serial.is_empty()),
             profile: self.profile,
-            policy: self.policy,
+            boot_mode: self.boot_mode,
             variables: &self.variables,
         }
     }
@@ -85,7 +85,7 @@ impl MachineBuilder {
             MachineField::Profile => {
                 self.profile = Some(profiles(text).map_err(|(message, help)| FieldError { message, help })?);
             }
-            MachineField::Boot => self.policy = policy(text)?,
+            MachineField::Boot => self.boot_mode = boot_mode(text)?,
             MachineField::Variables => return Err(FieldError::new("`variables` must be a table")),
         }
         Ok(())
@@ -142,10 +142,10 @@ fn uuid_error(text: &str) -> FieldError {
     FieldError { message: format!("{text:?} is not a UUID"), help: Some(help) }
 }
 
-fn policy(text: &str) -> Result<Policy, FieldError> {
-    POLICIES.iter().find(|(word, _)| *word == text).map(|(_, policy)| *policy).ok_or_else(|| {
+fn boot_mode(text: &str) -> Result<BootMode, FieldError> {
+    BOOT_MODES.iter().find(|(word, _)| *word == text).map(|(_, boot_mode)| *boot_mode).ok_or_else(|| {
         let help =
-            closest_match(text, POLICIES.map(|(word, _)| word)).map(|similar| format!("did you mean `{similar}`?"));
+            closest_match(text, BOOT_MODES.map(|(word, _)| word)).map(|similar| format!("did you mean `{similar}`?"));
         FieldError { message: format!("`boot` must be always, once or never, not {text:?}"), help }
     })
 }

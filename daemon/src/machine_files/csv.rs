@@ -3,11 +3,11 @@
 
 use super::builder::{FieldError, json_string};
 use super::machine_reader::MachineReader;
-use crate::reading::csv::{CsvError, CsvRecord, CsvRecords, count_line_breaks, unquote};
-use crate::reading::diagnostic::{Diagnostic, Location, Severity};
-use crate::reading::machine_fields::{self, MachineField};
-use crate::reading::names::check_machine_variable;
-use crate::reading::suggest::closest_match;
+use proxydhcpd_reading::csv::{CsvError, CsvRecord, CsvRecords, count_line_breaks, unquote};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Location, Severity};
+use proxydhcpd_reading::machine_fields::{self, MachineField};
+use proxydhcpd_reading::names::check_machine_variable;
+use proxydhcpd_reading::suggest::closest_match;
 use std::io::Read;
 use std::ops::Range;
 

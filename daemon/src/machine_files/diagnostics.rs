@@ -1,9 +1,9 @@
 //! The errors and warnings about machines. Their number is limited.
 
 use super::location::{location, warning_at};
-use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::plan::machines::{IdentityKind, Machine, MachineIndex, Machines, SharedIdentity};
 use proxydhcpd_core::plan::pattern::MacPattern;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::path::PathBuf;
 
 /// The first errors and warnings, and the number of errors and warnings that are not reported, because an exported file

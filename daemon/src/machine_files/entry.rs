@@ -1,16 +1,16 @@
 //! The entry of a machine: its keys, their limits, and the parser of the TOML table `[machine.NAME]`. The configuration
 //! and machine files contain such tables.
 
-use crate::reading::diagnostic::Span;
-use crate::reading::identifiers::parse_mac;
-use crate::reading::machine_fields::POLICIES;
-use crate::reading::names::{check_machine_variable, check_name};
 use crate::settings::table_reader::TableReader;
 use crate::settings::value::{
     self, TomlValue, ValueError, ValueResult, invalid, list, machine_uuid, one_of, parse_with,
 };
-use proxydhcpd_core::plan::machines::{Machine, Policy};
+use proxydhcpd_core::plan::machines::{BootMode, Machine};
 use proxydhcpd_core::plan::profile::ProfileId;
+use proxydhcpd_reading::diagnostic::Span;
+use proxydhcpd_reading::identifiers::parse_mac;
+use proxydhcpd_reading::machine_fields::BOOT_MODES;
+use proxydhcpd_reading::names::{check_machine_variable, check_name};
 use serde_json::Map;
 use toml::de::DeTable;
 
@@ -28,7 +28,7 @@ pub struct RawMachine {
     /// The name of the machine's profile, and the location of that name in the file.
     pub profile: Option<(String, Span)>,
     /// When the machine boots its profile.
-    pub policy: Policy,
+    pub boot_mode: BootMode,
     /// The variables: a JSON object, or an empty string if the machine has none.
     pub variables: String,
 }
@@ -55,7 +55,7 @@ pub fn parse_machine(reader: &mut TableReader<'_>, name: &str, name_at: Span, ta
         "profile" => {
             parse_with(value, |name| Some(name.to_owned())).map(|name| machine.profile = Some((name, value.span())))
         }
-        "boot" => one_of(value, &POLICIES).map(|policy| machine.policy = policy),
+        "boot" => one_of(value, &BOOT_MODES).map(|boot_mode| machine.boot_mode = boot_mode),
         "variables" => {
             variables(value).map(|variables| machine.variables = serde_json::Value::Object(variables).to_string())
         }
@@ -74,8 +74,8 @@ pub fn parse_machine(reader: &mut TableReader<'_>, name: &str, name_at: Span, ta
 impl RawMachine {
     /// Converts the entry to a machine for the plan's table, with this profile.
     pub fn to_machine(&self, profile: Option<ProfileId>) -> Machine<'_> {
-        let RawMachine { name, macs, uuid, serial, policy, variables, .. } = self;
-        Machine { name, macs, uuid: *uuid, serial: serial.as_deref(), profile, policy: *policy, variables }
+        let RawMachine { name, macs, uuid, serial, boot_mode, variables, .. } = self;
+        Machine { name, macs, uuid: *uuid, serial: serial.as_deref(), profile, boot_mode: *boot_mode, variables }
     }
 }
 

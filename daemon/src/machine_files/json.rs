@@ -4,10 +4,10 @@
 
 use super::builder::FieldError;
 use super::machine_reader::MachineReader;
-use crate::reading::diagnostic::{Diagnostic, Severity, Source, Span};
-use crate::reading::machine_fields::MachineField;
-use crate::reading::names::check_machine_variable;
-use crate::reading::suggest::closest_match;
+use proxydhcpd_reading::diagnostic::{Diagnostic, Severity, Source, Span};
+use proxydhcpd_reading::machine_fields::MachineField;
+use proxydhcpd_reading::names::check_machine_variable;
+use proxydhcpd_reading::suggest::closest_match;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! Finds the line of a machine in its file again, for a diagnostic about it.
 
 use super::extension::extension;
-use crate::reading::diagnostic::{Diagnostic, Source};
 use proxydhcpd_core::plan::machines::MachineIndex;
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};

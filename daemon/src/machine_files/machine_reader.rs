@@ -4,10 +4,10 @@ use super::builder::{MachineBuilder, ProfileLookup};
 use super::diagnostics::MachineDiagnostics;
 use super::entry::no_identity_message;
 use super::location::{location, warning_at};
-use crate::reading::diagnostic::{Diagnostic, Severity};
-use proxydhcpd_core::plan::machines::{AddError, Machine, MachineIndex, Machines, MachinesBuilder, Policy};
+use proxydhcpd_core::plan::machines::{AddError, BootMode, Machine, MachineIndex, Machines, MachinesBuilder};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::plan::profile::ProfileId;
+use proxydhcpd_reading::diagnostic::{Diagnostic, Severity};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ impl<'a> MachineReader<'a> {
         }
         let added =
             add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), machine, offset, error);
-        self.count_boot_once(added, machine.profile, machine.policy);
+        self.count_boot_once(added, machine.profile, machine.boot_mode);
     }
 
     /// Warns about machines whose boot-once no file completes. There is one warning for each profile, because there may
@@ -137,14 +137,14 @@ impl<'a> MachineReader<'a> {
             );
             self.diagnostics.warning(|| Diagnostic { severity: Severity::Warning, ..error(message) });
         }
-        let (profile, policy) = (machine.profile, machine.policy);
+        let (profile, boot_mode) = (machine.profile, machine.boot_mode);
         let added =
             add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), &machine, offset, error);
-        self.count_boot_once(added, profile, policy);
+        self.count_boot_once(added, profile, boot_mode);
     }
 
-    fn count_boot_once(&mut self, added: Option<MachineIndex>, profile: Option<ProfileId>, policy: Policy) {
-        if let Some(machine) = added.filter(|_| policy == Policy::Once) {
+    fn count_boot_once(&mut self, added: Option<MachineIndex>, profile: Option<ProfileId>, boot_mode: BootMode) {
+        if let Some(machine) = added.filter(|_| boot_mode == BootMode::Once) {
             self.boot_once.entry(profile).or_insert((0, machine)).0 += 1;
         }
     }

@@ -3,8 +3,8 @@
 use super::extension::extension;
 use super::machine_reader::MachineReader;
 use super::{csv, json, toml};
-use crate::files;
-use crate::reading::diagnostic::{Diagnostic, Source};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
+use proxydhcpd_reading::regular::{open_regular, read_regular};
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -44,18 +44,16 @@ impl MachineReader<'_> {
         self.begin(path);
         let name = path.display().to_string();
         match extension(path) {
-            Some("csv") => match files::open_regular(path, MAX_FILE_SIZE) {
+            Some("csv") => match open_regular(path, MAX_FILE_SIZE) {
                 Ok(file) => csv::read(self, &name, file.take(MAX_FILE_SIZE)),
                 Err(error) => self.unreadable(path, &error),
             },
-            Some(extension) => {
-                match files::read_regular(path, MAX_FILE_SIZE).map(|octets| Source::new(&name, octets)) {
-                    Ok(Ok(source)) if extension == "toml" => toml::read(self, &source),
-                    Ok(Ok(source)) => json::read(self, &source),
-                    Ok(Err(error)) => self.diagnostics.error(|| error),
-                    Err(error) => self.unreadable(path, &error),
-                }
-            }
+            Some(extension) => match read_regular(path, MAX_FILE_SIZE).map(|octets| Source::new(&name, octets)) {
+                Ok(Ok(source)) if extension == "toml" => toml::read(self, &source),
+                Ok(Ok(source)) => json::read(self, &source),
+                Ok(Err(error)) => self.diagnostics.error(|| error),
+                Err(error) => self.unreadable(path, &error),
+            },
             None => self.diagnostics.error(|| {
                 let error = Diagnostic::error("the file name has no known extension").in_file(&name);
                 error.help("names of machine files end in .toml, .csv or .json")

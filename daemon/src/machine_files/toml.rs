@@ -2,8 +2,8 @@
 
 use super::entry;
 use super::machine_reader::MachineReader;
-use crate::reading::diagnostic::{Diagnostic, Severity, Source};
 use crate::settings::table_reader::TableReader;
+use proxydhcpd_reading::diagnostic::{Diagnostic, Severity, Source};
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};

@@ -2,8 +2,8 @@
 //! at once. A deserializer would stop at the first error.
 
 use super::value::{TomlValue, ValueResult};
-use crate::reading::diagnostic::{Diagnostic, FileLocation, Source, Span};
 use crate::settings::keys::{self, ConfigKey};
+use proxydhcpd_reading::diagnostic::{Diagnostic, FileLocation, Source, Span};
 use std::fmt;
 use toml::Spanned;
 use toml::de::{DeString, DeTable};

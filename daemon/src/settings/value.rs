@@ -2,13 +2,13 @@
 //! of each value.
 
 use super::port_range::parse_port_range;
-use crate::reading::diagnostic::Span;
-use crate::reading::identifiers::parse_any_uuid;
-use crate::reading::names::check_variable_name;
-use crate::reading::suggest::closest_match;
 use proxydhcpd_core::link::{Network, Network4, Network6};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::uuid::is_placeholder;
+use proxydhcpd_reading::diagnostic::Span;
+use proxydhcpd_reading::identifiers::parse_any_uuid;
+use proxydhcpd_reading::names::check_variable_name;
+use proxydhcpd_reading::suggest::closest_match;
 use serde_json::Map;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;

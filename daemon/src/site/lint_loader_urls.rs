@@ -1,9 +1,9 @@
 //! Finds loaders with a URL that the firmware cannot fetch, if no iPXE is offered that could fetch it instead.
 
-use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, Transport};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::Loader;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 
 /// A warning for each such loader. `hint` explains how to get iPXE for an architecture.
 pub fn unfetchable_loaders(plan: &Plan, hint: impl Fn(Arch) -> String) -> Vec<Diagnostic> {

@@ -2,12 +2,12 @@
 //! program for UEFI.
 
 use crate::boot_files::image::{self, Image};
-use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId};
 use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::path::PathBuf;
 
 /// Warns about profiles that make iPXE load iPXE again. Recognises iPXE by its file name: an iPXE with an embedded

@@ -1,9 +1,9 @@
 //! Finds rules whose profile cannot have an effect, because the conditions exclude the client for which it is meant.
 
-use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::plan::rule::{Firmware, Rule};
+use proxydhcpd_reading::diagnostic::Diagnostic;
 
 /// Warns about rules that match a firmware but not the iPXE that this firmware loads, although their profile is for
 /// iPXE.

@@ -3,7 +3,6 @@
 use super::{OpenPorts, Site};
 use crate::files::{self, path_errors};
 use crate::loaders;
-use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::BOOT_SCRIPT;
 use proxydhcpd_core::claimed_identity::ClaimedIdentity;
@@ -16,9 +15,10 @@ use proxydhcpd_core::plan::policy::IpxeTarget;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux};
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::url::is_url;
-use std::collections::BTreeSet;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A file that the plan offers from an address of this host, with its architecture if that is known.
 struct OfferedFile {
@@ -37,16 +37,17 @@ impl Site {
         let observations = Observations::new(0);
         let warnings: Vec<Diagnostic> =
             offered_files.iter().filter_map(|file| self.missing(file, &observations)).collect();
-        self.warnings.extend(warnings);
-        self.offered =
-            self.names().chain(offered_files.into_iter().map(|file| file.name)).collect::<BTreeSet<_>>().into();
+        let offered = self.names().chain(offered_files.into_iter().map(|file| file.name)).collect();
+        let files = Arc::make_mut(&mut self.files);
+        files.warnings.extend(warnings);
+        files.offered = offered;
     }
 
     /// The normalized name of the offered file to which a requested name leads; `None` if it leads to no offered file.
     pub fn offered_name(&self, name: &[u8]) -> Option<&str> {
         let name = normalize(name).ok()?;
         let rest = ClaimedIdentity::parse(&name).map_or(&name[..], |(_, rest)| rest);
-        self.offered.get(rest).map(String::as_str)
+        self.files.offered.get(rest).map(String::as_str)
     }
 
     /// Why the server cannot send an offered file now; `None` if it can.
@@ -61,7 +62,7 @@ impl Site {
     pub fn path(&self, name: &str) -> PathBuf {
         match self.plan.loader_path(name) {
             Some(path) => path.into(),
-            None => self.directories.path(&normalize(name.as_bytes()).unwrap_or_default()),
+            None => self.files.directories.path(&normalize(name.as_bytes()).unwrap_or_default()),
         }
     }
 
@@ -202,8 +203,8 @@ impl Site {
 
     /// The real path of the served directory into which a name leads.
     fn directory_of(&self, name: &str) -> PathBuf {
-        let directory = self.directories.mounts().find(|(mount, _)| name.split('/').next() == Some(mount));
-        let directory = directory.map_or_else(|| self.directories.path(""), |(_, path)| path.to_owned());
+        let directory = self.files.directories.mounts().find(|(mount, _)| name.split('/').next() == Some(mount));
+        let directory = directory.map_or_else(|| self.files.directories.path(""), |(_, path)| path.to_owned());
         directory.canonicalize().unwrap_or(directory)
     }
 }

@@ -6,12 +6,12 @@ use crate::config::Loaded;
 use crate::config::unresolved::UnresolvedProfile;
 use crate::files::path_errors;
 use crate::loaders;
-use crate::reading::diagnostic::{Diagnostic, FileLocation};
-use crate::reading::suggest::closest_match;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile};
 use proxydhcpd_core::url::is_url;
+use proxydhcpd_reading::diagnostic::{Diagnostic, FileLocation};
+use proxydhcpd_reading::suggest::closest_match;
 use std::collections::BTreeSet;
 
 /// Returns the profiles with their loaders. Reports missing templates only if `templates` lists the existing ones. Does

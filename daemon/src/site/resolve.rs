@@ -5,10 +5,10 @@ use super::served_directories::ServedDirectories;
 use crate::config::Loaded;
 use crate::config::unresolved::UnresolvedPlan;
 use crate::files::{Directory, path_errors};
-use crate::reading::diagnostic::Diagnostic;
 use crate::settings::{DEFAULT_BOOT_DIR, Settings};
 use crate::templates::{self, TemplateVariables, Templates};
 use proxydhcpd_core::plan::profile::Profile;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::io;
 use std::path::Path;
 

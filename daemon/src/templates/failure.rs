@@ -3,9 +3,9 @@
 use super::limited_writer::MAX_TEXT;
 use super::scope::Scope;
 use super::text_locations::{INLINE_PREFIX, TextLocations};
-use crate::reading::diagnostic::{Diagnostic, Source, Span};
-use crate::reading::suggest::closest_match;
 use minijinja::{Error, ErrorKind};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source, Span};
+use proxydhcpd_reading::suggest::closest_match;
 
 /// The failure to compile or render a template.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use super::engine::Templates;
 use super::failure::Failure;
 use super::profile_texts::{TextKind, is_template};
 use super::text_locations::INLINE_PREFIX;
-use crate::reading::diagnostic::{Diagnostic, Severity, Source};
 use proxydhcpd_core::fetch::RenderContext;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::{BootDirEntry, EntryTarget};
 use proxydhcpd_core::request::FileRequest;
+use proxydhcpd_reading::diagnostic::{Diagnostic, Severity, Source};
 use std::path::Path;
 
 impl Templates {

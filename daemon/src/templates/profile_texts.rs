@@ -6,11 +6,11 @@ use super::failure::Failure;
 use super::scope::Scope;
 use super::text_locations::{ARGUMENTS, INLINE_PREFIX, KERNEL, TextLocations, initrd, key};
 use super::unknown_names;
-use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::fetch::RenderContext;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
 use proxydhcpd_core::request::FileRequest;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::ops::Range;
 use std::sync::Arc;
 

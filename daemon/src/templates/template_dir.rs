@@ -1,8 +1,9 @@
 //! Reads the template directory. This happens once for each site.
 
-use crate::files::{self, Directory, Opened};
-use crate::reading::diagnostic::{Diagnostic, Source};
+use crate::files::{Directory, Opened};
 use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
+use proxydhcpd_reading::regular::irregular_error;
 use std::io;
 use std::path::Path;
 
@@ -80,7 +81,7 @@ impl DirectoryReader<'_> {
                 if let Ok(kind) = kind.as_ref()
                     && !kind.is_file()
                 {
-                    return self.report(&name, format!("cannot read this template: {}", files::irregular_error(*kind)));
+                    return self.report(&name, format!("cannot read this template: {}", irregular_error(*kind)));
                 }
                 let reason = "cannot read this template: permission denied, or it is a link that leads out of the \
                 template directory";

@@ -71,7 +71,7 @@ impl TemplateSite {
     }
 
     /// A diagnostic on one line, without the path of the directory.
-    fn one_line(&self, diagnostic: &crate::reading::diagnostic::Diagnostic) -> String {
+    fn one_line(&self, diagnostic: &proxydhcpd_reading::diagnostic::Diagnostic) -> String {
         diagnostic.one_line().replace(&format!("{}/", self.dir.path().display()), "")
     }
 

@@ -1,8 +1,8 @@
 //! The names of the texts of profiles, and their locations in the configuration.
 
 use crate::config::unresolved::UnresolvedProfile;
-use crate::reading::diagnostic::FileLocation;
 use proxydhcpd_core::plan::profile::Profile;
+use proxydhcpd_reading::diagnostic::FileLocation;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

@@ -2,10 +2,10 @@
 //! site is built.
 
 use super::strict;
-use crate::reading::diagnostic::Span;
-use crate::reading::suggest::closest_match;
 use minijinja::machinery::{CompiledTemplate, Instruction, Instructions, get_compiled_template};
 use minijinja::{Environment, ErrorKind};
+use proxydhcpd_reading::diagnostic::Span;
+use proxydhcpd_reading::suggest::closest_match;
 use std::collections::BTreeSet;
 
 /// An unknown name in a template.

@@ -5,12 +5,12 @@
 //! `notes` that the import writes above its tables. `$T` is the directory of the files. `UPDATE_NOTES=1` writes the
 //! notes again.
 
-use super::SERVER;
 use super::common::loaders::fake_loader;
 use super::machine::{BootResult, Vector, all_vectors, boot_result};
-use proxydhcpd::import::{HostInfo, import};
-use proxydhcpd::reading::diagnostic::Source;
+use super::{SERVER, this_host};
 use proxydhcpd_core::link::Network4;
+use proxydhcpd_import::{HostInfo, import};
+use proxydhcpd_reading::diagnostic::Source;
 use proxydhcpd_testbed::raw::{self, RawSocket};
 use proxydhcpd_testbed::{Host, Process, wait_for};
 use std::collections::BTreeSet;
@@ -115,7 +115,7 @@ impl Site {
     fn imported(&self) -> String {
         let source = Source::new("dnsmasq.conf", self.conf.clone().into_bytes()).unwrap();
         let networks = vec![("eth0".to_owned(), Network4 { address: SERVER, prefix: 24 })];
-        let host = HostInfo { networks, tftp_dirs: vec![self.root()] };
+        let host = HostInfo { networks, tftp_dirs: vec![self.root()], ..this_host() };
         import(&source, None, &host).unwrap_or_else(|errors| panic!("{}: {}", self.name, errors[0]))
     }
 }

@@ -4,11 +4,11 @@
 
 use super::corpus::machines;
 use super::machine::{BootResult, Vector, boot_result};
-use super::{SERVER, plan, proxydhcpd_reply};
-use proxydhcpd::import::{HostInfo, import};
+use super::{SERVER, plan, proxydhcpd_reply, this_host};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
-use proxydhcpd::reading::diagnostic::Source;
 use proxydhcpd_core::link::Network4;
+use proxydhcpd_import::{HostInfo, import};
+use proxydhcpd_reading::diagnostic::Source;
 use proxydhcpd_testbed::raw::{self, RawSocket};
 use proxydhcpd_testbed::{Process, wait_for};
 use std::fs;
@@ -25,7 +25,7 @@ fn samples(of: &str) -> Vec<PathBuf> {
 fn imported(directory: &Path, file: &str) -> String {
     let source = Source::new(file, fs::read(directory.join(file)).unwrap()).unwrap();
     let networks = vec![("eth0".to_owned(), Network4 { address: SERVER, prefix: 24 })];
-    let host = HostInfo { networks, tftp_dirs: Vec::new() };
+    let host = HostInfo { networks, ..this_host() };
     import(&source, None, &host).unwrap_or_else(|errors| panic!("{directory:?}: {}", errors[0]))
 }
 

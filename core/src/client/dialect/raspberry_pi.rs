@@ -4,7 +4,7 @@
 
 use super::Dialect;
 use crate::arch::Arch;
-use crate::client::Client;
+use crate::identity::HardwareAddress;
 use crate::wire::dhcp4::{Message, code};
 use crate::wire::pxe::MachineId;
 
@@ -35,13 +35,19 @@ const MAC_PREFIXES: [[u8; 3]; 7] = [
 /// with another sign.
 const BOOTLOADER_CLASS: &[u8] = b"PXEClient:Arch:00000:UNDI:002001";
 
-/// Whether the client that sent this message is a Raspberry Pi's own firmware.
-pub fn is_raspberry_pi(client: &Client, message: &Message<'_>) -> bool {
+/// Whether the client that sent this message is a Raspberry Pi's own firmware: a client with this architecture, this
+/// hardware address and this machine identifier.
+pub fn is_raspberry_pi(
+    arch: Arch,
+    hardware: HardwareAddress,
+    machine_id: Option<MachineId>,
+    message: &Message<'_>,
+) -> bool {
     let has_sign = || {
-        let has_prefix = MAC_PREFIXES.iter().any(|prefix| client.hardware.octets().starts_with(prefix));
-        has_prefix || client.machine_id.is_some_and(|machine_id| has_machine_id_sign(&machine_id, message))
+        let has_prefix = MAC_PREFIXES.iter().any(|prefix| hardware.octets().starts_with(prefix));
+        has_prefix || machine_id.is_some_and(|machine_id| has_machine_id_sign(&machine_id, message))
     };
-    client.arch == DIALECT.arch || DIALECT.has_arch(client.arch) && has_sign()
+    arch == DIALECT.arch || DIALECT.has_arch(arch) && has_sign()
 }
 
 /// Whether option 97 is a Raspberry Pi's: it contains `RPi` and the model number, or the filler of the Pi 3's boot ROM.

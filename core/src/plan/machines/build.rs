@@ -100,7 +100,7 @@ impl MachinesBuilder {
             profile: machine.profile.map_or(NONE, |profile| profile as u32),
             name_length: machine.name.len().try_into().map_err(|_| AddError::TooLarge)?,
             serial_length: machine.serial.unwrap_or_default().len().try_into().map_err(|_| AddError::TooLarge)?,
-            policy: machine.policy,
+            boot_mode: machine.boot_mode,
         })
     }
 

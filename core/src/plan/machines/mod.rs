@@ -38,14 +38,14 @@ pub struct Machine<'a> {
     /// The profile that the machine boots; `None` if a rule or a default decides.
     pub profile: Option<ProfileId>,
     /// When the machine boots that profile.
-    pub policy: Policy,
+    pub boot_mode: BootMode,
     /// Template variables: a JSON object, or empty.
     pub variables: &'a str,
 }
 
 /// When a machine boots its profile. Otherwise it boots its disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Policy {
+pub enum BootMode {
     /// The entry has no `boot` key. The machine boots as with `Always`, unless its boot-once is completed: the key may
     /// then be missing only because the file of the entry is half written.
     #[default]
@@ -127,7 +127,7 @@ struct Record {
     profile: u32,
     serial_length: u16,
     name_length: u8,
-    policy: Policy,
+    boot_mode: BootMode,
 }
 
 impl Machines {
@@ -153,7 +153,7 @@ impl Machines {
 
     /// Whether a machine has `boot = "once"`.
     pub fn has_boot_once(&self) -> bool {
-        self.records.iter().any(|record| record.policy == Policy::Once)
+        self.records.iter().any(|record| record.boot_mode == BootMode::Once)
     }
 
     /// Whether there are no entries.
@@ -184,11 +184,11 @@ impl Machines {
     /// The sort key of a sharer. Of the entries with the same identity, those with more protection come first, because
     /// lookups examine only a limited number of entries.
     fn sharer_order(&self, sharer: &Sharer) -> (IdentityKind, u32, u8, MachineIndex) {
-        let protection_rank = match self.records[sharer.machine as usize].policy {
-            Policy::Never => 0,
-            Policy::Once => 1,
-            Policy::Unspecified => 2,
-            Policy::Always => 3,
+        let protection_rank = match self.records[sharer.machine as usize].boot_mode {
+            BootMode::Never => 0,
+            BootMode::Once => 1,
+            BootMode::Unspecified => 2,
+            BootMode::Always => 3,
         };
         (sharer.by, sharer.key, protection_rank, sharer.machine)
     }
@@ -205,7 +205,7 @@ impl Machines {
             uuid: Some(self.uuids[id as usize]).filter(is_key),
             serial: Some(serial).filter(|serial| !serial.is_empty()),
             profile: (record.profile != NONE).then_some(record.profile as ProfileId),
-            policy: record.policy,
+            boot_mode: record.boot_mode,
             variables: &self.text[start as usize..][..length as usize],
         }
     }

@@ -1,6 +1,6 @@
 //! The commands of iPXE, and how to find out which of them a given iPXE binary has.
 
-use crate::reading::suggest::closest_match;
+use proxydhcpd_reading::suggest::closest_match;
 use std::fs;
 use std::path::Path;
 

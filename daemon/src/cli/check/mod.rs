@@ -14,11 +14,11 @@ use super::context::{self, CliContext};
 use super::output::print_diagnostic;
 use crate::config::flags::Flags;
 use crate::net::port_owner::{self, Transport};
-use crate::reading::diagnostic::Diagnostic;
 use crate::settings::keys::render;
 use clap::Args;
 use content::ContentReport;
 use proxydhcpd_core::plan::offer::TftpServer;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use report::CheckReport;
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -81,7 +81,7 @@ pub fn run(check: &Check, flags: &GlobalFlags) -> CommandResult {
     let (diagnostics, report, status) = match context::load(&flags) {
         Ok(context) => {
             let mut diagnostics = context.loaded.diagnostics.clone();
-            diagnostics.extend_from_slice(&context.site.warnings);
+            diagnostics.extend_from_slice(&context.site.files.warnings);
             diagnostics.extend(context.loaded.missing_addresses(&context.links));
             diagnostics.extend(context::unserved_interfaces(&context.filter));
             diagnostics.extend(ports_in_use(&context));

@@ -1,6 +1,6 @@
 //! Finds files of the Python daemon on this host that interfere with this server.
 
-use crate::reading::diagnostic::Diagnostic;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::path::Path;
 
 /// The unit of the Python daemon. A unit in this directory overrides the unit of the same name in this server's

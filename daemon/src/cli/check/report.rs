@@ -50,7 +50,7 @@ impl CheckReport {
                 }),
             )
         });
-        let (files, took) = context.site.machine_files;
+        let (files, took) = context.site.files.machine_files;
         json!({
             "configuration": context.loaded.file,
             "interfaces": context

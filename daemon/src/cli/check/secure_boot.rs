@@ -2,12 +2,12 @@
 
 use crate::boot_files::image::{self, Image};
 use crate::cli::context::CliContext;
-use crate::files;
-use crate::reading::diagnostic::Diagnostic;
 use proxydhcpd_core::arch::{Arch, ImageFormat};
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::offer::{Loader, TftpServer};
 use proxydhcpd_core::url::is_url;
+use proxydhcpd_reading::diagnostic::Diagnostic;
+use proxydhcpd_reading::regular::read_regular;
 use proxydhcpd_secureboot::{Certificate, Rejection, SecureBootVerdict, Signatures, TrustAnchor};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -101,7 +101,7 @@ fn keys(paths: &[PathBuf]) -> (Vec<Certificate>, Vec<Diagnostic>) {
 
 fn read_certificates(path: &Path) -> io::Result<Vec<Certificate>> {
     const MAX_SIZE: u64 = 1 << 20;
-    Certificate::parse_file(&files::read_regular(path, MAX_SIZE)?).map_err(io::Error::other)
+    Certificate::parse_file(&read_regular(path, MAX_SIZE)?).map_err(io::Error::other)
 }
 
 /// The path of a loader's file. `None` if another server sends the loader, or TFTP is disabled.

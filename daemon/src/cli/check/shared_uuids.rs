@@ -1,13 +1,13 @@
 //! Warns in `check` of shared UUIDs, which the server has received from several machines, and names the remedy.
 
 use crate::cli::context::CliContext;
-use crate::reading::diagnostic::Diagnostic;
 use crate::report::{SharedUuidWarning, UnconfirmedMatch, UuidUse};
 use crate::shared_uuids::SharedUuidsFile;
 use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
 use proxydhcpd_core::plan::machines::{DoubtReason, IdentityKind, Machine};
 use proxydhcpd_core::wire::pxe::MachineId;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 
 /// Limit of the lines of each kind. UUIDs beyond it are only counted.
 const MAX_LINES: usize = 20;

@@ -2,8 +2,8 @@
 
 use crate::cli::context::CliContext;
 use crate::machine_files;
-use crate::reading::diagnostic::Diagnostic;
 use crate::settings::DEFAULT_BOOT_DIR;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -11,7 +11,7 @@ use proxydhcpd_core::identity::{HardwareAddress, Identifiers};
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{
-    AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Policy,
+    AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind,
 };
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, ItemTarget};
 use proxydhcpd_core::plan::rule::Condition;
@@ -70,13 +70,13 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, records_are_readab
             .with_children(doubts(plan, client, decision).into_iter().chain(near(plan, client, None)));
     };
     let entry = plan.inventory.get(machine);
-    let policy = match entry.policy {
-        Policy::Unspecified if plan.inventory.is_removed_entry(machine) => format!(
+    let boot_mode = match entry.boot_mode {
+        BootMode::Unspecified if plan.inventory.is_removed_entry(machine) => format!(
             "its entry is gone, and its boot-once is completed: boots from disk (`proxydhcpd rearm {}` removes the \
              record)",
             entry.name
         ),
-        Policy::Unspecified
+        BootMode::Unspecified
             if decision.decided_by == DecidedBy::CompletedUnspecified && decision.protected_by.is_none() =>
         {
             format!(
@@ -85,17 +85,17 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, records_are_readab
                 entry.name
             )
         }
-        Policy::Always | Policy::Unspecified => "always".to_owned(),
-        Policy::Once if !records_are_readable => {
+        BootMode::Always | BootMode::Unspecified => "always".to_owned(),
+        BootMode::Once if !records_are_readable => {
             "once, but its record cannot be read: boots from disk until it can".to_owned()
         }
-        Policy::Once if decision.decided_by == DecidedBy::Completed && decision.protected_by.is_none() => {
+        BootMode::Once if decision.decided_by == DecidedBy::Completed && decision.protected_by.is_none() => {
             format!("once, completed: boots from disk (`proxydhcpd rearm {}` resets it)", entry.name)
         }
-        Policy::Once => "once, not completed".to_owned(),
-        Policy::Never => "never: boots from disk".to_owned(),
+        BootMode::Once => "once, not completed".to_owned(),
+        BootMode::Never => "never: boots from disk".to_owned(),
     };
-    let mut parts = vec![Node::new("boot", policy)];
+    let mut parts = vec![Node::new("boot", boot_mode)];
     parts.extend(
         conflicting.map(|(other, by)| {
             Node::new("also matches", format!("{} by {by}, which has lower precedence", name(other)))

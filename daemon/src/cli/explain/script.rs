@@ -82,7 +82,7 @@ fn explain_fetch(site: &Site, fetch: Fetch, request: &FileRequest<'_>) -> Vec<No
             let profile = &site.plan.policy.profiles[profile];
             let BootTarget::Linux(unrendered) = &profile.boots else { return Vec::new() };
             let (linux, failed) =
-                match site.templates.render_linux(&site.plan, profile, unrendered, &requester, request) {
+                match site.files.templates.render_linux(&site.plan, profile, unrendered, &requester, request) {
                     Ok(linux) => (linux, None),
                     Err(failure) => (unrendered.clone(), Some(failure_node(&failure))),
                 };
@@ -99,7 +99,7 @@ fn explain_fetch(site: &Site, fetch: Fetch, request: &FileRequest<'_>) -> Vec<No
             let profile = requester.decision.target_name(&site.plan);
             let template = Node::new("template", format!("{name}, rendered for profile {profile}"));
             let rendered =
-                site.templates.render_request(&site.plan, &Fetch::Template(name, requester.clone()), request);
+                site.files.templates.render_request(&site.plan, &Fetch::Template(name, requester.clone()), request);
             vec![match rendered {
                 Some(Ok(text)) => template.with_children(lines(&text)),
                 Some(Err(failure)) => template.with_children([failure_node(&failure)]),

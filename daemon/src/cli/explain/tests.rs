@@ -13,10 +13,10 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{Machine, Machines, Policy};
+use proxydhcpd_core::plan::machines::{BootMode, Machine, Machines};
 use proxydhcpd_core::plan::offer::{Loader, Offer, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::policy::{self, StatelessOptions};
+use proxydhcpd_core::plan::policy::{Policy, StatelessOptions};
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
 use proxydhcpd_core::wire::pxe::MachineId;
@@ -65,10 +65,10 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     };
     let loader = |name: &str| Loader { name: name.into(), path: Some(format!("/usr/lib/ipxe/{name}")) };
     site.plan = plan(Plan {
-        policy: policy::Policy {
+        policy: Policy {
             http_clients: true,
             profiles: vec![profile("debian", BootTarget::Linux(linux)), profile("ask", BootTarget::Menu(menu))],
-            ..policy::Policy::default()
+            ..Policy::default()
         }
         .into(),
         offer: Offer {
@@ -91,7 +91,7 @@ const WEB1: Machine<'static> = Machine {
     uuid: Some(0x11223344_5566_7788_99aa_bbccddeeff01_u128.to_be_bytes()),
     serial: None,
     profile: Some(DEBIAN),
-    policy: Policy::Always,
+    boot_mode: BootMode::Always,
     variables: "",
 };
 const WEB2: Machine<'static> = Machine {
@@ -266,9 +266,9 @@ fn an_identity_that_several_entries_list_is_explained_with_the_protection_that_a
     let both = "in doubt: web1, web2 also list its mac: the protection of each entry applies to it";
     let none = "machine: none: several entries list one of its identities";
     assert_lines(&explain(&with(&[WEB1, web2]), words), &[none, both]);
-    let held = explain(&with(&[WEB1, Machine { policy: Policy::Never, ..web2 }]), words);
+    let held = explain(&with(&[WEB1, Machine { boot_mode: BootMode::Never, ..web2 }]), words);
     assert_lines(&held, &[none, "protected: as web2, which it may be by its mac", "profile: local-disk"]);
-    let old = Machine { uuid: None, policy: Policy::Never, ..web2 };
+    let old = Machine { uuid: None, boot_mode: BootMode::Never, ..web2 };
     let known = explain(&with(&[WEB1, old]), "--client uefi-x64 --machine web1");
     assert_lines(
         &known,
@@ -345,9 +345,10 @@ fn an_ipxe_that_a_rule_treats_as_firmware_is_followed_through_its_loader_to_its_
 
 #[test]
 fn boot_once_and_boot_never_are_explained() {
-    for (policy, line) in [(Policy::Once, "boot: once, not completed"), (Policy::Never, "boot: never: boots from disk")]
+    for (boot_mode, line) in
+        [(BootMode::Once, "boot: once, not completed"), (BootMode::Never, "boot: never: boots from disk")]
     {
-        let site = with(&[Machine { policy, ..WEB1 }]);
+        let site = with(&[Machine { boot_mode, ..WEB1 }]);
         assert_lines(&explain(&site, "--client bios --machine web1"), &[line]);
     }
 }
@@ -459,7 +460,7 @@ fn an_ignored_uuid_is_explained_with_the_reason_and_the_protection_that_applies(
     let doubt = "in doubt: its uuid is that of web1, but that entry lists other MAC addresses: ignored";
     let none = "machine: none: no entry has an identity of it that counts";
     assert_lines(&explain(&with(&[WEB1]), &format!("{asked} 02:00:00:00:07:07")), &[none, doubt, "why: the default"]);
-    let never = with(&[Machine { policy: Policy::Never, ..WEB1 }]);
+    let never = with(&[Machine { boot_mode: BootMode::Never, ..WEB1 }]);
     let holds = "protected: as web1, which it may be by its uuid";
     assert_lines(&explain(&never, &format!("{asked} 02:00:00:00:07:07")), &[doubt, holds, "profile: local-disk"]);
     let moved = explain(&with(&[WEB1, WEB2]), &format!("{asked} 02:00:00:00:01:02"));

@@ -1,7 +1,7 @@
 //! Parses the names of architectures.
 
-use crate::reading::suggest::closest_match;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
+use proxydhcpd_reading::suggest::closest_match;
 
 /// Returns the architecture with this name, or help that suggests a similar name: `x64` suggests `uefi-x64`.
 pub fn parse_architecture(word: &str) -> Result<Arch, String> {

@@ -4,11 +4,11 @@
 use super::profile::{self, RawProfile};
 use super::rule;
 use crate::machine_files::entry::{self, RawMachine};
-use crate::reading::names::{check_name, check_variable_name};
 use crate::settings::Settings;
 use crate::settings::table_reader::{Reference, SourceLocation, TableReader};
 use crate::settings::value::{self, TomlValue, ValueResult, absolute_path, list, mac_pattern, text};
 use proxydhcpd_core::plan::pattern::MacPattern;
+use proxydhcpd_reading::names::{check_name, check_variable_name};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use toml::Spanned;

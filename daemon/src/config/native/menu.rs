@@ -1,9 +1,9 @@
 //! Parses `[profile.NAME.menu]`.
 
-use crate::reading::diagnostic::Span;
 use crate::settings::table_reader::{Reference, SourceLocation, TableReader};
 use crate::settings::value::{self, TomlValue, ValueResult, address4, number, parse_with, text};
 use proxydhcpd_core::wire::pxe;
+use proxydhcpd_reading::diagnostic::Span;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::num::NonZeroU16;

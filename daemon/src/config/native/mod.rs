@@ -10,10 +10,10 @@ mod rule;
 
 use crate::config::unresolved::UnresolvedPlan;
 use crate::files::path_errors;
-use crate::reading::diagnostic::{Diagnostic, Severity, Source};
 use crate::settings::Settings;
 use crate::settings::table_reader::{SourceLocation, TableReader};
 use document::Document;
+use proxydhcpd_reading::diagnostic::{Diagnostic, Severity, Source};
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 

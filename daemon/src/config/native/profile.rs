@@ -3,8 +3,6 @@
 use super::architecture::parse_architecture;
 use super::menu::{self, RawMenu};
 use crate::config::unresolved::BUILT_IN_PROFILES;
-use crate::reading::diagnostic::Span;
-use crate::reading::names::check_name;
 use crate::settings::table_reader::{Reference, SourceLocation, TableReader};
 use crate::settings::value::{
     TomlValue, ValueError, ValueResult, invalid, line, list, one_of, parse_with, text, variables,
@@ -14,6 +12,8 @@ use proxydhcpd_core::file_name::normalize;
 use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::shape::{MAX_FILE_LENGTH, MAX_URL_LENGTH};
 use proxydhcpd_core::url::is_url;
+use proxydhcpd_reading::diagnostic::Span;
+use proxydhcpd_reading::names::check_name;
 use serde_json::Map;
 use std::collections::BTreeMap;
 use toml::Spanned;

@@ -5,13 +5,13 @@ use super::menu::{self, RawItemTarget};
 use super::profile::{RawBoot, RawProfile, is_template};
 use crate::config::unresolved::{BUILT_IN_PROFILES, NamedDirectory, UnresolvedPlan, UnresolvedProfile};
 use crate::machine_files::{MachineFiles, MachineReader};
-use crate::reading::diagnostic::Diagnostic;
-use crate::reading::suggest::closest_match;
 use crate::settings::table_reader::{Reference, SourceLocation};
 use proxydhcpd_core::plan::profile::{
     BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile, ProfileId,
 };
 use proxydhcpd_core::plan::rule::{Conditions, Rule};
+use proxydhcpd_reading::diagnostic::Diagnostic;
+use proxydhcpd_reading::suggest::closest_match;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

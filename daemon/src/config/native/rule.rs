@@ -1,7 +1,6 @@
 //! Parses `[[rule]]`.
 
 use super::architecture::parse_architecture;
-use crate::reading::diagnostic::Span;
 use crate::settings::table_reader::{Reference, SourceLocation, TableReader};
 use crate::settings::value::{
     TomlValue, ValueError, ValueResult, address, boolean, invalid, line, mac_pattern, machine_uuid, network,
@@ -11,6 +10,7 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::dialect::raspberry_pi;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::rule::{Firmware, Rule};
+use proxydhcpd_reading::diagnostic::Span;
 use toml::de::DeTable;
 
 /// A rule whose profile is not resolved.

@@ -3,7 +3,7 @@
 use super::key::{ConfigKey, ConfigTable};
 use super::rows::KEYS;
 use super::tables::TABLES;
-use crate::reading::suggest::closest_match;
+use proxydhcpd_reading::suggest::closest_match;
 
 /// Returns the key with this name in this table, or `None` if there is no such key.
 pub fn find(table: &str, name: &str) -> Option<&'static ConfigKey> {

@@ -4,7 +4,7 @@ use super::key::{ConfigKey, ConfigTable};
 use super::lookup::in_table;
 use super::rows::KEYS;
 use super::tables::TABLES;
-use crate::reading::suggest::closest_match;
+use proxydhcpd_reading::suggest::closest_match;
 use std::fmt::Write;
 
 /// Returns the contents of dist/proxydhcpd.toml: every key, commented out, below its documentation.

@@ -3,12 +3,12 @@
 use crate::cli::client::{ClientKind, EXAMPLE_MAC};
 use crate::cli::context::{self, CliContext};
 use crate::cli::observed_client::{neighbour, with_observed_client};
-use crate::reading::diagnostic::{Diagnostic, Severity};
 use crate::templates::Failure;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::request::{FileRequest, Protocol};
+use proxydhcpd_reading::diagnostic::{Diagnostic, Severity};
 use std::net::SocketAddr;
 
 /// How many of the configured machines the check renders for.

@@ -5,13 +5,13 @@ mod files;
 mod script;
 
 use crate::cli::context::CliContext;
-use crate::reading::diagnostic::Diagnostic;
 use files::ContentCheck;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::offer::EntryTarget;
 use proxydhcpd_core::plan::policy::IpxeTarget;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux, ProfileId};
 use proxydhcpd_core::url::is_url;
+use proxydhcpd_reading::diagnostic::Diagnostic;
 
 /// The result of the check.
 #[derive(Debug, Default)]

@@ -2,10 +2,10 @@
 
 use super::files::ContentCheck;
 use crate::boot_files::script::{self, FileReference, Purpose, UriReference, commands};
-use crate::files;
-use crate::reading::diagnostic::Source;
 use crate::site::offered_files::decode_path;
 use proxydhcpd_core::url::is_url;
+use proxydhcpd_reading::diagnostic::Source;
+use proxydhcpd_reading::regular::read_regular;
 use std::ops::Range;
 use std::path::Path;
 
@@ -29,7 +29,7 @@ impl ContentCheck<'_> {
         if !self.inspected.insert(path.to_owned()) {
             return;
         }
-        let octets = match files::read_regular(path, MAX_SIZE) {
+        let octets = match read_regular(path, MAX_SIZE) {
             Ok(octets) => octets,
             Err(error) => {
                 self.warn_unreadable::<()>(path, &error);

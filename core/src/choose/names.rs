@@ -1,0 +1,26 @@
+//! The names of files that the server makes itself, and the rule that such a name carries.
+
+use crate::arch::Arch;
+use crate::decide::Decision;
+use crate::plan::Plan;
+use crate::plan::rule::RuleRef;
+use alloc::format;
+use alloc::string::String;
+
+/// The script that an iPXE receives if the plan names no other.
+pub const BOOT_SCRIPT: &str = "boot.ipxe";
+/// The prefix of names that carry the identity of the client (`claimed_identity`).
+pub const MACHINE_PREFIX: &str = "machine/";
+/// The prefix of the name of an iPXE in the wrapper: the firmware receives the wrapper program, which starts the iPXE
+/// with its script. Over IPv6 an iPXE that PXE has loaded has no other way to find its script.
+pub const IPXE_WRAPPER_PREFIX: &str = "with-script/";
+
+/// The name of the program that starts the local disk on machines of this architecture.
+pub fn local_disk_name(arch: Arch) -> String {
+    format!("local-disk/{}.efi", arch.info().map_or("", |row| row.id))
+}
+
+/// The rule that matched, if only a DHCP packet can match it.
+pub fn packet_rule(plan: &Plan, decision: &Decision) -> Option<RuleRef> {
+    decision.rule.filter(|rule| plan.policy.rules[*rule].needs_dhcp_packet()).map(|rule| plan.policy.rule_ref(rule))
+}
