@@ -6,7 +6,7 @@
 //! - a change: microseconds (median, maximum), and octets that the new version needs in addition to the previous one;
 //! - `clone`: nanoseconds.
 
-use proxydhcpd_core::client::Identifiers;
+use proxydhcpd_core::identity::Identifiers;
 use proxydhcpd_core::plan::machines::{Identity, Machine, Machines, MachinesBuilder};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;

@@ -1,7 +1,8 @@
 //! Machines with an ambiguous identity. Each kind has a warning that names the remedy.
 
-use crate::client::{Client, HardwareAddress};
+use crate::client::Client;
 use crate::decide::Decision;
+use crate::identity::HardwareAddress;
 use crate::observations::shared_uuids::SharedUuid;
 use crate::plan::Plan;
 use crate::plan::machines::{AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, IdentityKind};

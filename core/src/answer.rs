@@ -4,10 +4,10 @@
 use crate::arrival::{Arrival, Port};
 use crate::choose::{Boot, BootSource, NoBoot, choose};
 use crate::client::{
-    Class, Client, HardwareAddress, IgnoreReason, Relay, Stage, architecture4, architecture6, class6, hardware6,
-    recognise4, recognise6,
+    Class, Client, IgnoreReason, Relay, Stage, architecture4, architecture6, class6, hardware6, recognise4, recognise6,
 };
 use crate::decide::{self, Decision, decide};
+use crate::identity::HardwareAddress;
 use crate::link::Link;
 use crate::observations::boot_attempts::{AddressRequest, SentOffer};
 use crate::observations::finding::NextContact;

@@ -3,9 +3,10 @@
 
 use crate::ambiguous_identity::AmbiguousIdentity;
 use crate::answer::{Response, Silence};
-use crate::client::{Client, HardwareAddress};
+use crate::client::Client;
 use crate::decide::Decision;
 use crate::fetch::Fetch;
+use crate::identity::HardwareAddress;
 use crate::link::Link;
 use crate::observations::LoopCause;
 use crate::observations::finding::Finding;

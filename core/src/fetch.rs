@@ -1,16 +1,16 @@
-//! Resolves a requested name to a built-in script, a template, a loader, a file, or a refusal. Also determines what the
-//! complete fetch of a file changes.
+//! Resolves a requested name to a built-in script, a template, a loader, a file, or a refusal, and decides at once what
+//! the complete fetch of the file changes.
 
 use crate::arch::Arch;
 use crate::choose::{BOOT_SCRIPT, IPXE_WRAPPER_PREFIX, MACHINE_PREFIX};
 use crate::claimed_identity::ClaimedIdentity;
-use crate::client::Identifiers;
 use crate::decide::{DecidedBy, Decision, decide};
 use crate::file_name::{BadName, normalize};
+use crate::file_ticket::{DONE, FileTicket};
+use crate::identity::Identifiers;
 use crate::observations::{AddressOwner, Observations};
 use crate::plan::Plan;
-use crate::plan::machines::{BootMode, Identity};
-use crate::plan::offer::EntryTarget;
+use crate::plan::machines::Identity;
 use crate::plan::profile::{BootTarget, ItemTarget, Profile, ProfileId};
 use crate::plan::rule::{Firmware, Subject};
 use crate::request::FileRequest;
@@ -22,6 +22,15 @@ use crate::wire::uuid::is_placeholder;
 use alloc::format;
 use alloc::string::String;
 use core::net::IpAddr;
+
+/// Everything that is decided about a request for a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchDecision {
+    /// The server's answer, or why it refuses the request.
+    pub answer: Result<Fetch, Refusal>,
+    /// The machine that sent the request, and what the complete fetch of the file changes.
+    pub ticket: FileTicket,
+}
 
 /// The server's answer to a request for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,41 +135,56 @@ pub enum Refusal {
     TemplateError,
 }
 
-/// The consequences of the complete fetch of a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FetchOutcome {
-    /// Whether the file was a first-stage loader.
-    pub is_loader: bool,
-    /// The name of the machine whose boot-once this fetch completes.
-    pub completes: Option<String>,
-}
-
-/// A request with this name after `machine/name=.../` reports that the machine has finished its boot.
-const DONE: &str = "done";
 const MENU: &str = "menu.ipxe";
 /// The first file that iPXE of 2021 and later requests, from the directory from which iPXE was loaded.
 const AUTOEXEC: &str = "autoexec.ipxe";
 
-/// Resolves a requested name, or returns why the server refuses it. The function does not know whether the file exists
-/// and is readable: the daemon finds out when it opens the file.
-///
-/// Over IPv4, `autoexec.ipxe` is a file like any other, and the server refuses the request at once if the file is
-/// missing: a built-in script of this name would run before iPXE has an address. Over IPv6, most iPXEs have no other
-/// way to find the built-in script.
-pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>) -> Result<Fetch, Refusal> {
+/// Resolves a requested name, and decides what the complete fetch of the file changes. The function does not know
+/// whether the file exists and is readable: the daemon finds out when it opens the file.
+pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>) -> FetchDecision {
+    let owner = observations.address_owner(request.client.ip());
     let name = match normalize(request.name) {
         Ok(name) => name,
-        Err(BadName::Empty) => return Err(Refusal::BadName),
-        Err(BadName::Traversal) => return Err(Refusal::Denied),
-        // The reply must not be "denied", after which shim starts MokManager: see `shim`.
-        Err(BadName::Control) => return Err(Refusal::NotFound),
-        Err(BadName::NotUtf8) => {
-            let name = shim::resolve_garbled(plan, request.name).ok_or(Refusal::NotFound)?;
-            return Ok(Fetch::Directory { name, otherwise: None });
+        Err(bad) => {
+            let ticket = FileTicket { owner, ..FileTicket::default() };
+            return FetchDecision { answer: fetch_bad_name(plan, request.name, bad), ticket };
         }
     };
     let (claimed, rest) =
         ClaimedIdentity::parse(&name).map_or((None, &name[..]), |(claimed, rest)| (Some(claimed), rest));
+    let context = render_context(plan, observations, request, claimed.clone().unwrap_or_default());
+    let ticket = FileTicket::new(plan, observations, owner, &context.decision, rest);
+    FetchDecision { answer: fetch_name(plan, observations, request, &name, claimed, rest, context), ticket }
+}
+
+/// The answer to a request whose name cannot be normalised.
+fn fetch_bad_name(plan: &Plan, name: &[u8], bad: BadName) -> Result<Fetch, Refusal> {
+    match bad {
+        BadName::Empty => Err(Refusal::BadName),
+        BadName::Traversal => Err(Refusal::Denied),
+        // The reply must not be "denied", after which shim starts MokManager: see `shim`.
+        BadName::Control => Err(Refusal::NotFound),
+        BadName::NotUtf8 => {
+            let name = shim::resolve_garbled(plan, name).ok_or(Refusal::NotFound)?;
+            Ok(Fetch::Directory { name, otherwise: None })
+        }
+    }
+}
+
+/// The answer to a request for `name`, which consists of the claimed identity and `rest`.
+///
+/// Over IPv4, `autoexec.ipxe` is a file like any other, and the server refuses the request at once if the file is
+/// missing: a built-in script of this name would run before iPXE has an address. Over IPv6, most iPXEs have no other
+/// way to find the built-in script.
+fn fetch_name(
+    plan: &Plan,
+    observations: &Observations,
+    request: &FileRequest<'_>,
+    name: &str,
+    claimed: Option<ClaimedIdentity>,
+    rest: &str,
+    context: RenderContext,
+) -> Result<Fetch, Refusal> {
     match (&claimed, rest) {
         (Some(claimed), BOOT_SCRIPT) => {
             return Ok(Fetch::Text(script::entry_script(request.protocol, request.server, claimed)));
@@ -177,13 +201,10 @@ pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>
         }
         _ => {}
     }
-    if rest == MENU
-        && let Some(claimed) = claimed
-    {
-        return Ok(menu(plan, render_context(plan, observations, request, claimed), request));
+    if rest == MENU && claimed.is_some() {
+        return Ok(menu(plan, context, request));
     }
     if plan.offer.templates.contains(rest) {
-        let context = render_context(plan, observations, request, claimed.unwrap_or_default());
         return match context.decision.decided_by {
             DecidedBy::Denied => Err(Refusal::Denied),
             _ => Ok(Fetch::Template(rest.into(), context)),
@@ -200,7 +221,7 @@ pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>
     }
     // A name such as `machine/readme` carries no identity, so it names a file.
     if claimed == Some(ClaimedIdentity::default()) {
-        return Ok(Fetch::Directory { name, otherwise: None });
+        return Ok(Fetch::Directory { name: name.into(), otherwise: None });
     }
     let over_ipv6 = request.server.to_canonical().is_ipv6();
     // iPXE requests `autoexec.ipxe` from the directory from which it was loaded, which may be a subdirectory.
@@ -218,7 +239,7 @@ pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>
 }
 
 /// Whether the request is the first that a firmware sends, or an iPXE that has just started. Such a request shows
-/// nothing about earlier ones. `resolved` is the result of [`fetch`] for the name.
+/// nothing about earlier ones. `resolved` is the answer of [`fetch`] for the name.
 pub fn is_first_request(name: &[u8], resolved: &Result<Fetch, Refusal>) -> bool {
     matches!(resolved, Ok(Fetch::Loader(_) | Fetch::IpxeWrapper(_))) || name.ends_with(AUTOEXEC.as_bytes())
 }
@@ -263,33 +284,6 @@ pub fn preview_menu(
     let mut context = render_context(plan, observations, request, claimed);
     context.decision = Decision { profile: Some(profile), decided_by: DecidedBy::Machine, ..context.decision };
     Ok(menu(plan, context, request))
-}
-
-/// Determines what the complete fetch of a file changes. If the request reports a finished boot ([`Fetch::Done`]), the
-/// caller must have verified the report.
-pub fn after_fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>) -> FetchOutcome {
-    let Ok(name) = normalize(request.name) else { return FetchOutcome::default() };
-    let (claimed, rest) = ClaimedIdentity::parse(&name).map_or((ClaimedIdentity::default(), &name[..]), |found| found);
-    let is_loader = plan.loader_path(rest).is_some();
-    if plan.inventory.is_empty() {
-        return FetchOutcome { is_loader, completes: None };
-    }
-    let decision = render_context(plan, observations, request, claimed).decision;
-    let entry = decision.machine.map(|found| plan.inventory.get(found.machine));
-    let is_boot_dir_kernel = || {
-        let mut kernels = plan.offer.menu.entries.iter().map(|entry| &entry.target);
-        kernels.any(|target| matches!(target, EntryTarget::Linux { kernel, .. } if kernel == rest))
-    };
-    let completed = entry
-        .filter(|entry| entry.boot_mode == BootMode::Once && !observations.boot_once.is_recorded(entry.name))
-        .filter(|_| {
-            rest == DONE
-                || match plan.profile(decision.profile) {
-                    Some(profile) if profile.boots != BootTarget::BootDir => profile.boot_once_file() == Some(rest),
-                    _ => is_boot_dir_kernel(),
-                }
-        });
-    FetchOutcome { is_loader, completes: completed.map(|entry| entry.name.into()) }
 }
 
 /// The script for the machine that sent the request.
@@ -407,7 +401,7 @@ mod tests {
         let server = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         let client = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 50), 1024));
         let request = FileRequest { protocol: Protocol::Http(8080), name, server, client, interface: "eth0" };
-        fetch(plan, &Observations::new(0), &request)
+        fetch(plan, &Observations::new(0), &request).answer
     }
 
     fn directory(name: &str) -> Result<Fetch, Refusal> {
@@ -472,7 +466,7 @@ mod tests {
             let client = "[2001:db8::207]:1024".parse().unwrap();
             let request =
                 FileRequest { protocol: Protocol::Tftp, name: name.as_bytes(), server, client, interface: "eth0" };
-            fetch(&plan(), &Observations::new(0), &request)
+            fetch(&plan(), &Observations::new(0), &request).answer
         };
         for (asked, name, passed_on) in [
             ("autoexec.ipxe", "autoexec.ipxe", ""),

@@ -18,6 +18,8 @@ pub mod link;
 pub mod url;
 
 pub mod arrival;
+pub mod identity;
+
 pub mod client;
 
 pub mod plan;
@@ -42,6 +44,7 @@ pub mod ambiguous_identity;
 pub mod answer;
 
 pub mod file_name;
+pub mod file_ticket;
 pub mod request;
 
 pub mod claimed_identity;

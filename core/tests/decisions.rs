@@ -7,7 +7,8 @@ use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::decide::DecidedBy;
-use proxydhcpd_core::fetch::{Fetch, Refusal, after_fetch, fetch};
+use proxydhcpd_core::fetch::{Fetch, Refusal, fetch};
+use proxydhcpd_core::file_ticket::CompletedMachine;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{BootMode, Machine, Machines};
@@ -18,7 +19,7 @@ use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem,
 use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::shape::ShapeName;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// The address of the machine with the MAC address 02:00:00:00:01:07.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 107);
@@ -160,6 +161,11 @@ fn a_machine_that_boots_its_disk_receives_the_program_that_starts_it() {
     assert_eq!(offered(&site().with_policy(|policy| policy.default_profile = Some(DISK)), &bios()), "undionly.kpxe");
 }
 
+/// The machine whose boot-once the complete fetch of the file completes.
+fn completes(plan: &Plan, observations: &Observations, request: &FileRequest<'_>) -> Option<String> {
+    fetch(plan, observations, request).ticket.completes.map(|machine| machine.name)
+}
+
 #[test]
 fn a_machine_whose_profile_does_not_exist_boots_its_disk() {
     let plan = machine(BootMode::Always, "gone").with_policy(|policy| policy.default_profile = Some(DEBIAN));
@@ -185,38 +191,76 @@ fn the_complete_fetch_of_the_kernel_completes_a_boot_once() {
         interface: "eth0",
     };
     let script = request("machine/mac=02-00-00-00-01-07/uuid=/platform=efi/arch=x86_64/menu.ipxe");
-    let Ok(Fetch::Linux(DEBIAN, context)) = fetch(&plan, &observations, &script) else { panic!() };
+    let Ok(Fetch::Linux(DEBIAN, context)) = fetch(&plan, &observations, &script).answer else { panic!() };
     assert_eq!(context.base_url, "http://192.0.2.10:8080/machine/name=web1/");
 
     for other in ["machine/name=web1/debian/initrd.gz", "debian/linux", "machine/name=web2/debian/linux"] {
-        assert_eq!(after_fetch(&plan, &observations, &request(other)).completes, None, "{other}");
+        assert_eq!(completes(&plan, &observations, &request(other)), None, "{other}");
     }
     for done in ["machine/name=web1/debian/linux", "machine/name=web1/done"] {
-        assert_eq!(after_fetch(&plan, &observations, &request(done)).completes.as_deref(), Some("web1"), "{done}");
+        assert_eq!(completes(&plan, &observations, &request(done)).as_deref(), Some("web1"), "{done}");
     }
-    let done = |observations: &Observations, name| match fetch(&plan, observations, &request(name)) {
+    let done = |observations: &Observations, name| match fetch(&plan, observations, &request(name)).answer {
         Ok(Fetch::Done(done)) => (done.machine, done.token, done.from_its_address),
         other => panic!("{other:?}"),
     };
     assert_eq!(done(&observations, "machine/name=web1/done"), ("web1".into(), None, false));
     assert_eq!(done(&observations, "machine/name=web1/token=1a/done"), ("web1".into(), Some("1a".into()), false));
     assert_eq!(
-        fetch(&plan, &observations, &request("machine/name=web2/done")),
+        fetch(&plan, &observations, &request("machine/name=web2/done")).answer,
         Err(Refusal::NotFound),
         "no machine has this name"
     );
     // The request of a booted GRUB names no machine, but the server knows the owner of the source address.
     has_address(&mut observations);
-    assert_eq!(after_fetch(&plan, &observations, &request("debian/linux")).completes.as_deref(), Some("web1"));
+    assert_eq!(completes(&plan, &observations, &request("debian/linux")).as_deref(), Some("web1"));
     assert_eq!(done(&observations, "machine/name=web1/done"), ("web1".into(), None, true));
 
     assert_eq!(observations.boot_once.complete("web1"), Some(1));
-    assert_eq!(after_fetch(&plan, &observations, &request("machine/name=web1/debian/linux")).completes, None);
-    let Ok(Fetch::Text(text)) = fetch(&plan, &observations, &script) else { panic!() };
+    assert_eq!(completes(&plan, &observations, &request("machine/name=web1/debian/linux")), None);
+    let Ok(Fetch::Text(text)) = fetch(&plan, &observations, &script).answer else { panic!() };
     assert!(text.contains("local-disk/uefi-x64.efi"), "{text}");
     let asked = Packet::discover().octets();
     let (answer, _) = ask_again(&plan, &mut observations, &asked, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
     assert_eq!(outcome(answer), "local-disk/uefi-x64.efi");
+}
+
+/// A reload that changes the entry before the transfer ends changes nothing: the ticket is a copy.
+#[test]
+fn the_ticket_of_a_request_has_the_machine_and_the_identities_of_its_entry() {
+    let macs = [[2, 0, 0, 0, 1, 7], [2, 0, 0, 0, 1, 8]];
+    let (uuid, serial) = (Some(*b"0123456789abcdef"), Some("S1"));
+    let web1 = Machine {
+        name: "web1",
+        macs: &macs,
+        uuid,
+        serial,
+        profile: Some("debian"),
+        boot_mode: BootMode::Once,
+        variables: "",
+    };
+    let plan = Plan { inventory: Machines::new(&[web1], &[]), ..site() };
+    let mut observations = Observations::new(1);
+    has_address(&mut observations);
+    let ticket = |name: &str| {
+        let client = SocketAddr::from((ADDRESS, 1024));
+        let (protocol, server) = (Protocol::Tftp, common::SERVER.into());
+        let request = FileRequest { protocol, name: name.as_bytes(), server, client, interface: "eth0" };
+        fetch(&plan, &observations, &request).ticket
+    };
+    let kernel = ticket("debian/linux");
+    assert_eq!(kernel.machine.as_deref(), Some("web1"));
+    assert_eq!(kernel.owner.unwrap().hardware.mac(), Some(macs[0]));
+    assert!(!kernel.is_loader);
+    let completed = CompletedMachine { name: "web1".into(), macs: macs.to_vec(), uuid, serial: Some("S1".into()) };
+    assert_eq!(kernel.completes, Some(completed));
+
+    let loader = ticket("ipxe.efi");
+    assert!(loader.is_loader && loader.completes.is_none() && loader.machine == kernel.machine, "{loader:?}");
+    for refused in ["../linux", "", "a\u{1}b"] {
+        let ticket = ticket(refused);
+        assert!(ticket.owner == kernel.owner && ticket.completes.is_none(), "{refused:?}: {ticket:?}");
+    }
 }
 
 /// An entry may lack its last lines while its file is half written.
@@ -235,7 +279,7 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
             client: "192.0.2.107:1024".parse().unwrap(),
             interface: "eth0",
         };
-        let script = match fetch(plan, observations, &request) {
+        let script = match fetch(plan, observations, &request).answer {
             Ok(Fetch::Text(script)) => script,
             other => format!("{other:?}"),
         };
@@ -370,7 +414,7 @@ fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template(
         let server = common::SERVER.into();
         let name = name.as_bytes();
         let asked = FileRequest { protocol: Protocol::Http(8080), name, server, client, interface: "eth0" };
-        match fetch(&plan, &observations, &asked) {
+        match fetch(&plan, &observations, &asked).answer {
             Ok(Fetch::Template(_, context)) => context,
             other => panic!("{other:?}"),
         }
@@ -405,7 +449,7 @@ fn a_machine_that_a_rule_denies_receives_no_template() {
         client: "192.0.2.107:1024".parse().unwrap(),
         interface: "eth0",
     };
-    assert_eq!(fetch(&plan, &Observations::new(1), &asked), Err(Refusal::Denied));
+    assert_eq!(fetch(&plan, &Observations::new(1), &asked).answer, Err(Refusal::Denied));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::decide::{DecidedBy, Decision};
-use proxydhcpd_core::fetch::{Fetch, after_fetch, fetch};
+use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::observations::shared_uuids::{MAX_SHARED_UUIDS, SharedUuid};
 use proxydhcpd_core::plan::Plan;
@@ -121,7 +121,7 @@ fn hex(octets: &[u8]) -> String {
 /// Returns what the iPXE of a machine receives as its script for its MAC address and UUID.
 fn script(plan: &Plan, observations: &Observations, mac: &[u8], uuid: Uuid) -> String {
     let name = format!("machine/mac={}/uuid={}/platform=efi/arch=x86_64/menu.ipxe", hex(mac), hex(&uuid));
-    match fetch(plan, observations, &request(&name)).unwrap() {
+    match fetch(plan, observations, &request(&name)).answer.unwrap() {
         Fetch::Linux(profile, _) => plan.policy.profiles[profile].name.clone(),
         Fetch::Text(text) if text.contains(DISK) => DISK.to_owned(),
         Fetch::Text(text) => text,
@@ -307,7 +307,7 @@ fn the_protection_of_each_entry_that_lists_an_identity_applies_to_its_machine() 
                     }
                 }
                 let asks = format!("machine/mac={}/uuid={}/serial=53/menu.ipxe", hex(&A), hex(&U1));
-                given.push(match fetch(&plan, &observations, &request(&asks)).unwrap() {
+                given.push(match fetch(&plan, &observations, &request(&asks)).answer.unwrap() {
                     Fetch::Linux(profile, _) => format!("{}.efi", plan.policy.profiles[profile].name),
                     Fetch::Text(text) if text.contains("sanboot") => DISK.to_owned(),
                     _ => "nothing".to_owned(),
@@ -374,7 +374,8 @@ fn a_lookup_of_an_identity_in_very_many_entries_takes_bounded_time() {
 fn a_machine_in_doubt_completes_no_boot_once_of_another() {
     let plan = site(&[entry("web1", &[A], U1, BootMode::Once, "install")]);
     let kernel = |mac: Mac| format!("machine/mac={}/uuid={}/debian/linux", hex(&mac), hex(&U1));
-    let completed = |mac| after_fetch(&plan, &Observations::new(1), &request(&kernel(mac))).completes;
+    let ticket = |mac| fetch(&plan, &Observations::new(1), &request(&kernel(mac))).ticket;
+    let completed = |mac| ticket(mac).completes.map(|machine| machine.name);
     assert_eq!((completed(A).as_deref(), completed(B)), (Some("web1"), None));
 }
 

@@ -3,7 +3,7 @@
 use proptest::collection::{btree_map, vec};
 use proptest::option::{self, of};
 use proptest::prelude::*;
-use proxydhcpd_core::client::Identifiers;
+use proxydhcpd_core::identity::Identifiers;
 use proxydhcpd_core::plan::machines::{
     AddError, AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup,
     Machine, Machines, MachinesBuilder, SharedIdentity,

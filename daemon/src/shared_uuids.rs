@@ -1,7 +1,7 @@
 //! The file of shared UUIDs, which came from two hardware addresses. With it, the server knows them after a restart.
 
 use crate::files::replace;
-use proxydhcpd_core::client::HardwareAddress;
+use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::observations::shared_uuids::{MAX_SHARED_UUIDS, SharedUuid};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::pxe::MachineId;

@@ -568,7 +568,7 @@ mod tests {
         let server = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let client = SocketAddr::new(server, 1024);
         let request = FileRequest { protocol: Protocol::Tftp, name, server, client, interface: "" };
-        let opened = site.open(fetch(&site.plan, &Observations::new(0), &request)?, &request, |_| {})?;
+        let opened = site.open(fetch(&site.plan, &Observations::new(0), &request).answer?, &request, |_| {})?;
         let mut content = vec![0; usize::try_from(opened.size()).unwrap()];
         opened.read_at(&mut content, 0).unwrap();
         Ok(content)

@@ -4,14 +4,15 @@
 use crate::boot_once::completions::format_identities;
 use crate::boot_once::{BootOnceState, CompletionChanges, RESET_HELP, list_machines};
 use crate::events::Events;
-use crate::files::Opened;
+use crate::files::{Opened, ResolvedFile};
 use crate::log::RequestedName;
 use crate::site::Site;
 use crate::templates::Failure;
 use arc_swap::ArcSwap;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::event::{ContentKind, EventMachine, ResetCause, Service, Severity, What};
-use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchOutcome, Refusal, after_fetch, fetch, is_first_request};
+use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchDecision, Refusal, fetch, is_first_request};
+use proxydhcpd_core::file_ticket::FileTicket;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
@@ -56,79 +57,83 @@ impl State {
         state
     }
 
-    /// Resolves a requested name, and opens the file. Returns a refusal if the server does not send it.
-    pub fn open(&self, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
+    /// Resolves a requested name, and opens the file. The result has a refusal if the server does not send it.
+    pub fn open(&self, request: &FileRequest<'_>) -> ResolvedFile {
         let (site, links) = (self.site.load(), self.links.load());
         let request = &with_interface(request, &links);
-        let mut resolved = {
+        let FetchDecision { answer, ticket } = {
             let mut observations = self.observations();
-            let resolved = fetch(&site.plan, &observations, request);
-            observations.note_file_request(request.client.ip(), is_first_request(request.name, &resolved), self.now());
-            resolved?
+            let decision = fetch(&site.plan, &observations, request);
+            let is_first = is_first_request(request.name, &decision.answer);
+            observations.note_file_request(request.client.ip(), is_first, self.now());
+            decision
         };
-        let content = ContentKind::from(&resolved);
-        let entry = resolved.machine(&site.plan).map(str::to_owned);
-        let machine = EventMachine { entry: entry.as_deref(), ..at(request.client) };
-        let record = |what: What<'_>| self.events.record_now(request.protocol.into(), machine, what);
-        let opened = if let Fetch::Done(done) = &resolved {
+        let opened = answer.and_then(|answer| self.open_answer(&site, answer, request, &ticket));
+        ResolvedFile { opened, ticket }
+    }
+
+    fn open_answer(
+        &self,
+        site: &Site,
+        mut answer: Fetch,
+        request: &FileRequest<'_>,
+        ticket: &FileTicket,
+    ) -> Result<Opened, Refusal> {
+        let record = |what: What<'_>| {
+            self.events.record_now(request.protocol.into(), event_machine(ticket, request.client), what);
+        };
+        let content = ContentKind::from(&answer);
+        let opened = if let Fetch::Done(done) = &answer {
             self.accept_done(done, request)?
         } else {
-            self.add_token(&site.plan, &mut resolved);
+            self.add_token(&site.plan, &mut answer);
             let on_failure = |failure: &Failure| {
                 let error = failure.diagnostic.one_line();
                 record(What::TemplateFailed { template: &failure.template, error: &error });
             };
-            site.open(resolved, request, on_failure)?
+            site.open(answer, request, on_failure)?
         };
         record(What::FileOpened { name: request.name, content });
         Ok(opened)
     }
 
-    /// Records that a client fetched a whole file, which may complete a boot-once, or prove a boot loop.
-    pub fn fetched(&self, request: &FileRequest<'_>) {
-        let (site, links) = (self.site.load(), self.links.load());
-        let request = &with_interface(request, &links);
-        let name = String::from_utf8_lossy(request.name);
+    /// Records that a client fetched a whole file, which may complete a boot-once, or prove a boot loop. `ticket` is
+    /// that of the request.
+    pub fn fetched(&self, ticket: &FileTicket, service: Service, client: SocketAddr, name: &[u8]) {
+        let file = String::from_utf8_lossy(name);
         let mut observations = self.observations();
-        let FetchOutcome { is_loader, completes } = after_fetch(&site.plan, &observations, request);
-        let looping = match is_loader {
-            true => observations.note_loader(request.client.ip(), &name, self.now()),
+        let looping = match ticket.is_loader {
+            true => observations.note_loader(client.ip(), &file, self.now()),
             false => None,
         };
-        let completed =
-            completes.and_then(|machine| observations.boot_once.complete(&machine).map(|times| (machine, times)));
+        let completed = ticket.completes.as_ref();
+        let completed = completed.and_then(|done| Some((done, observations.boot_once.complete(&done.name)?)));
         drop(observations);
-        if let Some((machine, times)) = completed {
-            let name = RequestedName(request.name).to_string();
-            let entry = site.plan.inventory.get_by_name(&machine);
-            let identities = entry.map(|entry| format_identities(&entry)).unwrap_or_default();
-            self.boot_once.complete(&machine, &format!("{name}\n{identities}"), times);
-            let machine = EventMachine { entry: Some(&machine), ..at(request.client) };
-            self.events.record_now(request.protocol.into(), machine, What::BootOnceCompleted { name: request.name });
+        let machine = event_machine(ticket, client);
+        if let Some((completed, times)) = completed {
+            let record = format!("{}\n{}", RequestedName(name), format_identities(completed));
+            self.boot_once.complete(&completed.name, &record, times);
+            let machine = EventMachine { entry: Some(&completed.name), ..machine };
+            self.events.record_now(service, machine, What::BootOnceCompleted { name });
         }
-        if let Some(looping) = looping.filter(|_| site.plan.policy.loop_guard != LoopGuard::Off) {
-            let machine = EventMachine { hardware: looping.owner.map(|owner| owner.hardware), ..at(request.client) };
-            let (cause, guard) = (looping.cause, site.plan.policy.loop_guard);
-            self.events.record_now(
-                request.protocol.into(),
-                machine,
-                What::BootLoop { name: request.name, cause, guard },
-            );
+        let guard = self.site.load().plan.policy.loop_guard;
+        if let Some(looping) = looping.filter(|_| guard != LoopGuard::Off) {
+            let machine = EventMachine { hardware: looping.owner.map(|owner| owner.hardware), ..machine };
+            self.events.record_now(service, machine, What::BootLoop { name, cause: looping.cause, guard });
         }
     }
 
-    /// Records a refused request if the server offers the requested file but cannot send it.
-    pub fn refused(&self, service: Service, client: SocketAddr, name: &[u8]) {
+    /// Records a refused request if the server offers the requested file but cannot send it. `ticket` is that of the
+    /// request.
+    pub fn refused(&self, ticket: &FileTicket, service: Service, client: SocketAddr, name: &[u8]) {
         let site = self.site.load();
         let Some((name, refusal)) = site.offered_name(name).and_then(|name| Some((name, site.refusal_of(name)?)))
         else {
             return;
         };
-        let owner = self.observations().address_owner(client.ip().to_canonical());
-        let machine = EventMachine { hardware: owner.map(|owner| owner.hardware), ..at(client) };
         let (reason, remedy) = site.explain_refusal(name, refusal);
         let what = What::OfferedFileRefused { name, reason: format_args!("{reason}; {remedy}") };
-        self.events.record_now(service, machine, what);
+        self.events.record_now(service, event_machine(ticket, client), what);
     }
 
     /// Replaces the site as a whole.
@@ -256,6 +261,11 @@ impl State {
 /// The machine at this address.
 fn at(client: SocketAddr) -> EventMachine<'static> {
     EventMachine { address: Some(client), ..EventMachine::default() }
+}
+
+/// The machine that sent a request for a file, as far as the decisions about the request show.
+pub fn event_machine(ticket: &FileTicket, client: SocketAddr) -> EventMachine<'_> {
+    EventMachine { hardware: ticket.owner.map(|owner| owner.hardware), entry: ticket.machine.as_deref(), ..at(client) }
 }
 
 /// The request with the interface that has the server's address. A file listener may not know this interface.

@@ -3,8 +3,10 @@
 
 mod common;
 
-use common::boot_once::{TestSite, machine_url, rearm};
+use common::boot_once::{CONFIG, TestSite, machine_url, rearm};
 use proxydhcpd_testbed::wait_for;
+use std::fs;
+use std::io;
 use std::os::unix::fs::symlink;
 
 #[test]
@@ -58,6 +60,42 @@ fn an_incomplete_download_of_the_kernel_completes_no_boot_once() {
     assert!(!server.log().contains("completed"), "{}", server.log());
     let token = done.split_once("/token=").unwrap().1.split_once('/').unwrap().0;
     assert!(!server.log().contains(token), "{}", server.log());
+}
+
+/// A reload during a transfer changes neither the machine nor its boot-once: the request decides. Each of two transfers
+/// of the same kernel may end first, and the boot-once is completed one time.
+#[test]
+fn a_reload_during_a_transfer_does_not_change_which_boot_once_is_completed() {
+    let (web3, web4) = ("[machine.web3]", "[machine.web4]");
+    let (others, _) = CONFIG.split_once(web3).unwrap();
+    let config = format!(
+        "{others}[profile.small]\nkernel = \"small\"\n\
+         {web3}\nmac = \"52:54:00:00:00:03\"\nprofile = \"small\"\nboot = \"once\"\n"
+    );
+    let (site, server) = TestSite::with_config(tempfile::tempdir().unwrap(), &config);
+    fs::write(server.boot.path().join("small"), [0; 700]).unwrap();
+
+    let mut over_http = site.begin_http_transfer("machine/mac=52-54-00-00-00-01/linux");
+    let over_tftp = [(); 2].map(|()| site.begin_tftp_transfer("machine/name=web3/small"));
+    // The MAC addresses of web1 and web2 are swapped, and web3 has another name.
+    let file = server.directory.path().join("proxydhcpd.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("00:01\"", "00:0x\"").replace("00:02\"", "00:01\"").replace("00:0x\"", "00:02\"");
+    fs::write(&file, text.replace(web3, web4)).unwrap();
+    server.wait_for_line("INFO  reloaded");
+    io::copy(&mut over_http, &mut io::sink()).unwrap();
+    server.wait_for_line("web1 completed its boot-once (/machine/mac=52-54-00-00-00-01/linux)");
+    for transfer in &over_tftp {
+        transfer.end();
+    }
+    server.wait_for_line("web3 completed its boot-once (machine/name=web3/small)");
+    wait_for("the end of both transfers", || {
+        (server.log().matches("small by TFTP, 700 octets").count() == 2).then_some(())
+    });
+    assert_eq!(server.log().matches("completed its boot-once").count(), 2, "{}", server.log());
+    let completion = server.directory.path().join("state/boot-once/web3");
+    let stored = wait_for("the completion", || fs::read_to_string(&completion).ok());
+    assert!(stored.contains("mac 52:54:00:00:00:03"), "{stored}");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Loaded, load_from_dir};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::client::Identifiers;
 use proxydhcpd_core::client::dialect::raspberry_pi;
+use proxydhcpd_core::identity::Identifiers;
 use proxydhcpd_core::link::{Network, Network4, Network6};
 use proxydhcpd_core::plan::machines::{BootMode, Identity};
 use proxydhcpd_core::plan::pattern::Glob;

@@ -70,7 +70,8 @@ fn only_scripts_by_host_name_are_served_regardless_of_case() {
         let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
         let request =
             FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "" };
-        let opened = site.open(fetch(&site.plan, &Observations::new(0), &request).unwrap(), &request, |_| ()).ok()?;
+        let opened =
+            site.open(fetch(&site.plan, &Observations::new(0), &request).answer.unwrap(), &request, |_| ()).ok()?;
         let mut text = vec![0; 100];
         let length = opened.read_at(&mut text, 0).unwrap();
         Some(String::from_utf8(text[..length].to_vec()).unwrap().replace("#!ipxe\n# ", "").trim_end().to_owned())
@@ -166,7 +167,7 @@ fn a_directory_is_served_and_shown_under_its_name() {
     let name = b"debian/rescue.ipxe";
     let client = SocketAddr::new(server, 1024);
     let request = FileRequest { protocol: Protocol::Tftp, name, server, client, interface: "" };
-    let fetched = fetch(&site.plan, &Observations::new(0), &request).unwrap();
+    let fetched = fetch(&site.plan, &Observations::new(0), &request).answer.unwrap();
     assert_eq!(site.open(fetched, &request, |failure| panic!("{failure:?}")).unwrap().size(), 7);
     assert_eq!(dirs.lines(&site.files.warnings), [""; 0]);
 
@@ -199,7 +200,7 @@ fn menu(site: &Site, machine: &str) -> (String, Vec<String>) {
     let client = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 50), 1024));
     let server = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
     let request = FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "" };
-    let fetched = fetch(&site.plan, &Observations::new(0), &request).unwrap();
+    let fetched = fetch(&site.plan, &Observations::new(0), &request).answer.unwrap();
     let mut failed = Vec::new();
     let opened = site.open(fetched, &request, |failure| failed.push(failure.diagnostic.one_line())).unwrap();
     let mut text = vec![0; usize::try_from(opened.size()).unwrap()];

@@ -4,7 +4,7 @@ use proxydhcpd_core::ambiguous_identity::{
     ConflictingEntries, DuplicateIdentity, SharedUuidWarning, UnconfirmedMatch, UnresolvedConflict, UuidUse,
 };
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::client::HardwareAddress;
+use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::observations::LoopCause;
 use proxydhcpd_core::observations::finding::{Advice, Cause, Diagnosis, Finding, NextContact};
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;

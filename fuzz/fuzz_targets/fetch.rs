@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use proxydhcpd_core::fetch::{Fallback, Fetch, after_fetch, fetch, is_done_request, is_first_request};
+use proxydhcpd_core::fetch::{Fallback, Fetch, FetchDecision, fetch, is_done_request, is_first_request};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_fuzz::site;
@@ -27,12 +27,11 @@ fuzz_target!(|input: (bool, bool, bool, [u8; 16], &[u8])| {
     };
     let request = FileRequest { protocol, name, server, client: SocketAddr::from((client, 1024)), interface: "eth0" };
     OBSERVATIONS.with_borrow(|observations| {
-        let content = fetch(plan, observations, &request);
-        let completed = after_fetch(plan, observations, &request);
-        assert!(completed.completes.is_none_or(|machine| machine == "web1"));
-        is_first_request(name, &content);
+        let FetchDecision { answer, ticket } = fetch(plan, observations, &request);
+        assert!(ticket.completes.is_none_or(|machine| machine.name == "web1"));
+        is_first_request(name, &answer);
         is_done_request(name);
-        match content {
+        match answer {
             Ok(Fetch::Directory { name, otherwise }) => {
                 assert_below(&name);
                 match otherwise {

@@ -2,9 +2,10 @@
 
 use super::architecture::{accept_for_script, select_architecture};
 use super::user_class::is_ipxe_class;
-use super::{ArchSource, Class, Client, HardwareAddress, Identifiers, IgnoreReason, Relay, Stage};
+use super::{ArchSource, Class, Client, IgnoreReason, Relay, Stage};
 use crate::arch::Arch;
 use crate::arrival::Port;
+use crate::identity::{HardwareAddress, Identifiers};
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp6::{Duid, Message, MessageType, Packet, RelayHop, code, mac_from_eui64};
 use crate::wire::pxe::MachineId;

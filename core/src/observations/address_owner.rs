@@ -1,7 +1,7 @@
 //! The owners of IP addresses.
 
 use crate::arch::Arch;
-use crate::client::HardwareAddress;
+use crate::identity::HardwareAddress;
 use crate::wire::pxe::{Features, MachineId};
 
 /// The client to which a DHCP server has assigned an IP address.

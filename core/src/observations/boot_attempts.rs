@@ -7,10 +7,10 @@
 //! single machine that did not causes no finding either, unless the offers to that machine show the cause.
 
 use super::finding::{Cause, Diagnosis, Finding, NextContact};
-use super::machine_key::{MachineKey, hardware_key};
 use super::overheard_offers::{OverheardOffer, OverheardOffers};
 use crate::bounded_cache::{BoundedCache, TokenBucket};
-use crate::client::{Class, Client, HardwareAddress};
+use crate::client::{Class, Client};
+use crate::identity::{HardwareAddress, MachineKey};
 use crate::wire::dhcp4::Message;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
@@ -142,7 +142,7 @@ impl BootAttempts {
         }
         let next = if client.is_ipxe() || client.arch.is_efi() { offer.next } else { NextContact::Elsewhere };
         let fresh = BootAttempt::new(client, SentOffer { next, ..offer }, now);
-        let before = self.attempts.update(hardware_key(&client.hardware), now, fresh, |attempt| {
+        let before = self.attempts.update(MachineKey::from_hardware(&client.hardware), now, fresh, |attempt| {
             let before = *attempt;
             if attempt.note_repeat(&fresh, now) {
                 return None;
@@ -162,7 +162,7 @@ impl BootAttempts {
     /// Notes that the server failed to send the offer. If the machine does not take the offer, no other server is the
     /// cause.
     pub fn note_unsent(&mut self, hardware: &HardwareAddress) {
-        if let Some(attempt) = self.attempts.get_mut(hardware_key(hardware)) {
+        if let Some(attempt) = self.attempts.get_mut(MachineKey::from_hardware(hardware)) {
             attempt.closed = true;
         }
     }
@@ -174,7 +174,7 @@ impl BootAttempts {
 
     /// Notes a REQUEST on port 67. `request` is `None` if the REQUEST names no DHCP server.
     pub fn note_request(&mut self, hardware: &HardwareAddress, xid: u32, request: Option<AddressRequest>, now: u64) {
-        let Some(attempt) = self.attempts.get_mut(hardware_key(hardware)) else { return };
+        let Some(attempt) = self.attempts.get_mut(MachineKey::from_hardware(hardware)) else { return };
         match (attempt.request, request) {
             (None, Some(_)) if xid == attempt.offer.xid => attempt.request = request,
             // The machine already has an address.
@@ -190,7 +190,7 @@ impl BootAttempts {
     /// Notes that a machine has contacted this server, on port 4011 or for a file. `is_first_request` is whether the
     /// file is one that only a firmware requests, or an iPXE that has no address yet.
     pub fn note_contact(&mut self, hardware: &HardwareAddress, is_first_request: bool, now: u64) {
-        let Some(attempt) = self.attempts.get_mut(hardware_key(hardware)) else { return };
+        let Some(attempt) = self.attempts.get_mut(MachineKey::from_hardware(hardware)) else { return };
         let before = *attempt;
         attempt.closed = true;
         if attempt.finding.ipxe && is_first_request {

@@ -2,8 +2,8 @@
 //! that the machine has just fetched.
 
 use super::address_owner::AddressOwner;
-use super::machine_key::{MachineKey, hardware_key};
 use crate::bounded_cache::BoundedCache;
+use crate::identity::MachineKey;
 use core::fmt;
 use core::net::IpAddr;
 
@@ -55,7 +55,8 @@ impl BootLoops {
         name: &str,
         now: u64,
     ) -> Option<LoopCause> {
-        let key = owner.map_or_else(|| address_key(address), |owner| hardware_key(&owner.hardware));
+        let key =
+            owner.map_or_else(|| MachineKey::from_address(address), |owner| MachineKey::from_hardware(&owner.hardware));
         let name = hash(name.as_bytes());
         self.0.update(key, now, LoaderHistory::default(), |history| history.loaded(name, now))
     }
@@ -91,17 +92,6 @@ impl LoaderHistory {
         self.detected = Some(now);
         Some(if self.ipxe.is_some_and(|at| at >= first) { LoopCause::Ipxe } else { LoopCause::NoIpxe })
     }
-}
-
-/// The key of an IP address. Its first octet distinguishes it from the keys of machines.
-fn address_key(address: IpAddr) -> MachineKey {
-    let mut key = [0; 17];
-    key[0] = 0xfe;
-    match address.to_canonical() {
-        IpAddr::V4(address) => key[1..5].copy_from_slice(&address.octets()),
-        IpAddr::V6(address) => key[1..].copy_from_slice(&address.octets()),
-    }
-    MachineKey(key)
 }
 
 /// The FNV-1a hash. If the names of two loaders of one machine collide, they only count as one loader.
@@ -142,12 +132,12 @@ mod tests {
         let mut boot_loops = BootLoops::new(8, 0);
         assert_eq!((fetch(&mut boot_loops, "a.efi", 0), fetch(&mut boot_loops, "a.efi", 30)), (None, None));
         assert_eq!(fetch(&mut boot_loops, "a.efi", 60), Some(LoopCause::NoIpxe));
-        assert!(boot_loops.is_looping(address_key(ADDRESS), 61 * SECOND));
+        assert!(boot_loops.is_looping(MachineKey::from_address(ADDRESS), 61 * SECOND));
         assert!(
             (90..600).step_by(30).all(|second| fetch(&mut boot_loops, "a.efi", second).is_none()),
             "the same episode"
         );
-        assert!(!boot_loops.is_looping(address_key(ADDRESS), 400 * SECOND), "it may try again");
+        assert!(!boot_loops.is_looping(MachineKey::from_address(ADDRESS), 400 * SECOND), "it may try again");
         assert_eq!((fetch(&mut boot_loops, "a.efi", 800), fetch(&mut boot_loops, "a.efi", 810)), (None, None));
         assert_eq!(fetch(&mut boot_loops, "a.efi", 820), Some(LoopCause::NoIpxe), "another episode");
     }
@@ -169,7 +159,7 @@ mod tests {
     fn a_request_of_an_ipxe_between_the_fetches_changes_the_cause() {
         let mut boot_loops = BootLoops::new(8, 0);
         fetch(&mut boot_loops, "a.efi", 0);
-        boot_loops.note_ipxe(address_key(ADDRESS), 10 * SECOND);
+        boot_loops.note_ipxe(MachineKey::from_address(ADDRESS), 10 * SECOND);
         fetch(&mut boot_loops, "a.efi", 30);
         assert_eq!(fetch(&mut boot_loops, "a.efi", 60), Some(LoopCause::Ipxe));
     }
@@ -178,7 +168,7 @@ mod tests {
     fn a_client_counts_as_the_fetched_loader_for_two_minutes() {
         let mut boot_loops = BootLoops::new(8, 0);
         fetch(&mut boot_loops, "a.efi", 0);
-        assert_eq!(boot_loops.loaded_at(address_key(ADDRESS), 119 * SECOND), Some(0));
-        assert_eq!(boot_loops.loaded_at(address_key(ADDRESS), 120 * SECOND), None);
+        assert_eq!(boot_loops.loaded_at(MachineKey::from_address(ADDRESS), 119 * SECOND), Some(0));
+        assert_eq!(boot_loops.loaded_at(MachineKey::from_address(ADDRESS), 120 * SECOND), None);
     }
 }

@@ -3,7 +3,7 @@
 //! causes.
 
 use crate::arch::Arch;
-use crate::client::HardwareAddress;
+use crate::identity::HardwareAddress;
 use core::fmt;
 use core::net::Ipv4Addr;
 

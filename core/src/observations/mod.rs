@@ -6,13 +6,13 @@ pub mod boot_attempts;
 mod boot_loop;
 pub mod boot_once;
 pub mod finding;
-mod machine_key;
 mod overheard_offers;
 mod rate_limits;
 pub mod shared_uuids;
 
 use crate::bounded_cache::BoundedCache;
-use crate::client::{Client, HardwareAddress};
+use crate::client::Client;
+use crate::identity::{HardwareAddress, MachineKey};
 use crate::plan::rule::RuleRef;
 use crate::wire::pxe::MachineId;
 pub use address_owner::{AddressOwner, FirmwareInfo};
@@ -21,8 +21,6 @@ use boot_loop::BootLoops;
 pub use boot_loop::LoopCause;
 use boot_once::BootOnce;
 use core::net::{IpAddr, Ipv6Addr};
-pub use machine_key::MachineKey;
-use machine_key::hardware_key;
 use rate_limits::RateLimits;
 use shared_uuids::UuidClaims;
 
@@ -135,13 +133,13 @@ impl Observations {
 
     /// Notes the address that a DHCPv6 server has assigned to a client.
     pub fn note_lease(&mut self, duid: &HardwareAddress, address: Ipv6Addr, now: u64) {
-        self.leases.update(hardware_key(duid), now, address, |known| *known = address);
+        self.leases.update(MachineKey::from_hardware(duid), now, address, |known| *known = address);
     }
 
     /// The address that a DHCPv6 server has assigned to the client with this DUID; `None` if the server has overheard
     /// none.
     pub fn lease(&self, duid: &HardwareAddress) -> Option<Ipv6Addr> {
-        self.leases.get(hardware_key(duid))
+        self.leases.get(MachineKey::from_hardware(duid))
     }
 
     /// Notes a request on port 4011. EDK2 may put the UUID into the chaddr of such a request, so the server also looks
@@ -264,6 +262,6 @@ impl Observations {
 
     /// The key of observations that count for minutes. It is the hardware address, because machines may share a UUID.
     fn key(&self, client: &Client) -> MachineKey {
-        hardware_key(&self.uuid_claims.resolve_hardware(&client.hardware, client.machine_id))
+        MachineKey::from_hardware(&self.uuid_claims.resolve_hardware(&client.hardware, client.machine_id))
     }
 }

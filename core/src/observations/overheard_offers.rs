@@ -2,9 +2,9 @@
 //! so the OFFERs and ACKs that other servers send them reach every host of the network. A finding about a server rests
 //! on that server's offer.
 
-use super::machine_key::{MachineKey, hardware_key};
 use crate::bounded_cache::{BoundedCache, CacheKey};
-use crate::client::{Class, HardwareAddress};
+use crate::client::Class;
+use crate::identity::{HardwareAddress, MachineKey};
 use crate::wire::dhcp4::{Message, MessageType, OP_REPLY, code};
 use core::net::Ipv4Addr;
 
@@ -91,14 +91,14 @@ impl OverheardOffer {
 
 impl AttemptKey {
     fn new(hardware: &HardwareAddress, xid: u32) -> Self {
-        AttemptKey { machine: hardware_key(hardware), xid }
+        AttemptKey { machine: MachineKey::from_hardware(hardware), xid }
     }
 }
 
 impl CacheKey for AttemptKey {
     fn octets(&self) -> impl AsRef<[u8]> {
         let mut octets = [0; 21];
-        octets[..17].copy_from_slice(&self.machine.0);
+        octets[..17].copy_from_slice(self.machine.octets().as_ref());
         octets[17..].copy_from_slice(&self.xid.to_be_bytes());
         octets
     }

@@ -3,10 +3,10 @@
 //! A machine has a separate rate for each path of its packets. A host elsewhere that knows the machine's hardware
 //! address can send requests in the machine's name, but uses up only the rate of the path from that host.
 
-use super::machine_key::{MachineKey, hardware_key};
 use crate::arrival::{Arrival, Port};
 use crate::bounded_cache::{BoundedCache, CacheKey, TokenBucket};
 use crate::client::Client;
+use crate::identity::MachineKey;
 use crate::plan::Plan;
 use crate::route::RefuseReason;
 use core::net::{IpAddr, Ipv4Addr};
@@ -79,7 +79,7 @@ impl RateLimits {
 
     fn allows_client(&mut self, arrival: &Arrival<'_>, client: &Client) -> bool {
         let path = ClientPath {
-            machine: hardware_key(&client.hardware),
+            machine: MachineKey::from_hardware(&client.hardware),
             link: arrival.link().index,
             source: arrival.from.ip(),
             relay: client.relay.map(|relay| relay.address),
@@ -131,7 +131,7 @@ impl CacheKey for ClientPath {
     fn octets(&self) -> impl AsRef<[u8]> {
         let relay = self.relay.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
         let mut octets = [0; 53];
-        octets[..17].copy_from_slice(&self.machine.0);
+        octets[..17].copy_from_slice(self.machine.octets().as_ref());
         octets[17..21].copy_from_slice(&self.link.to_le_bytes());
         octets[21..37].copy_from_slice(self.source.octets().as_ref());
         octets[37..].copy_from_slice(relay.octets().as_ref());

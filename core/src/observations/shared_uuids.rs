@@ -2,9 +2,9 @@
 //! configuration explains it: vendors ship boards with the same UUID, people clone images of virtual machines, and
 //! any host can send any UUID.
 
-use super::machine_key::{MachineKey, hardware_key};
 use crate::bounded_cache::BoundedCache;
-use crate::client::{Client, HardwareAddress};
+use crate::client::Client;
+use crate::identity::{HardwareAddress, MachineKey};
 use crate::plan::Plan;
 use crate::wire::pxe::MachineId;
 use alloc::collections::BTreeMap;
@@ -53,10 +53,10 @@ impl UuidClaims {
     pub fn note(&mut self, plan: &Plan, client: &Client, now: u64) {
         let Some(mac) = client.hardware.mac().filter(|mac| !plan.inventory.is_shared_mac(mac)) else { return };
         if let Some(duid) = &client.duid {
-            self.claim(hardware_key(duid), mac, now);
+            self.claim(MachineKey::from_hardware(duid), mac, now);
         }
         if let Some(machine_id) = client.machine_id.filter(MachineId::is_unique) {
-            let first = self.claim(uuid_key(machine_id), mac, now);
+            let first = self.claim(MachineKey::from_uuid(machine_id), mac, now);
             self.compare(plan, machine_id.uuid(), [first, mac]);
         }
     }
@@ -105,8 +105,8 @@ impl UuidClaims {
     pub fn resolve_hardware(&self, hardware: &HardwareAddress, machine_id: Option<MachineId>) -> HardwareAddress {
         let is_unshared = |id: &MachineId| id.is_unique() && !self.shared.contains_key(&id.uuid());
         let key = match hardware {
-            HardwareAddress { htype: HardwareAddress::DUID, .. } => Some(hardware_key(hardware)),
-            HardwareAddress { hlen: 16, .. } => machine_id.filter(is_unshared).map(uuid_key),
+            HardwareAddress { htype: HardwareAddress::DUID, .. } => Some(MachineKey::from_hardware(hardware)),
+            HardwareAddress { hlen: 16, .. } => machine_id.filter(is_unshared).map(MachineKey::from_uuid),
             _ => None,
         };
         let claim = key.and_then(|key| self.claims.get(key)).filter(|claim| !claim.several);
@@ -130,11 +130,4 @@ impl UuidClaims {
         let changed = core::mem::take(&mut self.changed);
         changed.then(|| self.shared.iter().map(|(uuid, macs)| SharedUuid { uuid: *uuid, macs: *macs }).collect())
     }
-}
-
-/// The key of a UUID. Its first octet distinguishes it from the keys of hardware addresses and DUIDs.
-fn uuid_key(machine_id: MachineId) -> MachineKey {
-    let mut key = machine_id.0;
-    key[0] = 0xff;
-    MachineKey(key)
 }

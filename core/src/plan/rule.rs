@@ -3,8 +3,8 @@
 use super::pattern::{Glob, MacPattern};
 use super::profile::ProfileId;
 use crate::arch::Arch;
-use crate::client::Identifiers;
 use crate::client::dialect::Dialect;
+use crate::identity::Identifiers;
 use crate::link::Network;
 use alloc::string::String;
 use alloc::vec::Vec;

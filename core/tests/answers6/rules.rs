@@ -131,7 +131,7 @@ fn a_rule_that_was_met_before_a_reload_is_not_mistaken_for_its_successor() {
         let name = b"machine/rule=0-00000007/menu.ipxe";
         let (server, client) = (SERVER6.parse().unwrap(), "[2001:db8::207]:1024".parse().unwrap());
         let request = FileRequest { protocol: Protocol::Http(8080), name, server, client, interface: "eth0" };
-        let content = fetch(plan, &Observations::new(0), &request);
+        let content = fetch(plan, &Observations::new(0), &request).answer;
         matches!(content, Ok(Fetch::Text(script)) if script.contains("install.efi"))
     };
     assert_eq!((installs_by_name(&after(8)), installs_by_name(&after(7))), (false, true));

@@ -92,7 +92,7 @@ impl Network {
         let (server, client) = (Ipv4Addr::new(192, 0, 2, 10).into(), (ADDRESS, 1030).into());
         let request =
             FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "eth0" };
-        let is_first = is_first_request(request.name, &fetch(&self.plan, &self.observations, &request));
+        let is_first = is_first_request(request.name, &fetch(&self.plan, &self.observations, &request).answer);
         self.observations.note_file_request(request.client.ip(), is_first, self.now);
     }
 

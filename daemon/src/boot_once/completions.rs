@@ -3,8 +3,8 @@
 
 use crate::files::path_errors::is_absent;
 use crate::files::{replace, sync_directory};
-use proxydhcpd_core::client::HardwareAddress;
-use proxydhcpd_core::plan::machines::Machine;
+use proxydhcpd_core::file_ticket::CompletedMachine;
+use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::pxe::MachineId;
 use proxydhcpd_reading::regular::read_regular;
@@ -67,7 +67,7 @@ const MAX_SIZE: u64 = 16 << 10;
 const MAX_MACS: usize = 256;
 
 /// The lines of a completion that contain the machine's identities. A serial number with control characters is omitted.
-pub fn format_identities(machine: &Machine<'_>) -> String {
+pub fn format_identities(machine: &CompletedMachine) -> String {
     let mut lines = format!("{HEADER}\n");
     for mac in machine.macs.iter().take(MAX_MACS) {
         lines += &format!("mac {}\n", HardwareAddress::from_mac(*mac));
@@ -75,7 +75,9 @@ pub fn format_identities(machine: &Machine<'_>) -> String {
     if let Some(uuid) = machine.uuid {
         lines += &format!("uuid {}\n", MachineId::from_uuid(uuid));
     }
-    if let Some(serial) = machine.serial.filter(|serial| serial.len() <= 256 && !serial.contains(char::is_control)) {
+    if let Some(serial) =
+        machine.serial.as_ref().filter(|serial| serial.len() <= 256 && !serial.contains(char::is_control))
+    {
         lines += &format!("serial {serial}\n");
     }
     lines

@@ -200,16 +200,15 @@ fn the_key_outlasts_a_restart_if_it_can_be_stored() {
 
 #[test]
 fn a_completion_contains_the_identities_of_its_machine() {
-    use proxydhcpd_core::plan::machines::Machine;
+    use proxydhcpd_core::file_ticket::CompletedMachine;
     let dir = tempfile::tempdir().unwrap();
-    let (macs, uuid, serial) = ([[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]], Some([0x42; 16]), Some("ABC 1"));
-    let machine = Machine { name: "web1", macs: &macs, uuid, serial, ..Machine::default() };
+    let macs = vec![[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
+    let (uuid, serial) = (Some([0x42; 16]), Some("ABC 1".to_owned()));
+    let machine = CompletedMachine { name: "web1".to_owned(), macs, uuid, serial };
     completions::write(dir.path(), "web1", &format!("linux\n{}", completions::format_identities(&machine))).unwrap();
     let identities = completions::read_identities(dir.path(), "web1").unwrap().unwrap();
-    assert_eq!(
-        identities,
-        completions::StoredIdentities { macs: macs.to_vec(), uuid, serial: serial.map(str::to_owned) }
-    );
+    let CompletedMachine { macs, uuid, serial, .. } = machine;
+    assert_eq!(identities, completions::StoredIdentities { macs, uuid, serial });
     completions::write(dir.path(), "web1", "linux").unwrap();
     assert_eq!(completions::read_identities(dir.path(), "web1").unwrap(), None, "none");
     for invalid in ["identities 2", "identities 1\nmac 1", "identities 1\nuuid x", "identities 1\nodd"] {

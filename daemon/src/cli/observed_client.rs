@@ -2,7 +2,7 @@
 
 use super::client::{ClientKind, Mac};
 use super::client_packet::ipxe_features;
-use proxydhcpd_core::client::HardwareAddress;
+use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::link::Network4;
 use proxydhcpd_core::observations::{AddressOwner, FirmwareInfo, Observations};
 use proxydhcpd_core::wire::pxe::Features;

@@ -104,7 +104,7 @@ pub fn run(args: &Render, flags: &GlobalFlags) -> CommandResult {
     let records = BootOnceRecords::load(&context, &mut observations);
     let mut fetched = match target {
         RenderTarget::Profile(profile) => fetch::preview_menu(plan, &observations, &request, profile),
-        RenderTarget::Decided | RenderTarget::Template(_) => fetch::fetch(plan, &observations, &request),
+        RenderTarget::Decided | RenderTarget::Template(_) => fetch::fetch(plan, &observations, &request).answer,
     };
     if let Ok(fetch) = &mut fetched {
         records.set_token(&context, &observations, fetch);

@@ -2,65 +2,64 @@
 //! refusal of a file that the server offers.
 
 use super::{http, tftp};
-use crate::state::State;
+use crate::state::{State, event_machine};
 use hyper::Method;
 use proxydhcpd_core::event::{EventMachine, Reason, Service, Severity, TransferEnd, What};
 use proxydhcpd_core::fetch::is_done_request;
-use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_core::transfer::Outcome;
 use std::net::SocketAddr;
 
 /// Records what happened in the TFTP server.
 pub fn record_tftp(state: &State, event: &tftp::TftpEvent<'_>) {
-    let record = |client, what| state.events.record_now(Service::Tftp, at(client), what);
+    let record = |machine, what| state.events.record_now(Service::Tftp, machine, what);
     match event {
-        tftp::TftpEvent::Ended { client, server, name, octets, elapsed, outcome } => {
+        tftp::TftpEvent::Ended { client, name, ticket, octets, elapsed, outcome } => {
             if *outcome == Outcome::Completed {
-                let (protocol, server, client) = (Protocol::Tftp, *server, *client);
-                state.fetched(&FileRequest { protocol, name, server, client, interface: "" });
+                state.fetched(ticket, Service::Tftp, *client, name);
             }
             let (octets, duration, end) = (*octets, *elapsed, TransferEnd::Tftp(*outcome));
-            record(client, What::TransferEnded { name, octets, duration, end });
+            record(event_machine(ticket, *client), What::TransferEnded { name, octets, duration, end });
         }
-        tftp::TftpEvent::Refused { client, name, reason } => {
+        tftp::TftpEvent::Refused { client, name, ticket, reason } => {
             if matches!(reason, tftp::TftpRefusal::Fetch(_)) {
-                state.refused(Service::Tftp, *client, name);
+                state.refused(ticket, Service::Tftp, *client, name);
             }
             let reason = Reason { label: reason.label(), text: format_args!("{reason}") };
-            record(client, What::FileRefused { name, reason });
+            record(event_machine(ticket, *client), What::FileRefused { name, reason });
         }
         tftp::TftpEvent::Ignored { client, reason: reason @ tftp::TftpSilence::SendBufferFull } => {
-            record(client, What::SendBufferFull(reason.label()));
+            record(at(client), What::SendBufferFull(reason.label()));
         }
         tftp::TftpEvent::Ignored { client, reason } => {
-            record(client, What::FileSilence(Reason { label: reason.label(), text: format_args!("{reason}") }));
+            record(at(client), What::FileSilence(Reason { label: reason.label(), text: format_args!("{reason}") }));
         }
         tftp::TftpEvent::Failed { client, name, error } => {
-            record(client, What::TransferFailed { name, error: format_args!("{error}") });
+            record(at(client), What::TransferFailed { name, error: format_args!("{error}") });
         }
     }
 }
 
 /// Records what happened in the HTTP server.
 pub fn record_http(state: &State, event: &http::HttpEvent) {
-    let record = |client, what| state.events.record_now(Service::Http, at(client), what);
+    let record = |machine, what| state.events.record_now(Service::Http, machine, what);
     match event {
         http::HttpEvent::Finished(request) => {
-            let http::FinishedRequest { server, client, name, octets, duration, status, .. } = request;
+            let http::FinishedRequest { client, name, ticket, octets, duration, status, .. } = request;
             // A web page in an operator's browser must not complete a machine's boot-once by fetching the machine's
             // kernel. A request for a `done_url` counts from every client, because the server has verified it:
             // PowerShell also calls itself Mozilla, but is no browser.
             let is_from_machine = !request.is_browser || is_done_request(name);
             if request.whole && request.method != Method::HEAD && is_from_machine {
-                // The port no longer matters: the file has been sent.
-                let protocol = Protocol::Http(0);
-                state.fetched(&FileRequest { protocol, name, server: *server, client: *client, interface: "" });
+                state.fetched(ticket, Service::Http, *client, name);
             }
             if [403, 404].contains(status) {
-                state.refused(Service::Http, *client, name);
+                state.refused(ticket, Service::Http, *client, name);
             }
             let end = TransferEnd::Http { method: request.method.as_str(), status: *status };
-            record(client, What::TransferEnded { name, octets: *octets, duration: *duration, end });
+            record(
+                event_machine(ticket, *client),
+                What::TransferEnded { name, octets: *octets, duration: *duration, end },
+            );
         }
         http::HttpEvent::NotAccepted(error) => {
             state.events.notice(Severity::Debug, format_args!("cannot accept an HTTP connection: {error}"));
@@ -69,17 +68,17 @@ pub fn record_http(state: &State, event: &http::HttpEvent) {
             state.events.notice(Severity::Warning, format_args!("cannot accept HTTP connections: {error}"));
         }
         http::HttpEvent::Failed { client, name, error } => {
-            record(client, What::TransferFailed { name, error: format_args!("{error}") });
+            record(at(client), What::TransferFailed { name, error: format_args!("{error}") });
         }
         http::HttpEvent::Dropped { client, reason } => match reason.overload() {
             Some(overload) => record(
-                client,
+                at(client),
                 What::ConnectionDropped {
                     reason: format_args!("{reason}"),
                     overload: Some(format_args!("{overload}")),
                 },
             ),
-            None => record(client, What::ConnectionDropped { reason: format_args!("{reason}"), overload: None }),
+            None => record(at(client), What::ConnectionDropped { reason: format_args!("{reason}"), overload: None }),
         },
     }
 }

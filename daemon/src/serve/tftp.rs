@@ -16,7 +16,7 @@ mod ports;
 mod requests;
 mod session;
 
-use crate::files::{OpenFiles, Opened};
+use crate::files::{OpenFiles, ResolvedFile};
 use crate::settings::TftpConfig;
 use admission::check_wrong_port;
 pub use event::{TftpEvent, TftpRefusal, TftpSilence};
@@ -30,7 +30,6 @@ use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use ports::PortPool;
 pub use ports::port_guesses;
-use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request;
 use proxydhcpd_core::transfer::{ErrorReply, Outcome, Step};
@@ -52,7 +51,7 @@ pub fn run(
     listeners: Arc<TftpListeners>,
     settings: &TftpConfig,
     link: impl Fn(u32, IpAddr) -> Option<Link>,
-    open: impl Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
+    open: impl Fn(&request::FileRequest<'_>) -> ResolvedFile,
     is_vouched: impl Fn(IpAddr) -> bool,
     on_event: impl FnMut(TftpEvent<'_>),
     stop: impl AsFd,
@@ -132,7 +131,7 @@ struct TftpServer<'a, L, O, V, E> {
 impl<L, O, V, E> TftpServer<'_, L, O, V, E>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
-    O: Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
+    O: Fn(&request::FileRequest<'_>) -> ResolvedFile,
     V: Fn(IpAddr) -> bool,
     E: FnMut(TftpEvent<'_>),
 {
@@ -201,6 +200,7 @@ where
                 Ok(()) => TftpEvent::Refused {
                     client: sender,
                     name: session.file_name(),
+                    ticket: &session.ticket,
                     reason: TftpRefusal::UnknownTransfer,
                 },
                 Err(errno) => TftpEvent::Failed { client: sender, name: session.file_name(), error: errno.into() },
@@ -305,8 +305,8 @@ where
         }
         (self.on_event)(TftpEvent::Ended {
             client: session.client(),
-            server: session.channel.local.address,
             name: session.file_name(),
+            ticket: &session.ticket,
             octets: session.transfer.acknowledged_octets(),
             elapsed: self.now.saturating_sub(session.started),
             outcome,

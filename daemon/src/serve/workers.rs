@@ -132,7 +132,7 @@ impl Workers {
             (Arc::clone(&self.state), Arc::clone(&self.state), self.state.events.clone());
         let open = move |request: &FileRequest<'_>| match served_links::is_served(&state.links.load(), request.server) {
             true => state.open(request),
-            false => Err(Refusal::Denied),
+            false => Err(Refusal::Denied).into(),
         };
         let on_event = move |event| file_events::record_http(&event_state, &event);
         // A connection needs one descriptor, and the file that it sends needs another.

@@ -70,7 +70,7 @@ impl Site {
     pub fn check_servable(&self, name: &str, observations: &Observations) -> Result<(), Refusal> {
         let (server, client) = (IpAddr::V4(Ipv4Addr::LOCALHOST), SocketAddr::from((Ipv4Addr::LOCALHOST, 1024)));
         let request = FileRequest { protocol: Protocol::Tftp, name: name.as_bytes(), server, client, interface: "" };
-        match fetch(&self.plan, observations, &request)? {
+        match fetch(&self.plan, observations, &request).answer? {
             Fetch::Directory { name, otherwise: None } => self.file(&name).map(drop),
             Fetch::Loader(path) => files::open_loader(path.as_ref()).map(drop),
             _ => Ok(()),

@@ -86,7 +86,7 @@ impl TemplateSite {
             client: "192.0.2.107:1024".parse().unwrap(),
             interface: "eth0",
         };
-        let fetched = fetch(&plan, &Observations::new(1), &request).unwrap();
+        let fetched = fetch(&plan, &Observations::new(1), &request).answer.unwrap();
         templates
             .render_request(&plan, &fetched, &request)
             .unwrap()
@@ -355,7 +355,7 @@ fn a_template_name_cannot_lead_out_of_the_directory() {
     };
     let names = template_site.built().unwrap().names().clone();
     let plan = template_site.plan.with_offer(|offer| offer.templates = names);
-    assert_eq!(fetch(&plan, &Observations::new(1), &request), Err(Refusal::Denied));
+    assert_eq!(fetch(&plan, &Observations::new(1), &request).answer, Err(Refusal::Denied));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::server::{PROGRAM, Server, one_network};
 use proxydhcpd_testbed::{Host, TIMEOUT};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -94,10 +94,25 @@ impl TestSite {
         self.machine.on(|| socket.send_to(&request, "255.255.255.255:67").unwrap());
     }
 
-    pub fn abort_http_transfer(&self) {
+    /// Begins an HTTP transfer, whose connection closes at its end.
+    pub fn begin_http_transfer(&self, name: &str) -> TcpStream {
         let mut stream = self.machine.on(|| TcpStream::connect("192.0.2.10:8080").unwrap());
-        stream.write_all(b"GET /machine/name=web1/linux HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        write!(stream, "GET /{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
         stream.read_exact(&mut [0; 65_536]).unwrap();
+        stream
+    }
+
+    /// Begins a TFTP transfer of a file with one full block, and does not acknowledge that block.
+    pub fn begin_tftp_transfer(&self, name: &str) -> TftpTransfer {
+        let socket = self.machine.on(|| UdpSocket::bind("192.0.2.107:0").unwrap());
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
+        socket.send_to(format!("\0\x01{name}\0octet\0").as_bytes(), "192.0.2.10:69").unwrap();
+        let (_, server) = socket.recv_from(&mut [0; 600]).unwrap();
+        TftpTransfer { socket, server }
+    }
+
+    pub fn abort_http_transfer(&self) {
+        drop(self.begin_http_transfer("machine/name=web1/linux"));
     }
 
     pub fn abort_tftp_transfer(&self) {
@@ -111,6 +126,21 @@ impl TestSite {
             // The client aborts the transfer after the second block.
             let reply = if number == 1 { &b"\0\x04\0\x01"[..] } else { b"\0\x05\0\0gone\0" };
             socket.send_to(reply, from).unwrap();
+        }
+    }
+}
+
+/// A transfer that has begun.
+pub struct TftpTransfer {
+    socket: UdpSocket,
+    server: SocketAddr,
+}
+
+impl TftpTransfer {
+    /// Receives the rest of the file, which has two blocks.
+    pub fn end(&self) {
+        for block in 1..=2 {
+            self.socket.send_to(&[0, 4, 0, block], self.server).unwrap();
         }
     }
 }

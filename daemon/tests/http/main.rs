@@ -51,6 +51,7 @@ impl Server {
         settings: HttpSettings,
         open: impl Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
     ) -> Server {
+        let open = move |request: &FileRequest<'_>| open(request).into();
         Server::with_handler(directory, settings, FileHandler(open))
     }
 

@@ -109,7 +109,7 @@ impl TestServer {
                 // The send fails if the test needs no more events, and has dropped the receiver.
                 let _ = notes.send(RecordedEvent::from(event));
             };
-            let open = |request: &FileRequest<'_>| open(&root, request);
+            let open = |request: &FileRequest<'_>| open(&root, request).into();
             run(listeners, &settings, |index, _| link(index), open, |_| is_vouched, note, stopped).unwrap();
         });
         TestServer { directory, family, port, events, stop: Some(stop), thread: Some(thread) }

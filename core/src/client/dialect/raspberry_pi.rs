@@ -4,7 +4,7 @@
 
 use super::Dialect;
 use crate::arch::Arch;
-use crate::client::HardwareAddress;
+use crate::identity::HardwareAddress;
 use crate::wire::dhcp4::{Message, code};
 use crate::wire::pxe::MachineId;
 

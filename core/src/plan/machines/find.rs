@@ -4,7 +4,7 @@
 use super::index::{IndexHit, hash};
 use super::key::Key;
 use super::{Machine, MachineIndex, Machines, is_key};
-use crate::client::Identifiers;
+use crate::identity::Identifiers;
 use core::fmt;
 
 /// The identities that a machine shows.

@@ -3,10 +3,11 @@
 use proxydhcpd_core::answer::{Answer, recognise, unmet};
 use proxydhcpd_core::arrival::Arrival;
 use proxydhcpd_core::choose::BootMethod;
+use proxydhcpd_core::client::Client;
 use proxydhcpd_core::client::dialect::Dialect;
-use proxydhcpd_core::client::{Client, HardwareAddress, Identifiers};
 use proxydhcpd_core::decide::{DecidedBy, Decision};
 use proxydhcpd_core::dissect::Node;
+use proxydhcpd_core::identity::{HardwareAddress, Identifiers};
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::machines::{

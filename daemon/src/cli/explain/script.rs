@@ -52,7 +52,7 @@ pub fn explain_request(
     interface: &str,
 ) -> Vec<Node> {
     let request = FileRequest { protocol, name: name.as_bytes(), server, client, interface };
-    match fetch(&site.plan, observations, &request) {
+    match fetch(&site.plan, observations, &request).answer {
         Ok(fetch) => explain_fetch(site, fetch, &request),
         Err(refusal) => vec![Node::new("refused", format!("{refusal:?}"))],
     }

@@ -2,7 +2,7 @@
 
 use super::reply_limiter::ReplyLimiter;
 use proxydhcpd_core::bounded_cache::{BoundedCache, TokenBucket};
-use proxydhcpd_core::client::HardwareAddress;
+use proxydhcpd_core::identity::HardwareAddress;
 use std::fmt::Display;
 use std::hash::{BuildHasher, Hash, RandomState};
 

@@ -4,9 +4,10 @@ use super::activity::{Activity, Rest};
 use super::context::HttpContext;
 use super::event::{DropReason, FinishedRequest, HttpEvent};
 use hyper::Method;
+use proxydhcpd_core::file_ticket::FileTicket;
 use std::io;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -23,12 +24,12 @@ pub struct Connection {
 
 /// A request whose response is being sent.
 pub struct Exchange {
-    /// The local address of the connection.
-    pub server: IpAddr,
     /// The method.
     pub method: Method,
     /// The requested path, percent-decoded.
     pub name: Vec<u8>,
+    /// The decisions about the request.
+    pub ticket: FileTicket,
     /// When the request arrived.
     pub began: Instant,
     /// The status code of the response.
@@ -144,9 +145,9 @@ impl Connection {
     fn finish(&self, exchange: Exchange, whole: bool) {
         (self.context.on_event)(HttpEvent::Finished(FinishedRequest {
             client: self.client,
-            server: exchange.server,
             method: exchange.method,
             name: exchange.name,
+            ticket: exchange.ticket,
             status: exchange.status,
             octets: exchange.sent,
             duration: exchange.began.elapsed(),

@@ -1,5 +1,6 @@
 //! Events of the HTTP server.
 
+use proxydhcpd_core::file_ticket::FileTicket;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -36,12 +37,12 @@ pub enum HttpEvent {
 pub struct FinishedRequest {
     /// The client's address and port.
     pub client: SocketAddr,
-    /// The local address of the connection.
-    pub server: IpAddr,
     /// The method.
     pub method: hyper::Method,
     /// The requested path, percent-decoded: arbitrary octets.
     pub name: Vec<u8>,
+    /// The decisions about the request.
+    pub ticket: FileTicket,
     /// The status code of the response.
     pub status: u16,
     /// Octets of the body that were sent. If the client disconnected, up to one chunk of them may not have arrived.

@@ -2,7 +2,7 @@
 
 use super::handler::{Handler, HttpRequest, HttpResponse};
 use super::response;
-use crate::files::Opened;
+use crate::files::ResolvedFile;
 use hyper::header::HOST;
 use hyper::{Method, StatusCode, Version};
 use proxydhcpd_core::fetch::{Refusal, is_done_request};
@@ -15,7 +15,7 @@ pub struct FileHandler<O>(pub O);
 
 impl<O> Handler for FileHandler<O>
 where
-    O: Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
+    O: Fn(&FileRequest<'_>) -> ResolvedFile + Send + Sync + 'static,
 {
     /// The response to a request that needs no file: a request that is refused whatever its path, or a request for `/`.
     fn response_at_once(&self, request: &HttpRequest) -> Option<HttpResponse> {
@@ -35,12 +35,16 @@ where
     }
 
     fn response(&self, request: &HttpRequest) -> HttpResponse {
-        let opened = request.name.as_deref().ok_or(Refusal::BadName).and_then(|name| {
+        let name = request.name.as_deref();
+        let open = |name| {
             let protocol = Protocol::Http(request.server.port());
             let (server, client) = (request.server.ip(), request.client);
             (self.0)(&FileRequest { protocol, name, server, client, interface: "" })
-        });
-        response::build(&request.head, request.name.as_deref().unwrap_or_default(), opened, SystemTime::now())
+        };
+        let ResolvedFile { opened, ticket } = name.map_or_else(|| Err(Refusal::BadName).into(), open);
+        let mut response = response::build(&request.head, name.unwrap_or_default(), opened, SystemTime::now());
+        response.extensions_mut().insert(ticket);
+        response
     }
 }
 
@@ -63,7 +67,7 @@ mod tests {
     }
 
     fn at_once(request: &HttpRequest) -> Option<HttpResponse> {
-        FileHandler(|_: &FileRequest<'_>| Err(Refusal::NotFound)).response_at_once(request)
+        FileHandler(|_: &FileRequest<'_>| Err(Refusal::NotFound).into()).response_at_once(request)
     }
 
     fn field(response: &HttpResponse, name: HeaderName) -> Option<&str> {

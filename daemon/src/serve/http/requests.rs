@@ -111,9 +111,9 @@ async fn respond(
         response::set_keep_alive(response.headers_mut());
     }
     connection.begin(Exchange {
-        server: server.ip(),
         method,
         name: name.unwrap_or_default(),
+        ticket: response.extensions_mut().remove().unwrap_or_default(),
         began,
         status: response.status().as_u16(),
         is_browser,

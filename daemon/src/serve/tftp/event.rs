@@ -1,20 +1,28 @@
 //! Events of the TFTP server, and the reasons for an ERROR or for silence.
 
 use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_core::file_ticket::FileTicket;
 use proxydhcpd_core::transfer::Outcome;
 use proxydhcpd_core::wire::tftp::MalformedTftp;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// An event, for the log and the counters.
 #[derive(Debug)]
 pub enum TftpEvent<'a> {
     /// A transfer ended.
-    Ended { client: SocketAddr, server: IpAddr, name: &'a [u8], octets: u64, elapsed: Duration, outcome: Outcome },
+    Ended {
+        client: SocketAddr,
+        name: &'a [u8],
+        ticket: &'a FileTicket,
+        octets: u64,
+        elapsed: Duration,
+        outcome: Outcome,
+    },
     /// The server replied with an ERROR.
-    Refused { client: SocketAddr, name: &'a [u8], reason: TftpRefusal },
+    Refused { client: SocketAddr, name: &'a [u8], ticket: &'a FileTicket, reason: TftpRefusal },
     /// The server did not reply to a packet.
     Ignored { client: SocketAddr, reason: TftpSilence },
     /// The server failed to open a socket, to read a file, or to send a packet.

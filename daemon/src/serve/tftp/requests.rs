@@ -9,11 +9,12 @@ use super::limits::{MAX_UNACKNOWLEDGED, WRONG_PORT_ERRORS};
 use super::listener::DatagramInfo;
 use super::session::{Session, error_packet};
 use super::{MAX_DATAGRAM, TftpServer};
-use crate::files::Opened;
+use crate::files::{Opened, ResolvedFile};
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 use nix::sys::socket::MsgFlags;
 use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_core::file_ticket::FileTicket;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::request::{self, Protocol};
 use proxydhcpd_core::transfer::{self, ErrorReply, MAX_WINDOW, Outcome, Step, Transfer, TransferLimits};
@@ -29,10 +30,25 @@ const DUPLICATE_TIME: Duration = Duration::from_secs(1);
 /// Maximum number of descriptors of a transfer: its socket, and its file unless another transfer has that file open.
 const DESCRIPTORS_EACH: usize = 2;
 
+/// A request that gets an ERROR.
+struct RefusedRequest {
+    reason: TftpRefusal,
+    error_reply: ErrorReply,
+    /// The decisions about the request.
+    ticket: FileTicket,
+}
+
+impl RefusedRequest {
+    /// A request that is refused before its name is resolved.
+    fn new(reason: TftpRefusal, error_reply: ErrorReply) -> RefusedRequest {
+        RefusedRequest { reason, error_reply, ticket: FileTicket::default() }
+    }
+}
+
 impl<L, O, V, E> TftpServer<'_, L, O, V, E>
 where
     L: Fn(u32, IpAddr) -> Option<Link>,
-    O: Fn(&request::FileRequest<'_>) -> Result<Opened, Refusal>,
+    O: Fn(&request::FileRequest<'_>) -> ResolvedFile,
     V: Fn(IpAddr) -> bool,
     E: FnMut(TftpEvent<'_>),
 {
@@ -72,7 +88,8 @@ where
             Err(reason) if is_incomplete(octets, reason) => {
                 self.check_request_rate(client.ip())?;
                 self.check_file_rate(client.ip())?;
-                self.refuse(client, from, &[], TftpRefusal::Malformed(reason), MALFORMED);
+                let refused = RefusedRequest::new(TftpRefusal::Malformed(reason), MALFORMED);
+                self.refuse(client, from, &[], &refused);
                 return Ok(());
             }
             Err(reason) => return Err(TftpSilence::Malformed(reason)),
@@ -92,17 +109,17 @@ where
             interface: &link.name,
         };
         match self.open_file(&request, is_write, &file_request) {
-            Ok(opened) => {
+            Ok(file) => {
                 self.check_file_rate(client.ip())?;
                 self.make_room(client.ip(), server)?;
-                self.start_transfer(arrival, from, &link, octets, &request, opened)
+                self.start_transfer(arrival, from, &link, octets, &request, file)
             }
-            Err((reason, error_reply)) => {
+            Err(refused) => {
                 // Loaders normally request many files that need not exist, and a reply costs almost nothing.
-                if reason != TftpRefusal::Fetch(Refusal::NotFound) {
+                if refused.reason != TftpRefusal::Fetch(Refusal::NotFound) {
                     self.check_file_rate(client.ip())?;
                 }
-                self.refuse(client, from, request.name, reason, error_reply);
+                self.refuse(client, from, request.name, &refused);
                 Ok(())
             }
         }
@@ -113,14 +130,21 @@ where
         request: &TftpRequest<'_>,
         is_write: bool,
         file_request: &request::FileRequest<'_>,
-    ) -> Result<Opened, (TftpRefusal, ErrorReply)> {
+    ) -> Result<(Opened, FileTicket), RefusedRequest> {
         if is_write {
-            return Err((TftpRefusal::Write, DENIED));
+            return Err(RefusedRequest::new(TftpRefusal::Write, DENIED));
         }
         if let Some(error_reply) = transfer::refuse_mode(request.mode) {
-            return Err((TftpRefusal::Mode, error_reply));
+            return Err(RefusedRequest::new(TftpRefusal::Mode, error_reply));
         }
-        (self.open)(file_request).map_err(|refusal| (TftpRefusal::Fetch(refusal), error_reply(refusal)))
+        let ResolvedFile { opened, ticket } = (self.open)(file_request);
+        match opened {
+            Ok(opened) => Ok((opened, ticket)),
+            Err(refusal) => {
+                let (reason, error_reply) = (TftpRefusal::Fetch(refusal), error_reply(refusal));
+                Err(RefusedRequest { reason, error_reply, ticket })
+            }
+        }
     }
 
     /// Makes room for one more transfer. If there is no room, evicts transfers whose request may be forged
@@ -195,7 +219,7 @@ where
         link: &Link,
         octets: &[u8],
         request: &TftpRequest<'_>,
-        mut opened: Opened,
+        (mut opened, ticket): (Opened, FileTicket),
     ) -> Result<(), TftpSilence> {
         let client = arrival.client;
         let index = self.free_slots.last().copied().unwrap_or(self.sessions.len());
@@ -213,6 +237,7 @@ where
         let session = Session {
             request: octets.into(),
             frames: Frames::new(opened, &transfer),
+            ticket,
             file,
             transfer,
             channel,
@@ -260,19 +285,13 @@ where
     }
 
     /// Sends an ERROR instead of starting a transfer. The ERROR is at most 32 octets longer than the request.
-    fn refuse(
-        &mut self,
-        client: SocketAddr,
-        from: LocalAddress,
-        name: &[u8],
-        reason: TftpRefusal,
-        error_reply: ErrorReply,
-    ) {
+    fn refuse(&mut self, client: SocketAddr, from: LocalAddress, name: &[u8], refused: &RefusedRequest) {
+        let RefusedRequest { reason, error_reply, ticket } = refused;
         let Some(sockets) = self.listeners.for_family(Family::from_ip(client.ip())) else { return };
         let socket = sockets.error_socket();
         let is_known = self.clients.has_acknowledged(client.ip()) || (self.is_vouched)(client.ip());
         let sent = match is_known || socket.has_room_for_unverified() {
-            true => socket.send(&error_packet(error_reply), None, MsgFlags::empty(), client, from),
+            true => socket.send(&error_packet(*error_reply), None, MsgFlags::empty(), client, from),
             false => Err(Errno::EAGAIN),
         };
         match sent {
@@ -282,7 +301,7 @@ where
             }
             Err(errno) => (self.on_event)(TftpEvent::Failed { client, name, error: errno.into() }),
         }
-        (self.on_event)(TftpEvent::Refused { client, name, reason });
+        (self.on_event)(TftpEvent::Refused { client, name, ticket, reason: *reason });
     }
 }
 

@@ -7,6 +7,7 @@ use super::listener::TftpSocket;
 use crate::files::FileIdentity;
 use nix::errno::Errno;
 use proxydhcpd_core::bounded_cache::TokenBucket;
+use proxydhcpd_core::file_ticket::FileTicket;
 use proxydhcpd_core::transfer::{Blocks, ErrorReply, Transfer};
 use proxydhcpd_core::wire::tftp::{DATA_HEADER_LENGTH, TftpPacket};
 use std::collections::HashSet;
@@ -21,6 +22,8 @@ pub struct Session {
     pub request: Box<[u8]>,
     /// The protocol state.
     pub transfer: Transfer,
+    /// The decisions about the request.
+    pub ticket: FileTicket,
     /// The DATA packets that are read ahead.
     pub frames: Frames,
     /// The identity of the open file, or `None` for rendered text.

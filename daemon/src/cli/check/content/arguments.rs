@@ -72,7 +72,7 @@ fn failed(context: &CliContext, name: &str) -> Option<Vec<Failure>> {
         client: SocketAddr::new(address, 1024),
         interface: &link.name,
     };
-    match fetch(&site.plan, &observations, &request) {
+    match fetch(&site.plan, &observations, &request).answer {
         Ok(Fetch::Menu(requester)) => Some(site.menu_failures(&requester, &request)),
         _ => None,
     }

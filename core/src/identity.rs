@@ -1,0 +1,116 @@
+//! The identities of a machine, and the keys by which observations know it.
+
+use crate::bounded_cache::CacheKey;
+use crate::wire::pxe::MachineId;
+use core::fmt;
+use core::net::IpAddr;
+
+/// A hardware address: htype, hlen and chaddr; or the end of a DUID.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HardwareAddress {
+    /// Hardware address type (1: Ethernet), or [`HardwareAddress::DUID`] for the end of a DUID.
+    pub htype: u8,
+    /// Number of valid octets, at most 16.
+    pub hlen: u8,
+    /// The address, padded with zeros.
+    pub octets: [u8; 16],
+}
+
+/// Identifiers that may be the client's. A DHCPv4 packet states each identifier once. A DHCPv6 packet allows several
+/// interpretations, and only the list of machines shows which of them is right (protocol.md 5.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Identifiers {
+    /// MAC addresses.
+    pub macs: [Option<[u8; 6]>; 3],
+    /// UUIDs, in printed order.
+    pub uuids: [Option<[u8; 16]>; 2],
+}
+
+/// The key of a machine in the caches of observations. Its first octet says what the key is made of: a hardware address
+/// (hlen, 1 to 16), a DUID (0x80 and more), an IP address (0xfe) or a UUID (0xff).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MachineKey([u8; 17]);
+
+impl HardwareAddress {
+    /// The `htype` that marks the end of a DUID, as type 255 marks a client identifier based on a DUID (RFC 4361 6.1).
+    pub const DUID: u8 = 255;
+
+    /// The valid octets.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets[..usize::from(self.hlen.min(16))]
+    }
+
+    /// An Ethernet address.
+    pub fn from_mac(mac: [u8; 6]) -> Self {
+        let mut octets = [0; 16];
+        octets[..6].copy_from_slice(&mac);
+        HardwareAddress { htype: 1, hlen: 6, octets }
+    }
+
+    /// The MAC address; `None` if the address is the end of a DUID, or is not 6 octets long: EDK2 may send a UUID in
+    /// chaddr.
+    pub fn mac(&self) -> Option<[u8; 6]> {
+        self.octets().try_into().ok().filter(|_| self.htype != HardwareAddress::DUID)
+    }
+}
+
+impl Identifiers {
+    /// The identifiers of a client that states each one once.
+    pub fn new(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Self {
+        Identifiers { macs: [mac, None, None], uuids: [uuid, None] }
+    }
+}
+
+impl MachineKey {
+    /// The key of a hardware address, or of a DUID.
+    pub fn from_hardware(hardware: &HardwareAddress) -> MachineKey {
+        let kind = if hardware.htype == HardwareAddress::DUID { 0x80 | hardware.hlen } else { hardware.hlen };
+        MachineKey::new(kind, hardware.octets())
+    }
+
+    /// The key of an IP address, for a machine that has shown nothing else.
+    pub fn from_address(address: IpAddr) -> MachineKey {
+        match address.to_canonical() {
+            IpAddr::V4(address) => MachineKey::new(0xfe, &address.octets()),
+            IpAddr::V6(address) => MachineKey::new(0xfe, &address.octets()),
+        }
+    }
+
+    /// The key of a UUID.
+    pub fn from_uuid(machine_id: MachineId) -> MachineKey {
+        MachineKey::new(0xff, &machine_id.0[1..])
+    }
+
+    fn new(kind: u8, octets: &[u8]) -> MachineKey {
+        let mut key = [0; 17];
+        key[0] = kind;
+        key[1..=octets.len()].copy_from_slice(octets);
+        MachineKey(key)
+    }
+}
+
+impl CacheKey for MachineKey {
+    fn octets(&self) -> impl AsRef<[u8]> {
+        self.0
+    }
+}
+
+/// Shows the octets as `52:54:00:12:34:56`, after the word `DUID` if they are the end of a DUID.
+impl fmt::Display for HardwareAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.htype == HardwareAddress::DUID {
+            f.write_str("DUID ")?;
+        }
+        for (index, octet) in self.octets().iter().enumerate() {
+            let colon = if index == 0 { "" } else { ":" };
+            write!(f, "{colon}{octet:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for HardwareAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HardwareAddress({}, {self})", self.htype)
+    }
+}
