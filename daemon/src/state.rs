@@ -69,7 +69,7 @@ impl State {
             decision
         };
         let opened = answer.and_then(|answer| self.open_answer(&site, answer, request, &ticket));
-        ResolvedFile { opened, ticket }
+        ResolvedFile { opened, ticket: Arc::new(ticket) }
     }
 
     fn open_answer(

@@ -29,7 +29,7 @@ pub struct Exchange {
     /// The requested path, percent-decoded.
     pub name: Vec<u8>,
     /// The decisions about the request.
-    pub ticket: FileTicket,
+    pub ticket: Arc<FileTicket>,
     /// When the request arrived.
     pub began: Instant,
     /// The status code of the response.

@@ -3,6 +3,7 @@
 use proxydhcpd_core::file_ticket::FileTicket;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An event, for the log, the counters, and boot-once.
@@ -42,7 +43,7 @@ pub struct FinishedRequest {
     /// The requested path, percent-decoded: arbitrary octets.
     pub name: Vec<u8>,
     /// The decisions about the request.
-    pub ticket: FileTicket,
+    pub ticket: Arc<FileTicket>,
     /// The status code of the response.
     pub status: u16,
     /// Octets of the body that were sent. If the client disconnected, up to one chunk of them may not have arrived.

@@ -36,8 +36,8 @@ pub struct HttpRequest {
 }
 
 /// A response whose body has not been read yet. The response to HEAD has the body of GET, which the connection does not
-/// send. If it has a [`FileTicket`](proxydhcpd_core::file_ticket::FileTicket) among its extensions, the ticket stays
-/// with the request until its end.
+/// send. If it has an `Arc<FileTicket>` ([`FileTicket`](proxydhcpd_core::file_ticket::FileTicket)) among its
+/// extensions, the ticket stays with the request until its end.
 pub type HttpResponse = Response<Payload>;
 
 /// The body of a response.

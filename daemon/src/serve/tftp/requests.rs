@@ -21,6 +21,7 @@ use proxydhcpd_core::transfer::{self, ErrorReply, MAX_WINDOW, Outcome, Step, Tra
 use proxydhcpd_core::wire::tftp::{self, ErrorCode, MalformedTftp, TftpPacket, TftpRequest};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// If a request is repeated within this time after the last progress of its transfer, the network has duplicated the
@@ -35,13 +36,13 @@ struct RefusedRequest {
     reason: TftpRefusal,
     error_reply: ErrorReply,
     /// The decisions about the request.
-    ticket: FileTicket,
+    ticket: Arc<FileTicket>,
 }
 
 impl RefusedRequest {
     /// A request that is refused before its name is resolved.
     fn new(reason: TftpRefusal, error_reply: ErrorReply) -> RefusedRequest {
-        RefusedRequest { reason, error_reply, ticket: FileTicket::default() }
+        RefusedRequest { reason, error_reply, ticket: Arc::default() }
     }
 }
 
@@ -130,7 +131,7 @@ where
         request: &TftpRequest<'_>,
         is_write: bool,
         file_request: &request::FileRequest<'_>,
-    ) -> Result<(Opened, FileTicket), RefusedRequest> {
+    ) -> Result<(Opened, Arc<FileTicket>), RefusedRequest> {
         if is_write {
             return Err(RefusedRequest::new(TftpRefusal::Write, DENIED));
         }
@@ -219,7 +220,7 @@ where
         link: &Link,
         octets: &[u8],
         request: &TftpRequest<'_>,
-        (mut opened, ticket): (Opened, FileTicket),
+        (mut opened, ticket): (Opened, Arc<FileTicket>),
     ) -> Result<(), TftpSilence> {
         let client = arrival.client;
         let index = self.free_slots.last().copied().unwrap_or(self.sessions.len());

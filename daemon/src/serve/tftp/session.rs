@@ -13,6 +13,7 @@ use proxydhcpd_core::wire::tftp::{DATA_HEADER_LENGTH, TftpPacket};
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A transfer in progress.
@@ -23,7 +24,7 @@ pub struct Session {
     /// The protocol state.
     pub transfer: Transfer,
     /// The decisions about the request.
-    pub ticket: FileTicket,
+    pub ticket: Arc<FileTicket>,
     /// The DATA packets that are read ahead.
     pub frames: Frames,
     /// The identity of the open file, or `None` for rendered text.
