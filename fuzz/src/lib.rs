@@ -1,9 +1,9 @@
 //! The plans of the fuzz targets.
 
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
-use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::client::dialect::raspberry_pi;
-use proxydhcpd_core::plan::machines::{Machine, Machines, BootMode};
+use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::machines::{BootMode, Machine, Machines};
 use proxydhcpd_core::plan::offer::{Ipv6Services, Loader, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::{LoopGuard, StatelessOptions};
@@ -68,7 +68,8 @@ fn configured() -> Plan {
         Rule { as_firmware: true, ..rule(Conditions { archs: vec![Arch::BIOS], ..Conditions::default() }, 0) },
         rule(Conditions { archs: vec![Arch(16)], known: Some(false), ..Conditions::default() }, 5),
     ];
-    let machine = Machine { name: "web1", macs: &[MAC], profile: Some(""), boot_mode: BootMode::Once, ..Machine::default() };
+    let machine =
+        Machine { name: "web1", macs: &[MAC], profile: Some(""), boot_mode: BootMode::Once, ..Machine::default() };
     let stateless = StatelessOptions { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["lab.example".into()] };
     let plan = bare()
         .with_policy(|policy| {
