@@ -7,7 +7,7 @@
 //! - `clone`: nanoseconds.
 
 use proxydhcpd_core::identity::Identifiers;
-use proxydhcpd_core::plan::machines::{Identity, Machine, Machines, MachinesBuilder};
+use proxydhcpd_core::plan::inventory::{Identity, Inventory, InventoryBuilder, Machine};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +35,7 @@ fn main() {
     }
 }
 
-fn build(size: u32) -> Machines {
+fn build(size: u32) -> Inventory {
     let seconds = || {
         let start = Instant::now();
         let machines = black_box(site(size));
@@ -53,7 +53,7 @@ fn build(size: u32) -> Machines {
 }
 
 /// Changes a machine: the one with this number, which exists.
-type Change = fn(&Machines, u32) -> Machines;
+type Change = fn(&Inventory, u32) -> Inventory;
 
 const CHANGE_KINDS: [(&str, Change); 4] = [
     ("change-profile", |machines, number| with(machines, number, number, "debian")),
@@ -63,12 +63,12 @@ const CHANGE_KINDS: [(&str, Change); 4] = [
 ];
 
 /// The list with a machine: its name has one number, its identities have another one.
-fn with(machines: &Machines, named: u32, identified: u32, profile: &str) -> Machines {
+fn with(machines: &Inventory, named: u32, identified: u32, profile: &str) -> Inventory {
     with_machine(named, identified, profile, |machine| machines.with_machine(machine).expect("it is small"))
 }
 
 /// Each change continues from the previous one, and the previous list is dropped, as in a server.
-fn measure_change(machines: &Machines, change: &str, apply: Change, size: u32) {
+fn measure_change(machines: &Inventory, change: &str, apply: Change, size: u32) {
     let mut current = machines.clone();
     let mut random = random(0, size);
     let (mut microseconds, mut octets) = (Vec::new(), Vec::new());
@@ -107,8 +107,8 @@ fn identity_of<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a>
     Identity { identifiers: Identifiers::new(mac, uuid), ..Identity::default() }
 }
 
-fn site(size: u32) -> Machines {
-    let mut builder = MachinesBuilder::default();
+fn site(size: u32) -> Inventory {
+    let mut builder = InventoryBuilder::default();
     for number in 0..size {
         with_machine(number, number, "menu", |machine| builder.add(machine)).expect("names differ");
     }
@@ -154,7 +154,7 @@ fn random(first: u32, size: u32) -> impl FnMut() -> u32 {
 
 /// The mean time of a lookup over a million of them, without the time that it takes to build the identities. The
 /// lookups are for the machines `first` to `first + size`.
-fn nanoseconds(machines: &Machines, select: Select, first: u32, size: u32) -> f64 {
+fn nanoseconds(machines: &Inventory, select: Select, first: u32, size: u32) -> f64 {
     let mut random = random(first, size);
     let lookups: Vec<(u32, String, String)> =
         (0..LOOKUPS).map(|_| random()).map(|number| (number, name(number), serial(number))).collect();

@@ -5,7 +5,7 @@ use crate::decide::Decision;
 use crate::identity::HardwareAddress;
 use crate::observations::shared_uuids::SharedUuid;
 use crate::plan::Plan;
-use crate::plan::machines::{AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, IdentityKind};
+use crate::plan::inventory::{AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, IdentityKind};
 use crate::wire::pxe;
 use core::fmt;
 

@@ -6,7 +6,7 @@ use crate::client::{Class, Client};
 use crate::observations::Observations;
 use crate::observations::shared_uuids::SharedUuid;
 use crate::plan::Plan;
-use crate::plan::machines::{
+use crate::plan::inventory::{
     AmbiguousMachine, BootMode, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup, Machine, MachineIndex,
 };
 use crate::plan::profile::{BootTarget, ProfileId};

@@ -10,7 +10,7 @@ use crate::file_ticket::{DONE, FileTicket};
 use crate::identity::Identifiers;
 use crate::observations::{AddressOwner, Observations};
 use crate::plan::Plan;
-use crate::plan::machines::Identity;
+use crate::plan::inventory::Identity;
 use crate::plan::profile::{BootTarget, ItemTarget, Profile, ProfileId};
 use crate::plan::rule::{Firmware, Subject};
 use crate::request::FileRequest;

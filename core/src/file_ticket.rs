@@ -3,7 +3,7 @@
 use crate::decide::Decision;
 use crate::observations::{AddressOwner, Observations};
 use crate::plan::Plan;
-use crate::plan::machines::{BootMode, Machine};
+use crate::plan::inventory::{BootMode, Machine};
 use crate::plan::offer::EntryTarget;
 use crate::plan::profile::BootTarget;
 use alloc::string::String;

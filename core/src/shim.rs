@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn the_shim_of_a_profile_counts_too() {
         let of_profile = Profile { loaders: x64("a/shimx64.efi").offer.loaders.clone(), ..Profile::default() };
-        let plan = x64("snponly.efi").with_policy(|policy| policy.profiles = [of_profile].into());
+        let plan = x64("snponly.efi").with_policy(|policy| policy.profiles = alloc::vec![of_profile].into());
         assert_eq!(resolve_missing(&plan, "grubx64.efi").as_deref(), Some("a/grubx64.efi"));
         assert_eq!(resolve_garbled(&plan, b"a/\xeaOnboard").as_deref(), Some("a/grubx64.efi"));
     }

@@ -397,7 +397,7 @@ fn a_rule_that_a_machine_meets_through_its_relay_applies_on_4011_too() {
     let rules = vec![Rule { when, profile: Some(0), ..Rule::default() }];
     let plan = plan().with_policy(|policy| {
         policy.rules = rules;
-        policy.profiles = vec![profile];
+        policy.profiles = vec![profile].into();
     });
     let mut observations = Observations::new(1);
     let mut discover = Packet::discover().set(82, b"\x01\x06port 7");

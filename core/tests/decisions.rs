@@ -11,7 +11,7 @@ use proxydhcpd_core::fetch::{Fetch, Refusal, fetch};
 use proxydhcpd_core::file_ticket::CompletedMachine;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{BootMode, Machine, Machines};
+use proxydhcpd_core::plan::inventory::{BootMode, Inventory, Machine};
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::LoopGuard;
@@ -54,6 +54,7 @@ fn site() -> Plan {
                 profile("nothing", BootTarget::Nothing),
                 profile("ask", BootTarget::Menu(menu)),
             ]
+            .into()
         })
         .with_offer(|offer| offer.local_disk = vec![Arch::X64])
 }
@@ -65,12 +66,12 @@ fn with_rules(rules: Vec<Rule>) -> Plan {
 fn machine(boot_mode: BootMode, profile: &str) -> Plan {
     let web1 =
         Machine { name: "web1", macs: &[[2, 0, 0, 0, 1, 7]], profile: Some(profile), boot_mode, ..Machine::default() };
-    Plan { inventory: Machines::new(&[web1], &[]), ..site() }
+    Plan { inventory: Inventory::new(&[web1], &[]), ..site() }
 }
 
 fn without_profile(boot_mode: BootMode) -> Plan {
     let web1 = Machine { name: "web1", macs: &[[2, 0, 0, 0, 1, 7]], boot_mode, ..Machine::default() };
-    Plan { inventory: Machines::new(&[web1], &[]), ..site() }
+    Plan { inventory: Inventory::new(&[web1], &[]), ..site() }
 }
 
 fn discover(plan: &Plan, packet: &Packet) -> (Answer, Vec<u8>) {
@@ -239,7 +240,7 @@ fn the_ticket_of_a_request_has_the_machine_and_the_identities_of_its_entry() {
         boot_mode: BootMode::Once,
         variables: "",
     };
-    let plan = Plan { inventory: Machines::new(&[web1], &[]), ..site() };
+    let plan = Plan { inventory: Inventory::new(&[web1], &[]), ..site() };
     let mut observations = Observations::new(1);
     has_address(&mut observations);
     let ticket = |name: &str| {
@@ -465,7 +466,7 @@ fn the_offer_of_a_loader_or_script_on_another_server_names_that_server() {
     let script = Profile { boots: BootTarget::Script("http://192.0.2.7/boot.php?x=1".into()), ..Profile::default() };
     let plan = site()
         .with_policy(|policy| {
-            policy.profiles = vec![grub, script];
+            policy.profiles = vec![grub, script].into();
             policy.default_profile = Some(0);
         })
         .with_offer(|offer| {

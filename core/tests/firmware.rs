@@ -84,7 +84,7 @@ fn downloads_loader(observations: &mut Observations, second: u64) -> bool {
 fn booting(boots: BootTarget) -> Plan {
     let profile = Profile { name: "x".into(), boots, ..Profile::default() };
     plan().with_policy(|policy| {
-        policy.profiles = vec![profile];
+        policy.profiles = vec![profile].into();
         policy.default_profile = Some(0);
     })
 }

@@ -12,7 +12,7 @@ use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::observations::shared_uuids::{MAX_SHARED_UUIDS, SharedUuid};
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{BootMode, DoubtReason, IdentityKind, Machine, Machines};
+use proxydhcpd_core::plan::inventory::{BootMode, DoubtReason, IdentityKind, Inventory, Machine};
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::LoopGuard;
@@ -49,7 +49,7 @@ fn site(machines: &[Machine<'_>]) -> Plan {
         FirmwareMenuItem { server_type: 0x8001, title: "Debian".into(), target: ItemTarget::Profile(Some(INSTALL)) };
     let menu = FirmwareMenu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
     Plan {
-        inventory: Machines::new(machines, &["00:e0:4c:68:*".parse().unwrap()]),
+        inventory: Inventory::new(machines, &["00:e0:4c:68:*".parse().unwrap()]),
         ..plan()
             .with_policy(|policy| {
                 policy.profiles = vec![
@@ -57,7 +57,8 @@ fn site(machines: &[Machine<'_>]) -> Plan {
                     own(profile("grub", BootTarget::Loader), "grub.efi"),
                     profile("nothing", BootTarget::Nothing),
                     profile("ask", BootTarget::Menu(menu)),
-                ];
+                ]
+                .into();
                 policy.default_profile = Some(INSTALL);
             })
             .with_offer(|offer| offer.local_disk = vec![Arch::X64])

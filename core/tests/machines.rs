@@ -4,9 +4,9 @@ use proptest::collection::{btree_map, vec};
 use proptest::option::{self, of};
 use proptest::prelude::*;
 use proxydhcpd_core::identity::Identifiers;
-use proxydhcpd_core::plan::machines::{
-    AddError, AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup,
-    Machine, Machines, MachinesBuilder, SharedIdentity,
+use proxydhcpd_core::plan::inventory::{
+    AddError, AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Inventory,
+    InventoryBuilder, Lookup, Machine, SharedIdentity,
 };
 use proxydhcpd_core::plan::pattern::MacPattern;
 use std::collections::{BTreeMap, BTreeSet};
@@ -189,8 +189,8 @@ impl Oracle {
     }
 }
 
-fn built(site: &BTreeMap<String, MachineConfig>) -> Machines {
-    let mut builder = MachinesBuilder::default();
+fn built(site: &BTreeMap<String, MachineConfig>) -> Inventory {
+    let mut builder = InventoryBuilder::default();
     for ((name, config), id) in site.iter().zip(0..) {
         assert_eq!(builder.add(&config.machine(name)), Ok(id));
     }
@@ -239,7 +239,7 @@ proptest! {
 /// A change of one machine: a new entry, or `None` to remove the entry.
 type Change = (String, Option<MachineConfig>);
 
-fn changed(machines: &Machines, (name, config): &Change) -> Machines {
+fn changed(machines: &Inventory, (name, config): &Change) -> Inventory {
     match config {
         Some(config) => machines.with_machine(&config.machine(name)).unwrap(),
         None => machines.without_machine(name),
@@ -247,7 +247,7 @@ fn changed(machines: &Machines, (name, config): &Change) -> Machines {
 }
 
 /// The entries that a lookup leads to, by name, because lists that differ in their order have different indices.
-fn found_names(machines: &Machines, identity: &Identity<'_>) -> impl PartialEq + std::fmt::Debug + use<> {
+fn found_names(machines: &Inventory, identity: &Identity<'_>) -> impl PartialEq + std::fmt::Debug + use<> {
     let name = |id| machines.get(id).name.to_owned();
     let Lookup { found, ambiguous, doubt } = machines.find(identity);
     let sharers: BTreeSet<_> = machines.sharers(identity, found).map(|(id, by)| (name(id), by)).collect();
@@ -259,7 +259,7 @@ fn found_names(machines: &Machines, identity: &Identity<'_>) -> impl PartialEq +
     )
 }
 
-fn assert_same_lookups(machines: &Machines, other: &Machines) {
+fn assert_same_lookups(machines: &Inventory, other: &Inventory) {
     let macs = || (0..10u8).flat_map(|maker| (0..12u8).map(move |number| [2, 0, maker, 0, 0, number]));
     let uuid = |number| [9, 2, 3, number, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
     let serials = ["A1", "a2", "A3", "b1", "B2", "b3", "A11", "a12", "B33"];
@@ -282,7 +282,7 @@ fn assert_same_lookups(machines: &Machines, other: &Machines) {
     for identity in &identities {
         assert_eq!(found_names(machines, identity), found_names(other, identity), "{identity:?}");
     }
-    let named = |list: &Machines| {
+    let named = |list: &Inventory| {
         let name = |id: &u32| list.get(*id).name.to_owned();
         let (shared, count) = list.shared_identities();
         let shared = shared.into_iter().map(|SharedIdentity { by, identity, machines, count }| {
@@ -295,8 +295,8 @@ fn assert_same_lookups(machines: &Machines, other: &Machines) {
 }
 
 /// The list with the same machines in the same order, built at once.
-fn rebuilt(machines: &Machines) -> Machines {
-    Machines::new(&machines.iter().collect::<Vec<_>>(), &shared_macs())
+fn rebuilt(machines: &Inventory) -> Inventory {
+    Inventory::new(&machines.iter().collect::<Vec<_>>(), &shared_macs())
 }
 
 proptest! {
@@ -344,7 +344,7 @@ fn thousands_of_changes_keep_every_machine_findable() {
     const SIZE: u32 = 3_000;
     let names: Vec<String> = (0..2 * SIZE).map(|number| format!("pc{number}")).collect();
     let mac = |number: u32| [2, 1, 0, 0, (number >> 8) as u8, number as u8];
-    let mut builder = MachinesBuilder::default();
+    let mut builder = InventoryBuilder::default();
     for number in 0..SIZE {
         let name = &names[number as usize];
         builder.add(&Machine { name, macs: &[mac(number)], ..Machine::default() }).unwrap();
@@ -358,7 +358,7 @@ fn thousands_of_changes_keep_every_machine_findable() {
     for number in (0..2 * SIZE).step_by(3) {
         machines = machines.without_machine(&names[number as usize]);
     }
-    let found = |list: &Machines, number| {
+    let found = |list: &Inventory, number| {
         let identifiers = Identifiers::new(Some(mac(number)), None);
         let found = list.find(&Identity { identifiers, ..Identity::default() }).found;
         found.map(|found| list.get(found.machine).name.to_owned())
@@ -375,27 +375,27 @@ fn thousands_of_changes_keep_every_machine_findable() {
 fn an_entry_has_the_version_of_its_last_change() {
     let web1 = Machine { name: "web1", macs: &[[2, 0, 0, 0, 0, 1]], ..Machine::default() };
     let web2 = Machine { name: "web2", macs: &[[2, 0, 0, 0, 0, 2]], ..Machine::default() };
-    let first = Machines::new(&[web1], &[]).with_machine(&web2).unwrap();
+    let first = Inventory::new(&[web1], &[]).with_machine(&web2).unwrap();
     let debian = Machine { profile: Some("debian"), ..web2 };
     let second = first.with_machine(&debian).unwrap();
-    let versions = |list: &Machines| (list.version(), list.entry_version("web1"), list.entry_version("web2"));
+    let versions = |list: &Inventory| (list.version(), list.entry_version("web1"), list.entry_version("web2"));
     assert_eq!(versions(&first), (1, Some(0), Some(1)));
     assert_eq!(versions(&second), (2, Some(0), Some(2)));
     assert_eq!(versions(&second.with_machine(&debian).unwrap()), versions(&second), "an equal entry");
     assert_eq!(versions(&second.without_machine("web3")), versions(&second));
     assert_eq!(versions(&second.without_machine("web1")), (3, None, Some(2)));
-    let reloaded = Machines::new(&[debian, web1], &[]).succeeding(&second);
+    let reloaded = Inventory::new(&[debian, web1], &[]).succeeding(&second);
     assert_eq!(versions(&reloaded), versions(&second), "a reload without a change");
-    let reloaded = Machines::new(&[web2, web1], &[]).succeeding(&second);
+    let reloaded = Inventory::new(&[web2, web1], &[]).succeeding(&second);
     assert_eq!(versions(&reloaded), (3, Some(0), Some(3)));
-    assert_eq!(Machines::new(&[web1], &[]).succeeding(&second).version(), 3);
+    assert_eq!(Inventory::new(&[web1], &[]).succeeding(&second).version(), 3);
 }
 
 #[test]
 fn a_new_entry_takes_its_name_and_its_identities_from_removed_entries() {
     let (a, b, c) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 3]);
     let by = |mac| Identity { identifiers: Identifiers::new(Some(mac), None), ..Identity::default() };
-    let name = |list: &Machines, mac| {
+    let name = |list: &Inventory, mac| {
         let found = list.find(&by(mac)).found;
         found.map(|found| (list.get(found.machine).name.to_owned(), list.is_removed_entry(found.machine)))
     };
@@ -403,7 +403,7 @@ fn a_new_entry_takes_its_name_and_its_identities_from_removed_entries() {
         Machine { name: "old", macs: &[a, b], ..Machine::default() },
         Machine { name: "older", macs: &[c], ..Machine::default() },
     ];
-    let machines = Machines::new(&[], &[]).with_removed_entries(&gone);
+    let machines = Inventory::new(&[], &[]).with_removed_entries(&gone);
     assert_eq!((machines.len(), machines.version(), machines.iter().count()), (0, 0, 0));
     assert_eq!(name(&machines, a), Some(("old".into(), true)));
     let web1 = Machine { name: "web1", macs: &[a, c], ..Machine::default() };
@@ -414,14 +414,14 @@ fn a_new_entry_takes_its_name_and_its_identities_from_removed_entries() {
     let old = Machine { name: "old", macs: &[b], ..Machine::default() };
     let machines = machines.with_machine(&old).unwrap();
     assert_eq!(name(&machines, b), Some(("old".into(), false)));
-    assert_eq!(machines, Machines::new(&[old, web1], &[]).with_removed_entries(&[]));
+    assert_eq!(machines, Inventory::new(&[old, web1], &[]).with_removed_entries(&[]));
     let names: Vec<&str> = machines.iter().map(|machine| machine.name).collect();
     assert_eq!(names, ["old", "web1"]);
 }
 
 #[test]
 fn a_duplicate_name_is_an_error_and_an_error_changes_nothing() {
-    let mut builder = MachinesBuilder::default();
+    let mut builder = InventoryBuilder::default();
     let web1 = Machine { name: "web1", macs: &[[2, 0, 0, 0, 0, 1]], ..Machine::default() };
     let (again, web2) = (Machine { serial: Some("A"), ..web1 }, Machine { name: "web2", ..web1 });
     assert_eq!(builder.add(&web1), Ok(0));
@@ -431,7 +431,7 @@ fn a_duplicate_name_is_an_error_and_an_error_changes_nothing() {
     assert_eq!(builder.add(&web2), Ok(1));
     assert_eq!((builder.name(0), builder.name(1), builder.name(2)), (Some("web1"), Some("web2"), None));
     let machines = builder.finish(&[]);
-    assert_eq!(machines, Machines::new(&[web1, web2], &[]));
+    assert_eq!(machines, Inventory::new(&[web1, web2], &[]));
     assert_eq!(machines.iter().collect::<Vec<_>>(), [web1, web2]);
 }
 
@@ -442,7 +442,7 @@ fn a_shared_identity_is_listed_with_some_of_its_machines() {
     let machine = |(name, macs)| Machine { name, macs, serial: Some("Default string"), ..Machine::default() };
     let site: Vec<Machine<'_>> =
         names.iter().map(|name| &name[..]).zip(macs.iter().map(|macs| &macs[..])).map(machine).collect();
-    let machines = Machines::new(&site, &[]);
+    let machines = Inventory::new(&site, &[]);
     let (shared, count) = machines.shared_identities();
     assert_eq!((shared.len(), count), (17, 17));
     let first = vec![0, 1, 2, 3];

@@ -13,7 +13,7 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{Machine, Machines};
+use proxydhcpd_core::plan::inventory::{Inventory, Machine};
 use proxydhcpd_core::plan::offer::{Loader, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::{IpxeTarget, StatelessOptions};
@@ -232,7 +232,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
             let mut plan = plan()
                 .with_policy(|policy| {
                     policy.ipxe = ipxe;
-                    policy.profiles = profiles;
+                    policy.profiles = profiles.into();
                     policy.default_profile = default_profile;
                     policy.rules = rules;
                     policy.http_clients = http_clients;
@@ -245,7 +245,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
                     offer.dialects.retain(|_| has_files);
                     offer.local_disk = vec![Arch::X64];
                 });
-            plan.inventory = if known { Machines::new(&[machine], &[]) } else { Machines::default() };
+            plan.inventory = if known { Inventory::new(&[machine], &[]) } else { Inventory::default() };
             plan
         },
     )

@@ -28,7 +28,7 @@ use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::event;
 use proxydhcpd_core::fetch::{Fallback, Fetch, Refusal, RenderContext};
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{IdentityKind, Machine};
+use proxydhcpd_core::plan::inventory::{IdentityKind, Machine};
 use proxydhcpd_core::plan::offer::{BootDirMenu, Ipv6Services, Loader, Offer, TftpServer};
 use proxydhcpd_core::plan::policy::{IpxeTarget, Policy};
 use proxydhcpd_core::plan::profile::{BootTarget, ItemTarget, Profile, ProfileId};
@@ -115,7 +115,7 @@ impl Site {
                 relays: settings.relays.clone(),
                 loop_guard: settings.loop_guard,
                 rate_limit: settings.max_requests_per_second.map(Into::into),
-                profiles,
+                profiles: profiles.into(),
                 default_profile: unresolved.default_profile,
                 unknown_machine_profile: unresolved.unknown_machine_profile,
                 rules: unresolved.rules,

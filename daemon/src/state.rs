@@ -16,7 +16,7 @@ use proxydhcpd_core::file_ticket::FileTicket;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::BootMode;
+use proxydhcpd_core::plan::inventory::BootMode;
 use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::request::FileRequest;
 use std::collections::BTreeSet;

@@ -3,7 +3,7 @@
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::load_from_dir;
 use proxydhcpd::machine_files::{MachineFiles, MachineReader};
-use proxydhcpd_core::plan::machines::{BootMode, Machine, Machines};
+use proxydhcpd_core::plan::inventory::{BootMode, Inventory, Machine};
 use proxydhcpd_reading::diagnostic::{Diagnostic, Severity};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ fn errors(name: &str, text: &str) -> Vec<(usize, usize, usize, String)> {
     read_text(name, text).unwrap_err().into_iter().map(parts).collect()
 }
 
-fn assert_web1_and_db1(machines: &Machines) {
+fn assert_web1_and_db1(machines: &Inventory) {
     let web1 = Machine {
         name: "web1",
         macs: &[[0x52, 0x54, 0, 0x12, 0x34, 0x56], [0x52, 0x54, 0, 0x12, 0x34, 0x57]],

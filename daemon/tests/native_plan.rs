@@ -6,7 +6,7 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::dialect::raspberry_pi;
 use proxydhcpd_core::identity::Identifiers;
 use proxydhcpd_core::link::{Network, Network4, Network6};
-use proxydhcpd_core::plan::machines::{BootMode, Identity};
+use proxydhcpd_core::plan::inventory::{BootMode, Identity};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::plan::profile::{BootTarget, ItemTarget, Linux, Profile};

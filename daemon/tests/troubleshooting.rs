@@ -8,7 +8,7 @@ use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::observations::LoopCause;
 use proxydhcpd_core::observations::finding::{Advice, Cause, Diagnosis, Finding, NextContact};
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
-use proxydhcpd_core::plan::machines::{DoubtReason, IdentityKind};
+use proxydhcpd_core::plan::inventory::{DoubtReason, IdentityKind};
 use std::net::Ipv4Addr;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);

@@ -3,7 +3,7 @@
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
 use proxydhcpd_core::client::dialect::raspberry_pi;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{BootMode, Machine, Machines};
+use proxydhcpd_core::plan::inventory::{BootMode, Machine, Inventory};
 use proxydhcpd_core::plan::offer::{Ipv6Services, Loader, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::{LoopGuard, StatelessOptions};
@@ -73,7 +73,7 @@ fn configured() -> Plan {
     let stateless = StatelessOptions { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["lab.example".into()] };
     let plan = bare()
         .with_policy(|policy| {
-            policy.profiles = boots.map(profile).into();
+            policy.profiles = boots.map(profile).to_vec().into();
             policy.rules = rules;
             policy.default_profile = Some(3);
             policy.loop_guard = LoopGuard::Stop;
@@ -84,5 +84,5 @@ fn configured() -> Plan {
             offer.local_disk = vec![Arch::X64];
             offer.templates = ["a.ipxe".into(), "sub/preseed.cfg".into()].into();
         });
-    Plan { inventory: Machines::new(&[machine], &[]), ..plan }
+    Plan { inventory: Inventory::new(&[machine], &[]), ..plan }
 }

@@ -1,7 +1,7 @@
 //! The keys of a machine in every format, and the usual names of columns that set them: in NetBox exports, in
 //! inventories, and in lists made by hand.
 
-use proxydhcpd_core::plan::machines::BootMode;
+use proxydhcpd_core::plan::inventory::BootMode;
 
 /// A key of a machine, in every format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,16 @@
 //! Everything that decides about clients, in three parts that change independently: the policy, the offer and the
 //! inventory. The parts are shared, so that a plan is cheap to clone: a change of one part leaves the others in place.
 
-pub mod machines;
+pub mod inventory;
 pub mod offer;
 pub mod pattern;
 pub mod policy;
 pub mod profile;
+pub mod profiles;
 pub mod rule;
 
 use alloc::sync::Arc;
-use machines::Machines;
+use inventory::Inventory;
 use offer::{Loader, Offer};
 use policy::Policy;
 use profile::{Profile, ProfileId};
@@ -22,7 +23,7 @@ pub struct Plan {
     /// The loaders, files and services that clients can use. It follows the host.
     pub offer: Arc<Offer>,
     /// The machines that have an entry.
-    pub inventory: Machines,
+    pub inventory: Inventory,
 }
 
 impl Plan {
@@ -55,7 +56,7 @@ impl Plan {
 
     /// The index of the profile with this name; `None` if there is no such profile.
     pub fn find_profile(&self, name: &str) -> Option<ProfileId> {
-        self.policy.profiles.iter().position(|profile| profile.name == name)
+        self.policy.profiles.find(name)
     }
 
     /// The path of the loader that the server offers under this name; `None` if there is no such loader, or if another

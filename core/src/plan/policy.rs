@@ -1,6 +1,7 @@
 //! The configuration's part of the plan: profiles, rules, and which clients count. A reload replaces it as a whole.
 
 use super::profile::{Profile, ProfileId};
+use super::profiles::Profiles;
 use super::rule::{Rule, RuleRef};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,7 +27,7 @@ pub struct Policy {
     /// The reaction to boot loops.
     pub loop_guard: LoopGuard,
     /// All profiles; a [`ProfileId`] is an index into this list.
-    pub profiles: Vec<Profile>,
+    pub profiles: Profiles,
     /// The profile of machines for which no entry and no rule decides. `None` means the menu of the boot directory.
     pub default_profile: Option<ProfileId>,
     /// The profile of machines without an entry for which no rule decides. `None` means `default_profile`.

@@ -6,7 +6,7 @@ const UUID: [u8; 16] = [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99,
 const MAC: [u8; 6] = [2, 0, 0, 0, 2, 7];
 
 fn plan_with(machines: &[Machine<'_>]) -> Plan {
-    Plan { inventory: Machines::new(machines, &[]), ..with_stateless(StatelessOptions::default()) }
+    Plan { inventory: Inventory::new(machines, &[]), ..with_stateless(StatelessOptions::default()) }
 }
 
 #[track_caller]

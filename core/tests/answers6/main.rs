@@ -20,7 +20,7 @@ use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::link::{Link, Network, Network6};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{BootMode, IdentityKind, Machine, Machines};
+use proxydhcpd_core::plan::inventory::{BootMode, IdentityKind, Inventory, Machine};
 use proxydhcpd_core::plan::offer::{Loader, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::{IpxeTarget, StatelessOptions};
@@ -110,7 +110,7 @@ fn plan_booting(boots: BootTarget, loader: Option<&str>) -> Plan {
     let profile = Profile { boots, loaders: loader.into_iter().collect(), ..Profile::default() };
     plan()
         .with_policy(|policy| {
-            policy.profiles = vec![profile];
+            policy.profiles = vec![profile].into();
             policy.default_profile = Some(0);
         })
         .with_offer(|offer| offer.local_disk = vec![Arch::X64])

@@ -72,7 +72,7 @@ fn a_rule_that_a_machine_meets_through_its_relay_applies_on_4011_too() {
     let rules = vec![rule(interface("vlan9"), 1), rule(interface("vlan10"), 0)];
     let plan = plan().with_policy(|policy| {
         policy.rules = rules;
-        policy.profiles = vec![boots("special.efi"), boots("other.efi")];
+        policy.profiles = vec![boots("special.efi"), boots("other.efi")].into();
     });
     let mut observations = Observations::new(1);
     let solicit = |observations: &mut Observations, interface: &[u8], now| {
@@ -106,7 +106,7 @@ fn a_rule_that_was_met_before_a_reload_is_not_mistaken_for_its_successor() {
     let before = plan().with_policy(|policy| {
         policy.rules = vec![harmless];
         policy.rules_version = 7;
-        policy.profiles = vec![installs];
+        policy.profiles = vec![installs].into();
     });
     let after = |rules_mark| {
         before.clone().with_policy(|policy| {

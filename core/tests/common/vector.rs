@@ -99,7 +99,7 @@ impl Vector {
                 let menu = FirmwareMenu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
                 let profile = Profile { boots: BootTarget::Menu(menu), ..Profile::default() };
                 plan().with_policy(|policy| {
-                    policy.profiles = vec![profile];
+                    policy.profiles = vec![profile].into();
                     policy.default_profile = Some(0);
                 })
             }

@@ -6,7 +6,7 @@ use crate::boot_once::token::{self, TokenKey};
 use crate::boot_once::{RESET_HELP, completions, list_machines};
 use proxydhcpd_core::fetch::Fetch;
 use proxydhcpd_core::observations::Observations;
-use proxydhcpd_core::plan::machines::BootMode;
+use proxydhcpd_core::plan::inventory::BootMode;
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::io;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The errors and warnings about machines. Their number is limited.
 
 use super::location::{location, warning_at};
-use proxydhcpd_core::plan::machines::{IdentityKind, Machine, MachineIndex, Machines, SharedIdentity};
+use proxydhcpd_core::plan::inventory::{IdentityKind, Inventory, Machine, MachineIndex, SharedIdentity};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ impl MachineDiagnostics {
     }
 
     /// Warns about each identity that the entries of several machines list.
-    pub fn warn_about_shared(&mut self, machines: &Machines, (files, offsets): (&[(MachineIndex, PathBuf)], &[u32])) {
+    pub fn warn_about_shared(&mut self, machines: &Inventory, (files, offsets): (&[(MachineIndex, PathBuf)], &[u32])) {
         let (shared, count) = machines.shared_identities();
         self.more_warnings += count - shared.len();
         for SharedIdentity { by, identity, machines: ids, count } in shared {
@@ -84,7 +84,7 @@ impl MachineDiagnostics {
     /// may be a million such machines.
     pub fn warn_about_unusable(
         &mut self,
-        machines: &Machines,
+        machines: &Inventory,
         shared_macs: &[MacPattern],
         unknown_boot_nothing: bool,
         (files, offsets): (&[(MachineIndex, PathBuf)], &[u32]),

@@ -5,7 +5,7 @@ use crate::settings::table_reader::TableReader;
 use crate::settings::value::{
     self, TomlValue, ValueError, ValueResult, invalid, list, machine_uuid, one_of, parse_with,
 };
-use proxydhcpd_core::plan::machines::{BootMode, Machine};
+use proxydhcpd_core::plan::inventory::{BootMode, Machine};
 use proxydhcpd_reading::diagnostic::Span;
 use proxydhcpd_reading::identifiers::parse_mac;
 use proxydhcpd_reading::machine_fields::BOOT_MODES;

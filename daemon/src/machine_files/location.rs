@@ -1,7 +1,7 @@
 //! Finds the line of a machine in its file again, for a diagnostic about it.
 
 use super::extension::extension;
-use proxydhcpd_core::plan::machines::MachineIndex;
+use proxydhcpd_core::plan::inventory::MachineIndex;
 use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
 use std::fs::File;
 use std::io::{self, Read as _};

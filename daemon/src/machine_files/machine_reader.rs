@@ -4,7 +4,7 @@ use super::builder::{MachineBuilder, ProfileLookup};
 use super::diagnostics::MachineDiagnostics;
 use super::entry::no_identity_message;
 use super::location::{location, warning_at};
-use proxydhcpd_core::plan::machines::{AddError, BootMode, Machine, MachineIndex, Machines, MachinesBuilder};
+use proxydhcpd_core::plan::inventory::{AddError, BootMode, Inventory, InventoryBuilder, Machine, MachineIndex};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_reading::diagnostic::{Diagnostic, Severity};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub struct MachineReader<'a> {
     /// Resolves the names of profiles.
     pub(super) find_profile: &'a ProfileLookup<'a>,
-    builder: MachinesBuilder,
+    builder: InventoryBuilder,
     /// Errors and warnings so far.
     pub(super) diagnostics: MachineDiagnostics,
     /// The machine that is being read.
@@ -37,7 +37,7 @@ pub struct MachineReader<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct MachineFiles {
     /// The machines.
-    pub machines: Machines,
+    pub machines: Inventory,
     /// The number of files with at least one machine.
     pub file_count: usize,
     /// The time that it took to read the machines.
@@ -51,7 +51,7 @@ impl<'a> MachineReader<'a> {
     pub fn new(profiles: &'a ProfileLookup<'a>) -> Self {
         MachineReader {
             find_profile: profiles,
-            builder: MachinesBuilder::default(),
+            builder: InventoryBuilder::default(),
             diagnostics: MachineDiagnostics::default(),
             current: MachineBuilder::default(),
             offsets: Vec::new(),
@@ -161,7 +161,7 @@ impl<'a> MachineReader<'a> {
 type MachineOffsets<'a> = (&'a [(MachineIndex, PathBuf)], &'a mut Vec<u32>);
 
 fn add_to(
-    builder: &mut MachinesBuilder,
+    builder: &mut InventoryBuilder,
     diagnostics: &mut MachineDiagnostics,
     (files, offsets): MachineOffsets<'_>,
     machine: &Machine<'_>,

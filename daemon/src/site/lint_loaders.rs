@@ -103,7 +103,7 @@ mod tests {
         let given = Profile { name: "given".into(), boots: BootTarget::Loader, loaders, ..Profile::default() };
         let profiles = vec![given, Profile::default()];
         Plan {
-            policy: Policy { profiles, rules, default_profile: Some(0), ..Policy::default() }.into(),
+            policy: Policy { profiles: profiles.into(), rules, default_profile: Some(0), ..Policy::default() }.into(),
             ..Plan::default()
         }
     }

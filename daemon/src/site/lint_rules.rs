@@ -59,7 +59,7 @@ mod tests {
         ] {
             let rule = |profile| Rule { when: when.clone(), profile: Some(profile), ..Rule::default() };
             let plan = |rule| Plan {
-                policy: Policy { rules: vec![rule], profiles: profiles.clone(), ..Policy::default() }.into(),
+                policy: Policy { rules: vec![rule], profiles: profiles.clone().into(), ..Policy::default() }.into(),
                 ..Plan::default()
             };
             let warnings = firmware_only_rules(&plan(rule(0)));

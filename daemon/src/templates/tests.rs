@@ -5,7 +5,7 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::{Refusal, fetch};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{Machine, Machines};
+use proxydhcpd_core::plan::inventory::{Inventory, Machine};
 use proxydhcpd_core::plan::policy::Policy;
 use proxydhcpd_core::plan::profile::{BootTarget, Linux, Profile};
 use proxydhcpd_core::request::{FileRequest, Protocol};
@@ -48,8 +48,8 @@ fn template_site(files: &[(&str, &str)]) -> TemplateSite {
         ..Machine::default()
     };
     let plan = Plan {
-        policy: Policy { profiles: vec![debian], ..Policy::default() }.into(),
-        inventory: Machines::new(&[web1], &[]),
+        policy: Policy { profiles: vec![debian].into(), ..Policy::default() }.into(),
+        inventory: Inventory::new(&[web1], &[]),
         ..Plan::default()
     };
     let object = |value: serde_json::Value| value.as_object().unwrap().clone();
@@ -62,7 +62,7 @@ impl TemplateSite {
     fn built(&self) -> Result<Templates, Vec<String>> {
         let mut diagnostics = Vec::new();
         let mut built = Templates::read(self.dir.path(), true, self.variables.clone(), &mut diagnostics);
-        built.compile(&self.plan.policy.profiles, TextLocations::new(), &mut diagnostics);
+        built.compile(&*self.plan.policy.profiles, TextLocations::new(), &mut diagnostics);
         if diagnostics.is_empty() {
             Ok(built)
         } else {

@@ -98,9 +98,6 @@ const READING: &[&str] =
 const SECUREBOOT: &[&str] =
     &["asn1", "key", "pe", "text", "certificate", "sbat", "authenticode", "microsoft", "signature", "verdict"];
 
-/// The circles that are not resolved yet.
-const KNOWN_CIRCLES: &[&str] = &["core/plan/machines/{build, find, mod}"];
-
 #[test]
 fn a_module_of_the_core_names_only_modules_before_it() {
     assert_order("../core/src", CORE);
@@ -133,7 +130,7 @@ fn no_modules_of_a_folder_name_each_other_in_a_circle() {
         .into_iter()
         .flat_map(of_crate)
         .collect();
-    assert_eq!(circles, KNOWN_CIRCLES, "{circles:#?}");
+    assert!(circles.is_empty(), "{circles:#?}");
 }
 
 /// Only the log turns events into lines. The files of `LATER` still write lines by themselves.

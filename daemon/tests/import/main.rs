@@ -267,7 +267,7 @@ fn plan(text: &str) -> Plan {
         policy: Policy {
             http_clients: true,
             vendor_classes,
-            profiles: profiles.collect(),
+            profiles: profiles.collect::<Vec<_>>().into(),
             rules: unresolved.rules,
             default_profile: unresolved.default_profile,
             unknown_machine_profile: unresolved.unknown_machine_profile,

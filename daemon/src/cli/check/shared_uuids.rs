@@ -5,7 +5,7 @@ use crate::shared_uuids::SharedUuidsFile;
 use proxydhcpd_core::ambiguous_identity::{SharedUuidWarning, UnconfirmedMatch, UuidUse};
 use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
-use proxydhcpd_core::plan::machines::{DoubtReason, IdentityKind, Machine};
+use proxydhcpd_core::plan::inventory::{DoubtReason, IdentityKind, Machine};
 use proxydhcpd_core::wire::pxe::MachineId;
 use proxydhcpd_reading::diagnostic::Diagnostic;
 

@@ -26,7 +26,7 @@ use explanation::Explanation;
 use packet::SimulatedPacket;
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::Machine;
+use proxydhcpd_core::plan::inventory::Machine;
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use serde_json::Value;
 use simulation::BootSimulation;

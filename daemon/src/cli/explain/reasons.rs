@@ -10,7 +10,7 @@ use proxydhcpd_core::dissect::Node;
 use proxydhcpd_core::identity::{HardwareAddress, Identifiers};
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{
+use proxydhcpd_core::plan::inventory::{
     AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind,
 };
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, ItemTarget};

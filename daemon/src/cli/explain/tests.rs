@@ -13,7 +13,7 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::machines::{BootMode, Machine, Machines};
+use proxydhcpd_core::plan::inventory::{BootMode, Inventory, Machine};
 use proxydhcpd_core::plan::offer::{Loader, Offer, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::{Policy, StatelessOptions};
@@ -67,7 +67,7 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     site.plan = plan(Plan {
         policy: Policy {
             http_clients: true,
-            profiles: vec![profile("debian", BootTarget::Linux(linux)), profile("ask", BootTarget::Menu(menu))],
+            profiles: vec![profile("debian", BootTarget::Linux(linux)), profile("ask", BootTarget::Menu(menu))].into(),
             ..Policy::default()
         }
         .into(),
@@ -103,7 +103,7 @@ const WEB2: Machine<'static> = Machine {
 };
 
 fn with(machines: &[Machine<'_>]) -> Site {
-    site(|plan| Plan { inventory: Machines::new(machines, &[]), ..plan })
+    site(|plan| Plan { inventory: Inventory::new(machines, &[]), ..plan })
 }
 
 /// The output of `explain` with these arguments.
@@ -225,8 +225,10 @@ fn near_matches_of_entries_and_rules_are_listed() {
         rule("all", Conditions { known: Some(false), ..Conditions::default() }, Some(DEBIAN)),
         rule("never", Conditions::default(), None),
     ];
-    let site =
-        site(|plan| Plan { inventory: Machines::new(&[WEB1], &[]), ..plan.with_policy(|policy| policy.rules = rules) });
+    let site = site(|plan| Plan {
+        inventory: Inventory::new(&[WEB1], &[]),
+        ..plan.with_policy(|policy| policy.rules = rules)
+    });
     assert_lines(
         &explain(&site, "--client uefi-x64 --mac 02:00:00:00:01:11"),
         &[
@@ -279,7 +281,7 @@ fn an_identity_that_several_entries_list_is_explained_with_the_protection_that_a
 #[test]
 fn a_mac_address_in_shared_macs_is_explained_as_no_identity() {
     let shared_macs = ["02:00:00:*".parse().unwrap()];
-    let site = site(|plan| Plan { inventory: Machines::new(&[WEB1], &shared_macs), ..plan });
+    let site = site(|plan| Plan { inventory: Inventory::new(&[WEB1], &shared_macs), ..plan });
     let output = explain(&site, "--client uefi-x64 --mac 02:00:00:00:01:01");
     assert_lines(
         &output,

@@ -236,7 +236,7 @@ mod tests {
     use proxydhcpd_core::choose::{Boot, BootMethod, BootSource};
     use proxydhcpd_core::decide::{DecidedBy, Decision};
     use proxydhcpd_core::plan::Plan;
-    use proxydhcpd_core::plan::machines::{FoundEntry, IdentityKind, Machine, Machines};
+    use proxydhcpd_core::plan::inventory::{FoundEntry, IdentityKind, Inventory, Machine};
     use proxydhcpd_core::plan::policy::Policy;
     use proxydhcpd_core::plan::profile::Profile;
     use proxydhcpd_core::plan::rule::Rule;
@@ -282,12 +282,12 @@ mod tests {
         let entry = Machine { name: "web1", profile: Some("gone"), ..Machine::default() };
         let plan = Plan {
             policy: Policy {
-                profiles: vec![Profile { name: "debian".to_owned(), ..Profile::default() }],
+                profiles: vec![Profile { name: "debian".to_owned(), ..Profile::default() }].into(),
                 rules: vec![Rule { name: "lab".to_owned(), ..Rule::default() }],
                 ..Policy::default()
             }
             .into(),
-            inventory: Machines::new(&[entry], &[]),
+            inventory: Inventory::new(&[entry], &[]),
             ..Plan::default()
         };
         let text = |decision: Decision| text(decision, &plan);

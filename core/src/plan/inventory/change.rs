@@ -1,23 +1,14 @@
 //! Changes of single machines. Each makes a new version of the list, which shares what the change does not touch.
 
+use super::add_error::AddError;
 use super::entries::{Record, State};
 use super::index::hash;
 use super::key::keys_of;
+use super::list::Inventory;
+use super::machine::{BootMode, Machine, MachineIndex, NONE, is_key};
 use super::sharers::MAX_MACHINES;
-use super::{BootMode, Machine, MachineIndex, Machines, NONE, is_key};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
-
-/// Why a machine cannot be added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AddError {
-    /// The machine with this index has the same name.
-    NameTaken(MachineIndex),
-    /// The list has 2^30 machines, or the machine exceeds a limit: 255 octets for the name, 65,535 for the serial
-    /// number, 1 MiB for the variables, 65,535 addresses.
-    TooLarge,
-}
 
 /// A change of the indices of identities.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,10 +17,10 @@ enum KeyChange {
     Remove,
 }
 
-impl Machines {
+impl Inventory {
     /// The list with this machine. Its entry replaces the one of the same name, if there is one. If that one is equal,
     /// nothing changes, not even the version. A removed entry loses its name and its identities to the machine.
-    pub fn with_machine(&self, machine: &Machine<'_>) -> Result<Machines, AddError> {
+    pub fn with_machine(&self, machine: &Machine<'_>) -> Result<Inventory, AddError> {
         let serial = machine.serial.filter(|serial| !serial.is_empty());
         let machine = &Machine { uuid: machine.uuid.filter(is_key), serial, ..*machine };
         if self.get_by_name(machine.name).is_some_and(|before| before == *machine) {
@@ -50,7 +41,7 @@ impl Machines {
     }
 
     /// The list without the entry of this name. If there is no such entry, nothing changes, not even the version.
-    pub fn without_machine(&self, name: &str) -> Machines {
+    pub fn without_machine(&self, name: &str) -> Inventory {
         let mut machines = self.clone();
         if let Some(id) = self.find_entry(name) {
             machines.version += 1;
@@ -62,7 +53,7 @@ impl Machines {
     /// Replaces the removed entries with `removed`: machines whose entries are gone, but whose identities the boot-once
     /// state has kept. No entry may have any of these identities. A lookup finds these machines by their identities
     /// only; they are in no list, and do not change the version.
-    pub fn with_removed_entries(self, removed: &[Machine<'_>]) -> Machines {
+    pub fn with_removed_entries(self, removed: &[Machine<'_>]) -> Inventory {
         let mut machines = self;
         for id in core::mem::take(&mut machines.removed).iter() {
             machines.remove(*id);
@@ -75,7 +66,7 @@ impl Machines {
 
     /// This list as the successor of an earlier one: entries that are equal in both keep the version of their last
     /// change. If all are, the list has the version of the earlier one, else the next.
-    pub fn succeeding(self, earlier: &Machines) -> Machines {
+    pub fn succeeding(self, earlier: &Inventory) -> Inventory {
         let mut machines = self;
         let mut is_changed = machines.count != earlier.count;
         for id in 0..machines.places {
@@ -97,7 +88,7 @@ impl Machines {
 
     /// Adds a machine; an error if another machine has the name, or if the list is full.
     fn insert(&mut self, record: Record, machine: &Machine<'_>) -> Result<MachineIndex, AddError> {
-        let Machines { entries, names, places, vacant, .. } = self;
+        let Inventory { entries, names, places, vacant, .. } = self;
         let id = if *vacant == NONE { *places } else { *vacant };
         if id >= MAX_MACHINES {
             return Err(AddError::TooLarge);
@@ -170,7 +161,7 @@ impl Machines {
     }
 
     fn change_keys(&mut self, id: MachineIndex, change: KeyChange) {
-        let Machines { entries, indices, shared_macs, .. } = self;
+        let Inventory { entries, indices, shared_macs, .. } = self;
         let boot_mode = |other| entries.boot_mode(other);
         for key in keys_of(entries, id, shared_macs) {
             let is_of = |other| key.is_of(entries, other);
@@ -206,14 +197,5 @@ impl Machines {
                 self.insert_removed(&left);
             }
         }
-    }
-}
-
-impl fmt::Display for AddError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NameTaken(_) => "another machine has this name",
-            Self::TooLarge => "too much text: the variables of a machine may have 1 MiB",
-        })
     }
 }

@@ -1,11 +1,12 @@
 //! Finds the entry of a machine by its identities, and judges how reliable an identity is: mainboards share UUIDs and
 //! serial numbers, network cards move, and any host can send another machine's identity.
 
+use super::identity_kind::IdentityKind;
 use super::index::{IndexHit, hash};
 use super::key::Key;
-use super::{Machine, MachineIndex, Machines, is_key};
+use super::list::Inventory;
+use super::machine::{Machine, MachineIndex, is_key};
 use crate::identity::Identifiers;
-use core::fmt;
 
 /// The identities that a machine shows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,27 +81,14 @@ pub struct ListingEntries<'a> {
     pub serial: Option<&'a str>,
 }
 
-/// A kind of identity, strongest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum IdentityKind {
-    /// The name of the entry, from a URL.
-    Name,
-    /// The SMBIOS system UUID.
-    Uuid,
-    /// The SMBIOS serial number.
-    Serial,
-    /// A MAC address.
-    Mac,
-}
-
 /// The maximum number of entries with the same identity that a lookup examines. The limit exists because each packet
 /// may cause a lookup.
 const MAX_SHARERS: usize = 1000;
 
-impl Machines {
+impl Inventory {
     /// Looks a machine up. The strongest identity decides: the name from a URL, the UUID, the serial number, and the
     /// address last, because adapters move from machine to machine. An identity that several entries list leads to none
-    /// of them (see [`Machines::sharers`]).
+    /// of them (see [`Inventory::sharers`]).
     ///
     /// A UUID or a serial number is in doubt if its entry lists addresses and the machine shows only others. The other
     /// identities then decide. If an entry lists no addresses, its UUID leads to the entry from every address.
@@ -293,16 +281,5 @@ impl Lookup {
         let ambiguous = self.ambiguous.map(|ambiguous| ambiguous.machines);
         let doubt = self.doubt.map(|doubt| (doubt.machine, doubt.by));
         doubt.into_iter().chain(ambiguous.into_iter().flatten()).chain(other)
-    }
-}
-
-impl fmt::Display for IdentityKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Name => "name",
-            Self::Uuid => "uuid",
-            Self::Serial => "serial",
-            Self::Mac => "mac",
-        })
     }
 }

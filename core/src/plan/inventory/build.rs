@@ -1,24 +1,26 @@
-//! Builds [`Machines`] one machine at a time, so that the descriptions of a file with a million machines are never in
+//! Builds [`Inventory`] one machine at a time, so that the descriptions of a file with a million machines are never in
 //! memory together.
 
+use super::add_error::AddError;
 use super::entries::{EntriesBuilder, Record, State};
 use super::index::{KeyIndexBuilder, hash};
-use super::key::Indices;
+use super::indices::Indices;
+use super::list::Inventory;
+use super::machine::{BootMode, Machine, MachineIndex};
 use super::sharers::MAX_MACHINES;
 use super::texts::Texts;
-use super::{AddError, BootMode, Machine, MachineIndex, Machines};
 use crate::plan::pattern::MacPattern;
 
 /// Collects machines while their file is read.
 #[derive(Clone, Debug, Default)]
-pub struct MachinesBuilder {
+pub struct InventoryBuilder {
     entries: EntriesBuilder,
     boot_once_count: usize,
     texts: Texts,
     names: KeyIndexBuilder,
 }
 
-impl MachinesBuilder {
+impl InventoryBuilder {
     /// Adds a machine and returns its index; indices count from 0. An error leaves the builder unchanged.
     pub fn add(&mut self, machine: &Machine<'_>) -> Result<MachineIndex, AddError> {
         let record = Record::new(machine, State::Entry(machine.boot_mode))?;
@@ -52,11 +54,11 @@ impl MachinesBuilder {
 
     /// Builds the indices. `shared_macs` are the addresses of adapters that many machines use in turn. These addresses
     /// identify no machine.
-    pub fn finish(self, shared_macs: &[MacPattern]) -> Machines {
-        let MachinesBuilder { entries, boot_once_count, mut texts, names } = self;
+    pub fn finish(self, shared_macs: &[MacPattern]) -> Inventory {
+        let InventoryBuilder { entries, boot_once_count, mut texts, names } = self;
         let (count, names, entries) = (entries.len(), names.finish(), entries.finish());
         texts.shrink_to_fit();
-        Machines {
+        Inventory {
             places: count as u32,
             count,
             boot_once_count,
@@ -65,16 +67,16 @@ impl MachinesBuilder {
             indices: Indices::new(&entries, 0..count as u32, shared_macs),
             shared_macs: shared_macs.into(),
             entries,
-            ..Machines::default()
+            ..Inventory::default()
         }
     }
 }
 
-impl Machines {
+impl Inventory {
     /// Builds the list. `shared_macs` are the addresses of adapters that many machines use in turn. These addresses
-    /// identify no machine. The function omits machines that [`MachinesBuilder::add`] rejects.
-    pub fn new(machines: &[Machine<'_>], shared_macs: &[MacPattern]) -> Machines {
-        let mut builder = MachinesBuilder::default();
+    /// identify no machine. The function omits machines that [`InventoryBuilder::add`] rejects.
+    pub fn new(machines: &[Machine<'_>], shared_macs: &[MacPattern]) -> Inventory {
+        let mut builder = InventoryBuilder::default();
         for machine in machines {
             builder.add(machine).ok();
         }

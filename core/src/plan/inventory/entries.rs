@@ -1,15 +1,18 @@
 //! The entries, in a few columns without a pointer or an allocation per machine. Each column is in chunks of a thousand
 //! machines without slack.
 
+use super::add_error::AddError;
 use super::chunked::{CHUNK_LENGTH, Chunked, place_of};
-use super::texts::MAX_TEXT;
-use super::{AddError, BootMode, Machine, MachineIndex, NONE, is_key};
+use super::machine::{BootMode, Machine, MachineIndex, NONE, is_key};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::iter::repeat_n;
 use core::ops::Range;
 use core::slice;
+
+/// The limit of the length of a text. It keeps the offsets in a chunk below 4 GiB.
+pub const MAX_TEXT: usize = 1 << 20;
 
 /// All entries.
 #[derive(Clone, Debug, Default)]
@@ -42,11 +45,11 @@ pub struct Record {
     serial_length: u16,
     mac_count: u16,
     name_length: u8,
-    /// What the place holds.
+    /// The content of the place.
     pub state: State,
 }
 
-/// What the place of an entry holds.
+/// The content of the place of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// The entry of a machine.

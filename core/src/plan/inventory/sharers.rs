@@ -4,7 +4,7 @@
 use super::entries::Entries;
 use super::index::{IndexHit, KeyIndex, KeyIndexBuilder};
 use super::key::Key;
-use super::{BootMode, MachineIndex};
+use super::machine::{BootMode, MachineIndex};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 

@@ -4,7 +4,7 @@
 use super::chunked::Chunked;
 use super::entries::Record;
 use super::index::{KeyIndex, hash};
-use super::{Machine, NONE};
+use super::machine::{Machine, NONE};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -18,9 +18,6 @@ pub struct Texts {
     /// The first vacant place; [`NONE`] if no place is vacant.
     vacant: u32,
 }
-
-/// The limit of the length of a text. It keeps the offsets in a chunk below 4 GiB.
-pub const MAX_TEXT: usize = 1 << 20;
 
 #[derive(Clone, Debug, Default)]
 struct Chunk {

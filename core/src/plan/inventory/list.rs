@@ -1,102 +1,41 @@
-//! The machines of the configuration, found by MAC address, UUID or serial number. There may be a million of them, so
-//! arrays hold them, without a pointer or an allocation per machine. The arrays are in chunks of a thousand machines,
-//! and the indices in shards of a thousand keys, so that a change of one machine copies only a few of these.
+//! The list of all machines with an entry.
 
-mod build;
-mod change;
-mod chunked;
-mod entries;
-mod find;
-mod index;
-mod key;
-mod shared;
-mod sharers;
-mod texts;
-
-use super::pattern::MacPattern;
-use crate::wire::uuid::is_placeholder;
+use super::entries::{Entries, State};
+use super::index::KeyIndex;
+use super::indices::Indices;
+use super::machine::{Machine, MachineIndex, NONE, is_key};
+use super::texts::Texts;
+use crate::plan::pattern::MacPattern;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use entries::{Entries, State};
-use index::KeyIndex;
-use key::Indices;
-use texts::Texts;
-
-pub use build::MachinesBuilder;
-pub use change::AddError;
-pub use find::{
-    AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind, ListingEntries, Lookup,
-};
-pub use shared::SharedIdentity;
-
-/// An index into one version of [`Machines`].
-pub type MachineIndex = u32;
-
-/// A machine's entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Machine<'a> {
-    /// The name, which is unique and has at most 255 octets.
-    pub name: &'a str,
-    /// The machine's MAC addresses.
-    pub macs: &'a [[u8; 6]],
-    /// The machine's SMBIOS system UUID, in printed order. A placeholder ([`is_placeholder`]) counts as `None`.
-    pub uuid: Option<[u8; 16]>,
-    /// The machine's serial number. Lookups ignore ASCII case, as the patterns of rules do, because people copy serial
-    /// numbers from labels.
-    pub serial: Option<&'a str>,
-    /// The name of the profile that the machine boots; `None` if a rule or a default decides.
-    pub profile: Option<&'a str>,
-    /// When the machine boots that profile.
-    pub boot_mode: BootMode,
-    /// Template variables: a JSON object, or empty.
-    pub variables: &'a str,
-}
-
-/// When a machine boots its profile. Otherwise it boots its disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BootMode {
-    /// The entry has no `boot` key. The machine boots as with `Always`, unless its boot-once is completed: the key may
-    /// then be missing only because the file of the entry is half written.
-    #[default]
-    Unspecified,
-    /// At each boot.
-    Always,
-    /// Until its boot-once is completed (see `observations::boot_once`).
-    Once,
-    /// Never: the machine always boots its disk.
-    Never,
-}
 
 /// All machines of the configuration, with their indices. The list is a value: a change makes a new version, which
 /// shares everything with the previous version that the change does not touch. Readers keep the version that they use.
 /// A clone costs less than a microsecond, whatever the number of machines.
 #[derive(Clone)]
-pub struct Machines {
-    entries: Entries,
+pub struct Inventory {
+    pub(super) entries: Entries,
     /// The number of places in `entries`, vacant ones included.
-    places: u32,
+    pub(super) places: u32,
     /// The first vacant place; [`NONE`] if no place is vacant.
-    vacant: u32,
+    pub(super) vacant: u32,
     /// The number of entries, without the removed ones.
-    count: usize,
+    pub(super) count: usize,
     /// The number of entries with [`BootMode::Once`].
-    boot_once_count: usize,
+    pub(super) boot_once_count: usize,
     /// The removed entries, known from the boot-once state only.
-    removed: Arc<Vec<MachineIndex>>,
+    pub(super) removed: Arc<Vec<MachineIndex>>,
     /// The names of profiles and the variables of all entries.
-    texts: Texts,
-    names: KeyIndex,
-    indices: Indices,
+    pub(super) texts: Texts,
+    pub(super) names: KeyIndex,
+    pub(super) indices: Indices,
     /// Addresses of adapters that many machines use in turn.
-    shared_macs: Arc<[MacPattern]>,
-    version: u64,
+    pub(super) shared_macs: Arc<[MacPattern]>,
+    pub(super) version: u64,
 }
 
-/// No text, or no place.
-const NONE: u32 = u32::MAX;
-
-impl Machines {
+impl Inventory {
     /// The number of entries.
     pub fn len(&self) -> usize {
         self.count
@@ -148,23 +87,19 @@ impl Machines {
         self.ids().map(|id| self.get(id))
     }
 
-    fn removed_entries(&self) -> impl Iterator<Item = Machine<'_>> {
+    pub(super) fn removed_entries(&self) -> impl Iterator<Item = Machine<'_>> {
         self.removed.iter().map(|id| self.get(*id))
     }
 
-    /// The indices of all entries, in the order of [`Machines::iter`].
+    /// The indices of all entries, in the order of [`Inventory::iter`].
     pub fn ids(&self) -> impl Iterator<Item = MachineIndex> + use<'_> {
         (0..self.places).filter(|id| matches!(self.entries.record(*id).state, State::Entry(_)))
     }
 }
 
-fn is_key(uuid: &[u8; 16]) -> bool {
-    !is_placeholder(uuid)
-}
-
-impl Default for Machines {
+impl Default for Inventory {
     fn default() -> Self {
-        Machines {
+        Inventory {
             entries: Entries::default(),
             places: 0,
             vacant: NONE,
@@ -181,19 +116,19 @@ impl Default for Machines {
 }
 
 /// Two lists are equal if they have the same machines in the same order, whatever changes led to them.
-impl PartialEq for Machines {
-    fn eq(&self, other: &Machines) -> bool {
+impl PartialEq for Inventory {
+    fn eq(&self, other: &Inventory) -> bool {
         self.shared_macs == other.shared_macs
             && self.iter().eq(other.iter())
             && self.removed_entries().eq(other.removed_entries())
     }
 }
 
-impl Eq for Machines {}
+impl Eq for Inventory {}
 
 /// Prints only counts, because a log cannot hold a million machines.
-impl fmt::Debug for Machines {
+impl fmt::Debug for Inventory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Machines").field("len", &self.len()).field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("Inventory").field("len", &self.len()).field("version", &self.version).finish_non_exhaustive()
     }
 }

@@ -1,10 +1,11 @@
 //! Lists the identities that several entries list.
 
-use super::find::IdentityKind;
+use super::identity_kind::IdentityKind;
 use super::index::IndexHit;
 use super::key::{Key, keys_of};
+use super::list::Inventory;
+use super::machine::MachineIndex;
 use super::sharers::IdentityIndex;
-use super::{MachineIndex, Machines};
 use crate::plan::pattern::MacPattern;
 use crate::wire::pxe::MachineId;
 use alloc::string::{String, ToString};
@@ -23,12 +24,12 @@ pub struct SharedIdentity {
     pub count: usize,
 }
 
-/// The maximum number of shared identities that [`Machines::shared_identities`] returns.
+/// The maximum number of shared identities that [`Inventory::shared_identities`] returns.
 const MAX_SHARED: usize = 20;
-/// The maximum number of entries that [`Machines::shared_identities`] names for each identity.
+/// The maximum number of entries that [`Inventory::shared_identities`] names for each identity.
 const MAX_NAMED: usize = 4;
 
-impl Machines {
+impl Inventory {
     /// The identities that several entries list, at most twenty, and the total number of such identities. The order is
     /// that of the kinds, then that in which the identities first occur.
     pub fn shared_identities(&self) -> (Vec<SharedIdentity>, usize) {

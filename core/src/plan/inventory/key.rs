@@ -1,12 +1,10 @@
 //! The identities by which lookups find entries.
 
 use super::entries::Entries;
-use super::find::IdentityKind;
+use super::identity_kind::IdentityKind;
 use super::index::{hash, hash_ignoring_case};
-use super::sharers::IdentityIndex;
-use super::{MachineIndex, is_key};
+use super::machine::{MachineIndex, is_key};
 use crate::plan::pattern::MacPattern;
-use core::ops::Range;
 
 /// An identity that leads to an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +15,6 @@ pub enum Key<'a> {
     Serial(&'a str),
     /// A MAC address.
     Mac([u8; 6]),
-}
-
-/// The index of each kind of identity.
-#[derive(Clone, Debug, Default)]
-pub struct Indices {
-    uuids: IdentityIndex,
-    serials: IdentityIndex,
-    macs: IdentityIndex,
 }
 
 impl Key<'_> {
@@ -56,42 +46,6 @@ impl Key<'_> {
     }
 }
 
-impl Indices {
-    /// The index that may contain this identity.
-    pub fn of(&self, key: Key<'_>) -> &IdentityIndex {
-        match key {
-            Key::Uuid(_) => &self.uuids,
-            Key::Serial(_) => &self.serials,
-            Key::Mac(_) => &self.macs,
-        }
-    }
-
-    /// The same as [`Indices::of`], for a change.
-    pub fn of_mut(&mut self, key: Key<'_>) -> &mut IdentityIndex {
-        match key {
-            Key::Uuid(_) => &mut self.uuids,
-            Key::Serial(_) => &mut self.serials,
-            Key::Mac(_) => &mut self.macs,
-        }
-    }
-
-    /// All indices.
-    pub fn all(&self) -> [&IdentityIndex; 3] {
-        [&self.uuids, &self.serials, &self.macs]
-    }
-
-    /// The indices of the identities of entries. The largest index comes first, because an index needs most memory
-    /// while it is built.
-    pub fn new(entries: &Entries, ids: Range<MachineIndex>, shared_macs: &[MacPattern]) -> Indices {
-        let macs = ids.clone().flat_map(|id| macs_of(entries, id, shared_macs).map(move |key| (id, key)));
-        let macs = IdentityIndex::new(entries, macs);
-        let uuids = ids.clone().filter_map(|id| Some((id, uuid_of(entries, id)?)));
-        let uuids = IdentityIndex::new(entries, uuids);
-        let serials = ids.filter_map(|id| Some((id, serial_of(entries, id)?)));
-        Indices { uuids, serials: IdentityIndex::new(entries, serials), macs }
-    }
-}
-
 /// The identities that lead to an entry: no placeholder, no address that many machines use in turn, and each address
 /// once.
 pub fn keys_of<'a>(
@@ -103,15 +57,18 @@ pub fn keys_of<'a>(
     uuid.into_iter().chain(serial).chain(macs_of(entries, id, shared_macs))
 }
 
-fn uuid_of(entries: &Entries, id: MachineIndex) -> Option<Key<'_>> {
+/// The UUID that leads to an entry.
+pub fn uuid_of(entries: &Entries, id: MachineIndex) -> Option<Key<'_>> {
     Some(*entries.uuid(id)).filter(is_key).map(Key::Uuid)
 }
 
-fn serial_of(entries: &Entries, id: MachineIndex) -> Option<Key<'_>> {
+/// The serial number that leads to an entry.
+pub fn serial_of(entries: &Entries, id: MachineIndex) -> Option<Key<'_>> {
     Some(entries.serial(id)).filter(|serial| !serial.is_empty()).map(Key::Serial)
 }
 
-fn macs_of<'a>(
+/// The MAC addresses that lead to an entry.
+pub fn macs_of<'a>(
     entries: &'a Entries,
     id: MachineIndex,
     shared_macs: &'a [MacPattern],
