@@ -29,11 +29,13 @@ fn add_for_target(plan: &Plan, boots: &BootTarget, profile: Option<ProfileId>, a
             IpxeTarget::Configured(name) => codes.extend(Features::for_url(name)),
             IpxeTarget::Builtin if plan.offer.menu.has_boot_script => {}
             IpxeTarget::Builtin => {
-                let kernels = plan.offer.menu.entries.iter().any(
-                    |entry| matches!(entry.target, EntryTarget::Linux { arch, .. } if Arch::BIOS.starts_kernel_of(arch)),
-                );
+                let mut kernel_archs = plan.offer.menu.entries.iter().filter_map(|entry| match entry.target {
+                    EntryTarget::Linux { arch, .. } => Some(arch),
+                    _ => None,
+                });
+                let has_kernel = kernel_archs.any(|built_for| Arch::BIOS.starts_kernel_of(built_for));
                 codes.push(Features::MENU);
-                codes.extend(kernel.filter(|_| kernels));
+                codes.extend(kernel.filter(|_| has_kernel));
             }
         },
         BootTarget::Linux(linux) => {
