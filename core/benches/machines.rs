@@ -6,8 +6,8 @@
 //! - a change: microseconds (median, maximum), and octets that the new version needs in addition to the previous one;
 //! - `clone`: nanoseconds.
 
-use proxydhcpd_core::identity::Identifiers;
-use proxydhcpd_core::plan::inventory::{Identity, Inventory, InventoryBuilder, Machine};
+use proxydhcpd_core::identity::{Identifiers, ShownIdentities};
+use proxydhcpd_core::plan::inventory::{Inventory, InventoryBuilder, Machine};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -92,19 +92,19 @@ fn median(mut samples: Vec<f64>) -> f64 {
 }
 
 /// Selects the identities to look up together.
-type Select = for<'a> fn(Identity<'a>) -> Identity<'a>;
+type Select = for<'a> fn(ShownIdentities<'a>) -> ShownIdentities<'a>;
 
 const IDENTITIES: [(&str, Select); 5] = [
     ("mac", |all| identity_of(all.identifiers.macs[0], None)),
     ("uuid", |all| identity_of(None, all.identifiers.uuids[0])),
-    ("serial", |all| Identity { serial: all.serial, ..Identity::default() }),
-    ("name", |all| Identity { name: all.name, ..Identity::default() }),
+    ("serial", |all| ShownIdentities { serial: all.serial, ..ShownIdentities::default() }),
+    ("name", |all| ShownIdentities { name: all.name, ..ShownIdentities::default() }),
     // The identities in a DHCP packet.
-    ("mac+uuid", |all| Identity { identifiers: all.identifiers, ..Identity::default() }),
+    ("mac+uuid", |all| ShownIdentities { identifiers: all.identifiers, ..ShownIdentities::default() }),
 ];
 
-fn identity_of<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
-    Identity { identifiers: Identifiers::new(mac, uuid), ..Identity::default() }
+fn identity_of<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> ShownIdentities<'a> {
+    ShownIdentities { identifiers: Identifiers::new(mac, uuid), ..ShownIdentities::default() }
 }
 
 fn site(size: u32) -> Inventory {
@@ -162,7 +162,8 @@ fn nanoseconds(machines: &Inventory, select: Select, first: u32, size: u32) -> f
     let mut found = 0;
     for (number, name, serial) in &lookups {
         let identifiers = Identifiers::new(Some(mac(*number)), Some(uuid(*number)));
-        let identity = select(Identity { identifiers, serial: Some(serial), name: Some(name), shares_uuid: false });
+        let identity =
+            select(ShownIdentities { identifiers, serial: Some(serial), name: Some(name), shares_uuid: false });
         found += u32::from(black_box(machines.find(&identity)).found.is_some());
     }
     let elapsed = start.elapsed();

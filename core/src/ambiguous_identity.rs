@@ -40,7 +40,7 @@ impl<'a> AmbiguousIdentity<'a> {
         let doubt = if let Some(AmbiguousMachine { machines: [(one, by), (other, other_by)] }) = decision.ambiguous {
             Some(Self::Unresolved(UnresolvedConflict { name: name(one), by, other: name(other), other_by }))
         } else if let Some(DoubtfulEntry { machine, by, reason }) = decision.doubt {
-            let hardware = &client.hardware;
+            let hardware = client.hardware();
             let name = name(machine);
             Some(Self::Unconfirmed(UnconfirmedMatch { hardware, name, by, reason, is_restricted: is_protected }))
         } else if let Some((machine, by)) = decision.protected_by.filter(|_| !is_protected_by_conflict) {
@@ -140,7 +140,7 @@ impl fmt::Display for UnresolvedConflict<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct UnconfirmedMatch<'a> {
     /// The address of the machine.
-    pub hardware: &'a HardwareAddress,
+    pub hardware: HardwareAddress,
     /// The entry.
     pub name: &'a str,
     /// The identity that they share.

@@ -4,7 +4,7 @@
 use crate::arrival::{Arrival, Port};
 use crate::choose::{Boot, BootSource, NoBoot, choose};
 use crate::client::{
-    Class, Client, IgnoreReason, Relay, Stage, architecture4, architecture6, class6, hardware6, recognise4, recognise6,
+    Class, Client, IgnoreReason, Stage, architecture4, architecture6, class6, hardware6, recognise4, recognise6,
 };
 use crate::decide::{self, Decision, decide};
 use crate::identity::HardwareAddress;
@@ -16,6 +16,7 @@ use crate::plan::Plan;
 use crate::plan::policy::LoopGuard;
 use crate::plan::rule::{Condition, RuleRef, Subject};
 use crate::quirks::Quirks;
+use crate::relay::Relay;
 use crate::required_features::required_features;
 use crate::route::{Destination, RefuseReason, route};
 use crate::route6::{self, Route};
@@ -114,7 +115,8 @@ fn process(
 ) -> Result<Response, Silence> {
     let packet = DhcpPacket::parse(arrival.datagram, arrival.from.is_ipv6())?;
     overhear(plan, &packet, arrival, observations);
-    let (client, applied) = recognise(plan, arrival, &packet)?;
+    let (mut client, applied) = recognise(plan, arrival, &packet)?;
+    observations.identify(&mut client.machine);
     let (client, quirks) = (partial.client.insert(client), &mut partial.quirks);
     *quirks = applied;
     let request = match (&packet, arrival.from) {
@@ -125,7 +127,7 @@ fn process(
         }
         (DhcpPacket::Dhcp6(packet), SocketAddr::V6(from)) => {
             let was_offered = || observations.was_offered(client, arrival.now);
-            let lease = || client.duid.and_then(|duid| observations.lease(&duid));
+            let lease = || client.machine.duid.and_then(|duid| observations.lease(&duid));
             RoutedRequest::Dhcp6(packet, route6::route(plan, arrival, from, client, was_offered, lease)?)
         }
         _ => return Err(IgnoreReason::Reply.into()),
@@ -135,7 +137,6 @@ fn process(
         return Err(RefuseReason::BootLoop.into());
     }
     observations.uuid_claims.note(plan, client, arrival.now);
-    add_observed_mac(client, observations);
     let decision = *partial.decision.insert(decide_for_packet(plan, observations, arrival, &packet, client));
     if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.policy.rules[rule].names_u_boot()) {
         return Err(IgnoreReason::OtherVendorClass.into());
@@ -287,14 +288,14 @@ fn record(
     response: &Response,
 ) {
     if client.port == Port::Dhcp {
-        observations.note_offer(client, rule.filter(|_| client.relay.is_some()), arrival.now);
+        observations.note_offer(client, rule.filter(|_| client.machine.relay.is_some()), arrival.now);
     }
     if matches!(client.stage, Stage::ReplacedIpxe(lacks) if !lacks.is_empty()) {
         observations.note_replaced(client, arrival.now);
     }
     if let Some(item) = client.boot_item {
         observations.note_choice(client, item.server_type, arrival.now);
-        observations.boot_attempts.note_contact(&client.hardware, false, arrival.now);
+        observations.boot_attempts.note_contact(client.machine.key, false, arrival.now);
     }
     if let DhcpPacket::Dhcp4(message) = packet
         && client.message_type == DhcpMessageType::Dhcp4(MessageType::Discover)
@@ -358,8 +359,9 @@ fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, o
     }
     let hardware = HardwareAddress::from_header(header);
     let machine_id = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
+    let key = observations.key(&hardware, machine_id);
     if arrival.port == Port::BootServer {
-        observations.note_boot_server_request(&hardware, header.ciaddr.into(), now);
+        observations.note_boot_server_request(key, header.ciaddr.into(), now);
     } else if message.message_type() == Some(MessageType::Request) {
         let request = message.address(code::SERVER_ID).map(|server| AddressRequest {
             server,
@@ -367,7 +369,7 @@ fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, o
             at: now,
             secs: header.secs,
         });
-        observations.boot_attempts.note_request(&hardware, header.xid, request, now);
+        observations.boot_attempts.note_request(key, header.xid, request, now);
     }
     let Some(vendor_class) = message.option(code::VENDOR_CLASS) else { return };
     let (Some(class), Some(MessageType::Request)) = (Class::from_vendor_class(&vendor_class), message.message_type())
@@ -459,14 +461,6 @@ pub fn unmet(
     })
 }
 
-/// Adds the MAC address that the server has observed for the machine, if the packet states only a UUID or a DUID.
-fn add_observed_mac(client: &mut Client, observations: &Observations) {
-    if client.identifiers.macs == [None; 3] {
-        client.identifiers.macs[0] =
-            observations.resolve_hardware(client.address, &client.hardware, client.machine_id).mac();
-    }
-}
-
 fn decide_for_packet(
     plan: &Plan,
     observations: &Observations,
@@ -481,7 +475,7 @@ fn decide_for_packet(
     let dhcp_rule = rule_ref.and_then(|rule_ref| plan.policy.resolve_rule(rule_ref));
     with_subject(arrival, packet, client, |subject| {
         let subject = Subject { dhcp_rule, is_file_request: dhcp_rule.is_some(), ..subject.clone() };
-        decide(plan, observations, &subject, None)
+        decide(plan, observations, &subject)
     })
 }
 
@@ -493,14 +487,14 @@ fn with_subject<T>(
 ) -> T {
     let link = arrival.link();
     let on_link = || if client.is_v6() { link.address6().map(IpAddr::V6) } else { link.address().map(IpAddr::V4) };
-    let relay = client.relay.map(|relay| relay.address);
-    let client_subnet = client.relay.and_then(|relay| relay.subnet);
+    let relay = client.machine.relay.map(|relay| relay.address);
+    let client_subnet = client.machine.relay.and_then(|relay| relay.subnet);
     let subject = Subject {
-        identifiers: client.identifiers,
+        shown: client.machine.shown(),
         arch: Some(client.arch),
         firmware: decide::firmware_kinds(client),
         interface: &link.name,
-        subnet: client_subnet.or(relay).or(client.address).or_else(on_link),
+        subnet: client_subnet.or(relay).or(client.machine.address).or_else(on_link),
         relays: [relay, client_subnet.filter(|_| client.is_v6())],
         ..Subject::default()
     };

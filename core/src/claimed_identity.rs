@@ -3,13 +3,15 @@
 
 use crate::arch::Arch;
 use crate::choose::MACHINE_PREFIX;
-use crate::plan::pattern::MacPattern;
+use crate::identity::{Identifiers, MachineIdentity, MachineKey};
+use crate::observations::{FirmwareInfo, Observations};
 use crate::plan::rule::RuleRef;
-use crate::wire::pxe::Features;
+use crate::wire::dhcp6::mac_from_eui64;
+use crate::wire::pxe::MachineId;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write;
+use core::net::IpAddr;
 
 /// The parts of a claimed identity. A part is `None` if the requested name lacks it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,8 +28,13 @@ pub struct ClaimedIdentity {
     pub token: Option<String>,
     /// The architecture of the machine's iPXE, if the server knows that architecture.
     pub arch: Option<Arch>,
-    /// The features of the machine's iPXE, if the server has overheard them.
-    pub features: Option<Features>,
+    /// The choices that led to the request.
+    pub choice: BootChoice,
+}
+
+/// Choices that a machine does not know. The URLs of its scripts pass them on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BootChoice {
     /// The rule that the machine's DHCP packet matched.
     pub rule: Option<RuleRef>,
     /// The boot server type that the user chose from a menu.
@@ -53,8 +60,8 @@ impl ClaimedIdentity {
                 "token" => claimed.token = Some(value.into()),
                 "platform" => platform = value,
                 "arch" => buildarch = value,
-                "rule" => claimed.rule = value.parse().ok(),
-                "item" => claimed.item = value.parse().ok(),
+                "rule" => claimed.choice.rule = value.parse().ok(),
+                "item" => claimed.choice.item = value.parse().ok(),
                 _ => {}
             }
             rest = after;
@@ -63,43 +70,49 @@ impl ClaimedIdentity {
         Some((claimed, rest))
     }
 
-    /// Whether the identity has neither a name nor a MAC address nor a UUID.
-    pub fn is_anonymous(&self) -> bool {
-        self.name.is_none() && self.mac.is_none() && self.uuid.is_none()
-    }
-
-    /// The MAC address, or `a machine` if the identity has none.
-    pub fn display_name(&self) -> String {
-        self.mac.map_or_else(|| "a machine".into(), |mac| MacPattern(mac.map(Some)).to_string())
-    }
-
-    /// The MAC address, UUID and serial number as part of a URL, followed by the settings that iPXE replaces with its
-    /// platform and architecture.
-    pub fn identity_path(&self) -> String {
-        let mut parts = String::new();
-        let hexadecimal = |parts: &mut String, octets: &[u8]| {
-            for octet in octets {
-                write!(parts, "{octet:02x}").ok();
+    /// The machine that made this claim from this address, and the facts about its firmware. The owner of the address,
+    /// which DHCP packets show, completes the claim, unless it is another machine.
+    pub fn resolve(&self, observations: &Observations, address: IpAddr) -> (MachineIdentity, FirmwareInfo) {
+        let address = address.to_canonical();
+        let owner = observations.address_owner(address);
+        let owner_mac = owner.and_then(|owner| owner.hardware.mac());
+        let (mac, machine_id) = match (owner, address) {
+            (Some(owner), _) if self.is_anonymous() => (owner_mac, owner.machine_id.filter(MachineId::is_unique)),
+            (None, IpAddr::V6(address)) if self.is_anonymous() => (mac_from_eui64(address), None),
+            _ => {
+                let mac = self.mac.or(owner_mac.filter(|_| self.name.is_none()));
+                (mac, self.uuid.map(MachineId::from_uuid))
             }
         };
-        for (key, octets) in [
-            ("mac", self.mac.as_ref().map(|mac| &mac[..])),
-            ("uuid", self.uuid.as_ref().map(|uuid| &uuid[..])),
-            ("serial", self.serial.as_ref().map(|serial| serial.as_bytes())),
-        ] {
-            if let Some(octets) = octets {
-                parts.push_str(key);
-                parts.push('=');
-                hexadecimal(&mut parts, octets);
-                parts.push('/');
-            }
-        }
-        parts + "platform=${platform}/arch=${buildarch}/"
+        let known = owner.filter(|_| mac.is_none() || mac == owner_mac).map(|owner| owner.firmware);
+        let firmware = FirmwareInfo {
+            arch: self.arch.or(known.and_then(|known| known.arch)),
+            features: known.and_then(|known| known.features),
+        };
+        let uuid = machine_id.filter(MachineId::is_unique).map(|id| id.uuid());
+        let machine = MachineIdentity {
+            hardware: owner.map(|owner| owner.hardware),
+            machine_id,
+            identifiers: Identifiers::new(mac, uuid),
+            serial: self.serial.clone(),
+            name: self.name.clone(),
+            address: Some(address),
+            key: owner
+                .map_or_else(|| MachineKey::from_address(address), |owner| MachineKey::from_hardware(&owner.hardware)),
+            ..MachineIdentity::default()
+        };
+        (machine, firmware)
     }
 
-    /// The rule and the menu item as part of a URL. The entry script passes them on, because the machine does not know
-    /// them.
-    pub fn choice_path(&self) -> String {
+    /// Whether the identity has neither a name nor a MAC address nor a UUID.
+    fn is_anonymous(&self) -> bool {
+        self.name.is_none() && self.mac.is_none() && self.uuid.is_none()
+    }
+}
+
+impl BootChoice {
+    /// The choices as part of a URL.
+    pub fn path(&self) -> String {
         let rule = self.rule.map(|rule| format!("rule={rule}/")).unwrap_or_default();
         let item = self.item.map(|item| format!("item={item}/")).unwrap_or_default();
         rule + &item
@@ -162,8 +175,8 @@ mod tests {
     #[test]
     fn the_rule_and_the_menu_item_are_passed_on() {
         let (claimed, rest) = ClaimedIdentity::parse("machine/rule=3/item=32769/boot.ipxe").unwrap();
-        assert_eq!((claimed.choice_path().as_str(), rest), ("rule=3/item=32769/", "boot.ipxe"));
-        assert_eq!(ClaimedIdentity::default().choice_path(), "");
+        assert_eq!((claimed.choice.path().as_str(), rest), ("rule=3/item=32769/", "boot.ipxe"));
+        assert_eq!(BootChoice::default().path(), "");
     }
 
     #[test]

@@ -3,11 +3,12 @@
 
 use crate::client::dialect::Dialect;
 use crate::client::{Class, Client};
+use crate::identity::ShownIdentities;
 use crate::observations::Observations;
 use crate::observations::shared_uuids::SharedUuid;
 use crate::plan::Plan;
 use crate::plan::inventory::{
-    AmbiguousMachine, BootMode, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup, Machine, MachineIndex,
+    AmbiguousMachine, BootMode, DoubtfulEntry, FoundEntry, IdentityKind, Lookup, Machine, MachineIndex,
 };
 use crate::plan::profile::{BootTarget, ProfileId};
 use crate::plan::rule::{Firmware, Rule, Subject};
@@ -64,16 +65,14 @@ pub enum DecidedBy {
     Denied,
 }
 
-/// Decides what a machine boots. `name` is the name of the machine's entry, if a URL states it. If it is uncertain
-/// which entry is the machine's, the decision is the least harmful one: if one of the possible entries protects the
-/// machine (which then boots nothing, or its disk), that protection applies. Otherwise the decision ignores the
-/// identity that is in doubt.
-pub fn decide(plan: &Plan, observations: &Observations, subject: &Subject<'_>, name: Option<&str>) -> Decision {
-    let shared =
-        subject.identifiers.uuids.iter().flatten().find_map(|uuid| observations.uuid_claims.find_shared(plan, uuid));
-    let (identifiers, serial) = (subject.identifiers, subject.serial);
-    let identity = Identity { identifiers, serial, name, shares_uuid: shared.is_some() };
-    let lookup = plan.inventory.find(&identity);
+/// Decides what a machine boots. If it is uncertain which entry is the machine's, the decision is the least harmful
+/// one: if one of the possible entries protects the machine (which then boots nothing, or its disk), that protection
+/// applies. Otherwise the decision ignores the identity that is in doubt.
+pub fn decide(plan: &Plan, observations: &Observations, subject: &Subject<'_>) -> Decision {
+    let uuids = subject.shown.identifiers.uuids;
+    let shared = uuids.iter().flatten().find_map(|uuid| observations.uuid_claims.find_shared(plan, uuid));
+    let shown = ShownIdentities { shares_uuid: shared.is_some(), ..subject.shown };
+    let lookup = plan.inventory.find(&shown);
     let machine = lookup.found.map(|found| found.machine);
     let decision = match lookup.doubt {
         Some(doubt) => decide_for_entry(plan, observations, &without(subject, doubt), machine),
@@ -84,7 +83,7 @@ pub fn decide(plan: &Plan, observations: &Observations, subject: &Subject<'_>, n
     if decision.protects(plan) {
         return decision;
     }
-    let mut others = lookup.other_candidates().chain(plan.inventory.sharers(&identity, machine)).peekable();
+    let mut others = lookup.other_candidates().chain(plan.inventory.sharers(&shown, machine)).peekable();
     if others.peek().is_none() {
         return decision;
     }
@@ -104,8 +103,8 @@ pub fn decide(plan: &Plan, observations: &Observations, subject: &Subject<'_>, n
 fn without<'a>(subject: &Subject<'a>, doubt: DoubtfulEntry) -> Subject<'a> {
     let mut subject = subject.clone();
     match doubt.by {
-        IdentityKind::Serial => subject.serial = None,
-        _ => subject.identifiers.uuids = [None; 2],
+        IdentityKind::Serial => subject.shown.serial = None,
+        _ => subject.shown.identifiers.uuids = [None; 2],
     }
     subject
 }

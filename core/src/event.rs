@@ -6,7 +6,8 @@ use crate::answer::{Response, Silence};
 use crate::client::Client;
 use crate::decide::Decision;
 use crate::fetch::Fetch;
-use crate::identity::HardwareAddress;
+use crate::file_ticket::FileTicket;
+use crate::identity::{HardwareAddress, MachineIdentity};
 use crate::link::Link;
 use crate::observations::LoopCause;
 use crate::observations::finding::Finding;
@@ -38,10 +39,10 @@ pub struct Event<'a> {
 /// The machine of an event, as far as the place that makes the event knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventMachine<'a> {
-    /// The hardware address.
-    pub hardware: Option<HardwareAddress>,
-    /// The address and port of the client.
-    pub address: Option<SocketAddr>,
+    /// The identity of the machine.
+    pub identity: Option<&'a MachineIdentity>,
+    /// The address and port from which it sent a packet or a request for a file.
+    pub from: Option<SocketAddr>,
     /// The name of the machine's entry.
     pub entry: Option<&'a str>,
 }
@@ -306,6 +307,25 @@ pub enum Severity {
     Info,
     /// A detail for developers.
     Debug,
+}
+
+impl<'a> EventMachine<'a> {
+    /// The machine that sent a request for a file, as the ticket of the request shows it. The ticket of a request that
+    /// the server refused before it looked at the name is empty.
+    pub fn from_ticket(ticket: &'a FileTicket, client: SocketAddr) -> Self {
+        let identity = Some(&ticket.machine).filter(|machine| machine.address.is_some());
+        EventMachine { identity, entry: ticket.entry.as_deref(), from: Some(client) }
+    }
+
+    /// The sender at this address, of which nothing else is known.
+    pub fn at(client: SocketAddr) -> Self {
+        EventMachine { from: Some(client), ..EventMachine::default() }
+    }
+
+    /// The hardware address, if it is known.
+    pub fn hardware(&self) -> Option<HardwareAddress> {
+        self.identity?.hardware
+    }
 }
 
 impl What<'_> {

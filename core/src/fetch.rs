@@ -2,26 +2,21 @@
 //! the complete fetch of the file changes.
 
 use crate::arch::Arch;
-use crate::choose::{BOOT_SCRIPT, IPXE_WRAPPER_PREFIX, MACHINE_PREFIX};
+use crate::choose::{BOOT_SCRIPT, IPXE_WRAPPER_PREFIX};
 use crate::claimed_identity::ClaimedIdentity;
-use crate::decide::{DecidedBy, Decision, decide};
+use crate::decide::{DecidedBy, Decision};
 use crate::file_name::{BadName, normalize};
-use crate::file_ticket::{DONE, FileTicket};
-use crate::identity::Identifiers;
-use crate::observations::{AddressOwner, Observations};
+use crate::file_ticket::FileTicket;
+use crate::observations::Observations;
 use crate::plan::Plan;
-use crate::plan::inventory::Identity;
-use crate::plan::profile::{BootTarget, ItemTarget, Profile, ProfileId};
-use crate::plan::rule::{Firmware, Subject};
+use crate::plan::inventory::FoundEntry;
+use crate::plan::profile::{BootTarget, Profile, ProfileId};
+use crate::render_context::{DONE, RenderContext};
 use crate::request::FileRequest;
 use crate::script;
 use crate::shim;
 use crate::url::is_url;
-use crate::wire::dhcp6::mac_from_eui64;
-use crate::wire::uuid::is_placeholder;
-use alloc::format;
 use alloc::string::String;
-use core::net::IpAddr;
 
 /// Everything that is decided about a request for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,27 +75,6 @@ pub struct DoneRequest {
     pub from_its_address: bool,
 }
 
-/// The client and its decision, for a text that is rendered for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RenderContext {
-    /// The identity that the client claims, completed by observations.
-    pub claimed: ClaimedIdentity,
-    /// The decision about the machine.
-    pub decision: Decision,
-    /// The prefix of this server's URLs. It contains the name of the machine's entry, if the machine has one.
-    pub base_url: String,
-    /// The token for the machine's [`DoneRequest`].
-    pub token: Option<String>,
-}
-
-impl RenderContext {
-    /// The URL that the machine fetches to report that it has finished its boot.
-    pub fn done_url(&self) -> String {
-        let token = self.token.as_ref().map(|token| format!("token={token}/")).unwrap_or_default();
-        format!("{}{token}{DONE}", self.base_url)
-    }
-}
-
 impl Fetch {
     /// The name of the entry of the machine for which the text is rendered.
     pub fn machine<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
@@ -139,22 +113,29 @@ const MENU: &str = "menu.ipxe";
 /// The first file that iPXE of 2021 and later requests, from the directory from which iPXE was loaded.
 const AUTOEXEC: &str = "autoexec.ipxe";
 
+/// A requested name, which may begin with a claimed identity.
+struct ParsedName<'a> {
+    whole: &'a str,
+    claimed: Option<ClaimedIdentity>,
+    /// The name without the claimed identity.
+    rest: &'a str,
+}
+
 /// Resolves a requested name, and decides what the complete fetch of the file changes. The function does not know
 /// whether the file exists and is readable: the daemon finds out when it opens the file.
 pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>) -> FetchDecision {
-    let owner = observations.address_owner(request.client.ip());
     let name = match normalize(request.name) {
         Ok(name) => name,
         Err(bad) => {
-            let ticket = FileTicket { owner, ..FileTicket::default() };
+            let (machine, _) = ClaimedIdentity::default().resolve(observations, request.client.ip());
+            let ticket = FileTicket { machine, ..FileTicket::default() };
             return FetchDecision { answer: fetch_bad_name(plan, request.name, bad), ticket };
         }
     };
-    let (claimed, rest) =
-        ClaimedIdentity::parse(&name).map_or((None, &name[..]), |(claimed, rest)| (Some(claimed), rest));
-    let context = render_context(plan, observations, request, claimed.clone().unwrap_or_default());
-    let ticket = FileTicket::new(plan, observations, owner, &context.decision, rest);
-    FetchDecision { answer: fetch_name(plan, observations, request, &name, claimed, rest, context), ticket }
+    let name = ParsedName::new(&name);
+    let context = RenderContext::new(plan, observations, request, name.claimed.clone().unwrap_or_default());
+    let ticket = FileTicket::new(plan, observations, &context, name.rest);
+    FetchDecision { answer: fetch_name(plan, observations, request, name, context), ticket }
 }
 
 /// The answer to a request whose name cannot be normalised.
@@ -171,7 +152,7 @@ fn fetch_bad_name(plan: &Plan, name: &[u8], bad: BadName) -> Result<Fetch, Refus
     }
 }
 
-/// The answer to a request for `name`, which consists of the claimed identity and `rest`.
+/// The answer to a request for this name.
 ///
 /// Over IPv4, `autoexec.ipxe` is a file like any other, and the server refuses the request at once if the file is
 /// missing: a built-in script of this name would run before iPXE has an address. Over IPv6, most iPXEs have no other
@@ -180,29 +161,18 @@ fn fetch_name(
     plan: &Plan,
     observations: &Observations,
     request: &FileRequest<'_>,
-    name: &str,
-    claimed: Option<ClaimedIdentity>,
-    rest: &str,
+    ParsedName { whole, claimed, rest }: ParsedName<'_>,
     context: RenderContext,
 ) -> Result<Fetch, Refusal> {
     match (&claimed, rest) {
-        (Some(claimed), BOOT_SCRIPT) => {
-            return Ok(Fetch::Text(script::entry_script(request.protocol, request.server, claimed)));
-        }
         (Some(claimed), DONE) => {
             return done_request(plan, observations, request, claimed).map(Fetch::Done).ok_or(Refusal::NotFound);
         }
-        (None, BOOT_SCRIPT) if !plan.offer.menu.has_boot_script => {
-            return Ok(Fetch::Text(script::entry_script(
-                request.protocol,
-                request.server,
-                &ClaimedIdentity::default(),
-            )));
+        (Some(_), MENU) => return Ok(menu(plan, context, request)),
+        (claimed, BOOT_SCRIPT) if claimed.is_some() || !plan.offer.menu.has_boot_script => {
+            return Ok(Fetch::Text(script::entry_script(request.protocol, request.server, context.choice)));
         }
         _ => {}
-    }
-    if rest == MENU && claimed.is_some() {
-        return Ok(menu(plan, context, request));
     }
     if plan.offer.templates.contains(rest) {
         return match context.decision.decided_by {
@@ -221,21 +191,27 @@ fn fetch_name(
     }
     // A name such as `machine/readme` carries no identity, so it names a file.
     if claimed == Some(ClaimedIdentity::default()) {
-        return Ok(Fetch::Directory { name: name.into(), otherwise: None });
+        return Ok(Fetch::Directory { name: whole.into(), otherwise: None });
     }
     let over_ipv6 = request.server.to_canonical().is_ipv6();
     // iPXE requests `autoexec.ipxe` from the directory from which it was loaded, which may be a subdirectory.
     let otherwise = if over_ipv6 && rest.rsplit('/').next() == Some(AUTOEXEC) {
-        Some(Fallback::Text(script::autoexec(
-            request.protocol,
-            plan.offer.http,
-            request.server,
-            &claimed.unwrap_or_default(),
-        )))
+        let script = script::autoexec(request.protocol, plan.offer.http, request.server, context.choice);
+        Some(Fallback::Text(script))
     } else {
         shim::resolve_missing(plan, rest).map(Fallback::File)
     };
     Ok(Fetch::Directory { name: rest.into(), otherwise })
+}
+
+impl<'a> ParsedName<'a> {
+    /// Splits a normalised name.
+    fn new(whole: &'a str) -> Self {
+        match ClaimedIdentity::parse(whole) {
+            Some((claimed, rest)) => ParsedName { whole, claimed: Some(claimed), rest },
+            None => ParsedName { whole, claimed: None, rest: whole },
+        }
+    }
 }
 
 /// Whether the request is the first that a firmware sends, or an iPXE that has just started. Such a request shows
@@ -259,15 +235,13 @@ fn done_request(
     claimed: &ClaimedIdentity,
 ) -> Option<DoneRequest> {
     let machine = plan.inventory.get_by_name(claimed.name.as_deref()?)?.name;
-    // The address owner counts only if no host beyond the link can have forged the DHCP packets that show it.
+    // The owner of the address counts only if no host beyond the link can have forged the DHCP packets that show it.
     let address = request.client.ip();
-    let owner = observations.address_owner(address).filter(|_| observations.was_vouched(address));
-    let from_its_address = owner.is_some_and(|owner| {
-        let mut known = ClaimedIdentity::default();
-        complete_identity(&mut known, &owner);
-        let identity = Identity { identifiers: Identifiers::new(known.mac, known.uuid), ..Identity::default() };
-        plan.inventory.find(&identity).found.is_some_and(|found| plan.inventory.get(found.machine).name == machine)
-    });
+    let (sender, _) = ClaimedIdentity::default().resolve(observations, address);
+    let is_sender = |found: FoundEntry| plan.inventory.get(found.machine).name == machine;
+    let from_its_address = sender.hardware.is_some()
+        && observations.was_vouched(address)
+        && plan.inventory.find(&sender.shown()).found.is_some_and(is_sender);
     Some(DoneRequest { machine: machine.into(), token: claimed.token.clone(), from_its_address })
 }
 
@@ -280,15 +254,15 @@ pub fn preview_menu(
     profile: ProfileId,
 ) -> Result<Fetch, Refusal> {
     let name = normalize(request.name).map_err(|_| Refusal::BadName)?;
-    let claimed = ClaimedIdentity::parse(&name).map(|(claimed, _)| claimed).unwrap_or_default();
-    let mut context = render_context(plan, observations, request, claimed);
+    let claimed = ParsedName::new(&name).claimed.unwrap_or_default();
+    let mut context = RenderContext::new(plan, observations, request, claimed);
     context.decision = Decision { profile: Some(profile), decided_by: DecidedBy::Machine, ..context.decision };
     Ok(menu(plan, context, request))
 }
 
 /// The script for the machine that sent the request.
 fn menu(plan: &Plan, context: RenderContext, request: &FileRequest<'_>) -> Fetch {
-    let RenderContext { claimed, decision, base_url: base, .. } = &context;
+    let RenderContext { machine, firmware, choice, decision, base_url: base, .. } = &context;
     let title = plan.profile(decision.profile).map_or("", |profile| profile.title.as_str());
     Fetch::Text(match (decision.boots(plan), decision.profile) {
         (BootTarget::BootDir, _) if plan.offer.menu.has_boot_script => {
@@ -300,7 +274,7 @@ fn menu(plan: &Plan, context: RenderContext, request: &FileRequest<'_>) -> Fetch
         (BootTarget::Script(name), _) => return Fetch::Template(name.clone(), context),
         (BootTarget::Loader, _) => {
             let profile = plan.profile(decision.profile);
-            let own = |profile: &'_ Profile| claimed.arch.and_then(|arch| profile.loaders.get(&arch)).cloned();
+            let own = |profile: &'_ Profile| firmware.arch.and_then(|arch| profile.loaders.get(&arch)).cloned();
             let loader = profile.and_then(|profile| own(profile).or_else(|| profile.default_loader.clone()));
             match loader {
                 Some(loader) if is_url(&loader.name) => script::chain_url(title, &loader.name),
@@ -309,70 +283,14 @@ fn menu(plan: &Plan, context: RenderContext, request: &FileRequest<'_>) -> Fetch
             }
         }
         (BootTarget::Menu(menu), _) => {
-            script::profile_menu(&script::base_url(request.protocol, request.server), menu, claimed)
+            script::profile_menu(&request.protocol.base_url(request.server), menu, machine, *choice)
         }
         (BootTarget::LocalDisk, _) => {
             let completed = decision.entry().filter(|_| decision.decided_by == DecidedBy::CompletedUnspecified);
-            script::local_disk(plan, base, claimed, completed.map(|machine| plan.inventory.get(machine).name))
+            script::local_disk(plan, base, firmware.arch, completed.map(|machine| plan.inventory.get(machine).name))
         }
         (BootTarget::Nothing | BootTarget::Linux(_), _) => script::boot_nothing(),
     })
-}
-
-/// The context for this request: the identity that the client claims, completed from the owner of the client's address,
-/// and the decision about that machine.
-fn render_context(
-    plan: &Plan,
-    observations: &Observations,
-    request: &FileRequest<'_>,
-    mut claimed: ClaimedIdentity,
-) -> RenderContext {
-    let client = request.client.ip().to_canonical();
-    match (observations.address_owner(client), client) {
-        (Some(owner), _) => complete_identity(&mut claimed, &owner),
-        (None, IpAddr::V6(address)) if claimed.is_anonymous() => claimed.mac = mac_from_eui64(address),
-        _ => {}
-    }
-    let firmware = claimed.arch.map(|arch| if arch.is_efi() { Firmware::Uefi } else { Firmware::Bios });
-    let subject = Subject {
-        identifiers: Identifiers::new(claimed.mac, claimed.uuid.filter(|uuid| !is_placeholder(uuid))),
-        serial: claimed.serial.as_deref(),
-        arch: claimed.arch,
-        firmware: [firmware, Some(Firmware::Ipxe)],
-        interface: request.interface,
-        subnet: Some(client),
-        dhcp_rule: claimed.rule.and_then(|rule| plan.policy.resolve_rule(rule)),
-        is_file_request: true,
-        ..Subject::default()
-    };
-    let mut decision = decide(plan, observations, &subject, claimed.name.as_deref());
-    if let BootTarget::Menu(menu) = decision.boots(plan)
-        && let Some(ItemTarget::Profile(profile)) =
-            claimed.item.and_then(|kind| menu.item(kind)).map(|item| item.target)
-    {
-        decision.profile = profile;
-    }
-    let base_url = script::base_url(request.protocol, request.server);
-    let base_url = match decision.machine {
-        Some(found) => format!("{base_url}{MACHINE_PREFIX}name={}/", plan.inventory.get(found.machine).name),
-        None => base_url,
-    };
-    RenderContext { claimed, decision, base_url, token: None }
-}
-
-/// Completes a claimed identity from the owner of the client's address, unless that owner is another machine.
-fn complete_identity(claimed: &mut ClaimedIdentity, owner: &AddressOwner) {
-    let mac = owner.hardware.mac();
-    if claimed.is_anonymous() {
-        claimed.mac = mac;
-        claimed.uuid = owner.machine_id.filter(|id| id.is_unique()).map(|id| id.uuid());
-    } else if claimed.name.is_none() {
-        claimed.mac = claimed.mac.or(mac);
-    }
-    if claimed.mac.is_none() || claimed.mac == mac {
-        claimed.arch = claimed.arch.or(owner.firmware.arch);
-        claimed.features = claimed.features.or(owner.firmware.features);
-    }
 }
 
 #[cfg(test)]
@@ -381,7 +299,8 @@ mod tests {
     use crate::plan::offer::{Loader, Offer};
     use crate::request::Protocol;
     use alloc::borrow::ToOwned;
-    use core::net::{Ipv4Addr, SocketAddr};
+    use alloc::format;
+    use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
     fn plan() -> Plan {
         let mut plan = Plan {
@@ -416,7 +335,7 @@ mod tests {
         else {
             panic!()
         };
-        assert_eq!(context.claimed.arch, None);
+        assert_eq!(context.firmware.arch, None);
         assert_eq!(context.base_url, "http://192.0.2.1:8080/");
     }
 

@@ -1,25 +1,24 @@
 //! The decisions that stay with a transfer until its end.
 
 use crate::decide::Decision;
-use crate::observations::{AddressOwner, Observations};
+use crate::identity::MachineIdentity;
+use crate::observations::Observations;
 use crate::plan::Plan;
 use crate::plan::inventory::{BootMode, Machine};
 use crate::plan::offer::EntryTarget;
 use crate::plan::profile::BootTarget;
+use crate::render_context::{DONE, RenderContext};
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// A request with this name after `machine/name=.../` reports that the machine has finished its boot.
-pub const DONE: &str = "done";
 
 /// The decisions about a request for a file, made when it arrived. The transfer keeps them until its end: a reload of
 /// the configuration in between does not change them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileTicket {
-    /// The owner of the client's address, if DHCP packets have shown it.
-    pub owner: Option<AddressOwner>,
+    /// The machine that sent the request.
+    pub machine: MachineIdentity,
     /// The name of the machine's entry.
-    pub machine: Option<String>,
+    pub entry: Option<String>,
     /// Whether the file is a first-stage loader.
     pub is_loader: bool,
     /// The machine whose boot-once the complete fetch of the file completes, unless it is completed by then.
@@ -37,38 +36,37 @@ pub struct CompletedMachine {
     pub uuid: Option<[u8; 16]>,
     /// The serial number.
     pub serial: Option<String>,
+    /// The generation of the boot-once ([`BootOnce::generation`](crate::observations::boot_once::BootOnce::generation))
+    /// at the time of the request. If it has been reset since, the transfer completes nothing.
+    pub generation: u64,
 }
 
 impl FileTicket {
     /// The ticket of a request for `name`, the requested name without the claimed identity. If the request reports a
     /// finished boot (`Fetch::Done` in [`crate::fetch`]), the caller must verify the report.
-    pub fn new(
-        plan: &Plan,
-        observations: &Observations,
-        owner: Option<AddressOwner>,
-        decision: &Decision,
-        name: &str,
-    ) -> FileTicket {
+    pub fn new(plan: &Plan, observations: &Observations, context: &RenderContext, name: &str) -> FileTicket {
+        let RenderContext { machine, decision, .. } = context;
         let entry = decision.machine.map(|found| plan.inventory.get(found.machine));
-        let is_armed =
-            |entry: &Machine<'_>| entry.boot_mode == BootMode::Once && !observations.boot_once.is_recorded(entry.name);
+        let once = &observations.boot_once;
+        let is_armed = |entry: &Machine<'_>| entry.boot_mode == BootMode::Once && !once.is_recorded(entry.name);
         let completed = entry.filter(is_armed).filter(|_| ends_boot_once(plan, decision, name));
         FileTicket {
-            owner,
-            machine: entry.map(|entry| entry.name.into()),
+            machine: machine.clone(),
+            entry: entry.map(|entry| entry.name.into()),
             is_loader: plan.loader_path(name).is_some(),
-            completes: completed.as_ref().map(CompletedMachine::from_entry),
+            completes: completed.map(|entry| CompletedMachine::new(&entry, once.generation(entry.name))),
         }
     }
 }
 
 impl CompletedMachine {
-    fn from_entry(entry: &Machine<'_>) -> CompletedMachine {
+    fn new(entry: &Machine<'_>, generation: u64) -> CompletedMachine {
         CompletedMachine {
             name: entry.name.into(),
             macs: entry.macs.into(),
             uuid: entry.uuid,
             serial: entry.serial.map(Into::into),
+            generation,
         }
     }
 }

@@ -1,12 +1,14 @@
-//! The identities of a machine, and the keys by which observations know it.
+//! The identity of the machine that sent a packet or a request for a file, and the key by which observations know it.
 
 use crate::bounded_cache::CacheKey;
+use crate::relay::Relay;
 use crate::wire::pxe::MachineId;
+use alloc::string::String;
 use core::fmt;
 use core::net::IpAddr;
 
 /// A hardware address: htype, hlen and chaddr; or the end of a DUID.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct HardwareAddress {
     /// Hardware address type (1: Ethernet), or [`HardwareAddress::DUID`] for the end of a DUID.
     pub htype: u8,
@@ -14,6 +16,47 @@ pub struct HardwareAddress {
     pub hlen: u8,
     /// The address, padded with zeros.
     pub octets: [u8; 16],
+}
+
+/// The machine that sent a packet or a request for a file. The server identifies it once for each packet and each
+/// request; the decision, the script, the transfer and the events all use this value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MachineIdentity {
+    /// The hardware address by which the server knows the machine: chaddr, the MAC address that a DHCPv6 packet states,
+    /// or else the end of the DUID. For a request for a file, it is that of the owner of the address, and `None` if the
+    /// server has not overheard the owner's DHCP packets.
+    pub hardware: Option<HardwareAddress>,
+    /// The end of the DUID of a DHCPv6 client.
+    pub duid: Option<HardwareAddress>,
+    /// The machine identifier: option 97, if it is 17 octets long. For a DHCPv6 client, it is the more likely
+    /// interpretation of a DUID-UUID; for a request for a file, it contains the UUID in its name.
+    pub machine_id: Option<MachineId>,
+    /// The identifiers that find the entry of the machine.
+    pub identifiers: Identifiers,
+    /// The serial number, which only the name of a requested file states.
+    pub serial: Option<String>,
+    /// The name of the machine's entry, from a URL that the server generated for the machine.
+    pub name: Option<String>,
+    /// The IP address: ciaddr, the source address of a DHCPv6 packet unless that is link-local or a relay's, or the
+    /// source address of a request for a file.
+    pub address: Option<IpAddr>,
+    /// The relay that forwarded the packet.
+    pub relay: Option<Relay>,
+    /// The key by which observations know the machine.
+    pub key: MachineKey,
+}
+
+/// The identities that a lookup in the inventory uses: those of a [`MachineIdentity`], without the ones in doubt.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShownIdentities<'a> {
+    /// The MAC addresses and UUIDs that may be the machine's.
+    pub identifiers: Identifiers,
+    /// The serial number.
+    pub serial: Option<&'a str>,
+    /// The name of the machine's entry.
+    pub name: Option<&'a str>,
+    /// Whether the machine's UUID has also come from other hardware addresses.
+    pub shares_uuid: bool,
 }
 
 /// Identifiers that may be the client's. A DHCPv4 packet states each identifier once. A DHCPv6 packet allows several
@@ -28,8 +71,27 @@ pub struct Identifiers {
 
 /// The key of a machine in the caches of observations. Its first octet says what the key is made of: a hardware address
 /// (hlen, 1 to 16), a DUID (0x80 and more), an IP address (0xfe) or a UUID (0xff).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MachineKey([u8; 17]);
+
+impl MachineIdentity {
+    /// The machine with this hardware address.
+    pub fn from_hardware(hardware: HardwareAddress) -> Self {
+        let identifiers = Identifiers::new(hardware.mac(), None);
+        let key = MachineKey::from_hardware(&hardware);
+        MachineIdentity { hardware: Some(hardware), identifiers, key, ..MachineIdentity::default() }
+    }
+
+    /// The identities for a lookup in the inventory.
+    pub fn shown(&self) -> ShownIdentities<'_> {
+        ShownIdentities {
+            identifiers: self.identifiers,
+            serial: self.serial.as_deref(),
+            name: self.name.as_deref(),
+            shares_uuid: false,
+        }
+    }
+}
 
 impl HardwareAddress {
     /// The `htype` that marks the end of a DUID, as type 255 marks a client identifier based on a DUID (RFC 4361 6.1).
@@ -92,6 +154,17 @@ impl MachineKey {
 impl CacheKey for MachineKey {
     fn octets(&self) -> impl AsRef<[u8]> {
         self.0
+    }
+}
+
+/// Shows the hardware address, or the IP address of a machine whose hardware address is unknown.
+impl fmt::Display for MachineIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.hardware, self.address) {
+            (Some(hardware), _) => hardware.fmt(f),
+            (None, Some(address)) => address.fmt(f),
+            (None, None) => f.write_str("a machine"),
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub mod link;
 pub mod url;
 
 pub mod arrival;
+pub mod relay;
+
 pub mod identity;
 
 pub mod client;
@@ -44,11 +46,13 @@ pub mod ambiguous_identity;
 pub mod answer;
 
 pub mod file_name;
-pub mod file_ticket;
 pub mod request;
 
 pub mod claimed_identity;
 
+pub mod render_context;
+
+pub mod file_ticket;
 pub mod script;
 pub mod shim;
 

@@ -76,7 +76,7 @@ pub static QUIRKS: &[Quirk] = &[
         covered_by: CoveredBy::Vector("raspberry-pi3-discover"),
         applies: |client, packet| {
             dhcp4(packet).is_some_and(|message| {
-                raspberry_pi::is_raspberry_pi(client.arch, client.hardware, client.machine_id, message)
+                raspberry_pi::is_raspberry_pi(client.arch, client.hardware(), client.machine.machine_id, message)
             })
         },
         change: Change::Dialect(&raspberry_pi::DIALECT),
@@ -122,7 +122,7 @@ pub static QUIRKS: &[Quirk] = &[
                    relay it needs a URL",
         evidence: "[L:c1], [L:u13]",
         covered_by: CoveredBy::Vector("ovmf-pxe6-solicit"),
-        applies: |client, _| client.is_v6() && client.relay.is_none(),
+        applies: |client, _| client.is_v6() && client.machine.relay.is_none(),
         change: Change::HideUrl,
     },
     Quirk {

@@ -1,5 +1,8 @@
 //! A request for a file, and its protocol.
 
+use crate::url::host;
+use alloc::format;
+use alloc::string::String;
 use core::net::{IpAddr, SocketAddr};
 
 /// The protocol of a request. The URLs in the rendered script use the same protocol.
@@ -9,6 +12,17 @@ pub enum Protocol {
     Tftp,
     /// HTTP on this TCP port.
     Http(u16),
+}
+
+impl Protocol {
+    /// The URL of the server for this protocol, with a slash at the end.
+    pub fn base_url(self, server: IpAddr) -> String {
+        let host = host(server);
+        match self {
+            Protocol::Tftp => format!("tftp://{host}/"),
+            Protocol::Http(port) => format!("http://{host}:{port}/"),
+        }
+    }
 }
 
 /// A request for a file, by TFTP or HTTP.

@@ -104,7 +104,7 @@ fn dhcp(
     source: Ipv4Addr,
     client: &Client,
 ) -> Result<(SocketAddrV4, Option<u32>), RefuseReason> {
-    if let Some(relay) = client.relay
+    if let Some(relay) = client.machine.relay
         && let IpAddr::V4(giaddr) = relay.address
     {
         if !is_unicast(giaddr) || arrival.is_broadcast(giaddr) || arrival.is_local(giaddr) {
@@ -132,7 +132,7 @@ fn dhcp(
 }
 
 fn ciaddr(client: &Client) -> Option<Ipv4Addr> {
-    match client.address {
+    match client.machine.address {
         Some(IpAddr::V4(ciaddr)) => Some(ciaddr),
         _ => None,
     }

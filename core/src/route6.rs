@@ -39,7 +39,7 @@ pub fn route(
         return Err(RefuseReason::Source(address.into()));
     }
     let path = ReplyPath { arrival, source, local_addr };
-    match (client.port, &client.relay) {
+    match (client.port, &client.machine.relay) {
         (Port::Dhcp, Some(relay)) => {
             if !plan.policy.relays.is_empty() && !relay.is_listed(&plan.policy.relays) {
                 return Err(RefuseReason::RelayNotListed(relay.address));

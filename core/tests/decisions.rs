@@ -2,14 +2,14 @@
 
 mod common;
 
-use common::{Packet, ask, ask_again, mac, plan};
+use common::{Packet, ask, ask_again, mac, machine_at, plan};
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::decide::DecidedBy;
 use proxydhcpd_core::fetch::{Fetch, Refusal, fetch};
 use proxydhcpd_core::file_ticket::CompletedMachine;
-use proxydhcpd_core::observations::Observations;
+use proxydhcpd_core::observations::{LoopCause, Observations};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::inventory::{BootMode, Inventory, Machine};
 use proxydhcpd_core::plan::offer::Loader;
@@ -217,7 +217,7 @@ fn the_complete_fetch_of_the_kernel_completes_a_boot_once() {
     assert_eq!(completes(&plan, &observations, &request("debian/linux")).as_deref(), Some("web1"));
     assert_eq!(done(&observations, "machine/name=web1/done"), ("web1".into(), None, true));
 
-    assert_eq!(observations.boot_once.complete("web1"), Some(1));
+    assert_eq!(observations.boot_once.complete("web1", 0), Some(1));
     assert_eq!(completes(&plan, &observations, &request("machine/name=web1/debian/linux")), None);
     let Ok(Fetch::Text(text)) = fetch(&plan, &observations, &script).answer else { panic!() };
     assert!(text.contains("local-disk/uefi-x64.efi"), "{text}");
@@ -250,17 +250,18 @@ fn the_ticket_of_a_request_has_the_machine_and_the_identities_of_its_entry() {
         fetch(&plan, &observations, &request).ticket
     };
     let kernel = ticket("debian/linux");
-    assert_eq!(kernel.machine.as_deref(), Some("web1"));
-    assert_eq!(kernel.owner.unwrap().hardware.mac(), Some(macs[0]));
+    assert_eq!(kernel.entry.as_deref(), Some("web1"));
+    assert_eq!(kernel.machine.hardware.unwrap().mac(), Some(macs[0]));
     assert!(!kernel.is_loader);
-    let completed = CompletedMachine { name: "web1".into(), macs: macs.to_vec(), uuid, serial: Some("S1".into()) };
+    let completed =
+        CompletedMachine { name: "web1".into(), macs: macs.to_vec(), uuid, serial: Some("S1".into()), generation: 0 };
     assert_eq!(kernel.completes, Some(completed));
 
     let loader = ticket("ipxe.efi");
-    assert!(loader.is_loader && loader.completes.is_none() && loader.machine == kernel.machine, "{loader:?}");
+    assert!(loader.is_loader && loader.completes.is_none() && loader.entry == kernel.entry, "{loader:?}");
     for refused in ["../linux", "", "a\u{1}b"] {
         let ticket = ticket(refused);
-        assert!(ticket.owner == kernel.owner && ticket.completes.is_none(), "{refused:?}: {ticket:?}");
+        assert!(ticket.machine == kernel.machine && ticket.completes.is_none(), "{refused:?}: {ticket:?}");
     }
 }
 
@@ -268,7 +269,7 @@ fn the_ticket_of_a_request_has_the_machine_and_the_identities_of_its_entry() {
 #[test]
 fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_boot_key() {
     let mut observations = Observations::new(1);
-    observations.boot_once.complete("web1");
+    observations.boot_once.complete("web1", 0);
     let boots = |plan: &Plan, observations: &mut Observations| {
         let asked = Packet::discover().octets();
         let (answer, _) = ask_again(plan, observations, &asked, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
@@ -379,9 +380,31 @@ fn an_ipxe_that_counts_as_firmware_receives_its_loader_once_and_then_its_script(
     assert_eq!(asked(&mut observations, 0), "undionly.kpxe");
     assert_eq!(asked(&mut observations, 1000), "undionly.kpxe", "the same program repeats its request");
     has_address(&mut observations);
-    observations.note_loader(ADDRESS.into(), "undionly.kpxe", 2000);
+    observations.note_loader(&machine_at(&observations, ADDRESS), "undionly.kpxe", 2000);
     assert_eq!(asked(&mut observations, 5000), "http://192.0.2.10:8080/machine/boot.ipxe");
     assert_eq!(asked(&mut observations, 500_000), "undionly.kpxe", "the next boot");
+}
+
+#[test]
+fn a_loader_counts_for_the_machine_that_requested_it_even_if_its_address_has_another_owner_by_then() {
+    let (plan, mut observations) = (site(), Observations::new(1));
+    has_address(&mut observations);
+    let (protocol, client) = (Protocol::Tftp, SocketAddr::from((ADDRESS, 1024)));
+    let request = FileRequest { protocol, name: b"ipxe.efi", server: common::SERVER.into(), client, interface: "eth0" };
+    let ticket = fetch(&plan, &observations, &request).ticket;
+    let mut other = Packet::discover();
+    other.header.chaddr = mac([2, 0, 0, 0, 9, 9]);
+    let receive = |observations: &mut Observations, packet: &Packet| {
+        ask_again(&plan, observations, &packet.octets(), Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 1000).0.client
+    };
+    receive(&mut observations, &other.clone().set(53, &[3]).set(50, &ADDRESS.octets()));
+    assert_ne!(machine_at(&observations, ADDRESS).key, ticket.machine.key, "the address has another owner now");
+    observations.note_loader(&ticket.machine, "ipxe.efi", 2000);
+    let loaded_at = [Packet::discover(), other].map(|packet| {
+        let client = receive(&mut observations, &packet).unwrap();
+        observations.loaded_at(&client, 3000)
+    });
+    assert_eq!(loaded_at, [Some(2000), None]);
 }
 
 #[test]
@@ -390,9 +413,10 @@ fn with_loop_guard_stop_the_server_ignores_a_machine_in_a_boot_loop_for_a_while(
         let plan = plan().with_policy(|policy| policy.loop_guard = guard);
         let mut observations = Observations::new(1);
         has_address(&mut observations);
-        let reported =
-            (0..3).map(|time| observations.note_loader(ADDRESS.into(), "ipxe.efi", time * 20_000)).last().flatten();
-        assert_eq!(reported.and_then(|looping| looping.owner?.hardware.mac()), Some([2, 0, 0, 0, 1, 7]));
+        let machine = machine_at(&observations, ADDRESS);
+        assert_eq!(machine.hardware.and_then(|hardware| hardware.mac()), Some([2, 0, 0, 0, 1, 7]));
+        let reported = (0..3).filter_map(|time| observations.note_loader(&machine, "ipxe.efi", time * 20_000));
+        assert_eq!(reported.collect::<Vec<_>>(), [LoopCause::NoIpxe]);
         let asked = |observations: &mut Observations, now| {
             let discover = Packet::discover().octets();
             outcome(ask_again(&plan, observations, &discover, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", now).0)
@@ -409,7 +433,7 @@ fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template(
     let mut observations = Observations::new(1);
     let request = ipxe().set(53, &[3]).set(50, &[192, 0, 2, 107]).octets();
     ask_again(&plan, &mut observations, &request, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0);
-    observations.boot_once.complete("web1");
+    observations.boot_once.complete("web1", 0);
     let asks = |name: &str, client: &str| {
         let client = format!("{client}:1024").parse().unwrap();
         let server = common::SERVER.into();
@@ -422,9 +446,9 @@ fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template(
     };
     for name in ["preseed.cfg", "machine/name=web1/preseed.cfg", "machine/mac=02-00-00-00-01-07/preseed.cfg"] {
         let context = asks(name, "192.0.2.107");
-        assert_eq!(context.claimed.arch, Some(Arch::X64), "{name}");
+        assert_eq!(context.firmware.arch, Some(Arch::X64), "{name}");
         assert_eq!(
-            context.claimed.features.unwrap().names().collect::<Vec<_>>(),
+            context.firmware.features.unwrap().names().collect::<Vec<_>>(),
             ["http", "tftp", "bzimage", "menu"],
             "{name}"
         );
@@ -433,8 +457,8 @@ fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template(
     }
     // The server uses no observation for another machine at the same address, or for a machine that it has not
     // observed.
-    assert_eq!(asks("machine/mac=02-00-00-00-09-09/preseed.cfg", "192.0.2.107").claimed.arch, None);
-    assert_eq!(asks("machine/name=web1/preseed.cfg", "192.0.2.108").claimed.features, None);
+    assert_eq!(asks("machine/mac=02-00-00-00-09-09/preseed.cfg", "192.0.2.107").firmware.arch, None);
+    assert_eq!(asks("machine/name=web1/preseed.cfg", "192.0.2.108").firmware.features, None);
 }
 
 #[test]

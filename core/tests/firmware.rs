@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Packet, ask, ask_again, mac, plan};
+use common::{Packet, ask, ask_again, mac, machine_at, plan};
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
@@ -78,7 +78,8 @@ fn our_ipxe() -> Packet {
 fn downloads_loader(observations: &mut Observations, second: u64) -> bool {
     let request = virtualbox().set(53, &[3]).set(50, &[192, 0, 2, 50]);
     discover_at(&plan(), observations, &request, second);
-    observations.note_loader(Ipv4Addr::new(192, 0, 2, 50).into(), "undionly.kpxe", second * 1000).is_some()
+    let machine = machine_at(observations, Ipv4Addr::new(192, 0, 2, 50));
+    observations.note_loader(&machine, "undionly.kpxe", second * 1000).is_some()
 }
 
 fn booting(boots: BootTarget) -> Plan {

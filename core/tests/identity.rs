@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Packet, SERVER, ask_again, mac, plan};
+use common::{Packet, SERVER, ask_again, mac, machine_at, plan};
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
@@ -261,7 +261,7 @@ fn the_protection_of_either_machine_applies_in_doubt() {
     let once = plan(BootMode::Once, "grub", vec![]);
     let mut observations = Observations::new(1);
     assert_eq!(discovers(&once, &mut observations, B, U1).0, "install.efi", "a pending boot-once is no protection");
-    observations.boot_once.complete("web1");
+    observations.boot_once.complete("web1", 0);
     let (given, decision) = discovers(&once, &mut observations, B, U1);
     assert_eq!((given.as_str(), decision.decided_by), (DISK, DecidedBy::Completed));
     assert_eq!((decision.machine, decision.protected_by), (None, Some((0, IdentityKind::Uuid))));
@@ -288,7 +288,7 @@ fn the_protection_of_each_entry_that_lists_an_identity_applies_to_its_machine() 
                 let plan = site(&entries).with_policy(|policy| policy.rules = rules.to_vec());
                 let mut observations = Observations::new(1);
                 for machine in completed {
-                    observations.boot_once.complete(machine);
+                    observations.boot_once.complete(machine, 0);
                 }
                 if kind != "serial" {
                     let packet = from(A, U1, Packet::discover());
@@ -506,7 +506,8 @@ fn machines_with_the_same_uuid_are_not_a_boot_loop() {
             || from(card, U1, Packet::discover().set(93, &[0, 11]).set(60, b"PXEClient:Arch:00011:UNDI:003000"));
         assert_eq!(at_67(&plan, &mut observations, packet(), now).0, "ipxe-arm64.efi", "machine {number}");
         at_67(&plan, &mut observations, packet().set(53, &[3]).set(50, &address.octets()), now);
-        assert_eq!(observations.note_loader(address.into(), "ipxe-arm64.efi", now), None, "machine {number}");
+        let machine = machine_at(&observations, address);
+        assert_eq!(observations.note_loader(&machine, "ipxe-arm64.efi", now), None, "machine {number}");
     }
 }
 
@@ -543,7 +544,7 @@ fn the_loader_of_one_machine_is_not_the_client_of_another_with_the_same_uuid() {
     };
     at_67(&plan, &mut observations, rom(A), 0);
     at_67(&plan, &mut observations, rom(A).set(53, &[3]).set(50, &[192, 0, 2, 107]), 0);
-    observations.note_loader(Ipv4Addr::new(192, 0, 2, 107).into(), "undionly.kpxe", 1000);
+    observations.note_loader(&machine_at(&observations, Ipv4Addr::new(192, 0, 2, 107)), "undionly.kpxe", 1000);
     assert_eq!(at_67(&plan, &mut observations, rom(B), 2000).0, "undionly.kpxe");
     assert!(at_67(&plan, &mut observations, rom(A), 2000).0.ends_with("boot.ipxe"));
 }

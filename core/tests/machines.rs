@@ -3,9 +3,9 @@
 use proptest::collection::{btree_map, vec};
 use proptest::option::{self, of};
 use proptest::prelude::*;
-use proxydhcpd_core::identity::Identifiers;
+use proxydhcpd_core::identity::{Identifiers, ShownIdentities};
 use proxydhcpd_core::plan::inventory::{
-    AddError, AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Inventory,
+    AddError, AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, IdentityKind, Inventory,
     InventoryBuilder, Lookup, Machine, SharedIdentity,
 };
 use proxydhcpd_core::plan::pattern::MacPattern;
@@ -108,7 +108,7 @@ impl Oracle {
         }
     }
 
-    fn doubt(&self, id: u32, by: IdentityKind, identity: &Identity<'_>) -> Option<DoubtReason> {
+    fn doubt(&self, id: u32, by: IdentityKind, identity: &ShownIdentities<'_>) -> Option<DoubtReason> {
         let own: Vec<_> = self.config[id as usize].macs.iter().filter(|mac| !is_shared_mac(mac)).collect();
         let shown: Vec<_> = identity.identifiers.macs.iter().flatten().collect();
         match by {
@@ -119,7 +119,7 @@ impl Oracle {
         }
     }
 
-    fn find(&self, identity: &Identity<'_>) -> Lookup {
+    fn find(&self, identity: &ShownIdentities<'_>) -> Lookup {
         let Identifiers { macs, uuids } = identity.identifiers;
         let unshared = |ids: &Vec<u32>| if let [id] = ids[..] { Some(id) } else { None };
         let listed = [
@@ -154,7 +154,7 @@ impl Oracle {
         }
     }
 
-    fn sharers(&self, identity: &Identity<'_>, found: Option<FoundEntry>) -> BTreeSet<(u32, IdentityKind)> {
+    fn sharers(&self, identity: &ShownIdentities<'_>, found: Option<FoundEntry>) -> BTreeSet<(u32, IdentityKind)> {
         if found.is_some_and(|found| found.by == IdentityKind::Name) {
             return BTreeSet::new();
         }
@@ -210,15 +210,16 @@ proptest! {
         for (name, uuids, serial, [one, other], shares_uuid) in &asked {
             let shares_uuid = *shares_uuid;
             let identifiers = Identifiers { macs: [*one, *other, None], uuids: *uuids };
-            let identity = Identity { identifiers, serial: serial.as_deref(), name: name.as_deref(), shares_uuid };
+            let (serial, name) = (serial.as_deref(), name.as_deref());
+            let identity = ShownIdentities { identifiers, serial, name, shares_uuid };
             prop_assert_eq!(machines.find(&identity), oracle.find(&identity), "{:?}", identity);
             let found = machines.find(&identity).found;
             let sharers: BTreeSet<_> = machines.sharers(&identity, found).collect();
             prop_assert_eq!(sharers, oracle.sharers(&identity, found), "{:?}", identity);
-            let alone = Identity { name: None, ..identity };
+            let alone = ShownIdentities { name: None, ..identity };
             prop_assert_eq!(machines.find(&alone), oracle.find(&alone), "{:?}", alone);
             let identifiers = Identifiers { uuids: [None; 2], ..identifiers };
-            let address = Identity { identifiers, ..Identity::default() };
+            let address = ShownIdentities { identifiers, ..ShownIdentities::default() };
             prop_assert_eq!(machines.find(&address), oracle.find(&address), "{:?}", address);
         }
         prop_assert_eq!(machines.shared_identities().1, oracle.shared());
@@ -247,7 +248,7 @@ fn changed(machines: &Inventory, (name, config): &Change) -> Inventory {
 }
 
 /// The entries that a lookup leads to, by name, because lists that differ in their order have different indices.
-fn found_names(machines: &Inventory, identity: &Identity<'_>) -> impl PartialEq + std::fmt::Debug + use<> {
+fn found_names(machines: &Inventory, identity: &ShownIdentities<'_>) -> impl PartialEq + std::fmt::Debug + use<> {
     let name = |id| machines.get(id).name.to_owned();
     let Lookup { found, ambiguous, doubt } = machines.find(identity);
     let sharers: BTreeSet<_> = machines.sharers(identity, found).map(|(id, by)| (name(id), by)).collect();
@@ -263,16 +264,16 @@ fn assert_same_lookups(machines: &Inventory, other: &Inventory) {
     let macs = || (0..10u8).flat_map(|maker| (0..12u8).map(move |number| [2, 0, maker, 0, 0, number]));
     let uuid = |number| [9, 2, 3, number, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
     let serials = ["A1", "a2", "A3", "b1", "B2", "b3", "A11", "a12", "B33"];
-    let mut identities: Vec<Identity<'_>> = Vec::new();
+    let mut identities: Vec<ShownIdentities<'_>> = Vec::new();
     for (number, mac) in (0..120u8).zip(macs()) {
         let serial = serials.get(usize::from(number) % 20).copied();
         let identifiers = Identifiers { macs: [Some(mac), None, None], uuids: [Some(uuid(number % 25)), None] };
         let alone = Identifiers { uuids: [None; 2], ..identifiers };
         let without = Identifiers { macs: [None; 3], ..identifiers };
-        identities.push(Identity { identifiers, serial, shares_uuid: true, ..Identity::default() });
-        identities.push(Identity { identifiers: alone, ..Identity::default() });
-        identities.push(Identity { identifiers: without, ..Identity::default() });
-        identities.push(Identity { serial, ..Identity::default() });
+        identities.push(ShownIdentities { identifiers, serial, shares_uuid: true, ..ShownIdentities::default() });
+        identities.push(ShownIdentities { identifiers: alone, ..ShownIdentities::default() });
+        identities.push(ShownIdentities { identifiers: without, ..ShownIdentities::default() });
+        identities.push(ShownIdentities { serial, ..ShownIdentities::default() });
         assert_eq!(machines.lists_mac(&mac), other.lists_mac(&mac));
         assert_eq!(machines.has_uuid(&uuid(number)), other.has_uuid(&uuid(number)));
         let macs = [mac];
@@ -360,7 +361,7 @@ fn thousands_of_changes_keep_every_machine_findable() {
     }
     let found = |list: &Inventory, number| {
         let identifiers = Identifiers::new(Some(mac(number)), None);
-        let found = list.find(&Identity { identifiers, ..Identity::default() }).found;
+        let found = list.find(&ShownIdentities { identifiers, ..ShownIdentities::default() }).found;
         found.map(|found| list.get(found.machine).name.to_owned())
     };
     for number in 0..2 * SIZE {
@@ -394,7 +395,7 @@ fn an_entry_has_the_version_of_its_last_change() {
 #[test]
 fn a_new_entry_takes_its_name_and_its_identities_from_removed_entries() {
     let (a, b, c) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], [2, 0, 0, 0, 0, 3]);
-    let by = |mac| Identity { identifiers: Identifiers::new(Some(mac), None), ..Identity::default() };
+    let by = |mac| ShownIdentities { identifiers: Identifiers::new(Some(mac), None), ..ShownIdentities::default() };
     let name = |list: &Inventory, mac| {
         let found = list.find(&by(mac)).found;
         found.map(|found| (list.get(found.machine).name.to_owned(), list.is_removed_entry(found.machine)))
@@ -457,5 +458,5 @@ fn a_shared_identity_is_listed_with_some_of_its_machines() {
     assert_eq!(shared[..2], [serial, mac]);
     assert_eq!(shared[3].machines, [2, 3]);
     let identifiers = Identifiers::new(Some([2, 0, 0, 0, 0, 7]), None);
-    assert_eq!(machines.find(&Identity { identifiers, ..Identity::default() }), Lookup::default());
+    assert_eq!(machines.find(&ShownIdentities { identifiers, ..ShownIdentities::default() }), Lookup::default());
 }

@@ -26,12 +26,13 @@ pub use files::SiteFiles;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::event;
-use proxydhcpd_core::fetch::{Fallback, Fetch, Refusal, RenderContext};
+use proxydhcpd_core::fetch::{Fallback, Fetch, Refusal};
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::inventory::{IdentityKind, Machine};
 use proxydhcpd_core::plan::offer::{BootDirMenu, Ipv6Services, Loader, Offer, TftpServer};
 use proxydhcpd_core::plan::policy::{IpxeTarget, Policy};
 use proxydhcpd_core::plan::profile::{BootTarget, ItemTarget, Profile, ProfileId};
+use proxydhcpd_core::render_context::RenderContext;
 use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::script;
 use proxydhcpd_reading::diagnostic::{Diagnostic, Severity};
@@ -322,7 +323,7 @@ impl Site {
     /// The menu of the boot directory for the machine of the request, and the first failure of an entry, if any.
     pub fn menu(&self, context: &RenderContext, request: &FileRequest<'_>) -> (String, Option<Failure>) {
         let (entries, failed) = self.files.templates.render_entries(&self.plan, context, request);
-        let text = script::menu(&self.plan, &entries, &context.base_url, request.server, &context.claimed);
+        let text = script::menu(&self.plan, &entries, request.server, context);
         (text, failed.into_iter().next())
     }
 

@@ -13,6 +13,7 @@ use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::event::{ContentKind, EventMachine, ResetCause, Service, Severity, What};
 use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchDecision, Refusal, fetch, is_first_request};
 use proxydhcpd_core::file_ticket::FileTicket;
+use proxydhcpd_core::identity::MachineIdentity;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
@@ -65,7 +66,7 @@ impl State {
             let mut observations = self.observations();
             let decision = fetch(&site.plan, &observations, request);
             let is_first = is_first_request(request.name, &decision.answer);
-            observations.note_file_request(request.client.ip(), is_first, self.now());
+            observations.note_file_request(&decision.ticket.machine, is_first, self.now());
             decision
         };
         let opened = answer.and_then(|answer| self.open_answer(&site, answer, request, &ticket));
@@ -80,7 +81,7 @@ impl State {
         ticket: &FileTicket,
     ) -> Result<Opened, Refusal> {
         let record = |what: What<'_>| {
-            self.events.record_now(request.protocol.into(), event_machine(ticket, request.client), what);
+            self.events.record_now(request.protocol.into(), EventMachine::from_ticket(ticket, request.client), what);
         };
         let content = ContentKind::from(&answer);
         let opened = if let Fetch::Done(done) = &answer {
@@ -103,13 +104,14 @@ impl State {
         let file = String::from_utf8_lossy(name);
         let mut observations = self.observations();
         let looping = match ticket.is_loader {
-            true => observations.note_loader(client.ip(), &file, self.now()),
+            true => observations.note_loader(&ticket.machine, &file, self.now()),
             false => None,
         };
         let completed = ticket.completes.as_ref();
-        let completed = completed.and_then(|done| Some((done, observations.boot_once.complete(&done.name)?)));
+        let completed =
+            completed.and_then(|done| Some((done, observations.boot_once.complete(&done.name, done.generation)?)));
         drop(observations);
-        let machine = event_machine(ticket, client);
+        let machine = EventMachine::from_ticket(ticket, client);
         if let Some((completed, times)) = completed {
             let record = format!("{}\n{}", RequestedName(name), format_identities(completed));
             self.boot_once.complete(&completed.name, &record, times);
@@ -117,9 +119,8 @@ impl State {
             self.events.record_now(service, machine, What::BootOnceCompleted { name });
         }
         let guard = self.site.load().plan.policy.loop_guard;
-        if let Some(looping) = looping.filter(|_| guard != LoopGuard::Off) {
-            let machine = EventMachine { hardware: looping.owner.map(|owner| owner.hardware), ..machine };
-            self.events.record_now(service, machine, What::BootLoop { name, cause: looping.cause, guard });
+        if let Some(cause) = looping.filter(|_| guard != LoopGuard::Off) {
+            self.events.record_now(service, machine, What::BootLoop { name, cause, guard });
         }
     }
 
@@ -133,7 +134,7 @@ impl State {
         };
         let (reason, remedy) = site.explain_refusal(name, refusal);
         let what = What::OfferedFileRefused { name, reason: format_args!("{reason}; {remedy}") };
-        self.events.record_now(service, event_machine(ticket, client), what);
+        self.events.record_now(service, EventMachine::from_ticket(ticket, client), what);
     }
 
     /// Replaces the site as a whole.
@@ -151,7 +152,7 @@ impl State {
             return Ok(Opened::text("noted\n"));
         }
         let what = What::DoneRefused { machine: &done.machine, has_token: done.token.is_some() };
-        self.events.record_now(request.protocol.into(), at(request.client), what);
+        self.events.record_now(request.protocol.into(), EventMachine::at(request.client), what);
         Err(Refusal::Denied)
     }
 
@@ -241,7 +242,8 @@ impl State {
         let links = self.links.load();
         for finding in &findings {
             let link = links.iter().find(|link| link.index == finding.link).map(|link| link.name.as_str());
-            let machine = EventMachine { hardware: Some(finding.hardware), ..EventMachine::default() };
+            let identity = MachineIdentity::from_hardware(finding.hardware);
+            let machine = EventMachine { identity: Some(&identity), ..EventMachine::default() };
             self.events.lock().record(link, machine, Service::Dhcp(Port::Dhcp.number()), What::Finding(finding));
         }
     }
@@ -256,16 +258,6 @@ impl State {
     pub fn observations(&self) -> MutexGuard<'_, Observations> {
         self.observations.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The machine at this address.
-fn at(client: SocketAddr) -> EventMachine<'static> {
-    EventMachine { address: Some(client), ..EventMachine::default() }
-}
-
-/// The machine that sent a request for a file, as far as the decisions about the request show.
-pub fn event_machine(ticket: &FileTicket, client: SocketAddr) -> EventMachine<'_> {
-    EventMachine { hardware: ticket.owner.map(|owner| owner.hardware), entry: ticket.machine.as_deref(), ..at(client) }
 }
 
 /// The request with the interface that has the server's address. A file listener may not know this interface.

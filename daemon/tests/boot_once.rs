@@ -99,6 +99,24 @@ fn a_reload_during_a_transfer_does_not_change_which_boot_once_is_completed() {
 }
 
 #[test]
+fn a_transfer_that_began_before_a_reset_does_not_complete_the_boot_once_after_it() {
+    let (site, server) = TestSite::start();
+    let mut slow = site.begin_http_transfer("machine/name=web1/linux");
+    site.fetch(&machine_url("web1", "linux"), &[]);
+    server.wait_for_line("web1 completed its boot-once");
+    let completion = server.directory.path().join("state/boot-once/web1");
+    wait_for("the completion", || completion.exists().then_some(()));
+    assert!(rearm(server.directory.path(), &["web1"]).status.success());
+    wait_for("web1 to boot again", || site.boots_kernel()[0].then_some(()));
+
+    io::copy(&mut slow, &mut io::sink()).unwrap();
+    let ended = "GET /machine/name=web1/linux 200, 33554432 octets";
+    wait_for("the end of both transfers", || (server.log().matches(ended).count() == 2).then_some(()));
+    assert_eq!(server.log().matches("completed its boot-once").count(), 1, "{}", server.log());
+    assert!(site.boots_kernel()[0]);
+}
+
+#[test]
 fn the_booted_system_completes_its_boot_once_by_get_or_post() {
     let (site, server) = TestSite::start();
     assert_eq!(site.fetch(&site.done_url("web1"), &[]), b"noted\n");

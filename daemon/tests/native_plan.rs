@@ -4,9 +4,9 @@ use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Loaded, load_from_dir};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::client::dialect::raspberry_pi;
-use proxydhcpd_core::identity::Identifiers;
+use proxydhcpd_core::identity::{Identifiers, ShownIdentities};
 use proxydhcpd_core::link::{Network, Network4, Network6};
-use proxydhcpd_core::plan::inventory::{BootMode, Identity};
+use proxydhcpd_core::plan::inventory::BootMode;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::plan::profile::{BootTarget, ItemTarget, Linux, Profile};
@@ -443,14 +443,19 @@ fn a_machine_is_found_by_each_of_its_identities() {
     let plan = read(text).plan;
     assert_eq!((plan.default_profile, plan.unknown_machine_profile), (Some(LOCAL_DISK), Some(NOTHING)));
     let machines = &plan.machine_files.machines;
-    let find = |identity: Identity<'_>| machines.find(&identity).found.map(|found| machines.get(found.machine).name);
-    let mac = |mac| find(Identity { identifiers: Identifiers::new(Some(mac), None), ..Identity::default() });
+    let find =
+        |identity: ShownIdentities<'_>| machines.find(&identity).found.map(|found| machines.get(found.machine).name);
+    let mac =
+        |mac| find(ShownIdentities { identifiers: Identifiers::new(Some(mac), None), ..ShownIdentities::default() });
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]), Some("web1"));
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x57]), Some("db"));
     assert_eq!(mac([0, 0xe0, 0x4c, 0, 0, 1]), None, "a shared address");
-    assert_eq!(find(Identity { serial: Some("ABC123"), ..Identity::default() }), Some("web1"));
+    assert_eq!(find(ShownIdentities { serial: Some("ABC123"), ..ShownIdentities::default() }), Some("web1"));
     let uuid = 0x11223344556677_8899aabbccddeeff00_u128.to_be_bytes();
-    assert_eq!(find(Identity { identifiers: Identifiers::new(None, Some(uuid)), ..Identity::default() }), Some("web1"));
+    assert_eq!(
+        find(ShownIdentities { identifiers: Identifiers::new(None, Some(uuid)), ..ShownIdentities::default() }),
+        Some("web1")
+    );
     let web1 = machines.iter().find(|machine| machine.name == "web1").unwrap();
     assert_eq!((web1.profile, web1.boot_mode), (Some("menu"), BootMode::Once));
     let variables: serde_json::Value = serde_json::from_str(web1.variables).unwrap();

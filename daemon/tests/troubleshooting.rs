@@ -45,7 +45,7 @@ fn every_message_that_troubleshooting_quotes_is_the_programs_text() {
     let neither =
         UnresolvedConflict { name: "web1", by: IdentityKind::Mac, other: "web2", other_by: IdentityKind::Uuid };
     let listed = DuplicateIdentity { name: "web1", by: IdentityKind::Mac, matched: None };
-    let hardware = &HardwareAddress::from_mac([2, 0, 0, 0, 0, 3]);
+    let hardware = HardwareAddress::from_mac([2, 0, 0, 0, 0, 3]);
     let not_taken = UnconfirmedMatch {
         hardware,
         name: "web1",

@@ -2,10 +2,11 @@
 
 use super::architecture::{accept_for_script, select_architecture};
 use super::user_class::{is_gpxe_class, is_ipxe_class};
-use super::{ArchSource, Class, Client, IgnoreReason, Relay, Stage};
+use super::{ArchSource, Class, Client, IgnoreReason, Stage};
 use crate::arch::Arch;
 use crate::arrival::Port;
-use crate::identity::{HardwareAddress, Identifiers};
+use crate::identity::{HardwareAddress, Identifiers, MachineIdentity};
+use crate::relay::Relay;
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp4::{Header, Message, MessageType, OP_REQUEST, code};
 use crate::wire::pxe::{BootItem, Features, MachineId, SubOptions, user_classes};
@@ -58,25 +59,31 @@ pub fn recognise4(
         (arch, _) => arch,
     };
     let (arch, arch_source) = accept_for_script(arch, stage, ArchSource::Option93)?;
-    let hardware = HardwareAddress::from_header(&message.header);
-    let machine_id = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
-    let uuid = machine_id.filter(MachineId::is_unique).map(|id| id.uuid());
     Ok(Client {
-        identifiers: Identifiers::new(hardware.mac(), uuid),
-        stage,
-        relay: Relay::from_message(message),
-        address: Some(message.header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified()).map(IpAddr::V4),
-        message_type: DhcpMessageType::Dhcp4(message_type),
-        duid: None,
-        hardware,
-        machine_id,
+        machine: machine4(message),
         class,
         port,
+        message_type: DhcpMessageType::Dhcp4(message_type),
         arch,
         arch_source,
+        stage,
         dialect: None,
         boot_item,
     })
+}
+
+/// The machine that sent a message, as far as the message alone identifies it.
+fn machine4(message: &Message<'_>) -> MachineIdentity {
+    let hardware = HardwareAddress::from_header(&message.header);
+    let machine_id = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
+    let uuid = machine_id.filter(MachineId::is_unique).map(|id| id.uuid());
+    MachineIdentity {
+        machine_id,
+        identifiers: Identifiers::new(hardware.mac(), uuid),
+        address: Some(message.header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified()).map(IpAddr::V4),
+        relay: Relay::from_message(message),
+        ..MachineIdentity::from_hardware(hardware)
+    }
 }
 
 impl HardwareAddress {

@@ -2,10 +2,11 @@
 
 use super::architecture::{accept_for_script, select_architecture};
 use super::user_class::is_ipxe_class;
-use super::{ArchSource, Class, Client, IgnoreReason, Relay, Stage};
+use super::{ArchSource, Class, Client, IgnoreReason, Stage};
 use crate::arch::Arch;
 use crate::arrival::Port;
-use crate::identity::{HardwareAddress, Identifiers};
+use crate::identity::{HardwareAddress, Identifiers, MachineIdentity};
+use crate::relay::Relay;
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp6::{Duid, Message, MessageType, Packet, RelayHop, code, mac_from_eui64};
 use crate::wire::pxe::MachineId;
@@ -55,21 +56,8 @@ pub fn recognise6(
     let duid = message.option(code::CLIENT_ID).ok_or(IgnoreReason::NoClientId)?;
     let (arch, arch_source) =
         accept_for_script(architecture6(message, class, vendor_class), stage, ArchSource::Option61)?;
-    // EDK2 writes the UUID in SMBIOS order, iPXE in printed order. The DUID does not show its order, so the likelier
-    // interpretation comes first.
-    let machine_ids = Duid::parse(duid).machine_ids().map(|[stored, printed]| match stage {
-        Stage::Firmware => [stored, printed],
-        _ => [printed, stored],
-    });
-    let uuid = |id: MachineId| Some(id).filter(MachineId::is_unique).map(|id| id.uuid());
     Ok(Client {
-        hardware: hardware6(packet, source),
-        duid: Some(HardwareAddress::from_duid(duid)),
-        machine_id: machine_ids.map(|[likely, _]| likely),
-        identifiers: Identifiers {
-            macs: macs(packet, source),
-            uuids: machine_ids.map_or([None; 2], |ids| ids.map(uuid)),
-        },
+        machine: machine6(packet, source, duid, stage),
         class,
         port,
         message_type: DhcpMessageType::Dhcp6(message_type),
@@ -78,9 +66,30 @@ pub fn recognise6(
         stage,
         dialect: None,
         boot_item: None,
-        address: Some(source).filter(|source| hops.is_empty() && !source.is_unicast_link_local()).map(IpAddr::V6),
-        relay: Relay::from_hops(hops, source),
     })
+}
+
+/// The machine that sent a packet with this DUID, as far as the packet alone identifies it.
+fn machine6(packet: &Packet<'_>, source: Ipv6Addr, duid: &[u8], stage: Stage) -> MachineIdentity {
+    // EDK2 writes the UUID in SMBIOS order, iPXE in printed order. The DUID does not show its order, so the likelier
+    // interpretation comes first.
+    let machine_ids = Duid::parse(duid).machine_ids().map(|[stored, printed]| match stage {
+        Stage::Firmware => [stored, printed],
+        _ => [printed, stored],
+    });
+    let uuid = |id: MachineId| Some(id).filter(MachineId::is_unique).map(|id| id.uuid());
+    let is_own_address = packet.hops.is_empty() && !source.is_unicast_link_local();
+    MachineIdentity {
+        duid: Some(HardwareAddress::from_duid(duid)),
+        machine_id: machine_ids.map(|[likely, _]| likely),
+        identifiers: Identifiers {
+            macs: macs(packet, source),
+            uuids: machine_ids.map_or([None; 2], |ids| ids.map(uuid)),
+        },
+        address: is_own_address.then_some(source.into()),
+        relay: Relay::from_hops(&packet.hops, source),
+        ..MachineIdentity::from_hardware(hardware6(packet, source))
+    }
 }
 
 /// The hardware address by which the server knows the sender: its MAC address, or else the end of its DUID.

@@ -7,39 +7,28 @@ mod dhcp4;
 mod dhcp6;
 pub mod dialect;
 mod ignore_reason;
-mod relay;
 mod stage;
 mod user_class;
 
 use crate::arch::Arch;
 use crate::arrival::Port;
-use crate::identity::{HardwareAddress, Identifiers};
+use crate::identity::{HardwareAddress, MachineIdentity};
 use crate::wire::DhcpMessageType;
-use crate::wire::pxe::{BootItem, MachineId};
+use crate::wire::pxe::BootItem;
 pub use architecture::ArchSource;
 pub use class::Class;
 use core::fmt;
-use core::net::IpAddr;
 pub use dhcp4::{architecture4, recognise4};
 pub use dhcp6::{architecture6, class6, hardware6, recognise6};
 use dialect::Dialect;
 pub use ignore_reason::IgnoreReason;
-pub use relay::Relay;
 pub use stage::Stage;
 
 /// A network-boot client, as its packet describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// The hardware address by which the server knows the client. For a DHCPv6 client without a known MAC address, it
-    /// is the end of the DUID.
-    pub hardware: HardwareAddress,
-    /// The end of the client's DUID; `None` for a DHCPv4 client.
-    pub duid: Option<HardwareAddress>,
-    /// The machine identifier: option 97, if it is 17 octets long. For a DHCPv6 client, it is the more likely
-    /// interpretation of a DUID-UUID.
-    pub machine_id: Option<MachineId>,
-    /// All identifiers that may be the client's.
-    pub identifiers: Identifiers,
+    /// The machine that sent the packet.
+    pub machine: MachineIdentity,
     /// The vendor class of the client.
     pub class: Class,
     /// The port that received the packet.
@@ -56,14 +45,14 @@ pub struct Client {
     pub dialect: Option<&'static Dialect>,
     /// The menu item that the client chose, if its packet states one.
     pub boot_item: Option<BootItem>,
-    /// The client's IP address, if it has one: ciaddr, or over IPv6 the source address, unless that is link-local or a
-    /// relay's.
-    pub address: Option<IpAddr>,
-    /// The relay that forwarded the packet, if any.
-    pub relay: Option<Relay>,
 }
 
 impl Client {
+    /// The hardware address by which the server knows the machine. The packet of every client states one, or a DUID.
+    pub fn hardware(&self) -> HardwareAddress {
+        self.machine.hardware.unwrap_or_default()
+    }
+
     /// Whether the client is iPXE.
     pub fn is_ipxe(&self) -> bool {
         matches!(self.stage, Stage::Ipxe(_) | Stage::ReplacedIpxe(_))

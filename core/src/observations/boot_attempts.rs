@@ -10,7 +10,7 @@ use super::finding::{Cause, Diagnosis, Finding, NextContact};
 use super::overheard_offers::{OverheardOffer, OverheardOffers};
 use crate::bounded_cache::{BoundedCache, TokenBucket};
 use crate::client::{Class, Client};
-use crate::identity::{HardwareAddress, MachineKey};
+use crate::identity::MachineKey;
 use crate::wire::dhcp4::Message;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
@@ -142,7 +142,7 @@ impl BootAttempts {
         }
         let next = if client.is_ipxe() || client.arch.is_efi() { offer.next } else { NextContact::Elsewhere };
         let fresh = BootAttempt::new(client, SentOffer { next, ..offer }, now);
-        let before = self.attempts.update(MachineKey::from_hardware(&client.hardware), now, fresh, |attempt| {
+        let before = self.attempts.update(client.machine.key, now, fresh, |attempt| {
             let before = *attempt;
             if attempt.note_repeat(&fresh, now) {
                 return None;
@@ -161,8 +161,8 @@ impl BootAttempts {
 
     /// Notes that the server failed to send the offer. If the machine does not take the offer, no other server is the
     /// cause.
-    pub fn note_unsent(&mut self, hardware: &HardwareAddress) {
-        if let Some(attempt) = self.attempts.get_mut(MachineKey::from_hardware(hardware)) {
+    pub fn note_unsent(&mut self, machine: MachineKey) {
+        if let Some(attempt) = self.attempts.get_mut(machine) {
             attempt.closed = true;
         }
     }
@@ -173,8 +173,8 @@ impl BootAttempts {
     }
 
     /// Notes a REQUEST on port 67. `request` is `None` if the REQUEST names no DHCP server.
-    pub fn note_request(&mut self, hardware: &HardwareAddress, xid: u32, request: Option<AddressRequest>, now: u64) {
-        let Some(attempt) = self.attempts.get_mut(MachineKey::from_hardware(hardware)) else { return };
+    pub fn note_request(&mut self, machine: MachineKey, xid: u32, request: Option<AddressRequest>, now: u64) {
+        let Some(attempt) = self.attempts.get_mut(machine) else { return };
         match (attempt.request, request) {
             (None, Some(_)) if xid == attempt.offer.xid => attempt.request = request,
             // The machine already has an address.
@@ -189,8 +189,8 @@ impl BootAttempts {
 
     /// Notes that a machine has contacted this server, on port 4011 or for a file. `is_first_request` is whether the
     /// file is one that only a firmware requests, or an iPXE that has no address yet.
-    pub fn note_contact(&mut self, hardware: &HardwareAddress, is_first_request: bool, now: u64) {
-        let Some(attempt) = self.attempts.get_mut(MachineKey::from_hardware(hardware)) else { return };
+    pub fn note_contact(&mut self, machine: MachineKey, is_first_request: bool, now: u64) {
+        let Some(attempt) = self.attempts.get_mut(machine) else { return };
         let before = *attempt;
         attempt.closed = true;
         if attempt.finding.ipxe && is_first_request {
@@ -278,11 +278,11 @@ impl BootAttempts {
 impl BootAttempt {
     fn new(client: &Client, offer: SentOffer, now: u64) -> BootAttempt {
         let finding = Finding {
-            hardware: client.hardware,
+            hardware: client.hardware(),
             arch: client.arch,
             ipxe: client.is_ipxe(),
             link: offer.link,
-            relay: client.relay.and_then(|relay| match relay.address {
+            relay: client.machine.relay.and_then(|relay| match relay.address {
                 IpAddr::V4(address) => Some(address),
                 IpAddr::V6(_) => None,
             }),

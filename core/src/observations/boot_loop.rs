@@ -1,11 +1,9 @@
 //! The first-stage loaders that machines have fetched. The fetches reveal boot loops, and which clients are a loader
 //! that the machine has just fetched.
 
-use super::address_owner::AddressOwner;
 use crate::bounded_cache::BoundedCache;
 use crate::identity::MachineKey;
 use core::fmt;
-use core::net::IpAddr;
 
 /// The third fetch within this time is a boot loop (protocol.md 1.5).
 const WINDOW: u64 = 2 * 60 * 1000;
@@ -48,17 +46,9 @@ impl BootLoops {
 
     /// Notes a complete fetch. Returns the cause of the boot loop at the third fetch within two minutes, otherwise
     /// `None`. Reports another boot loop of the machine only after two minutes without a fetch, or for another loader.
-    pub fn note_loader(
-        &mut self,
-        owner: Option<AddressOwner>,
-        address: IpAddr,
-        name: &str,
-        now: u64,
-    ) -> Option<LoopCause> {
-        let key =
-            owner.map_or_else(|| MachineKey::from_address(address), |owner| MachineKey::from_hardware(&owner.hardware));
+    pub fn note_loader(&mut self, machine: MachineKey, name: &str, now: u64) -> Option<LoopCause> {
         let name = hash(name.as_bytes());
-        self.0.update(key, now, LoaderHistory::default(), |history| history.loaded(name, now))
+        self.0.update(machine, now, LoaderHistory::default(), |history| history.loaded(name, now))
     }
 
     /// Notes a request of an iPXE on a machine that has fetched a loader.
@@ -120,11 +110,14 @@ mod tests {
     use super::*;
     use core::net::Ipv4Addr;
 
-    const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 50));
     const SECOND: u64 = 1000;
 
+    fn machine() -> MachineKey {
+        MachineKey::from_address(Ipv4Addr::new(192, 0, 2, 50).into())
+    }
+
     fn fetch(boot_loops: &mut BootLoops, name: &str, second: u64) -> Option<LoopCause> {
-        boot_loops.note_loader(None, ADDRESS, name, second * SECOND)
+        boot_loops.note_loader(machine(), name, second * SECOND)
     }
 
     #[test]
@@ -132,12 +125,12 @@ mod tests {
         let mut boot_loops = BootLoops::new(8, 0);
         assert_eq!((fetch(&mut boot_loops, "a.efi", 0), fetch(&mut boot_loops, "a.efi", 30)), (None, None));
         assert_eq!(fetch(&mut boot_loops, "a.efi", 60), Some(LoopCause::NoIpxe));
-        assert!(boot_loops.is_looping(MachineKey::from_address(ADDRESS), 61 * SECOND));
+        assert!(boot_loops.is_looping(machine(), 61 * SECOND));
         assert!(
             (90..600).step_by(30).all(|second| fetch(&mut boot_loops, "a.efi", second).is_none()),
             "the same episode"
         );
-        assert!(!boot_loops.is_looping(MachineKey::from_address(ADDRESS), 400 * SECOND), "it may try again");
+        assert!(!boot_loops.is_looping(machine(), 400 * SECOND), "it may try again");
         assert_eq!((fetch(&mut boot_loops, "a.efi", 800), fetch(&mut boot_loops, "a.efi", 810)), (None, None));
         assert_eq!(fetch(&mut boot_loops, "a.efi", 820), Some(LoopCause::NoIpxe), "another episode");
     }
@@ -159,7 +152,7 @@ mod tests {
     fn a_request_of_an_ipxe_between_the_fetches_changes_the_cause() {
         let mut boot_loops = BootLoops::new(8, 0);
         fetch(&mut boot_loops, "a.efi", 0);
-        boot_loops.note_ipxe(MachineKey::from_address(ADDRESS), 10 * SECOND);
+        boot_loops.note_ipxe(machine(), 10 * SECOND);
         fetch(&mut boot_loops, "a.efi", 30);
         assert_eq!(fetch(&mut boot_loops, "a.efi", 60), Some(LoopCause::Ipxe));
     }
@@ -168,7 +161,7 @@ mod tests {
     fn a_client_counts_as_the_fetched_loader_for_two_minutes() {
         let mut boot_loops = BootLoops::new(8, 0);
         fetch(&mut boot_loops, "a.efi", 0);
-        assert_eq!(boot_loops.loaded_at(MachineKey::from_address(ADDRESS), 119 * SECOND), Some(0));
-        assert_eq!(boot_loops.loaded_at(MachineKey::from_address(ADDRESS), 120 * SECOND), None);
+        assert_eq!(boot_loops.loaded_at(machine(), 119 * SECOND), Some(0));
+        assert_eq!(boot_loops.loaded_at(machine(), 120 * SECOND), None);
     }
 }

@@ -47,9 +47,9 @@ impl BootOnce {
     }
 
     /// Completes the machine's boot-once. Returns how often the machine has completed it; `None` if it was already
-    /// completed.
-    pub fn complete(&mut self, machine: &str) -> Option<u64> {
-        if self.is_recorded(machine) {
+    /// completed, or if it has been reset since this generation.
+    pub fn complete(&mut self, machine: &str, generation: u64) -> Option<u64> {
+        if self.is_recorded(machine) || self.generation(machine) != generation {
             return None;
         }
         self.completed.insert(machine.into());
@@ -96,10 +96,11 @@ mod tests {
     #[test]
     fn a_boot_once_completes_one_time_until_it_is_reset() {
         let mut once = BootOnce::default();
-        assert_eq!((once.complete("web1"), once.complete("web1")), (Some(1), None));
+        assert_eq!((once.complete("web1", 0), once.complete("web1", 0)), (Some(1), None));
         assert!(once.is_completed("web1") && !once.is_completed("web2"));
         assert!(once.reset("web1") && !once.reset("web1"));
-        assert_eq!(once.complete("web1"), Some(2));
+        assert_eq!(once.complete("web1", 0), None, "the transfer began before the reset");
+        assert_eq!(once.complete("web1", 1), Some(2));
         assert_eq!(once.reset_all(|machine| machine == "web1"), ["web1".to_owned()]);
         assert!(!once.is_completed("web1"));
     }
@@ -108,7 +109,7 @@ mod tests {
     fn a_reset_changes_the_generation_and_a_completed_boot_does_not() {
         let mut once = BootOnce::default();
         assert_eq!(once.generation("web1"), 0);
-        once.complete("web1");
+        once.complete("web1", 0);
         assert_eq!(once.generation("web1"), 0, "an installer requests its answers after its kernel");
         once.reset("web1");
         assert_eq!(once.generation("web1"), 1);

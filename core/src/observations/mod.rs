@@ -12,7 +12,7 @@ pub mod shared_uuids;
 
 use crate::bounded_cache::BoundedCache;
 use crate::client::Client;
-use crate::identity::{HardwareAddress, MachineKey};
+use crate::identity::{HardwareAddress, MachineIdentity, MachineKey};
 use crate::plan::rule::RuleRef;
 use crate::wire::pxe::MachineId;
 pub use address_owner::{AddressOwner, FirmwareInfo};
@@ -75,15 +75,6 @@ pub struct Observations {
     pub boot_attempts: BootAttempts,
 }
 
-/// A machine that fetches the same loader again and again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BootLoop {
-    /// The machine, if the server knows the owner of the address.
-    pub owner: Option<AddressOwner>,
-    /// The likely cause.
-    pub cause: LoopCause,
-}
-
 impl Observations {
     /// A value without observations. `seed` is a number that no other host can guess.
     pub fn new(seed: u64) -> Self {
@@ -144,61 +135,60 @@ impl Observations {
 
     /// Notes a request on port 4011. EDK2 may put the UUID into the chaddr of such a request, so the server also looks
     /// the machine up by its IP address.
-    pub fn note_boot_server_request(&mut self, hardware: &HardwareAddress, address: IpAddr, now: u64) {
-        self.boot_attempts.note_contact(hardware, false, now);
-        self.note_file_request(address, false, now);
+    pub fn note_boot_server_request(&mut self, machine: MachineKey, address: IpAddr, now: u64) {
+        self.boot_attempts.note_contact(machine, false, now);
+        if let Some(owner) = self.address_owner(address) {
+            self.boot_attempts.note_contact(MachineKey::from_hardware(&owner.hardware), false, now);
+        }
     }
 
     /// Notes a request for a file. `is_first_request` is whether the file is the first that a machine requests in a
     /// boot.
-    pub fn note_file_request(&mut self, address: IpAddr, is_first_request: bool, now: u64) {
-        if let Some(owner) = self.address_owner(address) {
-            self.boot_attempts.note_contact(&owner.hardware, is_first_request, now);
-        }
+    pub fn note_file_request(&mut self, machine: &MachineIdentity, is_first_request: bool, now: u64) {
+        self.boot_attempts.note_contact(machine.key, is_first_request, now);
     }
 
     /// Notes the boot server type that the client chose from the firmware's menu.
     pub fn note_choice(&mut self, client: &Client, server_type: u16, now: u64) {
-        self.choices.update(self.key(client), now, (server_type, now), |choice| *choice = (server_type, now));
+        self.choices.update(client.machine.key, now, (server_type, now), |choice| *choice = (server_type, now));
     }
 
     /// The boot server type that the machine chose from the firmware's menu in the last two minutes; `None` if it chose
     /// none.
     pub fn choice(&self, client: &Client, now: u64) -> Option<u16> {
-        let (server_type, at) = self.choices.get(self.key(client))?;
+        let (server_type, at) = self.choices.get(client.machine.key)?;
         (now.saturating_sub(at) < CHOICE_LIFETIME).then_some(server_type)
     }
 
-    /// Notes the complete fetch of a first-stage loader, by a machine or, if the owner of the address is unknown, by an
-    /// address. Returns a boot loop if this fetch reveals one.
-    pub fn note_loader(&mut self, address: IpAddr, name: &str, now: u64) -> Option<BootLoop> {
-        let owner = self.address_owner(address);
-        self.boot_loops.note_loader(owner, address, name, now).map(|cause| BootLoop { owner, cause })
+    /// Notes the complete fetch of a first-stage loader. Returns the likely cause of a boot loop if this fetch reveals
+    /// one.
+    pub fn note_loader(&mut self, machine: &MachineIdentity, name: &str, now: u64) -> Option<LoopCause> {
+        self.boot_loops.note_loader(machine.key, name, now)
     }
 
     /// Notes a request of an iPXE.
     pub fn note_ipxe(&mut self, client: &Client, now: u64) {
-        self.boot_loops.note_ipxe(self.key(client), now);
+        self.boot_loops.note_ipxe(client.machine.key, now);
     }
 
     /// The time when the machine fetched its loader, if that was within the last two minutes. The client is then that
     /// loader.
     pub fn loaded_at(&self, client: &Client, now: u64) -> Option<u64> {
-        self.boot_loops.loaded_at(self.key(client), now)
+        self.boot_loops.loaded_at(client.machine.key, now)
     }
 
     /// Notes that an iPXE received this server's loader because it lacks a feature. If the iPXE repeats its request
     /// before it fetches the loader, the recorded time stays the same.
     pub fn note_replaced(&mut self, client: &Client, now: u64) {
         let is_recent = |at: u64| now.saturating_sub(at) < REPLACED_LIFETIME;
-        let key = self.key(client);
+        let key = client.machine.key;
         self.replaced.update(key, now, None, |at| *at = at.filter(|at| is_recent(*at)).or(Some(now)));
     }
 
     /// Notes a request of an iPXE that lacks no feature. If a later iPXE of this machine lacks a feature, it belongs to
     /// another boot.
     pub fn note_capable(&mut self, client: &Client) {
-        let key = self.key(client);
+        let key = client.machine.key;
         if let Some(at) = self.replaced.get_mut(key) {
             *at = None;
         }
@@ -207,7 +197,7 @@ impl Observations {
     /// Whether an iPXE that lacks a feature received this server's loader, but still sends requests: the machine has
     /// fetched the loader or, if another server has the file, has had the time to fetch it.
     pub fn was_replaced(&self, client: &Client, now: u64) -> bool {
-        let replaced_at = self.replaced.get(self.key(client)).flatten();
+        let replaced_at = self.replaced.get(client.machine.key).flatten();
         replaced_at.is_some_and(|at| {
             let since = now.saturating_sub(at);
             let fetched = self.loaded_at(client, now).is_some_and(|loaded| loaded >= at);
@@ -217,7 +207,7 @@ impl Observations {
 
     /// Whether the machine was in a boot loop within the last five minutes.
     pub fn is_looping(&self, client: &Client, now: u64) -> bool {
-        self.boot_loops.is_looping(self.key(client), now)
+        self.boot_loops.is_looping(client.machine.key, now)
     }
 
     /// Whether the server sent an OFFER to this machine in the last ten minutes, whichever DHCP server assigned the
@@ -233,12 +223,12 @@ impl Observations {
     }
 
     fn offer(&self, client: &Client, now: u64) -> Option<(u64, Option<RuleRef>)> {
-        self.offers.get(self.key(client)).filter(|(at, _)| now.saturating_sub(*at) < OFFER_LIFETIME)
+        self.offers.get(client.machine.key).filter(|(at, _)| now.saturating_sub(*at) < OFFER_LIFETIME)
     }
 
     /// Notes an OFFER. `rule` is the matched rule, if only a relayed packet can match it.
     pub fn note_offer(&mut self, client: &Client, rule: Option<RuleRef>, now: u64) {
-        self.offers.update(self.key(client), now, (now, rule), |offer| *offer = (now, rule));
+        self.offers.update(client.machine.key, now, (now, rule), |offer| *offer = (now, rule));
     }
 
     /// The hardware address of a client that shows a UUID or a DUID instead. It is the only hardware address that has
@@ -260,8 +250,18 @@ impl Observations {
         owner.map_or(resolved, |owner| owner.hardware)
     }
 
+    /// Completes the identity of a machine from observations: its key, and its MAC address if its packet states only a
+    /// UUID or a DUID.
+    pub fn identify(&self, machine: &mut MachineIdentity) {
+        let Some(hardware) = machine.hardware else { return };
+        machine.key = self.key(&hardware, machine.machine_id);
+        if machine.identifiers.macs == [None; 3] {
+            machine.identifiers.macs[0] = self.resolve_hardware(machine.address, &hardware, machine.machine_id).mac();
+        }
+    }
+
     /// The key of observations that count for minutes. It is the hardware address, because machines may share a UUID.
-    fn key(&self, client: &Client) -> MachineKey {
-        MachineKey::from_hardware(&self.uuid_claims.resolve_hardware(&client.hardware, client.machine_id))
+    pub(crate) fn key(&self, hardware: &HardwareAddress, machine_id: Option<MachineId>) -> MachineKey {
+        MachineKey::from_hardware(&self.uuid_claims.resolve_hardware(hardware, machine_id))
     }
 }

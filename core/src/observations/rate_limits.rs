@@ -79,10 +79,10 @@ impl RateLimits {
 
     fn allows_client(&mut self, arrival: &Arrival<'_>, client: &Client) -> bool {
         let path = ClientPath {
-            machine: MachineKey::from_hardware(&client.hardware),
+            machine: client.machine.key,
             link: arrival.link().index,
             source: arrival.from.ip(),
-            relay: client.relay.map(|relay| relay.address),
+            relay: client.machine.relay.map(|relay| relay.address),
         };
         take(&mut self.clients, path, BURST, RATE, arrival.now)
     }
@@ -105,7 +105,7 @@ impl RateLimits {
     /// beyond the link does not use up the rate of the machines on the link. The burst is the number of requests that
     /// the rate allows in one second.
     fn allows_link(&mut self, arrival: &Arrival<'_>, client: &Client, limit: u32) -> bool {
-        let kind = match (client.port, client.relay) {
+        let kind = match (client.port, client.machine.relay) {
             (Port::BootServer, _) => 2,
             (Port::Dhcp, Some(_)) => 1,
             (Port::Dhcp, None) => 0,

@@ -51,11 +51,12 @@ impl UuidClaims {
     /// Notes the hardware address of a client with its UUID or DUID. The address of a shared adapter identifies no
     /// machine.
     pub fn note(&mut self, plan: &Plan, client: &Client, now: u64) {
-        let Some(mac) = client.hardware.mac().filter(|mac| !plan.inventory.is_shared_mac(mac)) else { return };
-        if let Some(duid) = &client.duid {
+        let machine = &client.machine;
+        let Some(mac) = client.hardware().mac().filter(|mac| !plan.inventory.is_shared_mac(mac)) else { return };
+        if let Some(duid) = &machine.duid {
             self.claim(MachineKey::from_hardware(duid), mac, now);
         }
-        if let Some(machine_id) = client.machine_id.filter(MachineId::is_unique) {
+        if let Some(machine_id) = machine.machine_id.filter(MachineId::is_unique) {
             let first = self.claim(MachineKey::from_uuid(machine_id), mac, now);
             self.compare(plan, machine_id.uuid(), [first, mac]);
         }

@@ -4,7 +4,7 @@ use super::pattern::{Glob, MacPattern};
 use super::profile::ProfileId;
 use crate::arch::Arch;
 use crate::client::dialect::Dialect;
-use crate::identity::Identifiers;
+use crate::identity::ShownIdentities;
 use crate::link::Network;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -143,10 +143,8 @@ pub enum Condition {
 /// states fewer of them.
 #[derive(Clone, Debug, Default)]
 pub struct Subject<'a> {
-    /// The MAC addresses and UUIDs that may be the machine's, according to its packet.
-    pub identifiers: Identifiers,
-    /// The serial number, which only an iPXE sends.
-    pub serial: Option<&'a str>,
+    /// The identities of the machine.
+    pub shown: ShownIdentities<'a>,
     /// The architecture.
     pub arch: Option<Arch>,
     /// The kinds of firmware. An iPXE on UEFI is both `Ipxe` and `Uefi`; a UEFI HTTP client is both `Http` and `Uefi`.
@@ -236,10 +234,10 @@ impl Conditions {
         match condition {
             Condition::Mac => {
                 let fits = |mac: &[u8; 6]| self.macs.iter().any(|pattern| pattern.matches(mac));
-                subject.identifiers.macs.iter().flatten().any(fits)
+                subject.shown.identifiers.macs.iter().flatten().any(fits)
             }
-            Condition::Uuid => subject.identifiers.uuids.iter().flatten().any(|uuid| self.uuids.contains(uuid)),
-            Condition::Serial => subject.serial.is_some_and(|serial| any(&self.serials, serial.as_bytes())),
+            Condition::Uuid => subject.shown.identifiers.uuids.iter().flatten().any(|uuid| self.uuids.contains(uuid)),
+            Condition::Serial => subject.shown.serial.is_some_and(|serial| any(&self.serials, serial.as_bytes())),
             // The architecture codes for HTTP boot and for PXE denote the same kind of machine; only the kind of
             // firmware differs.
             Condition::Arch => {

@@ -5,9 +5,10 @@ use super::commands::{
     start_local_disk,
 };
 use crate::arch::Arch;
-use crate::claimed_identity::ClaimedIdentity;
+use crate::identity::HardwareAddress;
 use crate::plan::Plan;
 use crate::plan::offer::{BootDirEntry, EntryTarget};
+use crate::render_context::RenderContext;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -26,9 +27,11 @@ const PROBLEM_TIMEOUT: u32 = 30_000;
 
 /// The script that shows the menu on this machine. `entries` are the entries of the plan, with all template expressions
 /// rendered.
-pub fn menu(plan: &Plan, entries: &[BootDirEntry], base: &str, server: IpAddr, claimed: &ClaimedIdentity) -> String {
+pub fn menu(plan: &Plan, entries: &[BootDirEntry], server: IpAddr, context: &RenderContext) -> String {
+    let (base, arch) = (&context.base_url, context.firmware.arch);
+    let mac = context.machine.identifiers.macs[0].map(HardwareAddress::from_mac);
     let shown: Vec<(usize, &BootDirEntry)> =
-        entries.iter().enumerate().filter(|(_, entry)| can_boot(&entry.target, claimed.arch)).collect();
+        entries.iter().enumerate().filter(|(_, entry)| can_boot(&entry.target, arch)).collect();
 
     let mut script = format!(
         "#!ipxe
@@ -42,8 +45,8 @@ item --gap -- ${{manufacturer}} ${{product}}
 item --gap -- ${{netX/mac}}${{sp}} ${{netX/ip}}${{sp}} {firmware}
 item --gap -- ${{uuid}}
 ",
-        machine = claimed.display_name(),
-        firmware = firmware(claimed.arch),
+        machine = mac.map_or_else(|| "a machine".to_string(), |mac| mac.to_string()),
+        firmware = firmware(arch),
         by_name = if plan.offer.menu.has_host_name_scripts { by_host_name(base) } else { String::new() },
     );
     if !shown.is_empty() {
@@ -67,7 +70,7 @@ item --gap -- ${{uuid}}
         start(&mut script, base, entry);
     }
     script.push_str("\n:disk\n");
-    start_local_disk(&mut script, plan, base, claimed.arch);
+    start_local_disk(&mut script, plan, base, arch);
     script.push_str("goto menu\n");
     script.push_str(
         "

@@ -13,9 +13,8 @@ pub use profile::{boot_nothing, chain, chain_url, linux, local_disk, profile_men
 
 use crate::arch::Arch;
 use crate::choose::MACHINE_PREFIX;
-use crate::claimed_identity::ClaimedIdentity;
+use crate::claimed_identity::BootChoice;
 use crate::request::Protocol;
-use crate::url::host;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -31,10 +30,10 @@ pub fn local_disk_arch(name: &str) -> Option<Arch> {
 /// identity, because no request of iPXE carries the identity otherwise. The identity is in the path because over TFTP
 /// iPXE sends no query (tftp_send_rrq), and in `key=value` form because any of the settings may be empty. The MAC
 /// address is that of the card from which iPXE booted (`netX`). It has hyphens because not every file system allows a
-/// colon. The serial number may hold any text, so it is in hexadecimal. `claimed` may have parts that the machine does
-/// not know, such as the rule.
-pub fn entry_script(protocol: Protocol, server: IpAddr, claimed: &ClaimedIdentity) -> String {
-    begin("", &[base_url(protocol, server)], claimed)
+/// colon. The serial number may hold any text, so it is in hexadecimal. `choice` has the parts that the machine does
+/// not know.
+pub fn entry_script(protocol: Protocol, server: IpAddr, choice: BootChoice) -> String {
+    begin("", &[protocol.base_url(server)], choice)
 }
 
 /// The script that an iPXE finds next to its own file over IPv6, where otherwise only its DHCPv6 server could name a
@@ -44,16 +43,16 @@ pub fn entry_script(protocol: Protocol, server: IpAddr, claimed: &ClaimedIdentit
 ///
 /// `protocol` is the protocol over which the firmware loaded iPXE: TFTP with PXE. The script prefers HTTP, on the port
 /// `http`, if this iPXE supports it.
-pub fn autoexec(protocol: Protocol, http: Option<u16>, server: IpAddr, claimed: &ClaimedIdentity) -> String {
+pub fn autoexec(protocol: Protocol, http: Option<u16>, server: IpAddr, choice: BootChoice) -> String {
     let faster = http.map(Protocol::Http).filter(|http| *http != protocol);
-    let bases: Vec<String> = faster.into_iter().chain([protocol]).map(|protocol| base_url(protocol, server)).collect();
-    begin("ifconf --configurator ipv6 || ifconf || goto give_up\n", &bases, claimed)
+    let bases: Vec<String> = faster.into_iter().chain([protocol]).map(|protocol| protocol.base_url(server)).collect();
+    begin("ifconf --configurator ipv6 || ifconf || goto give_up\n", &bases, choice)
 }
 
 /// A script that tries these base URLs in their order, three times. The script repeats the commands, because an iPXE of
 /// 2012 has no counter (`inc` exists since 2013).
-fn begin(first: &str, bases: &[String], claimed: &ClaimedIdentity) -> String {
-    let passed_on = claimed.choice_path();
+fn begin(first: &str, bases: &[String], choice: BootChoice) -> String {
+    let passed_on = choice.path();
     let menu = format!(
         "{MACHINE_PREFIX}{passed_on}mac=${{netX/mac:hexhyp}}/uuid=${{uuid}}/serial=${{serial:hexraw}}/platform=${{platform}}\
          /arch=${{buildarch}}/menu.ipxe"
@@ -70,20 +69,14 @@ exit 1
     )
 }
 
-/// The URL of this server for this protocol, with a slash at the end.
-pub fn base_url(protocol: Protocol, server: IpAddr) -> String {
-    let host = host(server);
-    match protocol {
-        Protocol::Tftp => format!("tftp://{host}/"),
-        Protocol::Http(port) => format!("http://{host}:{port}/"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claimed_identity::ClaimedIdentity;
+    use crate::observations::Observations;
     use crate::plan::Plan;
     use crate::plan::offer::{BootDirEntry, BootDirMenu, EntryTarget, Offer};
+    use crate::render_context::RenderContext;
     use alloc::string::ToString;
     use alloc::vec;
     use alloc::vec::Vec;
@@ -91,17 +84,19 @@ mod tests {
 
     const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
-    fn machine(platform: &str, build: &str) -> ClaimedIdentity {
+    fn machine(platform: &str, build: &str) -> RenderContext {
         let name = format!("machine/mac=52-54-00-12-34-56/uuid=/platform={platform}/arch={build}/menu.ipxe");
-        ClaimedIdentity::parse(&name).unwrap().0
+        let (machine, firmware) = ClaimedIdentity::parse(&name).unwrap().0.resolve(&Observations::new(0), SERVER);
+        RenderContext { machine, firmware, ..RenderContext::default() }
     }
 
-    fn menu(plan: &Plan, protocol: Protocol, machine: &ClaimedIdentity) -> String {
-        super::menu(plan, &plan.offer.menu.entries, &base_url(protocol, SERVER), SERVER, machine)
+    fn menu(plan: &Plan, protocol: Protocol, machine: &RenderContext) -> String {
+        let context = RenderContext { base_url: protocol.base_url(SERVER), ..machine.clone() };
+        super::menu(plan, &plan.offer.menu.entries, SERVER, &context)
     }
 
     fn entry(protocol: Protocol, server: IpAddr) -> String {
-        super::entry_script(protocol, server, &ClaimedIdentity::default())
+        super::entry_script(protocol, server, BootChoice::default())
     }
 
     fn plan(entries: Vec<BootDirEntry>) -> Plan {
@@ -152,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_kernel_for_bios_only_is_shown_there_only() {
-        let shows = |machine: ClaimedIdentity| {
+        let shows = |machine: RenderContext| {
             menu(&plan(vec![linux(Arch::BIOS)]), Protocol::Tftp, &machine).contains("item entry0 ")
         };
         assert!(shows(machine("pcbios", "i386")) && !shows(machine("efi", "x86_64")));
@@ -242,7 +237,7 @@ goto menu"
     #[test]
     fn every_goto_has_its_label() {
         let entries = vec![linux(Arch::X64), new_entry("a", EntryTarget::Script { path: "a.ipxe".into() })];
-        for machine in [machine("pcbios", "i386"), machine("efi", "x86_64"), ClaimedIdentity::default()] {
+        for machine in [machine("pcbios", "i386"), machine("efi", "x86_64"), RenderContext::default()] {
             let script = menu(&plan(entries.clone()), Protocol::Tftp, &machine);
             let jumps = script.split_whitespace().collect::<Vec<_>>();
             let jumps = jumps.windows(2).filter(|pair| pair[0] == "goto").map(|pair| pair[1]);
@@ -255,7 +250,7 @@ goto menu"
 
     #[test]
     fn each_firmware_starts_its_disk_in_its_own_way() {
-        let disk = |machine: &ClaimedIdentity| {
+        let disk = |machine: &RenderContext| {
             let script = menu(&plan(vec![]), Protocol::Http(8080), machine);
             part(&script, "disk").to_string()
         };
@@ -271,13 +266,13 @@ goto menu"
     #[test]
     fn the_menu_shows_only_entries_that_the_machine_can_start() {
         let program = new_entry("tool", EntryTarget::Efi { path: "tool.efi".into(), arch: Arch::X64 });
-        let shows = |entry: &BootDirEntry, machine: ClaimedIdentity| {
+        let shows = |entry: &BootDirEntry, machine: RenderContext| {
             menu(&plan(vec![entry.clone()]), Protocol::Tftp, &machine).contains("item entry0 ")
         };
         assert!(shows(&program, machine("efi", "x86_64")));
-        assert!(!shows(&program, machine("pcbios", "i386")) && !shows(&program, ClaimedIdentity::default()));
+        assert!(!shows(&program, machine("pcbios", "i386")) && !shows(&program, RenderContext::default()));
         assert!(
-            shows(&linux(Arch::X64), machine("pcbios", "i386")) && shows(&linux(Arch::X64), ClaimedIdentity::default())
+            shows(&linux(Arch::X64), machine("pcbios", "i386")) && shows(&linux(Arch::X64), RenderContext::default())
         );
         assert!(
             !shows(&linux(Arch::X64), machine("efi", "arm64")) && !shows(&linux(Arch::IA32), machine("efi", "x86_64"))

@@ -4,8 +4,10 @@ use super::commands::{
     COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, echo_lines, menu_heading, menu_item, sanitize, start_linux,
     start_local_disk,
 };
+use crate::arch::Arch;
 use crate::choose::MACHINE_PREFIX;
-use crate::claimed_identity::ClaimedIdentity;
+use crate::claimed_identity::BootChoice;
+use crate::identity::MachineIdentity;
 use crate::plan::Plan;
 use crate::plan::profile::{FirmwareMenu, Linux};
 use crate::url::percent_encode;
@@ -34,14 +36,14 @@ pub fn chain_url(title: &str, url: &str) -> String {
 
 /// The script that boots the local disk. `completed` is the name of the machine, if its boot-once is completed and its
 /// entry has no `boot` key.
-pub fn local_disk(plan: &Plan, base: &str, claimed: &ClaimedIdentity, completed: Option<&str>) -> String {
+pub fn local_disk(plan: &Plan, base: &str, arch: Option<Arch>, completed: Option<&str>) -> String {
     let mut script = head("the local disk");
     if let Some(name) = completed {
         echo_lines(&mut script, &format!("{name} has completed its boot-once, and its entry sets no boot key."));
         echo_lines(&mut script, "So it boots its disk. To boot its profile again, on the server:");
         echo_lines(&mut script, &format!("proxydhcpd rearm {name}"));
     }
-    start_local_disk(&mut script, plan, base, claimed.arch);
+    start_local_disk(&mut script, plan, base, arch);
     script + "exit 1\n" + &failed("the local disk")
 }
 
@@ -51,13 +53,13 @@ pub fn boot_nothing() -> String {
 }
 
 /// The script with the menu that firmware shows without a script.
-pub fn profile_menu(base: &str, menu: &FirmwareMenu, claimed: &ClaimedIdentity) -> String {
+pub fn profile_menu(base: &str, menu: &FirmwareMenu, machine: &MachineIdentity, choice: BootChoice) -> String {
     let mut script = format!("{}{SET_SPACE}\n{COLOURS}\n\n:menu\nmenu proxydhcpd {VERSION}\n", head("a menu"));
     menu_heading(&mut script, &sanitize(&menu.prompt));
-    for choice in &menu.items {
-        menu_item(&mut script, &format!("item{}", choice.server_type), &sanitize(&choice.title));
+    for item in &menu.items {
+        menu_item(&mut script, &format!("item{}", item.server_type), &sanitize(&item.title));
     }
-    let first = menu.items.first().map_or(0, |choice| choice.server_type);
+    let first = menu.items.first().map_or(0, |item| item.server_type);
     let timeout = match menu.timeout {
         // iPXE boots the first item at once and without a prompt, as the firmware does.
         0 => format!("goto item{first}\n"),
@@ -68,11 +70,11 @@ pub fn profile_menu(base: &str, menu: &FirmwareMenu, claimed: &ClaimedIdentity) 
         ),
     };
     script.push_str(&timeout);
-    let identity = claimed.identity_path();
-    for choice in &menu.items {
-        let chosen = ClaimedIdentity { item: Some(choice.server_type), ..claimed.clone() }.choice_path();
+    let identity = identity_path(machine);
+    for item in &menu.items {
+        let chosen = BootChoice { item: Some(item.server_type), ..choice }.path();
         let script_of_item = format!("{base}{MACHINE_PREFIX}{chosen}{identity}menu.ipxe");
-        writeln!(script, "\n:item{}\nchain --autofree {script_of_item} || goto failed\ngoto menu", choice.server_type)
+        writeln!(script, "\n:item{}\nchain --autofree {script_of_item} || goto failed\ngoto menu", item.server_type)
             .ok();
     }
     writeln!(
@@ -96,6 +98,26 @@ pub fn template_error(template: &str, line: Option<usize>, reason: &str) -> Stri
     echo_lines(&mut script, reason);
     writeln!(script, "prompt --timeout {MESSAGE_TIMEOUT} Press a key to leave the network boot ||\nexit 1").ok();
     script
+}
+
+/// The MAC address, UUID and serial number as part of a URL, followed by the settings that iPXE replaces with its
+/// platform and architecture.
+fn identity_path(machine: &MachineIdentity) -> String {
+    let mac = machine.identifiers.macs[0];
+    let uuid = machine.machine_id.map(|id| id.uuid());
+    let mut parts = String::new();
+    for (key, octets) in [
+        ("mac", mac.as_ref().map(|mac| &mac[..])),
+        ("uuid", uuid.as_ref().map(|uuid| &uuid[..])),
+        ("serial", machine.serial.as_ref().map(|serial| serial.as_bytes())),
+    ] {
+        if let Some(octets) = octets {
+            write!(parts, "{key}=").ok();
+            octets.iter().for_each(|octet| _ = write!(parts, "{octet:02x}"));
+            parts.push('/');
+        }
+    }
+    parts + "platform=${platform}/arch=${buildarch}/"
 }
 
 fn head(title: &str) -> String {

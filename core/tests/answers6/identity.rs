@@ -21,7 +21,7 @@ fn a_machine_is_found_by_the_uuid_in_its_duid_in_either_octet_order() {
     assert_eq!(found(ask_547(&plan, &Packet6::information_request())), Some(IdentityKind::Uuid), "printed order");
     assert_eq!(found(ask_547(&plan, &Packet6::solicit().set(1, &[0; 18]))), None);
     for packet in [Packet6::solicit(), Packet6::information_request()] {
-        let machine = ask_547(&plan, &packet).0.client.unwrap().machine_id.unwrap();
+        let machine = ask_547(&plan, &packet).0.client.unwrap().machine.machine_id.unwrap();
         assert_eq!(machine.to_string(), "00112233-4455-6677-8899-aabbccddeeff", "the more likely interpretation");
     }
 }

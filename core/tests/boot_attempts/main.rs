@@ -5,7 +5,7 @@ mod causes;
 #[path = "../common/mod.rs"]
 mod common;
 
-use common::{Packet, SERVER, ask_again, links, plan};
+use common::{Packet, SERVER, ask_again, links, machine_at, plan};
 use proxydhcpd_core::answer::overhear_offer;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::fetch::{fetch, is_first_request};
@@ -84,7 +84,12 @@ impl Network {
     }
 
     fn fetch(&mut self) {
-        self.observations.note_file_request(ADDRESS.into(), false, self.now);
+        self.note_file_request(false);
+    }
+
+    fn note_file_request(&mut self, is_first_request: bool) {
+        let machine = machine_at(&self.observations, ADDRESS);
+        self.observations.note_file_request(&machine, is_first_request, self.now);
     }
 
     /// Requests a file by its name, and notes the request as the daemon does.
@@ -92,12 +97,13 @@ impl Network {
         let (server, client) = (Ipv4Addr::new(192, 0, 2, 10).into(), (ADDRESS, 1030).into());
         let request =
             FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "eth0" };
-        let is_first = is_first_request(request.name, &fetch(&self.plan, &self.observations, &request).answer);
-        self.observations.note_file_request(request.client.ip(), is_first, self.now);
+        let decision = fetch(&self.plan, &self.observations, &request);
+        let is_first = is_first_request(request.name, &decision.answer);
+        self.observations.note_file_request(&decision.ticket.machine, is_first, self.now);
     }
 
     fn fetch_loader(&mut self) {
-        self.observations.note_file_request(ADDRESS.into(), true, self.now);
+        self.note_file_request(true);
     }
 
     /// Boots a UEFI machine that accepts its address, and then sends no request to this server.

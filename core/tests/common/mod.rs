@@ -7,7 +7,9 @@ pub mod vector;
 use proxydhcpd_core::answer::{Answer, Replies, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
+use proxydhcpd_core::claimed_identity::ClaimedIdentity;
 use proxydhcpd_core::client::dialect::raspberry_pi;
+use proxydhcpd_core::identity::MachineIdentity;
 use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
@@ -64,6 +66,11 @@ pub fn plan() -> Plan {
 /// Sends a datagram to a new server with this plan. Returns the answer, and the replies with their destinations.
 pub fn ask(plan: &Plan, datagram: &[u8], port: Port, from: &str, to: &str) -> (Answer, Vec<(Vec<u8>, Destination)>) {
     ask_again(plan, &mut Observations::new(1), datagram, port, from, to, 0)
+}
+
+/// The machine that the server knows at this address.
+pub fn machine_at(observations: &Observations, address: Ipv4Addr) -> MachineIdentity {
+    ClaimedIdentity::default().resolve(observations, address.into()).0
 }
 
 /// Does the same as [`ask`], at a later time, and with the observations of an earlier call.

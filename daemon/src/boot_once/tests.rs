@@ -204,7 +204,7 @@ fn a_completion_contains_the_identities_of_its_machine() {
     let dir = tempfile::tempdir().unwrap();
     let macs = vec![[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
     let (uuid, serial) = (Some([0x42; 16]), Some("ABC 1".to_owned()));
-    let machine = CompletedMachine { name: "web1".to_owned(), macs, uuid, serial };
+    let machine = CompletedMachine { name: "web1".to_owned(), macs, uuid, serial, generation: 0 };
     completions::write(dir.path(), "web1", &format!("linux\n{}", completions::format_identities(&machine))).unwrap();
     let identities = completions::read_identities(dir.path(), "web1").unwrap().unwrap();
     let CompletedMachine { macs, uuid, serial, .. } = machine;

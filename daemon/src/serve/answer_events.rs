@@ -28,8 +28,8 @@ pub fn record(
     let Answer { client, decision, quirks, verdict } = answer;
     let client = client.as_ref();
     let reasons = decision.as_ref().map(|decision| Reasons::new(decision, &site.plan)).unwrap_or_default();
-    let hardware = client.map(|client| client.hardware);
-    let machine = EventMachine { hardware, address: None, entry: reasons.entry };
+    let identity = client.map(|client| &client.machine);
+    let machine = EventMachine { identity, entry: reasons.entry, from: None };
     let mut record = |what| recorder.record(Some(link), machine, Service::Dhcp(port), what);
     if let (Some(client), Some(decision)) = (client, decision) {
         let ambiguous = AmbiguousIdentity::find(&site.plan, client, decision);

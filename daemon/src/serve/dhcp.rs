@@ -222,7 +222,7 @@ fn send(sender: &ReplySender, listener: SocketAddr, state: &State, site: &Site, 
     });
     // An offer that was not sent must not count as one that the machine did not take.
     for SentAnswer { answer, .. } in answers.iter().filter(|sent| sent.is_unsent()) {
-        answer.client.iter().for_each(|client| state.observations().boot_attempts.note_unsent(&client.hardware));
+        answer.client.iter().for_each(|client| state.observations().boot_attempts.note_unsent(client.machine.key));
     }
     record_discarded(state, listener, &mut out.silences);
     let mut recorder = state.events.lock();

@@ -2,12 +2,11 @@
 //! refusal of a file that the server offers.
 
 use super::{http, tftp};
-use crate::state::{State, event_machine};
+use crate::state::State;
 use hyper::Method;
 use proxydhcpd_core::event::{EventMachine, Reason, Service, Severity, TransferEnd, What};
 use proxydhcpd_core::fetch::is_done_request;
 use proxydhcpd_core::transfer::Outcome;
-use std::net::SocketAddr;
 
 /// Records what happened in the TFTP server.
 pub fn record_tftp(state: &State, event: &tftp::TftpEvent<'_>) {
@@ -18,23 +17,29 @@ pub fn record_tftp(state: &State, event: &tftp::TftpEvent<'_>) {
                 state.fetched(ticket, Service::Tftp, *client, name);
             }
             let (octets, duration, end) = (*octets, *elapsed, TransferEnd::Tftp(*outcome));
-            record(event_machine(ticket, *client), What::TransferEnded { name, octets, duration, end });
+            record(EventMachine::from_ticket(ticket, *client), What::TransferEnded { name, octets, duration, end });
         }
         tftp::TftpEvent::Refused { client, name, ticket, reason } => {
             if matches!(reason, tftp::TftpRefusal::Fetch(_)) {
                 state.refused(ticket, Service::Tftp, *client, name);
             }
             let reason = Reason { label: reason.label(), text: format_args!("{reason}") };
-            record(event_machine(ticket, *client), What::FileRefused { name, reason });
+            record(EventMachine::from_ticket(ticket, *client), What::FileRefused { name, reason });
         }
         tftp::TftpEvent::Ignored { client, reason: reason @ tftp::TftpSilence::SendBufferFull } => {
-            record(at(client), What::SendBufferFull(reason.label()));
+            record(EventMachine::at(*client), What::SendBufferFull(reason.label()));
         }
         tftp::TftpEvent::Ignored { client, reason } => {
-            record(at(client), What::FileSilence(Reason { label: reason.label(), text: format_args!("{reason}") }));
+            record(
+                EventMachine::at(*client),
+                What::FileSilence(Reason { label: reason.label(), text: format_args!("{reason}") }),
+            );
         }
-        tftp::TftpEvent::Failed { client, name, error } => {
-            record(at(client), What::TransferFailed { name, error: format_args!("{error}") });
+        tftp::TftpEvent::Failed { client, name, ticket, error } => {
+            record(
+                EventMachine::from_ticket(ticket, *client),
+                What::TransferFailed { name, error: format_args!("{error}") },
+            );
         }
     }
 }
@@ -57,7 +62,7 @@ pub fn record_http(state: &State, event: &http::HttpEvent) {
             }
             let end = TransferEnd::Http { method: request.method.as_str(), status: *status };
             record(
-                event_machine(ticket, *client),
+                EventMachine::from_ticket(ticket, *client),
                 What::TransferEnded { name, octets: *octets, duration: *duration, end },
             );
         }
@@ -67,23 +72,24 @@ pub fn record_http(state: &State, event: &http::HttpEvent) {
         http::HttpEvent::CannotAccept(error) => {
             state.events.notice(Severity::Warning, format_args!("cannot accept HTTP connections: {error}"));
         }
-        http::HttpEvent::Failed { client, name, error } => {
-            record(at(client), What::TransferFailed { name, error: format_args!("{error}") });
+        http::HttpEvent::Failed { client, name, ticket, error } => {
+            record(
+                EventMachine::from_ticket(ticket, *client),
+                What::TransferFailed { name, error: format_args!("{error}") },
+            );
         }
         http::HttpEvent::Dropped { client, reason } => match reason.overload() {
             Some(overload) => record(
-                at(client),
+                EventMachine::at(*client),
                 What::ConnectionDropped {
                     reason: format_args!("{reason}"),
                     overload: Some(format_args!("{overload}")),
                 },
             ),
-            None => record(at(client), What::ConnectionDropped { reason: format_args!("{reason}"), overload: None }),
+            None => record(
+                EventMachine::at(*client),
+                What::ConnectionDropped { reason: format_args!("{reason}"), overload: None },
+            ),
         },
     }
-}
-
-/// The machine at this address.
-fn at(client: &SocketAddr) -> EventMachine<'static> {
-    EventMachine { address: Some(*client), ..EventMachine::default() }
 }

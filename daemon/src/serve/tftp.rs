@@ -203,7 +203,12 @@ where
                     ticket: &session.ticket,
                     reason: TftpRefusal::UnknownTransfer,
                 },
-                Err(errno) => TftpEvent::Failed { client: sender, name: session.file_name(), error: errno.into() },
+                Err(errno) => TftpEvent::Failed {
+                    client: sender,
+                    name: session.file_name(),
+                    ticket: &session.ticket,
+                    error: errno.into(),
+                },
             },
         };
         (self.on_event)(event);
@@ -274,11 +279,17 @@ where
                 (self.on_event)(TftpEvent::Failed {
                     client: session.client(),
                     name: session.file_name(),
+                    ticket: &session.ticket,
                     error: errno.into(),
                 });
             }
             Err(SendError::ReadFailed(error)) => {
-                (self.on_event)(TftpEvent::Failed { client: session.client(), name: session.file_name(), error });
+                (self.on_event)(TftpEvent::Failed {
+                    client: session.client(),
+                    name: session.file_name(),
+                    ticket: &session.ticket,
+                    error,
+                });
                 let step = session.transfer.file_changed();
                 self.perform(index, step, false);
             }

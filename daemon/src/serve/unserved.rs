@@ -47,7 +47,7 @@ impl UnservedLinks {
         let UnservedRequest { client, link } = request;
         let name =
             if_indextoname(*link).map_or_else(|_| format!("interface {link}"), |name| name.to_string_lossy().into());
-        let machine = EventMachine { hardware: Some(client.hardware), ..EventMachine::default() };
+        let machine = EventMachine { identity: Some(&client.machine), ..EventMachine::default() };
         let is_new = self.0.len() < MAX_UNSERVED_LINKS && self.0.insert(*link);
         let has_ipv4 = is_new && has_ipv4(&name);
         let mut recorder = events.lock();

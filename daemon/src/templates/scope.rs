@@ -2,8 +2,8 @@
 
 use minijinja::value::{Enumerator, Object, Serde, Value};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::fetch::RenderContext;
 use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::render_context::RenderContext;
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -131,11 +131,11 @@ impl MachineScope {
 }
 
 fn machine_scope(plan: &Plan, context: &RenderContext, inherited: Arc<Values>) -> MachineScope {
-    let claimed = &context.claimed;
+    let machine = &context.machine;
     let entry = context.decision.machine.map(|found| plan.inventory.get(found.machine));
-    let mac = claimed.mac.or_else(|| entry?.macs.first().copied());
-    let uuid = entry.and_then(|entry| entry.uuid).or(claimed.uuid);
-    let serial = entry.and_then(|entry| entry.serial.map(str::to_owned)).or_else(|| claimed.serial.clone());
+    let mac = machine.identifiers.macs[0].or_else(|| entry?.macs.first().copied());
+    let uuid = entry.and_then(|entry| entry.uuid).or(machine.machine_id.map(|id| id.uuid()));
+    let serial = entry.and_then(|entry| entry.serial.map(str::to_owned)).or_else(|| machine.serial.clone());
     let facts = [
         ("name", entry.map(|entry| entry.name.to_owned())),
         ("mac", mac.map(|mac| hexadecimal(&mac, &[1, 2, 3, 4, 5], ':'))),
@@ -151,9 +151,9 @@ fn machine_scope(plan: &Plan, context: &RenderContext, inherited: Arc<Values>) -
 }
 
 fn request_facts(context: &RenderContext, request: &FileRequest<'_>) -> Value {
-    let arch = context.claimed.arch.map(Arch::base);
+    let arch = context.firmware.arch.map(Arch::base);
     let firmware = arch.map(|arch| if arch.is_efi() { "uefi" } else { "bios" });
-    let features = context.claimed.features.map(|features| features.names().map(Value::from).collect::<Vec<_>>());
+    let features = context.firmware.features.map(|features| features.names().map(Value::from).collect::<Vec<_>>());
     let facts = [
         ("address", Some(Value::from(request.client.ip().to_canonical().to_string()))),
         ("interface", Some(request.interface).filter(|name| !name.is_empty()).map(Value::from)),

@@ -6,20 +6,7 @@ use super::index::{IndexHit, hash};
 use super::key::Key;
 use super::list::Inventory;
 use super::machine::{Machine, MachineIndex, is_key};
-use crate::identity::Identifiers;
-
-/// The identities that a machine shows.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Identity<'a> {
-    /// The MAC addresses and UUIDs that may be the machine's, according to its packet.
-    pub identifiers: Identifiers,
-    /// The serial number, which only an iPXE sends.
-    pub serial: Option<&'a str>,
-    /// The name of the machine's entry, from a URL that the server generated for the machine.
-    pub name: Option<&'a str>,
-    /// Whether the machine's UUID has also come from other hardware addresses.
-    pub shares_uuid: bool,
-}
+use crate::identity::{Identifiers, ShownIdentities};
 
 /// The result of a lookup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,21 +79,21 @@ impl Inventory {
     ///
     /// A UUID or a serial number is in doubt if its entry lists addresses and the machine shows only others. The other
     /// identities then decide. If an entry lists no addresses, its UUID leads to the entry from every address.
-    pub fn find(&self, identity: &Identity<'_>) -> Lookup {
-        let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.identifiers;
+    pub fn find(&self, shown: &ShownIdentities<'_>) -> Lookup {
+        let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = shown.identifiers;
         let find_uuid = |uuid: Option<[u8; 16]>| self.find_key(Key::Uuid(uuid?));
         let find_mac = |mac: Option<[u8; 6]>| self.find_key(Key::Mac(mac?));
         let listed = [
-            (identity.name.and_then(|name| self.find_name(name)), IdentityKind::Name),
+            (shown.name.and_then(|name| self.find_name(name)), IdentityKind::Name),
             (find_uuid(uuid), IdentityKind::Uuid),
             (find_uuid(uuid2), IdentityKind::Uuid),
-            (identity.serial.and_then(|serial| self.find_key(Key::Serial(serial))), IdentityKind::Serial),
+            (shown.serial.and_then(|serial| self.find_key(Key::Serial(serial))), IdentityKind::Serial),
             (find_mac(mac), IdentityKind::Mac),
             (find_mac(mac2), IdentityKind::Mac),
             (find_mac(mac3), IdentityKind::Mac),
         ];
         let each = || listed.iter().filter_map(|(id, by)| Some(((*id)?, *by)));
-        let doubt_of = |(machine, by): (MachineIndex, IdentityKind)| self.doubt_reason(machine, by, identity);
+        let doubt_of = |(machine, by): (MachineIndex, IdentityKind)| self.doubt_reason(machine, by, shown);
         let mut certain = each().filter(|one| doubt_of(*one).is_none());
         let first = certain.next();
         let other = first.and_then(|(machine, _)| certain.find(|(other, _)| *other != machine));
@@ -118,7 +105,7 @@ impl Inventory {
         let doubt = doubts.find(counts);
         let Some((machine, by)) = first else { return Lookup { doubt, ..Lookup::default() } };
         let doubtful =
-            || doubt.filter(|_| self.has_other_uuid(machine, by, identity)).map(|doubt| (doubt.machine, doubt.by));
+            || doubt.filter(|_| self.has_other_uuid(machine, by, shown)).map(|doubt| (doubt.machine, doubt.by));
         match other.filter(|(_, other_by)| *other_by == by).or_else(doubtful) {
             Some(second) => {
                 Lookup { found: None, ambiguous: Some(AmbiguousMachine { machines: [(machine, by), second] }), doubt }
@@ -132,15 +119,15 @@ impl Inventory {
     /// contradicts. A lookup examines at most `MAX_SHARERS` of them.
     pub fn sharers<'a>(
         &'a self,
-        identity: &Identity<'a>,
+        shown: &ShownIdentities<'a>,
         found: Option<FoundEntry>,
     ) -> impl Iterator<Item = (MachineIndex, IdentityKind)> + use<'a> {
-        let identity = *identity;
-        let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = identity.identifiers;
+        let shown = *shown;
+        let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = shown.identifiers;
         let keys = [
             uuid.map(Key::Uuid),
             uuid2.map(Key::Uuid),
-            identity.serial.map(Key::Serial),
+            shown.serial.map(Key::Serial),
             mac.map(Key::Mac),
             mac2.map(Key::Mac),
             mac3.map(Key::Mac),
@@ -153,45 +140,50 @@ impl Inventory {
         keys.into_iter().flatten().filter(is_shared).flat_map(move |key| {
             let agrees = found.is_some_and(|found| key.is_of(&self.entries, found));
             let counts = move |machine: &MachineIndex| {
-                Some(*machine) != found && !(agrees && self.contradicts(*machine, &identity))
+                Some(*machine) != found && !(agrees && self.contradicts(*machine, &shown))
             };
             self.sharers_of(key).take(MAX_SHARERS).filter(counts).map(move |machine| (machine, key.kind()))
         })
     }
 
     /// Whether the machine shows a UUID, a serial number or an address that differs from those in the entry.
-    fn contradicts(&self, machine: MachineIndex, identity: &Identity<'_>) -> bool {
+    fn contradicts(&self, machine: MachineIndex, shown: &ShownIdentities<'_>) -> bool {
         let own = self.entries.serial(machine);
         let other_serial = |serial: &str| !own.is_empty() && !own.eq_ignore_ascii_case(serial);
-        self.shows_other_uuid(machine, identity)
-            || identity.serial.is_some_and(other_serial)
-            || self.doubt_reason(machine, IdentityKind::Uuid, identity) == Some(DoubtReason::OtherAddress)
+        self.shows_other_uuid(machine, shown)
+            || shown.serial.is_some_and(other_serial)
+            || self.doubt_reason(machine, IdentityKind::Uuid, shown) == Some(DoubtReason::OtherAddress)
     }
 
     /// The reason why the identity that leads to this entry is in doubt; `None` if it is not. A UUID or a serial number
     /// is in doubt if its entry lists addresses and the machine shows none of them. A shared address causes no doubt,
     /// because a machine in a shared dock has no other address to show.
-    fn doubt_reason(&self, machine: MachineIndex, by: IdentityKind, identity: &Identity<'_>) -> Option<DoubtReason> {
-        let shown = identity.identifiers.macs.iter().flatten();
+    fn doubt_reason(
+        &self,
+        machine: MachineIndex,
+        by: IdentityKind,
+        shown: &ShownIdentities<'_>,
+    ) -> Option<DoubtReason> {
+        let macs = shown.identifiers.macs.iter().flatten();
         if !matches!(by, IdentityKind::Uuid | IdentityKind::Serial) || !self.lists_own_mac(machine) {
             return None;
         }
-        match shown.clone().next() {
-            None => (by == IdentityKind::Uuid && identity.shares_uuid).then_some(DoubtReason::NoAddress),
+        match macs.clone().next() {
+            None => (by == IdentityKind::Uuid && shown.shares_uuid).then_some(DoubtReason::NoAddress),
             Some(_) => {
                 let fits = |mac: &[u8; 6]| self.is_shared_mac(mac) || self.entries.has_mac(machine, mac);
-                (!shown.clone().any(fits)).then_some(DoubtReason::OtherAddress)
+                (!macs.clone().any(fits)).then_some(DoubtReason::OtherAddress)
             }
         }
     }
 
     /// Whether the entry that an address leads to lists another UUID than the machine shows.
-    fn has_other_uuid(&self, machine: MachineIndex, by: IdentityKind, identity: &Identity<'_>) -> bool {
-        by == IdentityKind::Mac && self.shows_other_uuid(machine, identity)
+    fn has_other_uuid(&self, machine: MachineIndex, by: IdentityKind, shown: &ShownIdentities<'_>) -> bool {
+        by == IdentityKind::Mac && self.shows_other_uuid(machine, shown)
     }
 
-    fn shows_other_uuid(&self, machine: MachineIndex, identity: &Identity<'_>) -> bool {
-        let uuids = identity.identifiers.uuids;
+    fn shows_other_uuid(&self, machine: MachineIndex, shown: &ShownIdentities<'_>) -> bool {
+        let uuids = shown.identifiers.uuids;
         let own = self.entries.uuid(machine);
         uuids[0].is_some() && is_key(own) && !uuids.contains(&Some(*own))
     }

@@ -20,7 +20,7 @@ mod texts;
 
 pub use add_error::AddError;
 pub use build::InventoryBuilder;
-pub use find::{AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, Identity, ListingEntries, Lookup};
+pub use find::{AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, ListingEntries, Lookup};
 pub use identity_kind::IdentityKind;
 pub use list::Inventory;
 pub use machine::{BootMode, Machine, MachineIndex};

@@ -58,7 +58,7 @@ fn named_message(shared: SharedUuid, entry: Option<Machine<'_>>) -> String {
         return format!("a machine {}", SharedUuidWarning { shared, used_by: UuidUse::Entry(entry.name) });
     }
     let unlisted = shared.macs.into_iter().find(|mac| !entry.macs.contains(mac)).unwrap_or(shared.macs[0]);
-    let hardware = &HardwareAddress::from_mac(unlisted);
+    let hardware = HardwareAddress::from_mac(unlisted);
     let not_taken = UnconfirmedMatch {
         hardware,
         name: entry.name,

@@ -43,7 +43,7 @@ impl BootSimulation<'_> {
         // This also applies to an iPXE that a rule treats as firmware: it receives another iPXE.
         if leads_to_ipxe(&last, &self.site.plan) {
             let kind = ClientKind { arch: kind.arch.base(), ipxe: true };
-            self.note_loader_fetched(simulated, &last);
+            self.note_loader_fetched(&last);
             self.now += 10_000;
             let ipxe = SimulatedClient { kind, vendor_class: None, user_class: None, ..simulated.clone() };
             let port = if self.proxy_only { Port::BootServer } else { Port::Dhcp };

@@ -7,11 +7,11 @@ use proxydhcpd_core::client::Client;
 use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::decide::{DecidedBy, Decision};
 use proxydhcpd_core::dissect::Node;
-use proxydhcpd_core::identity::{HardwareAddress, Identifiers};
+use proxydhcpd_core::identity::{HardwareAddress, Identifiers, ShownIdentities};
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::inventory::{
-    AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind,
+    AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, IdentityKind,
 };
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, ItemTarget};
 use proxydhcpd_core::plan::rule::Condition;
@@ -37,7 +37,7 @@ pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, rec
     // This is the client as recognised from the packet. In the answer, a rule may already treat it as firmware.
     let Ok((mut client, _)) = recognise(plan, arrival, &packet) else { return Vec::new() };
     if let Some(known) = &answer.client {
-        client.identifiers = known.identifiers;
+        client.machine = known.machine.clone();
     }
     let mut reasons = Vec::new();
     if !plan.inventory.is_empty() || decision.machine.is_some() {
@@ -134,7 +134,7 @@ fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
 /// The other entries that list one of the client's identities. `None` if there are none.
 fn listed(plan: &Plan, client: &Client, decision: &Decision) -> Option<Node> {
     const MAX_NAMES: usize = 4;
-    let identity = Identity { identifiers: client.identifiers, ..Identity::default() };
+    let identity = ShownIdentities { identifiers: client.machine.identifiers, ..ShownIdentities::default() };
     let mut sharers = plan.inventory.sharers(&identity, decision.machine).peekable();
     let (_, by) = *sharers.peek()?;
     let mut names: Vec<&str> = sharers
@@ -152,12 +152,12 @@ fn listed(plan: &Plan, client: &Client, decision: &Decision) -> Option<Node> {
 /// Entries that nearly match: one octet of the MAC address differs, or the UUID has the other octet order. To find them
 /// takes some 1,500 lookups, regardless of the number of machines.
 fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
-    let name = |identity: &Identity<'_>| {
+    let name = |identity: &ShownIdentities<'_>| {
         let other = plan.inventory.find(identity).found.filter(|other| Some(other.machine) != found)?;
         Some(plan.inventory.get(other.machine).name)
     };
     let mut nodes = Vec::new();
-    for mac in client.hardware.mac().into_iter().flat_map(one_octet_off) {
+    for mac in client.hardware().mac().into_iter().flat_map(one_octet_off) {
         if let Some(name) = name(&identity(Some(mac), None)) {
             let hardware = HardwareAddress::from_mac(mac);
             nodes.push(Node::new("near match", format!("{name} has {hardware}: one octet differs")));
@@ -165,6 +165,7 @@ fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
     }
     // For DHCPv6, the decision has already looked up the UUID in both octet orders.
     let swapped = client
+        .machine
         .machine_id
         .filter(|_| !client.is_v6())
         .filter(MachineId::is_unique)
@@ -177,13 +178,13 @@ fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
     nodes
 }
 
-fn identity<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> Identity<'a> {
-    Identity { identifiers: Identifiers::new(mac, uuid), ..Identity::default() }
+fn identity<'a>(mac: Option<[u8; 6]>, uuid: Option<[u8; 16]>) -> ShownIdentities<'a> {
+    ShownIdentities { identifiers: Identifiers::new(mac, uuid), ..ShownIdentities::default() }
 }
 
 /// The entry that lists the client's MAC address although `shared-macs` contains that address. `None` if there is none.
 fn shared_mac(plan: &Plan, client: &Client) -> Option<Node> {
-    let mac = client.hardware.mac()?;
+    let mac = client.hardware().mac()?;
     if !plan.inventory.is_shared_mac(&mac) {
         return None;
     }
@@ -191,7 +192,7 @@ fn shared_mac(plan: &Plan, client: &Client) -> Option<Node> {
     let name = entries.find(|entry| entry.macs.contains(&mac))?.name;
     Some(Node::new(
         "near match",
-        format!("{name} lists {}, but `shared-macs` has it: it identifies no machine", client.hardware),
+        format!("{name} lists {}, but `shared-macs` has it: it identifies no machine", client.hardware()),
     ))
 }
 

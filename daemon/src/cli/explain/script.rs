@@ -60,7 +60,7 @@ pub fn explain_request(
 
 /// The name that the machine requests after it has run the entry script (script::entry).
 fn machine_name(simulated: &SimulatedClient, entry: &str) -> String {
-    let identity = ClaimedIdentity::parse(entry).map(|(identity, _)| identity.choice_path()).unwrap_or_default();
+    let identity = ClaimedIdentity::parse(entry).map(|(identity, _)| identity.choice.path()).unwrap_or_default();
     let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     let mac = simulated.mac.map(|octet| format!("{octet:02x}")).join("-");
     let uuid = simulated.uuid.map(|uuid| hex(&uuid)).unwrap_or_default();

@@ -44,17 +44,18 @@ impl BootSimulation<'_> {
     pub fn explain_packet(&mut self, packet: &SimulatedPacket) {
         let answer = self.deliver(packet);
         let (Some(client), Some(response)) = (&answer.client, response_of(&answer.verdict)) else { return };
-        let (Stage::Ipxe(features), [Some(mac), ..]) = (client.stage, client.identifiers.macs) else { return };
+        let (Stage::Ipxe(features), [Some(mac), ..]) = (client.stage, client.machine.identifiers.macs) else { return };
         let address = self.links[0].ipv4.first().map_or(Ipv4Addr::UNSPECIFIED, |network| neighbour(*network));
-        let own = client.address.unwrap_or(if packet.from.is_ipv6() { packet.from.ip() } else { address.into() });
+        let own =
+            client.machine.address.unwrap_or(if packet.from.is_ipv6() { packet.from.ip() } else { address.into() });
         let simulated = SimulatedClient {
             kind: ClientKind { arch: client.arch, ipxe: true },
             mac,
-            uuid: client.identifiers.uuids[0],
+            uuid: client.machine.identifiers.uuids[0],
             serial: None,
             vendor_class: None,
             user_class: None,
-            relay: client.relay.map(|relay| relay.address),
+            relay: client.machine.relay.map(|relay| relay.address),
             circuit_id: None,
             interface_id: None,
             address,
@@ -64,12 +65,9 @@ impl BootSimulation<'_> {
 
     /// Notes that the machine fetched its loader. The server then knows that the machine's next iPXE is that loader,
     /// and does not apply a rule that treats iPXE as firmware.
-    pub fn note_loader_fetched(&mut self, simulated: &SimulatedClient, answer: &Answer) {
+    pub fn note_loader_fetched(&mut self, answer: &Answer) {
         let (Some(client), Some(response)) = (&answer.client, response_of(&answer.verdict)) else { return };
-        let firmware = FirmwareInfo { arch: Some(client.arch), features: None };
-        let owner = AddressOwner { hardware: client.hardware, machine_id: client.machine_id, firmware };
-        self.observations.note_address(simulated.address, owner, self.now);
-        self.observations.note_loader(simulated.address.into(), &response.boot.file, self.now);
+        self.observations.note_loader(&client.machine, &response.boot.file, self.now);
     }
 
     /// Explains the script that iPXE fetches.

@@ -40,15 +40,15 @@ pub fn explain_client(client: &Client) -> Node {
         Stage::BootProgram => "a program that the firmware loaded: plain vendor class on port 4011",
     };
     let mut parts = vec![
-        Node::new("hardware address", client.hardware),
+        Node::new("hardware address", client.hardware()),
         Node::new("architecture", format!("{} ({}), from {arch_from}", client.arch, client.arch.0)),
         Node::new("stage", stage),
     ];
-    parts.extend(client.machine_id.map(|machine| {
+    parts.extend(client.machine.machine_id.map(|machine| {
         let note = if machine.is_unique() { "" } else { ", a placeholder that many machines have: not an identity" };
         Node::new("UUID", format!("{machine}{note}"))
     }));
-    parts.extend(client.relay.map(|relay| Node::new("relay", relay.address)));
+    parts.extend(client.machine.relay.map(|relay| Node::new("relay", relay.address)));
     Node::new("client", client).with_children(parts)
 }
 

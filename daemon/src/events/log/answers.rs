@@ -18,7 +18,7 @@ pub fn replied(event: &Event<'_>, reply: &Reply<'_>, limits: &mut Limits) {
     let Response { message_type, shape, boot, .. } = response;
     let stage = limits.hash((client.is_v6(), u8::from(*message_type), client.arch, client.is_ipxe()));
     let hash = limits.hash((shape, boot, reasons));
-    if limits.replies.admit((client.hardware, stage), hash, Duration::from_millis(event.at)) == LogAction::Suppress {
+    if limits.replies.admit((client.machine.key, stage), hash, Duration::from_millis(event.at)) == LogAction::Suppress {
         return;
     }
     let assumption = match client.arch_source {
@@ -27,7 +27,7 @@ pub fn replied(event: &Event<'_>, reply: &Reply<'_>, limits: &mut Limits) {
     };
     let link = link(event);
     tracing::info!(
-        MAC = %client.hardware,
+        MAC = %client.machine,
         FIRMWARE = %client,
         LINK = link,
         FILE = boot.file,
@@ -37,7 +37,7 @@ pub fn replied(event: &Event<'_>, reply: &Reply<'_>, limits: &mut Limits) {
         PROFILE = reasons.profile,
         RULE = reasons.rule,
         "{} ({client}) on {link}: {}{}{assumption}",
-        client.hardware,
+        client.hardware(),
         ReplyText(response),
         ReasonsText(*reasons),
     );
@@ -52,11 +52,11 @@ pub fn unsent(event: &Event<'_>, unsent: &Unsent<'_>, limits: &mut Limits) {
     }
     let link = link(event);
     tracing::warn!(
-        MAC = %client.hardware,
+        MAC = %client.machine,
         FIRMWARE = %client,
         LINK = link,
         "{} ({client}) on {link}: {} (for a minute, further ones are only counted)",
-        client.hardware,
+        client.hardware(),
         failure.message(response.message_type, client),
     );
 }
@@ -72,7 +72,7 @@ pub fn silent(event: &Event<'_>, silent: &Silent<'_>, limits: &mut Limits) {
             CANDIDATE = reasons.candidate,
             RULE = reasons.rule,
             "{} ({client}) on {link}: no reply: {silence}",
-            client.hardware
+            client.hardware()
         ),
         (None, _) if *silence == Silence::Ignored(IgnoreReason::NoArchitecture) => {
             let warning = format_args!("a boot client on {link}: no reply: {silence}");
@@ -85,25 +85,25 @@ pub fn silent(event: &Event<'_>, silent: &Silent<'_>, limits: &mut Limits) {
 /// Warns of a machine for which the server has nothing to boot, once.
 fn no_loader(event: &Event<'_>, client: &Client, remedy: &fmt::Arguments<'_>, limits: &mut Limits) {
     let mut key = [0; 17];
-    key[0] = client.hardware.hlen;
-    key[1..].copy_from_slice(&client.hardware.octets);
+    key[0] = client.hardware().hlen;
+    key[1..].copy_from_slice(&client.hardware().octets);
     if !limits.is_new_warning(key, event.at) {
         return;
     }
     let link = link(event);
     tracing::warn!(
-        MAC = %client.hardware,
+        MAC = %client.machine,
         FIRMWARE = %client,
         LINK = link,
         "{} ({client}) on {link}: no reply: {remedy}",
-        client.hardware
+        client.hardware()
     );
 }
 
 /// A request on an interface that is not served.
 pub fn unserved_request(event: &Event<'_>, client: &Client) {
     let name = link(event);
-    tracing::debug!("{} ({client}) on {name}: no reply: {name} is not served over IPv4", client.hardware);
+    tracing::debug!("{} ({client}) on {name}: no reply: {name} is not served over IPv4", client.hardware());
 }
 
 /// Warns of an interface that is not served although a machine sends requests on it.
@@ -113,19 +113,19 @@ pub fn unserved_link(event: &Event<'_>, client: &Client, has_ipv4: bool, served:
         let names: Vec<&str> = served.iter().map(|link| link.name.as_str()).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         tracing::warn!(
-            MAC = %client.hardware,
+            MAC = %client.machine,
             LINK = name,
             "{} ({client}) on {name}: no reply: {name} is not among the served interfaces ({names}). To serve it, \
              change `interfaces` or `ipv4-interfaces` in the configuration, or the flag -i",
-            client.hardware
+            client.hardware()
         );
     } else {
         tracing::warn!(
-            MAC = %client.hardware,
+            MAC = %client.machine,
             LINK = name,
             "{} ({client}) on {name}: no reply: {name} has no IPv4 address. Add one in the network of its machines; \
              the server then serves {name} at once",
-            client.hardware
+            client.hardware()
         );
     }
 }
@@ -138,11 +138,11 @@ pub fn ambiguous_identity(event: &Event<'_>, client: &Client, identity: &Ambiguo
     }
     let link = link(event);
     tracing::warn!(
-        MAC = %client.hardware,
+        MAC = %client.machine,
         LINK = link,
         MACHINE = identity.entry(),
         "{} ({client}) on {link} {identity}",
-        client.hardware
+        client.hardware()
     );
 }
 

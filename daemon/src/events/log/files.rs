@@ -13,8 +13,7 @@ use std::time::Duration;
 
 /// Warns of a machine that fetches its first loader again and again.
 pub fn boot_loop(event: &Event<'_>, name: &[u8], cause: LoopCause, guard: LoopGuard, limits: &mut Limits) {
-    let hardware = event.machine.hardware.map(|hardware| hardware.to_string());
-    let machine = hardware.unwrap_or_else(|| ip(event).to_string());
+    let machine = event.machine.hardware().map_or_else(|| ip(event).to_string(), |hardware| hardware.to_string());
     let consequence = match guard {
         LoopGuard::Stop => "; it gets no reply for five minutes",
         _ => "",
@@ -41,7 +40,7 @@ pub fn offered_refused(event: &Event<'_>, name: &str, reason: Arguments<'_>, lim
     }
     let address = ip(event).to_canonical();
     let machine =
-        event.machine.hardware.map_or_else(|| address.to_string(), |hardware| format!("{hardware} ({address})"));
+        event.machine.hardware().map_or_else(|| address.to_string(), |hardware| format!("{hardware} ({address})"));
     tracing::warn!(
         MACHINE = machine,
         FILE = name,
@@ -140,7 +139,7 @@ pub fn done_refused(event: &Event<'_>, machine: &str, has_token: bool, limits: &
 
 /// The address and port of the client. Every event about a file has one.
 fn client(event: &Event<'_>) -> SocketAddr {
-    event.machine.address.unwrap_or_else(|| SocketAddr::from(([0; 4], 0)))
+    event.machine.from.unwrap_or_else(|| SocketAddr::from(([0; 4], 0)))
 }
 
 fn ip(event: &Event<'_>) -> IpAddr {

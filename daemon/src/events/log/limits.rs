@@ -2,7 +2,7 @@
 
 use super::reply_limiter::ReplyLimiter;
 use proxydhcpd_core::bounded_cache::{BoundedCache, TokenBucket};
-use proxydhcpd_core::identity::HardwareAddress;
+use proxydhcpd_core::identity::MachineKey;
 use std::fmt::Display;
 use std::hash::{BuildHasher, Hash, RandomState};
 
@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 #[derive(Debug)]
 pub struct Limits {
     /// Limits the lines about replies for each machine and each stage of its boot.
-    pub replies: ReplyLimiter<(HardwareAddress, u64)>,
+    pub replies: ReplyLimiter<(MachineKey, u64)>,
     /// Keys of the warnings that were written, such as hardware addresses.
     warned: BoundedCache<[u8; 17], ()>,
     /// The rate limit of warnings about machines and files: `WARNING_BURST` at once, then one a second.

@@ -41,7 +41,7 @@ impl SendFailure {
 
     fn recipient(&self, client: &Client) -> Recipient {
         match self.to {
-            _ if client.relay.is_some() => Recipient::Relay,
+            _ if client.machine.relay.is_some() => Recipient::Relay,
             SocketAddr::V4(to) if to.ip().is_broadcast() => Recipient::Link,
             _ => Recipient::Machine,
         }

@@ -109,8 +109,9 @@ impl Connection {
 
     /// Reports that the body could not be read to its end.
     pub fn report_failure(&self, error: &io::Error) {
-        let name = self.exchange().as_ref().map(|exchange| exchange.name.clone()).unwrap_or_default();
-        (self.context.on_event)(HttpEvent::Failed { client: self.client, name, error: error.to_string() });
+        let failed = self.exchange().as_ref().map(|exchange| (exchange.name.clone(), exchange.ticket.clone()));
+        let (name, ticket) = failed.unwrap_or_default();
+        (self.context.on_event)(HttpEvent::Failed { client: self.client, name, ticket, error: error.to_string() });
     }
 
     /// Reports that the server closes the connection.

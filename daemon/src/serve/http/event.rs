@@ -28,6 +28,8 @@ pub enum HttpEvent {
         client: SocketAddr,
         /// The requested path, percent-decoded.
         name: Vec<u8>,
+        /// The decisions about the request.
+        ticket: Arc<FileTicket>,
         /// The error.
         error: String,
     },

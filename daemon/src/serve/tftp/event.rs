@@ -26,7 +26,7 @@ pub enum TftpEvent<'a> {
     /// The server did not reply to a packet.
     Ignored { client: SocketAddr, reason: TftpSilence },
     /// The server failed to open a socket, to read a file, or to send a packet.
-    Failed { client: SocketAddr, name: &'a [u8], error: io::Error },
+    Failed { client: SocketAddr, name: &'a [u8], ticket: &'a FileTicket, error: io::Error },
 }
 
 /// The reason for which the server replies with an ERROR.

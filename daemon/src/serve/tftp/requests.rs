@@ -227,7 +227,7 @@ where
         let channel = match self.channel(index, from, client) {
             Ok(channel) => channel,
             Err(error) => {
-                (self.on_event)(TftpEvent::Failed { client, name: request.name, error });
+                (self.on_event)(TftpEvent::Failed { client, name: request.name, ticket: &ticket, error });
                 return Err(TftpSilence::NoSocket);
             }
         };
@@ -300,7 +300,7 @@ where
             Err(Errno::EAGAIN | Errno::ENOBUFS) => {
                 (self.on_event)(TftpEvent::Ignored { client, reason: TftpSilence::SendBufferFull })
             }
-            Err(errno) => (self.on_event)(TftpEvent::Failed { client, name, error: errno.into() }),
+            Err(errno) => (self.on_event)(TftpEvent::Failed { client, name, ticket, error: errno.into() }),
         }
         (self.on_event)(TftpEvent::Refused { client, name, ticket, reason: *reason });
     }
