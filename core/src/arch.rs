@@ -103,7 +103,6 @@ mod tests {
             assert_eq!(usize::from(row.code), index, "{}", row.id);
             assert_eq!(Arch::from_id(row.id), Some(Arch(row.code)));
         }
-        assert_eq!(ARCHITECTURES.len(), 42, "the registry ends with 41");
     }
 
     #[test]
