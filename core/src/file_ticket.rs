@@ -47,14 +47,14 @@ impl FileTicket {
     pub fn new(plan: &Plan, observations: &Observations, context: &RenderContext, name: &str) -> FileTicket {
         let RenderContext { machine, decision, .. } = context;
         let entry = decision.machine.map(|found| plan.inventory.get(found.machine));
-        let once = &observations.boot_once;
-        let is_armed = |entry: &Machine<'_>| entry.boot_mode == BootMode::Once && !once.is_recorded(entry.name);
-        let completed = entry.filter(is_armed).filter(|_| ends_boot_once(plan, decision, name));
+        let boots_once = |entry: &Machine<'_>| entry.boot_mode == BootMode::Once;
+        let completed = entry.filter(boots_once).filter(|_| ends_boot_once(plan, decision, name));
+        let generation = |entry: &Machine<'_>| observations.boot_once.generation(entry.name);
         FileTicket {
             machine: machine.clone(),
             entry: entry.map(|entry| entry.name.into()),
             is_loader: plan.loader_path(name).is_some(),
-            completes: completed.map(|entry| CompletedMachine::new(&entry, once.generation(entry.name))),
+            completes: completed.map(|entry| CompletedMachine::new(&entry, generation(&entry))),
         }
     }
 }

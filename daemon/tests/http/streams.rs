@@ -109,8 +109,9 @@ fn head_gets_no_stream() {
     let head = client.send("HEAD /events HTTP/1.1\r\nHost: x\r\n\r\n").head();
     assert_eq!((head.status, head.header("Content-Length")), (200, None));
     wait_closed(&senders.recv_timeout(TIMEOUT).unwrap());
+    assert_eq!(server.finished().octets, 0, "the request ends without the stream");
     assert_eq!(client.get("x", "").body, b"text");
-    assert_eq!(server.finished().octets, 0);
+    assert_eq!(server.finished().octets, 4);
 }
 
 #[test]
