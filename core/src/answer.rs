@@ -1,22 +1,21 @@
 //! Answers a packet: all steps from its octets to the replies. The daemon, `explain`, the tests and the fuzz targets
 //! call the same function, [`answer`].
 
+mod overhear;
+mod silence;
+mod subject;
+
 use crate::arrival::{Arrival, Port};
-use crate::choose::{Boot, BootSource, NoBoot, choose};
-use crate::client::{
-    Class, Client, IgnoreReason, Stage, architecture4, architecture6, class6, hardware6, recognise4, recognise6,
-};
-use crate::decide::{self, Decision, decide};
-use crate::identity::HardwareAddress;
-use crate::link::Link;
-use crate::observations::boot_attempts::{AddressRequest, SentOffer};
+use crate::choose::{Boot, BootSource, choose};
+use crate::client::{Class, Client, IgnoreReason, Stage, recognise4, recognise6};
+use crate::decide::Decision;
+use crate::observations::Observations;
+use crate::observations::boot_attempts::SentOffer;
 use crate::observations::finding::NextContact;
-use crate::observations::{AddressOwner, FirmwareInfo, Observations};
 use crate::plan::Plan;
 use crate::plan::policy::LoopGuard;
-use crate::plan::rule::{Condition, RuleRef, Subject};
+use crate::plan::rule::RuleRef;
 use crate::quirks::Quirks;
-use crate::relay::Relay;
 use crate::required_features::required_features;
 use crate::route::{Destination, RefuseReason, route};
 use crate::route6::{self, Route};
@@ -24,15 +23,20 @@ use crate::shape::{Shape, ShapeName};
 use crate::shape6::Shape6;
 use crate::url::host;
 use crate::wire::dhcp4::{MessageType, code};
-use crate::wire::pxe::{Features, MachineId, SubOptions, user_classes};
-use crate::wire::{DhcpMessageType, DhcpPacket, MalformedDhcp, dhcp4, dhcp6};
+use crate::wire::pxe::Features;
+use crate::wire::{DhcpMessageType, DhcpPacket, dhcp4, dhcp6};
 use crate::{reply4, reply6};
 use alloc::format;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::iter;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::ops::Range;
 use core::time::Duration;
-use core::{fmt, iter};
+use overhear::overhear;
+pub use overhear::overhear_offer;
+pub use silence::Silence;
+use subject::decide_for_packet;
+pub use subject::unmet;
 
 /// The result for one packet: its sender, the decision, and the verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,19 +73,6 @@ pub struct Response {
     pub destination: Destination,
     /// How long the reply waits before it is sent; `None` if the server sends it at once.
     pub delay: Option<Duration>,
-}
-
-/// Why the server does not reply. Silence always has a reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Silence {
-    /// The packet cannot be parsed.
-    Malformed(MalformedDhcp),
-    /// The packet is not for this server.
-    Ignored(IgnoreReason),
-    /// The server refuses to answer this request.
-    Refused(RefuseReason),
-    /// The server has nothing that this client can boot.
-    NoBoot(NoBoot),
 }
 
 /// The datagrams to send, in one buffer that the next packet reuses.
@@ -321,204 +312,6 @@ fn next_contact(Response { shape, boot, destination, .. }: &Response) -> NextCon
     }
 }
 
-/// Overhears a message that another DHCP server or boot server sends to a client on port 68. The message needs no
-/// answer, but may explain why a machine does not take our offer. If the server identifier is absent or is an address
-/// of this host, the message counts as our own offer and is ignored, unless it assigns an IP address: the DHCP server
-/// may run on this host. Returns an error if the message cannot be parsed.
-pub fn overhear_offer(
-    observations: &mut Observations,
-    links: &[Link],
-    datagram: &[u8],
-    now: u64,
-) -> Result<(), dhcp4::Malformed> {
-    let message = dhcp4::Message::parse(datagram)?;
-    let is_ours = |server: Ipv4Addr| links.iter().any(|link| link.owns(server));
-    let is_our_offer = message.header.yiaddr.is_unspecified() && message.address(code::SERVER_ID).is_none_or(is_ours);
-    if !is_our_offer {
-        observations.boot_attempts.note_overheard(&message, now);
-    }
-    Ok(())
-}
-
-fn overhear(plan: &Plan, packet: &DhcpPacket<'_>, arrival: &Arrival<'_>, observations: &mut Observations) {
-    match (packet, arrival.from) {
-        (DhcpPacket::Dhcp4(message), _) => overhear4(plan, message, arrival, observations),
-        (DhcpPacket::Dhcp6(packet), SocketAddr::V6(from)) => overhear6(plan, packet, arrival, *from.ip(), observations),
-        (DhcpPacket::Dhcp6(_), SocketAddr::V4(_)) => {}
-    }
-}
-
-/// Overhears the address that a REQUEST states: the address that the client has, or is about to have. The client
-/// broadcasts the REQUEST to the DHCP server (RFC 2131 4.3.2), or sends it to this server. The client's file requests
-/// will come from that address.
-fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, observations: &mut Observations) {
-    let (header, now) = (&message.header, arrival.now);
-    // All clients without a hardware address would count as one machine.
-    if header.hlen == 0 {
-        return;
-    }
-    let hardware = HardwareAddress::from_header(header);
-    let machine_id = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
-    let key = observations.key(&hardware, machine_id);
-    if arrival.port == Port::BootServer {
-        observations.note_boot_server_request(key, header.ciaddr.into(), now);
-    } else if message.message_type() == Some(MessageType::Request) {
-        let request = message.address(code::SERVER_ID).map(|server| AddressRequest {
-            server,
-            is_remote: !arrival.reaches(server),
-            at: now,
-            secs: header.secs,
-        });
-        observations.boot_attempts.note_request(key, header.xid, request, now);
-    }
-    let Some(vendor_class) = message.option(code::VENDOR_CLASS) else { return };
-    let (Some(class), Some(MessageType::Request)) = (Class::from_vendor_class(&vendor_class), message.message_type())
-    else {
-        return;
-    };
-    let ciaddr = Some(header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
-    if let Some(address) = ciaddr.or_else(|| message.address(code::REQUESTED_ADDRESS)) {
-        let hardware = observations.resolve_hardware(Some(address.into()), &hardware, machine_id);
-        let firmware = FirmwareInfo {
-            arch: architecture4(message, class, &vendor_class).ok().map(|(arch, _)| arch),
-            features: message.option(code::IPXE).and_then(|value| Features::parse(&value)),
-        };
-        observations.note_address(address, AddressOwner { hardware, machine_id, firmware }, now);
-        if proves_address(plan, arrival, Relay::from_message(message).as_ref(), address.into()) {
-            observations.note_vouched(address.into(), now);
-        }
-    }
-}
-
-/// Whether a packet proves that its sender has this address: the packet comes from the link of the address, or from a
-/// listed relay. The source address must be that of a listed relay as well, because any host can forge the relay fields
-/// of a packet. Without a relay, the packet must be a broadcast or a multicast, because only those cannot come from
-/// beyond the link.
-fn proves_address(plan: &Plan, arrival: &Arrival<'_>, relay: Option<&Relay>, address: IpAddr) -> bool {
-    let is_link_wide = match arrival.to {
-        IpAddr::V4(to) => to.is_broadcast(),
-        IpAddr::V6(to) => to.is_multicast(),
-    };
-    match relay {
-        Some(relay) => relay.is_listed(&plan.policy.relays) && plan.policy.relays.contains(&arrival.from.ip()),
-        None => {
-            is_link_wide && !arrival.via_other_link && arrival.port == Port::Dhcp && arrival.link().reaches(address)
-        }
-    }
-}
-
-/// Does for DHCPv6 what [`overhear4`] does for DHCPv4, with or without a relay. The client multicasts a REQUEST for an
-/// address, which contains the address that the DHCPv6 server offered.
-fn overhear6(
-    plan: &Plan,
-    packet: &dhcp6::Packet<'_>,
-    arrival: &Arrival<'_>,
-    source: Ipv6Addr,
-    observations: &mut Observations,
-) {
-    let message = &packet.message;
-    let Ok((class, vendor_class)) = class6(message) else { return };
-    if message.message_type != dhcp6::MessageType::Request || arrival.port != Port::Dhcp {
-        return;
-    }
-    let duid = message.option(dhcp6::code::CLIENT_ID).map(HardwareAddress::from_duid);
-    let firmware =
-        FirmwareInfo { arch: architecture6(message, class, vendor_class).ok().map(|(arch, _)| arch), features: None };
-    let hardware = observations.resolve_hardware(None, &hardware6(packet, source), None);
-    let owner = AddressOwner { hardware, machine_id: None, firmware };
-    let relay = Relay::from_hops(&packet.hops, source);
-    for address in message.addresses() {
-        observations.note_address(address, owner, arrival.now);
-        if proves_address(plan, arrival, relay.as_ref(), address.into()) {
-            observations.note_vouched(address.into(), arrival.now);
-        }
-        duid.iter().for_each(|duid| observations.note_lease(duid, address, arrival.now));
-    }
-}
-
-/// The unmet conditions of each rule, up to and including the rule that matches, for which the list is empty. `explain`
-/// shows them.
-pub fn unmet(
-    plan: &Plan,
-    arrival: &Arrival<'_>,
-    packet: &DhcpPacket<'_>,
-    client: &Client,
-    decision: &Decision,
-) -> Vec<Vec<Condition>> {
-    with_subject(arrival, packet, client, |subject| {
-        let subject = &decision.certain_subject(subject);
-        let known = decision.entry().is_some();
-        let mut all = Vec::new();
-        for (index, rule) in plan.policy.rules.iter().enumerate() {
-            let unmet: Vec<Condition> = rule.unmet(index, subject, known).collect();
-            let matched = unmet.is_empty();
-            all.push(unmet);
-            if matched {
-                break;
-            }
-        }
-        all
-    })
-}
-
-fn decide_for_packet(
-    plan: &Plan,
-    observations: &Observations,
-    arrival: &Arrival<'_>,
-    packet: &DhcpPacket<'_>,
-    client: &Client,
-) -> Decision {
-    // A request on port 4011 does not contain the relay's options, so the rule that matched the earlier request decides
-    // again.
-    let asks_boot_server = client.port == Port::BootServer;
-    let rule_ref = if asks_boot_server { observations.relay_rule(client, arrival.now) } else { None };
-    let dhcp_rule = rule_ref.and_then(|rule_ref| plan.policy.resolve_rule(rule_ref));
-    with_subject(arrival, packet, client, |subject| {
-        let subject = Subject { dhcp_rule, is_file_request: dhcp_rule.is_some(), ..subject.clone() };
-        decide(plan, observations, &subject)
-    })
-}
-
-fn with_subject<T>(
-    arrival: &Arrival<'_>,
-    packet: &DhcpPacket<'_>,
-    client: &Client,
-    then: impl FnOnce(&Subject<'_>) -> T,
-) -> T {
-    let link = arrival.link();
-    let on_link = || if client.is_v6() { link.address6().map(IpAddr::V6) } else { link.address().map(IpAddr::V4) };
-    let relay = client.machine.relay.map(|relay| relay.address);
-    let client_subnet = client.machine.relay.and_then(|relay| relay.subnet);
-    let subject = Subject {
-        shown: client.machine.shown(),
-        arch: Some(client.arch),
-        firmware: decide::firmware_kinds(client),
-        interface: &link.name,
-        subnet: client_subnet.or(relay).or(client.machine.address).or_else(on_link),
-        relays: [relay, client_subnet.filter(|_| client.is_v6())],
-        ..Subject::default()
-    };
-    match packet {
-        DhcpPacket::Dhcp4(message) => {
-            let option = |code| message.option(code).unwrap_or_default();
-            let (vendor_class, user_class) = (option(code::VENDOR_CLASS), option(code::USER_CLASS));
-            let agent = option(code::RELAY_AGENT);
-            then(&Subject {
-                vendor_class: &vendor_class,
-                user_classes: if user_class.is_empty() { Vec::new() } else { user_classes(&user_class) },
-                circuit_id: SubOptions(&agent).find(|(code, _)| *code == 1).map_or(&[], |(_, value)| value),
-                ..subject
-            })
-        }
-        DhcpPacket::Dhcp6(packet) => then(&Subject {
-            vendor_class: class6(&packet.message).map_or(&[], |(_, text)| text),
-            user_classes: packet.message.user_classes(),
-            interface_ids: packet.hops.iter().filter_map(|hop| hop.option(dhcp6::code::INTERFACE_ID)).collect(),
-            ..subject
-        }),
-    }
-}
-
 impl Replies {
     /// The datagrams with their destinations.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Destination)> {
@@ -557,58 +350,5 @@ impl Answer {
 impl From<Silence> for Answer {
     fn from(silence: Silence) -> Self {
         Answer { client: None, decision: None, quirks: Quirks::default(), verdict: Verdict::Silent(silence) }
-    }
-}
-
-impl Silence {
-    /// The label for counters, logs and scripts.
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::Malformed(_) => "malformed",
-            Self::Ignored(reason) => reason.label(),
-            Self::Refused(reason) => reason.label(),
-            Self::NoBoot(reason) => reason.label(),
-        }
-    }
-}
-
-impl fmt::Display for Silence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(reason) => write!(f, "malformed: {reason}"),
-            Self::Ignored(reason) => reason.fmt(f),
-            Self::Refused(reason) => reason.fmt(f),
-            Self::NoBoot(reason) => reason.fmt(f),
-        }
-    }
-}
-
-impl From<MalformedDhcp> for Silence {
-    fn from(reason: MalformedDhcp) -> Self {
-        Self::Malformed(reason)
-    }
-}
-
-impl From<IgnoreReason> for Silence {
-    fn from(reason: IgnoreReason) -> Self {
-        Self::Ignored(reason)
-    }
-}
-
-impl From<RefuseReason> for Silence {
-    fn from(reason: RefuseReason) -> Self {
-        Self::Refused(reason)
-    }
-}
-
-impl From<NoBoot> for Silence {
-    fn from(reason: NoBoot) -> Self {
-        Self::NoBoot(reason)
-    }
-}
-
-impl From<reply4::TooLarge> for Silence {
-    fn from(reply4::TooLarge { octets, max }: reply4::TooLarge) -> Self {
-        Self::Refused(RefuseReason::TooLarge { octets, max })
     }
 }
