@@ -1,6 +1,8 @@
 //! Events: what happened, as a value, with the machine, the link, the time and the figures. The daemon hands each event
 //! to its readers (the log, the counters). An event borrows all of its parts, so that recording one allocates nothing.
 
+pub mod socket;
+
 use crate::ambiguous_identity::AmbiguousIdentity;
 use crate::answer::{Response, Silence};
 use crate::client::Client;
@@ -19,6 +21,7 @@ use alloc::string::String;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use socket::SocketFailure;
 
 /// One event.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +113,13 @@ pub enum What<'a> {
         /// The reason.
         reason: Reason<'a>,
     },
+    /// The server could not open a requested file, for a reason that is not the file's.
+    OpenFailed {
+        /// The requested name.
+        name: &'a [u8],
+        /// The number of the kernel's error (errno).
+        errno: i32,
+    },
     /// The server refused to send a file that it offers.
     OfferedFileRefused {
         /// The name of the file.
@@ -171,6 +181,10 @@ pub enum What<'a> {
     InterfaceServed([Option<IpAddr>; 2]),
     /// The server no longer serves an interface.
     InterfaceGone,
+    /// The kernel did not do what the server needs of a socket.
+    SocketFailed(SocketFailure<'a>),
+    /// The service manager does not receive the server's notifications. The value is the error.
+    NotifyFailed(fmt::Arguments<'a>),
     /// The server applied a changed configuration.
     Reloaded,
     /// A reload failed, and the server keeps the previous configuration.
@@ -337,6 +351,9 @@ impl What<'_> {
             | What::BootOnceReset(_)
             | What::InterfaceServed(_)
             | What::InterfaceGone
+            | What::OpenFailed { .. }
+            | What::SocketFailed(_)
+            | What::NotifyFailed(_)
             | What::Reloaded
             | What::ReloadFailed(_)
             | What::Ready

@@ -69,6 +69,10 @@ impl State {
             decision
         };
         let opened = answer.and_then(|answer| self.open_answer(&site, answer, request, &ticket));
+        if let Err(Refusal::Failed(errno)) = opened {
+            let what = What::OpenFailed { name: request.name, errno };
+            self.events.record_now(request.protocol.into(), event_machine(&ticket, request.client), what);
+        }
         ResolvedFile { opened, ticket: Arc::new(ticket) }
     }
 

@@ -33,6 +33,7 @@ use crate::systemd;
 use listeners::{Listener, Listeners, fd_limit};
 use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::event::socket::SocketOperation;
 use proxydhcpd_core::event::{Severity, What};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_reading::diagnostic::Diagnostic;
@@ -114,7 +115,7 @@ impl Server {
         let mut workers = self.start_workers().map_err(fd_limit::explain_emfile)?;
         self.main_loop(signals, ready, &mut workers).await?;
 
-        systemd::stopping();
+        systemd::stopping(&self.state.events);
         workers.stop().await;
         self.state.boot_once.flush(Duration::from_secs(1));
         self.shared_uuids.flush(&self.state, Duration::from_secs(1)).await;
@@ -154,7 +155,7 @@ impl Server {
             links => served_links::record_changes(&self.state.events, &[], links),
         }
         ready()?;
-        systemd::ready(&served_links::status(&self.state.links.load()));
+        systemd::ready(&self.state.events, &served_links::status(&self.state.links.load()));
         let mut reloads = Reloads::default();
         let mut files = tokio::time::interval(watch::POLL_INTERVAL);
         let changed = Notify::new();
@@ -195,7 +196,7 @@ impl Server {
                     }
                     reload = reloads.finished() => break reload,
                     Some(_) = async { Some(checking.as_mut()?.await) }, if checking.is_some() => checking = None,
-                    _ = watchdog_timer.tick() => if workers.is_alive(every) { systemd::notify_watchdog() },
+                    _ = watchdog_timer.tick() => if workers.is_alive(every) { systemd::notify_watchdog(&self.state.events) },
                     () = changed.notified() => self.update_sockets(workers)?,
                     _ = housekeeping.tick() => {
                         self.update_sockets(workers)?;
@@ -266,8 +267,7 @@ impl Server {
         match overhear::open() {
             Ok(socket) => sockets.insert(overhear::ADDRESS, socket),
             Err(error) => {
-                let error = format_args!("cannot listen on UDP port 68 for the offers of other servers: {error}");
-                self.state.events.notice(Severity::Debug, error);
+                self.state.events.socket_failed(SocketOperation::OverhearOffers, &error);
                 Ok(())
             }
         }
@@ -288,8 +288,7 @@ impl Server {
             match change {
                 udp6::GroupChange::Opened(address, socket) => {
                     if let Err(error) = sockets.insert(address.into(), Socket::Udp(socket)) {
-                        let error = format_args!("cannot receive packets sent to {address}: {error}");
-                        self.state.events.notice(Severity::Error, error);
+                        self.state.events.socket_failed(SocketOperation::WaitForGroup(address.into()), &error);
                     }
                 }
                 udp6::GroupChange::Lost(address) => sockets.remove(address.into()),
@@ -307,7 +306,7 @@ impl Server {
     /// Notifies systemd of a reload, and returns the work of the reload, which reads everything before the server
     /// changes anything.
     fn reload_task(&self) -> impl FnOnce() -> ReloadResult + Send + 'static {
-        systemd::reloading();
+        systemd::reloading(&self.state.events);
         let (flags, settings, open) = (self.flags.clone(), self.loaded.settings.clone(), self.listeners.open);
         let (watched, state) = (WatchedFiles::from_config(&self.loaded), Arc::clone(&self.state));
         move || ReloadResult::load(&flags, &settings, open, &watched, &state)
@@ -331,7 +330,7 @@ impl Server {
             }
             Err(errors) => self.state.events.record_host(What::ReloadFailed(&errors)),
         }
-        systemd::ready(&served_links::status(&self.state.links.load()));
+        systemd::ready(&self.state.events, &served_links::status(&self.state.links.load()));
     }
 }
 
@@ -350,8 +349,7 @@ fn update_relay_sockets(
         match change {
             UnicastChange::Opened(address, socket) => {
                 if let Err(error) = sockets.insert(socket_at(address), Socket::Udp(socket)) {
-                    let error = format_args!("cannot receive requests that relays send to {address}: {error}");
-                    events.notice(Severity::Error, error);
+                    events.socket_failed(SocketOperation::WaitForRelayed(address), &error);
                 }
             }
             UnicastChange::Lost(address) => sockets.remove(socket_at(address)),

@@ -9,6 +9,7 @@ use crate::net::socket_set::SocketSet;
 use crate::settings::TftpConfig;
 use crate::state::State;
 use proxydhcpd_core::event::Severity;
+use proxydhcpd_core::event::socket::SocketOperation;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::for_datagram;
 use proxydhcpd_core::request::FileRequest;
@@ -82,7 +83,11 @@ impl Workers {
     pub fn start(&mut self, listener: Listener) -> io::Result<()> {
         match listener {
             Listener::Dhcp(address, socket) => {
-                self.senders.insert(address, ReplySender::new(&socket)?);
+                let sender = ReplySender::new(&socket)?;
+                if let Some(error) = sender.shortage() {
+                    self.state.events.socket_failed(SocketOperation::OpenSenders, error);
+                }
+                self.senders.insert(address, sender);
                 self.dhcp.insert(address, socket)?;
             }
             Listener::Tftp(sockets, settings) => {
@@ -142,7 +147,7 @@ impl Workers {
         let http_task = tokio::spawn(async move {
             let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
             if let Err(error) = http::serve(listeners, settings, http::FileHandler(open), on_event, stop).await {
-                events.notice(Severity::Error, format_args!("the HTTP server failed: {error}"));
+                events.socket_failed(SocketOperation::ServeConnections, &error);
                 std::process::exit(1);
             }
         });

@@ -3,6 +3,7 @@
 
 use super::limits::Limits;
 use crate::log::RequestedName;
+use nix::errno::Errno;
 use proxydhcpd_core::event::{Event, Reason, ResetCause, Service, TransferEnd};
 use proxydhcpd_core::observations::LoopCause;
 use proxydhcpd_core::plan::policy::LoopGuard;
@@ -32,6 +33,11 @@ pub fn boot_loop(event: &Event<'_>, name: &[u8], cause: LoopCause, guard: LoopGu
 /// A refusal.
 pub fn refused(event: &Event<'_>, name: &[u8], reason: &Reason<'_>) {
     tracing::debug!("{}: {} by {} refused: {}", client(event), RequestedName(name), protocol(event), reason.text);
+}
+
+/// A file that could not be opened.
+pub fn open_failed(name: &[u8], errno: i32) {
+    tracing::debug!(name = %RequestedName(name), errno = %Errno::from_raw(errno), "cannot open a file");
 }
 
 /// Warns of a request that was refused although the server offers the file. Each file gets one warning a minute.

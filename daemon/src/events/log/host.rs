@@ -2,6 +2,7 @@
 
 use super::limits::Limits;
 use proxydhcpd_core::event::{Event, Notice, Severity};
+use std::fmt::Arguments;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -45,6 +46,11 @@ pub fn stopped(event: &Event<'_>, sums: &str, limits: &mut Limits) {
         tracing::info!("{summary}");
     }
     tracing::info!("stopped{sums}");
+}
+
+/// The service manager does not receive the server's notifications.
+pub fn notify_failed(error: Arguments<'_>) {
+    tracing::debug!(%error, "cannot notify the service manager");
 }
 
 /// Words from elsewhere.

@@ -8,6 +8,7 @@ mod host;
 mod limits;
 mod reply_limiter;
 mod send_failure;
+mod sockets;
 
 use super::reader::Reader;
 use limits::Limits;
@@ -42,6 +43,7 @@ impl Reader for Log {
             What::Finding(finding) => answers::finding(event, finding),
             What::BootLoop { name, cause, guard } => files::boot_loop(event, name, cause, guard, limits),
             What::FileRefused { name, reason } => files::refused(event, name, &reason),
+            What::OpenFailed { name, errno } => files::open_failed(name, errno),
             What::OfferedFileRefused { name, reason } => files::offered_refused(event, name, reason, limits),
             What::FileSilence(reason) => files::silence(event, &reason),
             What::SendBufferFull(label) => files::send_buffer_full(event, label, limits),
@@ -56,6 +58,8 @@ impl Reader for Log {
             What::DoneRefused { machine, has_token } => files::done_refused(event, machine, has_token, limits),
             What::InterfaceServed(addresses) => host::interface_served(event, addresses),
             What::InterfaceGone => host::interface_gone(event),
+            What::SocketFailed(failure) => sockets::failed(&failure),
+            What::NotifyFailed(error) => host::notify_failed(error),
             What::Reloaded => host::reloaded(),
             What::ReloadFailed(errors) => host::reload_failed(errors),
             What::Ready => host::ready(),
