@@ -2,6 +2,7 @@
 //! to its readers (the log, the counters). An event borrows all of its parts, so that recording one allocates nothing.
 
 pub mod socket;
+pub mod state_file;
 
 use crate::ambiguous_identity::AmbiguousIdentity;
 use crate::answer::{Response, Silence};
@@ -22,6 +23,7 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use socket::SocketFailure;
+use state_file::StateFile;
 
 /// One event.
 #[derive(Clone, Copy, Debug)]
@@ -183,6 +185,8 @@ pub enum What<'a> {
     InterfaceGone,
     /// The kernel did not do what the server needs of a socket.
     SocketFailed(SocketFailure<'a>),
+    /// Something happened to a file of the server's state.
+    StateFile(StateFile<'a>),
     /// The service manager does not receive the server's notifications. The value is the error.
     NotifyFailed(fmt::Arguments<'a>),
     /// The server applied a changed configuration.
@@ -339,6 +343,7 @@ impl What<'_> {
             What::ConnectionDropped { overload: None, .. } => Some("http:dropped"),
             What::TemplateFailed { .. } => Some("file:template-failed"),
             What::DoneRefused { .. } => Some("file:done-refused"),
+            What::StateFile(StateFile::SharedUuidsUnwritable(_)) => Some("shared-uuids:write-failed"),
             What::Notice(notice) => notice.label,
             What::Replied(_)
             | What::UnservedRequest(_)
@@ -353,6 +358,7 @@ impl What<'_> {
             | What::InterfaceGone
             | What::OpenFailed { .. }
             | What::SocketFailed(_)
+            | What::StateFile(_)
             | What::NotifyFailed(_)
             | What::Reloaded
             | What::ReloadFailed(_)

@@ -10,6 +10,7 @@ use crate::site::Site;
 use crate::templates::Failure;
 use arc_swap::ArcSwap;
 use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::event::state_file::{FileFailure, StateFile};
 use proxydhcpd_core::event::{ContentKind, EventMachine, ResetCause, Service, Severity, What};
 use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchDecision, Refusal, fetch, is_first_request};
 use proxydhcpd_core::file_ticket::FileTicket;
@@ -21,7 +22,9 @@ use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::request::FileRequest;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The state that all threads of the server share.
@@ -195,7 +198,11 @@ impl State {
     /// Makes completed boot-once machines that no longer have an entry boot their disks. Returns warnings.
     pub fn protect_removed_machines(&self, site: &mut Site) -> Vec<String> {
         let completed: Vec<String> = self.observations().boot_once.completed().map(str::to_owned).collect();
-        site.protect_removed_machines(self.boot_once.directory(), completed.iter().map(String::as_str))
+        let unreadable = |path: &Path, error: io::Error| {
+            let failure = FileFailure { path: format_args!("{}", path.display()), error: format_args!("{error}") };
+            self.events.record_host(What::StateFile(StateFile::CompletionUnreadable(failure)));
+        };
+        site.protect_removed_machines(self.boot_once.directory(), completed.iter().map(String::as_str), unreadable)
     }
 
     /// Resets machines whose entries have `boot = "always"` or `"never"`. A machine without an entry, or with an entry

@@ -54,7 +54,7 @@ pub fn load(flags: &Flags) -> Result<CliContext, ConfigError> {
     site.check_offered_files(&all_links);
     let directory = completions::path_in(&loaded.settings.state_dir);
     let completed = completions::list(&directory).unwrap_or_default();
-    site.protect_removed_machines(&directory, completed.iter().map(String::as_str));
+    site.protect_removed_machines(&directory, completed.iter().map(String::as_str), |_, _| {});
     Ok(CliContext { loaded, links, all_links, filter, site })
 }
 

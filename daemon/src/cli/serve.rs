@@ -3,7 +3,7 @@
 use super::command::{CommandResult, GlobalFlags};
 use super::context;
 use super::output::{print_diagnostic, report_config_error};
-use crate::boot_once::{BootOnceState, Notices};
+use crate::boot_once::{BootOnceState, EventReceiver};
 use crate::config::flags::Flags;
 use crate::daemonize::{self, Parent};
 use crate::duid;
@@ -16,6 +16,7 @@ use crate::serve::{Server, reload};
 use crate::site::{self, Site};
 use crate::state::State;
 use clap::Args;
+use proxydhcpd_core::event::state_file::StateFile;
 use proxydhcpd_core::event::{Severity, What};
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::fmt::Display;
@@ -128,11 +129,11 @@ fn start(flags: Flags, mode: LogMode, level: LevelFilter, events: Events) -> Res
     listeners.record_start(&loaded);
     site.record(&events);
     if let Err(error) = duid::save(&loaded.settings.state_dir, &site.plan.offer.dhcp6.duid) {
-        events.notice(Severity::Debug, format_args!("{error}"));
+        events.record_host(What::StateFile(StateFile::DuidUnwritable(format_args!("{error}"))));
     }
     let boot_once_events = events.clone();
-    let notices = Notices::new(move |severity, text| boot_once_events.notice(severity, text));
-    let boot_once = BootOnceState::new(&loaded.settings.state_dir, notices);
+    let receiver = EventReceiver::new(move |file| boot_once_events.record_host(What::StateFile(file)));
+    let boot_once = BootOnceState::new(&loaded.settings.state_dir, receiver);
     let boot_once = boot_once.map_err(fail)?;
     if site.plan.inventory.has_boot_once() {
         boot_once.prepare();

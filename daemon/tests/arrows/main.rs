@@ -133,10 +133,9 @@ fn no_modules_of_a_folder_name_each_other_in_a_circle() {
     assert!(circles.is_empty(), "{circles:#?}");
 }
 
-/// Only the log turns events into lines. The files of `LATER` still write lines by themselves.
+/// Only the log turns events into lines.
 #[test]
 fn no_module_but_the_log_writes_lines() {
-    const LATER: [&str; 1] = ["site.rs"];
     let mut directories = vec![root().join("src")];
     let mut writing = BTreeSet::new();
     while let Some(directory) = directories.pop() {
@@ -153,7 +152,7 @@ fn no_module_but_the_log_writes_lines() {
             }
         }
     }
-    assert_eq!(writing.iter().map(String::as_str).collect::<Vec<_>>(), LATER);
+    assert!(writing.is_empty(), "{writing:?}");
 }
 
 #[test]

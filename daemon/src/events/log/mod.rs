@@ -9,6 +9,7 @@ mod limits;
 mod reply_limiter;
 mod send_failure;
 mod sockets;
+mod state_files;
 
 use super::reader::Reader;
 use limits::Limits;
@@ -59,6 +60,7 @@ impl Reader for Log {
             What::InterfaceServed(addresses) => host::interface_served(event, addresses),
             What::InterfaceGone => host::interface_gone(event),
             What::SocketFailed(failure) => sockets::failed(&failure),
+            What::StateFile(file) => state_files::state_file(event, &file, limits),
             What::NotifyFailed(error) => host::notify_failed(error),
             What::Reloaded => host::reloaded(),
             What::ReloadFailed(errors) => host::reload_failed(errors),
