@@ -1,6 +1,7 @@
 //! Events: what happened, as a value, with the machine, the link, the time and the figures. The daemon hands each event
 //! to its readers (the log, the counters). An event borrows all of its parts, so that recording one allocates nothing.
 
+pub mod port;
 pub mod socket;
 pub mod state_file;
 
@@ -22,6 +23,7 @@ use alloc::string::String;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use port::PortEvent;
 use socket::SocketFailure;
 use state_file::StateFile;
 
@@ -183,6 +185,8 @@ pub enum What<'a> {
     InterfaceServed([Option<IpAddr>; 2]),
     /// The server no longer serves an interface.
     InterfaceGone,
+    /// Something happened to a port of the server.
+    Port(PortEvent<'a>),
     /// The kernel did not do what the server needs of a socket.
     SocketFailed(SocketFailure<'a>),
     /// Something happened to a file of the server's state.
@@ -357,6 +361,7 @@ impl What<'_> {
             | What::InterfaceServed(_)
             | What::InterfaceGone
             | What::OpenFailed { .. }
+            | What::Port(_)
             | What::SocketFailed(_)
             | What::StateFile(_)
             | What::NotifyFailed(_)

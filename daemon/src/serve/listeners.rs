@@ -5,25 +5,23 @@
 pub mod fd_limit;
 mod kind;
 mod listener;
+mod packet_socket;
 mod pending;
 mod start_error;
 
 use super::tftp;
-use super::tftp::Family;
 use crate::config::{ConfigError, Loaded};
 use crate::events::Events;
 use crate::net::bind_error::BindError;
 use crate::net::link::{self, LinkFilter};
-use crate::net::packet;
+use crate::net::port_owner::PortOwner;
 use crate::net::socket::Socket;
-use crate::net::udp6;
 use crate::settings::{Enabled, Settings, TftpConfig};
 use crate::site::OpenPorts;
-use kind::ListenerKind;
-use listener::BOOT_SERVER;
 pub use listener::{BOOT_SERVER6, DHCP_BROADCAST, DHCP6_MULTICAST, Listener};
 use pending::PendingListener;
-use proxydhcpd_core::event::Severity;
+use proxydhcpd_core::event::port::{ListenerKind, PacketSocketFailure, PortEvent};
+use proxydhcpd_core::event::{Severity, What};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::transfer::max_window;
 pub use start_error::StartError;
@@ -95,9 +93,12 @@ impl Listeners {
                 None => self.pending.push(pending),
                 Some(Ok(listener)) => self.add(listener),
                 Some(Err(bind_error)) => {
-                    let consequence = pending.kind.consequence();
-                    let warning = format_args!("{bind_error}; {consequence}; no further retries");
-                    self.events.notice(Severity::Warning, warning);
+                    self.events.record_host(What::Port(PortEvent::Failed {
+                        listener: pending.kind,
+                        failure: bind_error.failure(format_args!("{bind_error}")),
+                        packet_socket: None,
+                        is_final: true,
+                    }));
                 }
             }
         }
@@ -105,11 +106,9 @@ impl Listeners {
 
     /// Records the open ports and the boot directory.
     pub fn record_start(&self, loaded: &Loaded) {
-        let mut open: Vec<String> = self.opened.iter().map(Listener::to_string).collect();
-        // TFTP has a listener for each address family, and both have the same text.
-        open.dedup();
+        let open: Vec<_> = self.opened.iter().map(|listener| (listener.kind(), listener.port())).collect();
+        self.events.record_host(What::Port(PortEvent::Listening(&open)));
         let info = |text: fmt::Arguments<'_>| self.events.notice(Severity::Info, text);
-        info(format_args!("{}", open.join(", ")));
         if self.open.tftp || self.open.tftp6 {
             record_slow_clients(&self.events, &loaded.settings);
         }
@@ -126,45 +125,57 @@ impl Listeners {
         }
     }
 
-    fn try_to_open(&mut self, kind: ListenerKind, settings: &Settings, now: Instant) {
-        let bind_error = match kind.open(settings) {
+    fn try_to_open(&mut self, listener: ListenerKind, settings: &Settings, now: Instant) {
+        let bind_error = match kind::open(listener, settings) {
             Ok(listener) => return self.add(listener),
             Err(bind_error) => bind_error,
         };
-        if kind.port(settings).1.is_ipv6() && has_no_ipv6(&bind_error.error) {
-            let error = format_args!("this host has no IPv6: {}", bind_error.error);
-            return self.events.notice(Severity::Debug, error);
+        let record = |event: PortEvent<'_>| self.events.record_host(What::Port(event));
+        if bind_error.address.is_ipv6() && has_no_ipv6(&bind_error.error) {
+            return record(PortEvent::NoIpv6(format_args!("{}", bind_error.error)));
         }
-        if bind_error.error.kind() == io::ErrorKind::PermissionDenied && kind.is_retried(settings) {
+        let is_retried = kind::is_retried(listener, settings);
+        if bind_error.error.kind() == io::ErrorKind::PermissionDenied && is_retried {
             return self.denied.push(bind_error);
         }
         let in_use = bind_error.error.kind() == io::ErrorKind::AddrInUse;
-        let packet_socket = if in_use { packet_socket(kind, &bind_error, &self.events) } else { Err(String::new()) };
-        if in_use && kind.is_retried(settings) {
-            self.pending.push(PendingListener { kind, last_busy: now, has_packet_socket: packet_socket.is_ok() });
+        let packet_socket = if in_use { packet_socket::open(listener, bind_error.address) } else { None };
+        if in_use && is_retried {
+            let has_packet_socket = matches!(packet_socket, Some(Ok(_)));
+            self.pending.push(PendingListener { kind: listener, last_busy: now, has_packet_socket });
         }
+        let failed = |packet_socket| {
+            record(PortEvent::Failed {
+                listener,
+                failure: bind_error.failure(format_args!("{bind_error}")),
+                packet_socket,
+                is_final: false,
+            });
+        };
         match packet_socket {
-            Ok(listener) => self.add(listener),
-            Err(advice) => {
-                let warning = format_args!("{bind_error}{advice}; {}", kind.consequence());
-                self.events.notice(Severity::Warning, warning);
+            Some(Ok(opened)) => {
+                let owner = bind_error.owner.as_ref().map(PortOwner::for_event);
+                record(PortEvent::PacketSocketOpened { listener, port: bind_error.address.port(), owner });
+                self.add(opened);
             }
+            Some(Err(error)) => failed(Some(PacketSocketFailure {
+                is_denied: packet_socket::is_denied(&error),
+                error: format_args!("{error}"),
+            })),
+            None => failed(None),
         }
     }
 
     fn add(&mut self, listener: Listener) {
-        match &listener {
-            Listener::Dhcp(address, _) if *address == BOOT_SERVER => self.open.boot_server = true,
-            Listener::Dhcp(address, _) if *address == BOOT_SERVER6 => self.open.boot_server6 = true,
-            Listener::Dhcp(address, socket) if *address == DHCP6_MULTICAST => {
-                self.shares_dhcp6_port = matches!(socket, Socket::Udp(_))
-            }
-            Listener::Dhcp(_, socket) => self.shares_dhcp_port = matches!(socket, Socket::Udp(_)),
-            Listener::Tftp(sockets, _) => match sockets.family() {
-                Family::V4 => self.open.tftp = true,
-                Family::V6 => self.open.tftp6 = true,
-            },
-            Listener::Http(port, _) => self.open.http = Some(*port),
+        let is_udp = matches!(listener, Listener::Dhcp(_, Socket::Udp(_)));
+        match listener.kind() {
+            ListenerKind::DhcpBroadcast => self.shares_dhcp_port = is_udp,
+            ListenerKind::Dhcp6Multicast => self.shares_dhcp6_port = is_udp,
+            ListenerKind::BootServer => self.open.boot_server = true,
+            ListenerKind::BootServer6 => self.open.boot_server6 = true,
+            ListenerKind::Tftp => self.open.tftp = true,
+            ListenerKind::Tftp6 => self.open.tftp6 = true,
+            ListenerKind::Http => self.open.http = Some(listener.port()),
         }
         self.opened.push(listener);
     }
@@ -215,40 +226,6 @@ pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&
 /// Whether this error shows that the kernel was built or started without IPv6.
 fn has_no_ipv6(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
-}
-
-/// Opens a packet socket for a port that a DHCP server has bound exclusively. (If the DHCP server shares its port, this
-/// server can bind an ordinary socket.) If the packet socket cannot be opened either, the error is advice to append to
-/// the warning. The error is empty for a listener that cannot use a packet socket.
-fn packet_socket(kind: ListenerKind, bind_error: &BindError, events: &Events) -> Result<Listener, String> {
-    let port = bind_error.address.port();
-    let (opened, packets) = match kind {
-        ListenerKind::DhcpBroadcast => (packet::open_broadcast(port), "DHCP broadcasts"),
-        ListenerKind::Dhcp6Multicast => (packet::open_multicast(port, udp6::GROUPS), "DHCPv6 multicasts"),
-        ListenerKind::BootServer
-        | ListenerKind::BootServer6
-        | ListenerKind::Tftp
-        | ListenerKind::Tftp6
-        | ListenerKind::Http => return Err(String::new()),
-    };
-    match opened {
-        Ok(socket) => {
-            let owner = bind_error.owner.as_ref().map_or("another process".to_owned(), ToString::to_string);
-            let notice = format_args!(
-                "{owner} does not share UDP port {port}: this server receives {packets} through a packet socket, and \
-                 no relayed requests"
-            );
-            events.notice(Severity::Info, notice);
-            Ok(Listener::Dhcp(bind_error.address, Socket::Packet(socket)))
-        }
-        // Denied for lack of CAP_NET_RAW, or by `RestrictAddressFamilies=` in the unit.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EAFNOSUPPORT)) => Err(format!(
-            "; or give this server CAP_NET_RAW to receive {packets} through a packet socket (see its unit): {error}"
-        )),
-        Err(error) => {
-            Err(format!("; cannot open a packet socket, which would receive {packets} nevertheless: {error}"))
-        }
-    }
 }
 
 /// Records which machines load files slowly by TFTP. If the port of a transfer is easy to guess, these are the machines

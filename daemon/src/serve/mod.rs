@@ -33,6 +33,7 @@ use crate::systemd;
 use listeners::{Listener, Listeners, fd_limit};
 use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::event::port::PortEvent;
 use proxydhcpd_core::event::socket::SocketOperation;
 use proxydhcpd_core::event::{Severity, What};
 use proxydhcpd_core::link::Link;
@@ -295,11 +296,13 @@ impl Server {
                 udp6::GroupChange::Failed(bind_error) => failed.push(bind_error),
             }
         }
-        // One warning lists all links, because a host may have hundreds of VLANs.
+        // One event lists all links, because a host may have hundreds of VLANs.
         if let Some(first) = failed.first() {
             let names: Vec<&str> = failed.iter().map(|bind_error| link_name(links, bind_error)).collect();
-            let warning = format_args!("{first}; machines do not boot over IPv6 on {}", names.join(", "));
-            self.state.events.notice(Severity::Warning, warning);
+            self.state.events.record_host(What::Port(PortEvent::GroupFailed {
+                failure: first.failure(format_args!("{first}")),
+                links: &names,
+            }));
         }
     }
 
@@ -355,14 +358,13 @@ fn update_relay_sockets(
             UnicastChange::Lost(address) => sockets.remove(socket_at(address)),
             UnicastChange::Yielded(address, owner) => {
                 sockets.remove(socket_at(address));
-                let notice = format_args!(
-                    "{owner} has port {port}: it receives the requests that relays send to {address}; this server \
-                     does not"
-                );
-                events.notice(Severity::Info, notice);
+                let (address, owner) = (socket_at(address), owner.for_event());
+                events.record_host(What::Port(PortEvent::RelayedYielded { address, owner }));
             }
             UnicastChange::Failed(bind_error) => {
-                events.notice(Severity::Warning, format_args!("cannot receive relayed requests: {bind_error}"));
+                events.record_host(What::Port(PortEvent::RelayedFailed(
+                    bind_error.failure(format_args!("{bind_error}")),
+                )));
             }
         }
     }

@@ -6,6 +6,7 @@ mod answers;
 mod files;
 mod host;
 mod limits;
+mod ports;
 mod reply_limiter;
 mod send_failure;
 mod sockets;
@@ -59,6 +60,7 @@ impl Reader for Log {
             What::DoneRefused { machine, has_token } => files::done_refused(event, machine, has_token, limits),
             What::InterfaceServed(addresses) => host::interface_served(event, addresses),
             What::InterfaceGone => host::interface_gone(event),
+            What::Port(port) => ports::port(&port),
             What::SocketFailed(failure) => sockets::failed(&failure),
             What::StateFile(file) => state_files::state_file(event, &file, limits),
             What::NotifyFailed(error) => host::notify_failed(error),
