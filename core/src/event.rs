@@ -2,6 +2,7 @@
 //! to its readers (the log, the counters). An event borrows all of its parts, so that recording one allocates nothing.
 
 pub mod port;
+pub mod process;
 pub mod socket;
 pub mod state_file;
 
@@ -24,6 +25,7 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use port::PortEvent;
+use process::{Descriptors, ReloadObstacle, WorkerEvent};
 use socket::SocketFailure;
 use state_file::StateFile;
 
@@ -193,8 +195,26 @@ pub enum What<'a> {
     StateFile(StateFile<'a>),
     /// The service manager does not receive the server's notifications. The value is the error.
     NotifyFailed(fmt::Arguments<'a>),
+    /// The server serves no interface yet. The value is its status, in words.
+    NoInterface(&'a str),
+    /// The interfaces of this host cannot be listed. The value is the error.
+    InterfacesUnknown(fmt::Arguments<'a>),
+    /// The interfaces of this host cannot be watched. The server tries again every second. The value is the error.
+    InterfaceWatchFailed(fmt::Arguments<'a>),
+    /// Something happened to a thread that serves.
+    Worker(WorkerEvent<'a>),
+    /// The limit of open files concerns the clients.
+    Descriptors(Descriptors),
+    /// The server begins, with this configuration.
+    Starting(Startup<'a>),
+    /// A signal stopped the server before it was ready.
+    StoppedEarly,
     /// The server applied a changed configuration.
     Reloaded,
+    /// A reload does not end, or does not start.
+    ReloadBlocked(ReloadObstacle<'a>),
+    /// A reload found that machines no longer have entries. The value is their names, in one line.
+    EntriesRemoved(&'a str),
     /// A reload failed, and the server keeps the previous configuration.
     ReloadFailed(&'a [String]),
     /// The server is ready.
@@ -203,8 +223,23 @@ pub enum What<'a> {
     Tick,
     /// The server stopped. The value is what its readers have summed up.
     Stopped(&'a str),
-    /// Something about the host or the configuration, in words.
+    /// Something about the configuration, in words.
     Notice(Notice<'a>),
+}
+
+/// The server at its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Startup<'a> {
+    /// The version of the server.
+    pub version: &'static str,
+    /// The path of the main configuration file, if there is one.
+    pub configuration: Option<&'a str>,
+    /// The path of the boot directory.
+    pub boot_dir: &'a str,
+    /// The TFTP server of a legacy configuration file.
+    pub legacy_tftp: Option<IpAddr>,
+    /// Whether the server sends files.
+    pub sends_files: bool,
 }
 
 /// A reply, and why it is as it is.
@@ -306,13 +341,11 @@ pub enum ResetCause {
     OtherPolicy,
 }
 
-/// Words about the host or the configuration: what failed, why, and what to do.
+/// Words about the configuration: what failed, why, and what to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Notice<'a> {
     /// The severity.
     pub severity: Severity,
-    /// The label under which it is counted. A notice with a label may repeat, and is logged once a minute.
-    pub label: Option<&'static str>,
     /// The sentence.
     pub text: fmt::Arguments<'a>,
 }
@@ -320,14 +353,10 @@ pub struct Notice<'a> {
 /// The severity of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// The server cannot do its work, or loses data.
-    Error,
     /// Something that the administrator can fix.
     Warning,
-    /// A change of state.
+    /// Information.
     Info,
-    /// A detail for developers.
-    Debug,
 }
 
 impl What<'_> {
@@ -348,7 +377,7 @@ impl What<'_> {
             What::TemplateFailed { .. } => Some("file:template-failed"),
             What::DoneRefused { .. } => Some("file:done-refused"),
             What::StateFile(StateFile::SharedUuidsUnwritable(_)) => Some("shared-uuids:write-failed"),
-            What::Notice(notice) => notice.label,
+            What::InterfaceWatchFailed(_) => Some("interfaces:watch-failed"),
             What::Replied(_)
             | What::UnservedRequest(_)
             | What::UnservedLink { .. }
@@ -365,7 +394,16 @@ impl What<'_> {
             | What::SocketFailed(_)
             | What::StateFile(_)
             | What::NotifyFailed(_)
+            | What::NoInterface(_)
+            | What::InterfacesUnknown(_)
+            | What::Worker(_)
+            | What::Descriptors(_)
+            | What::Starting(_)
+            | What::StoppedEarly
             | What::Reloaded
+            | What::ReloadBlocked(_)
+            | What::EntriesRemoved(_)
+            | What::Notice(_)
             | What::ReloadFailed(_)
             | What::Ready
             | What::Tick

@@ -16,8 +16,8 @@ use crate::serve::{Server, reload};
 use crate::site::{self, Site};
 use crate::state::State;
 use clap::Args;
+use proxydhcpd_core::event::What;
 use proxydhcpd_core::event::state_file::StateFile;
-use proxydhcpd_core::event::{Severity, What};
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -84,7 +84,7 @@ async fn start_and_serve(parent: Option<Parent>, flags: Flags, level: LevelFilte
     let mode = if parent.is_some() { LogMode::Background } else { LogMode::Foreground };
     let started = tokio::select! {
         () = signals.stop.recv() => {
-            events.notice(Severity::Info, format_args!("stopped before the server was ready"));
+            events.record_host(What::StoppedEarly);
             return ExitCode::SUCCESS;
         }
         started = tokio::task::spawn_blocking({
@@ -116,7 +116,9 @@ fn start(flags: Flags, mode: LogMode, level: LevelFilter, events: Events) -> Res
     let began = reload::filesystem_now();
     let mut loaded = site::load(&flags).map_err(|error| report_config_error(&error))?;
     log::start(mode, level);
-    let all_links = listeners::all_links(|error| events.notice(Severity::Warning, error));
+    let all_links = listeners::all_links(|error| {
+        events.record_host(What::InterfacesUnknown(format_args!("{error}")));
+    });
     let filter = listeners::interface_filter(&loaded, &all_links)
         .map_err(|error| report_config_error(&site::with_file_errors(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();

@@ -66,19 +66,14 @@ impl Events {
         self.record_now(Service::Host, EventMachine::default(), what);
     }
 
-    /// Records something about the host or the configuration, in words.
+    /// Records something about the configuration, in words.
     pub fn notice(&self, severity: Severity, text: fmt::Arguments<'_>) {
-        self.record_host(What::Notice(Notice { severity, label: None, text }));
+        self.record_host(What::Notice(Notice { severity, text }));
     }
 
     /// Records warnings about the configuration, each as one line.
     pub fn warnings(&self, lines: impl Iterator<Item = String>) {
         lines.for_each(|line| self.notice(Severity::Warning, format_args!("{line}")));
-    }
-
-    /// Records a warning about the host that may repeat. It is counted under its label.
-    pub fn repeated(&self, label: &'static str, text: fmt::Arguments<'_>) {
-        self.record_host(What::Notice(Notice { severity: Severity::Warning, label: Some(label), text }));
     }
 
     /// Records that a call of the kernel for a socket failed.

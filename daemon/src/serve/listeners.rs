@@ -21,11 +21,10 @@ use crate::site::OpenPorts;
 pub use listener::{BOOT_SERVER6, DHCP_BROADCAST, DHCP6_MULTICAST, Listener};
 use pending::PendingListener;
 use proxydhcpd_core::event::port::{ListenerKind, PacketSocketFailure, PortEvent};
-use proxydhcpd_core::event::{Severity, What};
+use proxydhcpd_core::event::{Severity, Startup, What};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::transfer::max_window;
 pub use start_error::StartError;
-use std::fmt;
 use std::io;
 use std::time::Instant;
 
@@ -108,21 +107,17 @@ impl Listeners {
     pub fn record_start(&self, loaded: &Loaded) {
         let open: Vec<_> = self.opened.iter().map(|listener| (listener.kind(), listener.port())).collect();
         self.events.record_host(What::Port(PortEvent::Listening(&open)));
-        let info = |text: fmt::Arguments<'_>| self.events.notice(Severity::Info, text);
         if self.open.tftp || self.open.tftp6 {
             record_slow_clients(&self.events, &loaded.settings);
         }
-        match &loaded.legacy {
-            None => info(format_args!("boot directory {}", loaded.settings.boot_dir.display())),
-            Some(legacy) => {
-                let files = self.open.tftp || self.open.http.is_some();
-                let off = if files { "" } else { "; this server's TFTP and HTTP are off" };
-                let tftpd = legacy.boot.tftpd;
-                info(format_args!(
-                    "legacy configuration: TFTP server {tftpd}{off}; UEFI HTTP boot clients get no reply"
-                ));
-            }
-        }
+        let configuration = loaded.file.as_ref().map(|file| file.display().to_string());
+        self.events.record_host(What::Starting(Startup {
+            version: env!("CARGO_PKG_VERSION"),
+            configuration: configuration.as_deref(),
+            boot_dir: &loaded.settings.boot_dir.display().to_string(),
+            legacy_tftp: loaded.legacy.as_ref().map(|legacy| legacy.boot.tftpd.into()),
+            sends_files: self.open.tftp || self.open.http.is_some(),
+        }));
     }
 
     fn try_to_open(&mut self, listener: ListenerKind, settings: &Settings, now: Instant) {
@@ -191,9 +186,9 @@ pub fn interface_filter(loaded: &Loaded, links: &[Link]) -> Result<LinkFilter, C
 
 /// Every interface of this host on which machines could boot. If the interfaces cannot be listed, calls `failed` with
 /// the error, and returns an empty list.
-pub fn all_links(failed: impl FnOnce(fmt::Arguments<'_>)) -> Vec<Link> {
+pub fn all_links(failed: impl FnOnce(io::Error)) -> Vec<Link> {
     link::list(&LinkFilter::default()).unwrap_or_else(|error| {
-        failed(format_args!("cannot list the network interfaces: {error}"));
+        failed(error);
         Vec::new()
     })
 }

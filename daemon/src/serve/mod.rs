@@ -33,9 +33,9 @@ use crate::systemd;
 use listeners::{Listener, Listeners, fd_limit};
 use nix::time::{ClockId, clock_gettime};
 use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::event::What;
 use proxydhcpd_core::event::port::PortEvent;
 use proxydhcpd_core::event::socket::SocketOperation;
-use proxydhcpd_core::event::{Severity, What};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use reload::{ReloadResult, ReloadedSite, Reloads};
@@ -152,7 +152,7 @@ impl Server {
         watchdog_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.update_sockets(workers)?;
         match &self.state.links.load()[..] {
-            [] => self.state.events.notice(Severity::Info, format_args!("{}", served_links::status(&[]))),
+            [] => self.state.events.record_host(What::NoInterface(&served_links::status(&[]))),
             links => served_links::record_changes(&self.state.events, &[], links),
         }
         ready()?;
@@ -169,14 +169,10 @@ impl Server {
                 served_links::follow(&state, links);
                 changed.notify_one();
             };
-            let warn_unwatched = |error: io::Error| {
-                let warning = format_args!(
-                    "cannot watch the network interfaces: {error}; the server keeps serving the interfaces that it \
-                     knows, and retries every second"
-                );
-                state.events.repeated("interfaces:watch-failed", warning);
+            let record_failure = |error: io::Error| {
+                state.events.record_host(What::InterfaceWatchFailed(format_args!("{error}")));
             };
-            let link_watch = link::watch(self.filter.clone(), publish, warn_unwatched);
+            let link_watch = link::watch(self.filter.clone(), publish, record_failure);
             let mut link_watch = std::pin::pin!(link_watch);
             let reload = loop {
                 tokio::select! {

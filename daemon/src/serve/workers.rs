@@ -8,7 +8,8 @@ use crate::net::reply_sender::{ReplySender, ReplySenders};
 use crate::net::socket_set::SocketSet;
 use crate::settings::TftpConfig;
 use crate::state::State;
-use proxydhcpd_core::event::Severity;
+use proxydhcpd_core::event::What;
+use proxydhcpd_core::event::process::Descriptors;
 use proxydhcpd_core::event::socket::SocketOperation;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::for_datagram;
@@ -155,27 +156,15 @@ impl Workers {
     }
 }
 
-/// Records a warning if the limit of open files allows fewer transfers than `max-transfers`. Without `max-transfers`,
-/// records how many files TFTP may open.
+/// Records if the limit of open files allows fewer transfers than `max-transfers`. Without `max-transfers`, records how
+/// many files TFTP may open.
 fn check_max_transfers(settings: &TftpConfig, descriptors: usize, events: &Events) {
-    match settings.max_transfers {
-        Some(limit) if limit as usize > descriptors / 2 => events.notice(
-            Severity::Warning,
-            format_args!(
-                "`max-transfers` is {limit}, but TFTP may open only {descriptors} files (about half of this process's \
-             limit), and a transfer needs one or two: raise the limit of open files (LimitNOFILE= in the unit, or \
-             ulimit -n)"
-            ),
-        ),
-        Some(_) => {}
-        None => events.notice(
-            Severity::Debug,
-            format_args!(
-                "TFTP may open {descriptors} files: enough for that many transfers of one file, or half as many of \
-             different files"
-            ),
-        ),
-    }
+    let found = match settings.max_transfers {
+        Some(limit) if limit as usize <= descriptors / 2 => return,
+        Some(limit) => Descriptors::FewForTransfers { max_transfers: limit.into(), descriptors },
+        None => Descriptors::ForTransfers(descriptors),
+    };
+    events.record_host(What::Descriptors(found));
 }
 
 impl TftpThread {

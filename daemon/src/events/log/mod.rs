@@ -7,6 +7,7 @@ mod files;
 mod host;
 mod limits;
 mod ports;
+mod process;
 mod reply_limiter;
 mod send_failure;
 mod sockets;
@@ -64,12 +65,21 @@ impl Reader for Log {
             What::SocketFailed(failure) => sockets::failed(&failure),
             What::StateFile(file) => state_files::state_file(event, &file, limits),
             What::NotifyFailed(error) => host::notify_failed(error),
+            What::NoInterface(status) => host::no_interface(status),
+            What::InterfacesUnknown(error) => host::interfaces_unknown(error),
+            What::InterfaceWatchFailed(error) => host::interface_watch_failed(event, error, limits),
+            What::Worker(worker) => process::worker(&worker),
+            What::Descriptors(descriptors) => process::descriptors(&descriptors),
+            What::Starting(startup) => host::starting(&startup),
+            What::StoppedEarly => host::stopped_early(),
+            What::ReloadBlocked(obstacle) => process::reload_obstacle(&obstacle),
+            What::EntriesRemoved(machines) => host::entries_removed(machines),
             What::Reloaded => host::reloaded(),
             What::ReloadFailed(errors) => host::reload_failed(errors),
             What::Ready => host::ready(),
             What::Tick => host::tick(event, limits),
             What::Stopped(sums) => host::stopped(event, sums, limits),
-            What::Notice(notice) => host::notice(event, &notice, limits),
+            What::Notice(notice) => host::notice(&notice),
             What::Discarded(_) | What::MenuChoice(_) | What::FileOpened { .. } => {}
         }
     }
