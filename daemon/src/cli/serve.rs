@@ -10,7 +10,8 @@ use crate::duid;
 use crate::events::Events;
 use crate::log::{self, LogMode};
 use crate::net::link;
-use crate::serve::listeners::{self, Listeners, fd_limit};
+use crate::serve::interfaces;
+use crate::serve::listeners::{Listeners, fd_limit};
 use crate::serve::signals::Signals;
 use crate::serve::{Server, reload};
 use crate::site::{self, Site};
@@ -116,10 +117,10 @@ fn start(flags: Flags, mode: LogMode, level: LevelFilter, events: Events) -> Res
     let began = reload::filesystem_now();
     let mut loaded = site::load(&flags).map_err(|error| report_config_error(&error))?;
     log::start(mode, level);
-    let all_links = listeners::all_links(|error| {
+    let all_links = interfaces::list_all(|error| {
         events.record_host(What::InterfacesUnknown(format_args!("{error}")));
     });
-    let filter = listeners::interface_filter(&loaded, &all_links)
+    let filter = interfaces::filter(&loaded, &all_links)
         .map_err(|error| report_config_error(&site::with_file_errors(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
     let absent = loaded.missing_addresses(&links).into_iter().chain(context::unserved_interfaces(&filter));

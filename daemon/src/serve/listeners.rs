@@ -7,23 +7,20 @@ mod kind;
 mod listener;
 mod packet_socket;
 mod pending;
+mod record_start;
 mod start_error;
 
-use super::tftp;
-use crate::config::{ConfigError, Loaded};
 use crate::events::Events;
 use crate::net::bind_error::BindError;
-use crate::net::link::{self, LinkFilter};
 use crate::net::port_owner::PortOwner;
 use crate::net::socket::Socket;
-use crate::settings::{Enabled, Settings, TftpConfig};
+use crate::settings::{Enabled, Settings};
 use crate::site::OpenPorts;
 pub use listener::{BOOT_SERVER6, DHCP_BROADCAST, DHCP6_MULTICAST, Listener};
 use pending::PendingListener;
+use proxydhcpd_core::event::What;
 use proxydhcpd_core::event::port::{ListenerKind, PacketSocketFailure, PortEvent};
-use proxydhcpd_core::event::{Severity, Startup, What};
 use proxydhcpd_core::link::Link;
-use proxydhcpd_core::transfer::max_window;
 pub use start_error::StartError;
 use std::io;
 use std::time::Instant;
@@ -85,7 +82,7 @@ impl Listeners {
     }
 
     /// Opens the ports that were busy and are free now. Call this every few seconds. The ports in `settings` must be
-    /// the same as at the start ([`needs_restart`] checks this).
+    /// the same as at the start (`restart` checks this).
     pub fn retry(&mut self, settings: &Settings, now: Instant) {
         for mut pending in std::mem::take(&mut self.pending) {
             match pending.retry(settings, now, &self.events) {
@@ -101,23 +98,6 @@ impl Listeners {
                 }
             }
         }
-    }
-
-    /// Records the open ports and the boot directory.
-    pub fn record_start(&self, loaded: &Loaded) {
-        let open: Vec<_> = self.opened.iter().map(|listener| (listener.kind(), listener.port())).collect();
-        self.events.record_host(What::Port(PortEvent::Listening(&open)));
-        if self.open.tftp || self.open.tftp6 {
-            record_slow_clients(&self.events, &loaded.settings);
-        }
-        let configuration = loaded.file.as_ref().map(|file| file.display().to_string());
-        self.events.record_host(What::Starting(Startup {
-            version: env!("CARGO_PKG_VERSION"),
-            configuration: configuration.as_deref(),
-            boot_dir: &loaded.settings.boot_dir.display().to_string(),
-            legacy_tftp: loaded.legacy.as_ref().map(|legacy| legacy.boot.tftpd.into()),
-            sends_files: self.open.tftp || self.open.http.is_some(),
-        }));
     }
 
     fn try_to_open(&mut self, listener: ListenerKind, settings: &Settings, now: Instant) {
@@ -176,70 +156,7 @@ impl Listeners {
     }
 }
 
-/// The interfaces to serve, from the configuration and this host's `links`. Fails if an address of a legacy file is not
-/// an address of this host.
-pub fn interface_filter(loaded: &Loaded, links: &[Link]) -> Result<LinkFilter, ConfigError> {
-    let served = loaded.select_interfaces(links)?;
-    let (ipv4, ipv6) = (loaded.settings.ipv4_interfaces.clone(), loaded.settings.ipv6_interfaces.clone());
-    Ok(LinkFilter { interfaces: served.interfaces, addresses: served.addresses, ipv4, ipv6 })
-}
-
-/// Every interface of this host on which machines could boot. If the interfaces cannot be listed, calls `failed` with
-/// the error, and returns an empty list.
-pub fn all_links(failed: impl FnOnce(io::Error)) -> Vec<Link> {
-    link::list(&LinkFilter::default()).unwrap_or_else(|error| {
-        failed(error);
-        Vec::new()
-    })
-}
-
-/// Returns the first setting that has changed and takes effect only after a restart, or `None` if there is no such
-/// setting. `links` are the links of this host.
-pub fn needs_restart(old: &Settings, new: &Settings, links: &[Link]) -> Option<&'static str> {
-    let http = |settings: &Settings| (settings.http.enabled.is_on(links), settings.http.port);
-    let tftp = |settings: &Settings| {
-        (settings.tftp.enabled.is_on(links), TftpConfig { enabled: Enabled::Yes, ..settings.tftp.clone() })
-    };
-    if old.proxy_only != new.proxy_only {
-        return Some("`proxy-only`");
-    }
-    if old.state_dir != new.state_dir {
-        return Some("`state-dir`");
-    }
-    if old.serves_ipv4() != new.serves_ipv4() {
-        return Some("`ipv4-interfaces` from none or to none");
-    }
-    if old.serves_ipv6() != new.serves_ipv6() {
-        return Some("`ipv6-interfaces` from none or to none");
-    }
-    if tftp(old) != tftp(new) {
-        return Some("TFTP (in a legacy file: `tftpd`)");
-    }
-    (http(old) != http(new)).then_some("HTTP")
-}
-
 /// Whether this error shows that the kernel was built or started without IPv6.
 fn has_no_ipv6(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
-}
-
-/// Records which machines load files slowly by TFTP. If the port of a transfer is easy to guess, these are the machines
-/// whose DHCP traffic this server does not see.
-fn record_slow_clients(events: &Events, settings: &Settings) {
-    let tftp = &settings.tftp;
-    let sees_all_dhcp = !settings.proxy_only && !settings.relays.is_empty();
-    if max_window(tftp::port_guesses(tftp.ports.as_ref(), tftp.single_port)) > 1 || sees_all_dhcp {
-        return;
-    }
-    let (key, who, remedy) = match (tftp.single_port, settings.proxy_only) {
-        (true, false) => ("`single-port`", "machines behind relays", "list the relays in `relays` of [dhcp], or "),
-        (false, false) => ("so few `ports`", "machines behind relays", "list the relays in `relays` of [dhcp], or "),
-        (true, true) => ("`single-port` and `proxy-only`", "all machines", ""),
-        (false, true) => ("so few `ports` and `proxy-only`", "all machines", ""),
-    };
-    let notice = format_args!(
-        "with {key}, {who} load by TFTP block by block, at most 512 KiB a second for each address, because their \
-         requests are easy to forge; {remedy}set `ports` of [tftp] to a range of 1024 ports or more (docs/security.md)"
-    );
-    events.notice(Severity::Info, notice);
 }

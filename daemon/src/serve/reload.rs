@@ -1,7 +1,7 @@
 //! Reloads: the server reads everything first, then replaces the site.
 
-use super::listeners;
 use super::watch::WatchedFiles;
+use super::{interfaces, restart};
 use crate::boot_once::list_machines;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
@@ -168,12 +168,12 @@ impl ReloadedSite {
     fn new(flags: &Flags, before: &Settings, open: OpenPorts, state: &State) -> Result<Self, Vec<String>> {
         let to_lines = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
         let mut loaded = site::load(flags).map_err(to_lines)?;
-        let links = listeners::all_links(|error| {
+        let links = interfaces::list_all(|error| {
             state.events.record_host(What::InterfacesUnknown(format_args!("{error}")));
         });
-        let filter = listeners::interface_filter(&loaded, &links)
+        let filter = interfaces::filter(&loaded, &links)
             .map_err(|error| to_lines(site::with_file_errors(&mut loaded, error)))?;
-        if let Some(changed) = listeners::needs_restart(before, &loaded.settings, &links) {
+        if let Some(changed) = restart::changed_setting(before, &loaded.settings, &links) {
             let error = ConfigError(vec![Diagnostic::error(format!("a change of {changed} needs a restart"))]);
             return Err(to_lines(site::with_file_errors(&mut loaded, error)));
         }
