@@ -308,10 +308,16 @@ pub struct Reason<'a> {
 /// The kind of content that the server sends for a requested name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentKind {
-    /// A file, as it is on the disk, or a program that the server contains.
+    /// A file of the boot directory.
     File,
-    /// A script or a menu that the server writes for this machine.
+    /// A loader, or a program that the server contains.
+    Program,
+    /// A script without expressions: the entry script, the menu of a profile, the start of a loader or of the disk.
     Script,
+    /// The script that starts the kernel of a profile.
+    KernelScript,
+    /// The menu of the boot directory.
+    Menu,
     /// A template that the server rendered for this machine.
     Template,
     /// The confirmation of a done URL.
@@ -424,12 +430,13 @@ impl From<Protocol> for Service {
 impl From<&Fetch> for ContentKind {
     fn from(resolved: &Fetch) -> Self {
         match resolved {
-            Fetch::Text(_) | Fetch::Menu(_) | Fetch::Linux(..) => ContentKind::Script,
+            Fetch::Text(_) => ContentKind::Script,
+            Fetch::Linux(..) => ContentKind::KernelScript,
+            Fetch::Menu(_) => ContentKind::Menu,
             Fetch::Template(..) => ContentKind::Template,
             Fetch::Done(_) => ContentKind::Done,
-            Fetch::Loader(_) | Fetch::LocalDisk(_) | Fetch::IpxeWrapper(_) | Fetch::Directory { .. } => {
-                ContentKind::File
-            }
+            Fetch::Loader(_) | Fetch::LocalDisk(_) | Fetch::IpxeWrapper(_) => ContentKind::Program,
+            Fetch::Directory { .. } => ContentKind::File,
         }
     }
 }

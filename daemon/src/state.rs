@@ -100,6 +100,9 @@ impl State {
             };
             site.open(answer, request, on_failure)?
         };
+        // A script replaces a missing file.
+        let is_script = content == ContentKind::File && opened.in_memory().is_some();
+        let content = if is_script { ContentKind::Script } else { content };
         record(What::FileOpened { name: request.name, content });
         Ok(opened)
     }

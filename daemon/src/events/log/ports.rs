@@ -5,13 +5,7 @@ use proxydhcpd_core::event::port::{BindFailure, ListenerKind, PacketSocketFailur
 /// Something that happened to a port.
 pub fn port(event: &PortEvent<'_>) {
     match event {
-        PortEvent::Listening(listeners) => {
-            let mut open: Vec<String> =
-                listeners.iter().map(|(listener, port)| format!("{} on port {port}", service(*listener))).collect();
-            // TFTP has a listener for each address family, and both have the same text.
-            open.dedup();
-            tracing::info!("{}", open.join(", "));
-        }
+        PortEvent::Listening(listeners) => tracing::info!("{}", listening(listeners)),
         PortEvent::Opened { listener, port, is_alone } => {
             let transport = if *listener == ListenerKind::Http { "TCP" } else { "UDP" };
             tracing::info!("{transport} port {port} is open now: {}", benefit(*listener, *is_alone));
@@ -40,6 +34,14 @@ pub fn port(event: &PortEvent<'_>) {
             address.ip()
         ),
     }
+}
+
+fn listening(listeners: &[(ListenerKind, u16)]) -> String {
+    let mut open: Vec<String> =
+        listeners.iter().map(|(listener, port)| format!("{} on port {port}", service(*listener))).collect();
+    // TFTP has a listener for each address family, and both have the same text.
+    open.dedup();
+    open.join(", ")
 }
 
 fn service(listener: ListenerKind) -> &'static str {
@@ -99,5 +101,28 @@ fn benefit(listener: ListenerKind, is_alone: bool) -> &'static str {
         ListenerKind::Tftp => "this server offers loaders",
         ListenerKind::Tftp6 => "this server offers loaders over IPv6",
         ListenerKind::Http => "scripts are sent by HTTP",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_with_two_listeners_on_one_port_is_listed_once() {
+        let listeners = [(ListenerKind::Dhcp6Multicast, 547), (ListenerKind::Tftp, 69), (ListenerKind::Tftp6, 69)];
+        assert_eq!(listening(&listeners), "DHCPv6 on port 547, TFTP on port 69");
+    }
+
+    #[test]
+    fn a_packet_socket_is_advised_only_to_a_server_without_the_permission() {
+        let advice = |is_denied| {
+            packet_socket_advice(
+                ListenerKind::Dhcp6Multicast,
+                &PacketSocketFailure { is_denied, error: format_args!("no") },
+            )
+        };
+        assert!(advice(true).contains("give this server CAP_NET_RAW to receive DHCPv6 multicasts"));
+        assert!(advice(false).starts_with("; cannot open a packet socket, which would receive DHCPv6 multicasts"));
     }
 }
