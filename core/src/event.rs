@@ -160,7 +160,7 @@ pub enum What<'a> {
         /// The reason.
         reason: fmt::Arguments<'a>,
         /// The state of the connections, if all of them were in use.
-        overload: Option<fmt::Arguments<'a>>,
+        overload: Option<Overload>,
     },
     /// A template cannot be rendered because of a mistake of the administrator.
     TemplateFailed {
@@ -336,6 +336,17 @@ pub enum TransferEnd<'a> {
         /// The status code of the response.
         status: u16,
     },
+}
+
+/// The number of connections when the limit was reached, and the address of the connection that was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overload {
+    /// The number of connections.
+    pub connections: usize,
+    /// The address of the connection that was closed.
+    pub address: IpAddr,
+    /// The number of connections from this address.
+    pub from_address: usize,
 }
 
 /// Why a completion no longer counts.

@@ -71,16 +71,10 @@ pub fn record_http(state: &State, event: &http::HttpEvent) {
         http::HttpEvent::Failed { client, name, error } => {
             record(at(client), What::TransferFailed { name, error: format_args!("{error}") });
         }
-        http::HttpEvent::Dropped { client, reason } => match reason.overload() {
-            Some(overload) => record(
-                at(client),
-                What::ConnectionDropped {
-                    reason: format_args!("{reason}"),
-                    overload: Some(format_args!("{overload}")),
-                },
-            ),
-            None => record(at(client), What::ConnectionDropped { reason: format_args!("{reason}"), overload: None }),
-        },
+        http::HttpEvent::Dropped { client, reason } => {
+            let overload = reason.overload();
+            record(at(client), What::ConnectionDropped { reason: format_args!("{reason}"), overload });
+        }
     }
 }
 

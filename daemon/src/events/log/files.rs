@@ -4,7 +4,7 @@
 use super::limits::Limits;
 use crate::log::RequestedName;
 use nix::errno::Errno;
-use proxydhcpd_core::event::{Event, Reason, ResetCause, Service, TransferEnd};
+use proxydhcpd_core::event::{Event, Overload, Reason, ResetCause, Service, TransferEnd};
 use proxydhcpd_core::observations::LoopCause;
 use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::transfer::Outcome;
@@ -91,15 +91,14 @@ pub fn transfer_failed(event: &Event<'_>, name: &[u8], error: Arguments<'_>, lim
 }
 
 /// A connection that was closed early.
-pub fn connection_dropped(
-    event: &Event<'_>,
-    reason: Arguments<'_>,
-    overload: Option<Arguments<'_>>,
-    limits: &mut Limits,
-) {
+pub fn connection_dropped(event: &Event<'_>, reason: Arguments<'_>, overload: Option<Overload>, limits: &mut Limits) {
     tracing::debug!("{}: HTTP connection dropped: {reason}", client(event));
-    if let Some(overload) = overload {
-        limits.warn_once_a_minute("http:connection-limit", overload, event.at);
+    if let Some(Overload { connections, address, from_address }) = overload {
+        let warning = format_args!(
+            "all {connections} HTTP connections are in use: closed one from {address}, which has {from_address}. If \
+             these are your machines, raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
+        );
+        limits.warn_once_a_minute("http:connection-limit", warning, event.at);
     }
 }
 
