@@ -200,7 +200,8 @@ impl Site {
 
     /// Makes machines that completed a boot-once and no longer have an entry boot from disk. `completed`: the names of
     /// all machines with a completion. Returns warnings about these machines, and about completions that do not
-    /// identify their machine. `unreadable` gets each completion that cannot be read. An identity that an entry lists belongs to that entry, not to a removed machine.
+    /// identify their machine. `unreadable` gets each completion that cannot be read. An identity that an entry lists
+    /// belongs to that entry, not to a removed machine.
     pub fn protect_removed_machines<'a>(
         &mut self,
         directory: &Path,

@@ -29,7 +29,7 @@ pub enum WorkerEvent<'a> {
     },
 }
 
-/// What the limit of open files leaves for clients.
+/// The descriptors that the limit of open files leaves for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Descriptors {
     /// The server's own files leave few descriptors.

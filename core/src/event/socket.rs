@@ -6,13 +6,13 @@ use core::net::{IpAddr, SocketAddr};
 /// A failed call of the kernel for a socket.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketFailure<'a> {
-    /// What the server could not do.
+    /// The operation that failed.
     pub operation: SocketOperation,
     /// The kernel's error.
     pub error: fmt::Arguments<'a>,
 }
 
-/// What the server does with a socket.
+/// An operation of the server with a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketOperation {
     /// Receive from the socket at this address.

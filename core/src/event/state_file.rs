@@ -1,4 +1,4 @@
-//! What happens to the files in which the server keeps its state across restarts.
+//! The files in which the server keeps its state across restarts: what happens to them.
 
 use core::fmt;
 
@@ -39,7 +39,7 @@ pub enum StateFile<'a> {
     CompletionsLost {
         /// The path of the directory.
         path: fmt::Arguments<'a>,
-        /// What happened to the directory.
+        /// The change of the directory.
         reason: &'a str,
         /// The names of the machines, in one line.
         machines: &'a str,

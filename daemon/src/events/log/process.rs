@@ -16,7 +16,7 @@ pub fn worker(event: &WorkerEvent<'_>) {
     }
 }
 
-/// What the limit of open files leaves for clients.
+/// The descriptors that the limit of open files leaves for clients.
 pub fn descriptors(descriptors: &Descriptors) {
     match descriptors {
         Descriptors::FewForClients { limit, clients } => tracing::warn!(
