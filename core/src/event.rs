@@ -1,6 +1,11 @@
 //! Events: what happened, as a value, with the machine, the link, the time and the figures. The daemon hands each event
 //! to its readers (the log, the counters). An event borrows all of its parts, so that recording one allocates nothing.
 
+pub mod port;
+pub mod process;
+pub mod socket;
+pub mod state_file;
+
 use crate::ambiguous_identity::AmbiguousIdentity;
 use crate::answer::{Response, Silence};
 use crate::client::Client;
@@ -20,6 +25,10 @@ use alloc::string::String;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use port::PortEvent;
+use process::{Descriptors, ReloadObstacle, WorkerEvent};
+use socket::SocketFailure;
+use state_file::StateFile;
 
 /// One event.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +120,13 @@ pub enum What<'a> {
         /// The reason.
         reason: Reason<'a>,
     },
+    /// The server could not open a requested file, for a reason that is not the file's.
+    OpenFailed {
+        /// The requested name.
+        name: &'a [u8],
+        /// The number of the kernel's error (errno).
+        errno: i32,
+    },
     /// The server refused to send a file that it offers.
     OfferedFileRefused {
         /// The name of the file.
@@ -145,7 +161,7 @@ pub enum What<'a> {
         /// The reason.
         reason: fmt::Arguments<'a>,
         /// The state of the connections, if all of them were in use.
-        overload: Option<fmt::Arguments<'a>>,
+        overload: Option<Overload>,
     },
     /// A template cannot be rendered because of a mistake of the administrator.
     TemplateFailed {
@@ -172,8 +188,34 @@ pub enum What<'a> {
     InterfaceServed([Option<IpAddr>; 2]),
     /// The server no longer serves an interface.
     InterfaceGone,
+    /// Something happened to a port of the server.
+    Port(PortEvent<'a>),
+    /// The kernel did not do what the server needs of a socket.
+    SocketFailed(SocketFailure<'a>),
+    /// Something happened to a file of the server's state.
+    StateFile(StateFile<'a>),
+    /// The service manager does not receive the server's notifications. The value is the error.
+    NotifyFailed(fmt::Arguments<'a>),
+    /// The server serves no interface yet. The value is its status, in words.
+    NoInterface(&'a str),
+    /// The interfaces of this host cannot be listed. The value is the error.
+    InterfacesUnknown(fmt::Arguments<'a>),
+    /// The interfaces of this host cannot be watched. The server tries again every second. The value is the error.
+    InterfaceWatchFailed(fmt::Arguments<'a>),
+    /// Something happened to a thread that serves.
+    Worker(WorkerEvent<'a>),
+    /// The limit of open files concerns the clients.
+    Descriptors(Descriptors),
+    /// The server begins, with this configuration.
+    Starting(Startup<'a>),
+    /// A signal stopped the server before it was ready.
+    StoppedEarly,
     /// The server applied a changed configuration.
     Reloaded,
+    /// A reload does not end, or does not start.
+    ReloadBlocked(ReloadObstacle<'a>),
+    /// A reload found that machines no longer have entries. The value is their names, in one line.
+    EntriesRemoved(&'a str),
     /// A reload failed, and the server keeps the previous configuration.
     ReloadFailed(&'a [String]),
     /// The server is ready.
@@ -182,8 +224,23 @@ pub enum What<'a> {
     Tick,
     /// The server stopped. The value is what its readers have summed up.
     Stopped(&'a str),
-    /// Something about the host or the configuration, in words.
+    /// Something about the configuration, in words.
     Notice(Notice<'a>),
+}
+
+/// The server at its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Startup<'a> {
+    /// The version of the server.
+    pub version: &'static str,
+    /// The path of the main configuration file, if there is one.
+    pub configuration: Option<&'a str>,
+    /// The path of the boot directory.
+    pub boot_dir: &'a str,
+    /// The TFTP server of a legacy configuration file.
+    pub legacy_tftp: Option<IpAddr>,
+    /// Whether the server sends files.
+    pub sends_files: bool,
 }
 
 /// A reply, and why it is as it is.
@@ -252,10 +309,16 @@ pub struct Reason<'a> {
 /// The kind of content that the server sends for a requested name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentKind {
-    /// A file, as it is on the disk, or a program that the server contains.
+    /// A file of the boot directory.
     File,
-    /// A script or a menu that the server writes for this machine.
+    /// A loader, or a program that the server contains.
+    Program,
+    /// A script without expressions: the entry script, the menu of a profile, the start of a loader or of the disk.
     Script,
+    /// The script that starts the kernel of a profile.
+    KernelScript,
+    /// The menu of the boot directory.
+    Menu,
     /// A template that the server rendered for this machine.
     Template,
     /// The confirmation of a done URL.
@@ -276,6 +339,17 @@ pub enum TransferEnd<'a> {
     },
 }
 
+/// The number of connections when the limit was reached, and the address of the connection that was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overload {
+    /// The number of connections.
+    pub connections: usize,
+    /// The address of the connection that was closed.
+    pub address: IpAddr,
+    /// The number of connections from this address.
+    pub from_address: usize,
+}
+
 /// Why a completion no longer counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResetCause {
@@ -285,13 +359,11 @@ pub enum ResetCause {
     OtherPolicy,
 }
 
-/// Words about the host or the configuration: what failed, why, and what to do.
+/// Words about the configuration: what failed, why, and what to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Notice<'a> {
     /// The severity.
     pub severity: Severity,
-    /// The label under which it is counted. A notice with a label may repeat, and is logged once a minute.
-    pub label: Option<&'static str>,
     /// The sentence.
     pub text: fmt::Arguments<'a>,
 }
@@ -299,14 +371,10 @@ pub struct Notice<'a> {
 /// The severity of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// The server cannot do its work, or loses data.
-    Error,
     /// Something that the administrator can fix.
     Warning,
-    /// A change of state.
+    /// Information.
     Info,
-    /// A detail for developers.
-    Debug,
 }
 
 impl<'a> EventMachine<'a> {
@@ -345,7 +413,8 @@ impl What<'_> {
             What::ConnectionDropped { overload: None, .. } => Some("http:dropped"),
             What::TemplateFailed { .. } => Some("file:template-failed"),
             What::DoneRefused { .. } => Some("file:done-refused"),
-            What::Notice(notice) => notice.label,
+            What::StateFile(StateFile::SharedUuidsUnwritable(_)) => Some("shared-uuids:write-failed"),
+            What::InterfaceWatchFailed(_) => Some("interfaces:watch-failed"),
             What::Replied(_)
             | What::UnservedRequest(_)
             | What::UnservedLink { .. }
@@ -357,7 +426,21 @@ impl What<'_> {
             | What::BootOnceReset(_)
             | What::InterfaceServed(_)
             | What::InterfaceGone
+            | What::OpenFailed { .. }
+            | What::Port(_)
+            | What::SocketFailed(_)
+            | What::StateFile(_)
+            | What::NotifyFailed(_)
+            | What::NoInterface(_)
+            | What::InterfacesUnknown(_)
+            | What::Worker(_)
+            | What::Descriptors(_)
+            | What::Starting(_)
+            | What::StoppedEarly
             | What::Reloaded
+            | What::ReloadBlocked(_)
+            | What::EntriesRemoved(_)
+            | What::Notice(_)
             | What::ReloadFailed(_)
             | What::Ready
             | What::Tick
@@ -378,12 +461,13 @@ impl From<Protocol> for Service {
 impl From<&Fetch> for ContentKind {
     fn from(resolved: &Fetch) -> Self {
         match resolved {
-            Fetch::Text(_) | Fetch::Menu(_) | Fetch::Linux(..) => ContentKind::Script,
+            Fetch::Text(_) => ContentKind::Script,
+            Fetch::Linux(..) => ContentKind::KernelScript,
+            Fetch::Menu(_) => ContentKind::Menu,
             Fetch::Template(..) => ContentKind::Template,
             Fetch::Done(_) => ContentKind::Done,
-            Fetch::Loader(_) | Fetch::LocalDisk(_) | Fetch::IpxeWrapper(_) | Fetch::Directory { .. } => {
-                ContentKind::File
-            }
+            Fetch::Loader(_) | Fetch::LocalDisk(_) | Fetch::IpxeWrapper(_) => ContentKind::Program,
+            Fetch::Directory { .. } => ContentKind::File,
         }
     }
 }

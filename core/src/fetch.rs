@@ -103,8 +103,8 @@ pub enum Refusal {
     Denied,
     /// The name is invalid (empty, or longer than a request may be).
     BadName,
-    /// An internal error, which the log describes.
-    Failed,
+    /// An error of the operating system that has nothing to do with the request. The value is its number (errno).
+    Failed(i32),
     /// A template cannot be rendered for this machine; the log names the template and the line.
     TemplateError,
 }

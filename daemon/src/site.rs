@@ -201,11 +201,13 @@ impl Site {
 
     /// Makes machines that completed a boot-once and no longer have an entry boot from disk. `completed`: the names of
     /// all machines with a completion. Returns warnings about these machines, and about completions that do not
-    /// identify their machine. An identity that an entry lists belongs to that entry, not to a removed machine.
+    /// identify their machine. `unreadable` gets each completion that cannot be read. An identity that an entry lists
+    /// belongs to that entry, not to a removed machine.
     pub fn protect_removed_machines<'a>(
         &mut self,
         directory: &Path,
         completed: impl Iterator<Item = &'a str>,
+        mut unreadable: impl FnMut(&Path, io::Error),
     ) -> Vec<String> {
         let machines = std::mem::take(&mut self.plan.inventory).with_removed_entries(&[]);
         let (mut gone, mut unknown, mut diagnostics) = (Vec::new(), Vec::new(), Vec::new());
@@ -214,7 +216,7 @@ impl Site {
                 Ok(Some(known)) => gone.push((name, known)),
                 Ok(None) => unknown.push(name),
                 Err(error) => {
-                    tracing::error!("cannot read the completion {}: {error}", directory.join(name).display());
+                    unreadable(&directory.join(name), error);
                     unknown.push(name);
                 }
             }

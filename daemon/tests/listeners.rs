@@ -6,7 +6,7 @@ mod common;
 
 use common::loaders::boot_dir;
 use common::server::{Server, one_network, request_loader, unprivileged_with, vector};
-use proxydhcpd::boot_once::{BootOnceState, Notices};
+use proxydhcpd::boot_once::{BootOnceState, EventReceiver};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Loaded, load_from_dir};
 use proxydhcpd::events::Events;
@@ -170,8 +170,12 @@ fn port_67_is_left_to_a_restarting_dnsmasq_and_opened_minutes_after_its_end() {
     assert!(!opens_more(&host, &mut listeners, &loaded), "opened twice");
 
     let site = Site::build(&mut loaded, listeners.open).unwrap();
-    let state =
-        State::new(site, links, BootOnceState::new(directory.path(), Notices::default()).unwrap(), Events::default());
+    let state = State::new(
+        site,
+        links,
+        BootOnceState::new(directory.path(), EventReceiver::default()).unwrap(),
+        Events::default(),
+    );
     let mut workers = Workers::new(Arc::new(state)).unwrap();
     let dhcp = listeners.opened.drain(..).filter(|listener| matches!(listener, Listener::Dhcp(..)));
     host.on(|| dhcp.for_each(|listener| workers.start(listener).unwrap()));

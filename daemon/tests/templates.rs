@@ -1,6 +1,6 @@
 //! Tests templates over HTTP and TFTP on the loopback interface, and the templates of the documentation.
 
-use proxydhcpd::boot_once::{BootOnceState, Notices};
+use proxydhcpd::boot_once::{BootOnceState, EventReceiver};
 use proxydhcpd::config;
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::events::Events;
@@ -222,7 +222,7 @@ impl Served {
         let state = Arc::new(State::new(
             site(directory.path(), settings),
             vec![lo.clone()],
-            BootOnceState::new(directory.path(), Notices::default()).unwrap(),
+            BootOnceState::new(directory.path(), EventReceiver::default()).unwrap(),
             Events::default(),
         ));
         let (stop_http, stopped) = oneshot::channel();

@@ -3,15 +3,16 @@
 //! `boot = "always"` or `"never"`.
 
 pub mod completions;
+mod event_receiver;
 mod known_completions;
-mod notices;
 mod refresh;
 pub mod token;
 
 use crate::files::create_new;
 pub use completions::list_machines;
+pub use event_receiver::EventReceiver;
 use known_completions::KnownCompletions;
-pub use notices::Notices;
+use proxydhcpd_core::event::state_file::{FileFailure, StateFile};
 pub use refresh::CompletionChanges;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -79,17 +80,17 @@ struct WriterState {
     unwritten: Mutex<BTreeMap<String, String>>,
     /// Machines whose completions were written since the last refresh.
     written: Mutex<BTreeSet<String>>,
-    notices: Notices,
+    events: EventReceiver,
 }
 
 impl BootOnceState {
     /// Renames the state files of earlier builds, and starts the writer thread. The first completion creates the
-    /// directory below `state_dir`. Fails if a file cannot be renamed, or the thread cannot start. `notices` receives
+    /// directory below `state_dir`. Fails if a file cannot be renamed, or the thread cannot start. `events` receives
     /// what happens later.
-    pub fn new(state_dir: &Path, notices: Notices) -> io::Result<BootOnceState> {
-        rename_old_files(state_dir, &notices)?;
+    pub fn new(state_dir: &Path, events: EventReceiver) -> io::Result<BootOnceState> {
+        rename_old_files(state_dir, &events)?;
         let (writer, jobs) = sync_channel(QUEUE_LENGTH);
-        let shared = Arc::new(WriterState { notices, ..WriterState::default() });
+        let shared = Arc::new(WriterState { events, ..WriterState::default() });
         let (writer_dir, writer_state) = (state_dir.to_owned(), Arc::clone(&shared));
         thread::Builder::new()
             .name("boot-once".to_owned())
@@ -104,18 +105,19 @@ impl BootOnceState {
     pub fn completion_counts(&self) -> BTreeMap<String, u64> {
         let counts = token::read_counts(&self.state_dir).unwrap_or_else(|error| {
             let file = token::counts_file(&self.state_dir);
-            self.shared.notices.error(format_args!(
-                "cannot read {}: {error}; tokens of earlier installations are valid again",
-                file.display()
-            ));
+            self.shared.events.record(StateFile::CountsUnreadable(FileFailure {
+                path: format_args!("{}", file.display()),
+                error: format_args!("{error}"),
+            }));
             BTreeMap::new()
         });
         if !counts.is_empty()
             && let Err(error) = token::write_counts(&self.state_dir, &counts)
         {
-            self.shared
-                .notices
-                .debug(format_args!("cannot rewrite {}: {error}", token::counts_file(&self.state_dir).display()));
+            self.shared.events.record(StateFile::CountsUnwritable(FileFailure {
+                path: format_args!("{}", token::counts_file(&self.state_dir).display()),
+                error: format_args!("{error}"),
+            }));
         }
         counts
     }
@@ -129,23 +131,22 @@ impl BootOnceState {
         let probe = self.directory.join(".probe");
         let created = fs::create_dir_all(&self.directory).and_then(|()| create_new(&probe, 0o600)).map(drop);
         if let Err(error) = created.and_then(|()| fs::remove_file(&probe)) {
-            let consequence = match completions::list(&self.directory) {
-                Ok(_) => "boot-onces that complete from now on are forgotten at a restart of the server",
-                Err(_) => "after a restart, boot-once machines boot their disks until the directory can be read",
-            };
-            self.shared
-                .notices
-                .warning(format_args!("cannot write to {}: {error}; {consequence}", self.directory.display()));
+            let are_readable = completions::list(&self.directory).is_ok();
+            self.shared.events.record(StateFile::CompletionsUnwritable {
+                failure: FileFailure {
+                    path: format_args!("{}", self.directory.display()),
+                    error: format_args!("{error}"),
+                },
+                are_readable,
+            });
         }
         match self.find_key() {
             Ok(key) => drop(self.key.set(key)),
-            Err(error) => {
-                self.shared.notices.error(format_args!("cannot read /dev/urandom: {error}; done_url has no token"))
-            }
+            Err(error) => self.shared.events.record(StateFile::NoRandomNumbers(format_args!("{error}"))),
         }
     }
 
-    /// Gives notice if the directory is missing although machines completed their boot-onces before, because the
+    /// Records if the directory is missing although machines completed their boot-onces before, because the
     /// directory may have been lost.
     fn check_directory(&self) {
         let is_gone = fs::symlink_metadata(&self.directory).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
@@ -153,21 +154,19 @@ impl BootOnceState {
             && is_gone
             && !counts.is_empty()
         {
-            self.shared.notices.error(format_args!(
-                "{} is missing, and the completions of {} with it: they may boot once more; to prevent that, stop the \
-                 server and restore the directory",
-                self.directory.display(),
-                list_machines(counts.len(), counts.keys().map(String::as_str))
-            ));
+            self.shared.events.record(StateFile::CompletionsMissing {
+                path: format_args!("{}", self.directory.display()),
+                machines: &list_machines(counts.len(), counts.keys().map(String::as_str)),
+            });
         }
     }
 
     fn find_key(&self) -> io::Result<TokenKey> {
         let warn = |error: io::Error| {
-            self.shared.notices.warning(format_args!(
-                "{}: {error}; the tokens of installers that run during a restart of the server become invalid",
-                token::key_file(&self.state_dir).display()
-            ));
+            self.shared.events.record(StateFile::KeyUnavailable(FileFailure {
+                path: format_args!("{}", token::key_file(&self.state_dir).display()),
+                error: format_args!("{error}"),
+            }));
         };
         match TokenKey::load(&self.state_dir) {
             Ok(Some(key)) => Ok(key),
@@ -212,7 +211,7 @@ impl BootOnceState {
         if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = self.writer.try_send(job) {
             self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
             if let WriterJob::Write(completion) = job {
-                self.shared.keep(completion, &format_args!("{}: too many files to write", self.directory.display()));
+                self.shared.keep(completion, format_args!("{}: too many files to write", self.directory.display()));
             }
         }
     }
@@ -241,7 +240,7 @@ impl BootOnceState {
 
 /// Renames the state files that have their old names. After a failed rename the completions would seem to be missing,
 /// so the server must not start.
-fn rename_old_files(state_dir: &Path, notices: &Notices) -> io::Result<()> {
+fn rename_old_files(state_dir: &Path, events: &EventReceiver) -> io::Result<()> {
     for (old, new) in RENAMED_FILES.map(|(old, new)| (state_dir.join(old), state_dir.join(new))) {
         if fs::symlink_metadata(&old).is_err() || fs::symlink_metadata(&new).is_ok() {
             continue;
@@ -250,7 +249,7 @@ fn rename_old_files(state_dir: &Path, notices: &Notices) -> io::Result<()> {
         fs::rename(&old, &new).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot rename {from}: {error}; rename it to {to}, then start again"))
         })?;
-        notices.info(format_args!("renamed {from} to {to}"));
+        events.record(StateFile::Renamed { from: format_args!("{from}"), to: format_args!("{to}") });
     }
     Ok(())
 }
@@ -260,7 +259,10 @@ fn write_all(state_dir: &Path, jobs: &Receiver<WriterJob>, shared: &WriterState)
     let directory = completions::path_in(state_dir);
     let append_count = |machine: &str, count| {
         if let Err(error) = token::append_count(state_dir, machine, count) {
-            shared.notices.debug(format_args!("{}: {error}", token::counts_file(state_dir).display()));
+            shared.events.record(StateFile::CountNotAppended(FileFailure {
+                path: format_args!("{}", token::counts_file(state_dir).display()),
+                error: format_args!("{error}"),
+            }));
         }
     };
     for job in jobs {
@@ -273,7 +275,7 @@ fn write_all(state_dir: &Path, jobs: &Receiver<WriterJob>, shared: &WriterState)
                         shared.try_again(&directory);
                     }
                     Err(error) => {
-                        shared.keep(completion, &format_args!("cannot write to {}: {error}", directory.display()));
+                        shared.keep(completion, format_args!("cannot write to {}: {error}", directory.display()));
                     }
                 }
             }
@@ -285,16 +287,12 @@ fn write_all(state_dir: &Path, jobs: &Receiver<WriterJob>, shared: &WriterState)
 }
 
 impl WriterState {
-    /// Keeps a completion to write it later. Logs only the first of them, because every machine of a site may cause
+    /// Keeps a completion to write it later. Records only the first of them, because every machine of a site may cause
     /// one.
-    fn keep(&self, completion: Completion, reason: &dyn fmt::Display) {
+    fn keep(&self, completion: Completion, reason: fmt::Arguments<'_>) {
         let mut unwritten = lock(&self.unwritten);
         if unwritten.is_empty() {
-            self.notices.error(format_args!(
-                "{reason}; the completed boot-once of {} is forgotten at a restart, and so are those of other machines \
-                 until the write succeeds",
-                completion.machine
-            ));
+            self.events.record(StateFile::CompletionUnwritten { machine: &completion.machine, reason });
         }
         unwritten.insert(completion.machine, completion.text);
     }
@@ -313,8 +311,8 @@ impl WriterState {
             lock(&self.written).insert(machine.clone());
             lock(&self.unwritten).remove(&machine);
         }
-        let completions = if count == 1 { "completion" } else { "completions" };
-        self.notices.info(format_args!("{} is writable: wrote {count} delayed {completions}", directory.display()));
+        let path = directory.display();
+        self.events.record(StateFile::CompletionsWritten { path: format_args!("{path}"), count });
     }
 }
 

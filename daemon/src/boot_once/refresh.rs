@@ -4,6 +4,7 @@ use super::completions::{self, DirectoryStamp, list_machines};
 use super::known_completions::KnownCompletions;
 use super::{BootOnceState, WriterJob, lock};
 use crate::files::path_errors::is_absent;
+use proxydhcpd_core::event::state_file::{FileFailure, StateFile};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -33,7 +34,7 @@ impl BootOnceState {
             Ok(changes) => changes,
             Err(error) => {
                 let is_unknown = !known.is_known;
-                self.log_error(&mut known, &error);
+                self.record_error(&mut known, &error);
                 CompletionChanges { is_unknown, ..CompletionChanges::default() }
             }
         }
@@ -46,10 +47,10 @@ impl BootOnceState {
             known.machines.remove(machine);
             lock(&self.shared.unwritten).remove(machine);
             if let Err(error) = completions::remove(&self.directory, machine) {
-                self.shared.notices.error(format_args!(
-                    "cannot remove the completion {}: {error}",
-                    self.directory.join(machine).display()
-                ));
+                self.shared.events.record(StateFile::CompletionNotRemoved(FileFailure {
+                    path: format_args!("{}", self.directory.join(machine).display()),
+                    error: format_args!("{error}"),
+                }));
             }
         }
     }
@@ -94,12 +95,11 @@ impl BootOnceState {
         let count = machines.len();
         let lost: Vec<String> = machines.into_iter().filter(|machine| !unwritten.contains_key(machine)).collect();
         if !lost.is_empty() {
-            self.shared.notices.error(format_args!(
-                "{}: {reason}, and the completions of {} are gone; they still count, and are written again; \
-                 `proxydhcpd rearm NAME` resets a machine",
-                self.directory.display(),
-                list_machines(count, lost.iter().map(String::as_str))
-            ));
+            self.shared.events.record(StateFile::CompletionsLost {
+                path: format_args!("{}", self.directory.display()),
+                reason,
+                machines: &list_machines(count, lost.iter().map(String::as_str)),
+            });
         }
         unwritten.extend(lost.into_iter().map(|machine| (machine, format!("written again, because {reason}"))));
         drop(unwritten);
@@ -108,24 +108,21 @@ impl BootOnceState {
 
     fn clear_error(&self, known: &mut KnownCompletions) {
         if known.error.take().is_some() {
-            self.shared.notices.info(format_args!("{} is readable again", self.directory.display()));
+            let path = self.directory.display();
+            self.shared.events.record(StateFile::CompletionsReadable(format_args!("{path}")));
         }
     }
 
-    /// Gives notice of an error, unless the last refresh failed with the same error.
-    fn log_error(&self, known: &mut KnownCompletions, error: &io::Error) {
+    /// Records an error, unless the last refresh failed with the same error.
+    fn record_error(&self, known: &mut KnownCompletions, error: &io::Error) {
         let error = error.to_string();
         if known.error.as_ref() == Some(&error) {
             return;
         }
-        let consequence = match known.is_known {
-            true => "completed boot-onces count as last read",
-            false => "until it is readable, boot-once machines boot their disks",
-        };
-        self.shared.notices.error(format_args!(
-            "cannot read {}: {error}; {consequence}; the server tries again every few seconds",
-            self.directory.display()
-        ));
+        self.shared.events.record(StateFile::CompletionsUnreadable {
+            failure: FileFailure { path: format_args!("{}", self.directory.display()), error: format_args!("{error}") },
+            are_known: known.is_known,
+        });
         known.error = Some(error);
     }
 }

@@ -22,7 +22,7 @@ fn reset(machines: &[&str]) -> CompletionChanges {
 #[test]
 fn a_completion_exists_after_a_restart_until_it_is_removed() {
     let dir = tempfile::tempdir().unwrap();
-    let boot_once = BootOnceState::new(dir.path(), Notices::default()).unwrap();
+    let boot_once = BootOnceState::new(dir.path(), EventReceiver::default()).unwrap();
     assert_eq!(boot_once.refresh(), CompletionChanges::default(), "no directory, no completions");
     boot_once.complete("web1", "debian/linux", 1);
     assert_eq!(refresh_when_idle(&boot_once), CompletionChanges::default(), "a write by the server is no change");
@@ -31,7 +31,7 @@ fn a_completion_exists_after_a_restart_until_it_is_removed() {
     assert_eq!(token::read_counts(dir.path()).unwrap(), [("web1".to_owned(), 1)].into());
 
     assert_eq!(
-        BootOnceState::new(dir.path(), Notices::default()).unwrap().refresh(),
+        BootOnceState::new(dir.path(), EventReceiver::default()).unwrap().refresh(),
         completed(&["web1"]),
         "after a restart"
     );
@@ -52,7 +52,7 @@ fn files_under_their_old_names_are_renamed_and_new_ones_are_never_replaced() {
     fs::write(path("used-up/web1"), "").unwrap();
     fs::write(path("armings"), "old").unwrap();
     fs::write(path("boot-once-counts"), "new").unwrap();
-    assert_eq!(BootOnceState::new(dir.path(), Notices::default()).unwrap().refresh(), completed(&["web1"]));
+    assert_eq!(BootOnceState::new(dir.path(), EventReceiver::default()).unwrap().refresh(), completed(&["web1"]));
     assert!(!path("used-up").exists() && path("boot-once/web1").exists());
     assert_eq!(fs::read_to_string(path("boot-once-counts")).unwrap(), "new");
 }
@@ -60,7 +60,7 @@ fn files_under_their_old_names_are_renamed_and_new_ones_are_never_replaced() {
 #[test]
 fn no_completion_is_lost_with_a_directory_that_vanishes_or_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
-    let boot_once = BootOnceState::new(dir.path(), Notices::default()).unwrap();
+    let boot_once = BootOnceState::new(dir.path(), EventReceiver::default()).unwrap();
     boot_once.complete("web1", "debian/linux", 1);
     boot_once.complete("web2", "debian/linux", 1);
     assert_eq!(refresh_when_idle(&boot_once), CompletionChanges::default());
@@ -86,7 +86,7 @@ fn an_unreadable_directory_is_no_change() {
     let directory = completions::path_in(dir.path());
     // The directory must be unreadable even for root: root can read any mode, but cannot follow a link to itself.
     std::os::unix::fs::symlink("boot-once", &directory).unwrap();
-    let boot_once = BootOnceState::new(dir.path(), Notices::default()).unwrap();
+    let boot_once = BootOnceState::new(dir.path(), EventReceiver::default()).unwrap();
     assert_eq!(
         boot_once.refresh(),
         CompletionChanges { is_unknown: true, ..CompletionChanges::default() },
@@ -112,7 +112,7 @@ fn a_completion_counts_if_its_write_fails_and_is_written_later() {
     let dir = tempfile::tempdir().unwrap();
     let directory = completions::path_in(dir.path());
     fs::write(&directory, "in the way").unwrap();
-    let boot_once = BootOnceState::new(dir.path(), Notices::default()).unwrap();
+    let boot_once = BootOnceState::new(dir.path(), EventReceiver::default()).unwrap();
     boot_once.complete("web1", "debian/linux", 1);
     boot_once.complete("web2", "debian/linux", 1);
     let unknown = CompletionChanges { is_unknown: true, ..CompletionChanges::default() };
@@ -149,7 +149,7 @@ fn a_link_or_a_pipe_with_the_name_of_a_temporary_file_is_replaced() {
         token::write_counts(dir.path(), &[("web1".to_owned(), 1)].into()).unwrap();
         crate::duid::save(dir.path(), &[0, 3, 0, 1]).unwrap();
         completions::write(&directory, "web1", "debian/linux").unwrap();
-        BootOnceState::new(dir.path(), Notices::default()).unwrap().prepare();
+        BootOnceState::new(dir.path(), EventReceiver::default()).unwrap().prepare();
         for name in temporary {
             assert!(dir.path().join(name).symlink_metadata().is_err(), "{name} is left");
         }
@@ -167,7 +167,7 @@ fn a_file_instead_of_the_state_directory_makes_the_completions_unknown() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
     fs::write(&state, "in the way").unwrap();
-    let boot_once = BootOnceState::new(&state, Notices::default()).unwrap();
+    let boot_once = BootOnceState::new(&state, EventReceiver::default()).unwrap();
     assert_eq!(boot_once.refresh(), CompletionChanges { is_unknown: true, ..CompletionChanges::default() });
     assert!(token::read_counts(&state).is_err());
     fs::remove_file(&state).unwrap();
@@ -187,7 +187,7 @@ fn a_file_instead_of_the_state_directory_makes_the_completions_unknown() {
 fn the_key_outlasts_a_restart_if_it_can_be_stored() {
     let dir = tempfile::tempdir().unwrap();
     let token = |state_dir: &Path| {
-        let boot_once = BootOnceState::new(state_dir, Notices::default()).unwrap();
+        let boot_once = BootOnceState::new(state_dir, EventReceiver::default()).unwrap();
         assert_eq!(boot_once.token("web1", 0), None);
         boot_once.prepare();
         boot_once.token("web1", 0).unwrap()

@@ -7,7 +7,7 @@ use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
 use crate::net::link::{self, LinkFilter};
 use crate::net::unserved::{self, UnservedInterface, UnservedReason};
-use crate::serve::listeners;
+use crate::serve::interfaces;
 use crate::shared_uuids::SharedUuidsFile;
 use crate::site::{self, OpenPorts, Site};
 use proxydhcpd_core::link::{Link, Network, Network4, Network6};
@@ -37,9 +37,8 @@ pub struct CliContext {
 /// The configuration has errors.
 pub fn load(flags: &Flags) -> Result<CliContext, ConfigError> {
     let mut loaded = site::load(flags)?;
-    let all_links = listeners::all_links(|_| {});
-    let filter =
-        listeners::interface_filter(&loaded, &all_links).map_err(|error| site::with_file_errors(&mut loaded, error))?;
+    let all_links = interfaces::list_all(|_| {});
+    let filter = interfaces::filter(&loaded, &all_links).map_err(|error| site::with_file_errors(&mut loaded, error))?;
     let links = link::list(&filter).unwrap_or_default();
     let open = OpenPorts {
         tftp: loaded.settings.tftp.enabled.is_on(&all_links),
@@ -54,7 +53,7 @@ pub fn load(flags: &Flags) -> Result<CliContext, ConfigError> {
     site.check_offered_files(&all_links);
     let directory = completions::path_in(&loaded.settings.state_dir);
     let completed = completions::list(&directory).unwrap_or_default();
-    site.protect_removed_machines(&directory, completed.iter().map(String::as_str));
+    site.protect_removed_machines(&directory, completed.iter().map(String::as_str), |_, _| {});
     Ok(CliContext { loaded, links, all_links, filter, site })
 }
 

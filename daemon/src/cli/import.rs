@@ -4,7 +4,7 @@ use super::command::{CommandResult, GlobalFlags};
 use super::output::print_diagnostic;
 use crate::boot_files::image::{self, Image};
 use crate::loaders;
-use crate::serve::listeners;
+use crate::serve::interfaces;
 use crate::settings::DEFAULT_BOOT_DIR;
 use clap::{Args, ValueEnum};
 use proxydhcpd_core::arch::Arch;
@@ -166,7 +166,7 @@ fn send(mut file: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Re
 /// The facts about this host that the conversion uses. If the host's interfaces cannot be listed, only the conversion
 /// of a range without a mask fails.
 fn local_host() -> HostInfo {
-    HostInfo::detect(&listeners::all_links(|_| {}), Path::new("/"), SERVER_INFO)
+    HostInfo::detect(&interfaces::list_all(|_| {}), Path::new("/"), SERVER_INFO)
 }
 
 /// The facts about this server that the conversion uses.

@@ -3,20 +3,22 @@
 use super::command::{CommandResult, GlobalFlags};
 use super::context;
 use super::output::{print_diagnostic, report_config_error};
-use crate::boot_once::{BootOnceState, Notices};
+use crate::boot_once::{BootOnceState, EventReceiver};
 use crate::config::flags::Flags;
 use crate::daemonize::{self, Parent};
 use crate::duid;
 use crate::events::Events;
 use crate::log::{self, LogMode};
 use crate::net::link;
-use crate::serve::listeners::{self, Listeners, fd_limit};
+use crate::serve::interfaces;
+use crate::serve::listeners::{Listeners, fd_limit};
 use crate::serve::signals::Signals;
 use crate::serve::{Server, reload};
 use crate::site::{self, Site};
 use crate::state::State;
 use clap::Args;
-use proxydhcpd_core::event::{Severity, What};
+use proxydhcpd_core::event::What;
+use proxydhcpd_core::event::state_file::StateFile;
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -83,7 +85,7 @@ async fn start_and_serve(parent: Option<Parent>, flags: Flags, level: LevelFilte
     let mode = if parent.is_some() { LogMode::Background } else { LogMode::Foreground };
     let started = tokio::select! {
         () = signals.stop.recv() => {
-            events.notice(Severity::Info, format_args!("stopped before the server was ready"));
+            events.record_host(What::StoppedEarly);
             return ExitCode::SUCCESS;
         }
         started = tokio::task::spawn_blocking({
@@ -115,8 +117,10 @@ fn start(flags: Flags, mode: LogMode, level: LevelFilter, events: Events) -> Res
     let began = reload::filesystem_now();
     let mut loaded = site::load(&flags).map_err(|error| report_config_error(&error))?;
     log::start(mode, level);
-    let all_links = listeners::all_links(|error| events.notice(Severity::Warning, error));
-    let filter = listeners::interface_filter(&loaded, &all_links)
+    let all_links = interfaces::list_all(|error| {
+        events.record_host(What::InterfacesUnknown(format_args!("{error}")));
+    });
+    let filter = interfaces::filter(&loaded, &all_links)
         .map_err(|error| report_config_error(&site::with_file_errors(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
     let absent = loaded.missing_addresses(&links).into_iter().chain(context::unserved_interfaces(&filter));
@@ -128,11 +132,11 @@ fn start(flags: Flags, mode: LogMode, level: LevelFilter, events: Events) -> Res
     listeners.record_start(&loaded);
     site.record(&events);
     if let Err(error) = duid::save(&loaded.settings.state_dir, &site.plan.offer.dhcp6.duid) {
-        events.notice(Severity::Debug, format_args!("{error}"));
+        events.record_host(What::StateFile(StateFile::DuidUnwritable(format_args!("{error}"))));
     }
     let boot_once_events = events.clone();
-    let notices = Notices::new(move |severity, text| boot_once_events.notice(severity, text));
-    let boot_once = BootOnceState::new(&loaded.settings.state_dir, notices);
+    let receiver = EventReceiver::new(move |file| boot_once_events.record_host(What::StateFile(file)));
+    let boot_once = BootOnceState::new(&loaded.settings.state_dir, receiver);
     let boot_once = boot_once.map_err(fail)?;
     if site.plan.inventory.has_boot_once() {
         boot_once.prepare();

@@ -7,6 +7,7 @@ mod reader;
 
 use counters::Counters;
 use log::Log;
+use proxydhcpd_core::event::socket::{SocketFailure, SocketOperation};
 use proxydhcpd_core::event::{Event, EventMachine, Notice, Service, Severity, What};
 use reader::Reader;
 use std::fmt;
@@ -65,9 +66,9 @@ impl Events {
         self.record_now(Service::Host, EventMachine::default(), what);
     }
 
-    /// Records something about the host or the configuration, in words.
+    /// Records something about the configuration, in words.
     pub fn notice(&self, severity: Severity, text: fmt::Arguments<'_>) {
-        self.record_host(What::Notice(Notice { severity, label: None, text }));
+        self.record_host(What::Notice(Notice { severity, text }));
     }
 
     /// Records warnings about the configuration, each as one line.
@@ -75,9 +76,9 @@ impl Events {
         lines.for_each(|line| self.notice(Severity::Warning, format_args!("{line}")));
     }
 
-    /// Records a warning about the host that may repeat. It is counted under its label.
-    pub fn repeated(&self, label: &'static str, text: fmt::Arguments<'_>) {
-        self.record_host(What::Notice(Notice { severity: Severity::Warning, label: Some(label), text }));
+    /// Records that a call of the kernel for a socket failed.
+    pub fn socket_failed(&self, operation: SocketOperation, error: &impl fmt::Display) {
+        self.record_host(What::SocketFailed(SocketFailure { operation, error: format_args!("{error}") }));
     }
 
     /// The sums of all readers since the start, each with `; ` before it.

@@ -34,12 +34,9 @@ impl Directory {
         match openat_beneath::open(self.root.as_fd(), relative, OFlag::empty()) {
             Err(Errno::ENOENT) if self.ignore_case => {
                 let found = self.find_ignoring_case(relative).ok_or(Refusal::NotFound)?;
-                admit(
-                    openat_beneath::open(self.root.as_fd(), &found, OFlag::empty())
-                        .map_err(|errno| refusal(relative, errno))?,
-                )
+                admit(openat_beneath::open(self.root.as_fd(), &found, OFlag::empty()).map_err(refusal)?)
             }
-            Err(errno) => Err(refusal(relative, errno)),
+            Err(errno) => Err(refusal(errno)),
             Ok(descriptor) => admit(descriptor),
         }
     }
@@ -74,34 +71,29 @@ impl Directory {
 /// Opens a loader that the server found or the operator named. The loader may be a symbolic link to anywhere (as Debian
 /// 12's `ipxe.efi`), because no client chooses this path.
 pub fn open_loader(path: &Path) -> Result<Opened, Refusal> {
-    let file =
-        File::options().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path).map_err(
-            |error| refusal(&path.to_string_lossy(), error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)),
-        )?;
+    let file = File::options()
+        .read(true)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
+        .open(path)
+        .map_err(|error| refusal(error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)))?;
     admit(file.into())
 }
 
 fn admit(descriptor: OwnedFd) -> Result<Opened, Refusal> {
     Opened::file(descriptor.into()).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => Refusal::Denied,
-        _ => {
-            tracing::debug!(%error, "cannot get the metadata of an open file");
-            Refusal::Failed
-        }
+        _ => Refusal::Failed(error.raw_os_error().unwrap_or_default()),
     })
 }
 
-fn refusal(name: &str, errno: Errno) -> Refusal {
+fn refusal(errno: Errno) -> Refusal {
     match errno {
         Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG => Refusal::NotFound,
         // EXDEV: the path leads out of the directory. ENXIO: the file is a socket, or a device without a driver.
         Errno::EACCES | Errno::EPERM | Errno::EXDEV | Errno::ELOOP | Errno::ENXIO => Refusal::Denied,
         // The name contains a NUL.
         Errno::EINVAL => Refusal::BadName,
-        errno => {
-            tracing::debug!(name, %errno, "cannot open a file");
-            Refusal::Failed
-        }
+        errno => Refusal::Failed(errno as i32),
     }
 }
 

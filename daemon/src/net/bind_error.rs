@@ -1,6 +1,7 @@
 //! The error of a failed bind: it names the port, the process that uses the port, and the remedy.
 
 use crate::net::port_owner::{PortOwner, Transport, port_owner};
+use proxydhcpd_core::event::port::BindFailure;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -25,6 +26,11 @@ impl BindError {
         let in_use = error.kind() == io::ErrorKind::AddrInUse;
         let owner = in_use.then(|| port_owner(transport, address.ip(), address.port())).flatten();
         BindError { transport, address, owner, error }
+    }
+
+    /// The failure for an event. `error` is this error as text.
+    pub fn failure<'a>(&'a self, error: fmt::Arguments<'a>) -> BindFailure<'a> {
+        BindFailure { address: self.address, owner: self.owner.as_ref().map(PortOwner::for_event), error }
     }
 
     /// Advice for the administrator. Empty if there is none for this error.

@@ -1,6 +1,7 @@
 //! Finds the process that uses a port: the error "address already in use" alone does not show an administrator which
 //! process to stop.
 
+use proxydhcpd_core::event::port;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
@@ -55,10 +56,15 @@ impl fmt::Display for Transport {
 
 impl fmt::Display for PortOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.process {
-            Some(process) => write!(f, "{} (pid {}) on {}", process.name.escape_debug(), process.pid, self.address),
-            None => write!(f, "a process that /proc does not show on {}", self.address),
-        }
+        self.for_event().fmt(f)
+    }
+}
+
+impl PortOwner {
+    /// The owner as part of an event.
+    pub fn for_event(&self) -> port::PortOwner<'_> {
+        let process = self.process.as_ref().map(|process| (process.pid, process.name.as_str()));
+        port::PortOwner { address: self.address, process }
     }
 }
 

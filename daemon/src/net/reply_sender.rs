@@ -35,6 +35,8 @@ pub struct ReplySender {
     unicast: Vec<OwnedFd>,
     /// Index of the unicast socket that had space last.
     next: AtomicUsize,
+    /// Why one socket sends all replies; `None` if there are several.
+    shortage: Option<io::Error>,
 }
 
 /// The senders of all open ports.
@@ -80,15 +82,17 @@ impl ReplySender {
                 (Some(socket.port()), socket.membership_socket().try_clone_to_owned()?, socket.senders(UNICAST_SOCKETS))
             }
         };
-        let unicast = match opened {
-            Ok(sockets) => sockets,
-            Err(error) => {
-                tracing::debug!("cannot open more sockets, one sends all replies: {error}");
-                vec![multicast.try_clone()?]
-            }
+        let (unicast, shortage) = match opened {
+            Ok(sockets) => (sockets, None),
+            Err(error) => (vec![multicast.try_clone()?], Some(error)),
         };
         unicast.iter().chain([&multicast]).for_each(enlarge_send_buffer);
-        Ok(ReplySender { raw_port, multicast, unicast, next: AtomicUsize::new(0) })
+        Ok(ReplySender { raw_port, multicast, unicast, next: AtomicUsize::new(0), shortage })
+    }
+
+    /// The error because of which one socket sends all replies.
+    pub fn shortage(&self) -> Option<&io::Error> {
+        self.shortage.as_ref()
     }
 
     /// Queues a reply. The same sender must flush the queue.
@@ -115,12 +119,10 @@ impl ReplySender {
 }
 
 /// Enlarges a send buffer. With CAP_NET_ADMIN, the size may exceed the system's limit (net.core.wmem_max). Without it,
-/// the limit applies.
+/// the limit applies, and the kernel refuses no size (socket(7)).
 fn enlarge_send_buffer(socket: &impl AsFd) {
-    if setsockopt(socket, sockopt::SndBufForce, &SEND_BUFFER).is_err()
-        && let Err(error) = SockRef::from(socket).set_send_buffer_size(SEND_BUFFER)
-    {
-        tracing::debug!("cannot enlarge the send buffer: {error}");
+    if setsockopt(socket, sockopt::SndBufForce, &SEND_BUFFER).is_err() {
+        SockRef::from(socket).set_send_buffer_size(SEND_BUFFER).ok();
     }
 }
 

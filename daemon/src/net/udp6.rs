@@ -95,9 +95,8 @@ pub fn join(socket: &impl AsFd, group: Ipv6Addr, links: &[Link]) {
 }
 
 fn join_on(socket: &impl AsFd, group: &Ipv6Addr, link: u32) {
-    if let Err(error) = SockRef::from(socket).join_multicast_v6(group, link) {
-        tracing::trace!("cannot join {group} on link {link}: {error}");
-    }
+    // On a link where the socket is a member already, the result is an error.
+    SockRef::from(socket).join_multicast_v6(group, link).ok();
 }
 
 /// The links with a link-local address: the server needs it as the source of its replies.

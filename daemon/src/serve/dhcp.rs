@@ -14,7 +14,8 @@ use crate::site::Site;
 use crate::state::State;
 use proxydhcpd_core::answer::{Answer, Replies, answer, overhear_offer};
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::event::{EventMachine, Service, Severity, What};
+use proxydhcpd_core::event::socket::SocketOperation;
+use proxydhcpd_core::event::{EventMachine, Service, What};
 use proxydhcpd_core::link::{Link, for_datagram};
 use proxydhcpd_core::route::Destination;
 use std::convert::Infallible;
@@ -49,11 +50,9 @@ pub fn run(
                     window.count_requests(count, Instant::now);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // Any host can cause such an error, for example with an ICMP message. So the server logs it only at
-                // debug level, and goes on.
+                // Any host can cause such an error, for example with an ICMP message.
                 Err(error) => {
-                    let error = format_args!("cannot receive at {address}: {error}");
-                    state.events.notice(Severity::Debug, error);
+                    state.events.socket_failed(SocketOperation::Receive(address), &error);
                 }
             }
         })?;
@@ -215,7 +214,7 @@ fn queue<'a>(
 fn send(sender: &ReplySender, listener: SocketAddr, state: &State, site: &Site, links: &[Link], out: &mut Outbox) {
     let answers = &mut out.answers;
     sender.flush(&mut out.outgoing, |tag, to, error| {
-        state.events.notice(Severity::Debug, format_args!("cannot send to {to}: {error}"));
+        state.events.socket_failed(SocketOperation::Send(to), &error);
         let sent = &mut answers[tag];
         sent.accepted -= 1;
         sent.unsent = Some((to, error));

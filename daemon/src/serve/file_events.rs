@@ -4,7 +4,8 @@
 use super::{http, tftp};
 use crate::state::State;
 use hyper::Method;
-use proxydhcpd_core::event::{EventMachine, Reason, Service, Severity, TransferEnd, What};
+use proxydhcpd_core::event::socket::SocketOperation;
+use proxydhcpd_core::event::{EventMachine, Reason, Service, TransferEnd, What};
 use proxydhcpd_core::fetch::is_done_request;
 use proxydhcpd_core::transfer::Outcome;
 
@@ -67,10 +68,10 @@ pub fn record_http(state: &State, event: &http::HttpEvent) {
             );
         }
         http::HttpEvent::NotAccepted(error) => {
-            state.events.notice(Severity::Debug, format_args!("cannot accept an HTTP connection: {error}"));
+            state.events.socket_failed(SocketOperation::AcceptConnection, error);
         }
         http::HttpEvent::CannotAccept(error) => {
-            state.events.notice(Severity::Warning, format_args!("cannot accept HTTP connections: {error}"));
+            state.events.socket_failed(SocketOperation::AcceptConnections, error);
         }
         http::HttpEvent::Failed { client, name, ticket, error } => {
             record(
@@ -78,18 +79,9 @@ pub fn record_http(state: &State, event: &http::HttpEvent) {
                 What::TransferFailed { name, error: format_args!("{error}") },
             );
         }
-        http::HttpEvent::Dropped { client, reason } => match reason.overload() {
-            Some(overload) => record(
-                EventMachine::at(*client),
-                What::ConnectionDropped {
-                    reason: format_args!("{reason}"),
-                    overload: Some(format_args!("{overload}")),
-                },
-            ),
-            None => record(
-                EventMachine::at(*client),
-                What::ConnectionDropped { reason: format_args!("{reason}"), overload: None },
-            ),
-        },
+        http::HttpEvent::Dropped { client, reason } => {
+            let overload = reason.overload();
+            record(EventMachine::at(*client), What::ConnectionDropped { reason: format_args!("{reason}"), overload });
+        }
     }
 }

@@ -4,7 +4,8 @@
 use crate::events::Events;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use proxydhcpd_core::event::Severity;
+use proxydhcpd_core::event::What;
+use proxydhcpd_core::event::process::WorkerEvent;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -37,7 +38,8 @@ impl Heartbeat {
     fn probe(&self, events: &Events) -> bool {
         let is_alive = !self.pending.swap(true, Relaxed);
         if let Err(error) = self.wake.write(1) {
-            events.notice(Severity::Debug, format_args!("cannot probe the {} thread: {error}", self.thread));
+            let (thread, error) = (self.thread, format_args!("{error}"));
+            events.record_host(What::Worker(WorkerEvent::ProbeFailed { thread, error }));
         }
         is_alive
     }
@@ -56,23 +58,18 @@ impl ThreadMonitor {
         ThreadMonitor { heartbeat: Arc::clone(heartbeat), stuck_since: None }
     }
 
-    /// Whether the thread has responded since the last call. Call this at the regular interval `every`. Records an
-    /// error when the thread stops responding, and a warning when it responds again.
+    /// Whether the thread has responded since the last call. Call this at the regular interval `every`. Records
+    /// when the thread stops responding, and when it responds again.
     pub fn is_alive(&mut self, every: Duration, now: Instant, events: &Events) -> bool {
         let (is_alive, thread) = (self.heartbeat.probe(events), self.heartbeat.thread);
         match (self.stuck_since, is_alive) {
             (None, false) => {
                 self.stuck_since = Some(now);
-                let error = format_args!(
-                    "the {thread} thread has not responded for {every:?}: its clients get no replies. Under systemd \
-                     the watchdog (WatchdogSec=) restarts the server; without systemd, restart it manually"
-                );
-                events.notice(Severity::Error, error);
+                events.record_host(What::Worker(WorkerEvent::Stuck { thread, since: every }));
             }
             (Some(since), true) => {
-                let seconds = (now.duration_since(since) + every).as_secs();
-                let warning = format_args!("the {thread} thread responds again, after {seconds} seconds");
-                events.notice(Severity::Warning, warning);
+                let after = now.duration_since(since) + every;
+                events.record_host(What::Worker(WorkerEvent::Responds { thread, after }));
                 self.stuck_since = None;
             }
             _ => {}

@@ -7,8 +7,11 @@ pub mod dhcp;
 mod file_events;
 mod heartbeat;
 pub mod http;
+pub mod interfaces;
+mod link_sockets;
 pub mod listeners;
 pub mod reload;
+mod restart;
 mod served_links;
 mod shared_uuid_writer;
 pub mod signals;
@@ -19,28 +22,18 @@ pub mod workers;
 
 use crate::config::Loaded;
 use crate::config::flags::Flags;
-use crate::events::Events;
-use crate::net::bind_error::BindError;
 use crate::net::link::{self, LinkFilter};
-use crate::net::overhear;
-use crate::net::socket::Socket;
-use crate::net::socket_set::SocketSet;
-use crate::net::udp::{UnicastChange, YieldingSocket};
-use crate::net::udp6::{self, ALL_SERVERS_AND_RELAYS, MulticastGroups};
 use crate::site::Site;
 use crate::state::State;
 use crate::systemd;
+use link_sockets::LinkSockets;
 use listeners::{Listener, Listeners, fd_limit};
-use nix::time::{ClockId, clock_gettime};
-use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::event::{Severity, What};
-use proxydhcpd_core::link::Link;
+use proxydhcpd_core::event::What;
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use reload::{ReloadResult, ReloadedSite, Reloads};
 use shared_uuid_writer::SharedUuidWriter;
 use signals::Signals;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Notify;
@@ -60,13 +53,7 @@ pub struct Server {
     loaded: Loaded,
     flags: Flags,
     filter: LinkFilter,
-    /// Unicast sockets on port 67, for relayed requests.
-    relay_sockets: YieldingSocket,
-    /// Unicast sockets on port 547, for relayed requests over IPv6.
-    relay_sockets6: YieldingSocket,
-    groups: MulticastGroups,
-    /// Whether the server has tried to open the socket for other servers' offers.
-    tried_offer_socket: bool,
+    link_sockets: LinkSockets,
     /// A hash of the warnings about the site. After a reload, the server logs the warnings only if the hash has
     /// changed.
     warnings_hash: u64,
@@ -85,9 +72,6 @@ impl Server {
         filter: LinkFilter,
         began: SystemTime,
     ) -> Self {
-        let relay_sockets = YieldingSocket::new(Port::Dhcp.number(), uptime(), Instant::now());
-        let relay_sockets6 = YieldingSocket::new(Port::Dhcp.number6(), uptime(), Instant::now());
-        let groups = MulticastGroups::new(Port::Dhcp.number6());
         let warnings_hash = state.site.load().report_hash(&loaded);
         let mut changes = ChangeDetector::default();
         let fingerprint = WatchedFiles::from_config(&loaded).fingerprint().ok();
@@ -99,10 +83,7 @@ impl Server {
             loaded,
             flags,
             filter,
-            relay_sockets,
-            relay_sockets6,
-            groups,
-            tried_offer_socket: false,
+            link_sockets: LinkSockets::new(Instant::now()),
             warnings_hash,
             changes,
             shared_uuids,
@@ -114,7 +95,7 @@ impl Server {
         let mut workers = self.start_workers().map_err(fd_limit::explain_emfile)?;
         self.main_loop(signals, ready, &mut workers).await?;
 
-        systemd::stopping();
+        systemd::stopping(&self.state.events);
         workers.stop().await;
         self.state.boot_once.flush(Duration::from_secs(1));
         self.shared_uuids.flush(&self.state, Duration::from_secs(1)).await;
@@ -150,11 +131,11 @@ impl Server {
         watchdog_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.update_sockets(workers)?;
         match &self.state.links.load()[..] {
-            [] => self.state.events.notice(Severity::Info, format_args!("{}", served_links::status(&[]))),
+            [] => self.state.events.record_host(What::NoInterface(&served_links::status(&[]))),
             links => served_links::record_changes(&self.state.events, &[], links),
         }
         ready()?;
-        systemd::ready(&served_links::status(&self.state.links.load()));
+        systemd::ready(&self.state.events, &served_links::status(&self.state.links.load()));
         let mut reloads = Reloads::default();
         let mut files = tokio::time::interval(watch::POLL_INTERVAL);
         let changed = Notify::new();
@@ -167,14 +148,10 @@ impl Server {
                 served_links::follow(&state, links);
                 changed.notify_one();
             };
-            let warn_unwatched = |error: io::Error| {
-                let warning = format_args!(
-                    "cannot watch the network interfaces: {error}; the server keeps serving the interfaces that it \
-                     knows, and retries every second"
-                );
-                state.events.repeated("interfaces:watch-failed", warning);
+            let record_failure = |error: io::Error| {
+                state.events.record_host(What::InterfaceWatchFailed(format_args!("{error}")));
             };
-            let link_watch = link::watch(self.filter.clone(), publish, warn_unwatched);
+            let link_watch = link::watch(self.filter.clone(), publish, record_failure);
             let mut link_watch = std::pin::pin!(link_watch);
             let reload = loop {
                 tokio::select! {
@@ -195,7 +172,9 @@ impl Server {
                     }
                     reload = reloads.finished() => break reload,
                     Some(_) = async { Some(checking.as_mut()?.await) }, if checking.is_some() => checking = None,
-                    _ = watchdog_timer.tick() => if workers.is_alive(every) { systemd::notify_watchdog() },
+                    _ = watchdog_timer.tick() => if workers.is_alive(every) {
+                        systemd::notify_watchdog(&self.state.events);
+                    },
                     () = changed.notified() => self.update_sockets(workers)?,
                     _ = housekeeping.tick() => {
                         self.update_sockets(workers)?;
@@ -215,8 +194,8 @@ impl Server {
         }
     }
 
-    /// Opens the ports that have become free, and updates what the server offers. Then opens and closes the sockets for
-    /// other servers' offers, multicast groups and relayed requests.
+    /// Opens the ports that have become free, updates the sockets that depend on the interfaces, and publishes what the
+    /// server can offer then.
     fn update_sockets(&mut self, workers: &mut Workers) -> io::Result<()> {
         let now = Instant::now();
         self.listeners.retry(&self.loaded.settings, now);
@@ -224,53 +203,14 @@ impl Server {
             self.listeners.opened.drain(..).try_for_each(|listener| workers.start(listener))?;
             self.publish_open_ports();
         }
-        self.open_offer_socket(&workers.dhcp)?;
-        let links = self.state.links.load();
-        for (address, groups) in
-            [(listeners::BOOT_SERVER6, &[ALL_SERVERS_AND_RELAYS][..]), (listeners::DHCP6_MULTICAST, &udp6::GROUPS)]
-        {
-            if let Some(socket) = workers.dhcp.get(address) {
-                groups.iter().for_each(|group| udp6::join(&socket.membership_socket(), *group, &links));
-            }
-        }
-        // The server opens more sockets on port 67 or 547 only if a DHCP server on this host can share the port.
-        if self.listeners.shares_dhcp_port {
-            let addresses = links.iter().flat_map(|link| &link.ipv4).map(|network| network.address.into());
-            let (port, addresses) = (Port::Dhcp.number(), addresses.collect());
-            update_relay_sockets(&mut self.relay_sockets, &workers.dhcp, port, addresses, now, &self.state.events);
-        }
-        if self.listeners.shares_dhcp6_port {
-            self.update_group_sockets(&workers.dhcp, &links);
-            let is_routable = |address: &Ipv6Addr| !address.is_unicast_link_local();
-            let addresses = links.iter().flat_map(|link| &link.ipv6).map(|network| network.address).filter(is_routable);
-            let addresses = addresses.map(IpAddr::V6).collect();
-            let port = Port::Dhcp.number6();
-            update_relay_sockets(&mut self.relay_sockets6, &workers.dhcp, port, addresses, now, &self.state.events);
-        }
-        let has_relay_sockets = [self.relay_sockets.has_open_socket(), self.relay_sockets6.has_open_socket()];
-        if has_relay_sockets != [self.listeners.open.relays, self.listeners.open.relays6] {
-            [self.listeners.open.relays, self.listeners.open.relays6] = has_relay_sockets;
+        let State { links, events, .. } = &*self.state;
+        self.link_sockets.update(&self.listeners, &workers.dhcp, &links.load(), now, events)?;
+        let relayed = self.link_sockets.receive_relayed();
+        if relayed != [self.listeners.open.relays, self.listeners.open.relays6] {
+            [self.listeners.open.relays, self.listeners.open.relays6] = relayed;
             self.publish_open_ports();
         }
         Ok(())
-    }
-
-    /// Opens the socket that overhears the offers of other servers. The server tries this only once, because a later
-    /// attempt could take port 68 from a DHCP client of this host that does not share the port and is restarting at
-    /// that moment.
-    fn open_offer_socket(&mut self, sockets: &SocketSet) -> io::Result<()> {
-        if self.tried_offer_socket || sockets.get(listeners::DHCP_BROADCAST).is_none() {
-            return Ok(());
-        }
-        self.tried_offer_socket = true;
-        match overhear::open() {
-            Ok(socket) => sockets.insert(overhear::ADDRESS, socket),
-            Err(error) => {
-                let error = format_args!("cannot listen on UDP port 68 for the offers of other servers: {error}");
-                self.state.events.notice(Severity::Debug, error);
-                Ok(())
-            }
-        }
     }
 
     /// Updates the offer after a port has opened or closed. The policy and the inventory are shared, not copied.
@@ -280,34 +220,10 @@ impl Server {
         self.state.site.store(Arc::new(site));
     }
 
-    /// Opens and closes the sockets for DHCPv6 clients, which send to a multicast group. Each link needs a socket for
-    /// the group.
-    fn update_group_sockets(&mut self, sockets: &SocketSet, links: &[Link]) {
-        let mut failed = Vec::new();
-        for change in self.groups.update(links) {
-            match change {
-                udp6::GroupChange::Opened(address, socket) => {
-                    if let Err(error) = sockets.insert(address.into(), Socket::Udp(socket)) {
-                        let error = format_args!("cannot receive packets sent to {address}: {error}");
-                        self.state.events.notice(Severity::Error, error);
-                    }
-                }
-                udp6::GroupChange::Lost(address) => sockets.remove(address.into()),
-                udp6::GroupChange::Failed(bind_error) => failed.push(bind_error),
-            }
-        }
-        // One warning lists all links, because a host may have hundreds of VLANs.
-        if let Some(first) = failed.first() {
-            let names: Vec<&str> = failed.iter().map(|bind_error| link_name(links, bind_error)).collect();
-            let warning = format_args!("{first}; machines do not boot over IPv6 on {}", names.join(", "));
-            self.state.events.notice(Severity::Warning, warning);
-        }
-    }
-
     /// Notifies systemd of a reload, and returns the work of the reload, which reads everything before the server
     /// changes anything.
     fn reload_task(&self) -> impl FnOnce() -> ReloadResult + Send + 'static {
-        systemd::reloading();
+        systemd::reloading(&self.state.events);
         let (flags, settings, open) = (self.flags.clone(), self.loaded.settings.clone(), self.listeners.open);
         let (watched, state) = (WatchedFiles::from_config(&self.loaded), Arc::clone(&self.state));
         move || ReloadResult::load(&flags, &settings, open, &watched, &state)
@@ -331,52 +247,6 @@ impl Server {
             }
             Err(errors) => self.state.events.record_host(What::ReloadFailed(&errors)),
         }
-        systemd::ready(&served_links::status(&self.state.links.load()));
+        systemd::ready(&self.state.events, &served_links::status(&self.state.links.load()));
     }
-}
-
-/// Opens and closes the sockets for relayed requests, which relays send by unicast. Each local address has a socket,
-/// which the server closes if a DHCP server of this host binds the port.
-fn update_relay_sockets(
-    relay_sockets: &mut YieldingSocket,
-    sockets: &SocketSet,
-    port: u16,
-    addresses: Vec<IpAddr>,
-    now: Instant,
-    events: &Events,
-) {
-    let socket_at = |address| SocketAddr::new(address, port);
-    for change in relay_sockets.update(&addresses, now) {
-        match change {
-            UnicastChange::Opened(address, socket) => {
-                if let Err(error) = sockets.insert(socket_at(address), Socket::Udp(socket)) {
-                    let error = format_args!("cannot receive requests that relays send to {address}: {error}");
-                    events.notice(Severity::Error, error);
-                }
-            }
-            UnicastChange::Lost(address) => sockets.remove(socket_at(address)),
-            UnicastChange::Yielded(address, owner) => {
-                sockets.remove(socket_at(address));
-                let notice = format_args!(
-                    "{owner} has port {port}: it receives the requests that relays send to {address}; this server \
-                     does not"
-                );
-                events.notice(Severity::Info, notice);
-            }
-            UnicastChange::Failed(bind_error) => {
-                events.notice(Severity::Warning, format_args!("cannot receive relayed requests: {bind_error}"));
-            }
-        }
-    }
-}
-
-/// The name of the link on which joining a group failed.
-fn link_name<'a>(links: &'a [Link], bind_error: &BindError) -> &'a str {
-    let index = if let SocketAddr::V6(address) = bind_error.address { address.scope_id() } else { 0 };
-    links.iter().find(|link| link.index == index).map_or("any link", |link| &link.name)
-}
-
-/// Time since this host booted, or the maximum duration if the clock cannot be read (which does not happen on Linux).
-fn uptime() -> Duration {
-    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::MAX, Duration::from)
 }

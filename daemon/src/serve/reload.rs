@@ -1,7 +1,7 @@
 //! Reloads: the server reads everything first, then replaces the site.
 
-use super::listeners;
 use super::watch::WatchedFiles;
+use super::{interfaces, restart};
 use crate::boot_once::list_machines;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
@@ -11,7 +11,8 @@ use crate::settings::Settings;
 use crate::site::{self, OpenPorts, Site};
 use crate::state::State;
 use nix::time::{ClockId, clock_gettime};
-use proxydhcpd_core::event::Severity;
+use proxydhcpd_core::event::What;
+use proxydhcpd_core::event::process::ReloadObstacle;
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -96,11 +97,7 @@ impl Reloads {
         (self.is_requested, self.next) = (false, Some(began + MIN_INTERVAL));
         if self.threads.fetch_add(1, Ordering::AcqRel) >= MAX_THREADS {
             self.threads.fetch_sub(1, Ordering::AcqRel);
-            let error = format_args!(
-                "cannot reload: {MAX_THREADS} earlier reloads still wait for a file. Check the storage that holds the \
-                 configuration, then restart the server"
-            );
-            return events.notice(Severity::Error, error);
+            return events.record_host(What::ReloadBlocked(ReloadObstacle::EarlierReloads(MAX_THREADS)));
         }
         let (end, ended) = oneshot::channel();
         let threads = Arc::clone(&self.threads);
@@ -112,7 +109,7 @@ impl Reloads {
             Ok(_) => self.thread = Some(ReloadThread { ended, began, is_warned: false }),
             Err(error) => {
                 self.threads.fetch_sub(1, Ordering::AcqRel);
-                events.notice(Severity::Error, format_args!("cannot reload: cannot start a thread: {error}"));
+                events.record_host(What::ReloadBlocked(ReloadObstacle::NoThread(format_args!("{error}"))));
             }
         }
     }
@@ -128,18 +125,12 @@ impl Reloads {
         })
     }
 
-    /// Records a single warning about a reload that takes longer than `SLOW`. Call this every few seconds.
+    /// Records once that a reload takes longer than `SLOW`. Call this every few seconds.
     pub fn warn_if_slow(&mut self, events: &Events) {
         if let Some(thread) = self.thread.as_mut().filter(|thread| !thread.is_warned && thread.began.elapsed() >= SLOW)
         {
             thread.is_warned = true;
-            let warning = format_args!(
-                "the reload that started {} s ago is still waiting for a file or directory of the configuration, \
-                 perhaps because its storage does not respond; the server keeps the previous configuration, and SIGHUP \
-                 starts another reload",
-                SLOW.as_secs()
-            );
-            events.notice(Severity::Warning, warning);
+            events.record_host(What::ReloadBlocked(ReloadObstacle::Slow(SLOW)));
         }
     }
 }
@@ -177,10 +168,12 @@ impl ReloadedSite {
     fn new(flags: &Flags, before: &Settings, open: OpenPorts, state: &State) -> Result<Self, Vec<String>> {
         let to_lines = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
         let mut loaded = site::load(flags).map_err(to_lines)?;
-        let links = listeners::all_links(|error| state.events.notice(Severity::Warning, error));
-        let filter = listeners::interface_filter(&loaded, &links)
+        let links = interfaces::list_all(|error| {
+            state.events.record_host(What::InterfacesUnknown(format_args!("{error}")));
+        });
+        let filter = interfaces::filter(&loaded, &links)
             .map_err(|error| to_lines(site::with_file_errors(&mut loaded, error)))?;
-        if let Some(changed) = listeners::needs_restart(before, &loaded.settings, &links) {
+        if let Some(changed) = restart::changed_setting(before, &loaded.settings, &links) {
             let error = ConfigError(vec![Diagnostic::error(format!("a change of {changed} needs a restart"))]);
             return Err(to_lines(site::with_file_errors(&mut loaded, error)));
         }
@@ -204,8 +197,7 @@ fn record_removed(events: &Events, before: &Site, site: &Site) {
         || before.iter().filter(|machine| machines.get_by_name(machine.name).is_none()).map(|machine| machine.name);
     let count = removed().count();
     if count > 0 {
-        let machines = list_machines(count, removed());
-        events.notice(Severity::Info, format_args!("no longer in the configuration: {machines}"));
+        events.record_host(What::EntriesRemoved(&list_machines(count, removed())));
     }
 }
 

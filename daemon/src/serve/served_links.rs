@@ -13,7 +13,7 @@ pub fn follow(state: &State, links: Vec<Link>) {
     let before = state.links.swap(Arc::new(links));
     let now = state.links.load();
     record_changes(&state.events, &before, &now);
-    systemd::status(&status(&now));
+    systemd::status(&state.events, &status(&now));
 }
 
 /// Records the difference between two lists of links.

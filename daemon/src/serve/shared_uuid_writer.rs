@@ -2,7 +2,8 @@
 
 use crate::shared_uuids::SharedUuidsFile;
 use crate::state::State;
-use proxydhcpd_core::event::Severity;
+use proxydhcpd_core::event::What;
+use proxydhcpd_core::event::state_file::{FileFailure, StateFile};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,11 +27,7 @@ impl SharedUuidWriter {
                 Some(file)
             }
             Err(error) => {
-                let error = format_args!(
-                    "{error}; the server leaves the file alone, and forgets shared UUIDs at each restart: repair or \
-                     remove the file, then restart"
-                );
-                state.events.notice(Severity::Error, error);
+                state.events.record_host(What::StateFile(StateFile::SharedUuidsUnreadable(&error)));
                 None
             }
         };
@@ -48,10 +45,9 @@ impl SharedUuidWriter {
         self.writing = Some(tokio::task::spawn_blocking(move || {
             if let Err(error) = file.write(&known) {
                 state.observations().uuid_claims.mark_changed();
-                let path = file.path().display();
-                let warning =
-                    format_args!("cannot write {path}: {error}; the server forgets new shared UUIDs when it restarts");
-                state.events.repeated("shared-uuids:write-failed", warning);
+                let failure =
+                    FileFailure { path: format_args!("{}", file.path().display()), error: format_args!("{error}") };
+                state.events.record_host(What::StateFile(StateFile::SharedUuidsUnwritable(failure)));
             }
         }));
     }

@@ -8,7 +8,9 @@ use crate::net::reply_sender::{ReplySender, ReplySenders};
 use crate::net::socket_set::SocketSet;
 use crate::settings::TftpConfig;
 use crate::state::State;
-use proxydhcpd_core::event::Severity;
+use proxydhcpd_core::event::What;
+use proxydhcpd_core::event::process::Descriptors;
+use proxydhcpd_core::event::socket::SocketOperation;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::link::for_datagram;
 use proxydhcpd_core::request::FileRequest;
@@ -82,7 +84,11 @@ impl Workers {
     pub fn start(&mut self, listener: Listener) -> io::Result<()> {
         match listener {
             Listener::Dhcp(address, socket) => {
-                self.senders.insert(address, ReplySender::new(&socket)?);
+                let sender = ReplySender::new(&socket)?;
+                if let Some(error) = sender.shortage() {
+                    self.state.events.socket_failed(SocketOperation::OpenSenders, error);
+                }
+                self.senders.insert(address, sender);
                 self.dhcp.insert(address, socket)?;
             }
             Listener::Tftp(sockets, settings) => {
@@ -142,7 +148,7 @@ impl Workers {
         let http_task = tokio::spawn(async move {
             let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
             if let Err(error) = http::serve(listeners, settings, http::FileHandler(open), on_event, stop).await {
-                events.notice(Severity::Error, format_args!("the HTTP server failed: {error}"));
+                events.socket_failed(SocketOperation::ServeConnections, &error);
                 std::process::exit(1);
             }
         });
@@ -150,27 +156,15 @@ impl Workers {
     }
 }
 
-/// Records a warning if the limit of open files allows fewer transfers than `max-transfers`. Without `max-transfers`,
-/// records how many files TFTP may open.
+/// Records if the limit of open files allows fewer transfers than `max-transfers`. Without `max-transfers`, records how
+/// many files TFTP may open.
 fn check_max_transfers(settings: &TftpConfig, descriptors: usize, events: &Events) {
-    match settings.max_transfers {
-        Some(limit) if limit as usize > descriptors / 2 => events.notice(
-            Severity::Warning,
-            format_args!(
-                "`max-transfers` is {limit}, but TFTP may open only {descriptors} files (about half of this process's \
-             limit), and a transfer needs one or two: raise the limit of open files (LimitNOFILE= in the unit, or \
-             ulimit -n)"
-            ),
-        ),
-        Some(_) => {}
-        None => events.notice(
-            Severity::Debug,
-            format_args!(
-                "TFTP may open {descriptors} files: enough for that many transfers of one file, or half as many of \
-             different files"
-            ),
-        ),
-    }
+    let found = match settings.max_transfers {
+        Some(limit) if limit as usize <= descriptors / 2 => return,
+        Some(limit) => Descriptors::FewForTransfers { max_transfers: limit.into(), descriptors },
+        None => Descriptors::ForTransfers(descriptors),
+    };
+    events.record_host(What::Descriptors(found));
 }
 
 impl TftpThread {

@@ -3,9 +3,12 @@
 use super::State;
 use crate::boot_once::{CompletionChanges, RESET_HELP, list_machines};
 use crate::site::Site;
+use proxydhcpd_core::event::state_file::{FileFailure, StateFile};
 use proxydhcpd_core::event::{EventMachine, ResetCause, Service, Severity, What};
 use proxydhcpd_core::plan::inventory::BootMode;
 use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 impl State {
@@ -38,7 +41,11 @@ impl State {
     /// Makes completed boot-once machines that no longer have an entry boot their disks. Returns warnings.
     pub fn protect_removed_machines(&self, site: &mut Site) -> Vec<String> {
         let completed: Vec<String> = self.observations().boot_once.completed().map(str::to_owned).collect();
-        site.protect_removed_machines(self.boot_once.directory(), completed.iter().map(String::as_str))
+        let unreadable = |path: &Path, error: io::Error| {
+            let failure = FileFailure { path: format_args!("{}", path.display()), error: format_args!("{error}") };
+            self.events.record_host(What::StateFile(StateFile::CompletionUnreadable(failure)));
+        };
+        site.protect_removed_machines(self.boot_once.directory(), completed.iter().map(String::as_str), unreadable)
     }
 
     /// Resets machines whose entries have `boot = "always"` or `"never"`. A machine without an entry, or with an entry

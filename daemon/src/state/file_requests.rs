@@ -29,6 +29,11 @@ impl State {
             decision
         };
         let opened = answer.and_then(|answer| self.open_answer(&site, answer, request, &ticket));
+        if let Err(Refusal::Failed(errno)) = opened {
+            let machine = EventMachine::from_ticket(&ticket, request.client);
+            let what = What::OpenFailed { name: request.name, errno };
+            self.events.record_now(request.protocol.into(), machine, what);
+        }
         ResolvedFile { opened, ticket: Arc::new(ticket) }
     }
 
@@ -53,6 +58,9 @@ impl State {
             };
             site.open(answer, request, on_failure)?
         };
+        // A script replaces a missing file.
+        let is_script = content == ContentKind::File && opened.in_memory().is_some();
+        let content = if is_script { ContentKind::Script } else { content };
         record(What::FileOpened { name: request.name, content });
         Ok(opened)
     }

@@ -51,12 +51,12 @@ const DAEMON: &[&str] = &[
     "files",
     "duid",
     "log",
-    "systemd",
     "boot_once",
     "shared_uuids",
     "daemonize",
     "net",
     "events",
+    "systemd",
     "boot_files",
     "loaders",
     "boot_dir",
@@ -135,11 +135,9 @@ fn no_modules_of_a_folder_name_each_other_in_a_circle() {
     assert!(circles.is_empty(), "{circles:#?}");
 }
 
-/// Only the log turns events into lines. The files of `LATER` still write lines by themselves.
+/// Only the log turns events into lines.
 #[test]
 fn no_module_but_the_log_writes_lines() {
-    const LATER: [&str; 6] =
-        ["files/served.rs", "net/reply_sender.rs", "net/socket_set.rs", "net/udp6.rs", "site.rs", "systemd.rs"];
     let mut directories = vec![root().join("src")];
     let mut writing = BTreeSet::new();
     while let Some(directory) = directories.pop() {
@@ -156,7 +154,7 @@ fn no_module_but_the_log_writes_lines() {
             }
         }
     }
-    assert_eq!(writing.iter().map(String::as_str).collect::<Vec<_>>(), LATER);
+    assert!(writing.is_empty(), "{writing:?}");
 }
 
 #[test]

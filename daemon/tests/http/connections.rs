@@ -2,7 +2,8 @@
 
 use crate::{Client, Server, TIMEOUT, curl, truncate};
 use proxydhcpd::files::Opened;
-use proxydhcpd::serve::http::{DropReason, HttpEvent, HttpSettings, Overload};
+use proxydhcpd::serve::http::{DropReason, HttpEvent, HttpSettings};
+use proxydhcpd_core::event::Overload;
 use socket2::{Domain, Socket, Type};
 use std::collections::BTreeSet;
 use std::io::{BufReader, ErrorKind, Read, Write};

@@ -263,7 +263,7 @@ fn an_error_or_panic_in_open_fails_one_request_only() {
     let server =
         Server::with_open(tempfile::tempdir().unwrap(), HttpSettings::default(), |request| match request.name {
             b"/panic" => panic!("a panic for the test"),
-            b"/failed" => Err(Refusal::Failed),
+            b"/failed" => Err(Refusal::Failed(libc::EIO)),
             _ => Ok(Opened::text("fine")),
         });
     let mut client = server.connect();

@@ -3,7 +3,8 @@
 
 use super::limits::Limits;
 use crate::log::RequestedName;
-use proxydhcpd_core::event::{Event, Reason, ResetCause, Service, TransferEnd};
+use nix::errno::Errno;
+use proxydhcpd_core::event::{Event, Overload, Reason, ResetCause, Service, TransferEnd};
 use proxydhcpd_core::observations::LoopCause;
 use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::transfer::Outcome;
@@ -31,6 +32,11 @@ pub fn boot_loop(event: &Event<'_>, name: &[u8], cause: LoopCause, guard: LoopGu
 /// A refusal.
 pub fn refused(event: &Event<'_>, name: &[u8], reason: &Reason<'_>) {
     tracing::debug!("{}: {} by {} refused: {}", client(event), RequestedName(name), protocol(event), reason.text);
+}
+
+/// A file that could not be opened.
+pub fn open_failed(name: &[u8], errno: i32) {
+    tracing::debug!(name = %RequestedName(name), errno = %Errno::from_raw(errno), "cannot open a file");
 }
 
 /// Warns of a request that was refused although the server offers the file. Each file gets one warning a minute.
@@ -84,15 +90,14 @@ pub fn transfer_failed(event: &Event<'_>, name: &[u8], error: Arguments<'_>, lim
 }
 
 /// A connection that was closed early.
-pub fn connection_dropped(
-    event: &Event<'_>,
-    reason: Arguments<'_>,
-    overload: Option<Arguments<'_>>,
-    limits: &mut Limits,
-) {
+pub fn connection_dropped(event: &Event<'_>, reason: Arguments<'_>, overload: Option<Overload>, limits: &mut Limits) {
     tracing::debug!("{}: HTTP connection dropped: {reason}", client(event));
-    if let Some(overload) = overload {
-        limits.warn_once_a_minute("http:connection-limit", overload, event.at);
+    if let Some(Overload { connections, address, from_address }) = overload {
+        let warning = format_args!(
+            "all {connections} HTTP connections are in use: closed one from {address}, which has {from_address}. If \
+             these are your machines, raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
+        );
+        limits.warn_once_a_minute("http:connection-limit", warning, event.at);
     }
 }
 

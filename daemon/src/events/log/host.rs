@@ -1,7 +1,8 @@
 //! The lines about the server, its configuration and its host.
 
 use super::limits::Limits;
-use proxydhcpd_core::event::{Event, Notice, Severity};
+use proxydhcpd_core::event::{Event, Notice, Severity, Startup};
+use std::fmt::Arguments;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -14,6 +15,46 @@ pub fn interface_served(event: &Event<'_>, addresses: [Option<IpAddr>; 2]) {
 /// An interface that is no longer served.
 pub fn interface_gone(event: &Event<'_>) {
     tracing::info!("{} is no longer served", event.link.unwrap_or_default());
+}
+
+/// No interface is served yet.
+pub fn no_interface(status: &str) {
+    tracing::info!("{status}");
+}
+
+/// The interfaces of this host cannot be listed.
+pub fn interfaces_unknown(error: Arguments<'_>) {
+    tracing::warn!("cannot list the network interfaces: {error}");
+}
+
+/// The interfaces of this host cannot be watched.
+pub fn interface_watch_failed(event: &Event<'_>, error: Arguments<'_>, limits: &mut Limits) {
+    let warning = format_args!(
+        "cannot watch the network interfaces: {error}; the server keeps serving the interfaces that it knows, and \
+         retries every second"
+    );
+    limits.warn_once_a_minute("interfaces:watch-failed", warning, event.at);
+}
+
+/// The directory from which the server sends files, or the TFTP server that sends them.
+pub fn starting(Startup { boot_dir, legacy_tftp, sends_files, .. }: &Startup<'_>) {
+    match legacy_tftp {
+        None => tracing::info!("boot directory {boot_dir}"),
+        Some(tftpd) => {
+            let off = if *sends_files { "" } else { "; this server's TFTP and HTTP are off" };
+            tracing::info!("legacy configuration: TFTP server {tftpd}{off}; UEFI HTTP boot clients get no reply");
+        }
+    }
+}
+
+/// A signal stopped the server before it was ready.
+pub fn stopped_early() {
+    tracing::info!("stopped before the server was ready");
+}
+
+/// The machines whose entries a reload removed.
+pub fn entries_removed(machines: &str) {
+    tracing::info!("no longer in the configuration: {machines}");
 }
 
 /// A reload.
@@ -47,14 +88,15 @@ pub fn stopped(event: &Event<'_>, sums: &str, limits: &mut Limits) {
     tracing::info!("stopped{sums}");
 }
 
-/// Words from elsewhere.
-pub fn notice(event: &Event<'_>, notice: &Notice<'_>, limits: &mut Limits) {
-    let Notice { severity, label, text } = notice;
-    match (severity, label) {
-        (_, Some(label)) => limits.warn_once_a_minute(label, text, event.at),
-        (Severity::Error, None) => tracing::error!("{text}"),
-        (Severity::Warning, None) => tracing::warn!("{text}"),
-        (Severity::Info, None) => tracing::info!("{text}"),
-        (Severity::Debug, None) => tracing::debug!("{text}"),
+/// The service manager does not receive the server's notifications.
+pub fn notify_failed(error: Arguments<'_>) {
+    tracing::debug!(%error, "cannot notify the service manager");
+}
+
+/// Words about the configuration.
+pub fn notice(Notice { severity, text }: &Notice<'_>) {
+    match severity {
+        Severity::Warning => tracing::warn!("{text}"),
+        Severity::Info => tracing::info!("{text}"),
     }
 }

@@ -6,8 +6,12 @@ mod answers;
 mod files;
 mod host;
 mod limits;
+mod ports;
+mod process;
 mod reply_limiter;
 mod send_failure;
+mod sockets;
+mod state_files;
 
 use super::reader::Reader;
 use limits::Limits;
@@ -42,6 +46,7 @@ impl Reader for Log {
             What::Finding(finding) => answers::finding(event, finding),
             What::BootLoop { name, cause, guard } => files::boot_loop(event, name, cause, guard, limits),
             What::FileRefused { name, reason } => files::refused(event, name, &reason),
+            What::OpenFailed { name, errno } => files::open_failed(name, errno),
             What::OfferedFileRefused { name, reason } => files::offered_refused(event, name, reason, limits),
             What::FileSilence(reason) => files::silence(event, &reason),
             What::SendBufferFull(label) => files::send_buffer_full(event, label, limits),
@@ -56,12 +61,25 @@ impl Reader for Log {
             What::DoneRefused { machine, has_token } => files::done_refused(event, machine, has_token, limits),
             What::InterfaceServed(addresses) => host::interface_served(event, addresses),
             What::InterfaceGone => host::interface_gone(event),
+            What::Port(port) => ports::port(&port),
+            What::SocketFailed(failure) => sockets::failed(&failure),
+            What::StateFile(file) => state_files::state_file(event, &file, limits),
+            What::NotifyFailed(error) => host::notify_failed(error),
+            What::NoInterface(status) => host::no_interface(status),
+            What::InterfacesUnknown(error) => host::interfaces_unknown(error),
+            What::InterfaceWatchFailed(error) => host::interface_watch_failed(event, error, limits),
+            What::Worker(worker) => process::worker(&worker),
+            What::Descriptors(descriptors) => process::descriptors(&descriptors),
+            What::Starting(startup) => host::starting(&startup),
+            What::StoppedEarly => host::stopped_early(),
+            What::ReloadBlocked(obstacle) => process::reload_obstacle(&obstacle),
+            What::EntriesRemoved(machines) => host::entries_removed(machines),
             What::Reloaded => host::reloaded(),
             What::ReloadFailed(errors) => host::reload_failed(errors),
             What::Ready => host::ready(),
             What::Tick => host::tick(event, limits),
             What::Stopped(sums) => host::stopped(event, sums, limits),
-            What::Notice(notice) => host::notice(event, &notice, limits),
+            What::Notice(notice) => host::notice(&notice),
             What::Discarded(_) | What::MenuChoice(_) | What::FileOpened { .. } => {}
         }
     }

@@ -6,7 +6,8 @@
 //! client can connect again, and a machine that boots cannot wait.
 
 use super::activity::{Activity, Rest};
-use super::event::{DropReason, Overload};
+use super::event::DropReason;
+use proxydhcpd_core::event::Overload;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;

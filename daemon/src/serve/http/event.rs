@@ -1,8 +1,9 @@
 //! Events of the HTTP server.
 
+use proxydhcpd_core::event::Overload;
 use proxydhcpd_core::file_ticket::FileTicket;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,20 +75,9 @@ pub enum DropReason {
     Malformed,
 }
 
-/// The number of connections when the limit was reached, and the address of the connection that was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Overload {
-    /// The number of connections.
-    pub connections: usize,
-    /// The address of the connection that was closed.
-    pub address: IpAddr,
-    /// The number of connections from this address.
-    pub from_address: usize,
-}
-
 impl DropReason {
     /// The state of the connections, if all of them were in use.
-    pub fn overload(&self) -> Option<&Overload> {
+    pub fn overload(self) -> Option<Overload> {
         match self {
             DropReason::Full(overload) | DropReason::EvictedSlowest(overload) => Some(overload),
             DropReason::EvictedIdle | DropReason::HeaderTimeout | DropReason::Malformed => None,
@@ -104,16 +94,5 @@ impl fmt::Display for DropReason {
             DropReason::HeaderTimeout => "no request arrived in time",
             DropReason::Malformed => "the request is not HTTP, or its head is too long",
         })
-    }
-}
-
-impl fmt::Display for Overload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Overload { connections, address, from_address } = self;
-        write!(
-            f,
-            "all {connections} HTTP connections are in use: closed one from {address}, which has {from_address}. If \
-             these are your machines, raise the limit of open files (LimitNOFILE= in the unit, or ulimit -n)"
-        )
     }
 }

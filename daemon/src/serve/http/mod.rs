@@ -21,7 +21,7 @@ use connection::Connection;
 use connection_table::ConnectionTable;
 use context::HttpContext;
 pub use context::HttpSettings;
-pub use event::{DropReason, FinishedRequest, HttpEvent, Overload};
+pub use event::{DropReason, FinishedRequest, HttpEvent};
 pub use file_handler::FileHandler;
 pub use handler::{Handler, HttpRequest, HttpResponse, Payload};
 use socket2::{Domain, Protocol, Socket, Type};

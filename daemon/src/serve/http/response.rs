@@ -42,7 +42,7 @@ pub fn build(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now:
         Err(Refusal::NotFound) => StatusCode::NOT_FOUND,
         Err(Refusal::Denied) => StatusCode::FORBIDDEN,
         Err(Refusal::BadName) => StatusCode::BAD_REQUEST,
-        Err(Refusal::Failed) => StatusCode::INTERNAL_SERVER_ERROR,
+        Err(Refusal::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     if page::accepts_html(&request.headers) { html_response(status) } else { status_response(status) }
 }
@@ -245,7 +245,7 @@ mod tests {
             (Refusal::NotFound, 404),
             (Refusal::Denied, 403),
             (Refusal::BadName, 400),
-            (Refusal::Failed, 500),
+            (Refusal::Failed(libc::EIO), 500),
             (Refusal::TemplateError, 500),
         ] {
             let response = build(&request(Method::GET, &[]), b"/x", Err(refusal), SystemTime::now());

@@ -6,7 +6,8 @@ use crate::events::Events;
 use crate::settings::MAX_TRANSFERS;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use proxydhcpd_core::event::Severity;
+use proxydhcpd_core::event::What;
+use proxydhcpd_core::event::process::Descriptors;
 use std::{fs, io};
 
 /// Descriptors that are reserved for the server, in addition to those that are already open. The server needs them to
@@ -36,7 +37,7 @@ pub fn raise() -> Result<(), StartError> {
 }
 
 /// Checks how many descriptors are left for clients. Call this when the server has opened all its sockets. Records
-/// a warning if few descriptors are left, and fails if almost none are.
+/// if few descriptors are left, and fails if almost none are.
 pub fn check(events: &Events) -> Result<(), StartError> {
     let (limit, open) = (limit(), open_count());
     if limit < open + 2 * MIN_FOR_CLIENTS {
@@ -44,11 +45,7 @@ pub fn check(events: &Events) -> Result<(), StartError> {
     }
     let clients = for_clients(limit, open);
     if clients < FEW_FOR_CLIENTS {
-        let warning = format_args!(
-            "the limit of {limit} open files leaves too few for clients: {clients}, half for TFTP and half for HTTP; a \
-             machine takes one or two. Raise the limit to 1024 or more (LimitNOFILE= in the unit, or ulimit -n)"
-        );
-        events.notice(Severity::Warning, warning);
+        events.record_host(What::Descriptors(Descriptors::FewForClients { limit, clients }));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The kinds of listeners, and how each is opened.
+//! How each kind of listener is opened.
 
 use super::listener::{BOOT_SERVER, BOOT_SERVER6, DHCP_BROADCAST, DHCP6_MULTICAST, Listener, TFTP_PORT};
 use crate::net::bind_error::BindError;
@@ -7,84 +7,50 @@ use crate::net::socket::Socket;
 use crate::net::{udp, udp6};
 use crate::serve::{http, tftp};
 use crate::settings::{Enabled, Settings};
+use proxydhcpd_core::event::port::ListenerKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// A listener that the server may open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListenerKind {
-    /// DHCPv4 broadcasts on UDP port 67.
-    DhcpBroadcast,
-    /// UDP port 4011 over IPv4.
-    BootServer,
-    /// DHCPv6 multicasts on UDP port 547.
-    Dhcp6Multicast,
-    /// UDP port 4011 over IPv6.
-    BootServer6,
-    /// TFTP over IPv4.
-    Tftp,
-    /// TFTP over IPv6.
-    Tftp6,
-    /// HTTP over both families.
-    Http,
+/// Opens the port. If the port is busy, the error names its owner.
+pub fn open(kind: ListenerKind, settings: &Settings) -> Result<Listener, BindError> {
+    let (transport, address) = port(kind, settings);
+    let to_bind_error = |error| BindError::new(transport, address, error);
+    match kind {
+        ListenerKind::DhcpBroadcast => {
+            udp::bind_broadcast(address.port()).map(|socket| Listener::Dhcp(DHCP_BROADCAST, Socket::Udp(socket)))
+        }
+        ListenerKind::Dhcp6Multicast => {
+            udp6::bind_site_group(address.port()).map(|socket| Listener::Dhcp(DHCP6_MULTICAST, Socket::Udp(socket)))
+        }
+        ListenerKind::BootServer | ListenerKind::BootServer6 => {
+            udp::bind_exclusive(address).map(|socket| Listener::Dhcp(address, Socket::Udp(socket)))
+        }
+        ListenerKind::Tftp | ListenerKind::Tftp6 => tftp::bind(address.ip(), address.port(), &settings.tftp)
+            .map(|sockets| Listener::Tftp(sockets, settings.tftp.clone()))
+            .map_err(to_bind_error),
+        ListenerKind::Http => {
+            let listeners = http::bind(address.port(), settings.serves_ipv6());
+            listeners.map(|listeners| Listener::Http(address.port(), listeners)).map_err(to_bind_error)
+        }
+    }
 }
 
-impl ListenerKind {
-    /// Opens the port. If the port is busy, the error names its owner.
-    pub fn open(self, settings: &Settings) -> Result<Listener, BindError> {
-        let (transport, address) = self.port(settings);
-        let to_bind_error = |error| BindError::new(transport, address, error);
-        match self {
-            ListenerKind::DhcpBroadcast => {
-                udp::bind_broadcast(address.port()).map(|socket| Listener::Dhcp(DHCP_BROADCAST, Socket::Udp(socket)))
-            }
-            ListenerKind::Dhcp6Multicast => {
-                udp6::bind_site_group(address.port()).map(|socket| Listener::Dhcp(DHCP6_MULTICAST, Socket::Udp(socket)))
-            }
-            ListenerKind::BootServer | ListenerKind::BootServer6 => {
-                udp::bind_exclusive(address).map(|socket| Listener::Dhcp(address, Socket::Udp(socket)))
-            }
-            ListenerKind::Tftp | ListenerKind::Tftp6 => tftp::bind(address.ip(), address.port(), &settings.tftp)
-                .map(|sockets| Listener::Tftp(sockets, settings.tftp.clone()))
-                .map_err(to_bind_error),
-            ListenerKind::Http => {
-                let listeners = http::bind(address.port(), settings.serves_ipv6());
-                listeners.map(|listeners| Listener::Http(address.port(), listeners)).map_err(to_bind_error)
-            }
-        }
+/// The transport protocol, and the address to bind with its port.
+pub fn port(kind: ListenerKind, settings: &Settings) -> (Transport, SocketAddr) {
+    let any = Ipv4Addr::UNSPECIFIED;
+    match kind {
+        ListenerKind::DhcpBroadcast => (Transport::Udp, DHCP_BROADCAST),
+        ListenerKind::BootServer => (Transport::Udp, BOOT_SERVER),
+        ListenerKind::Dhcp6Multicast => (Transport::Udp, DHCP6_MULTICAST),
+        ListenerKind::BootServer6 => (Transport::Udp, BOOT_SERVER6),
+        ListenerKind::Tftp => (Transport::Udp, (any, TFTP_PORT).into()),
+        ListenerKind::Tftp6 => (Transport::Udp, (Ipv6Addr::UNSPECIFIED, TFTP_PORT).into()),
+        ListenerKind::Http => (Transport::Tcp, (any, settings.http.port).into()),
     }
+}
 
-    /// The transport protocol, and the address to bind with its port.
-    pub fn port(self, settings: &Settings) -> (Transport, SocketAddr) {
-        let any = Ipv4Addr::UNSPECIFIED;
-        match self {
-            ListenerKind::DhcpBroadcast => (Transport::Udp, DHCP_BROADCAST),
-            ListenerKind::BootServer => (Transport::Udp, BOOT_SERVER),
-            ListenerKind::Dhcp6Multicast => (Transport::Udp, DHCP6_MULTICAST),
-            ListenerKind::BootServer6 => (Transport::Udp, BOOT_SERVER6),
-            ListenerKind::Tftp => (Transport::Udp, (any, TFTP_PORT).into()),
-            ListenerKind::Tftp6 => (Transport::Udp, (Ipv6Addr::UNSPECIFIED, TFTP_PORT).into()),
-            ListenerKind::Http => (Transport::Tcp, (any, settings.http.port).into()),
-        }
-    }
-
-    /// The consequence of a port that cannot be opened, for the warning.
-    pub fn consequence(self) -> &'static str {
-        match self {
-            ListenerKind::DhcpBroadcast => "this server receives no DHCP broadcasts",
-            ListenerKind::BootServer => "UEFI machines are sent straight to their file",
-            ListenerKind::Dhcp6Multicast => "machines do not boot over IPv6",
-            ListenerKind::BootServer6 => "machines do not boot by PXE over IPv6",
-            ListenerKind::Tftp => "this server offers no loaders",
-            ListenerKind::Tftp6 => "this server offers no loaders over IPv6",
-            ListenerKind::Http => "scripts are sent by TFTP",
-        }
-    }
-
-    /// Whether the server retries the port later. The server does not retry the TFTP port with a legacy file: if
-    /// another TFTP server has the port at the start, the file means that server, which binds the port again after it
-    /// restarts.
-    pub fn is_retried(self, settings: &Settings) -> bool {
-        !(matches!(self, ListenerKind::Tftp | ListenerKind::Tftp6)
-            && matches!(settings.tftp.enabled, Enabled::IfLocal(_)))
-    }
+/// Whether the server retries the port later. The server does not retry the TFTP port with a legacy file: if
+/// another TFTP server has the port at the start, the file means that server, which binds the port again after it
+/// restarts.
+pub fn is_retried(kind: ListenerKind, settings: &Settings) -> bool {
+    !(matches!(kind, ListenerKind::Tftp | ListenerKind::Tftp6) && matches!(settings.tftp.enabled, Enabled::IfLocal(_)))
 }

@@ -4,7 +4,7 @@ use crate::net::socket::Socket;
 use crate::net::udp6;
 use crate::serve::tftp;
 use crate::settings::TftpConfig;
-use std::fmt;
+use proxydhcpd_core::event::port::ListenerKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener};
 
 /// An open listener: one socket, or several sockets of the same service.
@@ -30,13 +30,28 @@ pub const BOOT_SERVER6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::
 /// The UDP port for TFTP requests.
 pub const TFTP_PORT: u16 = 69;
 
-impl fmt::Display for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Listener {
+    /// The kind of the listener.
+    pub fn kind(&self) -> ListenerKind {
         match self {
-            Listener::Dhcp(SocketAddr::V4(address), _) => write!(f, "DHCP on port {}", address.port()),
-            Listener::Dhcp(SocketAddr::V6(address), _) => write!(f, "DHCPv6 on port {}", address.port()),
-            Listener::Tftp(..) => write!(f, "TFTP on port {TFTP_PORT}"),
-            Listener::Http(port, _) => write!(f, "HTTP on port {port}"),
+            Listener::Dhcp(address, _) if *address == BOOT_SERVER => ListenerKind::BootServer,
+            Listener::Dhcp(address, _) if *address == BOOT_SERVER6 => ListenerKind::BootServer6,
+            Listener::Dhcp(address, _) if *address == DHCP6_MULTICAST => ListenerKind::Dhcp6Multicast,
+            Listener::Dhcp(..) => ListenerKind::DhcpBroadcast,
+            Listener::Tftp(sockets, _) => match sockets.family() {
+                tftp::Family::V4 => ListenerKind::Tftp,
+                tftp::Family::V6 => ListenerKind::Tftp6,
+            },
+            Listener::Http(..) => ListenerKind::Http,
+        }
+    }
+
+    /// The number of the port.
+    pub fn port(&self) -> u16 {
+        match self {
+            Listener::Dhcp(address, _) => address.port(),
+            Listener::Tftp(..) => TFTP_PORT,
+            Listener::Http(port, _) => *port,
         }
     }
 }

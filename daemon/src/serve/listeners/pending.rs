@@ -1,7 +1,7 @@
 //! Opens a port that was busy at the start and becomes free later. The port may be free only while its owner restarts,
 //! so the server first leaves the port free long enough for the owner to bind it again.
 
-use super::kind::ListenerKind;
+use super::kind;
 use super::listener::Listener;
 use crate::events::Events;
 use crate::net::bind_error::BindError;
@@ -9,7 +9,8 @@ use crate::net::port_owner::{BoundSocket, addresses_overlap, bound_sockets};
 use crate::net::socket::Socket;
 use crate::net::udp;
 use crate::settings::Settings;
-use proxydhcpd_core::event::Severity;
+use proxydhcpd_core::event::What;
+use proxydhcpd_core::event::port::{ListenerKind, PortEvent};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,7 @@ impl PendingListener {
     /// Opens the port if it is free and its owner has had time to restart, or if the owner now shares it, and records
     /// that. Returns `None` if the server is to retry the port later. An error is permanent.
     pub fn retry(&mut self, settings: &Settings, now: Instant, events: &Events) -> Option<Result<Listener, BindError>> {
-        let (transport, address) = self.kind.port(settings);
+        let (transport, address) = kind::port(self.kind, settings);
         // This server itself may have the port in the other address family, which does not make the port busy.
         let is_owner = |other: &BoundSocket| addresses_overlap(address.ip(), other.address) && !other.is_own_process();
         // If the owners cannot be listed, the port counts as busy.
@@ -43,12 +44,12 @@ impl PendingListener {
         } else if !self.was_free_long_enough(now) {
             return None;
         } else {
-            self.kind.open(settings)
+            kind::open(self.kind, settings)
         };
         match &opened {
             Ok(_) => {
-                let (port, benefit) = (address.port(), self.kind.benefit(is_free));
-                events.notice(Severity::Info, format_args!("{transport} port {port} is open now: {benefit}"));
+                let (listener, port) = (self.kind, address.port());
+                events.record_host(What::Port(PortEvent::Opened { listener, port, is_alone: is_free }));
             }
             Err(bind_error) if bind_error.error.kind() == io::ErrorKind::AddrInUse => {
                 self.last_busy = now;
@@ -78,24 +79,3 @@ impl PendingListener {
 
 /// How long a port must be free before this server opens it, so that another service can restart.
 const RESTART_TIME: Duration = Duration::from_secs(10);
-
-impl ListenerKind {
-    /// The benefit of the open port, for the log. `is_alone` is true if no other process has the port.
-    fn benefit(self, is_alone: bool) -> &'static str {
-        match self {
-            ListenerKind::DhcpBroadcast if is_alone => {
-                "this server receives DHCP broadcasts; a DHCP server that does not share the port must start before it"
-            }
-            ListenerKind::DhcpBroadcast => "this server receives DHCP broadcasts; the DHCP server now shares the port",
-            ListenerKind::BootServer => "UEFI machines are sent to it",
-            ListenerKind::Dhcp6Multicast if is_alone => {
-                "machines boot over IPv6; a DHCPv6 server that does not share the port must start before this server"
-            }
-            ListenerKind::Dhcp6Multicast => "machines boot over IPv6; the DHCPv6 server now shares the port",
-            ListenerKind::BootServer6 => "machines boot by PXE over IPv6",
-            ListenerKind::Tftp => "this server offers loaders",
-            ListenerKind::Tftp6 => "this server offers loaders over IPv6",
-            ListenerKind::Http => "scripts are sent by HTTP",
-        }
-    }
-}

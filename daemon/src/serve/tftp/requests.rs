@@ -321,7 +321,7 @@ fn error_reply(refusal: Refusal) -> ErrorReply {
         Refusal::NotFound => (ErrorCode::FILE_NOT_FOUND, "File not found"),
         Refusal::Denied => DENIED,
         Refusal::BadName => (ErrorCode::NOT_DEFINED, "Not a file name"),
-        Refusal::Failed => (ErrorCode::NOT_DEFINED, "Server failed"),
+        Refusal::Failed(_) => (ErrorCode::NOT_DEFINED, "Server failed"),
         Refusal::TemplateError => (ErrorCode::NOT_DEFINED, "Template failed, see its log"),
     }
 }

@@ -1,0 +1,29 @@
+//! The settings that take effect only after a restart.
+
+use crate::settings::{Enabled, Settings, TftpConfig};
+use proxydhcpd_core::link::Link;
+
+/// Returns the first setting that has changed and takes effect only after a restart, or `None` if there is no such
+/// setting. `links` are the links of this host.
+pub fn changed_setting(old: &Settings, new: &Settings, links: &[Link]) -> Option<&'static str> {
+    let http = |settings: &Settings| (settings.http.enabled.is_on(links), settings.http.port);
+    let tftp = |settings: &Settings| {
+        (settings.tftp.enabled.is_on(links), TftpConfig { enabled: Enabled::Yes, ..settings.tftp.clone() })
+    };
+    if old.proxy_only != new.proxy_only {
+        return Some("`proxy-only`");
+    }
+    if old.state_dir != new.state_dir {
+        return Some("`state-dir`");
+    }
+    if old.serves_ipv4() != new.serves_ipv4() {
+        return Some("`ipv4-interfaces` from none or to none");
+    }
+    if old.serves_ipv6() != new.serves_ipv6() {
+        return Some("`ipv6-interfaces` from none or to none");
+    }
+    if tftp(old) != tftp(new) {
+        return Some("TFTP (in a legacy file: `tftpd`)");
+    }
+    (http(old) != http(new)).then_some("HTTP")
+}
