@@ -1,11 +1,14 @@
 //! Tests the TFTP server on loopback: every rule through the real socket, the vectors, and common clients.
 
+mod changing_files;
 mod client;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod large;
+mod limits;
 mod networks;
+mod ports;
 mod rules;
 mod unverified_clients;
 mod vectors;
@@ -19,6 +22,7 @@ use proxydhcpd_core::file_name::normalize;
 use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::transfer::Outcome;
+use proxydhcpd_core::wire::tftp::TftpPacket;
 use std::io::{PipeWriter, pipe};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -26,6 +30,28 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+/// The options with which EDK2 requests a file.
+pub const EDK2: [(&str, &str); 2] = [("blksize", "1468"), ("windowsize", "4")];
+
+/// The event of a transfer that ended.
+pub fn ended(name: &str, octets: u64, outcome: Outcome) -> RecordedEvent {
+    RecordedEvent::Ended { name: name.into(), octets, outcome }
+}
+
+/// Returns each address family with a flag that is unset, and with the flag set.
+pub fn families_and_flags() -> impl Iterator<Item = (Family, bool)> {
+    BOTH_FAMILIES.into_iter().flat_map(|family| [(family, false), (family, true)])
+}
+
+/// Sends a request, and receives the OACK. Returns the address from which the server sends the file.
+pub fn oack(client: &mut Client, served: &TestServer, name: &str, options: &[(&str, &str)]) -> SocketAddr {
+    client.request(served.address(), name, options);
+    match client.packet() {
+        (from, TftpPacket::Oack(_)) => from,
+        other => panic!("no OACK: {other:?}"),
+    }
+}
 
 /// A TFTP server with a temporary directory. Dropping this value stops the server.
 #[derive(Debug)]
