@@ -128,13 +128,14 @@ pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>
         Ok(name) => name,
         Err(bad) => {
             let (machine, _) = ClaimedIdentity::default().resolve(observations, request.client.ip());
-            let ticket = FileTicket { machine, ..FileTicket::default() };
+            let link = request.link().map(Into::into);
+            let ticket = FileTicket { machine, link, ..FileTicket::default() };
             return FetchDecision { answer: fetch_bad_name(plan, request.name, bad), ticket };
         }
     };
     let name = ParsedName::new(&name);
     let context = RenderContext::new(plan, observations, request, name.claimed.clone().unwrap_or_default());
-    let ticket = FileTicket::new(plan, observations, &context, name.rest);
+    let ticket = FileTicket::new(plan, observations, request, &context, name.rest);
     FetchDecision { answer: fetch_name(plan, observations, request, name, context), ticket }
 }
 

@@ -8,6 +8,7 @@ use crate::plan::inventory::{BootMode, Machine};
 use crate::plan::offer::EntryTarget;
 use crate::plan::profile::BootTarget;
 use crate::render_context::{DONE, RenderContext};
+use crate::request::FileRequest;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -19,6 +20,8 @@ pub struct FileTicket {
     pub machine: MachineIdentity,
     /// The name of the machine's entry.
     pub entry: Option<String>,
+    /// The name of the interface on which the request arrived, if it is known.
+    pub link: Option<String>,
     /// Whether the file is a first-stage loader.
     pub is_loader: bool,
     /// The machine whose boot-once the complete fetch of the file completes, unless it is completed by then.
@@ -44,7 +47,13 @@ pub struct CompletedMachine {
 impl FileTicket {
     /// The ticket of a request for `name`, the requested name without the claimed identity. If the request reports a
     /// finished boot (`Fetch::Done` in [`crate::fetch`]), the caller must verify the report.
-    pub fn new(plan: &Plan, observations: &Observations, context: &RenderContext, name: &str) -> FileTicket {
+    pub fn new(
+        plan: &Plan,
+        observations: &Observations,
+        request: &FileRequest<'_>,
+        context: &RenderContext,
+        name: &str,
+    ) -> FileTicket {
         let RenderContext { machine, decision, .. } = context;
         let entry = decision.machine.map(|found| plan.inventory.get(found.machine));
         let boots_once = |entry: &Machine<'_>| entry.boot_mode == BootMode::Once;
@@ -53,6 +62,7 @@ impl FileTicket {
         FileTicket {
             machine: machine.clone(),
             entry: entry.map(|entry| entry.name.into()),
+            link: request.link().map(Into::into),
             is_loader: plan.loader_path(name).is_some(),
             completes: completed.map(|entry| CompletedMachine::new(&entry, generation(&entry))),
         }

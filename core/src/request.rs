@@ -39,3 +39,10 @@ pub struct FileRequest<'a> {
     /// The interface on which the request arrived; empty if unknown.
     pub interface: &'a str,
 }
+
+impl<'a> FileRequest<'a> {
+    /// The interface, if it is known.
+    pub fn link(&self) -> Option<&'a str> {
+        Some(self.interface).filter(|name| !name.is_empty())
+    }
+}

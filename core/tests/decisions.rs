@@ -250,7 +250,7 @@ fn the_ticket_of_a_request_has_the_machine_and_the_identities_of_its_entry() {
         fetch(&plan, &observations, &request).ticket
     };
     let kernel = ticket("debian/linux");
-    assert_eq!(kernel.entry.as_deref(), Some("web1"));
+    assert_eq!((kernel.entry.as_deref(), kernel.link.as_deref()), (Some("web1"), Some("eth0")));
     assert_eq!(kernel.machine.hardware.unwrap().mac(), Some(macs[0]));
     assert!(!kernel.is_loader);
     let completed =
@@ -261,7 +261,10 @@ fn the_ticket_of_a_request_has_the_machine_and_the_identities_of_its_entry() {
     assert!(loader.is_loader && loader.completes.is_none() && loader.entry == kernel.entry, "{loader:?}");
     for refused in ["../linux", "", "a\u{1}b"] {
         let ticket = ticket(refused);
-        assert!(ticket.machine == kernel.machine && ticket.completes.is_none(), "{refused:?}: {ticket:?}");
+        assert!(
+            (&ticket.machine, &ticket.link) == (&kernel.machine, &kernel.link) && ticket.completes.is_none(),
+            "{refused:?}: {ticket:?}"
+        );
     }
 }
 

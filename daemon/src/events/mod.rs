@@ -9,8 +9,10 @@ use counters::Counters;
 use log::Log;
 use proxydhcpd_core::event::socket::{SocketFailure, SocketOperation};
 use proxydhcpd_core::event::{Event, EventMachine, Notice, Service, Severity, What};
+use proxydhcpd_core::file_ticket::FileTicket;
 use reader::Reader;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -59,6 +61,11 @@ impl Events {
     /// Records what happens to a machine now, in this service.
     pub fn record_now(&self, service: Service, machine: EventMachine<'_>, what: What<'_>) {
         self.lock().record(None, machine, service, what);
+    }
+
+    /// Records what happens now to a request for a file, or to its transfer.
+    pub fn record_file(&self, service: Service, ticket: &FileTicket, client: SocketAddr, what: What<'_>) {
+        self.lock().record(ticket.link.as_deref(), EventMachine::from_ticket(ticket, client), service, what);
     }
 
     /// Records what happens to the server or to its host now.

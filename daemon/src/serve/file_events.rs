@@ -11,43 +11,41 @@ use proxydhcpd_core::transfer::Outcome;
 
 /// Records what happened in the TFTP server.
 pub fn record_tftp(state: &State, event: &tftp::TftpEvent<'_>) {
-    let record = |machine, what| state.events.record_now(Service::Tftp, machine, what);
+    let (events, service) = (&state.events, Service::Tftp);
     match event {
         tftp::TftpEvent::Ended { client, name, ticket, octets, elapsed, outcome } => {
             if *outcome == Outcome::Completed {
-                state.fetched(ticket, Service::Tftp, *client, name);
+                state.fetched(ticket, service, *client, name);
             }
             let (octets, duration, end) = (*octets, *elapsed, TransferEnd::Tftp(*outcome));
-            record(EventMachine::from_ticket(ticket, *client), What::TransferEnded { name, octets, duration, end });
+            events.record_file(service, ticket, *client, What::TransferEnded { name, octets, duration, end });
         }
         tftp::TftpEvent::Refused { client, name, ticket, reason } => {
             if matches!(reason, tftp::TftpRefusal::Fetch(_)) {
-                state.refused(ticket, Service::Tftp, *client, name);
+                state.refused(ticket, service, *client, name);
             }
             let reason = Reason { label: reason.label(), text: format_args!("{reason}") };
-            record(EventMachine::from_ticket(ticket, *client), What::FileRefused { name, reason });
+            events.record_file(service, ticket, *client, What::FileRefused { name, reason });
         }
         tftp::TftpEvent::Ignored { client, reason: reason @ tftp::TftpSilence::SendBufferFull } => {
-            record(EventMachine::at(*client), What::SendBufferFull(reason.label()));
+            events.record_now(service, EventMachine::at(*client), What::SendBufferFull(reason.label()));
         }
         tftp::TftpEvent::Ignored { client, reason } => {
-            record(
+            events.record_now(
+                service,
                 EventMachine::at(*client),
                 What::FileSilence(Reason { label: reason.label(), text: format_args!("{reason}") }),
             );
         }
         tftp::TftpEvent::Failed { client, name, ticket, error } => {
-            record(
-                EventMachine::from_ticket(ticket, *client),
-                What::TransferFailed { name, error: format_args!("{error}") },
-            );
+            events.record_file(service, ticket, *client, What::TransferFailed { name, error: format_args!("{error}") });
         }
     }
 }
 
 /// Records what happened in the HTTP server.
 pub fn record_http(state: &State, event: &http::HttpEvent) {
-    let record = |machine, what| state.events.record_now(Service::Http, machine, what);
+    let (events, service) = (&state.events, Service::Http);
     match event {
         http::HttpEvent::Finished(request) => {
             let http::FinishedRequest { client, name, ticket, octets, duration, status, .. } = request;
@@ -56,32 +54,35 @@ pub fn record_http(state: &State, event: &http::HttpEvent) {
             // PowerShell also calls itself Mozilla, but is no browser.
             let is_from_machine = !request.is_browser || is_done_request(name);
             if request.whole && request.method != Method::HEAD && is_from_machine {
-                state.fetched(ticket, Service::Http, *client, name);
+                state.fetched(ticket, service, *client, name);
             }
             if [403, 404].contains(status) {
-                state.refused(ticket, Service::Http, *client, name);
+                state.refused(ticket, service, *client, name);
             }
             let end = TransferEnd::Http { method: request.method.as_str(), status: *status };
-            record(
-                EventMachine::from_ticket(ticket, *client),
+            events.record_file(
+                service,
+                ticket,
+                *client,
                 What::TransferEnded { name, octets: *octets, duration: *duration, end },
             );
         }
         http::HttpEvent::NotAccepted(error) => {
-            state.events.socket_failed(SocketOperation::AcceptConnection, error);
+            events.socket_failed(SocketOperation::AcceptConnection, error);
         }
         http::HttpEvent::CannotAccept(error) => {
-            state.events.socket_failed(SocketOperation::AcceptConnections, error);
+            events.socket_failed(SocketOperation::AcceptConnections, error);
         }
         http::HttpEvent::Failed { client, name, ticket, error } => {
-            record(
-                EventMachine::from_ticket(ticket, *client),
-                What::TransferFailed { name, error: format_args!("{error}") },
-            );
+            events.record_file(service, ticket, *client, What::TransferFailed { name, error: format_args!("{error}") });
         }
         http::HttpEvent::Dropped { client, reason } => {
             let overload = reason.overload();
-            record(EventMachine::at(*client), What::ConnectionDropped { reason: format_args!("{reason}"), overload });
+            events.record_now(
+                service,
+                EventMachine::at(*client),
+                What::ConnectionDropped { reason: format_args!("{reason}"), overload },
+            );
         }
     }
 }

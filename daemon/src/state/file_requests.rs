@@ -6,7 +6,7 @@ use crate::files::{Opened, ResolvedFile};
 use crate::log::RequestedName;
 use crate::site::Site;
 use crate::templates::Failure;
-use proxydhcpd_core::event::{ContentKind, EventMachine, Service, What};
+use proxydhcpd_core::event::{ContentKind, Service, What};
 use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchDecision, Refusal, fetch, is_first_request};
 use proxydhcpd_core::file_ticket::FileTicket;
 use proxydhcpd_core::link::Link;
@@ -30,9 +30,8 @@ impl State {
         };
         let opened = answer.and_then(|answer| self.open_answer(&site, answer, request, &ticket));
         if let Err(Refusal::Failed(errno)) = opened {
-            let machine = EventMachine::from_ticket(&ticket, request.client);
             let what = What::OpenFailed { name: request.name, errno };
-            self.events.record_now(request.protocol.into(), machine, what);
+            self.events.record_file(request.protocol.into(), &ticket, request.client, what);
         }
         ResolvedFile { opened, ticket: Arc::new(ticket) }
     }
@@ -45,11 +44,11 @@ impl State {
         ticket: &FileTicket,
     ) -> Result<Opened, Refusal> {
         let record = |what: What<'_>| {
-            self.events.record_now(request.protocol.into(), EventMachine::from_ticket(ticket, request.client), what);
+            self.events.record_file(request.protocol.into(), ticket, request.client, what);
         };
         let content = ContentKind::from(&answer);
         let opened = if let Fetch::Done(done) = &answer {
-            self.accept_done(done, request)?
+            self.accept_done(done, request, ticket)?
         } else {
             self.add_token(&site.plan, &mut answer);
             let on_failure = |failure: &Failure| {
@@ -78,16 +77,14 @@ impl State {
         let completed =
             completed.and_then(|done| Some((done, observations.boot_once.complete(&done.name, done.generation)?)));
         drop(observations);
-        let machine = EventMachine::from_ticket(ticket, client);
         if let Some((completed, times)) = completed {
             let record = format!("{}\n{}", RequestedName(name), format_identities(completed));
             self.boot_once.complete(&completed.name, &record, times);
-            let machine = EventMachine { entry: Some(&completed.name), ..machine };
-            self.events.record_now(service, machine, What::BootOnceCompleted { name });
+            self.events.record_file(service, ticket, client, What::BootOnceCompleted { name });
         }
         let guard = self.site.load().plan.policy.loop_guard;
         if let Some(cause) = looping.filter(|_| guard != LoopGuard::Off) {
-            self.events.record_now(service, machine, What::BootLoop { name, cause, guard });
+            self.events.record_file(service, ticket, client, What::BootLoop { name, cause, guard });
         }
     }
 
@@ -101,12 +98,17 @@ impl State {
         };
         let (reason, remedy) = site.explain_refusal(name, refusal);
         let what = What::OfferedFileRefused { name, reason: format_args!("{reason}; {remedy}") };
-        self.events.record_now(service, EventMachine::from_ticket(ticket, client), what);
+        self.events.record_file(service, ticket, client, what);
     }
 
     /// Accepts a request for a machine's done URL if the request has the machine's token or comes from the machine's
     /// address. Any other request is refused, because a web page in a browser could cause it.
-    fn accept_done(&self, done: &DoneRequest, request: &FileRequest<'_>) -> Result<Opened, Refusal> {
+    fn accept_done(
+        &self,
+        done: &DoneRequest,
+        request: &FileRequest<'_>,
+        ticket: &FileTicket,
+    ) -> Result<Opened, Refusal> {
         let count = self.observations().boot_once.generation(&done.machine);
         let has_token =
             done.token.as_ref().is_some_and(|token| self.boot_once.is_valid_token(token, &done.machine, count));
@@ -114,7 +116,7 @@ impl State {
             return Ok(Opened::text("noted\n"));
         }
         let what = What::DoneRefused { machine: &done.machine, has_token: done.token.is_some() };
-        self.events.record_now(request.protocol.into(), EventMachine::at(request.client), what);
+        self.events.record_file(request.protocol.into(), ticket, request.client, what);
         Err(Refusal::Denied)
     }
 

@@ -156,7 +156,7 @@ fn request_facts(context: &RenderContext, request: &FileRequest<'_>) -> Value {
     let features = context.firmware.features.map(|features| features.names().map(Value::from).collect::<Vec<_>>());
     let facts = [
         ("address", Some(Value::from(request.client.ip().to_canonical().to_string()))),
-        ("interface", Some(request.interface).filter(|name| !name.is_empty()).map(Value::from)),
+        ("interface", request.link().map(Value::from)),
         ("protocol", Some(Value::from(if request.protocol == Protocol::Tftp { "tftp" } else { "http" }))),
         ("arch", arch.and_then(Arch::info).map(|row| Value::from(row.id))),
         ("firmware", firmware.map(Value::from)),
