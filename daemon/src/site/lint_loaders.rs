@@ -1,7 +1,8 @@
-//! Finds profiles whose loaders cannot boot a machine: iPXE that iPXE loads again, which is a boot loop, and a BIOS
-//! program for UEFI.
+//! Finds loaders that cannot boot a machine: iPXE that iPXE loads again, which is a boot loop, a BIOS program for UEFI,
+//! and an old GRUB.
 
 use crate::boot_files::image::{self, Image};
+use crate::loaders::second_stage;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::Loader;
@@ -86,6 +87,21 @@ pub fn bios_loader_for_uefi(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Opti
     let fix =
         "replace `default` with `bios`, and name programs for the other architectures, as in `uefi-x64 = \"ipxe.efi\"`";
     (is_bios && !profile.loaders.contains_key(&Arch::X64)).then(|| Diagnostic::warning(what).help(fix))
+}
+
+/// Warns about second stages that request their configuration from another server.
+pub fn old_grubs(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> impl Iterator<Item = Diagnostic> {
+    second_stage::old_grubs(plan, path).into_iter().map(old_grub)
+}
+
+fn old_grub((name, version): (String, String)) -> Diagnostic {
+    let what = format!(
+        "{name} is GRUB {version}, which requests its configuration from the DHCP server, not from this server"
+    );
+    Diagnostic::warning(what).help(
+        "it stops at its prompt unless the DHCP server runs on this host, or names this host as its next server; GRUB \
+         2.12 requests it from this server; see docs/secure-boot.md",
+    )
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
-//! Finds rules whose profile cannot have an effect, because the conditions exclude the client for which it is meant.
+//! Finds rules whose profile cannot have an effect: the conditions exclude the client for which it is meant, or the
+//! machine cannot start its disk.
 
+use crate::uefi_programs::local_disk;
+use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::choose::local_disk_name;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::profile::BootTarget;
 use proxydhcpd_core::plan::rule::{Firmware, Rule};
@@ -33,6 +37,20 @@ fn warning(number: usize, key: &str) -> Diagnostic {
         "for the iPXE, the later rules decide: match such machines by what both have, such as `mac`, `arch` or \
          `subnet`",
     )
+}
+
+/// Warns about rules that make machines boot from their disk although the server has no program that starts it.
+pub fn unbootable_rules(plan: &Plan) -> impl Iterator<Item = Diagnostic> {
+    local_disk::unbootable_rules(plan).into_iter().map(unbootable_rule)
+}
+
+fn unbootable_rule((rule, arch): (usize, Arch)) -> Diagnostic {
+    let what = format!("rule {rule} sends {arch} to the local disk, and there is no program that starts it");
+    let program = local_disk_name(arch);
+    Diagnostic::warning(what).help(format!(
+        "such a machine tries each network entry for a minute first; to prevent this, put {program} into the boot \
+         directory"
+    ))
 }
 
 #[cfg(test)]

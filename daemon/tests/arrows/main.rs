@@ -136,8 +136,14 @@ fn no_modules_of_a_folder_name_each_other_in_a_circle() {
 /// Only the log turns events into lines. The files of `LATER` still write lines by themselves.
 #[test]
 fn no_module_but_the_log_writes_lines() {
-    const LATER: [&str; 6] =
-        ["files/served.rs", "net/reply_sender.rs", "net/socket_set.rs", "net/udp6.rs", "site.rs", "systemd.rs"];
+    const LATER: [&str; 6] = [
+        "files/served.rs",
+        "net/reply_sender.rs",
+        "net/socket_set.rs",
+        "net/udp6.rs",
+        "site/removed_machines.rs",
+        "systemd.rs",
+    ];
     let mut directories = vec![root().join("src")];
     let mut writing = BTreeSet::new();
     while let Some(directory) = directories.pop() {
