@@ -9,7 +9,8 @@ use crate::plan::Plan;
 use crate::plan::inventory::{
     AmbiguousMachine, BootMode, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Lookup, Machine, MachineIndex,
 };
-use crate::plan::profile::{BootTarget, ProfileId};
+use crate::plan::profile::{BootTarget, Profile};
+use crate::plan::profiles::ProfileId;
 use crate::plan::rule::{Firmware, Rule, Subject};
 use core::fmt;
 
@@ -30,7 +31,7 @@ pub struct Decision {
     /// The index of the rule that matched.
     pub rule: Option<usize>,
     /// The profile. `None` means the menu of the boot directory, unless `decided_by` excludes a profile.
-    pub profile: Option<ProfileId>,
+    pub(crate) profile: Option<ProfileId>,
     /// The reason for the decision.
     pub decided_by: DecidedBy,
     /// Whether the client counts as firmware, even if it identifies itself as iPXE.
@@ -57,8 +58,8 @@ pub enum DecidedBy {
     Completed,
     /// The machine has completed a boot-once, and its entry has no `boot` key any more.
     CompletedUnspecified,
-    /// The machine's entry names a profile that does not exist: the machine boots its disk, because its disk is the
-    /// least harmful target.
+    /// The profile does not exist that an entry, a rule or a default names: the machine boots its disk, because its
+    /// disk is the least harmful target.
     UnknownProfile,
     /// The rule that matched denies the boot.
     Denied,
@@ -145,27 +146,37 @@ fn decision_from(
         {
             (None, DecidedBy::CompletedUnspecified)
         }
-        (_, Some(Machine { profile: Some(name), .. })) => match plan.find_profile(name) {
-            Some(profile) => (Some(profile), DecidedBy::Machine),
-            None => (None, DecidedBy::UnknownProfile),
-        },
-        (Some((_, rule)), _) if rule.profile.is_some() => (rule.profile, DecidedBy::Rule),
+        (_, Some(Machine { profile: Some(name), .. })) => (Some(name), DecidedBy::Machine),
+        (Some((_, Rule { profile: Some(name), .. })), _) => (Some(name.as_str()), DecidedBy::Rule),
         (_, None) if plan.policy.unknown_machine_profile.is_some() => {
-            (plan.policy.unknown_machine_profile, DecidedBy::UnknownMachine)
+            (plan.policy.unknown_machine_profile.as_deref(), DecidedBy::UnknownMachine)
         }
-        _ => (plan.policy.default_profile, DecidedBy::Default),
+        _ => (plan.policy.default_profile.as_deref(), DecidedBy::Default),
     };
-    Decision {
+    let decision = Decision {
         rule: rule.map(|(index, _)| index),
-        profile,
         decided_by,
         as_firmware: rule.is_some_and(|(_, rule)| rule.as_firmware),
         as_dialect: rule.and_then(|(_, rule)| rule.as_dialect),
         ..Decision::default()
-    }
+    };
+    decision.with_profile(plan, profile)
 }
 
 impl Decision {
+    /// The same decision with the profile of this name. `None` means the menu of the boot directory.
+    pub(crate) fn with_profile(self, plan: &Plan, name: Option<&str>) -> Decision {
+        match name.map(|name| plan.policy.profiles.find(name)) {
+            Some(None) => Decision { profile: None, decided_by: DecidedBy::UnknownProfile, ..self },
+            found => Decision { profile: found.flatten(), ..self },
+        }
+    }
+
+    /// The profile; `None` if the machine boots the menu of the boot directory, or if no profile applies to it.
+    pub fn profile<'a>(&self, plan: &'a Plan) -> Option<&'a Profile> {
+        plan.policy.profiles.get(self.profile?)
+    }
+
     /// The target that the machine boots.
     pub fn boots<'a>(&self, plan: &'a Plan) -> &'a BootTarget {
         match self.decided_by {
@@ -173,7 +184,7 @@ impl Decision {
                 &BootTarget::LocalDisk
             }
             DecidedBy::Denied => &BootTarget::Nothing,
-            _ => plan.profile(self.profile).map_or(&BootTarget::BootDir, |profile| &profile.boots),
+            _ => self.profile(plan).map_or(&BootTarget::BootDir, |profile| &profile.boots),
         }
     }
 
@@ -209,16 +220,15 @@ impl Decision {
 
     /// The machine's profile, even if the machine does not boot it now. After the kernel of an installer has completed
     /// the boot-once, the installer still requests files of the profile.
-    pub fn own_profile(&self, plan: &Plan) -> Option<ProfileId> {
+    pub fn own_profile<'a>(&self, plan: &'a Plan) -> Option<&'a Profile> {
         if self.protected_by.is_some()
             || !matches!(self.decided_by, DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified)
         {
-            return self.profile;
+            return self.profile(plan);
         }
-        match self.machine.and_then(|found| plan.inventory.get(found.machine).profile) {
-            Some(name) => plan.find_profile(name),
-            None => self.rule.and_then(|rule| plan.policy.rules.get(rule)?.profile).or(plan.policy.default_profile),
-        }
+        let of_entry = self.machine.and_then(|found| plan.inventory.get(found.machine).profile);
+        let of_rule = || plan.policy.rules.get(self.rule?)?.profile.as_deref();
+        plan.profile(of_entry.or_else(of_rule).or(plan.policy.default_profile.as_deref())?)
     }
 
     /// The boot of the machine in one word: the name of the profile, `menu`, `local-disk` or `nothing`.
@@ -228,13 +238,8 @@ impl Decision {
                 "local-disk"
             }
             DecidedBy::Denied => "nothing",
-            _ => self.profile_name(plan).unwrap_or("menu"),
+            _ => self.profile(plan).map_or("menu", |profile| &profile.name),
         }
-    }
-
-    /// The profile's name, for logs; `None` if the decision has no profile.
-    pub fn profile_name<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
-        plan.profile(self.profile).map(|profile| profile.name.as_str())
     }
 }
 

@@ -385,3 +385,54 @@ impl<'a> Reasons<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::DecidedBy;
+    use crate::plan::inventory::{FoundEntry, IdentityKind, Inventory, Machine};
+    use crate::plan::policy::Policy;
+    use crate::plan::profile::Profile;
+    use crate::plan::rule::Rule;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn the_reasons_name_what_decided_if_the_configuration_selects_profiles() {
+        assert_eq!(Reasons::new(&Decision::default(), &Plan::default()), Reasons::default());
+        let entry = Machine { name: "web1", profile: Some("gone"), ..Machine::default() };
+        let plan = Plan {
+            policy: Policy {
+                profiles: Vec::from([Profile { name: "debian".into(), ..Profile::default() }]).into(),
+                rules: Vec::from([Rule { name: "lab".into(), ..Rule::default() }]),
+                ..Policy::default()
+            }
+            .into(),
+            inventory: Inventory::new(&[entry], &[]),
+            ..Plan::default()
+        };
+        let reasons = |decision| Reasons::new(&decision, &plan);
+        let (none, entry) = (Reasons::default(), Some("web1"));
+        let machine = Some(FoundEntry { machine: 0, by: IdentityKind::Mac, conflicting: None });
+        let decided = |decided_by| Decision { machine, decided_by, ..Decision::default() };
+        assert_eq!(reasons(Decision::default()), Reasons { profile: Some("menu"), ..none });
+        assert_eq!(
+            reasons(Decision { rule: Some(0), profile: Some(0), decided_by: DecidedBy::Rule, ..Decision::default() }),
+            Reasons { profile: Some("debian"), rule: Some("lab"), ..none }
+        );
+        assert_eq!(
+            reasons(Decision { profile: Some(0), ..decided(DecidedBy::Machine) }),
+            Reasons { entry, profile: Some("debian"), ..none }
+        );
+        let on_disk = Reasons { profile: Some("local-disk"), ..none };
+        assert_eq!(reasons(decided(DecidedBy::Completed)), Reasons { entry, ..on_disk });
+        assert_eq!(
+            reasons(decided(DecidedBy::UnknownProfile)),
+            Reasons { entry, missing_profile: Some("gone"), ..on_disk }
+        );
+        let protected_by = Some((0, IdentityKind::Uuid));
+        assert_eq!(
+            reasons(Decision { protected_by, machine: None, ..decided(DecidedBy::Never) }),
+            Reasons { candidate: entry, ..on_disk }
+        );
+    }
+}

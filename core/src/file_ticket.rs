@@ -80,7 +80,7 @@ fn ends_boot_once(plan: &Plan, decision: &Decision, name: &str) -> bool {
         kernels.any(|target| matches!(target, EntryTarget::Linux { kernel, .. } if kernel == name))
     };
     name == DONE
-        || match plan.profile(decision.profile) {
+        || match decision.profile(plan) {
             Some(profile) if profile.boots != BootTarget::BootDir => profile.boot_once_file() == Some(name),
             _ => is_boot_dir_kernel(),
         }

@@ -1,7 +1,6 @@
 //! Rules: conditions, and what machines that meet them boot. The first rule that matches decides.
 
 use super::pattern::{Glob, MacPattern};
-use super::profile::ProfileId;
 use crate::arch::Arch;
 use crate::client::dialect::Dialect;
 use crate::identity::Identifiers;
@@ -22,8 +21,8 @@ pub struct Rule {
     pub when: Conditions,
     /// Whether the server refuses to reply to the machine.
     pub deny: bool,
-    /// The profile of machines whose entry has none. `None` if the rule does not decide about the profile.
-    pub profile: Option<ProfileId>,
+    /// The name of the profile of machines whose entry has none. `None` if the rule does not decide about the profile.
+    pub profile: Option<String>,
     /// Whether the machine receives the loader for its firmware, even if the client identifies itself as iPXE.
     pub as_firmware: bool,
     /// The dialect that a client with the architecture of a BIOS speaks, whatever its signs.

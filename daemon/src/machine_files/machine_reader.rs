@@ -1,12 +1,11 @@
 //! Collects machines: adds each to the plan's table as soon as it is read.
 
-use super::builder::{MachineBuilder, ProfileLookup};
+use super::builder::{MachineBuilder, ProfileCheck};
 use super::diagnostics::MachineDiagnostics;
 use super::entry::no_identity_message;
 use super::location::{location, warning_at};
 use proxydhcpd_core::plan::inventory::{AddError, BootMode, Inventory, InventoryBuilder, Machine, MachineIndex};
 use proxydhcpd_core::plan::pattern::MacPattern;
-use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_reading::diagnostic::{Diagnostic, Severity};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,8 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Reads machines and collects them.
 pub struct MachineReader<'a> {
-    /// Resolves the names of profiles.
-    pub(super) find_profile: &'a ProfileLookup<'a>,
+    /// Checks the names of profiles.
+    pub(super) check_profile: &'a ProfileCheck<'a>,
     builder: InventoryBuilder,
     /// Errors and warnings so far.
     pub(super) diagnostics: MachineDiagnostics,
@@ -27,9 +26,9 @@ pub struct MachineReader<'a> {
     offsets: Vec<u32>,
     /// The files, each with the ID of its first machine.
     files: Vec<(MachineIndex, PathBuf)>,
-    /// By profile, the number of machines with boot-once and the first such machine. `None`: the machine has no
+    /// By profile, the number of machines with boot-once and the first such machine. An empty name: the machine has no
     /// profile, so rules or the default decide.
-    boot_once: BTreeMap<Option<ProfileId>, (usize, MachineIndex)>,
+    boot_once: BTreeMap<String, (usize, MachineIndex)>,
     began: Instant,
 }
 
@@ -48,9 +47,9 @@ pub struct MachineFiles {
 
 impl<'a> MachineReader<'a> {
     /// Creates a reader that has no machines yet.
-    pub fn new(profiles: &'a ProfileLookup<'a>) -> Self {
+    pub fn new(profiles: &'a ProfileCheck<'a>) -> Self {
         MachineReader {
-            find_profile: profiles,
+            check_profile: profiles,
             builder: InventoryBuilder::default(),
             diagnostics: MachineDiagnostics::default(),
             current: MachineBuilder::default(),
@@ -72,18 +71,18 @@ impl<'a> MachineReader<'a> {
         if self.files.last().is_none_or(|(_, last)| last != file) {
             self.begin(file);
         }
-        let once = self.boot_once_profile(machine);
         let added =
             add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), machine, offset, error);
-        self.count_boot_once(added, once);
+        count_boot_once(&mut self.boot_once, added, machine);
     }
 
     /// Warns about machines whose boot-once no file completes. There is one warning for each profile, because there may
     /// be a million such machines. `incomplete` returns the name of the profile if no file completes a boot-once of
     /// that profile.
-    pub fn warn_about_boot_once(&mut self, incomplete: impl Fn(Option<ProfileId>) -> Option<String>) {
+    pub fn warn_about_boot_once(&mut self, incomplete: impl Fn(Option<&str>) -> Option<String>) {
         for (profile, (count, first)) in &self.boot_once {
-            let Some(profile) = incomplete(*profile) else { continue };
+            let profile = Some(profile.as_str()).filter(|profile| !profile.is_empty());
+            let Some(profile) = incomplete(profile) else { continue };
             let machine = self.builder.name(*first).unwrap_or_default();
             let more = match count - 1 {
                 0 => String::new(),
@@ -138,22 +137,22 @@ impl<'a> MachineReader<'a> {
             );
             self.diagnostics.warning(|| Diagnostic { severity: Severity::Warning, ..error(message) });
         }
-        let once = self.boot_once_profile(&machine);
         let added =
             add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), &machine, offset, error);
-        self.count_boot_once(added, once);
+        count_boot_once(&mut self.boot_once, added, &machine);
     }
+}
 
-    /// The profile of a machine with boot-once, or `None` for another machine.
-    fn boot_once_profile(&self, machine: &Machine<'_>) -> Option<Option<ProfileId>> {
-        let find = |name| (self.find_profile)(name).ok();
-        (machine.boot_mode == BootMode::Once).then(|| machine.profile.and_then(find))
-    }
-
-    fn count_boot_once(&mut self, added: Option<MachineIndex>, once: Option<Option<ProfileId>>) {
-        if let (Some(machine), Some(profile)) = (added, once) {
-            self.boot_once.entry(profile).or_insert((0, machine)).0 += 1;
-        }
+fn count_boot_once(
+    by_profile: &mut BTreeMap<String, (usize, MachineIndex)>,
+    added: Option<MachineIndex>,
+    machine: &Machine<'_>,
+) {
+    let Some(added) = added.filter(|_| machine.boot_mode == BootMode::Once) else { return };
+    let profile = machine.profile.unwrap_or_default();
+    match by_profile.get_mut(profile) {
+        Some((count, _)) => *count += 1,
+        None => drop(by_profile.insert(profile.to_owned(), (1, added))),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::boot_dir::{HostNameScript, Scan};
 use crate::templates::Failure;
 use proxydhcpd_core::fetch::RenderContext;
 use proxydhcpd_core::plan::policy::IpxeTarget;
-use proxydhcpd_core::plan::profile::{BootTarget, ItemTarget, ProfileId};
+use proxydhcpd_core::plan::profile::{BootTarget, ItemTarget};
 use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::script;
 
@@ -31,17 +31,17 @@ impl Site {
     /// The scripts for single host names, which machines run before the menu. If no machine runs them, also the reason.
     pub fn host_name_scripts(&self) -> (&[HostNameScript], Option<&'static str>) {
         let plan = &self.plan;
-        let shows = |id: Option<ProfileId>| plan.profile(id).is_none_or(|profile| profile.boots == BootTarget::BootDir);
-        let chosen = |id: ProfileId| shows(Some(id));
-        let machine_profiles = plan.inventory.iter().filter_map(|machine| plan.find_profile(machine.profile?));
-        let is_shown = shows(plan.policy.default_profile)
-            || plan.policy.unknown_machine_profile.is_some_and(chosen)
-            || plan.policy.rules.iter().filter_map(|rule| rule.profile).any(chosen)
-            || machine_profiles.into_iter().any(chosen)
+        let shows = |profile: Option<&str>| *plan.boots(profile) == BootTarget::BootDir;
+        let chosen = |profile: &str| shows(Some(profile));
+        let is_shown = shows(plan.policy.default_profile.as_deref())
+            || plan.policy.unknown_machine_profile.as_deref().is_some_and(chosen)
+            || plan.policy.rules.iter().filter_map(|rule| rule.profile.as_deref()).any(chosen)
+            || plan.inventory.iter().filter_map(|machine| machine.profile).any(chosen)
             || plan.policy.profiles.iter().any(|profile| match &profile.boots {
-                BootTarget::Menu(menu) => {
-                    menu.items.iter().any(|item| matches!(item.target, ItemTarget::Profile(id) if shows(id)))
-                }
+                BootTarget::Menu(menu) => menu
+                    .items
+                    .iter()
+                    .any(|item| matches!(&item.target, ItemTarget::Profile(name) if shows(name.as_deref()))),
                 _ => false,
             });
         let reason = match &plan.policy.ipxe {

@@ -136,8 +136,7 @@ fn rules_version(plan: &Plan) -> u32 {
     if plan.policy.rules.is_empty() {
         return 0;
     }
-    let profiles: Vec<&str> = plan.policy.profiles.iter().map(|profile| &profile.name[..]).collect();
-    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(format!("{:?}{profiles:?}", plan.policy.rules));
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(format!("{:?}", plan.policy.rules));
     hash as u32 | 1
 }
 

@@ -3,7 +3,7 @@
 use super::Site;
 use crate::loaders;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId};
+use proxydhcpd_core::plan::profile::{BootTarget, Profile};
 use proxydhcpd_reading::legacy;
 
 impl Site {
@@ -13,8 +13,8 @@ impl Site {
     }
 
     /// Why a machine of this architecture gets no loader with this profile, and how to fix that.
-    pub fn no_loader_reason(&self, arch: Arch, profile: Option<ProfileId>) -> String {
-        if let Some(Profile { name, boots: BootTarget::Loader, .. }) = self.plan.profile(profile) {
+    pub fn no_loader_reason(&self, arch: Arch, profile: Option<&Profile>) -> String {
+        if let Some(Profile { name, boots: BootTarget::Loader, .. }) = profile {
             let key = arch.base().info().map_or("default", |row| row.id);
             return format!("profile {name} has no loader for {arch}: set `{key}` in [profile.{name}.loaders]");
         }

@@ -263,13 +263,12 @@ fn profile(plan: &Plan, decision: &Decision) -> Node {
 
 /// Explains an item of a menu, and the boot that the item selects.
 fn choice(plan: &Plan, item: &FirmwareMenuItem) -> Node {
-    let target = match item.target {
+    let target = match &item.target {
         ItemTarget::Server(server) => format!("{}: boot server {server}, port 4011", item.title),
         ItemTarget::Broadcast => format!("{}: the boot server that answers a broadcast", item.title),
-        ItemTarget::Profile(id) => {
-            let boots = plan.profile(id).map_or(&BootTarget::BootDir, |profile| &profile.boots);
-            let name = plan.profile(id).map_or("menu", |profile| profile.name.as_str());
-            format!("{}: profile {name}, {}", item.title, boots_text(boots))
+        ItemTarget::Profile(name) => {
+            let boots = boots_text(plan.boots(name.as_deref()));
+            format!("{}: profile {}, {boots}", item.title, name.as_deref().unwrap_or("menu"))
         }
     };
     Node::new(format!("item {:#06x}", item.server_type), target)
