@@ -16,6 +16,8 @@ mod list;
 mod machine;
 mod shared;
 mod sharers;
+#[cfg(test)]
+mod tests;
 mod texts;
 
 pub use add_error::AddError;

@@ -1,15 +1,19 @@
 //! Compares lookups of machines with lookups in a table that is too simple to be wrong.
 
-use proptest::collection::{btree_map, vec};
-use proptest::option::{self, of};
-use proptest::prelude::*;
-use proxydhcpd_core::identity::Identifiers;
-use proxydhcpd_core::plan::inventory::{
+use super::{
     AddError, AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, Identity, IdentityKind, Inventory,
     InventoryBuilder, Lookup, Machine, SharedIdentity,
 };
-use proxydhcpd_core::plan::pattern::MacPattern;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::identity::Identifiers;
+use crate::plan::pattern::MacPattern;
+use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use proptest::collection::{btree_map, vec};
+use proptest::option::{self, of};
+use proptest::prelude::*;
 
 /// A machine as the configuration describes it.
 #[derive(Clone, Debug)]
@@ -67,7 +71,7 @@ fn config() -> impl Strategy<Value = MachineConfig> {
 }
 
 fn shared_macs() -> Vec<MacPattern> {
-    vec!["02:00:09:*".parse().unwrap()]
+    Vec::from(["02:00:09:*".parse().unwrap()])
 }
 
 /// Returns, for each identity, the machines that list it. Each machine occurs once.
@@ -247,7 +251,7 @@ fn changed(machines: &Inventory, (name, config): &Change) -> Inventory {
 }
 
 /// The entries that a lookup leads to, by name, because lists that differ in their order have different indices.
-fn found_names(machines: &Inventory, identity: &Identity<'_>) -> impl PartialEq + std::fmt::Debug + use<> {
+fn found_names(machines: &Inventory, identity: &Identity<'_>) -> impl PartialEq + core::fmt::Debug + use<> {
     let name = |id| machines.get(id).name.to_owned();
     let Lookup { found, ambiguous, doubt } = machines.find(identity);
     let sharers: BTreeSet<_> = machines.sharers(identity, found).map(|(id, by)| (name(id), by)).collect();
@@ -445,7 +449,7 @@ fn a_shared_identity_is_listed_with_some_of_its_machines() {
     let machines = Inventory::new(&site, &[]);
     let (shared, count) = machines.shared_identities();
     assert_eq!((shared.len(), count), (17, 17));
-    let first = vec![0, 1, 2, 3];
+    let first = Vec::from([0, 1, 2, 3]);
     let serial = SharedIdentity {
         by: IdentityKind::Serial,
         identity: "Default string".into(),
