@@ -2,7 +2,7 @@
 //! call the same function, [`answer`].
 
 use crate::arrival::{Arrival, Port};
-use crate::choose::{Boot, BootSource, NoBoot, choose};
+use crate::choose::{Boot, BootSource, NoBoot, choose, packet_rule};
 use crate::client::{
     Class, Client, IgnoreReason, Relay, Stage, architecture4, architecture6, class6, hardware6, recognise4, recognise6,
 };
@@ -14,7 +14,7 @@ use crate::observations::finding::NextContact;
 use crate::observations::{AddressOwner, FirmwareInfo, Observations};
 use crate::plan::Plan;
 use crate::plan::policy::LoopGuard;
-use crate::plan::rule::{Condition, RuleRef, Subject};
+use crate::plan::rule::{Condition, Rule, RuleRef, Subject};
 use crate::quirks::Quirks;
 use crate::required_features::required_features;
 use crate::route::{Destination, RefuseReason, route};
@@ -137,7 +137,7 @@ fn process(
     observations.uuid_claims.note(plan, client, arrival.now);
     add_observed_mac(client, observations);
     let decision = *partial.decision.insert(decide_for_packet(plan, observations, arrival, &packet, client));
-    if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.policy.rules[rule].names_u_boot()) {
+    if client.class == Class::UBoot && !decision.rule(plan).is_some_and(Rule::names_u_boot) {
         return Err(IgnoreReason::OtherVendorClass.into());
     }
     if let Some(dialect) = decision.as_dialect.filter(|dialect| client.can_have(dialect)) {
@@ -160,8 +160,7 @@ fn process(
         observations.note_ipxe(client, arrival.now);
     }
     let response = request.write(plan, client, &packet, boot, quirks, replies)?;
-    let rule = decision.rule.filter(|rule| plan.policy.rules[*rule].needs_dhcp_packet());
-    record(observations, arrival, &packet, client, rule.map(|rule| plan.policy.rule_ref(rule)), &response);
+    record(observations, arrival, &packet, client, packet_rule(plan, &decision), &response);
     Ok(response)
 }
 
@@ -445,7 +444,7 @@ pub fn unmet(
 ) -> Vec<Vec<Condition>> {
     with_subject(arrival, packet, client, |subject| {
         let subject = &decision.certain_subject(subject);
-        let known = decision.entry().is_some();
+        let known = decision.entry(plan).is_some();
         let mut all = Vec::new();
         for (index, rule) in plan.policy.rules.iter().enumerate() {
             let unmet: Vec<Condition> = rule.unmet(index, subject, known).collect();

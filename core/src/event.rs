@@ -371,17 +371,16 @@ impl From<&Fetch> for ContentKind {
 impl<'a> Reasons<'a> {
     /// The names of what decided.
     pub fn new(decision: &Decision, plan: &'a Plan) -> Reasons<'a> {
-        let rule = decision.rule.map(|rule| &plan.policy.rules[rule]);
         // A plan always has some profiles. A profile is a reason only if the configuration can select one.
         let selects_profiles = plan.policy.default_profile.is_some()
             || plan.policy.unknown_machine_profile.is_some()
             || !(plan.policy.rules.is_empty() && plan.inventory.is_empty());
         Reasons {
-            entry: decision.machine.map(|found| plan.inventory.get(found.machine).name),
-            candidate: decision.doubtful_entry().map(|machine| plan.inventory.get(machine).name),
+            entry: decision.machine(plan).map(|entry| entry.name),
+            candidate: decision.doubtful_entry(plan),
             profile: selects_profiles.then(|| decision.target_name(plan)),
             missing_profile: decision.missing_profile(plan),
-            rule: rule.map(|rule| rule.name.as_str()),
+            rule: decision.rule(plan).map(|rule| rule.name.as_str()),
         }
     }
 }

@@ -106,7 +106,7 @@ impl Fetch {
     pub fn machine<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
         match self {
             Fetch::Menu(context) | Fetch::Linux(context) | Fetch::Template(_, context) => {
-                context.decision.machine.map(|found| plan.inventory.get(found.machine).name)
+                context.decision.machine(plan).map(|entry| entry.name)
             }
             _ => None,
         }
@@ -266,7 +266,7 @@ fn done_request(
         let mut known = ClaimedIdentity::default();
         complete_identity(&mut known, &owner);
         let identity = Identity { identifiers: Identifiers::new(known.mac, known.uuid), ..Identity::default() };
-        plan.inventory.find(&identity).found.is_some_and(|found| plan.inventory.get(found.machine).name == machine)
+        plan.inventory.get_by_identity(&identity).is_some_and(|entry| entry.name == machine)
     });
     Some(DoneRequest { machine: machine.into(), token: claimed.token.clone(), from_its_address })
 }
@@ -313,8 +313,8 @@ fn menu(plan: &Plan, context: RenderContext, request: &FileRequest<'_>) -> Fetch
             script::profile_menu(&script::base_url(request.protocol, request.server), menu, claimed)
         }
         BootTarget::LocalDisk => {
-            let completed = decision.entry().filter(|_| decision.decided_by == DecidedBy::CompletedUnspecified);
-            script::local_disk(plan, base, claimed, completed.map(|machine| plan.inventory.get(machine).name))
+            let completed = decision.entry(plan).filter(|_| decision.decided_by == DecidedBy::CompletedUnspecified);
+            script::local_disk(plan, base, claimed, completed.map(|entry| entry.name))
         }
         BootTarget::Nothing => script::boot_nothing(),
     })
@@ -354,8 +354,8 @@ fn render_context(
         decision = decision.with_profile(plan, profile.as_deref());
     }
     let base_url = script::base_url(request.protocol, request.server);
-    let base_url = match decision.machine {
-        Some(found) => format!("{base_url}{MACHINE_PREFIX}name={}/", plan.inventory.get(found.machine).name),
+    let base_url = match decision.machine(plan) {
+        Some(entry) => format!("{base_url}{MACHINE_PREFIX}name={}/", entry.name),
         None => base_url,
     };
     RenderContext { claimed, decision, base_url, token: None }

@@ -49,7 +49,7 @@ impl FileTicket {
         decision: &Decision,
         name: &str,
     ) -> FileTicket {
-        let entry = decision.machine.map(|found| plan.inventory.get(found.machine));
+        let entry = decision.machine(plan);
         let is_armed =
             |entry: &Machine<'_>| entry.boot_mode == BootMode::Once && !observations.boot_once.is_recorded(entry.name);
         let completed = entry.filter(is_armed).filter(|_| ends_boot_once(plan, decision, name));

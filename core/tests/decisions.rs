@@ -14,7 +14,7 @@ use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::inventory::{BootMode, Inventory, Machine};
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::policy::LoopGuard;
+use proxydhcpd_core::plan::policy::{LoopGuard, Policy};
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
 use proxydhcpd_core::request::{FileRequest, Protocol};
@@ -180,6 +180,17 @@ fn a_machine_whose_profile_does_not_exist_boots_its_disk() {
     assert_eq!((decision.decided_by, decision.profile(&plan)), (DecidedBy::UnknownProfile, None));
     assert_eq!((decision.target_name(&plan), decision.own_profile(&plan)), ("local-disk", None));
     assert_eq!(offered(&plan, &Packet::discover()), "local-disk/uefi-x64.efi");
+    let changes: [fn(&mut Policy); 3] = [
+        |policy| policy.default_profile = Some("gone".into()),
+        |policy| policy.unknown_machine_profile = Some("gone".into()),
+        |policy| policy.rules = vec![Rule { profile: Some("gone".into()), ..Rule::default() }],
+    ];
+    for change in changes {
+        let plan = site().with_policy(change);
+        let decision = discover(&plan, &Packet::discover()).0.decision.unwrap();
+        assert_eq!((decision.decided_by, decision.profile(&plan)), (DecidedBy::UnknownProfile, None));
+        assert_eq!(offered(&plan, &Packet::discover()), "local-disk/uefi-x64.efi");
+    }
     let never = machine(BootMode::Never, "gone");
     let decision = discover(&never, &Packet::discover()).0.decision.unwrap();
     assert_eq!((decision.decided_by, decision.own_profile(&never)), (DecidedBy::Never, None));

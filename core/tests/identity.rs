@@ -12,7 +12,7 @@ use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::observations::shared_uuids::{MAX_SHARED_UUIDS, SharedUuid};
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::inventory::{BootMode, DoubtReason, IdentityKind, Inventory, Machine};
+use proxydhcpd_core::plan::inventory::{BootMode, DoubtReason, IdentityKind, Inventory, Machine, MatchedEntry};
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::LoopGuard;
@@ -104,7 +104,7 @@ fn first(plan: &Plan, address: Mac, uuid: Uuid) -> (String, Decision) {
 }
 
 fn name<'a>(plan: &'a Plan, decision: &Decision) -> Option<&'a str> {
-    decision.machine.map(|found| plan.inventory.get(found.machine).name)
+    decision.machine(plan).map(|entry| entry.name)
 }
 
 fn request(name: &str) -> FileRequest<'_> {
@@ -142,8 +142,8 @@ fn a_placeholder_uuid_identifies_no_machine() {
     let plan = site(&[entry]).with_policy(|policy| policy.unknown_machine_profile = Some(NOTHING.into()));
     let (given, decision) =
         outcome(ask_again(&plan, &mut Observations::new(1), &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0).0);
-    assert_eq!((given.as_str(), decision.machine, decision.doubt), ("nothing:profile", None, None));
-    assert_eq!(first(&plan, A, placeholder).1.machine.unwrap().by, IdentityKind::Mac);
+    assert_eq!((given.as_str(), decision.machine(&plan), decision.doubt(&plan)), ("nothing:profile", None, None));
+    assert_eq!(first(&plan, A, placeholder).1.identified_by(), Some(IdentityKind::Mac));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn two_cards_of_one_machine_are_one_machine() {
     let mut observations = Observations::new(1);
     for card in [A, B, A] {
         let (given, decision) = discovers(&plan, &mut observations, card, U1);
-        assert_eq!((given.as_str(), decision.doubt, decision.shared_uuid), ("grub.efi", None, None));
+        assert_eq!((given.as_str(), decision.doubt(&plan), decision.shared_uuid), ("grub.efi", None, None));
     }
     assert_eq!(observations.uuid_claims.take_changed(), None);
     let (_, decision) = discovers(&plan, &mut observations, C, U1);
@@ -167,7 +167,7 @@ fn a_dock_that_machines_share_casts_no_doubt() {
     let mut observations = Observations::new(1);
     for (card, uuid, given) in [(DOCK, U1, "grub.efi"), (DOCK, U2, DISK), (A, U1, "grub.efi"), (B, U2, DISK)] {
         let (file, decision) = discovers(&plan, &mut observations, card, uuid);
-        assert_eq!((file.as_str(), decision.doubt, decision.shared_uuid), (given, None, None));
+        assert_eq!((file.as_str(), decision.doubt(&plan), decision.shared_uuid), (given, None, None));
     }
 }
 
@@ -178,9 +178,12 @@ fn clones_of_a_machine_are_not_that_machine() {
     let mut observations = Observations::new(1);
     for clone in [B, C] {
         let (given, decision) = discovers(&plan, &mut observations, clone, U1);
-        assert_eq!((given.as_str(), decision.decided_by, decision.machine), ("grub.efi", DecidedBy::Default, None));
-        let doubt = decision.doubt.unwrap();
-        assert_eq!((doubt.machine, doubt.by, doubt.reason), (0, IdentityKind::Uuid, DoubtReason::OtherAddress));
+        assert_eq!(
+            (given.as_str(), decision.decided_by, decision.machine(&plan)),
+            ("grub.efi", DecidedBy::Default, None)
+        );
+        let by_uuid = MatchedEntry { name: "web1", by: IdentityKind::Uuid };
+        assert_eq!(decision.doubt(&plan), Some((by_uuid, DoubtReason::OtherAddress)));
         assert!(
             script(&plan, &observations, &clone, U1).contains("grub.efi"),
             "the decision about its script is the same"
@@ -198,7 +201,7 @@ fn an_entry_without_address_applies_to_all_machines_with_its_uuid() {
     assert_eq!(discovers(&plan, &mut observations, A, U1).1.shared_uuid, None);
     for _ in 0..2 {
         let (given, decision) = discovers(&plan, &mut observations, B, U1);
-        assert_eq!((given.as_str(), name(&plan, &decision), decision.doubt), ("grub.efi", Some("web1"), None));
+        assert_eq!((given.as_str(), name(&plan, &decision), decision.doubt(&plan)), ("grub.efi", Some("web1"), None));
         assert_eq!(decision.shared_uuid, Some(SharedUuid { uuid: U1, macs: [A, B] }), "for a warning");
     }
     assert_eq!(observations.uuid_claims.take_changed().map(|all| all.len()), Some(1));
@@ -210,8 +213,13 @@ fn a_moved_card_leads_to_neither_machine() {
     let machines = |one, other| [entry("web1", &[A], U1, one, "grub"), entry("web2", &[B], U2, other, "grub")];
     let plan = site(&machines(BootMode::Always, BootMode::Always));
     let (given, decision) = first(&plan, A, U2);
-    assert_eq!((given.as_str(), decision.machine, decision.decided_by), ("install.efi", None, DecidedBy::Default));
-    assert_eq!(decision.ambiguous.unwrap().machines, [(0, IdentityKind::Mac), (1, IdentityKind::Uuid)]);
+    assert_eq!(
+        (given.as_str(), decision.machine(&plan), decision.decided_by),
+        ("install.efi", None, DecidedBy::Default)
+    );
+    let matched = |name, by| MatchedEntry { name, by };
+    let both = [matched("web1", IdentityKind::Mac), matched("web2", IdentityKind::Uuid)];
+    assert_eq!(decision.ambiguous(&plan), Some(both));
     for [one, other] in [[BootMode::Never, BootMode::Always], [BootMode::Always, BootMode::Never]] {
         let plan = site(&machines(one, other));
         let (given, decision) = first(&plan, A, U2);
@@ -226,7 +234,7 @@ fn a_card_whose_entry_has_no_uuid_decides_where_the_uuid_is_in_doubt() {
     let plan = site(&[entry("web1", &[A], U1, BootMode::Always, "install"), web2]);
     let (given, decision) = first(&plan, B, U1);
     assert_eq!((given.as_str(), name(&plan, &decision)), ("grub.efi", Some("web2")));
-    assert_eq!(decision.doubt.unwrap().machine, 0);
+    assert_eq!(decision.doubt(&plan).unwrap().0.name, "web1");
 }
 
 #[test]
@@ -267,7 +275,8 @@ fn the_protection_of_either_machine_applies_in_doubt() {
     observations.boot_once.complete("web1");
     let (given, decision) = discovers(&once, &mut observations, B, U1);
     assert_eq!((given.as_str(), decision.decided_by), (DISK, DecidedBy::Completed));
-    assert_eq!((decision.machine, decision.protected_by), (None, Some((0, IdentityKind::Uuid))));
+    let by_uuid = MatchedEntry { name: "web1", by: IdentityKind::Uuid };
+    assert_eq!((decision.machine(&once), decision.protected_by(&once)), (None, Some(by_uuid)));
     assert_eq!(decision.own_profile(&once), None, "and the server renders no template of another profile for it");
 }
 
@@ -351,8 +360,8 @@ fn a_shared_identity_that_fits_the_found_entry_does_not_lead_to_an_entry_with_ot
     let plan = site(&[entry("web1", &[A], U1, BootMode::Always, "grub"), old]);
     let (given, decision) = first(&plan, A, U1);
     assert_eq!(
-        (given.as_str(), decision.protected_by),
-        (DISK, Some((1, IdentityKind::Mac))),
+        (given.as_str(), decision.protected_by(&plan)),
+        (DISK, Some(MatchedEntry { name: "web2", by: IdentityKind::Mac })),
         "it may be the machine of the old entry"
     );
     assert_eq!((first(&plan, B, U1).0, first(&plan, A, U2).0), ("install.efi".into(), DISK.into()));

@@ -445,7 +445,7 @@ fn a_machine_is_found_by_each_of_its_identities() {
         (Some("local-disk"), Some("nothing"))
     );
     let machines = &plan.machine_files.machines;
-    let find = |identity: Identity<'_>| machines.find(&identity).found.map(|found| machines.get(found.machine).name);
+    let find = |identity: Identity<'_>| machines.get_by_identity(&identity).map(|entry| entry.name);
     let mac = |mac| find(Identity { identifiers: Identifiers::new(Some(mac), None), ..Identity::default() });
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]), Some("web1"));
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x57]), Some("db"));

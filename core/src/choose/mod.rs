@@ -23,7 +23,7 @@ use alloc::string::String;
 pub use boot::{Boot, BootMethod, BootSource, MenuLine};
 use core::net::IpAddr;
 use firmware::{for_firmware, replacement_ipxe};
-use names::packet_rule;
+pub(crate) use names::packet_rule;
 pub use names::{BOOT_SCRIPT, IPXE_WRAPPER_PREFIX, MACHINE_PREFIX, local_disk_name};
 pub use no_boot::NoBoot;
 use tftp::{tftp_address, tftp_file, tftp_server};
@@ -41,7 +41,7 @@ pub fn choose(
         check_accepts_proxy(plan, client, message_type)?;
     }
     let boots = decision.boots(plan);
-    match (boots, decision.rule) {
+    match (boots, decision.rule_number()) {
         (BootTarget::Nothing, Some(rule)) if decision.decided_by == DecidedBy::Denied => {
             return Err(NoBoot::Denied(rule));
         }

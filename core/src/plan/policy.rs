@@ -44,12 +44,12 @@ pub struct Policy {
 
 impl Policy {
     /// A reference to a rule that a packet matched, for use after a reload.
-    pub fn rule_ref(&self, rule: usize) -> RuleRef {
+    pub(crate) fn rule_ref(&self, rule: usize) -> RuleRef {
         RuleRef { rule, version: self.rules_version }
     }
 
     /// The index of the referenced rule; `None` if the rules have changed since the packet matched.
-    pub fn resolve_rule(&self, rule_ref: RuleRef) -> Option<usize> {
+    pub(crate) fn resolve_rule(&self, rule_ref: RuleRef) -> Option<usize> {
         (rule_ref.version == self.rules_version).then_some(rule_ref.rule)
     }
 

@@ -35,9 +35,9 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleRef {
     /// Index into [`Policy::rules`](super::policy::Policy::rules).
-    pub rule: usize,
+    pub(super) rule: usize,
     /// The value of [`Policy::rules_version`](super::policy::Policy::rules_version) when the packet matched.
-    pub version: u32,
+    pub(super) version: u32,
 }
 
 /// The form in a URL: `3-9f3c21aa`, or `3` if the version is 0.
@@ -166,7 +166,7 @@ pub struct Subject<'a> {
     pub interface_ids: Vec<&'a [u8]>,
     /// The index of the rule that the machine's DHCP packet matched, if the rule has conditions that only a DHCP packet
     /// can meet.
-    pub dhcp_rule: Option<usize>,
+    pub(crate) dhcp_rule: Option<usize>,
     /// Whether the request is a file request, or a DHCP packet that did not come through the relay. Facts that only the
     /// relayed packet has are then unknown, not absent.
     pub is_file_request: bool,
@@ -174,12 +174,12 @@ pub struct Subject<'a> {
 
 impl Rule {
     /// Whether the rule matches. `index` is the rule's index in the list; `known` is whether the machine has an entry.
-    pub fn matches(&self, index: usize, subject: &Subject<'_>, known: bool) -> bool {
+    pub(crate) fn matches(&self, index: usize, subject: &Subject<'_>, known: bool) -> bool {
         self.unmet(index, subject, known).next().is_none()
     }
 
     /// The conditions that are unmet: none if the rule matches, exactly one for a near miss.
-    pub fn unmet<'a>(
+    pub(crate) fn unmet<'a>(
         &'a self,
         index: usize,
         subject: &'a Subject<'_>,

@@ -133,7 +133,7 @@ impl MachineScope {
 
 fn machine_scope(plan: &Plan, context: &RenderContext, inherited: Arc<Values>) -> MachineScope {
     let claimed = &context.claimed;
-    let entry = context.decision.machine.map(|found| plan.inventory.get(found.machine));
+    let entry = context.decision.machine(plan);
     let mac = claimed.mac.or_else(|| entry?.macs.first().copied());
     let uuid = entry.and_then(|entry| entry.uuid).or(claimed.uuid);
     let serial = entry.and_then(|entry| entry.serial.map(str::to_owned)).or_else(|| claimed.serial.clone());

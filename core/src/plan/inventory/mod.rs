@@ -22,8 +22,10 @@ mod texts;
 
 pub use add_error::AddError;
 pub use build::InventoryBuilder;
-pub use find::{AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, Identity, ListingEntries, Lookup};
+pub(crate) use find::{AmbiguousMachine, DoubtfulEntry, FoundEntry, Lookup};
+pub use find::{DoubtReason, Identity, ListingEntries, MatchedEntry};
 pub use identity_kind::IdentityKind;
 pub use list::Inventory;
-pub use machine::{BootMode, Machine, MachineIndex};
+pub(crate) use machine::MachineIndex;
+pub use machine::{BootMode, Machine};
 pub use shared::SharedIdentity;
