@@ -6,7 +6,7 @@ mod silence;
 mod subject;
 
 use crate::arrival::{Arrival, Port};
-use crate::choose::{Boot, BootSource, choose};
+use crate::choose::{Boot, BootSource, choose, packet_rule};
 use crate::client::{Class, Client, IgnoreReason, Stage, recognise4, recognise6};
 use crate::decide::Decision;
 use crate::observations::Observations;
@@ -14,7 +14,7 @@ use crate::observations::boot_attempts::SentOffer;
 use crate::observations::finding::NextContact;
 use crate::plan::Plan;
 use crate::plan::policy::LoopGuard;
-use crate::plan::rule::RuleRef;
+use crate::plan::rule::{Rule, RuleRef};
 use crate::quirks::Quirks;
 use crate::required_features::required_features;
 use crate::route::{Destination, RefuseReason, route};
@@ -129,7 +129,7 @@ fn process(
     }
     observations.uuid_claims.note(plan, client, arrival.now);
     let decision = *partial.decision.insert(decide_for_packet(plan, observations, arrival, &packet, client));
-    if client.class == Class::UBoot && !decision.rule.is_some_and(|rule| plan.policy.rules[rule].names_u_boot()) {
+    if client.class == Class::UBoot && !decision.rule(plan).is_some_and(Rule::names_u_boot) {
         return Err(IgnoreReason::OtherVendorClass.into());
     }
     if let Some(dialect) = decision.as_dialect.filter(|dialect| client.can_have(dialect)) {
@@ -152,8 +152,7 @@ fn process(
         observations.note_ipxe(client, arrival.now);
     }
     let response = request.write(plan, client, &packet, boot, quirks, replies)?;
-    let rule = decision.rule.filter(|rule| plan.policy.rules[*rule].needs_dhcp_packet());
-    record(observations, arrival, &packet, client, rule.map(|rule| plan.policy.rule_ref(rule)), &response);
+    record(observations, arrival, &packet, client, packet_rule(plan, &decision), &response);
     Ok(response)
 }
 

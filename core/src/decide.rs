@@ -8,9 +8,11 @@ use crate::observations::Observations;
 use crate::observations::shared_uuids::SharedUuid;
 use crate::plan::Plan;
 use crate::plan::inventory::{
-    AmbiguousMachine, BootMode, DoubtfulEntry, FoundEntry, IdentityKind, Lookup, Machine, MachineIndex,
+    AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, IdentityKind, Lookup, Machine, MachineIndex,
+    MatchedEntry,
 };
-use crate::plan::profile::{BootTarget, ProfileId};
+use crate::plan::profile::{BootTarget, Profile};
+use crate::plan::profiles::ProfileId;
 use crate::plan::rule::{Firmware, Rule, Subject};
 use core::fmt;
 
@@ -18,20 +20,20 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
     /// The machine's entry.
-    pub machine: Option<FoundEntry>,
+    pub(crate) machine: Option<FoundEntry>,
     /// Two entries that may both be the machine's. Neither of them applies.
-    pub ambiguous: Option<AmbiguousMachine>,
+    pub(crate) ambiguous: Option<AmbiguousMachine>,
     /// An entry that may be the machine's. The entry does not apply, because the identity that leads to it is in doubt.
-    pub doubt: Option<DoubtfulEntry>,
+    pub(crate) doubt: Option<DoubtfulEntry>,
     /// An entry of which only the protection applies (the machine boots nothing, or its disk), with the identity that
     /// leads to the entry. The entry may be the machine's, and no boot is better than a wrong one.
-    pub protected_by: Option<(MachineIndex, IdentityKind)>,
+    pub(crate) protected_by: Option<(MachineIndex, IdentityKind)>,
     /// The machine's UUID, if another hardware address shows the same UUID.
     pub shared_uuid: Option<SharedUuid>,
     /// The index of the rule that matched.
-    pub rule: Option<usize>,
+    pub(crate) rule: Option<usize>,
     /// The profile. `None` means the menu of the boot directory, unless `decided_by` excludes a profile.
-    pub profile: Option<ProfileId>,
+    pub(crate) profile: Option<ProfileId>,
     /// The reason for the decision.
     pub decided_by: DecidedBy,
     /// Whether the client counts as firmware, even if it identifies itself as iPXE.
@@ -58,8 +60,8 @@ pub enum DecidedBy {
     Completed,
     /// The machine has completed a boot-once, and its entry has no `boot` key any more.
     CompletedUnspecified,
-    /// The machine's entry names a profile that does not exist: the machine boots its disk, because its disk is the
-    /// least harmful target.
+    /// The profile does not exist that an entry, a rule or a default names: the machine boots its disk, because its
+    /// disk is the least harmful target.
     UnknownProfile,
     /// The rule that matched denies the boot.
     Denied,
@@ -144,27 +146,86 @@ fn decision_from(
         {
             (None, DecidedBy::CompletedUnspecified)
         }
-        (_, Some(Machine { profile: Some(name), .. })) => match plan.find_profile(name) {
-            Some(profile) => (Some(profile), DecidedBy::Machine),
-            None => (None, DecidedBy::UnknownProfile),
-        },
-        (Some((_, rule)), _) if rule.profile.is_some() => (rule.profile, DecidedBy::Rule),
+        (_, Some(Machine { profile: Some(name), .. })) => (Some(name), DecidedBy::Machine),
+        (Some((_, Rule { profile: Some(name), .. })), _) => (Some(name.as_str()), DecidedBy::Rule),
         (_, None) if plan.policy.unknown_machine_profile.is_some() => {
-            (plan.policy.unknown_machine_profile, DecidedBy::UnknownMachine)
+            (plan.policy.unknown_machine_profile.as_deref(), DecidedBy::UnknownMachine)
         }
-        _ => (plan.policy.default_profile, DecidedBy::Default),
+        _ => (plan.policy.default_profile.as_deref(), DecidedBy::Default),
     };
-    Decision {
+    let decision = Decision {
         rule: rule.map(|(index, _)| index),
-        profile,
         decided_by,
         as_firmware: rule.is_some_and(|(_, rule)| rule.as_firmware),
         as_dialect: rule.and_then(|(_, rule)| rule.as_dialect),
         ..Decision::default()
-    }
+    };
+    decision.with_profile(plan, profile)
 }
 
 impl Decision {
+    /// The same decision with the profile of this name. `None` means the menu of the boot directory.
+    pub(crate) fn with_profile(self, plan: &Plan, name: Option<&str>) -> Decision {
+        match name.map(|name| plan.policy.profiles.find(name)) {
+            Some(None) => Decision { profile: None, decided_by: DecidedBy::UnknownProfile, ..self },
+            found => Decision { profile: found.flatten(), ..self },
+        }
+    }
+
+    /// The machine's entry.
+    pub fn machine<'a>(&self, plan: &'a Plan) -> Option<Machine<'a>> {
+        self.machine.map(|found| plan.inventory.get(found.machine))
+    }
+
+    /// The strongest identity that leads to the machine's entry.
+    pub fn identified_by(&self) -> Option<IdentityKind> {
+        self.machine.map(|found| found.by)
+    }
+
+    /// Another entry, to which a weaker identity of the machine leads.
+    pub fn conflicting<'a>(&self, plan: &'a Plan) -> Option<MatchedEntry<'a>> {
+        self.machine?.conflicting.map(|matched| plan.inventory.matched(matched))
+    }
+
+    /// Two entries that may both be the machine's. Neither of them applies.
+    pub fn ambiguous<'a>(&self, plan: &'a Plan) -> Option<[MatchedEntry<'a>; 2]> {
+        self.ambiguous.map(|ambiguous| ambiguous.machines.map(|matched| plan.inventory.matched(matched)))
+    }
+
+    /// An entry that may be the machine's, and why the identity that leads to it is in doubt. The entry does not apply.
+    pub fn doubt<'a>(&self, plan: &'a Plan) -> Option<(MatchedEntry<'a>, DoubtReason)> {
+        self.doubt.map(|doubt| (plan.inventory.matched((doubt.machine, doubt.by)), doubt.reason))
+    }
+
+    /// An entry of which only the protection applies (the machine boots nothing, or its disk).
+    pub fn protected_by<'a>(&self, plan: &'a Plan) -> Option<MatchedEntry<'a>> {
+        self.protected_by.map(|matched| plan.inventory.matched(matched))
+    }
+
+    /// The other entries that list an identity of the machine which several entries list.
+    pub fn sharers<'a>(
+        &self,
+        plan: &'a Plan,
+        shown: &ShownIdentities<'a>,
+    ) -> impl Iterator<Item = MatchedEntry<'a>> + use<'a> {
+        plan.inventory.sharers(shown, self.machine).map(|matched| plan.inventory.matched(matched))
+    }
+
+    /// The rule that matched.
+    pub fn rule<'a>(&self, plan: &'a Plan) -> Option<&'a Rule> {
+        plan.policy.rules.get(self.rule?)
+    }
+
+    /// The number of the rule that matched, as people count the rules: from 1.
+    pub fn rule_number(&self) -> Option<usize> {
+        self.rule.map(|rule| rule + 1)
+    }
+
+    /// The profile; `None` if the machine boots the menu of the boot directory, or if no profile applies to it.
+    pub fn profile<'a>(&self, plan: &'a Plan) -> Option<&'a Profile> {
+        plan.policy.profiles.get(self.profile?)
+    }
+
     /// The target that the machine boots.
     pub fn boots<'a>(&self, plan: &'a Plan) -> &'a BootTarget {
         match self.decided_by {
@@ -172,24 +233,24 @@ impl Decision {
                 &BootTarget::LocalDisk
             }
             DecidedBy::Denied => &BootTarget::Nothing,
-            _ => plan.profile(self.profile).map_or(&BootTarget::BootDir, |profile| &profile.boots),
+            _ => self.profile(plan).map_or(&BootTarget::BootDir, |profile| &profile.boots),
         }
     }
 
     /// The entry that the decision follows; `None` if it follows no entry.
-    pub fn entry(&self) -> Option<MachineIndex> {
-        self.protected_by.map(|(machine, _)| machine).or(self.machine.map(|found| found.machine))
+    pub fn entry<'a>(&self, plan: &'a Plan) -> Option<Machine<'a>> {
+        let protecting = self.protected_by.map(|(machine, _)| plan.inventory.get(machine));
+        protecting.or_else(|| self.machine(plan))
     }
 
     /// The name of the profile in the entry that the decision follows, if there is no such profile.
     pub fn missing_profile<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
-        let entry = self.entry().filter(|_| self.decided_by == DecidedBy::UnknownProfile)?;
-        plan.inventory.get(entry).profile
+        self.entry(plan).filter(|_| self.decided_by == DecidedBy::UnknownProfile)?.profile
     }
 
-    /// An entry that may be the machine's but does not apply; `None` if there is none.
-    pub fn doubtful_entry(&self) -> Option<MachineIndex> {
-        self.protected_by.map(|(machine, _)| machine).or(self.doubt.map(|doubt| doubt.machine))
+    /// The name of an entry that may be the machine's but does not apply; `None` if there is none.
+    pub fn doubtful_entry<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
+        self.protected_by(plan).or_else(|| self.doubt(plan).map(|(matched, _)| matched)).map(|matched| matched.name)
     }
 
     /// The subject against which the rules were matched. It lacks the identity that is in doubt, unless the protection
@@ -208,16 +269,15 @@ impl Decision {
 
     /// The machine's profile, even if the machine does not boot it now. After the kernel of an installer has completed
     /// the boot-once, the installer still requests files of the profile.
-    pub fn own_profile(&self, plan: &Plan) -> Option<ProfileId> {
+    pub fn own_profile<'a>(&self, plan: &'a Plan) -> Option<&'a Profile> {
         if self.protected_by.is_some()
             || !matches!(self.decided_by, DecidedBy::Never | DecidedBy::Completed | DecidedBy::CompletedUnspecified)
         {
-            return self.profile;
+            return self.profile(plan);
         }
-        match self.machine.and_then(|found| plan.inventory.get(found.machine).profile) {
-            Some(name) => plan.find_profile(name),
-            None => self.rule.and_then(|rule| plan.policy.rules.get(rule)?.profile).or(plan.policy.default_profile),
-        }
+        let of_entry = self.machine(plan).and_then(|entry| entry.profile);
+        let of_rule = || self.rule(plan)?.profile.as_deref();
+        plan.profile(of_entry.or_else(of_rule).or(plan.policy.default_profile.as_deref())?)
     }
 
     /// The boot of the machine in one word: the name of the profile, `menu`, `local-disk` or `nothing`.
@@ -227,13 +287,8 @@ impl Decision {
                 "local-disk"
             }
             DecidedBy::Denied => "nothing",
-            _ => self.profile_name(plan).unwrap_or("menu"),
+            _ => self.profile(plan).map_or("menu", |profile| &profile.name),
         }
-    }
-
-    /// The profile's name, for logs; `None` if the decision has no profile.
-    pub fn profile_name<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
-        plan.profile(self.profile).map(|profile| profile.name.as_str())
     }
 }
 
@@ -266,7 +321,7 @@ impl fmt::Display for DecidedBy {
             Self::CompletedUnspecified => {
                 "its boot-once is completed, and it has no entry with `boot`: it boots its disk"
             }
-            Self::UnknownProfile => "the machine's entry names a profile that does not exist: it boots its disk",
+            Self::UnknownProfile => "its profile does not exist: it boots its disk",
             Self::Denied => "a rule that denies",
         })
     }

@@ -475,17 +475,67 @@ impl From<&Fetch> for ContentKind {
 impl<'a> Reasons<'a> {
     /// The names of what decided.
     pub fn new(decision: &Decision, plan: &'a Plan) -> Reasons<'a> {
-        let rule = decision.rule.map(|rule| &plan.policy.rules[rule]);
         // A plan always has some profiles. A profile is a reason only if the configuration can select one.
         let selects_profiles = plan.policy.default_profile.is_some()
             || plan.policy.unknown_machine_profile.is_some()
             || !(plan.policy.rules.is_empty() && plan.inventory.is_empty());
         Reasons {
-            entry: decision.machine.map(|found| plan.inventory.get(found.machine).name),
-            candidate: decision.doubtful_entry().map(|machine| plan.inventory.get(machine).name),
+            entry: decision.machine(plan).map(|entry| entry.name),
+            candidate: decision.doubtful_entry(plan),
             profile: selects_profiles.then(|| decision.target_name(plan)),
             missing_profile: decision.missing_profile(plan),
-            rule: rule.map(|rule| rule.name.as_str()),
+            rule: decision.rule(plan).map(|rule| rule.name.as_str()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::DecidedBy;
+    use crate::plan::inventory::{FoundEntry, IdentityKind, Inventory, Machine};
+    use crate::plan::policy::Policy;
+    use crate::plan::profile::Profile;
+    use crate::plan::rule::Rule;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn the_reasons_name_what_decided_if_the_configuration_selects_profiles() {
+        assert_eq!(Reasons::new(&Decision::default(), &Plan::default()), Reasons::default());
+        let entry = Machine { name: "web1", profile: Some("gone"), ..Machine::default() };
+        let plan = Plan {
+            policy: Policy {
+                profiles: Vec::from([Profile { name: "debian".into(), ..Profile::default() }]).into(),
+                rules: Vec::from([Rule { name: "lab".into(), ..Rule::default() }]),
+                ..Policy::default()
+            }
+            .into(),
+            inventory: Inventory::new(&[entry], &[]),
+            ..Plan::default()
+        };
+        let reasons = |decision| Reasons::new(&decision, &plan);
+        let (none, entry) = (Reasons::default(), Some("web1"));
+        let machine = Some(FoundEntry { machine: 0, by: IdentityKind::Mac, conflicting: None });
+        let decided = |decided_by| Decision { machine, decided_by, ..Decision::default() };
+        assert_eq!(reasons(Decision::default()), Reasons { profile: Some("menu"), ..none });
+        assert_eq!(
+            reasons(Decision { rule: Some(0), profile: Some(0), decided_by: DecidedBy::Rule, ..Decision::default() }),
+            Reasons { profile: Some("debian"), rule: Some("lab"), ..none }
+        );
+        assert_eq!(
+            reasons(Decision { profile: Some(0), ..decided(DecidedBy::Machine) }),
+            Reasons { entry, profile: Some("debian"), ..none }
+        );
+        let on_disk = Reasons { profile: Some("local-disk"), ..none };
+        assert_eq!(reasons(decided(DecidedBy::Completed)), Reasons { entry, ..on_disk });
+        assert_eq!(
+            reasons(decided(DecidedBy::UnknownProfile)),
+            Reasons { entry, missing_profile: Some("gone"), ..on_disk }
+        );
+        let protected_by = Some((0, IdentityKind::Uuid));
+        assert_eq!(
+            reasons(Decision { protected_by, machine: None, ..decided(DecidedBy::Never) }),
+            Reasons { candidate: entry, ..on_disk }
+        );
     }
 }

@@ -9,8 +9,7 @@ use crate::file_name::{BadName, normalize};
 use crate::file_ticket::FileTicket;
 use crate::observations::Observations;
 use crate::plan::Plan;
-use crate::plan::inventory::FoundEntry;
-use crate::plan::profile::{BootTarget, Profile, ProfileId};
+use crate::plan::profile::{BootTarget, Profile};
 use crate::render_context::{DONE, RenderContext};
 use crate::request::FileRequest;
 use crate::script;
@@ -35,7 +34,7 @@ pub enum Fetch {
     /// The menu of the boot directory; the arguments of its entries may hold template expressions.
     Menu(RenderContext),
     /// The script of a profile that boots a kernel; its texts may hold template expressions.
-    Linux(ProfileId, RenderContext),
+    Linux(RenderContext),
     /// A file of the template directory, which the daemon renders.
     Template(String, RenderContext),
     /// The absolute path of a loader that the plan offers under this name.
@@ -79,8 +78,8 @@ impl Fetch {
     /// The name of the entry of the machine for which the text is rendered.
     pub fn machine<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
         match self {
-            Fetch::Menu(context) | Fetch::Linux(_, context) | Fetch::Template(_, context) => {
-                context.decision.machine.map(|found| plan.inventory.get(found.machine).name)
+            Fetch::Menu(context) | Fetch::Linux(context) | Fetch::Template(_, context) => {
+                context.decision.machine(plan).map(|entry| entry.name)
             }
             _ => None,
         }
@@ -88,7 +87,7 @@ impl Fetch {
 
     /// Sets the token for rendered texts.
     pub fn set_token(&mut self, token: Option<String>) {
-        if let Fetch::Menu(context) | Fetch::Linux(_, context) | Fetch::Template(_, context) = self {
+        if let Fetch::Menu(context) | Fetch::Linux(context) | Fetch::Template(_, context) = self {
             context.token = token;
         }
     }
@@ -239,42 +238,42 @@ fn done_request(
     // The owner of the address counts only if no host beyond the link can have forged the DHCP packets that show it.
     let address = request.client.ip();
     let (sender, _) = ClaimedIdentity::default().resolve(observations, address);
-    let is_sender = |found: FoundEntry| plan.inventory.get(found.machine).name == machine;
     let from_its_address = sender.hardware.is_some()
         && observations.was_vouched(address)
-        && plan.inventory.find(&sender.shown()).found.is_some_and(is_sender);
+        && plan.inventory.get_by_identity(&sender.shown()).is_some_and(|entry| entry.name == machine);
     Some(DoneRequest { machine: machine.into(), token: claimed.token.clone(), from_its_address })
 }
 
-/// The answer to a request for a menu with the name `request.name`, if the machine had this profile. An error if the
-/// name is invalid.
+/// The answer to a request for a menu with the name `request.name`, if the machine had the profile of this name. An
+/// error if the name is invalid.
 pub fn preview_menu(
     plan: &Plan,
     observations: &Observations,
     request: &FileRequest<'_>,
-    profile: ProfileId,
+    profile: &str,
 ) -> Result<Fetch, Refusal> {
     let name = normalize(request.name).map_err(|_| Refusal::BadName)?;
     let claimed = ParsedName::new(&name).claimed.unwrap_or_default();
     let mut context = RenderContext::new(plan, observations, request, claimed);
-    context.decision = Decision { profile: Some(profile), decided_by: DecidedBy::Machine, ..context.decision };
+    context.decision =
+        Decision { decided_by: DecidedBy::Machine, ..context.decision }.with_profile(plan, Some(profile));
     Ok(menu(plan, context, request))
 }
 
 /// The script for the machine that sent the request.
 fn menu(plan: &Plan, context: RenderContext, request: &FileRequest<'_>) -> Fetch {
     let RenderContext { machine, firmware, choice, decision, base_url: base, .. } = &context;
-    let title = plan.profile(decision.profile).map_or("", |profile| profile.title.as_str());
-    Fetch::Text(match (decision.boots(plan), decision.profile) {
-        (BootTarget::BootDir, _) if plan.offer.menu.has_boot_script => {
+    let profile = decision.profile(plan);
+    let title = profile.map_or("", |profile| profile.title.as_str());
+    Fetch::Text(match decision.boots(plan) {
+        BootTarget::BootDir if plan.offer.menu.has_boot_script => {
             return Fetch::Directory { name: BOOT_SCRIPT.into(), otherwise: None };
         }
-        (BootTarget::BootDir, _) => return Fetch::Menu(context),
-        (BootTarget::Linux(_), Some(profile)) => return Fetch::Linux(profile, context),
-        (BootTarget::Script(url), _) if is_url(url) => script::chain_url(title, url),
-        (BootTarget::Script(name), _) => return Fetch::Template(name.clone(), context),
-        (BootTarget::Loader, _) => {
-            let profile = plan.profile(decision.profile);
+        BootTarget::BootDir => return Fetch::Menu(context),
+        BootTarget::Linux(_) => return Fetch::Linux(context),
+        BootTarget::Script(url) if is_url(url) => script::chain_url(title, url),
+        BootTarget::Script(name) => return Fetch::Template(name.clone(), context),
+        BootTarget::Loader => {
             let own = |profile: &'_ Profile| firmware.arch.and_then(|arch| profile.loaders.get(&arch)).cloned();
             let loader = profile.and_then(|profile| own(profile).or_else(|| profile.default_loader.clone()));
             match loader {
@@ -283,14 +282,14 @@ fn menu(plan: &Plan, context: RenderContext, request: &FileRequest<'_>) -> Fetch
                 None => script::boot_nothing(),
             }
         }
-        (BootTarget::Menu(menu), _) => {
+        BootTarget::Menu(menu) => {
             script::profile_menu(&request.protocol.base_url(request.server), menu, machine, *choice)
         }
-        (BootTarget::LocalDisk, _) => {
-            let completed = decision.entry().filter(|_| decision.decided_by == DecidedBy::CompletedUnspecified);
-            script::local_disk(plan, base, firmware.arch, completed.map(|machine| plan.inventory.get(machine).name))
+        BootTarget::LocalDisk => {
+            let completed = decision.entry(plan).filter(|_| decision.decided_by == DecidedBy::CompletedUnspecified);
+            script::local_disk(plan, base, firmware.arch, completed.map(|entry| entry.name))
         }
-        (BootTarget::Nothing | BootTarget::Linux(_), _) => script::boot_nothing(),
+        BootTarget::Nothing => script::boot_nothing(),
     })
 }
 

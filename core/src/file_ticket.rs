@@ -55,7 +55,7 @@ impl FileTicket {
         name: &str,
     ) -> FileTicket {
         let RenderContext { machine, decision, .. } = context;
-        let entry = decision.machine.map(|found| plan.inventory.get(found.machine));
+        let entry = decision.machine(plan);
         let boots_once = |entry: &Machine<'_>| entry.boot_mode == BootMode::Once;
         let completed = entry.filter(boots_once).filter(|_| ends_boot_once(plan, decision, name));
         let generation = |entry: &Machine<'_>| observations.boot_once.generation(entry.name);
@@ -88,7 +88,7 @@ fn ends_boot_once(plan: &Plan, decision: &Decision, name: &str) -> bool {
         kernels.any(|target| matches!(target, EntryTarget::Linux { kernel, .. } if kernel == name))
     };
     name == DONE
-        || match plan.profile(decision.profile) {
+        || match decision.profile(plan) {
             Some(profile) if profile.boots != BootTarget::BootDir => profile.boot_once_file() == Some(name),
             _ => is_boot_dir_kernel(),
         }

@@ -51,13 +51,13 @@ impl RenderContext {
         let mut decision = decide(plan, observations, &subject);
         if let BootTarget::Menu(menu) = decision.boots(plan)
             && let Some(ItemTarget::Profile(profile)) =
-                choice.item.and_then(|kind| menu.item(kind)).map(|item| item.target)
+                choice.item.and_then(|kind| menu.item(kind)).map(|item| &item.target)
         {
-            decision.profile = profile;
+            decision = decision.with_profile(plan, profile.as_deref());
         }
         let base_url = request.protocol.base_url(request.server);
-        let base_url = match decision.machine {
-            Some(found) => format!("{base_url}{MACHINE_PREFIX}name={}/", plan.inventory.get(found.machine).name),
+        let base_url = match decision.machine(plan) {
+            Some(entry) => format!("{base_url}{MACHINE_PREFIX}name={}/", entry.name),
             None => base_url,
         };
         RenderContext { machine, firmware, choice, decision, base_url, token: None }

@@ -5,7 +5,7 @@ use crate::decide::Decision;
 use crate::plan::Plan;
 use crate::plan::offer::{EntryTarget, TftpServer};
 use crate::plan::policy::IpxeTarget;
-use crate::plan::profile::{BootTarget, ItemTarget, ProfileId};
+use crate::plan::profile::{BootTarget, ItemTarget};
 use crate::wire::pxe::Features;
 use alloc::vec::Vec;
 
@@ -16,14 +16,14 @@ pub fn required_features(plan: &Plan, decision: &Decision, arch: Arch) -> Featur
     let mut codes = Vec::new();
     // HTTP is not required if this server serves TFTP: an iPXE without HTTP then fetches the built-in script over TFTP.
     codes.extend((plan.offer.tftp != Some(TftpServer::Local) && plan.offer.http.is_some()).then_some(Features::HTTP));
-    add_for_target(plan, decision.boots(plan), decision.profile, arch, &mut codes);
+    add_for_target(plan, decision, arch, &mut codes);
     Features::from_codes(codes)
 }
 
-fn add_for_target(plan: &Plan, boots: &BootTarget, profile: Option<ProfileId>, arch: Arch, codes: &mut Vec<u8>) {
+fn add_for_target(plan: &Plan, decision: &Decision, arch: Arch, codes: &mut Vec<u8>) {
     // Only an iPXE on BIOS needs the feature: under UEFI, a kernel is an EFI program, which every iPXE can start.
     let kernel = (arch == Arch::BIOS).then_some(Features::BZIMAGE);
-    match boots {
+    match decision.boots(plan) {
         BootTarget::BootDir => match &plan.policy.ipxe {
             IpxeTarget::AsFirmware => {}
             IpxeTarget::Configured(name) => codes.extend(Features::for_url(name)),
@@ -44,19 +44,19 @@ fn add_for_target(plan: &Plan, boots: &BootTarget, profile: Option<ProfileId>, a
         }
         BootTarget::Script(name) => codes.extend(Features::for_url(name)),
         BootTarget::Loader => {
-            let profile = plan.profile(profile);
-            let loader =
-                profile.and_then(|profile| profile.loaders.get(&arch.base()).or(profile.default_loader.as_ref()));
+            let loader = decision
+                .profile(plan)
+                .and_then(|profile| profile.loaders.get(&arch.base()).or(profile.default_loader.as_ref()));
             codes.extend(loader.and_then(|loader| Features::for_url(&loader.name)));
         }
         BootTarget::Menu(menu) => {
             codes.push(Features::MENU);
             // A menu item cannot lead to a menu.
             for item in &menu.items {
-                if let ItemTarget::Profile(id) = item.target {
-                    let boots = plan.profile(id).map_or(&BootTarget::BootDir, |profile| &profile.boots);
-                    if !matches!(boots, BootTarget::Menu(_)) {
-                        add_for_target(plan, boots, id, arch, codes);
+                if let ItemTarget::Profile(profile) = &item.target {
+                    let decision = Decision::default().with_profile(plan, profile.as_deref());
+                    if !matches!(decision.boots(plan), BootTarget::Menu(_)) {
+                        add_for_target(plan, &decision, arch, codes);
                     }
                 }
             }

@@ -393,8 +393,13 @@ fn a_remote_network_is_answered_on_4011_only_after_an_offer_through_its_relay() 
 fn a_rule_that_a_machine_meets_through_its_relay_applies_on_4011_too() {
     let when = Conditions { circuit_ids: vec![Glob("port 7".into())], ..Conditions::default() };
     let special = Loader { name: "special.efi".into(), path: Some("/x".into()) };
-    let profile = Profile { boots: BootTarget::Loader, default_loader: Some(special), ..Profile::default() };
-    let rules = vec![Rule { when, profile: Some(0), ..Rule::default() }];
+    let profile = Profile {
+        name: "special".into(),
+        boots: BootTarget::Loader,
+        default_loader: Some(special),
+        ..Profile::default()
+    };
+    let rules = vec![Rule { when, profile: Some("special".into()), ..Rule::default() }];
     let plan = plan().with_policy(|policy| {
         policy.rules = rules;
         policy.profiles = vec![profile].into();

@@ -14,7 +14,7 @@ use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::inventory::{BootMode, Inventory, Machine};
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::pattern::Glob;
-use proxydhcpd_core::plan::policy::LoopGuard;
+use proxydhcpd_core::plan::policy::{LoopGuard, Policy};
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
 use proxydhcpd_core::request::{FileRequest, Protocol};
@@ -23,11 +23,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 /// The address of the machine with the MAC address 02:00:00:00:01:07.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 107);
-const DEBIAN: usize = 0;
-const GRUB: usize = 1;
-const DISK: usize = 2;
-const NOTHING: usize = 3;
-const ASK: usize = 4;
+const DEBIAN: &str = "debian";
+const GRUB: &str = "grub";
+const DISK: &str = "disk";
+const NOTHING: &str = "nothing";
+const ASK: &str = "ask";
 const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x27, 1, 1];
 
 fn site() -> Plan {
@@ -35,10 +35,10 @@ fn site() -> Plan {
     let linux =
         Linux { kernel: "debian/linux".into(), initrds: vec!["debian/initrd.gz".into()], arguments: String::new() };
     let grub = Loader { name: "grubx64.efi".into(), path: Some("/srv/boot/grubx64.efi".into()) };
-    let item = |server_type, title: &str, profile| FirmwareMenuItem {
+    let item = |server_type, title: &str, profile: &str| FirmwareMenuItem {
         server_type,
         title: title.into(),
-        target: ItemTarget::Profile(Some(profile)),
+        target: ItemTarget::Profile(Some(profile.into())),
     };
     let menu = FirmwareMenu {
         prompt: "boot:".into(),
@@ -48,11 +48,11 @@ fn site() -> Plan {
     plan()
         .with_policy(|policy| {
             policy.profiles = vec![
-                profile("debian", BootTarget::Linux(linux)),
-                Profile { loaders: [(Arch::X64, grub)].into(), ..profile("grub", BootTarget::Loader) },
-                profile("disk", BootTarget::LocalDisk),
-                profile("nothing", BootTarget::Nothing),
-                profile("ask", BootTarget::Menu(menu)),
+                profile(DEBIAN, BootTarget::Linux(linux)),
+                Profile { loaders: [(Arch::X64, grub)].into(), ..profile(GRUB, BootTarget::Loader) },
+                profile(DISK, BootTarget::LocalDisk),
+                profile(NOTHING, BootTarget::Nothing),
+                profile(ASK, BootTarget::Menu(menu)),
             ]
             .into()
         })
@@ -110,8 +110,8 @@ fn the_first_rule_that_matches_decides() {
     let class = Conditions { vendor_classes: vec![Glob("PXEClient:Arch:00007*".into())], ..Conditions::default() };
     let rules = vec![
         Rule { when: Conditions { archs: vec![Arch::BIOS], ..Conditions::default() }, deny: true, ..Rule::default() },
-        Rule { when: class, profile: Some(GRUB), ..Rule::default() },
-        Rule { profile: Some(NOTHING), ..Rule::default() },
+        Rule { when: class, profile: Some(GRUB.into()), ..Rule::default() },
+        Rule { profile: Some(NOTHING.into()), ..Rule::default() },
     ];
     let plan = with_rules(rules);
     assert_eq!(offered(&plan, &bios()), "nothing:denied");
@@ -122,14 +122,14 @@ fn the_first_rule_that_matches_decides() {
         when: Conditions { user_classes: vec![Glob("iPXE".into())], ..Conditions::default() },
         ..Rule::default()
     };
-    let plan = with_rules(vec![Rule { profile: Some(DEBIAN), ..relayed }]);
+    let plan = with_rules(vec![Rule { profile: Some(DEBIAN.into()), ..relayed }]);
     assert_eq!(offered(&plan, &ipxe()), "http://192.0.2.10:8080/machine/rule=0/boot.ipxe");
 }
 
 #[test]
 fn an_entry_takes_precedence_over_a_rule_but_not_over_one_that_denies() {
     let any = |deny, profile| vec![Rule { deny, profile, ..Rule::default() }];
-    let plan = machine(BootMode::Always, "grub").with_policy(|policy| policy.rules = any(false, Some(NOTHING)));
+    let plan = machine(BootMode::Always, "grub").with_policy(|policy| policy.rules = any(false, Some(NOTHING.into())));
     assert_eq!(offered(&plan, &Packet::discover()), "grubx64.efi");
     assert_eq!(
         offered(&plan.with_policy(|policy| policy.rules = any(true, None)), &Packet::discover()),
@@ -140,8 +140,8 @@ fn an_entry_takes_precedence_over_a_rule_but_not_over_one_that_denies() {
 #[test]
 fn machines_without_an_entry_may_have_a_separate_profile() {
     let plan = machine(BootMode::Always, "grub").with_policy(|policy| {
-        policy.unknown_machine_profile = Some(NOTHING);
-        policy.default_profile = Some(GRUB);
+        policy.unknown_machine_profile = Some(NOTHING.into());
+        policy.default_profile = Some(GRUB.into());
     });
     assert_eq!(offered(&plan, &Packet::discover()), "grubx64.efi");
     let mut other = Packet::discover();
@@ -151,7 +151,9 @@ fn machines_without_an_entry_may_have_a_separate_profile() {
 
 #[test]
 fn a_machine_that_boots_its_disk_receives_the_program_that_starts_it() {
-    for plan in [machine(BootMode::Never, "grub"), site().with_policy(|policy| policy.default_profile = Some(DISK))] {
+    for plan in
+        [machine(BootMode::Never, "grub"), site().with_policy(|policy| policy.default_profile = Some(DISK.into()))]
+    {
         assert_eq!(offered(&plan, &Packet::discover()), "local-disk/uefi-x64.efi");
         assert_eq!(offered(&plan, &ipxe()), "http://192.0.2.10:8080/machine/boot.ipxe");
         let http = Packet::discover().set(93, &[0, 16]).set(60, b"HTTPClient");
@@ -159,7 +161,10 @@ fn a_machine_that_boots_its_disk_receives_the_program_that_starts_it() {
     }
     // A BIOS machine receives iPXE, which starts the disk at once. Without a reply, the machine would wait for a
     // minute.
-    assert_eq!(offered(&site().with_policy(|policy| policy.default_profile = Some(DISK)), &bios()), "undionly.kpxe");
+    assert_eq!(
+        offered(&site().with_policy(|policy| policy.default_profile = Some(DISK.into())), &bios()),
+        "undionly.kpxe"
+    );
 }
 
 /// The machine whose boot-once the complete fetch of the file completes.
@@ -169,12 +174,23 @@ fn completes(plan: &Plan, observations: &Observations, request: &FileRequest<'_>
 
 #[test]
 fn a_machine_whose_profile_does_not_exist_boots_its_disk() {
-    let plan = machine(BootMode::Always, "gone").with_policy(|policy| policy.default_profile = Some(DEBIAN));
+    let plan = machine(BootMode::Always, "gone").with_policy(|policy| policy.default_profile = Some(DEBIAN.into()));
     let (answer, _) = discover(&plan, &Packet::discover());
     let decision = answer.decision.unwrap();
-    assert_eq!((decision.decided_by, decision.profile), (DecidedBy::UnknownProfile, None));
+    assert_eq!((decision.decided_by, decision.profile(&plan)), (DecidedBy::UnknownProfile, None));
     assert_eq!((decision.target_name(&plan), decision.own_profile(&plan)), ("local-disk", None));
     assert_eq!(offered(&plan, &Packet::discover()), "local-disk/uefi-x64.efi");
+    let changes: [fn(&mut Policy); 3] = [
+        |policy| policy.default_profile = Some("gone".into()),
+        |policy| policy.unknown_machine_profile = Some("gone".into()),
+        |policy| policy.rules = vec![Rule { profile: Some("gone".into()), ..Rule::default() }],
+    ];
+    for change in changes {
+        let plan = site().with_policy(change);
+        let decision = discover(&plan, &Packet::discover()).0.decision.unwrap();
+        assert_eq!((decision.decided_by, decision.profile(&plan)), (DecidedBy::UnknownProfile, None));
+        assert_eq!(offered(&plan, &Packet::discover()), "local-disk/uefi-x64.efi");
+    }
     let never = machine(BootMode::Never, "gone");
     let decision = discover(&never, &Packet::discover()).0.decision.unwrap();
     assert_eq!((decision.decided_by, decision.own_profile(&never)), (DecidedBy::Never, None));
@@ -192,8 +208,9 @@ fn the_complete_fetch_of_the_kernel_completes_a_boot_once() {
         interface: "eth0",
     };
     let script = request("machine/mac=02-00-00-00-01-07/uuid=/platform=efi/arch=x86_64/menu.ipxe");
-    let Ok(Fetch::Linux(DEBIAN, context)) = fetch(&plan, &observations, &script).answer else { panic!() };
+    let Ok(Fetch::Linux(context)) = fetch(&plan, &observations, &script).answer else { panic!() };
     assert_eq!(context.base_url, "http://192.0.2.10:8080/machine/name=web1/");
+    assert_eq!(context.decision.target_name(&plan), DEBIAN);
 
     for other in ["machine/name=web1/debian/initrd.gz", "debian/linux", "machine/name=web2/debian/linux"] {
         assert_eq!(completes(&plan, &observations, &request(other)), None, "{other}");
@@ -293,7 +310,7 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
     // If the entry also lacks its profile, the default profile does not apply.
     for plan in [
         machine(BootMode::Unspecified, "grub"),
-        without_profile(BootMode::Unspecified).with_policy(|policy| policy.default_profile = Some(DEBIAN)),
+        without_profile(BootMode::Unspecified).with_policy(|policy| policy.default_profile = Some(DEBIAN.into())),
     ] {
         let (file, decided_by, script) = boots(&plan, &mut observations);
         assert_eq!((&file[..], decided_by), ("local-disk/uefi-x64.efi", DecidedBy::CompletedUnspecified));
@@ -322,7 +339,7 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
 
 #[test]
 fn a_firmware_receives_the_menu_then_its_choice_then_its_script() {
-    let plan = site().with_policy(|policy| policy.default_profile = Some(ASK));
+    let plan = site().with_policy(|policy| policy.default_profile = Some(ASK.into()));
     let (answer, offer) = discover(&plan, &Packet::discover());
     assert!(matches!(answer.verdict, Verdict::Respond(response) if response.shape == ShapeName::Menu));
     let option = b"\x06\x01\x03\x08\x15\x80\x01\x01\xc0\0\x02\x0a\x80\x02\x01\xc0\0\x02\x0a\x80\x03\x01\xc0\0\x02\x0a\
@@ -349,7 +366,7 @@ fn a_firmware_receives_the_menu_then_its_choice_then_its_script() {
 
 #[test]
 fn a_bios_starts_its_disk_from_the_menu_without_a_server() {
-    let plan = site().with_policy(|policy| policy.default_profile = Some(ASK));
+    let plan = site().with_policy(|policy| policy.default_profile = Some(ASK.into()));
     let offer = discover(&plan, &bios()).1;
     let line = b"\0\0\x04Disk";
     assert!(offer.windows(line.len()).any(|part| part == line), "type 0 is the local disk");
@@ -373,7 +390,7 @@ fn u_boot_receives_a_reply_only_if_a_rule_names_it() {
 
 #[test]
 fn an_ipxe_that_counts_as_firmware_receives_its_loader_once_and_then_its_script() {
-    let rule = Rule { as_firmware: true, profile: Some(DEBIAN), ..Rule::default() };
+    let rule = Rule { as_firmware: true, profile: Some(DEBIAN.into()), ..Rule::default() };
     let plan = with_rules(vec![rule]);
     let mut observations = Observations::new(1);
     let packet = bios().set(77, b"iPXE").set(175, IPXE).octets();
@@ -455,8 +472,9 @@ fn facts_from_the_firmware_are_known_when_the_booted_system_requests_a_template(
             ["http", "tftp", "bzimage", "menu"],
             "{name}"
         );
-        assert_eq!(context.decision.profile, None, "its boot-once is completed");
-        assert_eq!(context.decision.own_profile(&plan), Some(DEBIAN), "but it is installing this profile");
+        assert_eq!(context.decision.profile(&plan), None, "its boot-once is completed");
+        let own = context.decision.own_profile(&plan).map(|profile| profile.name.as_str());
+        assert_eq!(own, Some(DEBIAN), "but it is installing this profile");
     }
     // The server uses no observation for another machine at the same address, or for a machine that it has not
     // observed.
@@ -490,11 +508,15 @@ fn the_offer_of_a_loader_or_script_on_another_server_names_that_server() {
         default_loader: Some(loader("http://192.0.2.6/x.kpxe")),
         ..Profile::default()
     };
-    let script = Profile { boots: BootTarget::Script("http://192.0.2.7/boot.php?x=1".into()), ..Profile::default() };
+    let script = Profile {
+        name: "script".into(),
+        boots: BootTarget::Script("http://192.0.2.7/boot.php?x=1".into()),
+        ..Profile::default()
+    };
     let plan = site()
         .with_policy(|policy| {
             policy.profiles = vec![grub, script].into();
-            policy.default_profile = Some(0);
+            policy.default_profile = Some("elsewhere".into());
         })
         .with_offer(|offer| {
             offer.tftp = None;
@@ -515,8 +537,9 @@ fn the_offer_of_a_loader_or_script_on_another_server_names_that_server() {
     }
     let old = on_web.with_policy(|policy| policy.http_clients = false);
     assert_eq!(boot(&old, &http).0, "nothing:no-http", "with an old proxy.ini HTTP boot receives no reply");
-    let plan =
-        plan.with_policy(|policy| policy.default_profile = Some(1)).with_offer(|offer| offer.tftp = site().offer.tftp);
+    let plan = plan
+        .with_policy(|policy| policy.default_profile = Some("script".into()))
+        .with_offer(|offer| offer.tftp = site().offer.tftp);
     assert_eq!(boot(&plan, &ipxe()).0, "http://192.0.2.7/boot.php?x=1");
     assert_eq!(boot(&plan, &Packet::discover()).0, "ipxe.efi", "the firmware receives its iPXE first");
 }
@@ -527,10 +550,13 @@ fn a_boot_server_of_unknown_address_is_discovered_by_broadcast() {
     let menu = FirmwareMenu {
         prompt: "boot:".into(),
         timeout: 10,
-        items: vec![item(1, "RIS", ItemTarget::Broadcast), item(0x8001, "GRUB", ItemTarget::Profile(Some(GRUB)))],
+        items: vec![
+            item(1, "RIS", ItemTarget::Broadcast),
+            item(0x8001, "GRUB", ItemTarget::Profile(Some(GRUB.into()))),
+        ],
     };
-    let mut plan = site().with_policy(|policy| policy.default_profile = Some(ASK));
-    plan.policy_mut().profiles[ASK].boots = BootTarget::Menu(menu);
+    let mut plan = site().with_policy(|policy| policy.default_profile = Some(ASK.into()));
+    plan.policy_mut().profiles.last_mut().unwrap().boots = BootTarget::Menu(menu);
     let offer = discover(&plan, &Packet::discover()).1;
     let option =
         b"\x06\x01\x02\x08\x07\x80\x01\x01\xc0\0\x02\x0a\x09\x0d\0\x01\x03RIS\x80\x01\x04GRUB\x0a\x06\x0aboot:\xff";

@@ -86,7 +86,7 @@ fn booting(boots: BootTarget) -> Plan {
     let profile = Profile { name: "x".into(), boots, ..Profile::default() };
     plan().with_policy(|policy| {
         policy.profiles = vec![profile].into();
-        policy.default_profile = Some(0);
+        policy.default_profile = Some("x".into());
     })
 }
 

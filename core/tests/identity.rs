@@ -12,7 +12,7 @@ use proxydhcpd_core::fetch::{Fetch, fetch};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::observations::shared_uuids::{MAX_SHARED_UUIDS, SharedUuid};
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::inventory::{BootMode, DoubtReason, IdentityKind, Inventory, Machine};
+use proxydhcpd_core::plan::inventory::{BootMode, DoubtReason, IdentityKind, Inventory, Machine, MatchedEntry};
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::LoopGuard;
@@ -32,10 +32,10 @@ const DOCK: Mac = [0, 0xe0, 0x4c, 0x68, 0, 1];
 const U1: Uuid = 0x8a95d199_7f46_11e5_bf8b_08002704d401_u128.to_be_bytes();
 const U2: Uuid = 0x8a95d199_7f46_11e5_bf8b_08002704d402_u128.to_be_bytes();
 
-const INSTALL: usize = 0;
-const GRUB: usize = 1;
-const NOTHING: usize = 2;
-const ASK: usize = 3;
+const INSTALL: &str = "install";
+const GRUB: &str = "grub";
+const NOTHING: &str = "nothing";
+const ASK: &str = "ask";
 const IPXE: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1, 0x27, 1, 1];
 const DISK: &str = "local-disk/uefi-x64.efi";
 
@@ -45,21 +45,24 @@ fn site(machines: &[Machine<'_>]) -> Plan {
     let linux = Linux { kernel: "debian/linux".into(), ..Linux::default() };
     let loader = |name: &str| Loader { name: name.into(), path: Some(format!("/srv/{name}")) };
     let own = |profile, name: &str| Profile { loaders: [(Arch::X64, loader(name))].into(), ..profile };
-    let item =
-        FirmwareMenuItem { server_type: 0x8001, title: "Debian".into(), target: ItemTarget::Profile(Some(INSTALL)) };
+    let item = FirmwareMenuItem {
+        server_type: 0x8001,
+        title: "Debian".into(),
+        target: ItemTarget::Profile(Some(INSTALL.into())),
+    };
     let menu = FirmwareMenu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
     Plan {
         inventory: Inventory::new(machines, &["00:e0:4c:68:*".parse().unwrap()]),
         ..plan()
             .with_policy(|policy| {
                 policy.profiles = vec![
-                    own(profile("install", BootTarget::Linux(linux)), "install.efi"),
-                    own(profile("grub", BootTarget::Loader), "grub.efi"),
-                    profile("nothing", BootTarget::Nothing),
-                    profile("ask", BootTarget::Menu(menu)),
+                    own(profile(INSTALL, BootTarget::Linux(linux)), "install.efi"),
+                    own(profile(GRUB, BootTarget::Loader), "grub.efi"),
+                    profile(NOTHING, BootTarget::Nothing),
+                    profile(ASK, BootTarget::Menu(menu)),
                 ]
                 .into();
-                policy.default_profile = Some(INSTALL);
+                policy.default_profile = Some(INSTALL.into());
             })
             .with_offer(|offer| offer.local_disk = vec![Arch::X64])
     }
@@ -101,7 +104,7 @@ fn first(plan: &Plan, address: Mac, uuid: Uuid) -> (String, Decision) {
 }
 
 fn name<'a>(plan: &'a Plan, decision: &Decision) -> Option<&'a str> {
-    decision.machine.map(|found| plan.inventory.get(found.machine).name)
+    decision.machine(plan).map(|entry| entry.name)
 }
 
 fn request(name: &str) -> FileRequest<'_> {
@@ -123,7 +126,7 @@ fn hex(octets: &[u8]) -> String {
 fn script(plan: &Plan, observations: &Observations, mac: &[u8], uuid: Uuid) -> String {
     let name = format!("machine/mac={}/uuid={}/platform=efi/arch=x86_64/menu.ipxe", hex(mac), hex(&uuid));
     match fetch(plan, observations, &request(&name)).answer.unwrap() {
-        Fetch::Linux(profile, _) => plan.policy.profiles[profile].name.clone(),
+        Fetch::Linux(context) => context.decision.target_name(plan).to_owned(),
         Fetch::Text(text) if text.contains(DISK) => DISK.to_owned(),
         Fetch::Text(text) => text,
         other => panic!("{other:?}"),
@@ -136,11 +139,11 @@ fn a_placeholder_uuid_identifies_no_machine() {
     let packet = hex::decode(include_str!("identity/p01.hex").trim()).unwrap();
     let placeholder = 0x03000200_0400_0500_0006_000700080009_u128.to_be_bytes();
     let entry = entry("a", &[A], placeholder, BootMode::Always, "install");
-    let plan = site(&[entry]).with_policy(|policy| policy.unknown_machine_profile = Some(NOTHING));
+    let plan = site(&[entry]).with_policy(|policy| policy.unknown_machine_profile = Some(NOTHING.into()));
     let (given, decision) =
         outcome(ask_again(&plan, &mut Observations::new(1), &packet, Port::Dhcp, "0.0.0.0:68", "255.255.255.255", 0).0);
-    assert_eq!((given.as_str(), decision.machine, decision.doubt), ("nothing:profile", None, None));
-    assert_eq!(first(&plan, A, placeholder).1.machine.unwrap().by, IdentityKind::Mac);
+    assert_eq!((given.as_str(), decision.machine(&plan), decision.doubt(&plan)), ("nothing:profile", None, None));
+    assert_eq!(first(&plan, A, placeholder).1.identified_by(), Some(IdentityKind::Mac));
 }
 
 #[test]
@@ -149,7 +152,7 @@ fn two_cards_of_one_machine_are_one_machine() {
     let mut observations = Observations::new(1);
     for card in [A, B, A] {
         let (given, decision) = discovers(&plan, &mut observations, card, U1);
-        assert_eq!((given.as_str(), decision.doubt, decision.shared_uuid), ("grub.efi", None, None));
+        assert_eq!((given.as_str(), decision.doubt(&plan), decision.shared_uuid), ("grub.efi", None, None));
     }
     assert_eq!(observations.uuid_claims.take_changed(), None);
     let (_, decision) = discovers(&plan, &mut observations, C, U1);
@@ -164,20 +167,23 @@ fn a_dock_that_machines_share_casts_no_doubt() {
     let mut observations = Observations::new(1);
     for (card, uuid, given) in [(DOCK, U1, "grub.efi"), (DOCK, U2, DISK), (A, U1, "grub.efi"), (B, U2, DISK)] {
         let (file, decision) = discovers(&plan, &mut observations, card, uuid);
-        assert_eq!((file.as_str(), decision.doubt, decision.shared_uuid), (given, None, None));
+        assert_eq!((file.as_str(), decision.doubt(&plan), decision.shared_uuid), (given, None, None));
     }
 }
 
 #[test]
 fn clones_of_a_machine_are_not_that_machine() {
     let entry = entry("web1", &[A], U1, BootMode::Always, "install");
-    let plan = site(&[entry]).with_policy(|policy| policy.default_profile = Some(GRUB));
+    let plan = site(&[entry]).with_policy(|policy| policy.default_profile = Some(GRUB.into()));
     let mut observations = Observations::new(1);
     for clone in [B, C] {
         let (given, decision) = discovers(&plan, &mut observations, clone, U1);
-        assert_eq!((given.as_str(), decision.decided_by, decision.machine), ("grub.efi", DecidedBy::Default, None));
-        let doubt = decision.doubt.unwrap();
-        assert_eq!((doubt.machine, doubt.by, doubt.reason), (0, IdentityKind::Uuid, DoubtReason::OtherAddress));
+        assert_eq!(
+            (given.as_str(), decision.decided_by, decision.machine(&plan)),
+            ("grub.efi", DecidedBy::Default, None)
+        );
+        let by_uuid = MatchedEntry { name: "web1", by: IdentityKind::Uuid };
+        assert_eq!(decision.doubt(&plan), Some((by_uuid, DoubtReason::OtherAddress)));
         assert!(
             script(&plan, &observations, &clone, U1).contains("grub.efi"),
             "the decision about its script is the same"
@@ -195,7 +201,7 @@ fn an_entry_without_address_applies_to_all_machines_with_its_uuid() {
     assert_eq!(discovers(&plan, &mut observations, A, U1).1.shared_uuid, None);
     for _ in 0..2 {
         let (given, decision) = discovers(&plan, &mut observations, B, U1);
-        assert_eq!((given.as_str(), name(&plan, &decision), decision.doubt), ("grub.efi", Some("web1"), None));
+        assert_eq!((given.as_str(), name(&plan, &decision), decision.doubt(&plan)), ("grub.efi", Some("web1"), None));
         assert_eq!(decision.shared_uuid, Some(SharedUuid { uuid: U1, macs: [A, B] }), "for a warning");
     }
     assert_eq!(observations.uuid_claims.take_changed().map(|all| all.len()), Some(1));
@@ -207,8 +213,13 @@ fn a_moved_card_leads_to_neither_machine() {
     let machines = |one, other| [entry("web1", &[A], U1, one, "grub"), entry("web2", &[B], U2, other, "grub")];
     let plan = site(&machines(BootMode::Always, BootMode::Always));
     let (given, decision) = first(&plan, A, U2);
-    assert_eq!((given.as_str(), decision.machine, decision.decided_by), ("install.efi", None, DecidedBy::Default));
-    assert_eq!(decision.ambiguous.unwrap().machines, [(0, IdentityKind::Mac), (1, IdentityKind::Uuid)]);
+    assert_eq!(
+        (given.as_str(), decision.machine(&plan), decision.decided_by),
+        ("install.efi", None, DecidedBy::Default)
+    );
+    let matched = |name, by| MatchedEntry { name, by };
+    let both = [matched("web1", IdentityKind::Mac), matched("web2", IdentityKind::Uuid)];
+    assert_eq!(decision.ambiguous(&plan), Some(both));
     for [one, other] in [[BootMode::Never, BootMode::Always], [BootMode::Always, BootMode::Never]] {
         let plan = site(&machines(one, other));
         let (given, decision) = first(&plan, A, U2);
@@ -223,7 +234,7 @@ fn a_card_whose_entry_has_no_uuid_decides_where_the_uuid_is_in_doubt() {
     let plan = site(&[entry("web1", &[A], U1, BootMode::Always, "install"), web2]);
     let (given, decision) = first(&plan, B, U1);
     assert_eq!((given.as_str(), name(&plan, &decision)), ("grub.efi", Some("web2")));
-    assert_eq!(decision.doubt.unwrap().machine, 0);
+    assert_eq!(decision.doubt(&plan).unwrap().0.name, "web1");
 }
 
 #[test]
@@ -264,7 +275,8 @@ fn the_protection_of_either_machine_applies_in_doubt() {
     observations.boot_once.complete("web1", 0);
     let (given, decision) = discovers(&once, &mut observations, B, U1);
     assert_eq!((given.as_str(), decision.decided_by), (DISK, DecidedBy::Completed));
-    assert_eq!((decision.machine, decision.protected_by), (None, Some((0, IdentityKind::Uuid))));
+    let by_uuid = MatchedEntry { name: "web1", by: IdentityKind::Uuid };
+    assert_eq!((decision.machine(&once), decision.protected_by(&once)), (None, Some(by_uuid)));
     assert_eq!(decision.own_profile(&once), None, "and the server renders no template of another profile for it");
 }
 
@@ -309,7 +321,7 @@ fn the_protection_of_each_entry_that_lists_an_identity_applies_to_its_machine() 
                 }
                 let asks = format!("machine/mac={}/uuid={}/serial=53/menu.ipxe", hex(&A), hex(&U1));
                 given.push(match fetch(&plan, &observations, &request(&asks)).answer.unwrap() {
-                    Fetch::Linux(profile, _) => format!("{}.efi", plan.policy.profiles[profile].name),
+                    Fetch::Linux(context) => format!("{}.efi", context.decision.target_name(&plan)),
                     Fetch::Text(text) if text.contains("sanboot") => DISK.to_owned(),
                     _ => "nothing".to_owned(),
                 });
@@ -348,8 +360,8 @@ fn a_shared_identity_that_fits_the_found_entry_does_not_lead_to_an_entry_with_ot
     let plan = site(&[entry("web1", &[A], U1, BootMode::Always, "grub"), old]);
     let (given, decision) = first(&plan, A, U1);
     assert_eq!(
-        (given.as_str(), decision.protected_by),
-        (DISK, Some((1, IdentityKind::Mac))),
+        (given.as_str(), decision.protected_by(&plan)),
+        (DISK, Some(MatchedEntry { name: "web2", by: IdentityKind::Mac })),
         "it may be the machine of the old entry"
     );
     assert_eq!((first(&plan, B, U1).0, first(&plan, A, U2).0), ("install.efi".into(), DISK.into()));
@@ -382,8 +394,11 @@ fn a_machine_in_doubt_completes_no_boot_once_of_another() {
 
 #[test]
 fn a_rule_that_names_a_uuid_does_not_match_a_machine_whose_uuid_is_in_doubt() {
-    let rule =
-        Rule { profile: Some(GRUB), when: Conditions { uuids: vec![U1], ..Conditions::default() }, ..Rule::default() };
+    let rule = Rule {
+        profile: Some(GRUB.into()),
+        when: Conditions { uuids: vec![U1], ..Conditions::default() },
+        ..Rule::default()
+    };
     let web1 = Machine { profile: None, ..entry("web1", &[A], U1, BootMode::Always, "install") };
     let plan = site(&[web1]).with_policy(|policy| policy.rules = vec![rule]);
     assert_eq!((first(&plan, A, U1).0, first(&plan, B, U1).0), ("grub.efi".into(), "install.efi".into()));
@@ -418,7 +433,7 @@ fn one_forged_discover_starts_no_installation_and_lifts_no_protection() {
         let nothing = site(&[entry("web1", macs, U1, BootMode::Always, "nothing")]);
         [once, never, nothing, site(&[entry("web1", macs, U1, BootMode::Always, "grub")])]
     });
-    let rules = [rule(true, None), rule(false, Some(NOTHING)), rule(false, Some(GRUB))];
+    let rules = [rule(true, None), rule(false, Some(NOTHING.into())), rule(false, Some(GRUB.into()))];
     let rules = rules.map(|rule| site(&[]).with_policy(|policy| policy.rules = vec![rule]));
     for plan in plans.chain(rules) {
         // The victim accepts its address, sends both forms of EDK2's request, and then that of iPXE.
@@ -519,7 +534,7 @@ fn chooses(plan: &Plan, observations: &mut Observations, packet: Packet) -> Stri
 /// P03: one machine chooses from the firmware's menu, and another machine with the same UUID starts iPXE.
 #[test]
 fn the_choice_of_one_machine_is_not_that_of_another_with_the_same_uuid() {
-    let plan = site(&[]).with_policy(|policy| policy.default_profile = Some(ASK));
+    let plan = site(&[]).with_policy(|policy| policy.default_profile = Some(ASK.into()));
     let mut observations = Observations::new(1);
     chooses(&plan, &mut observations, from(A, U1, Packet::request_4011()));
     let ipxe = |card| from(card, U1, Packet::discover().set(77, b"iPXE").set(175, IPXE));
@@ -553,7 +568,7 @@ fn the_loader_of_one_machine_is_not_the_client_of_another_with_the_same_uuid() {
 /// instead.
 #[test]
 fn a_uuid_instead_of_the_address_identifies_a_machine_if_no_other_has_it() {
-    let plan = site(&[]).with_policy(|policy| policy.default_profile = Some(ASK));
+    let plan = site(&[]).with_policy(|policy| policy.default_profile = Some(ASK.into()));
     let guid = || {
         let mut packet = from(A, U1, Packet::request_4011());
         packet.header.hlen = 16;
@@ -575,8 +590,8 @@ fn a_uuid_instead_of_the_address_identifies_a_machine_if_no_other_has_it() {
 #[test]
 fn the_circuit_id_of_one_machine_is_not_that_of_another_with_the_same_uuid() {
     let when = Conditions { circuit_ids: vec![Glob("port 7".into())], ..Conditions::default() };
-    let plan =
-        site(&[]).with_policy(|policy| policy.rules = vec![Rule { when, profile: Some(GRUB), ..Rule::default() }]);
+    let plan = site(&[])
+        .with_policy(|policy| policy.rules = vec![Rule { when, profile: Some(GRUB.into()), ..Rule::default() }]);
     let mut observations = Observations::new(1);
     let mut relayed = from(A, U1, Packet::discover().set(82, b"\x01\x06port 7"));
     relayed.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);

@@ -166,7 +166,7 @@ fn boots() -> impl Strategy<Value = BootTarget> {
     let item = |(server_type, target)| FirmwareMenuItem { server_type, title: "a".into(), target };
     let items = [
         ItemTarget::Profile(None),
-        ItemTarget::Profile(Some(0)),
+        ItemTarget::Profile(Some("0".into())),
         ItemTarget::Server([192, 0, 2, 5].into()),
         ItemTarget::Broadcast,
     ];
@@ -183,6 +183,11 @@ fn boots() -> impl Strategy<Value = BootTarget> {
     ])
 }
 
+/// The name of one of the profiles, of a profile that does not exist, or none.
+fn profile_name() -> impl Strategy<Value = Option<String>> {
+    option::of((0..4).prop_map(|number: i32| number.to_string()))
+}
+
 fn rule() -> impl Strategy<Value = Rule> {
     let when = select(vec![
         Conditions::default(),
@@ -191,7 +196,7 @@ fn rule() -> impl Strategy<Value = Rule> {
         Conditions { known: Some(true), ..Conditions::default() },
         Conditions { archs: vec![Arch::X64], ..Conditions::default() },
     ]);
-    let bits = (proptest::bool::weighted(0.1), any::<bool>(), option::of(0..3usize));
+    let bits = (proptest::bool::weighted(0.1), any::<bool>(), profile_name());
     (when, bits).prop_map(|(when, (deny, as_firmware, profile))| Rule {
         when,
         deny,
@@ -223,8 +228,8 @@ fn any_plan() -> impl Strategy<Value = Plan> {
             default_loader,
             ..Profile::default()
         });
-    let machine = Machine { name: "web1", macs: &[[2, 0, 0, 0, 2, 7]], profile: Some(""), ..Machine::default() };
-    let profiles = (vec(profile, 3), option::of(0..3usize), vec(rule(), 0..3), any::<bool>());
+    let machine = Machine { name: "web1", macs: &[[2, 0, 0, 0, 2, 7]], profile: Some("0"), ..Machine::default() };
+    let profiles = (vec(profile, 3), profile_name(), vec(rule(), 0..3), any::<bool>());
     let listeners = (tftp, option::weighted(0.8, Just(8080)), usually(), usually(), usually(), usually());
     (listeners, ipxe, stateless, profiles, option::of(loader()), any::<bool>()).prop_map(
         move |(listeners, ipxe, stateless, (profiles, default_profile, rules, known), default_loader, boot_server)| {
@@ -232,7 +237,8 @@ fn any_plan() -> impl Strategy<Value = Plan> {
             let mut plan = plan()
                 .with_policy(|policy| {
                     policy.ipxe = ipxe;
-                    policy.profiles = profiles.into();
+                    let named = |(number, profile): (usize, _)| Profile { name: number.to_string(), ..profile };
+                    policy.profiles = profiles.into_iter().enumerate().map(named).collect::<Vec<_>>().into();
                     policy.default_profile = default_profile;
                     policy.rules = rules;
                     policy.http_clients = http_clients;

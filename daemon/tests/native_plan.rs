@@ -15,11 +15,6 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-/// The IDs of the built-in profiles in the plan.
-const MENU: usize = 0;
-const LOCAL_DISK: usize = 1;
-const NOTHING: usize = 2;
-
 /// Loads a configuration of these files. Errors have the form `FILE:LINE:COLUMN: message (help)`.
 fn load(files: &[(&str, &str)]) -> Result<Loaded, Vec<String>> {
     let directory = tempfile::tempdir().unwrap();
@@ -247,14 +242,15 @@ fn items_of_a_menu_have_types_and_lead_to_profiles_or_servers() {
     let loaded = read(&text.replace("type = 0", "type = 32769"));
     let BootTarget::Menu(menu) = &loaded.plan.profiles[3].profile.boots else { panic!() };
     assert_eq!((menu.prompt.as_str(), menu.timeout), ("Press F8 for the menu", 255));
-    let items: Vec<_> = menu.items.iter().map(|item| (item.server_type, item.title.as_str(), item.target)).collect();
+    let items: Vec<_> =
+        menu.items.iter().map(|item| (item.server_type, item.title.as_str(), item.target.clone())).collect();
     assert_eq!(
         items,
         [
-            (0x8002, "Menu", ItemTarget::Profile(Some(MENU))),
-            (1, "Old", ItemTarget::Profile(Some(4))),
+            (0x8002, "Menu", ItemTarget::Profile(Some("menu".into()))),
+            (1, "Old", ItemTarget::Profile(Some("disk".into()))),
             (0x8003, "WDS", ItemTarget::Server(Ipv4Addr::new(192, 0, 2, 99))),
-            (0x8001, "Taken", ItemTarget::Profile(Some(NOTHING))),
+            (0x8001, "Taken", ItemTarget::Profile(Some("nothing".into()))),
         ]
     );
 }
@@ -349,7 +345,10 @@ fn every_condition_of_a_rule_is_read() {
         interface_ids: vec![Glob("vlan12".into())],
         known: Some(false),
     };
-    assert_eq!(rules[0], Rule { name: "all".into(), when, profile: Some(3), as_firmware: true, ..Rule::default() });
+    assert_eq!(
+        rules[0],
+        Rule { name: "all".into(), when, profile: Some("x".into()), as_firmware: true, ..Rule::default() }
+    );
     let known = Conditions { known: Some(true), ..Conditions::default() };
     assert_eq!(rules[1], Rule { name: "rule 2".into(), when: known, deny: true, ..Rule::default() });
     assert_eq!(rules[2], Rule { name: "rule 3".into(), ..Rule::default() });
@@ -441,10 +440,12 @@ fn a_machine_is_found_by_each_of_its_identities() {
         mac = "525400123457"
     "#;
     let plan = read(text).plan;
-    assert_eq!((plan.default_profile, plan.unknown_machine_profile), (Some(LOCAL_DISK), Some(NOTHING)));
+    assert_eq!(
+        (plan.default_profile.as_deref(), plan.unknown_machine_profile.as_deref()),
+        (Some("local-disk"), Some("nothing"))
+    );
     let machines = &plan.machine_files.machines;
-    let find =
-        |identity: ShownIdentities<'_>| machines.find(&identity).found.map(|found| machines.get(found.machine).name);
+    let find = |identity: ShownIdentities<'_>| machines.get_by_identity(&identity).map(|entry| entry.name);
     let mac =
         |mac| find(ShownIdentities { identifiers: Identifiers::new(Some(mac), None), ..ShownIdentities::default() });
     assert_eq!(mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]), Some("web1"));
@@ -550,7 +551,7 @@ fn files_of_conf_d_are_read_with_the_main_file_as_one() {
     ])
     .unwrap();
     let plan = loaded.plan;
-    assert_eq!(plan.default_profile, Some(3));
+    assert_eq!(plan.default_profile.as_deref(), Some("debian"));
     assert_eq!(plan.rules.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), ["first", "second", "third"]);
     assert_eq!(serde_json::to_value(&plan.variables).unwrap(), serde_json::json!({ "a": 1, "b": "x" }));
     assert_eq!(
@@ -613,7 +614,7 @@ fn the_errors_of_all_files_are_reported_at_once_in_their_order() {
 #[test]
 fn conf_d_is_read_without_a_main_file_and_next_to_a_named_one_but_not_with_proxy_ini() {
     let loaded = load(&[("conf.d/a.toml", "default-profile = \"nothing\"\n")]).unwrap();
-    assert_eq!((loaded.file, loaded.plan.default_profile), (None, Some(NOTHING)));
+    assert_eq!((loaded.file, loaded.plan.default_profile.as_deref()), (None, Some("nothing")));
     let old = "[proxy]\nlisten_address=192.0.2.1\ntftpd=192.0.2.2\nfilename=x\n";
     let loaded = load(&[("proxy.ini", old), ("conf.d/a.toml", "default-profile = \"nothing\"\n")]).unwrap();
     assert_eq!(loaded.plan.default_profile, None);
@@ -625,7 +626,7 @@ fn conf_d_is_read_without_a_main_file_and_next_to_a_named_one_but_not_with_proxy
     fs::write(&file, "[http]\nport = 80\n").unwrap();
     let flags = Flags { config: Some(file), ..Flags::default() };
     let loaded = load_from_dir(&flags, Path::new("/nowhere")).unwrap();
-    assert_eq!((loaded.settings.http.port, loaded.plan.default_profile), (80, Some(NOTHING)));
+    assert_eq!((loaded.settings.http.port, loaded.plan.default_profile.as_deref()), (80, Some("nothing")));
     assert_eq!(loaded.template_dir(), directory.path().join("templates"));
 }
 

@@ -3,7 +3,7 @@
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
 use proxydhcpd_core::client::dialect::raspberry_pi;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::inventory::{BootMode, Machine, Inventory};
+use proxydhcpd_core::plan::inventory::{BootMode, Inventory, Machine};
 use proxydhcpd_core::plan::offer::{Ipv6Services, Loader, TftpServer};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::policy::{LoopGuard, StatelessOptions};
@@ -42,40 +42,43 @@ fn configured() -> Plan {
     let shim = Loader { name: "grub/shimx64.efi".into(), path: Some("/shimx64.efi".into()) };
     let item = |server_type, target| FirmwareMenuItem { server_type, title: "an item".into(), target };
     let items = [
-        ItemTarget::Profile(Some(0)),
+        ItemTarget::Profile(Some("linux".into())),
         ItemTarget::Profile(None),
         ItemTarget::Server([192, 0, 2, 5].into()),
         ItemTarget::Broadcast,
     ];
     let items = (0x8001..).zip(items).map(|(server_type, target)| item(server_type, target)).collect();
     let boots = [
-        BootTarget::Linux(linux),
-        BootTarget::Script("a.ipxe".into()),
-        BootTarget::Loader,
-        BootTarget::Menu(FirmwareMenu { prompt: "F8".into(), timeout: 10, items }),
-        BootTarget::LocalDisk,
-        BootTarget::Nothing,
+        ("linux", BootTarget::Linux(linux)),
+        ("script", BootTarget::Script("a.ipxe".into())),
+        ("loader", BootTarget::Loader),
+        ("menu", BootTarget::Menu(FirmwareMenu { prompt: "F8".into(), timeout: 10, items })),
+        ("disk", BootTarget::LocalDisk),
+        ("nothing", BootTarget::Nothing),
     ];
-    let profile = |boots| Profile { boots, loaders: [(Arch::X64, shim.clone())].into(), ..Profile::default() };
+    let profile = |(name, boots): (&str, _)| {
+        let loaders = [(Arch::X64, shim.clone())].into();
+        Profile { name: name.into(), boots, loaders, ..Profile::default() }
+    };
     let glob = |text: &str| vec![Glob(text.into())];
-    let rule = |when, profile| Rule { when, profile: Some(profile), ..Rule::default() };
+    let rule = |when, profile: &str| Rule { when, profile: Some(profile.into()), ..Rule::default() };
     let rules = vec![
-        rule(Conditions { circuit_ids: glob("*eth?/1*"), ..Conditions::default() }, 1),
-        rule(Conditions { interface_ids: glob("*eth?/1*"), ..Conditions::default() }, 1),
-        rule(Conditions { vendor_classes: glob("U-Boot*"), ..Conditions::default() }, 2),
-        rule(Conditions { user_classes: glob("*a*b?"), ..Conditions::default() }, 3),
-        rule(Conditions { firmware: vec![Firmware::Ipxe], serials: glob("1*"), ..Conditions::default() }, 4),
-        Rule { as_firmware: true, ..rule(Conditions { archs: vec![Arch::BIOS], ..Conditions::default() }, 0) },
-        rule(Conditions { archs: vec![Arch(16)], known: Some(false), ..Conditions::default() }, 5),
+        rule(Conditions { circuit_ids: glob("*eth?/1*"), ..Conditions::default() }, "script"),
+        rule(Conditions { interface_ids: glob("*eth?/1*"), ..Conditions::default() }, "script"),
+        rule(Conditions { vendor_classes: glob("U-Boot*"), ..Conditions::default() }, "loader"),
+        rule(Conditions { user_classes: glob("*a*b?"), ..Conditions::default() }, "menu"),
+        rule(Conditions { firmware: vec![Firmware::Ipxe], serials: glob("1*"), ..Conditions::default() }, "disk"),
+        Rule { as_firmware: true, ..rule(Conditions { archs: vec![Arch::BIOS], ..Conditions::default() }, "linux") },
+        rule(Conditions { archs: vec![Arch(16)], known: Some(false), ..Conditions::default() }, "nothing"),
     ];
     let machine =
-        Machine { name: "web1", macs: &[MAC], profile: Some(""), boot_mode: BootMode::Once, ..Machine::default() };
+        Machine { name: "web1", macs: &[MAC], profile: Some("linux"), boot_mode: BootMode::Once, ..Machine::default() };
     let stateless = StatelessOptions { dns_servers: vec![Ipv6Addr::LOCALHOST], domains: vec!["lab.example".into()] };
     let plan = bare()
         .with_policy(|policy| {
             policy.profiles = boots.map(profile).to_vec().into();
             policy.rules = rules;
-            policy.default_profile = Some(3);
+            policy.default_profile = Some("menu".into());
             policy.loop_guard = LoopGuard::Stop;
             policy.vendor_classes = vec!["HW-Client".into()];
             policy.stateless_dhcp6 = Some(stateless);

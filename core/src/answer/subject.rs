@@ -23,7 +23,7 @@ pub fn unmet(
 ) -> Vec<Vec<Condition>> {
     with_subject(arrival, packet, client, |subject| {
         let subject = &decision.certain_subject(subject);
-        let known = decision.entry().is_some();
+        let known = decision.entry(plan).is_some();
         let mut all = Vec::new();
         for (index, rule) in plan.policy.rules.iter().enumerate() {
             let unmet: Vec<Condition> = rule.unmet(index, subject, known).collect();

@@ -29,8 +29,7 @@ pub fn for_firmware(
             HostedProgram { name: &name, is_local: true, runs_script: true, source: BootSource::LocalDisk(arch) };
         return program(plan, client, decision, found, local_addr);
     }
-    let profile = plan.profile(decision.profile);
-    let profile_loader = profile.and_then(|profile| {
+    let profile_loader = decision.profile(plan).and_then(|profile| {
         let by_arch = profile.loaders.get(&arch).map(|loader| (loader, BootSource::Loader(arch)));
         by_arch.or_else(|| profile.default_loader.as_ref().map(|loader| (loader, BootSource::DefaultLoader)))
     });
@@ -64,7 +63,7 @@ pub fn for_firmware(
 /// error if the server has no suitable iPXE.
 pub fn replacement_ipxe(plan: &Plan, client: &Client, decision: &Decision, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     let arch = client.arch.base();
-    let profile_loader = plan.profile(decision.profile).and_then(|profile| profile.loaders.get(&arch));
+    let profile_loader = decision.profile(plan).and_then(|profile| profile.loaders.get(&arch));
     let mut loaders = profile_loader.into_iter().chain(plan.offer.loaders.get(&arch));
     let is_suitable = |loader: &&Loader| {
         // Over IPv6 an iPXE finds its script only if it arrives in the wrapper.

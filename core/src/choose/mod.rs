@@ -23,7 +23,7 @@ use alloc::string::String;
 pub use boot::{Boot, BootMethod, BootSource, MenuLine};
 use core::net::IpAddr;
 use firmware::{for_firmware, replacement_ipxe};
-use names::packet_rule;
+pub(crate) use names::packet_rule;
 pub use names::{BOOT_SCRIPT, IPXE_WRAPPER_PREFIX, MACHINE_PREFIX, local_disk_name};
 pub use no_boot::NoBoot;
 use tftp::{tftp_address, tftp_file, tftp_server};
@@ -41,7 +41,7 @@ pub fn choose(
         check_accepts_proxy(plan, client, message_type)?;
     }
     let boots = decision.boots(plan);
-    match (boots, decision.rule) {
+    match (boots, decision.rule_number()) {
         (BootTarget::Nothing, Some(rule)) if decision.decided_by == DecidedBy::Denied => {
             return Err(NoBoot::Denied(rule));
         }
@@ -137,10 +137,14 @@ fn script(plan: &Plan, name: &str, features: Option<Features>, local_addr: IpAdd
 /// The menu for a firmware, without the items that the firmware cannot start.
 fn menu_boot(plan: &Plan, client: &Client, menu: &FirmwareMenu, local_addr: IpAddr) -> Result<Boot, NoBoot> {
     let items = menu.items.iter().filter_map(|item| {
-        let (server_type, server) = match item.target {
-            ItemTarget::Server(server) => (item.server_type, Some(server.into())),
+        let (server_type, server) = match &item.target {
+            ItemTarget::Server(server) => (item.server_type, Some((*server).into())),
             ItemTarget::Broadcast => (item.server_type, None),
-            ItemTarget::Profile(_) if is_local_disk(plan, item) && client.arch == Arch::BIOS => (0, None),
+            ItemTarget::Profile(profile)
+                if client.arch == Arch::BIOS && *plan.boots(profile.as_deref()) == BootTarget::LocalDisk =>
+            {
+                (0, None)
+            }
             ItemTarget::Profile(_) => {
                 item_boot(plan, client, item, local_addr).ok()?;
                 (item.server_type, Some(local_addr))
@@ -168,17 +172,12 @@ fn chosen_boot(
 }
 
 fn item_boot(plan: &Plan, client: &Client, item: &FirmwareMenuItem, local_addr: IpAddr) -> Result<Boot, NoBoot> {
-    let ItemTarget::Profile(profile) = item.target else { return Err(NoBoot::BootItem(item.server_type)) };
-    let decision = Decision { profile, ..Decision::default() };
+    let ItemTarget::Profile(profile) = &item.target else { return Err(NoBoot::BootItem(item.server_type)) };
+    let decision = Decision::default().with_profile(plan, profile.as_deref());
     match decision.boots(plan) {
         BootTarget::Nothing => Err(NoBoot::Profile),
         boots => for_firmware(plan, client, &decision, boots, local_addr),
     }
-}
-
-fn is_local_disk(plan: &Plan, item: &FirmwareMenuItem) -> bool {
-    let ItemTarget::Profile(id) = item.target else { return false };
-    plan.profile(id).is_some_and(|profile| profile.boots == BootTarget::LocalDisk)
 }
 
 fn fixed_names(plan: &Plan, dialect: &'static Dialect, local_addr: IpAddr) -> Result<Boot, NoBoot> {

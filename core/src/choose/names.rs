@@ -22,5 +22,6 @@ pub fn local_disk_name(arch: Arch) -> String {
 
 /// The rule that matched, if only a DHCP packet can match it.
 pub fn packet_rule(plan: &Plan, decision: &Decision) -> Option<RuleRef> {
-    decision.rule.filter(|rule| plan.policy.rules[*rule].needs_dhcp_packet()).map(|rule| plan.policy.rule_ref(rule))
+    decision.rule(plan).filter(|rule| rule.needs_dhcp_packet())?;
+    decision.rule.map(|rule| plan.policy.rule_ref(rule))
 }

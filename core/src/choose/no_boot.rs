@@ -8,7 +8,7 @@ use core::fmt;
 /// Why there is nothing to boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoBoot {
-    /// The rule with this index denies.
+    /// The rule with this number denies. People count the rules from 1.
     Denied(usize),
     /// The profile is `nothing`.
     Profile,
@@ -67,7 +67,7 @@ impl NoBoot {
 impl fmt::Display for NoBoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Denied(rule) => write!(f, "rule {} denies it", rule + 1),
+            Self::Denied(rule) => write!(f, "rule {rule} denies it"),
             Self::Profile => f.write_str("its profile boots nothing"),
             Self::NoLoader(arch) => write!(f, "no loader for {arch} here"),
             Self::LoaderUrl(arch) => write!(

@@ -13,7 +13,7 @@ use alloc::sync::Arc;
 use inventory::Inventory;
 use offer::{Loader, Offer};
 use policy::Policy;
-use profile::{Profile, ProfileId};
+use profile::{BootTarget, Profile};
 
 /// Everything that decides what a machine receives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,14 +49,20 @@ impl Plan {
         Arc::make_mut(&mut self.offer)
     }
 
-    /// The profile with this index. `None` means the menu of the boot directory, which needs no profile.
-    pub fn profile(&self, id: Option<ProfileId>) -> Option<&Profile> {
-        self.policy.profile(id)
+    /// The profile with this name; `None` if there is no such profile.
+    pub fn profile(&self, name: &str) -> Option<&Profile> {
+        let profiles = &self.policy.profiles;
+        profiles.find(name).map(|id| &profiles[id])
     }
 
-    /// The index of the profile with this name; `None` if there is no such profile.
-    pub fn find_profile(&self, name: &str) -> Option<ProfileId> {
-        self.policy.profiles.find(name)
+    /// The target that machines with this profile boot. `None` means the menu of the boot directory. Instead of a
+    /// profile that does not exist, machines boot their disk, which is the least harmful target.
+    pub fn boots(&self, profile: Option<&str>) -> &BootTarget {
+        match profile.map(|name| self.profile(name)) {
+            None => &BootTarget::BootDir,
+            Some(Some(profile)) => &profile.boots,
+            Some(None) => &BootTarget::LocalDisk,
+        }
     }
 
     /// The path of the loader that the server offers under this name; `None` if there is no such loader, or if another

@@ -1,6 +1,5 @@
 //! The configuration's part of the plan: profiles, rules, and which clients count. A reload replaces it as a whole.
 
-use super::profile::{Profile, ProfileId};
 use super::profiles::Profiles;
 use super::rule::{Rule, RuleRef};
 use alloc::string::String;
@@ -26,16 +25,16 @@ pub struct Policy {
     pub rate_limit: Option<u32>,
     /// The reaction to boot loops.
     pub loop_guard: LoopGuard,
-    /// All profiles; a [`ProfileId`] is an index into this list.
+    /// All profiles.
     pub profiles: Profiles,
-    /// The profile of machines for which no entry and no rule decides. `None` means the menu of the boot directory.
-    pub default_profile: Option<ProfileId>,
-    /// The profile of machines without an entry for which no rule decides. `None` means `default_profile`.
-    pub unknown_machine_profile: Option<ProfileId>,
+    /// The name of the profile of machines for which no entry and no rule decides. `None` means the menu of the boot
+    /// directory.
+    pub default_profile: Option<String>,
+    /// The name of the profile of machines without an entry for which no rule decides. `None` means `default_profile`.
+    pub unknown_machine_profile: Option<String>,
     /// The rules. The first rule that matches decides.
     pub rules: Vec<Rule>,
-    /// A number that changes when the rules change, or the profiles that the rules name. A [`RuleRef`] with a different
-    /// number is from before a reload.
+    /// A number that changes when the rules change. A [`RuleRef`] with a different number is from before a reload.
     pub rules_version: u32,
     /// The options for an iPXE in a stateless network; `None` if the server does not reply to such an iPXE. iPXE uses
     /// the first REPLY that arrives, so this server's REPLY displaces that of the DHCPv6 server and must carry the same
@@ -44,18 +43,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The profile with this index. `None` means the menu of the boot directory, which needs no profile.
-    pub fn profile(&self, id: Option<ProfileId>) -> Option<&Profile> {
-        self.profiles.get(id?)
-    }
-
     /// A reference to a rule that a packet matched, for use after a reload.
-    pub fn rule_ref(&self, rule: usize) -> RuleRef {
+    pub(crate) fn rule_ref(&self, rule: usize) -> RuleRef {
         RuleRef { rule, version: self.rules_version }
     }
 
     /// The index of the referenced rule; `None` if the rules have changed since the packet matched.
-    pub fn resolve_rule(&self, rule_ref: RuleRef) -> Option<usize> {
+    pub(crate) fn resolve_rule(&self, rule_ref: RuleRef) -> Option<usize> {
         (rule_ref.version == self.rules_version).then_some(rule_ref.rule)
     }
 

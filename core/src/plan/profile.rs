@@ -7,9 +7,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
-/// An index into [`super::policy::Policy::profiles`].
-pub type ProfileId = usize;
-
 /// A named boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
@@ -84,10 +81,10 @@ pub struct FirmwareMenuItem {
 }
 
 /// The target of an item of a firmware menu.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemTarget {
-    /// A profile of this server; `None` means the menu of the boot directory.
-    Profile(Option<ProfileId>),
+    /// The profile of this name; `None` means the menu of the boot directory.
+    Profile(Option<String>),
     /// The boot server with this address, to which the firmware sends a request on UDP port 4011.
     Server(Ipv4Addr),
     /// The first boot server of this type that replies to a broadcast.

@@ -1,21 +1,23 @@
-//! The profiles of a policy, found by their index or by their name.
+//! The profiles of a policy, found by their name.
 
-use super::profile::{Profile, ProfileId};
+use super::profile::Profile;
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
 
-/// All profiles, in the order of their ids. Their names do not change after the list is built.
+/// An index into [`Profiles`].
+pub(crate) type ProfileId = usize;
+
+/// All profiles, in the order of the configuration. Their names do not change after the list is built.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profiles {
     profiles: Vec<Profile>,
-    /// The ids, sorted by name: a site may have a thousand profiles, and each packet of a machine with an entry looks
-    /// one up.
+    /// The ids, sorted by name: a site may have a thousand profiles, and each packet looks one up.
     by_name: Vec<ProfileId>,
 }
 
 impl Profiles {
     /// The id of the profile with this name; `None` if there is no such profile.
-    pub fn find(&self, name: &str) -> Option<ProfileId> {
+    pub(crate) fn find(&self, name: &str) -> Option<ProfileId> {
         let at = self.by_name.binary_search_by(|id| self.profiles[*id].name.as_str().cmp(name)).ok()?;
         Some(self.by_name[at])
     }

@@ -1,7 +1,6 @@
 //! Rules: conditions, and what machines that meet them boot. The first rule that matches decides.
 
 use super::pattern::{Glob, MacPattern};
-use super::profile::ProfileId;
 use crate::arch::Arch;
 use crate::client::dialect::Dialect;
 use crate::identity::ShownIdentities;
@@ -22,8 +21,8 @@ pub struct Rule {
     pub when: Conditions,
     /// Whether the server refuses to reply to the machine.
     pub deny: bool,
-    /// The profile of machines whose entry has none. `None` if the rule does not decide about the profile.
-    pub profile: Option<ProfileId>,
+    /// The name of the profile of machines whose entry has none. `None` if the rule does not decide about the profile.
+    pub profile: Option<String>,
     /// Whether the machine receives the loader for its firmware, even if the client identifies itself as iPXE.
     pub as_firmware: bool,
     /// The dialect that a client with the architecture of a BIOS speaks, whatever its signs.
@@ -36,9 +35,9 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleRef {
     /// Index into [`Policy::rules`](super::policy::Policy::rules).
-    pub rule: usize,
+    pub(super) rule: usize,
     /// The value of [`Policy::rules_version`](super::policy::Policy::rules_version) when the packet matched.
-    pub version: u32,
+    pub(super) version: u32,
 }
 
 /// The form in a URL: `3-9f3c21aa`, or `3` if the version is 0.
@@ -165,7 +164,7 @@ pub struct Subject<'a> {
     pub interface_ids: Vec<&'a [u8]>,
     /// The index of the rule that the machine's DHCP packet matched, if the rule has conditions that only a DHCP packet
     /// can meet.
-    pub dhcp_rule: Option<usize>,
+    pub(crate) dhcp_rule: Option<usize>,
     /// Whether the request is a file request, or a DHCP packet that did not come through the relay. Facts that only the
     /// relayed packet has are then unknown, not absent.
     pub is_file_request: bool,
@@ -173,12 +172,12 @@ pub struct Subject<'a> {
 
 impl Rule {
     /// Whether the rule matches. `index` is the rule's index in the list; `known` is whether the machine has an entry.
-    pub fn matches(&self, index: usize, subject: &Subject<'_>, known: bool) -> bool {
+    pub(crate) fn matches(&self, index: usize, subject: &Subject<'_>, known: bool) -> bool {
         self.unmet(index, subject, known).next().is_none()
     }
 
     /// The conditions that are unmet: none if the rule matches, exactly one for a near miss.
-    pub fn unmet<'a>(
+    pub(crate) fn unmet<'a>(
         &'a self,
         index: usize,
         subject: &'a Subject<'_>,

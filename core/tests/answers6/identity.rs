@@ -1,6 +1,7 @@
 //! Tests the identification of a machine.
 
 use super::*;
+use proxydhcpd_core::plan::inventory::MatchedEntry;
 
 const UUID: [u8; 16] = [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
 const MAC: [u8; 6] = [2, 0, 0, 0, 2, 7];
@@ -11,7 +12,7 @@ fn plan_with(machines: &[Machine<'_>]) -> Plan {
 
 #[track_caller]
 fn found((answer, _): (Answer, Sent)) -> Option<IdentityKind> {
-    answer.decision.unwrap().machine.map(|found| found.by)
+    answer.decision.unwrap().identified_by()
 }
 
 #[test]
@@ -73,19 +74,17 @@ fn two_interpretations_that_match_two_machines_match_neither() {
     ]);
     for packet in [Packet6::solicit(), Packet6::information_request()] {
         let decision = ask_547(&plan, &packet).0.decision.unwrap();
-        assert_eq!(decision.machine, None);
-        assert_eq!(
-            decision.ambiguous.map(|undecided| undecided.machines.map(|(_, by)| by)),
-            Some([IdentityKind::Uuid; 2])
-        );
+        assert_eq!(decision.machine(&plan), None);
+        let undecided = decision.ambiguous(&plan).map(|undecided| undecided.map(|matched| matched.by));
+        assert_eq!(undecided, Some([IdentityKind::Uuid; 2]));
     }
     let plan = plan_with(&[
         Machine { name: "web1", macs: &[MAC], ..Machine::default() },
         Machine { name: "web2", macs: &[[2, 0, 0, 0, 9, 9]], ..Machine::default() },
     ]);
     let decision = ask_547(&plan, &Packet6::solicit().set(1, b"\0\x03\0\x01\x02\0\0\0\x09\x09")).0.decision.unwrap();
-    let undecided = decision.ambiguous.map(|undecided| undecided.machines.map(|(_, by)| by));
-    assert_eq!((decision.machine, undecided), (None, Some([IdentityKind::Mac; 2])));
+    let undecided = decision.ambiguous(&plan).map(|undecided| undecided.map(|matched| matched.by));
+    assert_eq!((decision.machine(&plan), undecided), (None, Some([IdentityKind::Mac; 2])));
 }
 
 #[test]
@@ -94,12 +93,9 @@ fn a_uuid_takes_precedence_over_an_address() {
         Machine { name: "web1", macs: &[MAC], ..Machine::default() },
         Machine { name: "web2", uuid: Some(UUID), ..Machine::default() },
     ]);
-    let found = ask_547(&plan, &Packet6::solicit()).0.decision.unwrap().machine.unwrap();
-    assert_eq!((plan.inventory.get(found.machine).name, found.by), ("web2", IdentityKind::Uuid));
-    assert_eq!(
-        found.conflicting.map(|(other, by)| (plan.inventory.get(other).name, by)),
-        Some(("web1", IdentityKind::Mac))
-    );
+    let decision = ask_547(&plan, &Packet6::solicit()).0.decision.unwrap();
+    assert_eq!((decision.machine(&plan).unwrap().name, decision.identified_by()), ("web2", Some(IdentityKind::Uuid)));
+    assert_eq!(decision.conflicting(&plan), Some(MatchedEntry { name: "web1", by: IdentityKind::Mac }));
 }
 
 #[test]
@@ -108,11 +104,10 @@ fn the_protection_of_one_of_two_entries_with_an_identity_applies_over_dhcpv6() {
     for never in [Machine { macs: &[], ..web2 }, Machine { uuid: None, ..web2 }] {
         let never = Machine { name: "web1", boot_mode: BootMode::Never, ..never };
         for packet in [Packet6::solicit(), Packet6::information_request()] {
-            let decision = ask_547(&plan_with(&[web2, never]), &packet).0.decision.unwrap();
-            assert_eq!(
-                (decision.decided_by, decision.protected_by.map(|(machine, _)| machine)),
-                (DecidedBy::Never, Some(1))
-            );
+            let plan = plan_with(&[web2, never]);
+            let decision = ask_547(&plan, &packet).0.decision.unwrap();
+            let protecting = decision.protected_by(&plan).map(|matched| matched.name);
+            assert_eq!((decision.decided_by, protecting), (DecidedBy::Never, Some("web1")));
         }
     }
 }

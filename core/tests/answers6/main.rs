@@ -107,11 +107,11 @@ fn with_stateless(stateless: StatelessOptions) -> Plan {
 
 fn plan_booting(boots: BootTarget, loader: Option<&str>) -> Plan {
     let loader = loader.map(|name| (Arch::X64, Loader { name: name.into(), path: None }));
-    let profile = Profile { boots, loaders: loader.into_iter().collect(), ..Profile::default() };
+    let profile = Profile { name: "x".into(), boots, loaders: loader.into_iter().collect(), ..Profile::default() };
     plan()
         .with_policy(|policy| {
             policy.profiles = vec![profile].into();
-            policy.default_profile = Some(0);
+            policy.default_profile = Some("x".into());
         })
         .with_offer(|offer| offer.local_disk = vec![Arch::X64])
 }

@@ -66,10 +66,15 @@ fn an_http_clients_url_and_an_ipxes_script_url_contain_the_rule_as_well() {
 #[test]
 fn a_rule_that_a_machine_meets_through_its_relay_applies_on_4011_too() {
     let of = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
-    let boots = |name| Profile { boots: BootTarget::Loader, default_loader: Some(of(name)), ..Profile::default() };
+    let boots = |name: &str| Profile {
+        name: name.into(),
+        boots: BootTarget::Loader,
+        default_loader: Some(of(name)),
+        ..Profile::default()
+    };
     let interface = |text: &str| Conditions { interface_ids: vec![Glob(text.into())], ..Conditions::default() };
-    let rule = |when, profile| Rule { when, profile: Some(profile), ..Rule::default() };
-    let rules = vec![rule(interface("vlan9"), 1), rule(interface("vlan10"), 0)];
+    let rule = |when, profile: &str| Rule { when, profile: Some(profile.into()), ..Rule::default() };
+    let rules = vec![rule(interface("vlan9"), "other.efi"), rule(interface("vlan10"), "special.efi")];
     let plan = plan().with_policy(|policy| {
         policy.rules = rules;
         policy.profiles = vec![boots("special.efi"), boots("other.efi")].into();
@@ -97,11 +102,16 @@ fn a_rule_that_a_machine_meets_through_its_relay_applies_on_4011_too() {
 #[test]
 fn a_rule_that_was_met_before_a_reload_is_not_mistaken_for_its_successor() {
     let of = |name: &str| Loader { name: name.into(), path: Some("/x".into()) };
-    let installs = Profile { boots: BootTarget::Loader, default_loader: Some(of("install.efi")), ..Profile::default() };
+    let installs = Profile {
+        name: "install".into(),
+        boots: BootTarget::Loader,
+        default_loader: Some(of("install.efi")),
+        ..Profile::default()
+    };
     let interface = |text: &str| Conditions { interface_ids: vec![Glob(text.into())], ..Conditions::default() };
     let (harmless, installing) = (
         Rule { when: interface("vlan10"), ..Rule::default() },
-        Rule { when: interface("vlan9"), profile: Some(0), ..Rule::default() },
+        Rule { when: interface("vlan9"), profile: Some("install".into()), ..Rule::default() },
     );
     let before = plan().with_policy(|policy| {
         policy.rules = vec![harmless];

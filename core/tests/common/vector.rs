@@ -97,10 +97,10 @@ impl Vector {
             Some("menu") => {
                 let item = FirmwareMenuItem { server_type: 1, title: "iPXE".into(), target: ItemTarget::Profile(None) };
                 let menu = FirmwareMenu { prompt: "boot:".into(), timeout: 10, items: vec![item] };
-                let profile = Profile { boots: BootTarget::Menu(menu), ..Profile::default() };
+                let profile = Profile { name: "ask".into(), boots: BootTarget::Menu(menu), ..Profile::default() };
                 plan().with_policy(|policy| {
                     policy.profiles = vec![profile].into();
-                    policy.default_profile = Some(0);
+                    policy.default_profile = Some("ask".into());
                 })
             }
             Some("stateless") => {

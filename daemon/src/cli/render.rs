@@ -12,7 +12,6 @@ use clap::Args;
 use proxydhcpd_core::fetch::{self, Fetch, Refusal};
 use proxydhcpd_core::link::{Link, Network};
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use proxydhcpd_reading::diagnostic::{Diagnostic, Severity};
 use proxydhcpd_reading::suggest::closest_match;
@@ -146,7 +145,7 @@ enum RenderTarget<'a> {
     /// The script that the machine boots.
     Decided,
     /// The script of this profile.
-    Profile(ProfileId),
+    Profile(&'a str),
     /// The template with this name.
     Template(&'a str),
 }
@@ -154,8 +153,8 @@ enum RenderTarget<'a> {
 impl<'a> RenderTarget<'a> {
     fn new(args: &'a Render, plan: &Plan) -> Result<RenderTarget<'a>, ConfigError> {
         let Some(name) = args.target.as_deref() else { return Ok(RenderTarget::Decided) };
-        if let Some(profile) = plan.policy.profiles.iter().position(|profile| profile.name == name) {
-            return Ok(RenderTarget::Profile(profile));
+        if plan.profile(name).is_some() {
+            return Ok(RenderTarget::Profile(name));
         }
         if plan.offer.templates.contains(name) {
             return Ok(RenderTarget::Template(name));

@@ -3,7 +3,7 @@
 
 use crate::machine_files::MachineFiles;
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId};
+use proxydhcpd_core::plan::profile::{BootTarget, Profile};
 use proxydhcpd_core::plan::rule::Rule;
 use proxydhcpd_reading::diagnostic::FileLocation;
 use serde_json::{Map, Value};
@@ -13,16 +13,16 @@ use std::path::PathBuf;
 /// A plan whose file names are not resolved.
 #[derive(Clone, Debug)]
 pub struct UnresolvedPlan {
-    /// The profiles, by [`ProfileId`]: first [`BUILT_IN_PROFILES`], then the profiles of the files, sorted by name.
+    /// The profiles: first [`BUILT_IN_PROFILES`], then the profiles of the files, sorted by name.
     pub profiles: Vec<UnresolvedProfile>,
     /// The rules, in the order in which they decide.
     pub rules: Vec<Rule>,
     /// The machines of the configuration and of machine files.
     pub machine_files: MachineFiles,
     /// The key `default-profile`.
-    pub default_profile: Option<ProfileId>,
+    pub default_profile: Option<String>,
     /// The key `unknown-machine-profile`.
-    pub unknown_machine_profile: Option<ProfileId>,
+    pub unknown_machine_profile: Option<String>,
     /// The variables for all templates. Variables of a profile or of a machine override them.
     pub variables: Map<String, Value>,
     /// The directories to serve in addition to the boot directory.
@@ -65,6 +65,13 @@ pub struct NamedDirectory {
     pub path: PathBuf,
     /// The location of the path in the configuration.
     pub location: FileLocation,
+}
+
+impl UnresolvedPlan {
+    /// The profile with this name; `None` if there is no such profile.
+    pub fn profile(&self, name: &str) -> Option<&UnresolvedProfile> {
+        self.profiles.iter().find(|unresolved| unresolved.profile.name == name)
+    }
 }
 
 /// The profiles that always exist. Each has a name, a title, and a boot target.

@@ -2,14 +2,13 @@
 
 use super::entry::{MAX_MACS, TOO_MANY_MACS, parse_serial};
 use proxydhcpd_core::plan::inventory::{BootMode, Machine};
-use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_reading::identifiers::{parse_any_mac, parse_any_uuid, parse_mac, parse_uuid};
 use proxydhcpd_reading::machine_fields::{BOOT_MODES, MachineField};
 use proxydhcpd_reading::names::{check_machine_variable, check_name};
 use proxydhcpd_reading::suggest::closest_match;
 
-/// Resolves the name of a profile, or returns an error message and help.
-pub type ProfileLookup<'a> = dyn Fn(&str) -> Result<ProfileId, (String, Option<String>)> + 'a;
+/// Checks that machines can boot the profile of this name, or returns an error message and help.
+pub type ProfileCheck<'a> = dyn Fn(&str) -> Result<(), (String, Option<String>)> + 'a;
 
 /// The values of one machine that have been read so far.
 #[derive(Debug, Default)]
@@ -64,7 +63,7 @@ impl MachineBuilder {
 
     /// Sets the value of a key, and fails if the value is invalid. Each key may be set once for a machine, except
     /// [`MachineField::Mac`], which adds one more address each time.
-    pub fn set(&mut self, key: MachineField, text: &str, profiles: &ProfileLookup<'_>) -> Result<(), FieldError> {
+    pub fn set(&mut self, key: MachineField, text: &str, profiles: &ProfileCheck<'_>) -> Result<(), FieldError> {
         match key {
             MachineField::Name => {
                 check_name(text).map_err(|message| FieldError::new(&message))?;
@@ -197,10 +196,10 @@ mod tests {
     fn a_uuid_of_zeros_or_ones_is_ignored_in_an_export() {
         let mut builder = MachineBuilder::default();
         for text in ["00000000-0000-0000-0000-000000000000", "ffffffffffffffffffffffffffffffff"] {
-            assert_eq!(builder.set(MachineField::Uuid, text, &|_| Ok(0)), Ok(()));
+            assert_eq!(builder.set(MachineField::Uuid, text, &|_| Ok(())), Ok(()));
         }
         assert_eq!((builder.machine(), builder.has_placeholder_uuid), (Machine::default(), false));
-        assert_eq!(builder.set(MachineField::Uuid, "03000200-0400-0500-0006-000700080009", &|_| Ok(0)), Ok(()));
+        assert_eq!(builder.set(MachineField::Uuid, "03000200-0400-0500-0006-000700080009", &|_| Ok(())), Ok(()));
         assert_eq!((builder.machine(), builder.has_placeholder_uuid), (Machine::default(), true));
     }
 

@@ -204,8 +204,8 @@ fn set(reader: &mut MachineReader<'_>, column: &MachineColumn, value: &str) -> R
         // A field may contain several MAC addresses.
         MachineColumn::Key(MachineField::Mac) => value
             .split_ascii_whitespace()
-            .try_for_each(|mac| reader.current.set(MachineField::Mac, mac, reader.find_profile)),
-        MachineColumn::Key(key) => reader.current.set(*key, value, reader.find_profile),
+            .try_for_each(|mac| reader.current.set(MachineField::Mac, mac, reader.check_profile)),
+        MachineColumn::Key(key) => reader.current.set(*key, value, reader.check_profile),
         MachineColumn::Variable(name) => {
             reader.current.add_text_variable(name, value);
             Ok(())

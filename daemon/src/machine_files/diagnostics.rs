@@ -1,10 +1,10 @@
 //! The errors and warnings about machines. Their number is limited.
 
-use super::location::{location, warning_at};
-use proxydhcpd_core::plan::inventory::{IdentityKind, Inventory, Machine, MachineIndex, SharedIdentity};
+use super::location::MachineLocations;
+use proxydhcpd_core::plan::inventory::{IdentityKind, Inventory, Machine, SharedIdentity};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_reading::diagnostic::Diagnostic;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
 /// The first errors and warnings, and the number of errors and warnings that are not reported, because an exported file
 /// may have an error in every line.
@@ -39,12 +39,11 @@ impl MachineDiagnostics {
     }
 
     /// Warns about each identity that the entries of several machines list.
-    pub fn warn_about_shared(&mut self, machines: &Inventory, (files, offsets): (&[(MachineIndex, PathBuf)], &[u32])) {
+    pub fn warn_about_shared(&mut self, machines: &Inventory, locations: &MachineLocations) {
         let (shared, count) = machines.shared_identities();
         self.more_warnings += count - shared.len();
-        for SharedIdentity { by, identity, machines: ids, count } in shared {
-            let name = |id: &MachineIndex| machines.get(*id).name;
-            let names: Vec<&str> = ids.iter().map(name).collect();
+        let positions = positions(machines, shared.iter().flat_map(|shared| shared.machines.iter().copied()));
+        for SharedIdentity { by, identity, machines: names, count } in shared {
             let more = count - names.len();
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let message = format!(
@@ -52,8 +51,8 @@ impl MachineDiagnostics {
                  keeps one of them from booting applies to every machine that has it",
                 names.join(", ")
             );
-            let has_no_other = |id: &&MachineIndex| {
-                let Machine { macs, uuid, serial, .. } = machines.get(**id);
+            let has_no_other = |name: &&&str| {
+                let Machine { macs, uuid, serial, .. } = machines.get_by_name(name).unwrap_or_default();
                 let has = [
                     (IdentityKind::Mac, !macs.is_empty()),
                     (IdentityKind::Uuid, uuid.is_some()),
@@ -64,18 +63,15 @@ impl MachineDiagnostics {
             let mut help = format!(
                 "remove it from the entries of machines that do not have it; {} is at {}",
                 names[0],
-                location(files, offsets, ids[0])
+                locations.text(positions[names[0]])
             );
             if by == IdentityKind::Mac {
                 help += "; list the address of a shared adapter in `shared-macs`";
             }
-            if let Some(unidentified) = ids.iter().find(has_no_other) {
-                help = format!(
-                    "{} has no other identity, so nothing else in its entry applies; {help}",
-                    name(unidentified)
-                );
+            if let Some(unidentified) = names.iter().find(has_no_other) {
+                help = format!("{unidentified} has no other identity, so nothing else in its entry applies; {help}");
             }
-            let warning = warning_at(files, offsets, ids[1], names[1].len(), message);
+            let warning = locations.warning(positions[names[1]], names[1].len(), message);
             self.warning(|| warning.help(help));
         }
     }
@@ -87,29 +83,32 @@ impl MachineDiagnostics {
         machines: &Inventory,
         shared_macs: &[MacPattern],
         unknown_boot_nothing: bool,
-        (files, offsets): (&[(MachineIndex, PathBuf)], &[u32]),
+        locations: &MachineLocations,
     ) {
         if shared_macs.is_empty() && !unknown_boot_nothing {
             return;
         }
         let is_shared_mac = |mac: &[u8; 6]| shared_macs.iter().any(|pattern| pattern.matches(mac));
-        let (mut only_shared, mut only_serial) = (Vec::new(), Vec::new());
-        for id in 0..machines.len() as MachineIndex {
-            let machine = machines.get(id);
-            match machine.serial {
-                _ if machine.uuid.is_some() || !machine.macs.iter().all(is_shared_mac) => {}
-                Some(_) if unknown_boot_nothing => only_serial.push(id),
-                None if !machine.macs.is_empty() => only_shared.push(id),
-                _ => {}
+        // The first such machine with its position, and the number of the others.
+        let (mut only_shared, mut only_serial) = (None, None);
+        for (position, machine) in machines.iter().enumerate() {
+            let found = match machine.serial {
+                _ if machine.uuid.is_some() || !machine.macs.iter().all(is_shared_mac) => continue,
+                Some(_) if unknown_boot_nothing => &mut only_serial,
+                None if !machine.macs.is_empty() => &mut only_shared,
+                _ => continue,
+            };
+            match found {
+                Some((_, _, others)) => *others += 1,
+                None => *found = Some((position, machine.name, 0)),
             }
         }
         for (found, problem, help) in
             [(only_shared, ONLY_SHARED, ONLY_SHARED_HELP), (only_serial, ONLY_SERIAL, ONLY_SERIAL_HELP)]
         {
-            let Some((first, others)) = found.split_first() else { continue };
-            let name = machines.get(*first).name;
-            let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
-            let warning = warning_at(files, offsets, *first, name.len(), format!("machine `{name}`{more} {problem}"));
+            let Some((position, name, others)) = found else { continue };
+            let more = if others == 0 { String::new() } else { format!(" (and {others} more)") };
+            let warning = locations.warning(position, name.len(), format!("machine `{name}`{more} {problem}"));
             self.warning(|| warning.help(help));
         }
     }
@@ -129,6 +128,19 @@ impl MachineDiagnostics {
         errors.append(&mut warnings);
         Err(errors)
     }
+}
+
+/// The positions of the machines with these names, in the order of reading.
+fn positions<'a>(machines: &Inventory, names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
+    let mut positions: BTreeMap<&str, usize> = names.map(|name| (name, 0)).collect();
+    if !positions.is_empty() {
+        for (position, machine) in machines.iter().enumerate() {
+            if let Some(found) = positions.get_mut(machine.name) {
+                *found = position;
+            }
+        }
+    }
+    positions
 }
 
 const ONLY_SHARED: &str = "has no identity but addresses of `shared-macs`, so its entry never applies";

@@ -179,10 +179,10 @@ fn set(reader: &mut MachineReader<'_>, key: MachineField, value: &RawValue) -> R
             variables.iter().try_for_each(|(name, value)| reader.current.add_variable(name, value))
         }
         (MachineField::Variables, _) => Err(wrong_type()),
-        (key, serde_json::Value::String(text)) => reader.current.set(key, &text, reader.find_profile),
+        (key, serde_json::Value::String(text)) => reader.current.set(key, &text, reader.check_profile),
         (MachineField::Mac, serde_json::Value::Array(macs)) => macs.iter().try_for_each(|mac| {
             let mac = mac.as_str().ok_or_else(wrong_type)?;
-            reader.current.set(MachineField::Mac, mac, reader.find_profile)
+            reader.current.set(MachineField::Mac, mac, reader.check_profile)
         }),
         _ => Err(wrong_type()),
     }

@@ -1,36 +1,41 @@
 //! Collects machines: adds each to the plan's table as soon as it is read.
 
-use super::builder::{MachineBuilder, ProfileLookup};
+use super::builder::{MachineBuilder, ProfileCheck};
 use super::diagnostics::MachineDiagnostics;
 use super::entry::no_identity_message;
-use super::location::{location, warning_at};
-use proxydhcpd_core::plan::inventory::{AddError, BootMode, Inventory, InventoryBuilder, Machine, MachineIndex};
+use super::location::MachineLocations;
+use proxydhcpd_core::plan::inventory::{AddError, BootMode, Inventory, InventoryBuilder, Machine};
 use proxydhcpd_core::plan::pattern::MacPattern;
-use proxydhcpd_core::plan::profile::ProfileId;
 use proxydhcpd_reading::diagnostic::{Diagnostic, Severity};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Reads machines and collects them.
 pub struct MachineReader<'a> {
-    /// Resolves the names of profiles.
-    pub(super) find_profile: &'a ProfileLookup<'a>,
+    /// Checks the names of profiles.
+    pub(super) check_profile: &'a ProfileCheck<'a>,
     builder: InventoryBuilder,
     /// Errors and warnings so far.
     pub(super) diagnostics: MachineDiagnostics,
     /// The machine that is being read.
     pub(super) current: MachineBuilder,
-    /// The offset of each machine in its file, so that a diagnostic can point at both of two machines with the same
-    /// name.
-    offsets: Vec<u32>,
-    /// The files, each with the ID of its first machine.
-    files: Vec<(MachineIndex, PathBuf)>,
-    /// By profile, the number of machines with boot-once and the first such machine. `None`: the machine has no
-    /// profile, so rules or the default decide.
-    boot_once: BTreeMap<Option<ProfileId>, (usize, MachineIndex)>,
+    /// Where the machines begin, so that a diagnostic can point at both of two machines with the same name.
+    locations: MachineLocations,
+    /// The machines with boot-once, by profile. An empty name: the machines have no profile, so rules or the default
+    /// decide.
+    boot_once: BTreeMap<String, BootOnceMachines>,
     began: Instant,
+}
+
+/// The machines of a profile with boot-once.
+struct BootOnceMachines {
+    count: usize,
+    /// The name of the first machine.
+    first: String,
+    /// The position of the first machine in the order of reading.
+    position: usize,
 }
 
 /// All machines that were read.
@@ -48,14 +53,13 @@ pub struct MachineFiles {
 
 impl<'a> MachineReader<'a> {
     /// Creates a reader that has no machines yet.
-    pub fn new(profiles: &'a ProfileLookup<'a>) -> Self {
+    pub fn new(profiles: &'a ProfileCheck<'a>) -> Self {
         MachineReader {
-            find_profile: profiles,
+            check_profile: profiles,
             builder: InventoryBuilder::default(),
             diagnostics: MachineDiagnostics::default(),
             current: MachineBuilder::default(),
-            offsets: Vec::new(),
-            files: Vec::new(),
+            locations: MachineLocations::default(),
             boot_once: BTreeMap::new(),
             began: Instant::now(),
         }
@@ -69,28 +73,26 @@ impl<'a> MachineReader<'a> {
         offset: usize,
         error: impl Fn(String) -> Diagnostic,
     ) {
-        if self.files.last().is_none_or(|(_, last)| last != file) {
+        if !self.locations.is_in(file) {
             self.begin(file);
         }
-        let once = self.boot_once_profile(machine);
-        let added =
-            add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), machine, offset, error);
-        self.count_boot_once(added, once);
+        let added = add_to(&mut self.builder, &mut self.diagnostics, &mut self.locations, machine, offset, error);
+        count_boot_once(&mut self.boot_once, added, machine);
     }
 
     /// Warns about machines whose boot-once no file completes. There is one warning for each profile, because there may
     /// be a million such machines. `incomplete` returns the name of the profile if no file completes a boot-once of
     /// that profile.
-    pub fn warn_about_boot_once(&mut self, incomplete: impl Fn(Option<ProfileId>) -> Option<String>) {
-        for (profile, (count, first)) in &self.boot_once {
-            let Some(profile) = incomplete(*profile) else { continue };
-            let machine = self.builder.name(*first).unwrap_or_default();
+    pub fn warn_about_boot_once(&mut self, incomplete: impl Fn(Option<&str>) -> Option<String>) {
+        for (profile, BootOnceMachines { count, first, position }) in &self.boot_once {
+            let profile = Some(profile.as_str()).filter(|profile| !profile.is_empty());
+            let Some(profile) = incomplete(profile) else { continue };
             let more = match count - 1 {
                 0 => String::new(),
                 more => format!(" and {more} more with the profile `{profile}`"),
             };
-            let message = format!("no download completes the boot-once of machine `{machine}`{more}");
-            let warning = warning_at(&self.files, &self.offsets, *first, machine.len(), message);
+            let message = format!("no download completes the boot-once of machine `{first}`{more}");
+            let warning = self.locations.warning(*position, first.len(), message);
             self.diagnostics.warning(|| warning.help(BOOT_ONCE_HELP));
         }
     }
@@ -102,17 +104,13 @@ impl<'a> MachineReader<'a> {
         shared_macs: &[MacPattern],
         unknown_boot_nothing: bool,
     ) -> Result<MachineFiles, Vec<Diagnostic>> {
-        let MachineReader { builder, mut diagnostics, mut files, offsets, began, .. } = self;
-        let end = builder.len() as MachineIndex;
-        let ends: Vec<MachineIndex> = files.iter().skip(1).map(|(first, _)| *first).chain([end]).collect();
-        let mut ends = ends.into_iter();
-        files.retain(|(first, _)| ends.next().is_some_and(|end| *first < end));
+        let MachineReader { builder, mut diagnostics, locations, began, .. } = self;
         let machines = builder.finish(shared_macs);
-        diagnostics.warn_about_shared(&machines, (&files, &offsets));
-        diagnostics.warn_about_unusable(&machines, shared_macs, unknown_boot_nothing, (&files, &offsets));
+        diagnostics.warn_about_shared(&machines, &locations);
+        diagnostics.warn_about_unusable(&machines, shared_macs, unknown_boot_nothing, &locations);
         Ok(MachineFiles {
             machines,
-            file_count: files.len(),
+            file_count: locations.file_count(),
             duration: began.elapsed(),
             warnings: diagnostics.finish()?,
         })
@@ -120,7 +118,7 @@ impl<'a> MachineReader<'a> {
 
     /// Begins a file. The machines that are added next are in it.
     pub(super) fn begin(&mut self, path: &Path) {
-        self.files.push((self.builder.len() as MachineIndex, path.to_owned()));
+        self.locations.begin(path);
     }
 
     /// Adds the current machine, which begins at this offset of its file. `error` creates an error that points at the
@@ -138,44 +136,38 @@ impl<'a> MachineReader<'a> {
             );
             self.diagnostics.warning(|| Diagnostic { severity: Severity::Warning, ..error(message) });
         }
-        let once = self.boot_once_profile(&machine);
-        let added =
-            add_to(&mut self.builder, &mut self.diagnostics, (&self.files, &mut self.offsets), &machine, offset, error);
-        self.count_boot_once(added, once);
+        let added = add_to(&mut self.builder, &mut self.diagnostics, &mut self.locations, &machine, offset, error);
+        count_boot_once(&mut self.boot_once, added, &machine);
     }
+}
 
-    /// The profile of a machine with boot-once, or `None` for another machine.
-    fn boot_once_profile(&self, machine: &Machine<'_>) -> Option<Option<ProfileId>> {
-        let find = |name| (self.find_profile)(name).ok();
-        (machine.boot_mode == BootMode::Once).then(|| machine.profile.and_then(find))
-    }
-
-    fn count_boot_once(&mut self, added: Option<MachineIndex>, once: Option<Option<ProfileId>>) {
-        if let (Some(machine), Some(profile)) = (added, once) {
-            self.boot_once.entry(profile).or_insert((0, machine)).0 += 1;
+fn count_boot_once(by_profile: &mut BTreeMap<String, BootOnceMachines>, added: Option<usize>, machine: &Machine<'_>) {
+    let Some(position) = added.filter(|_| machine.boot_mode == BootMode::Once) else { return };
+    let profile = machine.profile.unwrap_or_default();
+    match by_profile.get_mut(profile) {
+        Some(machines) => machines.count += 1,
+        None => {
+            let machines = BootOnceMachines { count: 1, first: machine.name.to_owned(), position };
+            by_profile.insert(profile.to_owned(), machines);
         }
     }
 }
 
-/// The files, each with its first machine, and the offset of each machine in its file.
-type MachineOffsets<'a> = (&'a [(MachineIndex, PathBuf)], &'a mut Vec<u32>);
-
+/// Adds a machine, and returns its position in the order of reading.
 fn add_to(
     builder: &mut InventoryBuilder,
     diagnostics: &mut MachineDiagnostics,
-    (files, offsets): MachineOffsets<'_>,
+    locations: &mut MachineLocations,
     machine: &Machine<'_>,
     offset: usize,
     error: impl Fn(String) -> Diagnostic,
-) -> Option<MachineIndex> {
+) -> Option<usize> {
     match builder.add(machine) {
-        Ok(id) => {
-            offsets.push(offset.try_into().unwrap_or(u32::MAX));
-            return Some(id);
-        }
-        Err(AddError::NameTaken(other)) => diagnostics.error(|| {
+        Ok(()) => return Some(locations.add(offset)),
+        Err(AddError::NameTaken) => diagnostics.error(|| {
             let error = error(format!("duplicate machine `{}`", machine.name));
-            error.help(format!("{} has it first", location(files, offsets, other)))
+            let first = builder.names().position(|name| name == machine.name).unwrap_or_default();
+            error.help(format!("{} has it first", locations.text(first)))
         }),
         Err(refused @ AddError::TooLarge) => diagnostics.error(|| error(refused.to_string())),
     }
@@ -186,7 +178,7 @@ impl fmt::Debug for MachineReader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MachineReader")
             .field("diagnostics", &self.diagnostics)
-            .field("files", &self.files.len())
+            .field("files", &self.locations.file_count())
             .finish_non_exhaustive()
     }
 }

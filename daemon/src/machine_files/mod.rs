@@ -13,6 +13,6 @@ mod machine_reader;
 mod paths;
 mod toml;
 
-pub use builder::ProfileLookup;
+pub use builder::ProfileCheck;
 pub use extension::is_machine_file;
 pub use machine_reader::{MachineFiles, MachineReader};

@@ -49,7 +49,7 @@ fn machine(
     let mut table_reader = TableReader::new(source);
     let raw = entry::parse_machine(&mut table_reader, name.get_ref(), name.span(), table);
     if let Some((profile, at)) = &raw.profile
-        && let Err((message, help)) = (reader.find_profile)(profile)
+        && let Err((message, help)) = (reader.check_profile)(profile)
     {
         let error = source.error(at.clone(), message);
         table_reader.diagnostics.push(Diagnostic { help, ..error });

@@ -74,7 +74,7 @@ struct NoLoader<'a> {
 
 impl Display for NoLoader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let profile = self.answer.decision.as_ref().and_then(|decision| decision.profile);
+        let profile = self.answer.decision.as_ref().and_then(|decision| decision.profile(&self.site.plan));
         let Some(client) = self.client else { return Ok(()) };
         f.write_str(&self.site.no_loader_reason(client.arch, profile))
     }

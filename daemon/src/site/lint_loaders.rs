@@ -1,11 +1,12 @@
-//! Finds profiles whose loaders cannot boot a machine: iPXE that iPXE loads again, which is a boot loop, and a BIOS
-//! program for UEFI.
+//! Finds loaders that cannot boot a machine: iPXE that iPXE loads again, which is a boot loop, a BIOS program for UEFI,
+//! and an old GRUB.
 
 use crate::boot_files::image::{self, Image};
+use crate::loaders::second_stage;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::Loader;
-use proxydhcpd_core::plan::profile::{BootTarget, Profile, ProfileId};
+use proxydhcpd_core::plan::profile::{BootTarget, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::path::PathBuf;
@@ -14,13 +15,14 @@ use std::path::PathBuf;
 /// script, such as netboot.xyz's, has another name and causes no loop.
 pub fn ipxe_loops(plan: &Plan) -> Vec<Diagnostic> {
     let loads = |profile: &&Profile| profile.boots == BootTarget::Loader;
-    let profiles = plan.policy.profiles.iter().enumerate().filter(|(_, profile)| loads(profile));
+    let profiles = plan.policy.profiles.iter().filter(loads);
     profiles
-        .filter_map(|(id, profile)| {
+        .filter_map(|profile| {
             let each = profile.loaders.iter().map(|(arch, loader)| (Some(*arch), loader));
             let all = each.chain(profile.default_loader.iter().map(|loader| (None, loader)));
-            let (_, loader) =
-                all.filter(|(_, loader)| is_plain_ipxe(loader)).find(|(arch, _)| reaches_ipxe(plan, id, *arch))?;
+            let (_, loader) = all
+                .filter(|(_, loader)| is_plain_ipxe(loader))
+                .find(|(arch, _)| reaches_ipxe(plan, &profile.name, *arch))?;
             let what = format!(
                 "profile `{}` gives an iPXE {}, which is iPXE again: such machines load it in a loop",
                 profile.name, loader.name
@@ -44,13 +46,14 @@ fn is_plain_ipxe(loader: &Loader) -> bool {
 }
 
 /// Whether iPXE gets this profile on a machine of this architecture, or of any architecture if `arch` is `None`.
-fn reaches_ipxe(plan: &Plan, id: ProfileId, arch: Option<Arch>) -> bool {
+fn reaches_ipxe(plan: &Plan, profile: &str, arch: Option<Arch>) -> bool {
     let is_caught = |when: &Conditions, before: &[Rule]| before.iter().any(|rule| catches_ipxe(rule, when, arch));
     let by_rule = plan.policy.rules.iter().enumerate().any(|(index, rule)| {
-        let takes = rule.profile == Some(id) && !rule.deny && !rule.as_firmware;
+        let takes = rule.profile.as_deref() == Some(profile) && !rule.deny && !rule.as_firmware;
         takes && may_be_ipxe(&rule.when) && !is_caught(&rule.when, &plan.policy.rules[..index])
     });
-    let for_all = plan.policy.default_profile == Some(id) || plan.policy.unknown_machine_profile == Some(id);
+    let defaults = [&plan.policy.default_profile, &plan.policy.unknown_machine_profile];
+    let for_all = defaults.into_iter().any(|default| default.as_deref() == Some(profile));
     by_rule || for_all && !is_caught(&Conditions::default(), &plan.policy.rules)
 }
 
@@ -78,7 +81,8 @@ fn catches_ipxe(rule: &Rule, later: &Conditions, arch: Option<Arch>) -> bool {
 /// Warns if the default profile sends a BIOS program to all architectures without a loader in the profile, and has no
 /// loader for x64 UEFI.
 pub fn bios_loader_for_uefi(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Option<Diagnostic> {
-    let profile = plan.profile(plan.policy.default_profile).filter(|profile| profile.boots == BootTarget::Loader)?;
+    let profile =
+        plan.profile(plan.policy.default_profile.as_deref()?).filter(|profile| profile.boots == BootTarget::Loader)?;
     let name = &profile.default_loader.as_ref().filter(|loader| !loader.name.contains("://"))?.name;
     let is_bios = image::inspect(&path(name)).is_ok_and(|image| image == Image::Bios);
     let what =
@@ -86,6 +90,21 @@ pub fn bios_loader_for_uefi(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> Opti
     let fix =
         "replace `default` with `bios`, and name programs for the other architectures, as in `uefi-x64 = \"ipxe.efi\"`";
     (is_bios && !profile.loaders.contains_key(&Arch::X64)).then(|| Diagnostic::warning(what).help(fix))
+}
+
+/// Warns about second stages that request their configuration from another server.
+pub fn old_grubs(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> impl Iterator<Item = Diagnostic> {
+    second_stage::old_grubs(plan, path).into_iter().map(old_grub)
+}
+
+fn old_grub((name, version): (String, String)) -> Diagnostic {
+    let what = format!(
+        "{name} is GRUB {version}, which requests its configuration from the DHCP server, not from this server"
+    );
+    Diagnostic::warning(what).help(
+        "it stops at its prompt unless the DHCP server runs on this host, or names this host as its next server; GRUB \
+         2.12 requests it from this server; see docs/secure-boot.md",
+    )
 }
 
 #[cfg(test)]
@@ -101,15 +120,25 @@ mod tests {
     fn plan(name: &str, rules: Vec<Rule>) -> Plan {
         let loaders = [(Arch::BIOS, loader(name))].into();
         let given = Profile { name: "given".into(), boots: BootTarget::Loader, loaders, ..Profile::default() };
-        let profiles = vec![given, Profile::default()];
+        let profiles = vec![given, Profile { name: "other".into(), ..Profile::default() }];
         Plan {
-            policy: Policy { profiles: profiles.into(), rules, default_profile: Some(0), ..Policy::default() }.into(),
+            policy: Policy {
+                profiles: profiles.into(),
+                rules,
+                default_profile: Some("given".into()),
+                ..Policy::default()
+            }
+            .into(),
             ..Plan::default()
         }
     }
 
     fn of_ipxe(more: Conditions) -> Rule {
-        Rule { when: Conditions { firmware: vec![Firmware::Ipxe], ..more }, profile: Some(1), ..Rule::default() }
+        Rule {
+            when: Conditions { firmware: vec![Firmware::Ipxe], ..more },
+            profile: Some("other".into()),
+            ..Rule::default()
+        }
     }
 
     #[test]
@@ -127,7 +156,7 @@ mod tests {
     #[test]
     fn an_earlier_rule_for_every_ipxe_prevents_the_warning() {
         let by_class = Conditions { user_classes: vec![Glob("*iPXE*".into())], ..Conditions::default() };
-        let class = Rule { when: by_class, profile: Some(1), ..Rule::default() };
+        let class = Rule { when: by_class, profile: Some("other".into()), ..Rule::default() };
         let arch = |code| Conditions { archs: vec![Arch(code)], ..Conditions::default() };
         let on = Conditions { interfaces: vec![Glob("eth1".into())], ..Conditions::default() };
         for (rule, warnings) in [

@@ -48,7 +48,8 @@ impl ResolvedFiles {
         diagnostics.extend(missing);
         let named = loaded.settings.template_dir.is_some() && !is_missing;
         let plan = std::mem::take(&mut loaded.plan);
-        let variables = TemplateVariables::new(&plan.variables, plan.profiles.iter().map(|profile| &profile.variables));
+        let own_variables = plan.profiles.iter().map(|own| (own.profile.name.as_str(), &own.variables));
+        let variables = TemplateVariables::new(&plan.variables, own_variables);
         let mut templates = Templates::read(&dir, named, variables, diagnostics);
         let locations = plan.profiles.iter().flat_map(templates::text_locations).collect();
         let profiles =

@@ -17,11 +17,11 @@ impl Templates {
         request: &FileRequest<'_>,
     ) -> Option<Result<String, Failure>> {
         let context = match fetch {
-            Fetch::Linux(_, context) | Fetch::Template(_, context) => context,
+            Fetch::Linux(context) | Fetch::Template(_, context) => context,
             _ => return None,
         };
         Some(match fetch {
-            Fetch::Linux(profile, _) => match plan.profile(Some(*profile)) {
+            Fetch::Linux(_) => match context.decision.profile(plan) {
                 Some(profile @ Profile { boots: BootTarget::Linux(linux), .. }) => self
                     .render_linux(plan, profile, linux, context, request)
                     .map(|linux| script::linux(&context.base_url, &profile.title, &linux)),

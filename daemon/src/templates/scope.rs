@@ -16,7 +16,7 @@ type Values = BTreeMap<String, Value>;
 #[derive(Clone, Debug, Default)]
 pub struct TemplateVariables {
     site: Arc<Values>,
-    profiles: Vec<Arc<Values>>,
+    profiles: BTreeMap<String, Arc<Values>>,
 }
 
 /// The names that the templates of one request can use.
@@ -37,11 +37,12 @@ struct MachineScope {
 }
 
 impl TemplateVariables {
-    /// Combines the variables of the site with those of each profile. `profiles`: the profiles' variables, in the order
-    /// of the plan.
-    pub fn new<'a>(site: &Json, profiles: impl IntoIterator<Item = &'a Json>) -> TemplateVariables {
+    /// Combines the variables of the site with those of each profile. `profiles`: the name and the variables of each
+    /// profile.
+    pub fn new<'a>(site: &Json, profiles: impl IntoIterator<Item = (&'a str, &'a Json)>) -> TemplateVariables {
         let over = |profile: &Json| Arc::new(values(site).into_iter().chain(values(profile)).collect());
-        TemplateVariables { site: Arc::new(values(site)), profiles: profiles.into_iter().map(over).collect() }
+        let profiles = profiles.into_iter().map(|(name, own)| (name.to_owned(), over(own)));
+        TemplateVariables { site: Arc::new(values(site)), profiles: profiles.collect() }
     }
 }
 
@@ -54,9 +55,9 @@ impl Scope {
         request: &FileRequest<'_>,
     ) -> Scope {
         let profile = context.decision.own_profile(plan);
-        let inherited = profile.and_then(|profile| variables.profiles.get(profile)).unwrap_or(&variables.site);
+        let inherited = profile.and_then(|profile| variables.profiles.get(&profile.name)).unwrap_or(&variables.site);
         let machine = Arc::new(machine_scope(plan, context, Arc::clone(inherited)));
-        let profile = plan.profile(profile).map(|profile| [("name", &profile.name), ("title", &profile.title)]);
+        let profile = profile.map(|profile| [("name", &profile.name), ("title", &profile.title)]);
         let own = BTreeMap::from([
             ("machine", Value::from_dyn_object(Arc::clone(&machine))),
             ("profile", Value::from_pairs(profile.into_iter().flatten().map(|(key, text)| (key, text.clone())))),
@@ -132,7 +133,7 @@ impl MachineScope {
 
 fn machine_scope(plan: &Plan, context: &RenderContext, inherited: Arc<Values>) -> MachineScope {
     let machine = &context.machine;
-    let entry = context.decision.machine.map(|found| plan.inventory.get(found.machine));
+    let entry = context.decision.machine(plan);
     let mac = machine.identifiers.macs[0].or_else(|| entry?.macs.first().copied());
     let uuid = entry.and_then(|entry| entry.uuid).or(machine.machine_id.map(|id| id.uuid()));
     let serial = entry.and_then(|entry| entry.serial.map(str::to_owned)).or_else(|| machine.serial.clone());

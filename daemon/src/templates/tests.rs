@@ -54,7 +54,7 @@ fn template_site(files: &[(&str, &str)]) -> TemplateSite {
     };
     let object = |value: serde_json::Value| value.as_object().unwrap().clone();
     let site = object(json!({"domain": "example.org", "suite": "trixie", "role": "none yet"}));
-    let variables = TemplateVariables::new(&site, &[object(json!({"suite": "bookworm"}))]);
+    let variables = TemplateVariables::new(&site, [("debian", &object(json!({"suite": "bookworm"})))]);
     TemplateSite { dir, plan, variables }
 }
 

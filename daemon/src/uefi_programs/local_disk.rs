@@ -43,7 +43,11 @@ pub fn architectures(operator_programs: &BTreeMap<Arch, PathBuf>) -> Vec<Arch> {
 pub fn unbootable_rules(plan: &Plan) -> Vec<(usize, Arch)> {
     let mut found = Vec::new();
     for (number, rule) in (1..).zip(&plan.policy.rules) {
-        let profile = plan.profile(rule.profile).filter(|profile| profile.boots == BootTarget::LocalDisk);
+        let profile = rule
+            .profile
+            .as_deref()
+            .and_then(|name| plan.profile(name))
+            .filter(|profile| profile.boots == BootTarget::LocalDisk);
         let Some(profile) = profile.filter(|_| !rule.deny) else { continue };
         let archs: BTreeSet<Arch> = rule.when.archs.iter().map(|arch| arch.base()).collect();
         let has_loader = |arch: &Arch| {

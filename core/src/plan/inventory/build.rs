@@ -6,7 +6,7 @@ use super::entries::{EntriesBuilder, Record, State};
 use super::index::{KeyIndexBuilder, hash};
 use super::indices::Indices;
 use super::list::Inventory;
-use super::machine::{BootMode, Machine, MachineIndex};
+use super::machine::{BootMode, Machine};
 use super::sharers::MAX_MACHINES;
 use super::texts::Texts;
 use crate::plan::pattern::MacPattern;
@@ -21,25 +21,25 @@ pub struct InventoryBuilder {
 }
 
 impl InventoryBuilder {
-    /// Adds a machine and returns its index; indices count from 0. An error leaves the builder unchanged.
-    pub fn add(&mut self, machine: &Machine<'_>) -> Result<MachineIndex, AddError> {
+    /// Adds a machine. An error leaves the builder unchanged.
+    pub fn add(&mut self, machine: &Machine<'_>) -> Result<(), AddError> {
         let record = Record::new(machine, State::Entry(machine.boot_mode))?;
         let id = self.entries.len() as u32;
         if id >= MAX_MACHINES {
             return Err(AddError::TooLarge);
         }
         let has_name = |other| self.entries.name(other) == machine.name;
-        if let Some(other) = self.names.insert(hash(machine.name.as_bytes()), id, has_name) {
-            return Err(AddError::NameTaken(other.number));
+        if self.names.insert(hash(machine.name.as_bytes()), id, has_name).is_some() {
+            return Err(AddError::NameTaken);
         }
         self.entries.push(self.texts.acquire_for(record, machine), machine);
         self.boot_once_count += usize::from(machine.boot_mode == BootMode::Once);
-        Ok(id)
+        Ok(())
     }
 
-    /// The name of a machine; `None` if the index does not exist.
-    pub fn name(&self, id: MachineIndex) -> Option<&str> {
-        ((id as usize) < self.len()).then(|| self.entries.name(id))
+    /// The names of the machines, in the order in which they were added.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        (0..self.len() as u32).map(|id| self.entries.name(id))
     }
 
     /// The number of machines added.

@@ -94,8 +94,8 @@ impl Inventory {
             return Err(AddError::TooLarge);
         }
         let has_name = |other| entries.name(other) == machine.name;
-        if let Some(other) = names.insert(hash(machine.name.as_bytes()), id, has_name) {
-            return Err(AddError::NameTaken(other.number));
+        if names.insert(hash(machine.name.as_bytes()), id, has_name).is_some() {
+            return Err(AddError::NameTaken);
         }
         match *vacant {
             NONE => *places += 1,

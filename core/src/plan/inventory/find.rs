@@ -10,7 +10,7 @@ use crate::identity::{Identifiers, ShownIdentities};
 
 /// The result of a lookup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lookup {
+pub(crate) struct Lookup {
     /// The machine's entry.
     pub found: Option<FoundEntry>,
     /// Two entries that may both be the machine's. Neither of them applies.
@@ -21,7 +21,7 @@ pub struct Lookup {
 
 /// An entry, and the identity that led to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FoundEntry {
+pub(crate) struct FoundEntry {
     /// The entry's index.
     pub machine: MachineIndex,
     /// The strongest identity that leads to the entry.
@@ -32,14 +32,14 @@ pub struct FoundEntry {
 
 /// Two identities lead to two entries, and nothing shows which is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AmbiguousMachine {
+pub(crate) struct AmbiguousMachine {
     /// The entries, with the identity that leads to each.
     pub machines: [(MachineIndex, IdentityKind); 2],
 }
 
 /// The entry may be the machine's, or that of another machine with the same UUID or serial number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DoubtfulEntry {
+pub(crate) struct DoubtfulEntry {
     /// The entry's index.
     pub machine: MachineIndex,
     /// The identity in doubt.
@@ -55,6 +55,15 @@ pub enum DoubtReason {
     OtherAddress,
     /// The entry lists hardware addresses, the machine shows none, and several machines have its UUID.
     NoAddress,
+}
+
+/// An entry, and an identity that leads to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MatchedEntry<'a> {
+    /// The name of the entry.
+    pub name: &'a str,
+    /// The identity.
+    pub by: IdentityKind,
 }
 
 /// The names of the entries that list a machine's identities.
@@ -79,7 +88,7 @@ impl Inventory {
     ///
     /// A UUID or a serial number is in doubt if its entry lists addresses and the machine shows only others. The other
     /// identities then decide. If an entry lists no addresses, its UUID leads to the entry from every address.
-    pub fn find(&self, shown: &ShownIdentities<'_>) -> Lookup {
+    pub(crate) fn find(&self, shown: &ShownIdentities<'_>) -> Lookup {
         let Identifiers { macs: [mac, mac2, mac3], uuids: [uuid, uuid2] } = shown.identifiers;
         let find_uuid = |uuid: Option<[u8; 16]>| self.find_key(Key::Uuid(uuid?));
         let find_mac = |mac: Option<[u8; 6]>| self.find_key(Key::Mac(mac?));
@@ -117,7 +126,7 @@ impl Inventory {
     /// The entries that may be the machine's because they list an identity which several entries list. If the found
     /// entry lists that identity as well, the result has only the entries that no other identity of the machine
     /// contradicts. A lookup examines at most `MAX_SHARERS` of them.
-    pub fn sharers<'a>(
+    pub(crate) fn sharers<'a>(
         &'a self,
         shown: &ShownIdentities<'a>,
         found: Option<FoundEntry>,
@@ -226,6 +235,16 @@ impl Inventory {
         self.find_entry(name).map(|id| self.get(id))
     }
 
+    /// The entry of the machine with these identities; `None` if it has none, or if it is uncertain which one is its.
+    pub fn get_by_identity(&self, shown: &ShownIdentities<'_>) -> Option<Machine<'_>> {
+        self.find(shown).found.map(|found| self.get(found.machine))
+    }
+
+    /// The name of an entry, with the identity that leads to it.
+    pub(crate) fn matched(&self, (machine, by): (MachineIndex, IdentityKind)) -> MatchedEntry<'_> {
+        MatchedEntry { name: self.entries.name(machine), by }
+    }
+
     /// Whether the machine's entry lists an address other than those of shared adapters.
     fn lists_own_mac(&self, machine: MachineIndex) -> bool {
         let is_own = |mac: &[u8; 6]| !self.is_shared_mac(mac);
@@ -268,7 +287,7 @@ impl Inventory {
 impl Lookup {
     /// The entries that may be the machine's, other than the found one. The protection of each of them applies to the
     /// machine as well.
-    pub fn other_candidates(&self) -> impl Iterator<Item = (MachineIndex, IdentityKind)> + use<> {
+    pub(crate) fn other_candidates(&self) -> impl Iterator<Item = (MachineIndex, IdentityKind)> + use<> {
         let other = self.found.and_then(|found| found.conflicting.filter(|_| found.by != IdentityKind::Name));
         let ambiguous = self.ambiguous.map(|ambiguous| ambiguous.machines);
         let doubt = self.doubt.map(|doubt| (doubt.machine, doubt.by));

@@ -57,7 +57,7 @@ impl Inventory {
     }
 
     /// Whether the entry is gone from the configuration. The boot-once state has kept the machine's identities.
-    pub fn is_removed_entry(&self, id: MachineIndex) -> bool {
+    pub(crate) fn is_removed_entry(&self, id: MachineIndex) -> bool {
         self.entries.record(id).state == State::Removed
     }
 
@@ -67,7 +67,7 @@ impl Inventory {
     }
 
     /// The machine with this index. Panics if the index is of another version, and that version has no such machine.
-    pub fn get(&self, id: MachineIndex) -> Machine<'_> {
+    pub(crate) fn get(&self, id: MachineIndex) -> Machine<'_> {
         let record = self.entries.record(id);
         let text = |number: u32| (number != NONE).then(|| self.texts.get(number));
         Machine {
@@ -92,7 +92,7 @@ impl Inventory {
     }
 
     /// The indices of all entries, in the order of [`Inventory::iter`].
-    pub fn ids(&self) -> impl Iterator<Item = MachineIndex> + use<'_> {
+    pub(super) fn ids(&self) -> impl Iterator<Item = MachineIndex> + use<'_> {
         (0..self.places).filter(|id| matches!(self.entries.record(*id).state, State::Entry(_)))
     }
 }

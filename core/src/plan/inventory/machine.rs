@@ -3,7 +3,7 @@
 use crate::wire::uuid::is_placeholder;
 
 /// An index into one version of [`super::Inventory`].
-pub type MachineIndex = u32;
+pub(crate) type MachineIndex = u32;
 
 /// A machine's entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

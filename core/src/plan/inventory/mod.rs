@@ -16,12 +16,16 @@ mod list;
 mod machine;
 mod shared;
 mod sharers;
+#[cfg(test)]
+mod tests;
 mod texts;
 
 pub use add_error::AddError;
 pub use build::InventoryBuilder;
-pub use find::{AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, ListingEntries, Lookup};
+pub(crate) use find::{AmbiguousMachine, DoubtfulEntry, FoundEntry, Lookup};
+pub use find::{DoubtReason, ListingEntries, MatchedEntry};
 pub use identity_kind::IdentityKind;
 pub use list::Inventory;
-pub use machine::{BootMode, Machine, MachineIndex};
+pub(crate) use machine::MachineIndex;
+pub use machine::{BootMode, Machine};
 pub use shared::SharedIdentity;

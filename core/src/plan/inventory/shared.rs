@@ -13,13 +13,13 @@ use alloc::vec::Vec;
 
 /// An identity that several entries list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SharedIdentity {
+pub struct SharedIdentity<'a> {
     /// The kind of identity.
     pub by: IdentityKind,
     /// The identity in printed form.
     pub identity: String,
-    /// The first of the entries, at most four.
-    pub machines: Vec<MachineIndex>,
+    /// The names of the first of the entries, at most four.
+    pub machines: Vec<&'a str>,
     /// The number of entries.
     pub count: usize,
 }
@@ -32,7 +32,7 @@ const MAX_NAMED: usize = 4;
 impl Inventory {
     /// The identities that several entries list, at most twenty, and the total number of such identities. The order is
     /// that of the kinds, then that in which the identities first occur.
-    pub fn shared_identities(&self) -> (Vec<SharedIdentity>, usize) {
+    pub fn shared_identities(&self) -> (Vec<SharedIdentity<'_>>, usize) {
         let mut shared = Vec::new();
         let mut count = 0;
         for index in self.indices.all() {
@@ -61,7 +61,7 @@ impl Inventory {
         (machine, place.unwrap_or_default())
     }
 
-    fn shared_identity(&self, key: Key<'_>) -> SharedIdentity {
+    fn shared_identity(&self, key: Key<'_>) -> SharedIdentity<'_> {
         let mut machines: Vec<MachineIndex> = self.sharers_of(key).collect();
         machines.sort_unstable();
         let count = machines.len();
@@ -71,6 +71,7 @@ impl Inventory {
             Key::Uuid(uuid) => MachineId::from_uuid(uuid).to_string(),
             Key::Serial(_) => self.entries.serial(machines[0]).into(),
         };
+        let machines = machines.into_iter().map(|id| self.entries.name(id)).collect();
         SharedIdentity { by: key.kind(), identity, machines, count }
     }
 }

@@ -159,8 +159,8 @@ fn addresses(link: &Link) -> Vec<String> {
 
 /// The script, menu or profile that iPXE boots, as text.
 fn script(plan: &Plan) -> String {
-    let default = plan.profile(plan.policy.default_profile).filter(|profile| profile.boots != BootTarget::BootDir);
-    if let Some(profile) = default {
+    let default = plan.policy.default_profile.as_deref().and_then(|name| plan.profile(name));
+    if let Some(profile) = default.filter(|profile| profile.boots != BootTarget::BootDir) {
         return format!("profile {}, unless a rule or the machine's entry selects another", profile.name);
     }
     match &plan.policy.ipxe {

@@ -94,7 +94,7 @@ pub fn explain_answer(
 fn silence_fix(silence: &Silence, site: &Site, answer: &Answer) -> Option<Node> {
     match silence {
         Silence::NoBoot(NoBoot::NoLoader(arch)) => {
-            let profile = answer.decision.as_ref().and_then(|decision| decision.profile);
+            let profile = answer.decision.as_ref().and_then(|decision| decision.profile(&site.plan));
             Some(Node::new("fix", site.no_loader_reason(*arch, profile)))
         }
         Silence::Ignored(IgnoreReason::NoVendorClass6(_)) => {

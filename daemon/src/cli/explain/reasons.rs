@@ -10,11 +10,9 @@ use proxydhcpd_core::dissect::Node;
 use proxydhcpd_core::identity::{HardwareAddress, Identifiers, ShownIdentities};
 use proxydhcpd_core::observations::shared_uuids::SharedUuid;
 use proxydhcpd_core::plan::Plan;
-use proxydhcpd_core::plan::inventory::{
-    AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, IdentityKind,
-};
+use proxydhcpd_core::plan::inventory::{BootMode, DoubtReason, IdentityKind, MatchedEntry};
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenuItem, ItemTarget};
-use proxydhcpd_core::plan::rule::Condition;
+use proxydhcpd_core::plan::rule::{Condition, Rule};
 use proxydhcpd_core::url::is_url;
 use proxydhcpd_core::wire::DhcpPacket;
 use proxydhcpd_core::wire::pxe::MachineId;
@@ -30,7 +28,7 @@ pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, rec
     if plan.policy.profiles.is_empty()
         && plan.policy.rules.is_empty()
         && plan.inventory.is_empty()
-        && decision.machine.is_none()
+        && decision.machine(plan).is_none()
     {
         return Vec::new();
     }
@@ -40,7 +38,7 @@ pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, rec
         client.machine = known.machine.clone();
     }
     let mut reasons = Vec::new();
-    if !plan.inventory.is_empty() || decision.machine.is_some() {
+    if !plan.inventory.is_empty() || decision.machine(plan).is_some() {
         reasons.push(machine(plan, &client, decision, records_are_readable));
     }
     if !plan.policy.rules.is_empty() {
@@ -51,17 +49,17 @@ pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, rec
 }
 
 fn machine(plan: &Plan, client: &Client, decision: &Decision, records_are_readable: bool) -> Node {
-    let name = |id| plan.inventory.get(id).name;
-    let Some(FoundEntry { machine, by, conflicting }) = decision.machine else {
-        let reason = match (decision.ambiguous, decision.doubt) {
-            (Some(AmbiguousMachine { machines: [(one, by), (other, other_by)] }), _) if by == other_by => {
-                format!("none: its {by} can be read as that of {} or of {}", name(one), name(other))
+    let protected = decision.protected_by(plan);
+    let (Some(entry), Some(by)) = (decision.machine(plan), decision.identified_by()) else {
+        let reason = match (decision.ambiguous(plan), decision.doubt(plan)) {
+            (Some([one, other]), _) if one.by == other.by => {
+                format!("none: its {} can be read as that of {} or of {}", one.by, one.name, other.name)
             }
-            (Some(AmbiguousMachine { machines: [(one, by), (other, other_by)] }), _) => {
-                format!("none: it matches {} by {by} and {} by {other_by}", name(one), name(other))
+            (Some([one, other]), _) => {
+                format!("none: it matches {} by {} and {} by {}", one.name, one.by, other.name, other.by)
             }
             (None, Some(_)) => "none: no entry has an identity of it that counts".to_owned(),
-            (None, None) if decision.protected_by.is_some() || listed(plan, client, decision).is_some() => {
+            (None, None) if protected.is_some() || listed(plan, client, decision).is_some() => {
                 "none: several entries list one of its identities".to_owned()
             }
             (None, None) => "none: no entry has one of its identities".to_owned(),
@@ -69,16 +67,13 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, records_are_readab
         return Node::new("machine", reason)
             .with_children(doubts(plan, client, decision).into_iter().chain(near(plan, client, None)));
     };
-    let entry = plan.inventory.get(machine);
     let boot_mode = match entry.boot_mode {
-        BootMode::Unspecified if plan.inventory.is_removed_entry(machine) => format!(
+        BootMode::Unspecified if plan.inventory.get_by_name(entry.name).is_none() => format!(
             "its entry is gone, and its boot-once is completed: boots from disk (`proxydhcpd rearm {}` removes the \
              record)",
             entry.name
         ),
-        BootMode::Unspecified
-            if decision.decided_by == DecidedBy::CompletedUnspecified && decision.protected_by.is_none() =>
-        {
+        BootMode::Unspecified if decision.decided_by == DecidedBy::CompletedUnspecified && protected.is_none() => {
             format!(
                 "not set, and its boot-once is completed: boots from disk (`proxydhcpd rearm {}` or \
                  `boot = \"always\"` resets it)",
@@ -89,21 +84,19 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, records_are_readab
         BootMode::Once if !records_are_readable => {
             "once, but its record cannot be read: boots from disk until it can".to_owned()
         }
-        BootMode::Once if decision.decided_by == DecidedBy::Completed && decision.protected_by.is_none() => {
+        BootMode::Once if decision.decided_by == DecidedBy::Completed && protected.is_none() => {
             format!("once, completed: boots from disk (`proxydhcpd rearm {}` resets it)", entry.name)
         }
         BootMode::Once => "once, not completed".to_owned(),
         BootMode::Never => "never: boots from disk".to_owned(),
     };
     let mut parts = vec![Node::new("boot", boot_mode)];
-    parts.extend(
-        conflicting.map(|(other, by)| {
-            Node::new("also matches", format!("{} by {by}, which has lower precedence", name(other)))
-        }),
-    );
+    parts.extend(decision.conflicting(plan).map(|MatchedEntry { name, by }| {
+        Node::new("also matches", format!("{name} by {by}, which has lower precedence"))
+    }));
     parts.extend(doubts(plan, client, decision));
     if by != IdentityKind::Mac {
-        parts.extend(near(plan, client, Some(machine)));
+        parts.extend(near(plan, client, Some(entry.name)));
     }
     Node::new("machine", format!("{} by {by}", entry.name)).with_children(parts)
 }
@@ -111,18 +104,16 @@ fn machine(plan: &Plan, client: &Client, decision: &Decision, records_are_readab
 /// Explains identities by which the server does not identify the machine, and entries whose protection applies to the
 /// machine nevertheless.
 fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
-    let name = |id| plan.inventory.get(id).name;
-    let doubt = decision.doubt.map(|DoubtfulEntry { machine, by, reason }| {
+    let doubt = decision.doubt(plan).map(|(MatchedEntry { name, by }, reason)| {
         let reason = match reason {
             DoubtReason::OtherAddress => "but that entry lists other MAC addresses",
             DoubtReason::NoAddress => "but several machines share it, and this client sent no MAC address",
         };
-        Node::new("in doubt", format!("its {by} is that of {}, {reason}: ignored", name(machine)))
+        Node::new("in doubt", format!("its {by} is that of {name}, {reason}: ignored"))
     });
-    let protected = decision.protected_by.map(|(machine, by)| {
-        let protection = format!("as {}, which it may be by its {by}", name(machine));
-        Node::new("protected", protection)
-    });
+    let protected = decision
+        .protected_by(plan)
+        .map(|MatchedEntry { name, by }| Node::new("protected", format!("as {name}, which it may be by its {by}")));
     let shared = decision.shared_uuid.map(|SharedUuid { macs, .. }| {
         let [one, other] = macs.map(HardwareAddress::from_mac);
         Node::new("shared", format!("{one} and {other} both sent its uuid"))
@@ -135,13 +126,10 @@ fn doubts(plan: &Plan, client: &Client, decision: &Decision) -> Vec<Node> {
 fn listed(plan: &Plan, client: &Client, decision: &Decision) -> Option<Node> {
     const MAX_NAMES: usize = 4;
     let identity = ShownIdentities { identifiers: client.machine.identifiers, ..ShownIdentities::default() };
-    let mut sharers = plan.inventory.sharers(&identity, decision.machine).peekable();
-    let (_, by) = *sharers.peek()?;
-    let mut names: Vec<&str> = sharers
-        .take_while(|(_, other)| *other == by)
-        .map(|(id, _)| plan.inventory.get(id).name)
-        .take(MAX_NAMES + 1)
-        .collect();
+    let mut sharers = decision.sharers(plan, &identity).peekable();
+    let by = sharers.peek()?.by;
+    let mut names: Vec<&str> =
+        sharers.take_while(|other| other.by == by).map(|other| other.name).take(MAX_NAMES + 1).collect();
     let more = if names.len() > MAX_NAMES { " and more" } else { "" };
     names.truncate(MAX_NAMES);
     let verb = if names.len() == 1 { "lists" } else { "list" };
@@ -151,10 +139,10 @@ fn listed(plan: &Plan, client: &Client, decision: &Decision) -> Option<Node> {
 
 /// Entries that nearly match: one octet of the MAC address differs, or the UUID has the other octet order. To find them
 /// takes some 1,500 lookups, regardless of the number of machines.
-fn near(plan: &Plan, client: &Client, found: Option<u32>) -> Vec<Node> {
+fn near(plan: &Plan, client: &Client, found: Option<&str>) -> Vec<Node> {
     let name = |identity: &ShownIdentities<'_>| {
-        let other = plan.inventory.find(identity).found.filter(|other| Some(other.machine) != found)?;
-        Some(plan.inventory.get(other.machine).name)
+        let other = plan.inventory.get_by_identity(identity)?;
+        Some(other.name).filter(|name| Some(*name) != found)
     };
     let mut nodes = Vec::new();
     for mac in client.hardware().mac().into_iter().flat_map(one_octet_off) {
@@ -207,14 +195,13 @@ fn one_octet_off(mac: [u8; 6]) -> impl Iterator<Item = [u8; 6]> {
 }
 
 fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
-    let name = |index: usize| format!("{} ({})", index + 1, plan.policy.rules[index].name);
+    let name = |number: usize, rule: &Rule| format!("rule {number} ({})", rule.name);
     // A rule with only one condition cannot nearly match.
-    let nearly_matches = |index: usize, unmet: &[Condition]| {
-        unmet.len() == 1 && plan.policy.rules[index].when.set_conditions().nth(1).is_some()
-    };
-    let result = |index: usize, unmet: &[Condition]| match unmet {
+    let nearly_matches =
+        |rule: &Rule, unmet: &[Condition]| unmet.len() == 1 && rule.when.set_conditions().nth(1).is_some();
+    let result = |rule: &Rule, unmet: &[Condition]| match unmet {
         [] => "matches".to_owned(),
-        [only] if nearly_matches(index, unmet) => format!("nearly matches; unmet: {only}"),
+        [only] if nearly_matches(rule, unmet) => format!("nearly matches; unmet: {only}"),
         [only] => format!("unmet: {only}"),
         several => {
             let keys: Vec<&str> = several.iter().map(|condition| condition.key()).collect();
@@ -222,10 +209,11 @@ fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
         }
     };
     let shown =
-        |index: usize, unmet: &[Condition]| unmet.is_empty() || nearly_matches(index, unmet) || all.len() <= MAX_RULES;
-    let lines = all.iter().enumerate().filter(|(index, unmet)| shown(*index, unmet));
+        |rule: &Rule, unmet: &[Condition]| unmet.is_empty() || nearly_matches(rule, unmet) || all.len() <= MAX_RULES;
+    let numbered = (1..).zip(plan.policy.rules.iter().zip(all));
+    let lines = numbered.filter(|(_, (rule, unmet))| shown(rule, unmet));
     let mut parts: Vec<Node> =
-        lines.map(|(index, unmet)| Node::new(format!("rule {}", name(index)), result(index, unmet))).collect();
+        lines.map(|(number, (rule, unmet))| Node::new(name(number, rule), result(rule, unmet))).collect();
     let omitted = all.len() - parts.len();
     if omitted > 0 {
         parts.push(Node::new("others", format!("{omitted} more rules that do not match")));
@@ -237,8 +225,9 @@ fn rules(plan: &Plan, decision: &Decision, all: &[Vec<Condition>]) -> Node {
             format!("{later} not evaluated, because the first rule that matches applies"),
         ));
     }
+    let matched = decision.rule_number().zip(decision.rule(plan));
     let matched =
-        decision.rule.map_or_else(|| "none matches".to_owned(), |rule| format!("rule {} matches", name(rule)));
+        matched.map_or_else(|| "none matches".to_owned(), |(number, rule)| format!("{} matches", name(number, rule)));
     Node::new("rules", matched).with_children(parts)
 }
 
@@ -264,13 +253,12 @@ fn profile(plan: &Plan, decision: &Decision) -> Node {
 
 /// Explains an item of a menu, and the boot that the item selects.
 fn choice(plan: &Plan, item: &FirmwareMenuItem) -> Node {
-    let target = match item.target {
+    let target = match &item.target {
         ItemTarget::Server(server) => format!("{}: boot server {server}, port 4011", item.title),
         ItemTarget::Broadcast => format!("{}: the boot server that answers a broadcast", item.title),
-        ItemTarget::Profile(id) => {
-            let boots = plan.profile(id).map_or(&BootTarget::BootDir, |profile| &profile.boots);
-            let name = plan.profile(id).map_or("menu", |profile| profile.name.as_str());
-            format!("{}: profile {name}, {}", item.title, boots_text(boots))
+        ItemTarget::Profile(name) => {
+            let boots = boots_text(plan.boots(name.as_deref()));
+            format!("{}: profile {}, {boots}", item.title, name.as_deref().unwrap_or("menu"))
         }
     };
     Node::new(format!("item {:#06x}", item.server_type), target)

@@ -78,8 +78,8 @@ fn explain_fetch(site: &Site, fetch: Fetch, request: &FileRequest<'_>) -> Vec<No
             let menu = Node::new("script", "generated for this machine");
             vec![menu.with_children(failure.iter().map(failure_node).chain(lines(&text)))]
         }
-        Fetch::Linux(profile, requester) => {
-            let profile = &site.plan.policy.profiles[profile];
+        Fetch::Linux(requester) => {
+            let Some(profile) = requester.decision.profile(&site.plan) else { return Vec::new() };
             let BootTarget::Linux(unrendered) = &profile.boots else { return Vec::new() };
             let (linux, failed) =
                 match site.files.templates.render_linux(&site.plan, profile, unrendered, &requester, request) {

@@ -148,7 +148,7 @@ pub fn leads_to_ipxe(answer: &Answer, plan: &Plan) -> bool {
 
 /// Whether the loader of the machine's profile is a URL.
 fn has_url(plan: &Plan, answer: &Answer) -> bool {
-    let profile = answer.decision.as_ref().and_then(|decision| plan.profile(decision.profile));
+    let profile = answer.decision.as_ref().and_then(|decision| decision.profile(plan));
     let arch = answer.client.as_ref().map(|client| client.arch.base());
     let loader = profile
         .and_then(|profile| arch.and_then(|arch| profile.loaders.get(&arch)).or(profile.default_loader.as_ref()));

@@ -22,8 +22,8 @@ use proxydhcpd_core::plan::rule::{Conditions, Firmware, Rule};
 use proxydhcpd_core::wire::pxe::MachineId;
 use std::net::Ipv4Addr;
 
-const DEBIAN: usize = 0;
-const ASK: usize = 1;
+const DEBIAN: &str = "debian";
+const ASK: &str = "ask";
 
 fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     let settings = Settings { boot_dir: std::env::temp_dir(), ..Settings::default() };
@@ -59,7 +59,7 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
         prompt: "boot:".into(),
         timeout: 10,
         items: vec![
-            item(0x8001, "Debian", ItemTarget::Profile(Some(DEBIAN))),
+            item(0x8001, "Debian", ItemTarget::Profile(Some(DEBIAN.into()))),
             item(0x8002, "WDS", ItemTarget::Server(Ipv4Addr::new(192, 0, 2, 99))),
         ],
     };
@@ -67,7 +67,7 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
     site.plan = plan(Plan {
         policy: Policy {
             http_clients: true,
-            profiles: vec![profile("debian", BootTarget::Linux(linux)), profile("ask", BootTarget::Menu(menu))].into(),
+            profiles: vec![profile(DEBIAN, BootTarget::Linux(linux)), profile(ASK, BootTarget::Menu(menu))].into(),
             ..Policy::default()
         }
         .into(),
@@ -210,7 +210,12 @@ fn a_boot_is_explained_with_the_machines_identity_its_profile_and_each_step() {
 
 #[test]
 fn near_matches_of_entries_and_rules_are_listed() {
-    let rule = |name: &str, when, profile| Rule { name: name.into(), when, profile, ..Rule::default() };
+    let rule = |name: &str, when, profile: Option<&str>| Rule {
+        name: name.into(),
+        when,
+        profile: profile.map(str::to_owned),
+        ..Rule::default()
+    };
     let rules = vec![
         rule(
             "pi",
@@ -316,7 +321,7 @@ fn flags_set_the_options_that_only_a_packet_has() {
         vendor_classes: vec![Glob("PXEClient:Arch:00007:mine".into())],
         ..Conditions::default()
     };
-    let rules = vec![Rule { name: "port 12".into(), when, profile: Some(DEBIAN), ..Rule::default() }];
+    let rules = vec![Rule { name: "port 12".into(), when, profile: Some(DEBIAN.into()), ..Rule::default() }];
     let site = site(|plan| plan.with_policy(|policy| policy.rules = rules));
     let output = explain(
         &site,
@@ -330,7 +335,7 @@ fn flags_set_the_options_that_only_a_packet_has() {
 fn an_ipxe_that_a_rule_treats_as_firmware_is_followed_through_its_loader_to_its_script() {
     let rule = |archs: &[Arch]| {
         let when = Conditions { archs: archs.to_vec(), ..Conditions::default() };
-        vec![Rule { name: "rom".into(), when, profile: Some(DEBIAN), as_firmware: true, ..Rule::default() }]
+        vec![Rule { name: "rom".into(), when, profile: Some(DEBIAN.into()), as_firmware: true, ..Rule::default() }]
     };
     let way = [
         "boot file: undionly.kpxe",

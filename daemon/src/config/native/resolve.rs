@@ -6,26 +6,24 @@ use super::profile::{RawBoot, RawProfile, is_template};
 use crate::config::unresolved::{BUILT_IN_PROFILES, NamedDirectory, UnresolvedPlan, UnresolvedProfile};
 use crate::machine_files::{MachineFiles, MachineReader};
 use crate::settings::table_reader::{Reference, SourceLocation};
-use proxydhcpd_core::plan::profile::{
-    BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile, ProfileId,
-};
+use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Rule};
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use proxydhcpd_reading::suggest::closest_match;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The IDs of the profiles, by name. A profile that does not set what it boots, and only serves as a base for others,
-/// has no ID.
+/// The names of the profiles, each with whether machines can boot the profile: a profile that does not set what it
+/// boots only serves as a base for others.
 #[derive(Debug)]
-pub struct ProfileNames(BTreeMap<String, Option<ProfileId>>);
+pub struct ProfileNames(BTreeMap<String, bool>);
 
 impl ProfileNames {
-    /// Returns the ID of a profile, or an error message and help.
-    pub fn find(&self, name: &str) -> Result<ProfileId, (String, Option<String>)> {
+    /// Checks that machines can boot the profile of this name, or returns an error message and help.
+    pub fn check(&self, name: &str) -> Result<(), (String, Option<String>)> {
         match self.0.get(name) {
-            Some(Some(id)) => Ok(*id),
-            Some(None) => {
+            Some(true) => Ok(()),
+            Some(false) => {
                 let help = "set what it boots, or use a profile that extends it";
                 Err((format!("profile `{name}` does not set what it boots"), Some(help.into())))
             }
@@ -37,9 +35,9 @@ impl ProfileNames {
         }
     }
 
-    fn resolve(&self, (name, at): &Reference<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<ProfileId> {
-        match self.find(name) {
-            Ok(id) => Some(id),
+    fn resolve(&self, (name, at): &Reference<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+        match self.check(name) {
+            Ok(()) => Some(name.clone()),
             Err((message, help)) => {
                 let error = at.error(message);
                 diagnostics.push(match help {
@@ -61,10 +59,10 @@ impl<'a> Document<'a> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> (UnresolvedPlan, Vec<Diagnostic>) {
         let profiles = self.extend_profiles(diagnostics);
-        let names = assign_ids(&profiles, &self.profiles, diagnostics);
+        let names = profile_names(&profiles, &self.profiles, diagnostics);
         let mut plan = UnresolvedPlan::default();
         for (name, profile) in &profiles {
-            if names.0[name].is_some() {
+            if names.0[name] {
                 plan.profiles.push(resolve_profile(name, profile, &names, &profiles, diagnostics));
             }
         }
@@ -161,7 +159,7 @@ impl<'a> Document<'a> {
         files: &[PathBuf],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> (MachineFiles, Vec<Diagnostic>) {
-        let profiles = |name: &str| names.find(name);
+        let profiles = |name: &str| names.check(name);
         let mut reader = MachineReader::new(&profiles);
         for (raw, at) in self.machines.values() {
             let at_profile = |span: &std::ops::Range<usize>| SourceLocation { source: at.source, span: span.clone() };
@@ -176,11 +174,12 @@ impl<'a> Document<'a> {
         // sends a request.
         let rules_name_profiles = plan.rules.iter().any(|rule| rule.profile.is_some());
         reader.warn_about_boot_once(|own| {
-            let id = own.or(plan.default_profile.filter(|_| !rules_name_profiles))?;
-            let UnresolvedProfile { profile, has_errors, .. } = plan.profiles.get(id)?;
+            let name = own.or(plan.default_profile.as_deref().filter(|_| !rules_name_profiles))?;
+            let UnresolvedProfile { profile, has_errors, .. } = plan.profile(name)?;
             (!has_errors && !completes_boot_once(profile)).then(|| profile.name.clone())
         });
-        let unknown = plan.unknown_machine_profile.or(plan.default_profile).and_then(|id| plan.profiles.get(id));
+        let unknown = plan.unknown_machine_profile.as_ref().or(plan.default_profile.as_ref());
+        let unknown = unknown.and_then(|name| plan.profile(name));
         let boot_nothing =
             !rules_name_profiles && unknown.is_some_and(|unresolved| unresolved.profile.boots == BootTarget::Nothing);
         match reader.finish(&self.shared_macs, boot_nothing) {
@@ -202,27 +201,23 @@ pub fn completes_boot_once(profile: &Profile) -> bool {
     }
 }
 
-/// Assigns an ID to each profile that sets what it boots, or that has errors. Any other profile gets no ID, and is an
-/// error unless another profile may extend it.
-fn assign_ids(
+/// The names of all profiles. Machines can boot a profile that sets what it boots, or that has errors. Any other
+/// profile is an error unless another profile may extend it.
+fn profile_names(
     extended: &BTreeMap<String, RawProfile<'_>>,
     raw: &BTreeMap<String, RawProfile<'_>>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> ProfileNames {
-    let mut names: BTreeMap<_, _> =
-        (0..).zip(BUILT_IN_PROFILES).map(|(id, (name, ..))| (name.to_owned(), Some(id))).collect();
-    let mut next = BUILT_IN_PROFILES.len();
+    let mut names: BTreeMap<_, _> = BUILT_IN_PROFILES.map(|(name, ..)| (name.to_owned(), true)).into();
     for (name, profile) in extended {
-        if profile.boot.is_some()
+        let can_boot = profile.boot.is_some()
             || !profile.loaders.is_empty()
             || profile.default_loader.is_some()
-            || profile.has_errors
-        {
-            names.insert(name.clone(), Some(next));
-            next += 1;
+            || profile.has_errors;
+        names.insert(name.clone(), can_boot);
+        if can_boot {
             continue;
         }
-        names.insert(name.clone(), None);
         // If `extends` of another profile names no profile, it may be a misspelled reference to this one.
         let may_extend_it = |other: &RawProfile<'_>| {
             other.extends_profile(name) || other.extends.as_ref().is_some_and(|(base, _)| !raw.contains_key(base))

@@ -234,12 +234,6 @@ mod tests {
     use super::*;
     use proxydhcpd_core::arch::Arch;
     use proxydhcpd_core::choose::{Boot, BootMethod, BootSource};
-    use proxydhcpd_core::decide::{DecidedBy, Decision};
-    use proxydhcpd_core::plan::Plan;
-    use proxydhcpd_core::plan::inventory::{FoundEntry, IdentityKind, Inventory, Machine};
-    use proxydhcpd_core::plan::policy::Policy;
-    use proxydhcpd_core::plan::profile::Profile;
-    use proxydhcpd_core::plan::rule::Rule;
     use proxydhcpd_core::route::Destination;
     use proxydhcpd_core::shape::ShapeName;
     use proxydhcpd_core::wire::DhcpMessageType;
@@ -276,42 +270,18 @@ mod tests {
     }
 
     #[test]
-    fn a_line_ends_with_the_reasons_if_the_configuration_selects_profiles() {
-        let text = |decision: Decision, plan: &Plan| ReasonsText(Reasons::new(&decision, plan)).to_string();
-        assert_eq!(text(Decision::default(), &Plan::default()), "");
-        let entry = Machine { name: "web1", profile: Some("gone"), ..Machine::default() };
-        let plan = Plan {
-            policy: Policy {
-                profiles: vec![Profile { name: "debian".to_owned(), ..Profile::default() }].into(),
-                rules: vec![Rule { name: "lab".to_owned(), ..Rule::default() }],
-                ..Policy::default()
-            }
-            .into(),
-            inventory: Inventory::new(&[entry], &[]),
-            ..Plan::default()
-        };
-        let text = |decision: Decision| text(decision, &plan);
-        let found = Some(FoundEntry { machine: 0, by: IdentityKind::Mac, conflicting: None });
-        assert_eq!(text(Decision::default()), ": profile menu");
-        assert_eq!(
-            text(Decision { rule: Some(0), profile: Some(0), decided_by: DecidedBy::Rule, ..Decision::default() }),
-            ": profile debian by rule lab"
-        );
-        assert_eq!(
-            text(Decision { machine: found, profile: Some(0), decided_by: DecidedBy::Machine, ..Decision::default() }),
-            ", web1: profile debian"
-        );
-        assert_eq!(
-            text(Decision { machine: found, profile: None, decided_by: DecidedBy::Completed, ..Decision::default() }),
-            ", web1: profile local-disk"
-        );
-        let unknown = Decision { machine: found, decided_by: DecidedBy::UnknownProfile, ..Decision::default() };
-        assert_eq!(text(unknown), ", web1: profile local-disk, because profile gone does not exist");
-        let protected = Decision {
-            protected_by: Some((0, IdentityKind::Uuid)),
-            decided_by: DecidedBy::Never,
-            ..Decision::default()
-        };
+    fn a_line_ends_with_the_reasons() {
+        let text = |reasons| ReasonsText(reasons).to_string();
+        let none = Reasons::default();
+        let (entry, disk) = (Some("web1"), Some("local-disk"));
+        assert_eq!(text(none), "");
+        assert_eq!(text(Reasons { profile: Some("menu"), ..none }), ": profile menu");
+        let by_rule = Reasons { profile: Some("debian"), rule: Some("lab"), ..none };
+        assert_eq!(text(by_rule), ": profile debian by rule lab");
+        assert_eq!(text(Reasons { entry, profile: Some("debian"), ..none }), ", web1: profile debian");
+        let missing = Reasons { entry, profile: disk, missing_profile: Some("gone"), ..none };
+        assert_eq!(text(missing), ", web1: profile local-disk, because profile gone does not exist");
+        let protected = Reasons { candidate: entry, profile: disk, ..none };
         assert_eq!(text(protected), ", possibly web1: profile local-disk");
     }
 }

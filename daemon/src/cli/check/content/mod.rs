@@ -9,7 +9,8 @@ use files::ContentCheck;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::offer::EntryTarget;
 use proxydhcpd_core::plan::policy::IpxeTarget;
-use proxydhcpd_core::plan::profile::{BootTarget, Linux, ProfileId};
+use proxydhcpd_core::plan::profile::{BootTarget, Linux};
+use proxydhcpd_core::plan::rule::Rule;
 use proxydhcpd_core::url::is_url;
 use proxydhcpd_reading::diagnostic::Diagnostic;
 
@@ -67,7 +68,7 @@ impl ContentCheck<'_> {
 
     fn check_profiles(&mut self) {
         let plan = &self.context.site.plan;
-        for (id, profile) in plan.policy.profiles.iter().enumerate() {
+        for profile in plan.policy.profiles.iter() {
             match &profile.boots {
                 BootTarget::Linux(Linux { kernel, initrds, .. }) => {
                     let needed_by = format!("profile {}", profile.name);
@@ -76,7 +77,7 @@ impl ContentCheck<'_> {
                         .chain(initrds)
                         .filter(|name| is_url(name))
                         .for_each(|url| self.add_url_dependencies(url, &needed_by));
-                    self.check_linux(kernel, initrds, &self.rule_archs(id));
+                    self.check_linux(kernel, initrds, &self.rule_archs(&profile.name));
                 }
                 BootTarget::Script(url) if is_url(url) => {
                     self.add_url_dependencies(url, &format!("profile {}", profile.name));
@@ -88,9 +89,9 @@ impl ContentCheck<'_> {
     }
 
     /// The architectures that rules with this profile require.
-    fn rule_archs(&self, profile: ProfileId) -> Vec<Arch> {
-        let rules =
-            self.context.site.plan.policy.rules.iter().filter(|rule| rule.profile == Some(profile) && !rule.deny);
+    fn rule_archs(&self, profile: &str) -> Vec<Arch> {
+        let names_it = |rule: &&Rule| rule.profile.as_deref() == Some(profile) && !rule.deny;
+        let rules = self.context.site.plan.policy.rules.iter().filter(names_it);
         rules.flat_map(|rule| rule.when.archs.iter().map(|arch| arch.base())).collect()
     }
 

@@ -1,15 +1,19 @@
 //! Compares lookups of machines with lookups in a table that is too simple to be wrong.
 
-use proptest::collection::{btree_map, vec};
-use proptest::option::{self, of};
-use proptest::prelude::*;
-use proxydhcpd_core::identity::{Identifiers, ShownIdentities};
-use proxydhcpd_core::plan::inventory::{
+use super::{
     AddError, AmbiguousMachine, BootMode, DoubtReason, DoubtfulEntry, FoundEntry, IdentityKind, Inventory,
     InventoryBuilder, Lookup, Machine, SharedIdentity,
 };
-use proxydhcpd_core::plan::pattern::MacPattern;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::identity::{Identifiers, ShownIdentities};
+use crate::plan::pattern::MacPattern;
+use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use proptest::collection::{btree_map, vec};
+use proptest::option::{self, of};
+use proptest::prelude::*;
 
 /// A machine as the configuration describes it.
 #[derive(Clone, Debug)]
@@ -67,7 +71,7 @@ fn config() -> impl Strategy<Value = MachineConfig> {
 }
 
 fn shared_macs() -> Vec<MacPattern> {
-    vec!["02:00:09:*".parse().unwrap()]
+    Vec::from(["02:00:09:*".parse().unwrap()])
 }
 
 /// Returns, for each identity, the machines that list it. Each machine occurs once.
@@ -191,8 +195,8 @@ impl Oracle {
 
 fn built(site: &BTreeMap<String, MachineConfig>) -> Inventory {
     let mut builder = InventoryBuilder::default();
-    for ((name, config), id) in site.iter().zip(0..) {
-        assert_eq!(builder.add(&config.machine(name)), Ok(id));
+    for (name, config) in site {
+        assert_eq!(builder.add(&config.machine(name)), Ok(()));
     }
     builder.finish(&shared_macs())
 }
@@ -248,7 +252,7 @@ fn changed(machines: &Inventory, (name, config): &Change) -> Inventory {
 }
 
 /// The entries that a lookup leads to, by name, because lists that differ in their order have different indices.
-fn found_names(machines: &Inventory, identity: &ShownIdentities<'_>) -> impl PartialEq + std::fmt::Debug + use<> {
+fn found_names(machines: &Inventory, identity: &ShownIdentities<'_>) -> impl PartialEq + core::fmt::Debug + use<> {
     let name = |id| machines.get(id).name.to_owned();
     let Lookup { found, ambiguous, doubt } = machines.find(identity);
     let sharers: BTreeSet<_> = machines.sharers(identity, found).map(|(id, by)| (name(id), by)).collect();
@@ -283,15 +287,7 @@ fn assert_same_lookups(machines: &Inventory, other: &Inventory) {
     for identity in &identities {
         assert_eq!(found_names(machines, identity), found_names(other, identity), "{identity:?}");
     }
-    let named = |list: &Inventory| {
-        let name = |id: &u32| list.get(*id).name.to_owned();
-        let (shared, count) = list.shared_identities();
-        let shared = shared.into_iter().map(|SharedIdentity { by, identity, machines, count }| {
-            (by, identity, machines.iter().map(name).collect::<Vec<_>>(), count)
-        });
-        (shared.collect::<Vec<_>>(), count)
-    };
-    assert_eq!(named(machines), named(other));
+    assert_eq!(machines.shared_identities(), other.shared_identities());
     assert_eq!((machines.len(), machines.has_boot_once()), (other.len(), other.has_boot_once()));
 }
 
@@ -361,8 +357,8 @@ fn thousands_of_changes_keep_every_machine_findable() {
     }
     let found = |list: &Inventory, number| {
         let identifiers = Identifiers::new(Some(mac(number)), None);
-        let found = list.find(&ShownIdentities { identifiers, ..ShownIdentities::default() }).found;
-        found.map(|found| list.get(found.machine).name.to_owned())
+        let found = list.get_by_identity(&ShownIdentities { identifiers, ..ShownIdentities::default() });
+        found.map(|found| found.name.to_owned())
     };
     for number in 0..2 * SIZE {
         let name = Some(names[number as usize].clone());
@@ -425,12 +421,12 @@ fn a_duplicate_name_is_an_error_and_an_error_changes_nothing() {
     let mut builder = InventoryBuilder::default();
     let web1 = Machine { name: "web1", macs: &[[2, 0, 0, 0, 0, 1]], ..Machine::default() };
     let (again, web2) = (Machine { serial: Some("A"), ..web1 }, Machine { name: "web2", ..web1 });
-    assert_eq!(builder.add(&web1), Ok(0));
-    assert_eq!(builder.add(&again), Err(AddError::NameTaken(0)));
+    assert_eq!(builder.add(&web1), Ok(()));
+    assert_eq!(builder.add(&again), Err(AddError::NameTaken));
     assert_eq!(builder.add(&Machine { name: &"x".repeat(256), ..web1 }), Err(AddError::TooLarge));
     assert_eq!(builder.add(&Machine { serial: Some(&"x".repeat(65536)), ..web1 }), Err(AddError::TooLarge));
-    assert_eq!(builder.add(&web2), Ok(1));
-    assert_eq!((builder.name(0), builder.name(1), builder.name(2)), (Some("web1"), Some("web2"), None));
+    assert_eq!(builder.add(&web2), Ok(()));
+    assert_eq!(builder.names().collect::<Vec<_>>(), ["web1", "web2"]);
     let machines = builder.finish(&[]);
     assert_eq!(machines, Inventory::new(&[web1, web2], &[]));
     assert_eq!(machines.iter().collect::<Vec<_>>(), [web1, web2]);
@@ -446,7 +442,7 @@ fn a_shared_identity_is_listed_with_some_of_its_machines() {
     let machines = Inventory::new(&site, &[]);
     let (shared, count) = machines.shared_identities();
     assert_eq!((shared.len(), count), (17, 17));
-    let first = vec![0, 1, 2, 3];
+    let first = Vec::from(["pc0", "pc1", "pc2", "pc3"]);
     let serial = SharedIdentity {
         by: IdentityKind::Serial,
         identity: "Default string".into(),
@@ -456,7 +452,7 @@ fn a_shared_identity_is_listed_with_some_of_its_machines() {
     let mac =
         SharedIdentity { by: IdentityKind::Mac, identity: "02:00:00:00:00:07".into(), machines: first, count: 30 };
     assert_eq!(shared[..2], [serial, mac]);
-    assert_eq!(shared[3].machines, [2, 3]);
+    assert_eq!(shared[3].machines, ["pc2", "pc3"]);
     let identifiers = Identifiers::new(Some([2, 0, 0, 0, 0, 7]), None);
     assert_eq!(machines.find(&ShownIdentities { identifiers, ..ShownIdentities::default() }), Lookup::default());
 }
