@@ -16,7 +16,7 @@ mod report;
 mod resolve;
 mod served_directories;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 pub use config_errors::{load, with_file_errors};
 pub use files::SiteFiles;

@@ -7,7 +7,7 @@ mod file_requests;
 use crate::boot_once::BootOnceState;
 use crate::events::Events;
 use crate::site::Site;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::event::{EventMachine, Service, What};
 use proxydhcpd_core::identity::MachineIdentity;
@@ -15,13 +15,16 @@ use proxydhcpd_core::link::Link;
 use proxydhcpd_core::observations::Observations;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The state that all threads of the server share.
 #[derive(Debug)]
 pub struct State {
     /// The current site. A reload replaces it as a whole.
-    pub site: ArcSwap<Site>,
+    site: ArcSwap<Site>,
+    /// Whether a reload has replaced the site since the machines without an entry were last protected.
+    is_replaced: AtomicBool,
     /// The served links. Replaced as a whole when netlink reports a change.
     pub links: ArcSwap<Vec<Link>>,
     observations: Mutex<Observations>,
@@ -38,6 +41,7 @@ impl State {
     pub fn new(site: Site, links: Vec<Link>, boot_once: BootOnceState, events: Events) -> Self {
         let state = State {
             site: ArcSwap::from_pointee(site),
+            is_replaced: AtomicBool::new(false),
             links: ArcSwap::from_pointee(links),
             // The kernel's random numbers seed the standard library's hasher.
             observations: Mutex::new(Observations::new(RandomState::new().hash_one(0))),
@@ -50,9 +54,30 @@ impl State {
         state
     }
 
+    /// The current site.
+    pub fn site(&self) -> Guard<Arc<Site>> {
+        self.site.load()
+    }
+
+    /// The current site, to keep it.
+    pub fn current_site(&self) -> Arc<Site> {
+        self.site.load_full()
+    }
+
     /// Replaces the site as a whole.
     pub fn replace_site(&self, site: Site) {
         self.site.store(Arc::new(site));
+        self.is_replaced.store(true, Ordering::Relaxed);
+    }
+
+    /// Changes a part of the site. If another thread changes the site at the same time, calls `change` again for the
+    /// site of that thread.
+    pub fn change_site(&self, change: impl Fn(&mut Site)) {
+        self.site.rcu(|site| {
+            let mut site = Site::clone(site);
+            change(&mut site);
+            site
+        });
     }
 
     /// Records the machines that did not take the server's offer. Call it every few seconds.

@@ -265,7 +265,7 @@ impl Served {
         packet.option(code::ARCHITECTURE, &[0, 7]);
         packet.option(code::IPXE, &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x27, 1, 1]);
         packet.finish(MIN_LENGTH);
-        let (site, links) = (self.state.site.load(), self.state.links.load());
+        let (site, links) = (self.state.site(), self.state.links.load());
         let arrival = Arrival {
             datagram: &datagram,
             from: "0.0.0.0:68".parse().unwrap(),

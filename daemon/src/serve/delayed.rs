@@ -1,10 +1,12 @@
 //! Replies that the server sends with a delay, because firmware is not ready for them earlier (`quirks` of the core).
 
+use crate::site::Site;
 use nix::sys::epoll::EpollTimeout;
-use proxydhcpd_core::answer::{Answer, Replies};
+use proxydhcpd_core::answer::Answer;
 use proxydhcpd_core::route::Destination;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Maximum number of answers in the queue. While the queue is full, the server sends replies without a delay.
@@ -17,11 +19,14 @@ pub struct DelayedReplies(VecDeque<DelayedAnswer>);
 /// An answer to send and report when it is due.
 #[derive(Debug)]
 pub struct DelayedAnswer {
-    due: Instant,
+    /// The time at which it is due.
+    pub due: Instant,
     /// The encoded replies, each with its destination.
     pub replies: Vec<(Vec<u8>, Destination)>,
     /// The answer, for the report.
     pub answer: Answer,
+    /// The site for which the server decided the answer.
+    pub site: Arc<Site>,
     /// The address of the listener that received the request.
     pub listener: SocketAddr,
     /// The kernel's index of the link on which the request arrived.
@@ -34,11 +39,10 @@ impl DelayedReplies {
         self.0.len() < MAX_HELD
     }
 
-    /// Queues the answer with copies of its replies, which the server sends when they are due.
-    pub fn push(&mut self, answer: Answer, replies: &Replies, listener: SocketAddr, link: u32, due: Instant) {
-        let replies = replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect();
-        let place = self.0.partition_point(|queued| queued.due <= due);
-        self.0.insert(place, DelayedAnswer { due, replies, answer, listener, link });
+    /// Queues an answer, which the server sends when it is due.
+    pub fn push(&mut self, delayed: DelayedAnswer) {
+        let place = self.0.partition_point(|queued| queued.due <= delayed.due);
+        self.0.insert(place, delayed);
     }
 
     /// The time until the next answer is due, as a timeout for epoll. No timeout if the queue is empty.
@@ -64,6 +68,7 @@ impl DelayedReplies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::site::tests::site;
     use proxydhcpd_core::answer::Silence;
     use proxydhcpd_core::client::IgnoreReason;
     use std::net::{Ipv4Addr, SocketAddrV4};
@@ -74,9 +79,11 @@ mod tests {
     #[test]
     fn a_reply_is_taken_when_it_is_due_and_the_queue_is_bounded() {
         let answer = Answer::from(Silence::Ignored(IgnoreReason::Reply));
+        let site = Arc::new(site(tempfile::tempdir().unwrap().path()));
         let (mut delayed, now) = (DelayedReplies::default(), Instant::now());
         let push = |delayed: &mut DelayedReplies, link, due| {
-            delayed.push(answer.clone(), &Replies::default(), LISTENER, link, due);
+            let (answer, site, replies) = (answer.clone(), Arc::clone(&site), Vec::new());
+            delayed.push(DelayedAnswer { due, replies, answer, site, listener: LISTENER, link });
         };
         assert_eq!(delayed.timeout(), EpollTimeout::NONE);
         for number in 0..MAX_HELD as u32 {

@@ -21,6 +21,7 @@ use proxydhcpd_core::route::Destination;
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -109,6 +110,8 @@ struct SentAnswer {
     /// The index of the link in the list of links.
     link: usize,
     answer: Answer,
+    /// The site for which the server decided the answer. The indices in the decision belong to its plan.
+    site: Arc<Site>,
     /// The number of replies that the kernel has not refused.
     accepted: usize,
     /// The last error with which the kernel refused a reply.
@@ -123,7 +126,7 @@ fn answer_batch(
     batch: &ReceiveBatch,
     out: &mut Outbox,
 ) {
-    let site = state.site.load();
+    let site = state.current_site();
     let links = state.links.load();
     let now = state.now();
     {
@@ -142,14 +145,17 @@ fn answer_batch(
             let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, via_other_link, now };
             let answer = answer(&site.plan, &mut observations, &arrival, &mut out.replies);
             if let Some(delay) = answer.delay().filter(|_| out.delayed.has_room()) {
-                out.delayed.push(answer, &out.replies, listener, links[link].index, Instant::now() + delay);
+                let replies = out.replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect();
+                let (due, site, link) = (Instant::now() + delay, Arc::clone(&site), links[link].index);
+                out.delayed.push(DelayedAnswer { due, replies, answer, site, listener, link });
                 continue;
             }
             queue(sender, &mut out.outgoing, out.replies.iter(), out.answers.len());
-            out.answers.push(SentAnswer { link, answer, accepted: out.replies.iter().count(), unsent: None });
+            let (site, accepted) = (Arc::clone(&site), out.replies.iter().count());
+            out.answers.push(SentAnswer { link, answer, site, accepted, unsent: None });
         }
     }
-    send(sender, listener, state, &site, &links, out);
+    send(sender, listener, state, &links, out);
     out.unserved.drain(..).for_each(|request| out.unserved_links.record(&request, listener, &state.events, &links));
 }
 
@@ -187,14 +193,14 @@ fn send_delayed(senders: &ReplySenders, state: &State, out: &mut Outbox) {
     while let Some(listener) = out.delayed.next_listener(now) {
         let links = state.links.load();
         let sender = senders.get(listener);
-        while let Some(DelayedAnswer { replies, answer, link, .. }) = out.delayed.pop_due(listener, now) {
+        while let Some(DelayedAnswer { replies, answer, site, link, .. }) = out.delayed.pop_due(listener, now) {
             let link = links.iter().position(|served| served.index == link);
             let (Some(link), Some(sender)) = (link, &sender) else { continue };
             queue(sender, &mut out.outgoing, replies.iter().map(|(octets, to)| (&octets[..], *to)), out.answers.len());
-            out.answers.push(SentAnswer { link, answer, accepted: replies.len(), unsent: None });
+            out.answers.push(SentAnswer { link, answer, site, accepted: replies.len(), unsent: None });
         }
         if let Some(sender) = sender.filter(|_| !out.answers.is_empty()) {
-            send(&sender, listener, state, &state.site.load(), &links, out);
+            send(&sender, listener, state, &links, out);
         }
     }
 }
@@ -211,7 +217,7 @@ fn queue<'a>(
 }
 
 /// Sends all queued replies before it records them, so that no machine waits for the log.
-fn send(sender: &ReplySender, listener: SocketAddr, state: &State, site: &Site, links: &[Link], out: &mut Outbox) {
+fn send(sender: &ReplySender, listener: SocketAddr, state: &State, links: &[Link], out: &mut Outbox) {
     let answers = &mut out.answers;
     sender.flush(&mut out.outgoing, |tag, to, error| {
         state.events.socket_failed(SocketOperation::Send(to), &error);
@@ -228,7 +234,7 @@ fn send(sender: &ReplySender, listener: SocketAddr, state: &State, site: &Site, 
     for sent in answers.drain(..) {
         let unsent = if sent.is_unsent() { sent.unsent.as_ref() } else { None };
         let link = &links[sent.link].name;
-        answer_events::record(&mut recorder, site, link, listener.port(), &sent.answer, unsent);
+        answer_events::record(&mut recorder, &sent.site, link, listener.port(), &sent.answer, unsent);
     }
 }
 

@@ -23,7 +23,6 @@ pub mod workers;
 use crate::config::Loaded;
 use crate::config::flags::Flags;
 use crate::net::link::{self, LinkFilter};
-use crate::site::Site;
 use crate::state::State;
 use crate::systemd;
 use link_sockets::LinkSockets;
@@ -72,7 +71,7 @@ impl Server {
         filter: LinkFilter,
         began: SystemTime,
     ) -> Self {
-        let warnings_hash = state.site.load().report_hash(&loaded);
+        let warnings_hash = state.site().report_hash(&loaded);
         let mut changes = ChangeDetector::default();
         let fingerprint = WatchedFiles::from_config(&loaded).fingerprint().ok();
         changes.set_loaded(fingerprint.filter(|files| files.is_older_than(began)).map(|files| files.all));
@@ -215,9 +214,7 @@ impl Server {
 
     /// Updates the offer after a port has opened or closed. The policy and the inventory are shared, not copied.
     fn publish_open_ports(&self) {
-        let mut site = Site::clone(&self.state.site.load());
-        site.set_open_ports(self.listeners.open);
-        self.state.site.store(Arc::new(site));
+        self.state.change_site(|site| site.set_open_ports(self.listeners.open));
     }
 
     /// Notifies systemd of a reload, and returns the work of the reload, which reads everything before the server

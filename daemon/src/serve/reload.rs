@@ -179,11 +179,11 @@ impl ReloadedSite {
         }
         let mut site = Site::build(&mut loaded, open).map_err(to_lines)?;
         site.check_offered_files(&links);
-        site.plan.inventory = std::mem::take(&mut site.plan.inventory).succeeding(&state.site.load().plan.inventory);
+        site.plan.inventory = std::mem::take(&mut site.plan.inventory).succeeding(&state.site().plan.inventory);
         if site.plan.inventory.has_boot_once() {
             state.boot_once.prepare();
         }
-        record_removed(&state.events, &state.site.load(), &site);
+        record_removed(&state.events, &state.site(), &site);
         state.events.warnings(state.protect_removed_machines(&mut site).into_iter());
         Ok(ReloadedSite { loaded, filter, site })
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A site whose directory contains iPXE's shim, offered to x64, and the program that shim starts.
-fn site(directory: &Path) -> Site {
+pub fn site(directory: &Path) -> Site {
     for name in ["snponly-shimx64.efi", "snponly.efi"] {
         std::fs::write(directory.join(name), name).unwrap();
     }

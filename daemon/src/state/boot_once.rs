@@ -9,6 +9,7 @@ use proxydhcpd_core::plan::inventory::BootMode;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 impl State {
@@ -22,20 +23,33 @@ impl State {
         let reset: Vec<String> = removed.into_iter().filter(|machine| observations.boot_once.reset(machine)).collect();
         drop(observations);
         uncounted.iter().for_each(|machine| self.boot_once.count_found_completion(machine));
-        if reset.iter().chain(&completed).any(|machine| self.site.load().plan.inventory.get_by_name(machine).is_none())
-        {
-            let mut site = Site::clone(&self.site.load());
-            let warnings = self.protect_removed_machines(&mut site);
+        let has_no_entry = |machine: &String| self.site().plan.inventory.get_by_name(machine).is_none();
+        // A reload protects the machines of its site before it replaces the site, so it may lack these changes.
+        if self.is_replaced.swap(false, Ordering::Relaxed) || reset.iter().chain(&completed).any(has_no_entry) {
+            let warnings = self.protect_machines_of_current_site();
             if !completed.is_empty() {
                 self.events.warnings(warnings.into_iter());
             }
-            self.site.store(Arc::new(site));
         }
         for machine in reset {
             self.record_reset(&machine, ResetCause::Removed);
         }
         self.reset_by_boot_mode();
         self.boot_once.retry_writes();
+    }
+
+    /// Does for the current site what [`State::protect_removed_machines`] does. If another thread changes the site while
+    /// this one waits for the disk, starts again with the site of that thread.
+    fn protect_machines_of_current_site(&self) -> Vec<String> {
+        loop {
+            let before = self.current_site();
+            let mut site = Site::clone(&before);
+            let warnings = self.protect_removed_machines(&mut site);
+            let found = self.site.compare_and_swap(&before, Arc::new(site));
+            if Arc::ptr_eq(&found, &before) {
+                return warnings;
+            }
+        }
     }
 
     /// Makes completed boot-once machines that no longer have an entry boot their disks. Returns warnings.
@@ -55,7 +69,7 @@ impl State {
         if !self.boot_once.is_idle() {
             return;
         }
-        let site = self.site.load();
+        let site = self.site();
         let boot_mode = |machine: &str| site.plan.inventory.get_by_name(machine).map(|entry| entry.boot_mode);
         let mut observations = self.observations();
         let reset = observations
@@ -87,5 +101,36 @@ impl State {
     fn record_reset(&self, machine: &str, cause: ResetCause) {
         let machine = EventMachine { entry: Some(machine), ..EventMachine::default() };
         self.events.record_now(Service::Host, machine, What::BootOnceReset(cause));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot_once::{BootOnceState, EventReceiver, completions};
+    use crate::events::Events;
+    use crate::site::OpenPorts;
+    use crate::site::tests::site;
+    use proxydhcpd_core::identity::{HardwareAddress, MachineIdentity};
+    use std::fs;
+
+    /// Two sites meet: that of a reload, which was built before a completion was found, and that of the refresh.
+    #[test]
+    fn a_machine_without_an_entry_stays_protected_after_a_reload_that_did_not_know_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(completions::path_in(directory.path())).unwrap();
+        let record = "linux\nidentities 1\nmac 02:00:00:00:00:01";
+        completions::write(&completions::path_in(directory.path()), "web1", record).unwrap();
+        let boot_once = BootOnceState::new(directory.path(), EventReceiver::default()).unwrap();
+        let state = State::new(site(directory.path()), Vec::new(), boot_once, Events::default());
+        let machine = MachineIdentity::from_hardware(HardwareAddress::from_mac([2, 0, 0, 0, 0, 1]));
+        let is_protected = || state.site().plan.inventory.get_by_identity(&machine.shown()).is_some();
+        assert!(is_protected());
+        state.replace_site(site(directory.path()));
+        assert!(!is_protected());
+        state.refresh_boot_once();
+        assert!(is_protected());
+        state.change_site(|site| site.set_open_ports(OpenPorts { tftp: true, ..OpenPorts::default() }));
+        assert!(is_protected(), "a port that opens changes only the offer");
     }
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 impl State {
     /// Resolves a requested name, and opens the file. The result has a refusal if the server does not send it.
     pub fn open(&self, request: &FileRequest<'_>) -> ResolvedFile {
-        let (site, links) = (self.site.load(), self.links.load());
+        let (site, links) = (self.site(), self.links.load());
         let request = &with_interface(request, &links);
         let FetchDecision { answer, ticket } = {
             let mut observations = self.observations();
@@ -82,7 +82,7 @@ impl State {
             self.boot_once.complete(&completed.name, &record, times);
             self.events.record_file(service, ticket, client, What::BootOnceCompleted { name });
         }
-        let guard = self.site.load().plan.policy.loop_guard;
+        let guard = self.site().plan.policy.loop_guard;
         if let Some(cause) = looping.filter(|_| guard != LoopGuard::Off) {
             self.events.record_file(service, ticket, client, What::BootLoop { name, cause, guard });
         }
@@ -91,7 +91,7 @@ impl State {
     /// Records a refused request if the server offers the requested file but cannot send it. `ticket` is that of the
     /// request.
     pub fn refused(&self, ticket: &FileTicket, service: Service, client: SocketAddr, name: &[u8]) {
-        let site = self.site.load();
+        let site = self.site();
         let Some((name, refusal)) = site.offered_name(name).and_then(|name| Some((name, site.refusal_of(name)?)))
         else {
             return;
