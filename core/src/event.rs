@@ -41,6 +41,8 @@ pub struct Event<'a> {
     pub machine: EventMachine<'a>,
     /// The service in which it happened.
     pub service: Service,
+    /// The decisions about the request for a file that the event concerns, if it concerns one.
+    pub ticket: Option<&'a FileTicket>,
     /// The thing that happened.
     pub what: What<'a>,
 }
@@ -112,6 +114,8 @@ pub enum What<'a> {
         name: &'a [u8],
         /// The kind of content.
         content: ContentKind,
+        /// Its length in octets.
+        size: u64,
     },
     /// The server refused to send a file.
     FileRefused {
@@ -251,7 +255,7 @@ pub struct Reply<'a> {
     /// The content of the reply.
     pub response: &'a Response,
     /// The quirks of the client's firmware that applied.
-    pub quirks: &'a Quirks,
+    pub quirks: Quirks,
     /// The parts of the configuration that decided the reply.
     pub reasons: Reasons<'a>,
 }
@@ -274,6 +278,8 @@ pub struct Unsent<'a> {
 pub struct Silent<'a> {
     /// The client, if the packet was recognised.
     pub client: Option<&'a Client>,
+    /// The quirks of the client's firmware that applied.
+    pub quirks: Quirks,
     /// The reason.
     pub silence: Silence,
     /// The parts of the configuration that decided about the client.

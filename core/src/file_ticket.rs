@@ -20,6 +20,12 @@ pub struct FileTicket {
     pub machine: MachineIdentity,
     /// The name of the machine's entry.
     pub entry: Option<String>,
+    /// The name of the machine's profile, even if it does not boot it now.
+    pub profile: Option<String>,
+    /// The name of the rule that matched.
+    pub rule: Option<String>,
+    /// The boot server type that the user chose from a menu.
+    pub item: Option<u16>,
     /// The name of the interface on which the request arrived, if it is known.
     pub link: Option<String>,
     /// Whether the file is a first-stage loader.
@@ -62,6 +68,9 @@ impl FileTicket {
         FileTicket {
             machine: machine.clone(),
             entry: entry.map(|entry| entry.name.into()),
+            profile: decision.own_profile(plan).map(|profile| profile.name.clone()),
+            rule: decision.rule(plan).map(|rule| rule.name.clone()),
+            item: context.choice.item,
             link: request.link().map(Into::into),
             is_loader: plan.loader_path(name).is_some(),
             completes: completed.map(|entry| CompletedMachine::new(&entry, generation(&entry))),

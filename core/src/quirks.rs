@@ -17,6 +17,7 @@ use crate::client::{Class, Client, Stage};
 use crate::shape::ShapeName;
 use crate::wire::DhcpPacket;
 use crate::wire::dhcp4::{Message, code};
+use core::fmt;
 use core::time::Duration;
 
 /// One quirk, with its evidence.
@@ -171,7 +172,23 @@ fn option4(packet: &DhcpPacket<'_>, code: u8, value: &[u8]) -> bool {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Quirks(u32);
 
+/// Shows the names of the rows.
+impl fmt::Display for Quirks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, quirk) in self.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{}", quirk.name)?;
+        }
+        Ok(())
+    }
+}
+
 impl Quirks {
+    /// Whether no row applied.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// The rows, in the order of the table.
     pub fn iter(self) -> impl Iterator<Item = &'static Quirk> {
         QUIRKS.iter().enumerate().filter(move |(index, _)| self.0 & 1 << index != 0).map(|(_, quirk)| quirk)

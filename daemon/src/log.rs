@@ -148,6 +148,9 @@ impl LogLine {
     }
 }
 
+/// A field that a line does not show: the quirks apply to nearly every reply, and `explain` describes them.
+const JOURNAL_FIELD: &str = "QUIRKS";
+
 impl Visit for LogLine {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
@@ -164,7 +167,8 @@ impl Visit for LogLine {
 impl fmt::Display for LogLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         escape_line(f, &self.message)?;
-        let additional = self.fields.iter().filter(|(_, value)| !self.message.contains(value.as_str()));
+        let is_additional = |(name, value): &&(&str, String)| *name != JOURNAL_FIELD && !self.message.contains(value);
+        let additional = self.fields.iter().filter(is_additional);
         for (name, value) in additional {
             let quote = if value.is_empty() || value.contains(' ') { "\"" } else { "" };
             write!(f, " {name}={quote}")?;
@@ -285,8 +289,8 @@ mod tests {
 
     #[test]
     fn a_line_shows_the_fields_that_its_sentence_does_not_contain() {
-        let fields =
-            vec![("mac", "52:54:00:12:34:56".to_owned()), ("arch", "x64 UEFI".to_owned()), ("xid", "\x07".to_owned())];
+        let fields = [("mac", "52:54:00:12:34:56"), ("arch", "x64 UEFI"), ("xid", "\x07"), ("QUIRKS", "raspberry-pi")];
+        let fields = fields.map(|(name, value)| (name, value.to_owned())).to_vec();
         let line = LogLine { message: "answered 52:54:00:12:34:56".into(), fields };
         assert_eq!(line.to_string(), "answered 52:54:00:12:34:56 arch=\"x64 UEFI\" xid=\\u{7}");
     }

@@ -102,7 +102,8 @@ fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
             let error = format!("/templates/a.cfg: line {line} is wrong");
             let what = What::TemplateFailed { template: "a.cfg", error: &error };
             let machine = EventMachine { entry: Some("web1"), ..EventMachine::default() };
-            events.record(&Event { at: seconds * 1000, link: None, machine, service: Service::Http, what });
+            let service = Service::Http;
+            events.record(&Event { at: seconds * 1000, link: None, machine, service, ticket: None, what });
         }
     });
     let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();

@@ -1,4 +1,4 @@
-//! Where the boot-once state says what happens to its files.
+//! Receives the events of the state files.
 
 use proxydhcpd_core::event::state_file::StateFile;
 use std::fmt;

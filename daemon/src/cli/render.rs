@@ -119,7 +119,7 @@ pub fn run(args: &Render, flags: &GlobalFlags) -> CommandResult {
         })
     });
     match opened {
-        Ok(opened) if !has_failed => {
+        Ok((opened, _)) if !has_failed => {
             if args.is_example() {
                 anstream::eprintln!("for an example machine; choose one with --machine or --mac");
             }

@@ -31,7 +31,8 @@ mod tests {
         let mut counters = Counters::default();
         assert_eq!(counters.sum(), None);
         let mut count = |what| {
-            counters.read(&Event { at: 0, link: None, machine: EventMachine::default(), service: Service::Host, what })
+            let machine = EventMachine::default();
+            counters.read(&Event { at: 0, link: None, machine, service: Service::Host, ticket: None, what })
         };
         (0..5).for_each(|_| count(What::Discarded("not a boot client")));
         count(What::Discarded("malformed"));

@@ -65,7 +65,10 @@ impl Events {
 
     /// Records what happens now to a request for a file, or to its transfer.
     pub fn record_file(&self, service: Service, ticket: &FileTicket, client: SocketAddr, what: What<'_>) {
-        self.lock().record(ticket.link.as_deref(), EventMachine::from_ticket(ticket, client), service, what);
+        let (link, machine) = (ticket.link.as_deref(), EventMachine::from_ticket(ticket, client));
+        let mut recorder = self.lock();
+        let at = recorder.at;
+        recorder.hand_out(&Event { at, link, machine, service, ticket: Some(ticket), what });
     }
 
     /// Records what happens to the server or to its host now.
@@ -110,7 +113,7 @@ impl Default for Events {
 impl Recorder<'_> {
     /// Records what happens now.
     pub fn record(&mut self, link: Option<&str>, machine: EventMachine<'_>, service: Service, what: What<'_>) {
-        self.hand_out(&Event { at: self.at, link, machine, service, what });
+        self.hand_out(&Event { at: self.at, link, machine, service, ticket: None, what });
     }
 
     fn hand_out(&mut self, event: &Event<'_>) {

@@ -25,7 +25,8 @@ pub fn record(
     answer: &Answer,
     unsent: Option<&SendFailure>,
 ) {
-    let Answer { client, decision, quirks, verdict } = answer;
+    let Answer { client, decision, verdict, .. } = answer;
+    let quirks = answer.quirks;
     let client = client.as_ref();
     let reasons = decision.as_ref().map(|decision| Reasons::new(decision, &site.plan)).unwrap_or_default();
     let identity = client.map(|client| &client.machine);
@@ -55,11 +56,11 @@ pub fn record(
         (Verdict::Silent(silence), client) => {
             let no_loader = NoLoader { site, client, answer };
             let lacks_loader = matches!(silence, Silence::NoBoot(NoBoot::NoLoader(_)));
-            let silence = *silence;
+            let silent = Silent { client, quirks, silence: *silence, reasons, remedy: None };
             if lacks_loader {
-                record(What::Silent(Silent { client, silence, reasons, remedy: Some(format_args!("{no_loader}")) }));
+                record(What::Silent(Silent { remedy: Some(format_args!("{no_loader}")), ..silent }));
             } else {
-                record(What::Silent(Silent { client, silence, reasons, remedy: None }));
+                record(What::Silent(silent));
             }
         }
     }

@@ -59,6 +59,9 @@ pub fn record_http(state: &State, event: &http::HttpEvent) {
             if [403, 404].contains(status) {
                 state.refused(ticket, service, *client, name);
             }
+            if let Some(reason) = http_refusal(*status) {
+                events.record_file(service, ticket, *client, What::FileRefused { name, reason });
+            }
             let end = TransferEnd::Http { method: request.method.as_str(), status: *status };
             events.record_file(
                 service,
@@ -85,4 +88,16 @@ pub fn record_http(state: &State, event: &http::HttpEvent) {
             );
         }
     }
+}
+
+/// The reason for which the server refused a request with this status; `None` if it did not refuse the request.
+fn http_refusal(status: u16) -> Option<Reason<'static>> {
+    Some(match status {
+        400 => Reason { label: "http:refused:bad-request", text: format_args!("the request is invalid") },
+        403 => Reason { label: "http:refused:denied", text: format_args!("access denied") },
+        404 => Reason { label: "http:refused:not-found", text: format_args!("no such file") },
+        405 => Reason { label: "http:refused:method", text: format_args!("the method is not allowed") },
+        500 => Reason { label: "http:refused:failed", text: format_args!("cannot send the file") },
+        _ => return None,
+    })
 }

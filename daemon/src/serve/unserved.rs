@@ -22,7 +22,7 @@ pub struct UnservedRequest {
 }
 
 impl UnservedRequest {
-    /// Recognizes the client that sent this packet. Returns `None` if the packet is not a boot request over IPv4.
+    /// Recognises the client that sent this packet. Returns `None` if the packet is not a boot request over IPv4.
     pub fn from_datagram(plan: &Plan, port: Port, datagram: &Datagram<'_>) -> Option<UnservedRequest> {
         let packet = DhcpPacket::parse(datagram.payload, datagram.from.is_ipv6()).ok()?;
         let DhcpPacket::Dhcp4(message) = &packet else { return None };

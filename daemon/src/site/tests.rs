@@ -58,7 +58,7 @@ fn request_whole(site: &Site, name: &[u8]) -> Result<Vec<u8>, Refusal> {
     let server = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let client = SocketAddr::new(server, 1024);
     let request = FileRequest { protocol: Protocol::Tftp, name, server, client, interface: "" };
-    let opened = site.open(fetch(&site.plan, &Observations::new(0), &request).answer?, &request, |_| {})?;
+    let (opened, _) = site.open(fetch(&site.plan, &Observations::new(0), &request).answer?, &request, |_| {})?;
     let mut content = vec![0; usize::try_from(opened.size()).unwrap()];
     opened.read_at(&mut content, 0).unwrap();
     Ok(content)

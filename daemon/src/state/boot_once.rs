@@ -38,8 +38,8 @@ impl State {
         self.boot_once.retry_writes();
     }
 
-    /// Does for the current site what [`State::protect_removed_machines`] does. If another thread changes the site while
-    /// this one waits for the disk, starts again with the site of that thread.
+    /// Does for the current site what [`State::protect_removed_machines`] does. If another thread changes the site
+    /// while this one waits for the disk, starts again with the site of that thread.
     fn protect_machines_of_current_site(&self) -> Vec<String> {
         loop {
             let before = self.current_site();

@@ -46,9 +46,8 @@ impl State {
         let record = |what: What<'_>| {
             self.events.record_file(request.protocol.into(), ticket, request.client, what);
         };
-        let content = ContentKind::from(&answer);
-        let opened = if let Fetch::Done(done) = &answer {
-            self.accept_done(done, request, ticket)?
+        let (opened, content) = if let Fetch::Done(done) = &answer {
+            (self.accept_done(done, request, ticket)?, ContentKind::Done)
         } else {
             self.add_token(&site.plan, &mut answer);
             let on_failure = |failure: &Failure| {
@@ -57,10 +56,7 @@ impl State {
             };
             site.open(answer, request, on_failure)?
         };
-        // A script replaces a missing file.
-        let is_script = content == ContentKind::File && opened.in_memory().is_some();
-        let content = if is_script { ContentKind::Script } else { content };
-        record(What::FileOpened { name: request.name, content });
+        record(What::FileOpened { name: request.name, content, size: opened.size() });
         Ok(opened)
     }
 

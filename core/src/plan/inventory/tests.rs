@@ -291,7 +291,7 @@ fn assert_same_lookups(machines: &Inventory, other: &Inventory) {
     assert_eq!((machines.len(), machines.has_boot_once()), (other.len(), other.has_boot_once()));
 }
 
-/// The list with the same machines in the same order, built at once.
+/// The list with the same machines in the same order, built in one step.
 fn rebuilt(machines: &Inventory) -> Inventory {
     Inventory::new(&machines.iter().collect::<Vec<_>>(), &shared_macs())
 }

@@ -102,9 +102,8 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
 
 /// Names the quirks that applied to the packet, each with the behaviour of the firmware; `None` if none applied.
 pub fn explain_quirks(quirks: Quirks) -> Option<Node> {
-    let names: Vec<&str> = quirks.iter().map(|quirk| quirk.name).collect();
     let rows = quirks.iter().map(|quirk| Node::new(quirk.name, format!("{} {}", quirk.firmware, quirk.behaviour)));
-    (!names.is_empty()).then(|| Node::new("quirks", names.join(", ")).with_children(rows))
+    (!quirks.is_empty()).then(|| Node::new("quirks", quirks).with_children(rows))
 }
 
 /// Whether the destination is a relay or a client's own address. The first reply to a client behind a relay names a

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// A reply. It gets a line only if it differs from the last reply to the same stage of the machine's boot.
 pub fn replied(event: &Event<'_>, reply: &Reply<'_>, limits: &mut Limits) {
-    let Reply { client, response, reasons, .. } = reply;
+    let Reply { client, response, quirks, reasons } = reply;
     let Response { message_type, shape, boot, .. } = response;
     let stage = limits.hash((client.is_v6(), u8::from(*message_type), client.arch, client.is_ipxe()));
     let hash = limits.hash((shape, boot, reasons));
@@ -32,6 +32,7 @@ pub fn replied(event: &Event<'_>, reply: &Reply<'_>, limits: &mut Limits) {
         LINK = link,
         FILE = boot.file,
         SHAPE = %shape,
+        QUIRKS = (!quirks.is_empty()).then(|| tracing::field::display(quirks)),
         MACHINE = reasons.entry,
         CANDIDATE = reasons.candidate,
         PROFILE = reasons.profile,
@@ -63,7 +64,7 @@ pub fn unsent(event: &Event<'_>, unsent: &Unsent<'_>, limits: &mut Limits) {
 
 /// A packet without a reply.
 pub fn silent(event: &Event<'_>, silent: &Silent<'_>, limits: &mut Limits) {
-    let Silent { client, silence, reasons, remedy } = silent;
+    let Silent { client, silence, reasons, remedy, .. } = silent;
     let link = link(event);
     match (client, remedy) {
         (Some(client), Some(remedy)) => no_loader(event, client, remedy, limits),

@@ -1,4 +1,4 @@
-//! The media type of a file, from its content. UEFI HTTP boot recognizes the kind of an image from three media types.
+//! The media type of a file, from its content. UEFI HTTP boot recognises the kind of an image from three media types.
 //! It uses the extension only if the response has none of these types (HttpBootCheckImageType). The content decides
 //! here, because a file's name can be misleading or have no extension.
 

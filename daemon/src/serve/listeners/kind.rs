@@ -1,4 +1,4 @@
-//! How each kind of listener is opened.
+//! Opens each kind of listener.
 
 use super::listener::{BOOT_SERVER, BOOT_SERVER6, DHCP_BROADCAST, DHCP6_MULTICAST, Listener, TFTP_PORT};
 use crate::net::bind_error::BindError;

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// A transfer in progress.
 #[derive(Debug)]
 pub struct Session {
-    /// The datagram with the request, with which the server compares later requests to recognize a repetition.
+    /// The datagram with the request, with which the server compares later requests to recognise a repetition.
     pub request: Box<[u8]>,
     /// The protocol state.
     pub transfer: Transfer,
