@@ -12,7 +12,7 @@ use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::rule::Firmware;
-use proxydhcpd_core::quirks::{QUIRKS, Quirks};
+use proxydhcpd_core::quirks::{CoveredBy, QUIRKS, Quirks};
 use proxydhcpd_core::wire::dhcp6::{Packet, code};
 use std::collections::BTreeSet;
 
@@ -25,6 +25,17 @@ fn a_packet_in_testdata_makes_each_quirk_apply() {
     for quirk in QUIRKS {
         let name = quirk.name;
         assert!(applied.contains(name), "no packet in core/testdata makes {name} apply: add one (CONTRIBUTING.md)");
+    }
+}
+
+#[test]
+fn the_vector_of_a_quirk_makes_it_apply() {
+    let vectors = vectors();
+    for quirk in QUIRKS {
+        let CoveredBy::Vector(name) = quirk.covered_by else { continue };
+        let vector = vectors.iter().find(|vector| vector.name == name);
+        let applied = vector.unwrap_or_else(|| panic!("{}: there is no vector {name}", quirk.name)).ask().0.quirks;
+        assert!(applied.iter().any(|applied| applied.name == quirk.name), "{name} does not make {} apply", quirk.name);
     }
 }
 
