@@ -320,9 +320,10 @@ fn a_rule_can_declare_a_machine_a_raspberry_pi() {
 #[test]
 fn a_pxe_firmware_receives_our_ipxe_instead_of_a_url() {
     let by_url = |arch, url: &str, boots| {
-        let mut plan = booting(boots);
-        plan.policy_mut().profiles[0].loaders = [(arch, Loader { name: url.into(), path: None })].into();
-        plan
+        let plan = booting(boots);
+        let mut profiles = plan.policy.profiles.to_vec();
+        profiles[0].loaders = [(arch, Loader { name: url.into(), path: None })].into();
+        plan.with_policy(|policy| policy.profiles = profiles.into())
     };
     let bios = packet([2, 0, 0, 0, 0, 1], PI_WITH_SERIAL).without(97);
     for (arch, firmware, our_ipxe) in [(Arch::BIOS, bios, "undionly.kpxe"), (Arch::X64, Packet::discover(), "ipxe.efi")]
