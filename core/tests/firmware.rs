@@ -6,7 +6,7 @@ use common::{Packet, ask, ask_again, mac, machine_at, plan};
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::client::dialect::raspberry_pi;
+use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::{BootDirEntry, BootDirMenu, EntryTarget, Loader, TftpServer};
@@ -298,7 +298,7 @@ fn a_uefi_is_no_raspberry_pi_whatever_its_uuid_and_mac() {
 
 #[test]
 fn a_rule_can_declare_a_machine_a_raspberry_pi() {
-    let rule = Rule { as_dialect: Some(&raspberry_pi::DIALECT), when: Conditions::default(), ..Rule::default() };
+    let rule = Rule { as_dialect: Dialect::from_id("raspberry-pi"), when: Conditions::default(), ..Rule::default() };
     let declared = plan().with_policy(|policy| policy.rules = vec![rule]);
     let module = packet([2, 0, 0, 0, 0, 1], PI_WITH_SERIAL).without(97);
     assert_eq!(

@@ -7,7 +7,7 @@ use common::vector::vectors;
 use common::{capture, links, plan};
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::client::dialect::raspberry_pi;
+use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
@@ -94,6 +94,10 @@ fn an_offer_names_only_the_quirks_that_changed_it() {
 }
 
 #[test]
-fn a_dialect_is_a_kind_of_firmware_in_rules() {
-    assert_eq!(Firmware::from_id(raspberry_pi::DIALECT.id), Some(Firmware::RaspberryPi));
+fn a_dialect_has_a_row_and_a_unique_id_in_rules() {
+    for dialect in Dialect::all() {
+        assert!(QUIRKS.iter().any(|quirk| quirk.name == dialect.id), "{} has no row", dialect.id);
+    }
+    let ids: BTreeSet<&str> = Firmware::all().map(Firmware::id).collect();
+    assert_eq!(ids.len(), Firmware::all().count());
 }
