@@ -24,8 +24,6 @@ impl Arch {
     pub const X64: Arch = Arch(7);
     /// EFI byte code; in practice x64 UEFI.
     pub const EBC: Arch = Arch(9);
-    /// The boot ROM of a Raspberry Pi.
-    pub const RASPBERRY_PI: Arch = Arch(41);
 
     /// The row of the table for this code; `None` if the code is unassigned.
     pub fn info(self) -> Option<&'static ArchInfo> {

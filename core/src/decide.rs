@@ -296,7 +296,7 @@ impl Decision {
 /// of these.
 pub fn firmware_kinds(client: &Client) -> [Option<Firmware>; 2] {
     let firmware = match client {
-        Client { dialect: Some(dialect), .. } => Firmware::from_id(dialect.id),
+        Client { dialect: Some(dialect), .. } => Some(Firmware::Dialect(dialect)),
         Client { class: Class::UBoot, .. } => Some(Firmware::UBoot),
         Client { arch, .. } if arch.is_efi() => Some(Firmware::Uefi),
         _ => Some(Firmware::Bios),

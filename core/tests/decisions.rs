@@ -532,7 +532,9 @@ fn the_offer_of_a_loader_or_script_on_another_server_names_that_server() {
     assert_eq!(boot(&plan, &http).0, "nothing:no-http", "it fetches nothing from a TFTP server");
     let mut on_web = plan.clone();
     for url in ["http://192.0.2.6/x.efi", "https://boot.example/x.efi"] {
-        on_web.policy_mut().profiles[0].loaders = [(Arch::X64, loader(url))].into();
+        let mut profiles = plan.policy.profiles.to_vec();
+        profiles[0].loaders = [(Arch::X64, loader(url))].into();
+        on_web.policy_mut().profiles = profiles.into();
         assert_eq!(boot(&on_web, &http).0, url);
     }
     let old = on_web.with_policy(|policy| policy.http_clients = false);
@@ -556,7 +558,9 @@ fn a_boot_server_of_unknown_address_is_discovered_by_broadcast() {
         ],
     };
     let mut plan = site().with_policy(|policy| policy.default_profile = Some(ASK.into()));
-    plan.policy_mut().profiles.last_mut().unwrap().boots = BootTarget::Menu(menu);
+    let mut profiles = plan.policy.profiles.to_vec();
+    profiles.last_mut().unwrap().boots = BootTarget::Menu(menu);
+    plan.policy_mut().profiles = profiles.into();
     let offer = discover(&plan, &Packet::discover()).1;
     let option =
         b"\x06\x01\x02\x08\x07\x80\x01\x01\xc0\0\x02\x0a\x09\x0d\0\x01\x03RIS\x80\x01\x04GRUB\x0a\x06\x0aboot:\xff";

@@ -6,7 +6,7 @@ use common::{Packet, ask, ask_again, mac, machine_at, plan};
 use proxydhcpd_core::answer::{Answer, Verdict};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::client::dialect::raspberry_pi;
+use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::{BootDirEntry, BootDirMenu, EntryTarget, Loader, TftpServer};
@@ -298,7 +298,7 @@ fn a_uefi_is_no_raspberry_pi_whatever_its_uuid_and_mac() {
 
 #[test]
 fn a_rule_can_declare_a_machine_a_raspberry_pi() {
-    let rule = Rule { as_dialect: Some(&raspberry_pi::DIALECT), when: Conditions::default(), ..Rule::default() };
+    let rule = Rule { as_dialect: Dialect::from_id("raspberry-pi"), when: Conditions::default(), ..Rule::default() };
     let declared = plan().with_policy(|policy| policy.rules = vec![rule]);
     let module = packet([2, 0, 0, 0, 0, 1], PI_WITH_SERIAL).without(97);
     assert_eq!(
@@ -320,9 +320,10 @@ fn a_rule_can_declare_a_machine_a_raspberry_pi() {
 #[test]
 fn a_pxe_firmware_receives_our_ipxe_instead_of_a_url() {
     let by_url = |arch, url: &str, boots| {
-        let mut plan = booting(boots);
-        plan.policy_mut().profiles[0].loaders = [(arch, Loader { name: url.into(), path: None })].into();
-        plan
+        let plan = booting(boots);
+        let mut profiles = plan.policy.profiles.to_vec();
+        profiles[0].loaders = [(arch, Loader { name: url.into(), path: None })].into();
+        plan.with_policy(|policy| policy.profiles = profiles.into())
     };
     let bios = packet([2, 0, 0, 0, 0, 1], PI_WITH_SERIAL).without(97);
     for (arch, firmware, our_ipxe) in [(Arch::BIOS, bios, "undionly.kpxe"), (Arch::X64, Packet::discover(), "ipxe.efi")]

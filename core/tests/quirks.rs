@@ -7,12 +7,12 @@ use common::vector::vectors;
 use common::{capture, links, plan};
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::client::dialect::raspberry_pi;
+use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::rule::Firmware;
-use proxydhcpd_core::quirks::{QUIRKS, Quirks};
+use proxydhcpd_core::quirks::{CoveredBy, QUIRKS, Quirks};
 use proxydhcpd_core::wire::dhcp6::{Packet, code};
 use std::collections::BTreeSet;
 
@@ -25,6 +25,17 @@ fn a_packet_in_testdata_makes_each_quirk_apply() {
     for quirk in QUIRKS {
         let name = quirk.name;
         assert!(applied.contains(name), "no packet in core/testdata makes {name} apply: add one (CONTRIBUTING.md)");
+    }
+}
+
+#[test]
+fn the_vector_of_a_quirk_makes_it_apply() {
+    let vectors = vectors();
+    for quirk in QUIRKS {
+        let CoveredBy::Vector(name) = quirk.covered_by else { continue };
+        let vector = vectors.iter().find(|vector| vector.name == name);
+        let applied = vector.unwrap_or_else(|| panic!("{}: there is no vector {name}", quirk.name)).ask().0.quirks;
+        assert!(applied.iter().any(|applied| applied.name == quirk.name), "{name} does not make {} apply", quirk.name);
     }
 }
 
@@ -83,6 +94,10 @@ fn an_offer_names_only_the_quirks_that_changed_it() {
 }
 
 #[test]
-fn a_dialect_is_a_kind_of_firmware_in_rules() {
-    assert_eq!(Firmware::from_id(raspberry_pi::DIALECT.id), Some(Firmware::RaspberryPi));
+fn a_dialect_has_a_row_and_a_unique_id_in_rules() {
+    for dialect in Dialect::all() {
+        assert!(QUIRKS.iter().any(|quirk| quirk.name == dialect.id), "{} has no row", dialect.id);
+    }
+    let ids: BTreeSet<&str> = Firmware::all().map(Firmware::id).collect();
+    assert_eq!(ids.len(), Firmware::all().count());
 }

@@ -1,6 +1,8 @@
-//! Only `core/src/arch.rs` and its table contain the names of architectures.
+//! Only `core/src/arch.rs` and its table contain the names of architectures. Only the file of a dialect, the list of
+//! dialects and the row of a quirk contain the name of the dialect's firmware.
 
 use proxydhcpd_core::arch::{ARCHITECTURES, ArchInfo, ImageFormat};
+use proxydhcpd_core::client::dialect::Dialect;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,13 @@ const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
     ("daemon/src/site/lint_loaders.rs", &["Arch::X64", "uefi-x64"], "warns about the most common architecture"),
 ];
 
+/// The files that name a firmware with a dialect nevertheless: the dialect's id, the file, and the reason.
+const DIALECT_EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("raspberry-pi", "core/src/arch/rows.rs", "IANA's name of its architecture"),
+    ("raspberry-pi", "daemon/src/settings/keys/rows.rs", "the key of a rule that declares it"),
+    ("raspberry-pi", "daemon/src/settings/keys/tables.rs", "an example of that key"),
+];
+
 #[test]
 fn no_other_module_names_an_architecture() {
     let names: BTreeSet<String> = ARCHITECTURES.iter().flat_map(names_of).collect();
@@ -41,23 +50,45 @@ fn no_other_module_names_an_architecture() {
         ["uefi-x64", "x86_64", "aa64", "ARM64_EFI", "0x8664", "Arch::X64"].iter().all(|name| names.contains(*name))
     );
     let mut found = BTreeSet::new();
-    for source in ["core/src", "daemon/src", "import/src", "reading/src"] {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        for path in rust_files(&root.join(source)) {
-            let file = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-            if !["core/src/arch.rs", "core/src/arch/rows.rs"].contains(&file.as_str()) && !file.ends_with("/tests.rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                found.extend(
-                    words(program(&text))
-                        .filter(|word| names.contains(*word))
-                        .map(|word| (file.clone(), word.to_owned())),
-                );
-            }
+    for (file, text) in ["core/src", "daemon/src", "import/src", "reading/src"].into_iter().flat_map(sources) {
+        if !["core/src/arch.rs", "core/src/arch/rows.rs"].contains(&file.as_str()) {
+            found.extend(
+                words(program(&text)).filter(|word| names.contains(*word)).map(|word| (file.clone(), word.to_owned())),
+            );
         }
     }
     let excepted =
         EXCEPTIONS.iter().flat_map(|(file, names, _)| names.iter().map(|name| (file.to_string(), name.to_string())));
     assert_eq!(found, excepted.collect(), "left: names in the source files; right: the exceptions");
+}
+
+#[test]
+fn no_other_module_names_a_firmware_with_a_dialect() {
+    let letters = |text: &str| text.replace([' ', '-', '_'], "").to_lowercase();
+    for dialect in Dialect::all() {
+        let (id, name) = (letters(dialect.id), letters(dialect.name));
+        let names_it = |text: &str| program(text).map(letters).any(|line| line.contains(&id) || line.contains(&name));
+        let found: BTreeSet<String> = ["core/src", "daemon/src"]
+            .into_iter()
+            .flat_map(sources)
+            .filter_map(|(file, text)| names_it(&text).then_some(file))
+            .collect();
+        let own = format!("core/src/client/dialect/{}.rs", dialect.id.replace('-', "_"));
+        let allowed = [&own, "core/src/client/dialect.rs", "core/src/client/dialect/known.rs", "core/src/quirks.rs"];
+        let excepted = DIALECT_EXCEPTIONS.iter().filter(|(id, ..)| *id == dialect.id).map(|(_, file, _)| *file);
+        let expected = allowed.into_iter().chain(excepted).map(str::to_owned).collect();
+        assert_eq!(found, expected, "left: files that name {}; right: those that may", dialect.name);
+    }
+}
+
+/// The Rust files below a directory that are not only tests, with their content.
+fn sources(directory: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let files = rust_files(&root.join(directory)).into_iter().map(|path| {
+        let file = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+        (file, fs::read_to_string(&path).unwrap())
+    });
+    files.filter(|(file, _)| !file.ends_with("/tests.rs")).collect()
 }
 
 /// The names of an architecture that are not words of another meaning, such as `ipxe` or `arm`.

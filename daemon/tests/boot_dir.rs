@@ -280,6 +280,8 @@ fn a_kernel_at_the_top_is_an_entry() {
     shows(&files, &["vmlinuz [vmlinuz+initrd.img: ip=dhcp]"]);
     // The kernel and the initrd of a Raspberry Pi are not for iPXE.
     shows(&["kernel", "initramfs", "start4.elf", "cmdline.txt = root=/dev/mmcblk0p2"], &[]);
+    // Other programs have a file with this name, too.
+    shows(&["vmlinuz", "initrd.img", "cmdline = ip=dhcp", "config.txt"], &["vmlinuz [vmlinuz+initrd.img: ip=dhcp]"]);
 }
 
 #[test]

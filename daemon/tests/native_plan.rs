@@ -3,7 +3,7 @@
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Loaded, load_from_dir};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::client::dialect::raspberry_pi;
+use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::identity::{Identifiers, ShownIdentities};
 use proxydhcpd_core::link::{Network, Network4, Network6};
 use proxydhcpd_core::plan::inventory::BootMode;
@@ -331,7 +331,14 @@ fn every_condition_of_a_rule_is_read() {
         uuids: vec![0x11223344556677_8899aabbccddeeff00_u128.to_be_bytes()],
         serials: vec![Glob("ABC*".into())],
         archs: vec![Arch::X64, Arch::BIOS],
-        firmware: Firmware::ALL.into(),
+        firmware: vec![
+            Firmware::Bios,
+            Firmware::Uefi,
+            Firmware::Http,
+            Firmware::Ipxe,
+            Firmware::Dialect(Dialect::from_id("raspberry-pi").unwrap()),
+            Firmware::UBoot,
+        ],
         vendor_classes: vec![Glob("PXEClient*".into())],
         user_classes: vec![Glob("iPXE".into())],
         interfaces: vec![Glob("eth*".into())],
@@ -352,7 +359,10 @@ fn every_condition_of_a_rule_is_read() {
     let known = Conditions { known: Some(true), ..Conditions::default() };
     assert_eq!(rules[1], Rule { name: "rule 2".into(), when: known, deny: true, ..Rule::default() });
     assert_eq!(rules[2], Rule { name: "rule 3".into(), ..Rule::default() });
-    assert_eq!(rules[3], Rule { name: "rule 4".into(), as_dialect: Some(&raspberry_pi::DIALECT), ..Rule::default() });
+    assert_eq!(
+        rules[3],
+        Rule { name: "rule 4".into(), as_dialect: Dialect::from_id("raspberry-pi"), ..Rule::default() }
+    );
     assert_eq!(
         errors("[[rule]]\nas-firmware = true\nas-raspberry-pi = true\n"),
         ["3:19: `as-raspberry-pi` and `as-firmware` exclude each other: a Raspberry Pi takes no loader"]

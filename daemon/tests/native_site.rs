@@ -8,7 +8,7 @@ use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{ConfigError, load_from_dir};
 use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::client::dialect::raspberry_pi;
+use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::fetch::fetch;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::offer::{BootDirEntry, EntryTarget, Loader};
@@ -274,7 +274,7 @@ fn every_setting_of_the_files_is_in_the_plan() {
         )
         .unwrap();
     let plan = &site.plan;
-    assert_eq!(plan.offer.dialects, [&raspberry_pi::DIALECT]);
+    assert_eq!(plan.offer.dialects, [Dialect::from_id("raspberry-pi").unwrap()]);
     assert_eq!(plan.policy.default_profile.as_deref(), Some("local-disk"));
     assert_eq!(plan.policy.unknown_machine_profile.as_deref(), Some("nothing"));
     assert_eq!((plan.policy.rules[0].name.as_str(), plan.inventory.len()), ("r", 1));

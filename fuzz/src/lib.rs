@@ -1,7 +1,7 @@
 //! The plans of the fuzz targets.
 
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch};
-use proxydhcpd_core::client::dialect::raspberry_pi;
+use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::inventory::{BootMode, Inventory, Machine};
 use proxydhcpd_core::plan::offer::{Ipv6Services, Loader, TftpServer};
@@ -31,7 +31,7 @@ fn bare() -> Plan {
         offer.http = Some(8080);
         offer.boot_server = true;
         offer.loaders = ARCHITECTURES.iter().map(|row| loader(row.code)).collect();
-        offer.dialects = vec![&raspberry_pi::DIALECT];
+        offer.dialects = Dialect::all().collect();
         offer.dhcp6 = Ipv6Services { duid: DUID.into(), boot_server: true, tftp: true, ..Ipv6Services::default() };
     })
 }

@@ -2,12 +2,12 @@
 
 use super::profile::Profile;
 use alloc::vec::Vec;
-use core::ops::{Deref, DerefMut};
+use core::ops::Deref;
 
 /// An index into [`Profiles`].
 pub(crate) type ProfileId = usize;
 
-/// All profiles, in the order of the configuration. Their names do not change after the list is built.
+/// All profiles, in the order of the configuration. A profile does not change after the list is built.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profiles {
     profiles: Vec<Profile>,
@@ -36,12 +36,6 @@ impl Deref for Profiles {
 
     fn deref(&self) -> &[Profile] {
         &self.profiles
-    }
-}
-
-impl DerefMut for Profiles {
-    fn deref_mut(&mut self) -> &mut [Profile] {
-        &mut self.profiles
     }
 }
 

@@ -101,8 +101,8 @@ pub enum Firmware {
     Http,
     /// iPXE, on any firmware.
     Ipxe,
-    /// The boot ROM of a Raspberry Pi.
-    RaspberryPi,
+    /// Firmware with a dialect, such as the boot ROM of a Raspberry Pi.
+    Dialect(&'static Dialect),
     /// U-Boot.
     UBoot,
 }
@@ -285,11 +285,9 @@ impl Condition {
 
 impl Firmware {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Firmware; 6] = [Self::Bios, Self::Uefi, Self::Http, Self::Ipxe, Self::RaspberryPi, Self::UBoot];
-
-    /// The kind with this value in the configuration, which is also the id of a dialect; `None` for an unknown value.
-    pub fn from_id(id: &str) -> Option<Firmware> {
-        Self::ALL.into_iter().find(|kind| kind.id() == id)
+    pub fn all() -> impl Iterator<Item = Firmware> {
+        let programs = [Self::Bios, Self::Uefi, Self::Http, Self::Ipxe];
+        programs.into_iter().chain(Dialect::all().map(Self::Dialect)).chain([Self::UBoot])
     }
 
     /// The value in the configuration.
@@ -299,7 +297,7 @@ impl Firmware {
             Self::Uefi => "uefi",
             Self::Http => "http",
             Self::Ipxe => "ipxe",
-            Self::RaspberryPi => "raspberry-pi",
+            Self::Dialect(dialect) => dialect.id,
             Self::UBoot => "u-boot",
         }
     }

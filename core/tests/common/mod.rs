@@ -8,7 +8,7 @@ use proxydhcpd_core::answer::{Answer, Replies, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::claimed_identity::ClaimedIdentity;
-use proxydhcpd_core::client::dialect::raspberry_pi;
+use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::identity::MachineIdentity;
 use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::observations::Observations;
@@ -54,7 +54,7 @@ pub fn plan() -> Plan {
                 loader(11, "ipxe-arm64.efi"),
             ]
             .into(),
-            dialects: vec![&raspberry_pi::DIALECT],
+            dialects: Dialect::all().collect(),
             dhcp6: Ipv6Services { duid: DUID.into(), boot_server: true, tftp: true, ..Ipv6Services::default() },
             ..Offer::default()
         }

@@ -8,6 +8,7 @@ use super::walk::{Tree, join};
 use super::{bootloader_configs, cmdline, pairing};
 use crate::boot_files::image;
 use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::plan::offer::{BootDirEntry, EntryTarget};
 use std::fs::File;
 
@@ -37,10 +38,8 @@ impl KernelScanner<'_> {
     /// Adds an entry for each kernel that has an initrd.
     pub fn scan(&mut self) {
         let files = self.tree.files(self.directory);
-        let is_pi = |file: &String| file == "bootcode.bin" || (file.starts_with("start") && file.ends_with(".elf"));
-        // The boot ROM of a Raspberry Pi requests the files of this directory by name. iPXE cannot start the kernel in
-        // it.
-        if files.iter().any(is_pi) {
+        // Firmware with a dialect requests the files of this directory by name. iPXE cannot start the kernel in it.
+        if Dialect::all().any(|dialect| files.iter().any(|file| (dialect.is_own_file)(file))) {
             return;
         }
         let named: Vec<ParsedName> = files.iter().filter_map(|file| file_names::kernel_name(file)).collect();

@@ -22,7 +22,7 @@ pub use results::{FoundEntry, HostNameScript, SkippedFile};
 use crate::files::Directory;
 use kernels::KernelScanner;
 use programs::ProgramScanner;
-use proxydhcpd_core::client::dialect::{Dialect, raspberry_pi};
+use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::plan::offer::BootDirEntry;
 use std::fs;
@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 const MAX_ENTRIES: usize = 60;
 /// The time limit of a scan.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
-/// The maximum number of names in a directory that are examined to find a Raspberry Pi's files.
+/// The maximum number of names in a directory that are examined to find the files of firmware with a dialect.
 const MAX_NAMES: usize = 10_000;
 
 /// The result of a scan: the entries of the menu, and the skipped files.
@@ -57,8 +57,8 @@ pub struct Scan {
 /// missing directory counts as empty.
 pub fn scan<'a>(root: &'a Path, mounts: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Scan {
     let top = names_in(root);
-    let for_pi = has_raspberry_pi_files(root, &top).then_some(&raspberry_pi::DIALECT);
-    let mut scan = Scan { dialects: for_pi.into_iter().collect(), ..Scan::default() };
+    let dialects = Dialect::all().filter(|dialect| has_boot_files(dialect, root, &top)).collect();
+    let mut scan = Scan { dialects, ..Scan::default() };
     match has_boot_script(root) {
         Ok(exists) => scan.has_boot_script = exists,
         Err(reason) => scan.warnings.push(format!("boot.ipxe {reason}: showing the menu instead")),
@@ -135,14 +135,11 @@ fn has_boot_script(root: &Path) -> Result<bool, &'static str> {
     }
 }
 
-/// Whether the boot ROM of a Raspberry Pi finds its files, at the top or in a directory named after its serial number.
-fn has_raspberry_pi_files(root: &Path, top: &[String]) -> bool {
-    let is_serial = |name: &str| name.len() == 8 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let is_for_pi = |name: &String| {
-        ["bootcode.bin", "config.txt"].contains(&&name[..]) || (name.starts_with("start") && name.ends_with(".elf"))
-    };
-    top.iter().any(is_for_pi)
-        || top.iter().filter(|name| is_serial(name)).any(|serial| names_in(&root.join(serial)).iter().any(is_for_pi))
+/// Whether the firmware with this dialect finds its files, at the top or in the directory of a machine.
+fn has_boot_files(dialect: &Dialect, root: &Path, top: &[String]) -> bool {
+    let has_boot_file = |names: &[String]| names.iter().any(|name| (dialect.is_boot_file)(name));
+    let mut directories = top.iter().filter(|name| (dialect.is_machine_directory)(name));
+    has_boot_file(top) || directories.any(|directory| has_boot_file(&names_in(&root.join(directory))))
 }
 
 fn names_in(directory: &Path) -> Vec<String> {

@@ -178,10 +178,11 @@ mod tests {
         std::fs::write(path("pxelinux.0"), [&[0xea, 5, 0x7c, 0, 0][..], &[0x90; 4091]].concat()).unwrap();
         std::fs::write(path("menu.ipxe"), "#!ipxe\n").unwrap();
         let with = |other: &str, loaders: &[Arch]| {
-            let mut plan = plan("pxelinux.0", Vec::new());
-            plan.policy_mut().profiles[0].loaders = loaders.iter().map(|arch| (*arch, loader("x"))).collect();
-            plan.policy_mut().profiles[0].default_loader = Some(loader(other));
-            bios_loader_for_uefi(&plan, path)
+            let plan = plan("pxelinux.0", Vec::new());
+            let mut profiles = plan.policy.profiles.to_vec();
+            profiles[0].loaders = loaders.iter().map(|arch| (*arch, loader("x"))).collect();
+            profiles[0].default_loader = Some(loader(other));
+            bios_loader_for_uefi(&plan.with_policy(|policy| policy.profiles = profiles.into()), path)
         };
         assert!(
             with("pxelinux.0", &[])

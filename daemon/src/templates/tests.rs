@@ -59,6 +59,12 @@ fn template_site(files: &[(&str, &str)]) -> TemplateSite {
 }
 
 impl TemplateSite {
+    fn change_profile(&mut self, change: impl FnOnce(&mut Profile)) {
+        let mut profiles = self.plan.policy.profiles.to_vec();
+        change(&mut profiles[0]);
+        self.plan.policy_mut().profiles = profiles.into();
+    }
+
     fn built(&self) -> Result<Templates, Vec<String>> {
         let mut diagnostics = Vec::new();
         let mut built = Templates::read(self.dir.path(), true, self.variables.clone(), &mut diagnostics);
@@ -315,8 +321,10 @@ fn a_profiles_arguments_are_rendered_for_the_machine() {
 fn texts_that_would_break_the_script_are_refused() {
     let with = |change: fn(&mut Linux)| {
         let mut template_site = template_site(&[]);
-        let BootTarget::Linux(linux) = &mut template_site.plan.policy_mut().profiles[0].boots else { panic!() };
-        change(linux);
+        template_site.change_profile(|profile| {
+            let BootTarget::Linux(linux) = &mut profile.boots else { panic!() };
+            change(linux);
+        });
         template_site
     };
     let built = |change| with(change).built().unwrap_err().remove(0);
@@ -339,7 +347,7 @@ fn texts_that_would_break_the_script_are_refused() {
 #[test]
 fn a_profile_may_be_a_script_of_the_directory() {
     let mut template_site = template_site(&[("rescue", "#!ipxe\necho {{ gone }}\n")]);
-    template_site.plan.policy_mut().profiles[0].boots = BootTarget::Script("rescue".into());
+    template_site.change_profile(|profile| profile.boots = BootTarget::Script("rescue".into()));
     assert!(template_site.requested("machine/name=web1/menu.ipxe").unwrap_err().starts_with("rescue:2:9: gone is"));
 }
 

@@ -13,11 +13,17 @@ use crate::wire::pxe::MachineId;
 pub static DIALECT: Dialect = Dialect {
     id: "raspberry-pi",
     name: "Raspberry Pi",
-    arch: Arch::RASPBERRY_PI,
+    arch: BOOT_ROM,
     vendor_specific: b"\x06\x01\x03\x0a\x04\x00PXE\x09\x17\x00\x00\x14Raspberry Pi Boot   \xff",
     shape: "option 43 contains the text that its boot ROM looks for; the Pi requests file names that it has built in",
     no_files_label: "nothing:raspberry-pi",
+    is_boot_file: |name| is_own_file(name) || name == "config.txt",
+    is_own_file,
+    is_machine_directory: is_serial_number,
 };
+
+/// The architecture that IANA has assigned to the boot ROM.
+const BOOT_ROM: Arch = Arch(41);
 
 /// MAC address prefixes that the IEEE has assigned to the maker of the Raspberry Pi. The IEEE will assign more, so a
 /// prefix is only one sign among others.
@@ -60,4 +66,16 @@ fn has_machine_id_sign(machine_id: &MachineId, message: &Message<'_>) -> bool {
     let is_one_word = id.chunks(4).all(|word| word == &id[..4]);
     let is_bootloader = || message.option(code::VENDOR_CLASS).is_some_and(|class| *class == *BOOTLOADER_CLASS);
     has_model || *id == [0x44; 16] || is_one_word && !is_one_octet && is_bootloader()
+}
+
+/// Whether only a Raspberry Pi requests a file with this name. `config.txt` is none of these files: other programs have
+/// a file with this name, too.
+fn is_own_file(name: &str) -> bool {
+    name == "bootcode.bin" || name.starts_with("start") && name.ends_with(".elf")
+}
+
+/// Whether this is the form of a serial number. A Raspberry Pi first requests each file in a directory that is named
+/// after its serial number.
+fn is_serial_number(name: &str) -> bool {
+    name.len() == 8 && name.bytes().all(|digit| digit.is_ascii_hexdigit())
 }

@@ -11,6 +11,7 @@ use crate::site::{OpenPorts, Site};
 use clap::{Args, FromArgMatches};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
+use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::inventory::{BootMode, Inventory, Machine};
@@ -219,7 +220,11 @@ fn near_matches_of_entries_and_rules_are_listed() {
     let rules = vec![
         rule(
             "pi",
-            Conditions { firmware: vec![Firmware::RaspberryPi], archs: vec![Arch::BIOS], ..Conditions::default() },
+            Conditions {
+                firmware: Dialect::all().map(Firmware::Dialect).collect(),
+                archs: vec![Arch::BIOS],
+                ..Conditions::default()
+            },
             None,
         ),
         rule(
@@ -251,7 +256,7 @@ fn near_matches_of_entries_and_rules_are_listed() {
 
 #[test]
 fn a_rule_with_a_single_unmet_condition_is_no_near_match() {
-    let when = Conditions { firmware: vec![Firmware::RaspberryPi], ..Conditions::default() };
+    let when = Conditions { firmware: Dialect::all().map(Firmware::Dialect).collect(), ..Conditions::default() };
     let rule = Rule { name: "pis".into(), when, ..Rule::default() };
     let rules = |count| site(|plan| plan.with_policy(|policy| policy.rules = vec![rule.clone(); count]));
     assert_lines(&explain(&rules(1), "--client uefi-x64"), &["rule 1 (pis): unmet: firmware"]);

@@ -7,7 +7,7 @@ use crate::settings::value::{
     non_empty_list, one_of, text,
 };
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::client::dialect::raspberry_pi;
+use proxydhcpd_core::client::dialect::Dialect;
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::rule::{Firmware, Rule};
 use proxydhcpd_reading::diagnostic::Span;
@@ -30,7 +30,7 @@ pub struct RawRule<'a> {
 /// from 1.
 pub fn parse<'a>(reader: &mut TableReader<'a>, number: usize, at: Span, table: &DeTable<'_>) -> RawRule<'a> {
     let mut rule = Rule { name: format!("rule {number}"), ..Rule::default() };
-    let (mut profile, mut deny_at, mut pi_at) = (None, None, None);
+    let (mut profile, mut deny_at, mut dialect_at) = (None, None, None);
     let count_before = reader.diagnostics.len();
     let when = &mut rule.when;
     reader.read_table("rule", table, |key, value| match key {
@@ -54,17 +54,20 @@ pub fn parse<'a>(reader: &mut TableReader<'a>, number: usize, at: Span, table: &
             deny_at = Some(value.span());
         }),
         "as-firmware" => boolean(value).map(|on| rule.as_firmware = on),
-        "as-raspberry-pi" => boolean(value).map(|on| {
-            rule.as_dialect = on.then_some(&raspberry_pi::DIALECT);
-            pi_at = Some(value.span());
+        _ => key.strip_prefix("as-").and_then(Dialect::from_id).map_or(Ok(()), |dialect| {
+            boolean(value).map(|on| {
+                if on {
+                    rule.as_dialect = Some(dialect);
+                    dialect_at = Some((dialect, value.span()));
+                }
+            })
         }),
-        _ => Ok(()),
     });
     if let Some((_, span)) = profile.as_ref().filter(|_| rule.deny) {
         reader.error(span.clone(), "`profile` and `deny` exclude each other: a denied machine boots nothing");
     }
-    if let Some(span) = pi_at.filter(|_| rule.as_dialect.is_some() && rule.as_firmware) {
-        reader.error(span, "`as-raspberry-pi` and `as-firmware` exclude each other: a Raspberry Pi takes no loader");
+    if let Some((Dialect { id, name, .. }, span)) = dialect_at.filter(|_| rule.as_firmware) {
+        reader.error(span, format!("`as-{id}` and `as-firmware` exclude each other: a {name} takes no loader"));
     }
     let profile = profile.map(|(name, span)| (name, reader.location(span)));
     RawRule { rule, profile, location: reader.location(at), has_errors: reader.diagnostics.len() > count_before }
@@ -97,5 +100,5 @@ fn arch(value: &TomlValue<'_>) -> ValueResult<Arch> {
 }
 
 fn firmware(value: &TomlValue<'_>) -> ValueResult<Firmware> {
-    one_of(value, &Firmware::ALL.map(|kind| (kind.id(), kind)))
+    one_of(value, &Firmware::all().map(|kind| (kind.id(), kind)).collect::<Vec<_>>())
 }

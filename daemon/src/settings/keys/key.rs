@@ -77,6 +77,8 @@ pub enum Kind {
     },
     /// The description of a value that is no setting. The parser of the key's table parses it.
     Described(&'static str),
+    /// A list of these words, which is no setting. The parser of the key's table parses it.
+    Words(fn() -> Vec<&'static str>),
 }
 
 impl ConfigKey {
@@ -85,11 +87,8 @@ impl ConfigKey {
         match &self.kind {
             Kind::Boolean(_) => "true or false".into(),
             Kind::Integer { range, .. } => range_in_words(range).into(),
-            Kind::Choice(words) => {
-                let mut quoted: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-                let last = quoted.pop().unwrap_or_default();
-                format!("{} or {last}", quoted.join(", ")).into()
-            }
+            Kind::Choice(words) => alternatives(words.iter().map(|(word, _)| *word)).into(),
+            Kind::Words(words) => format!("a list of {}", alternatives(words().into_iter())).into(),
             Kind::Path(_) => "an absolute path in quotes".into(),
             Kind::Port(_) => "a port, 1 to 65535".into(),
             Kind::Ports(_) => "two ports, the lower one first: \"50000-51023\"".into(),
@@ -107,7 +106,14 @@ impl ConfigKey {
             Kind::Port(set) => number::<NonZeroU16>(value).map(|port| set(settings, port.get())),
             Kind::Ports(set) => ports(value).map(|ports| set(settings, ports)),
             Kind::Setting { read, .. } => read(settings, value),
-            Kind::Described(_) => return None,
+            Kind::Described(_) | Kind::Words(_) => return None,
         })
     }
+}
+
+/// The words in quotes, such as `"a", "b" or "c"`.
+fn alternatives<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let mut quoted: Vec<String> = words.map(|word| format!("\"{word}\"")).collect();
+    let last = quoted.pop().unwrap_or_default();
+    format!("{} or {last}", quoted.join(", "))
 }

@@ -4,6 +4,7 @@ use super::key::{ConfigKey, Kind};
 use crate::settings::value::{absolute_path, address, address6, domain_name, list, number, text};
 use crate::settings::{Enabled, MAX_TRANSFERS};
 use proxydhcpd_core::plan::policy::LoopGuard;
+use proxydhcpd_core::plan::rule::Firmware;
 
 /// The keys, in the order of the example file and the manual page.
 pub const KEYS: &[ConfigKey] = &[
@@ -506,7 +507,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "firmware",
-        Kind::Described("a list of \"bios\", \"uefi\", \"http\", \"ipxe\", \"raspberry-pi\" or \"u-boot\""),
+        Kind::Words(|| Firmware::all().map(Firmware::id).collect()),
         ANY,
         "Condition: the kind of firmware.",
         "iPXE matches \"ipxe\", and also the kind of firmware on which it runs. The server answers U-Boot only if a \
