@@ -2,11 +2,13 @@
 
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{ConfigError, Loaded, load_from_dir};
-use proxydhcpd::settings::keys::{self, KEYS, render};
+use proxydhcpd::settings::keys::{self, KEYS, Kind, render};
 use proxydhcpd::settings::{Enabled, Settings};
 use proxydhcpd_core::plan::policy::LoopGuard;
+use proxydhcpd_core::plan::rule::Rule;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use toml::de::DeTable;
 
 fn toml(text: &str) -> Result<Settings, String> {
     let directory = tempfile::tempdir().unwrap();
@@ -27,8 +29,47 @@ fn an_empty_file_changes_no_setting() {
     assert_eq!(toml("# nothing\n"), Ok(Settings::default()));
 }
 
+/// The keys of settings whose example is the default.
+const DEFAULT_EXAMPLES: [&str; 4] = ["state-dir", "http.enabled", "tftp.enabled", "tftp.single-port"];
+
 #[test]
-fn every_key_sets_its_setting() {
+fn the_example_of_every_key_of_a_setting_changes_the_settings() {
+    let mut unchanged = Vec::new();
+    for key in KEYS {
+        use Kind::*;
+        let is_setting =
+            matches!(key.kind, Boolean(_) | Integer { .. } | Choice(_) | Path(_) | Port(_) | Ports(_) | Setting { .. });
+        if !is_setting {
+            continue;
+        }
+        let header = if key.table.is_empty() { String::new() } else { format!("[{}]\n", key.table) };
+        let settings = toml(&format!("{header}{} = {}\n", key.name, key.example));
+        let settings = settings.unwrap_or_else(|error| panic!("{}: {error}", key.name));
+        if settings == Settings::default() {
+            unchanged.push(if key.table.is_empty() {
+                key.name.to_owned()
+            } else {
+                format!("{}.{}", key.table, key.name)
+            });
+        }
+    }
+    assert_eq!(unchanged, DEFAULT_EXAMPLES);
+}
+
+#[test]
+fn the_example_of_every_key_of_a_rule_changes_the_rule() {
+    for key in KEYS.iter().filter(|key| key.table == "rule") {
+        let text = format!("key = {}", key.example);
+        let document = DeTable::parse(&text).unwrap();
+        let mut rule = Rule::default();
+        if let Some(read) = key.read_rule(&mut rule, &document.get_ref()["key"]) {
+            assert!(read.is_ok() && rule != Rule::default(), "{}: {read:?}", key.name);
+        }
+    }
+}
+
+#[test]
+fn each_key_sets_the_setting_of_its_name() {
     let machines = tempfile::tempdir().unwrap();
     let text = r#"
         interfaces = ["eth0", "eth1"]

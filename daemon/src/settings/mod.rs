@@ -1,8 +1,10 @@
 //! The settings of the server, and the keys that set them: the table of keys, and the reader of TOML tables by that
 //! table.
 
+pub mod architecture;
 pub mod keys;
 pub mod port_range;
+mod rule_value;
 pub mod table_reader;
 pub mod value;
 

@@ -1,7 +1,6 @@
 //! The native configuration: proxydhcpd.toml and the files of `conf.d`, read as one. Each file is parsed key by key.
 //! Then references are resolved across all files. All errors of all files are reported at once.
 
-mod architecture;
 mod document;
 mod menu;
 mod profile;

@@ -1,8 +1,8 @@
 //! Parses `[profile.NAME]`, and merges it with the profile that it extends.
 
-use super::architecture::parse_architecture;
 use super::menu::{self, RawMenu};
 use crate::config::unresolved::BUILT_IN_PROFILES;
+use crate::settings::architecture::parse_architecture;
 use crate::settings::table_reader::{Reference, SourceLocation, TableReader};
 use crate::settings::value::{
     TomlValue, ValueError, ValueResult, invalid, line, list, one_of, parse_with, text, variables,

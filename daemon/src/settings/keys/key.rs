@@ -2,9 +2,12 @@
 //! that a parser needs.
 
 use crate::settings::Settings;
+use crate::settings::rule_value::glob;
 use crate::settings::value::{
-    TomlValue, ValueResult, absolute_path, boolean, number, number_in, one_of, ports, range_in_words,
+    TomlValue, ValueResult, absolute_path, boolean, non_empty_list, number, number_in, one_of, ports, range_in_words,
 };
+use proxydhcpd_core::plan::pattern::Glob;
+use proxydhcpd_core::plan::rule::{Conditions, Rule};
 use std::borrow::Cow;
 use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
@@ -75,24 +78,44 @@ pub enum Kind {
         /// Parses the value and sets the setting.
         read: fn(&mut Settings, &TomlValue<'_>) -> ValueResult<()>,
     },
-    /// The description of a value that is no setting. The parser of the key's table parses it.
+    /// `true` or `false`, for a rule.
+    RuleFlag(fn(&mut Rule, bool)),
+    /// A list of patterns, a condition of a rule.
+    RulePatterns(fn(&mut Conditions, Vec<Glob>)),
+    /// Any other value of a rule.
+    Rule {
+        /// The description of the value.
+        expected: &'static str,
+        /// Parses the value and sets it.
+        read: fn(&mut Rule, &TomlValue<'_>) -> ValueResult<()>,
+    },
+    /// A list of these words, a condition of a rule.
+    RuleWords {
+        /// The words.
+        words: fn() -> Vec<&'static str>,
+        /// Parses the value and sets it.
+        read: fn(&mut Rule, &TomlValue<'_>) -> ValueResult<()>,
+    },
+    /// The description of a value that refers to another part of the file, or that is a table. The parser of the key's
+    /// table parses it.
     Described(&'static str),
-    /// A list of these words, which is no setting. The parser of the key's table parses it.
-    Words(fn() -> Vec<&'static str>),
 }
 
 impl ConfigKey {
     /// The description of a valid value, as in "`port` must be a port, 1 to 65535".
     pub fn expected(&self) -> Cow<'static, str> {
         match &self.kind {
-            Kind::Boolean(_) => "true or false".into(),
+            Kind::Boolean(_) | Kind::RuleFlag(_) => "true or false".into(),
             Kind::Integer { range, .. } => range_in_words(range).into(),
             Kind::Choice(words) => alternatives(words.iter().map(|(word, _)| *word)).into(),
-            Kind::Words(words) => format!("a list of {}", alternatives(words().into_iter())).into(),
+            Kind::RuleWords { words, .. } => format!("a list of {}", alternatives(words().into_iter())).into(),
+            Kind::RulePatterns(_) => "a list of patterns with `*` and `?`".into(),
             Kind::Path(_) => "an absolute path in quotes".into(),
             Kind::Port(_) => "a port, 1 to 65535".into(),
             Kind::Ports(_) => "two ports, the lower one first: \"50000-51023\"".into(),
-            Kind::Setting { expected, .. } | Kind::Described(expected) => (*expected).into(),
+            Kind::Setting { expected, .. } | Kind::Rule { expected, .. } | Kind::Described(expected) => {
+                (*expected).into()
+            }
         }
     }
 
@@ -106,7 +129,17 @@ impl ConfigKey {
             Kind::Port(set) => number::<NonZeroU16>(value).map(|port| set(settings, port.get())),
             Kind::Ports(set) => ports(value).map(|ports| set(settings, ports)),
             Kind::Setting { read, .. } => read(settings, value),
-            Kind::Described(_) | Kind::Words(_) => return None,
+            _ => return None,
+        })
+    }
+
+    /// Parses the value and sets it in the rule. `None`: the parser of the rule parses it.
+    pub fn read_rule(&self, rule: &mut Rule, value: &TomlValue<'_>) -> Option<ValueResult<()>> {
+        Some(match &self.kind {
+            Kind::RuleFlag(set) => boolean(value).map(|on| set(rule, on)),
+            Kind::RulePatterns(set) => non_empty_list(value, glob).map(|patterns| set(&mut rule.when, patterns)),
+            Kind::Rule { read, .. } | Kind::RuleWords { read, .. } => read(rule, value),
+            _ => return None,
         })
     }
 }

@@ -1,7 +1,11 @@
 //! The keys, in the order of the example file and the manual page.
 
 use super::key::{ConfigKey, Kind};
-use crate::settings::value::{absolute_path, address, address6, domain_name, list, number, text};
+use crate::settings::rule_value::{arch, firmware, interface};
+use crate::settings::value::{
+    absolute_path, address, address6, domain_name, line, list, mac_pattern, machine_uuid, network, non_empty_list,
+    number, text,
+};
 use crate::settings::{Enabled, MAX_TRANSFERS};
 use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::plan::rule::Firmware;
@@ -462,7 +466,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "name",
-        Kind::Described(TEXT),
+        Kind::Rule { expected: TEXT, read: |rule, value| line(value).map(|name| rule.name = name) },
         "\"rule\" and its number",
         "The name in logs and in the output of `explain`.",
         "",
@@ -471,7 +475,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "mac",
-        Kind::Described("a list of MAC addresses, or parts of them: [\"52:54:00:*\"]"),
+        Kind::Rule {
+            expected: "a list of MAC addresses, or parts of them: [\"52:54:00:*\"]",
+            read: |rule, value| non_empty_list(value, mac_pattern).map(|macs| rule.when.macs = macs),
+        },
         ANY,
         "Condition: the MAC address.",
         "",
@@ -480,7 +487,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "uuid",
-        Kind::Described("a list of UUIDs"),
+        Kind::Rule {
+            expected: "a list of UUIDs",
+            read: |rule, value| non_empty_list(value, machine_uuid).map(|uuids| rule.when.uuids = uuids),
+        },
         ANY,
         "Condition: the machine's UUID, as its firmware prints it.",
         "",
@@ -489,7 +499,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "serial",
-        Kind::Described(PATTERNS),
+        Kind::RulePatterns(|when, patterns| when.serials = patterns),
         ANY,
         "Condition: the serial number.",
         "Only iPXE sends it, so it can select a script, but not a loader.",
@@ -498,7 +508,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "arch",
-        Kind::Described("a list of architectures: [\"uefi-x64\"]"),
+        Kind::Rule {
+            expected: "a list of architectures: [\"uefi-x64\"]",
+            read: |rule, value| non_empty_list(value, arch).map(|archs| rule.when.archs = archs),
+        },
         ANY,
         "Condition: the architecture.",
         "",
@@ -507,7 +520,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "firmware",
-        Kind::Words(|| Firmware::all().map(Firmware::id).collect()),
+        Kind::RuleWords {
+            words: || Firmware::all().map(Firmware::id).collect(),
+            read: |rule, value| non_empty_list(value, firmware).map(|kinds| rule.when.firmware = kinds),
+        },
         ANY,
         "Condition: the kind of firmware.",
         "iPXE matches \"ipxe\", and also the kind of firmware on which it runs. The server answers U-Boot only if a \
@@ -517,7 +533,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "vendor-class",
-        Kind::Described(PATTERNS),
+        Kind::RulePatterns(|when, patterns| when.vendor_classes = patterns),
         ANY,
         "Condition: the vendor class (option 60).",
         "",
@@ -526,7 +542,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "user-class",
-        Kind::Described(PATTERNS),
+        Kind::RulePatterns(|when, patterns| when.user_classes = patterns),
         ANY,
         "Condition: the user class (option 77).",
         "",
@@ -535,7 +551,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "interface",
-        Kind::Described(PATTERNS),
+        Kind::Rule {
+            expected: PATTERNS,
+            read: |rule, value| non_empty_list(value, interface).map(|names| rule.when.interfaces = names),
+        },
         ANY,
         "Condition: the interface of this host that received the request.",
         "",
@@ -544,7 +563,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "subnet",
-        Kind::Described("a list of networks: [\"10.1.0.0/16\", \"2001:db8:12::/48\"]"),
+        Kind::Rule {
+            expected: "a list of networks: [\"10.1.0.0/16\", \"2001:db8:12::/48\"]",
+            read: |rule, value| non_empty_list(value, network).map(|subnets| rule.when.subnets = subnets),
+        },
         ANY,
         "Condition: the machine's network.",
         "",
@@ -553,7 +575,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "relay",
-        Kind::Described(ADDRESSES),
+        Kind::Rule {
+            expected: ADDRESSES,
+            read: |rule, value| non_empty_list(value, address).map(|relays| rule.when.relays = relays),
+        },
         ANY,
         "Condition: the relay that forwarded the request.",
         "A DHCPv6 relay matches by the address that it sends from, or by its address on the machine's link.",
@@ -562,7 +587,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "circuit-id",
-        Kind::Described(PATTERNS),
+        Kind::RulePatterns(|when, patterns| when.circuit_ids = patterns),
         ANY,
         "Condition: the circuit ID that the relay adds for its port (option 82).",
         "",
@@ -571,7 +596,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "interface-id",
-        Kind::Described(PATTERNS),
+        Kind::RulePatterns(|when, patterns| when.interface_ids = patterns),
         ANY,
         "Condition: the interface ID that a DHCPv6 relay adds for its port (option 18).",
         "",
@@ -580,7 +605,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "known",
-        Kind::Described("true or false"),
+        Kind::RuleFlag(|rule, known| rule.when.known = Some(known)),
         ANY,
         "Condition: whether the machine has an entry.",
         "",
@@ -598,7 +623,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "deny",
-        Kind::Described("true or false"),
+        Kind::RuleFlag(|rule, deny| rule.deny = deny),
         "false",
         "Do not answer the machine, whatever its entry says.",
         "",
@@ -607,7 +632,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "as-firmware",
-        Kind::Described("true or false"),
+        Kind::RuleFlag(|rule, on| rule.as_firmware = on),
         "false",
         "Treat the client as plain firmware and give it its architecture's loader.",
         "For an iPXE in a network card that the server's iPXE should replace.",
