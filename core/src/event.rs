@@ -1,6 +1,7 @@
 //! Events: what happened, as a value, with the machine, the link, the time and the figures. The daemon hands each event
 //! to its readers (the log, the counters). An event borrows all of its parts, so that recording one allocates nothing.
 
+pub mod completion;
 pub mod port;
 pub mod process;
 pub mod socket;
@@ -22,6 +23,7 @@ use crate::quirks::Quirks;
 use crate::request::Protocol;
 use crate::transfer::Outcome;
 use alloc::string::String;
+use completion::CompletionWithoutEntry;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -181,6 +183,8 @@ pub enum What<'a> {
     },
     /// A completion no longer counts.
     BootOnceReset(ResetCause),
+    /// A completed boot-once counts although no entry mentions it.
+    CompletionWithoutEntry(&'a CompletionWithoutEntry),
     /// The server refused a request for the done URL of this machine.
     DoneRefused {
         /// The name of the machine's entry.
@@ -212,6 +216,14 @@ pub enum What<'a> {
     Descriptors(Descriptors),
     /// The server begins, with this configuration.
     Starting(Startup<'a>),
+    /// Some machines load files by TFTP block by block: the ports of transfers are easy to guess, and the server does
+    /// not see the DHCP traffic of these machines.
+    SlowTftpClients {
+        /// Whether all transfers use one port; if not, they use few.
+        single_port: bool,
+        /// Whether the server sees no DHCP traffic; if it does, only machines behind relays are slow.
+        proxy_only: bool,
+    },
     /// A signal stopped the server before it was ready.
     StoppedEarly,
     /// The server applied a changed configuration.
@@ -430,6 +442,8 @@ impl What<'_> {
             | What::TransferEnded { .. }
             | What::BootOnceCompleted { .. }
             | What::BootOnceReset(_)
+            | What::SlowTftpClients { .. }
+            | What::CompletionWithoutEntry(_)
             | What::InterfaceServed(_)
             | What::InterfaceGone
             | What::OpenFailed { .. }

@@ -7,6 +7,7 @@ mod reader;
 
 use counters::Counters;
 use log::Log;
+use proxydhcpd_core::event::completion::CompletionWithoutEntry;
 use proxydhcpd_core::event::socket::{SocketFailure, SocketOperation};
 use proxydhcpd_core::event::{Event, EventMachine, Notice, Service, Severity, What};
 use proxydhcpd_core::file_ticket::FileTicket;
@@ -79,6 +80,11 @@ impl Events {
     /// Records something about the configuration, in words.
     pub fn notice(&self, severity: Severity, text: fmt::Arguments<'_>) {
         self.record_host(What::Notice(Notice { severity, text }));
+    }
+
+    /// Records completed boot-onces that no entry decides about.
+    pub fn completions_without_entry(&self, completions: &[CompletionWithoutEntry]) {
+        completions.iter().for_each(|completion| self.record_host(What::CompletionWithoutEntry(completion)));
     }
 
     /// Records warnings about the configuration, each as one line.

@@ -184,7 +184,7 @@ impl ReloadedSite {
             state.boot_once.prepare();
         }
         record_removed(&state.events, &state.site(), &site);
-        state.events.warnings(state.protect_removed_machines(&mut site).into_iter());
+        state.events.completions_without_entry(&state.protect_removed_machines(&mut site));
         Ok(ReloadedSite { loaded, filter, site })
     }
 }

@@ -1,10 +1,11 @@
 //! Keeps the boot-onces of the observations, of the disk and of the entries the same.
 
 use super::State;
-use crate::boot_once::{CompletionChanges, RESET_HELP, list_machines};
+use crate::boot_once::CompletionChanges;
 use crate::site::Site;
+use proxydhcpd_core::event::completion::CompletionWithoutEntry;
 use proxydhcpd_core::event::state_file::{FileFailure, StateFile};
-use proxydhcpd_core::event::{EventMachine, ResetCause, Service, Severity, What};
+use proxydhcpd_core::event::{EventMachine, ResetCause, Service, What};
 use proxydhcpd_core::plan::inventory::BootMode;
 use std::collections::BTreeSet;
 use std::io;
@@ -28,7 +29,7 @@ impl State {
         if self.is_replaced.swap(false, Ordering::Relaxed) || reset.iter().chain(&completed).any(has_no_entry) {
             let warnings = self.protect_machines_of_current_site();
             if !completed.is_empty() {
-                self.events.warnings(warnings.into_iter());
+                self.events.completions_without_entry(&warnings);
             }
         }
         for machine in reset {
@@ -40,7 +41,7 @@ impl State {
 
     /// Does for the current site what [`State::protect_removed_machines`] does. If another thread changes the site
     /// while this one waits for the disk, starts again with the site of that thread.
-    fn protect_machines_of_current_site(&self) -> Vec<String> {
+    fn protect_machines_of_current_site(&self) -> Vec<CompletionWithoutEntry> {
         loop {
             let before = self.current_site();
             let mut site = Site::clone(&before);
@@ -52,8 +53,8 @@ impl State {
         }
     }
 
-    /// Makes completed boot-once machines that no longer have an entry boot their disks. Returns warnings.
-    pub fn protect_removed_machines(&self, site: &mut Site) -> Vec<String> {
+    /// Makes completed boot-once machines that no longer have an entry boot their disks, and returns them.
+    pub fn protect_removed_machines(&self, site: &mut Site) -> Vec<CompletionWithoutEntry> {
         let completed: Vec<String> = self.observations().boot_once.completed().map(str::to_owned).collect();
         let unreadable = |path: &Path, error: io::Error| {
             let failure = FileFailure { path: format_args!("{}", path.display()), error: format_args!("{error}") };
@@ -86,14 +87,9 @@ impl State {
             self.record_reset(&machine, ResetCause::OtherPolicy);
         }
         let mut warned = self.warned_unset.lock().unwrap_or_else(PoisonError::into_inner);
-        let new: Vec<&str> = unset.difference(&warned).map(String::as_str).collect();
+        let new: Vec<String> = unset.difference(&warned).cloned().collect();
         if !new.is_empty() {
-            let machines = list_machines(new.len(), new.iter().copied());
-            let warning = format_args!(
-                "completed boot-onces of {machines}, whose entries have no `boot`: these machines boot from disk; \
-                 {RESET_HELP}"
-            );
-            self.events.notice(Severity::Warning, warning);
+            self.events.completions_without_entry(&[CompletionWithoutEntry::Unspecified(new)]);
         }
         *warned = unset;
     }

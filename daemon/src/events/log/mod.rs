@@ -3,6 +3,7 @@
 //! have a line at debug level.
 
 mod answers;
+mod completions;
 mod files;
 mod host;
 mod limits;
@@ -57,6 +58,8 @@ impl Reader for Log {
             What::ConnectionDropped { reason, overload } => files::connection_dropped(event, reason, overload, limits),
             What::TemplateFailed { template, error } => files::template_failed(event, template, error, limits),
             What::BootOnceCompleted { name } => files::boot_once_completed(event, name),
+            What::SlowTftpClients { single_port, proxy_only } => ports::slow_tftp_clients(single_port, proxy_only),
+            What::CompletionWithoutEntry(completion) => completions::completion_without_entry(completion),
             What::BootOnceReset(cause) => files::boot_once_reset(event, cause),
             What::DoneRefused { machine, has_token } => files::done_refused(event, machine, has_token, limits),
             What::InterfaceServed(addresses) => host::interface_served(event, addresses),

@@ -104,6 +104,20 @@ fn benefit(listener: ListenerKind, is_alone: bool) -> &'static str {
     }
 }
 
+/// Says which machines load files slowly by TFTP, and how to change that.
+pub fn slow_tftp_clients(single_port: bool, proxy_only: bool) {
+    let (key, who, remedy) = match (single_port, proxy_only) {
+        (true, false) => ("`single-port`", "machines behind relays", "list the relays in `relays` of [dhcp], or "),
+        (false, false) => ("so few `ports`", "machines behind relays", "list the relays in `relays` of [dhcp], or "),
+        (true, true) => ("`single-port` and `proxy-only`", "all machines", ""),
+        (false, true) => ("so few `ports` and `proxy-only`", "all machines", ""),
+    };
+    tracing::info!(
+        "with {key}, {who} load by TFTP block by block, at most 512 KiB a second for each address, because their \
+         requests are easy to forge; {remedy}set `ports` of [tftp] to a range of 1024 ports or more (docs/security.md)"
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

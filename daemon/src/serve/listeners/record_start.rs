@@ -6,7 +6,7 @@ use crate::events::Events;
 use crate::serve::tftp;
 use crate::settings::Settings;
 use proxydhcpd_core::event::port::PortEvent;
-use proxydhcpd_core::event::{Severity, Startup, What};
+use proxydhcpd_core::event::{Startup, What};
 use proxydhcpd_core::transfer::max_window;
 
 impl Listeners {
@@ -36,15 +36,6 @@ fn record_slow_clients(events: &Events, settings: &Settings) {
     if max_window(tftp::port_guesses(tftp.ports.as_ref(), tftp.single_port)) > 1 || sees_all_dhcp {
         return;
     }
-    let (key, who, remedy) = match (tftp.single_port, settings.proxy_only) {
-        (true, false) => ("`single-port`", "machines behind relays", "list the relays in `relays` of [dhcp], or "),
-        (false, false) => ("so few `ports`", "machines behind relays", "list the relays in `relays` of [dhcp], or "),
-        (true, true) => ("`single-port` and `proxy-only`", "all machines", ""),
-        (false, true) => ("so few `ports` and `proxy-only`", "all machines", ""),
-    };
-    let notice = format_args!(
-        "with {key}, {who} load by TFTP block by block, at most 512 KiB a second for each address, because their \
-         requests are easy to forge; {remedy}set `ports` of [tftp] to a range of 1024 ports or more (docs/security.md)"
-    );
-    events.notice(Severity::Info, notice);
+    let (single_port, proxy_only) = (tftp.single_port, settings.proxy_only);
+    events.record_host(What::SlowTftpClients { single_port, proxy_only });
 }
