@@ -304,10 +304,13 @@ fn a_machine_gets_one_line_in_ten_seconds_and_the_rest_is_summarized_at_the_end(
     for _ in 0..4 {
         assert!(request_loader(&machine).is_some());
     }
+    // The server sends a reply before it counts it, so the line of another reply shows that these are counted.
+    assert!(request_loader_for(&machine, Some(11)).is_some());
+    server.wait_for_line("(ARM 64 UEFI) on eth0: ");
     server.signal(Signal::SIGTERM);
     assert_eq!(server.exit_code(), Some(0));
     let log = server.log();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains(" on eth0: ")).collect();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("(x64 UEFI) on eth0: ")).collect();
     let [line] = lines[..] else { panic!("{log}") };
     assert!(line.ends_with("(loader for x64 UEFI, redirect)"), "names a profile, but there are none: {line}");
     assert!(log.contains("3 more replies in the last minute"), "{log}");
