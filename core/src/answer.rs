@@ -7,8 +7,9 @@ mod subject;
 
 use crate::arrival::{Arrival, Port};
 use crate::choose::{Boot, BootSource, choose, packet_rule};
-use crate::client::{Class, Client, IgnoreReason, Stage, recognise4, recognise6};
+use crate::client::{Class, Client, IgnoreReason, Stage, identify, recognise4, recognise6};
 use crate::decide::Decision;
+use crate::identity::MachineIdentity;
 use crate::observations::Observations;
 use crate::observations::boot_attempts::SentOffer;
 use crate::observations::finding::NextContact;
@@ -94,8 +95,8 @@ pub fn answer(plan: &Plan, observations: &mut Observations, arrival: &Arrival<'_
     answer
 }
 
-/// Performs the steps: parse - overhear - recognise - route - limit - decide - choose - shape - write. The first step
-/// that fails gives the reason for silence. Three of the nine steps serve both families; the other six have one
+/// Performs the steps: parse - identify - overhear - recognise - route - limit - decide - choose - shape - write. The
+/// first step that fails gives the reason for silence. Three of the ten steps serve both families; the others have one
 /// function for each family. Quirks apply after recognise, choose and shape.
 fn process(
     plan: &Plan,
@@ -105,9 +106,10 @@ fn process(
     partial: &mut Answer,
 ) -> Result<Response, Silence> {
     let packet = DhcpPacket::parse(arrival.datagram, arrival.from.is_ipv6())?;
-    overhear(plan, &packet, arrival, observations);
-    let (mut client, applied) = recognise(plan, arrival, &packet)?;
-    observations.identify(&mut client.machine);
+    let mut machine = identify(&packet, arrival.from, &plan.policy.user_classes);
+    observations.identify(&mut machine);
+    overhear(plan, &packet, arrival, &machine, observations);
+    let (client, applied) = recognise(plan, arrival, &packet, machine)?;
     let (client, quirks) = (partial.client.insert(client), &mut partial.quirks);
     *quirks = applied;
     let request = match (&packet, arrival.from) {
@@ -179,20 +181,22 @@ fn ipxe_stage(
     if observations.was_replaced(client, now) { client.stage } else { Stage::ReplacedIpxe(missing) }
 }
 
-/// Recognises the sender of a packet, from the packet alone, with the quirks that apply to it.
+/// Recognises the sender of a packet, which `machine` identifies, with the quirks that apply to it.
 pub fn recognise(
     plan: &Plan,
     arrival: &Arrival<'_>,
     packet: &DhcpPacket<'_>,
+    machine: MachineIdentity,
 ) -> Result<(Client, Quirks), IgnoreReason> {
     let (port, classes) = (arrival.port, &plan.policy.user_classes);
     let mut client = match (packet, arrival.from) {
-        (DhcpPacket::Dhcp6(packet), SocketAddr::V6(from)) => {
-            recognise6(packet, port, *from.ip(), &plan.offer.dhcp6.duid, classes)
+        (DhcpPacket::Dhcp6(packet), SocketAddr::V6(_)) => {
+            recognise6(packet, machine, port, &plan.offer.dhcp6.duid, classes)
         }
         (DhcpPacket::Dhcp4(message), _) => {
-            let client =
-                recognise4(message, port, classes, &plan.policy.vendor_classes, || plan.policy.serves_u_boot())?;
+            let client = recognise4(message, machine, port, classes, &plan.policy.vendor_classes, || {
+                plan.policy.serves_u_boot()
+            })?;
             // On port 4011, iPXE sends the identifier of the server whose offer it accepted. EDK2 sends no server
             // identifier.
             let server_id = message

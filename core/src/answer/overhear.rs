@@ -2,17 +2,17 @@
 //! machines, their requests to other servers, and the offers of those servers.
 
 use crate::arrival::{Arrival, Port};
-use crate::client::{Class, architecture4, architecture6, class6, hardware6};
-use crate::identity::HardwareAddress;
+use crate::client::{Class, architecture4, architecture6, class6};
+use crate::identity::MachineIdentity;
 use crate::link::Link;
 use crate::observations::boot_attempts::AddressRequest;
 use crate::observations::{AddressOwner, FirmwareInfo, Observations};
 use crate::plan::Plan;
 use crate::relay::Relay;
 use crate::wire::dhcp4::{MessageType, code};
-use crate::wire::pxe::{Features, MachineId};
+use crate::wire::pxe::Features;
 use crate::wire::{DhcpPacket, dhcp4, dhcp6};
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr};
 
 /// Overhears a message that another DHCP server or boot server sends to a client on port 68. The message needs no
 /// answer, but may explain why a machine does not take our offer. If the server identifier is absent or is an address
@@ -34,28 +34,34 @@ pub fn overhear_offer(
 }
 
 /// Overhears the address of the sender of a packet, and its request to a DHCP server.
-pub fn overhear(plan: &Plan, packet: &DhcpPacket<'_>, arrival: &Arrival<'_>, observations: &mut Observations) {
-    match (packet, arrival.from) {
-        (DhcpPacket::Dhcp4(message), _) => overhear4(plan, message, arrival, observations),
-        (DhcpPacket::Dhcp6(packet), SocketAddr::V6(from)) => overhear6(plan, packet, arrival, *from.ip(), observations),
-        (DhcpPacket::Dhcp6(_), SocketAddr::V4(_)) => {}
+pub fn overhear(
+    plan: &Plan,
+    packet: &DhcpPacket<'_>,
+    arrival: &Arrival<'_>,
+    machine: &MachineIdentity,
+    observations: &mut Observations,
+) {
+    match packet {
+        DhcpPacket::Dhcp4(message) => overhear4(plan, message, arrival, machine, observations),
+        DhcpPacket::Dhcp6(packet) => overhear6(plan, &packet.message, arrival, machine, observations),
     }
 }
 
 /// Overhears the address that a REQUEST states: the address that the client has, or is about to have. The client
 /// broadcasts the REQUEST to the DHCP server (RFC 2131 4.3.2), or sends it to this server. The client's file requests
 /// will come from that address.
-fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, observations: &mut Observations) {
+fn overhear4(
+    plan: &Plan,
+    message: &dhcp4::Message<'_>,
+    arrival: &Arrival<'_>,
+    machine: &MachineIdentity,
+    observations: &mut Observations,
+) {
     let (header, now) = (&message.header, arrival.now);
     // All clients without a hardware address would count as one machine.
-    if header.hlen == 0 {
-        return;
-    }
-    let hardware = HardwareAddress::from_header(header);
-    let machine_id = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
-    let key = observations.key(&hardware, machine_id);
+    let Some(hardware) = machine.hardware.filter(|hardware| hardware.hlen > 0) else { return };
     if arrival.port == Port::BootServer {
-        observations.note_boot_server_request(key, header.ciaddr.into(), now);
+        observations.note_boot_server_request(machine.key, header.ciaddr.into(), now);
     } else if message.message_type() == Some(MessageType::Request) {
         let request = message.address(code::SERVER_ID).map(|server| AddressRequest {
             server,
@@ -63,23 +69,24 @@ fn overhear4(plan: &Plan, message: &dhcp4::Message<'_>, arrival: &Arrival<'_>, o
             at: now,
             secs: header.secs,
         });
-        observations.boot_attempts.note_request(key, header.xid, request, now);
+        observations.boot_attempts.note_request(machine.key, header.xid, request, now);
     }
     let Some(vendor_class) = message.option(code::VENDOR_CLASS) else { return };
     let (Some(class), Some(MessageType::Request)) = (Class::from_vendor_class(&vendor_class), message.message_type())
     else {
         return;
     };
-    let ciaddr = Some(header.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
-    if let Some(address) = ciaddr.or_else(|| message.address(code::REQUESTED_ADDRESS)) {
-        let hardware = observations.resolve_hardware(Some(address.into()), &hardware, machine_id);
+    let requested = || message.address(code::REQUESTED_ADDRESS).map(IpAddr::V4);
+    if let Some(address) = machine.address.or_else(requested) {
+        let machine_id = machine.machine_id;
+        let hardware = observations.resolve_hardware(Some(address), &hardware, machine_id);
         let firmware = FirmwareInfo {
             arch: architecture4(message, class, &vendor_class).ok().map(|(arch, _)| arch),
             features: message.option(code::IPXE).and_then(|value| Features::parse(&value)),
         };
         observations.note_address(address, AddressOwner { hardware, machine_id, firmware }, now);
-        if proves_address(plan, arrival, Relay::from_message(message).as_ref(), address.into()) {
-            observations.note_vouched(address.into(), now);
+        if proves_address(plan, arrival, machine.relay.as_ref(), address) {
+            observations.note_vouched(address, now);
         }
     }
 }
@@ -105,27 +112,25 @@ fn proves_address(plan: &Plan, arrival: &Arrival<'_>, relay: Option<&Relay>, add
 /// address, which contains the address that the DHCPv6 server offered.
 fn overhear6(
     plan: &Plan,
-    packet: &dhcp6::Packet<'_>,
+    message: &dhcp6::Message<'_>,
     arrival: &Arrival<'_>,
-    source: Ipv6Addr,
+    machine: &MachineIdentity,
     observations: &mut Observations,
 ) {
-    let message = &packet.message;
     let Ok((class, vendor_class)) = class6(message) else { return };
     if message.message_type != dhcp6::MessageType::Request || arrival.port != Port::Dhcp {
         return;
     }
-    let duid = message.option(dhcp6::code::CLIENT_ID).map(HardwareAddress::from_duid);
+    let Some(hardware) = machine.hardware else { return };
     let firmware =
         FirmwareInfo { arch: architecture6(message, class, vendor_class).ok().map(|(arch, _)| arch), features: None };
-    let hardware = observations.resolve_hardware(None, &hardware6(packet, source), None);
+    let hardware = observations.resolve_hardware(None, &hardware, None);
     let owner = AddressOwner { hardware, machine_id: None, firmware };
-    let relay = Relay::from_hops(&packet.hops, source);
     for address in message.addresses() {
         observations.note_address(address, owner, arrival.now);
-        if proves_address(plan, arrival, relay.as_ref(), address.into()) {
+        if proves_address(plan, arrival, machine.relay.as_ref(), address.into()) {
             observations.note_vouched(address.into(), arrival.now);
         }
-        duid.iter().for_each(|duid| observations.note_lease(duid, address, arrival.now));
+        machine.duid.iter().for_each(|duid| observations.note_lease(duid, address, arrival.now));
     }
 }

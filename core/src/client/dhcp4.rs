@@ -13,12 +13,13 @@ use crate::wire::pxe::{BootItem, Features, MachineId, SubOptions, user_classes};
 use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// Recognises the sender of a message, or returns the reason why the message is not for this server.
-/// `ipxe_user_classes` are the user classes that identify iPXE, in addition to `iPXE`. `pxe_vendor_classes` are the
-/// beginnings of the vendor classes that identify PXE, in addition to `PXEClient`. `serves_u_boot` returns whether a
-/// rule lists U-Boot.
+/// Recognises the sender of a message, which `machine` identifies, or returns the reason why the message is not for
+/// this server. `ipxe_user_classes` are the user classes that identify iPXE, in addition to `iPXE`.
+/// `pxe_vendor_classes` are the beginnings of the vendor classes that identify PXE, in addition to `PXEClient`.
+/// `serves_u_boot` returns whether a rule lists U-Boot.
 pub fn recognise4(
     message: &Message<'_>,
+    machine: MachineIdentity,
     port: Port,
     ipxe_user_classes: &[String],
     pxe_vendor_classes: &[String],
@@ -60,7 +61,7 @@ pub fn recognise4(
     };
     let (arch, arch_source) = accept_for_script(arch, stage, ArchSource::Option93)?;
     Ok(Client {
-        machine: machine4(message),
+        machine,
         class,
         port,
         message_type: DhcpMessageType::Dhcp4(message_type),
@@ -73,7 +74,7 @@ pub fn recognise4(
 }
 
 /// The machine that sent a message, as far as the message alone identifies it.
-fn machine4(message: &Message<'_>) -> MachineIdentity {
+pub fn identify4(message: &Message<'_>) -> MachineIdentity {
     let hardware = HardwareAddress::from_header(&message.header);
     let machine_id = message.option(code::MACHINE_ID).and_then(|value| MachineId::from_octets(&value));
     let uuid = machine_id.filter(MachineId::is_unique).map(|id| id.uuid());

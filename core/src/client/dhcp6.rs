@@ -13,13 +13,13 @@ use crate::wire::pxe::MachineId;
 use alloc::string::String;
 use core::net::{IpAddr, Ipv6Addr};
 
-/// Recognises the sender of a packet, or returns the reason why the packet is not for this server. `source` is the
-/// source address of the packet, `server_duid` the DUID of this server. `ipxe_user_classes` are the user classes that
+/// Recognises the sender of a packet, which `machine` identifies, or returns the reason why the packet is not for this
+/// server. `server_duid` is the DUID of this server. `ipxe_user_classes` are the user classes that
 /// identify iPXE, in addition to `iPXE`.
 pub fn recognise6(
     packet: &Packet<'_>,
+    machine: MachineIdentity,
     port: Port,
-    source: Ipv6Addr,
     server_duid: &[u8],
     ipxe_user_classes: &[String],
 ) -> Result<Client, IgnoreReason> {
@@ -37,8 +37,7 @@ pub fn recognise6(
         }
         _ => reason,
     })?;
-    let stage =
-        if is_ipxe_class(&message.user_classes(), ipxe_user_classes) { Stage::Ipxe(None) } else { Stage::Firmware };
+    let stage = stage(message, ipxe_user_classes);
     let is_served = match (port, message_type) {
         (Port::Dhcp, MessageType::Solicit) => true,
         // iPXE requests its file with an INFORMATION-REQUEST; firmware never sends one.
@@ -53,11 +52,11 @@ pub fn recognise6(
     if port == Port::BootServer && message.option(code::SERVER_ID) != Some(server_duid) {
         return Err(IgnoreReason::OtherServer);
     }
-    let duid = message.option(code::CLIENT_ID).ok_or(IgnoreReason::NoClientId)?;
+    message.option(code::CLIENT_ID).ok_or(IgnoreReason::NoClientId)?;
     let (arch, arch_source) =
         accept_for_script(architecture6(message, class, vendor_class), stage, ArchSource::Option61)?;
     Ok(Client {
-        machine: machine6(packet, source, duid, stage),
+        machine,
         class,
         port,
         message_type: DhcpMessageType::Dhcp6(message_type),
@@ -69,18 +68,24 @@ pub fn recognise6(
     })
 }
 
-/// The machine that sent a packet with this DUID, as far as the packet alone identifies it.
-fn machine6(packet: &Packet<'_>, source: Ipv6Addr, duid: &[u8], stage: Stage) -> MachineIdentity {
+fn stage(message: &Message<'_>, ipxe_user_classes: &[String]) -> Stage {
+    if is_ipxe_class(&message.user_classes(), ipxe_user_classes) { Stage::Ipxe(None) } else { Stage::Firmware }
+}
+
+/// The machine that sent a packet from this address, as far as the packet alone identifies it.
+pub fn identify6(packet: &Packet<'_>, source: Ipv6Addr, ipxe_user_classes: &[String]) -> MachineIdentity {
+    let duid = packet.message.option(code::CLIENT_ID);
     // EDK2 writes the UUID in SMBIOS order, iPXE in printed order. The DUID does not show its order, so the likelier
     // interpretation comes first.
-    let machine_ids = Duid::parse(duid).machine_ids().map(|[stored, printed]| match stage {
+    let machine_ids = duid.and_then(|duid| Duid::parse(duid).machine_ids());
+    let machine_ids = machine_ids.map(|[stored, printed]| match stage(&packet.message, ipxe_user_classes) {
         Stage::Firmware => [stored, printed],
         _ => [printed, stored],
     });
     let uuid = |id: MachineId| Some(id).filter(MachineId::is_unique).map(|id| id.uuid());
     let is_own_address = packet.hops.is_empty() && !source.is_unicast_link_local();
     MachineIdentity {
-        duid: Some(HardwareAddress::from_duid(duid)),
+        duid: duid.map(HardwareAddress::from_duid),
         machine_id: machine_ids.map(|[likely, _]| likely),
         identifiers: Identifiers {
             macs: macs(packet, source),
@@ -93,7 +98,7 @@ fn machine6(packet: &Packet<'_>, source: Ipv6Addr, duid: &[u8], stage: Stage) ->
 }
 
 /// The hardware address by which the server knows the sender: its MAC address, or else the end of its DUID.
-pub fn hardware6(packet: &Packet<'_>, source: Ipv6Addr) -> HardwareAddress {
+fn hardware6(packet: &Packet<'_>, source: Ipv6Addr) -> HardwareAddress {
     let duid = packet.message.option(code::CLIENT_ID).unwrap_or_default();
     let mac = macs(packet, source).into_iter().flatten().next();
     mac.map_or_else(|| HardwareAddress::from_duid(duid), HardwareAddress::from_mac)

@@ -7,6 +7,7 @@ mod dhcp4;
 mod dhcp6;
 pub mod dialect;
 mod ignore_reason;
+mod sender;
 mod stage;
 mod user_class;
 
@@ -19,9 +20,10 @@ pub use architecture::ArchSource;
 pub use class::Class;
 use core::fmt;
 pub use dhcp4::{architecture4, recognise4};
-pub use dhcp6::{architecture6, class6, hardware6, recognise6};
+pub use dhcp6::{architecture6, class6, recognise6};
 use dialect::Dialect;
 pub use ignore_reason::IgnoreReason;
+pub use sender::identify;
 pub use stage::Stage;
 
 /// A network-boot client, as its packet describes it.

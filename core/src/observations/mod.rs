@@ -261,7 +261,7 @@ impl Observations {
     }
 
     /// The key of observations that count for minutes. It is the hardware address, because machines may share a UUID.
-    pub(crate) fn key(&self, hardware: &HardwareAddress, machine_id: Option<MachineId>) -> MachineKey {
+    fn key(&self, hardware: &HardwareAddress, machine_id: Option<MachineId>) -> MachineKey {
         MachineKey::from_hardware(&self.uuid_claims.resolve_hardware(hardware, machine_id))
     }
 }

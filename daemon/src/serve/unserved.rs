@@ -6,7 +6,7 @@ use crate::net::sys::Datagram;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::if_indextoname;
 use proxydhcpd_core::arrival::Port;
-use proxydhcpd_core::client::{Client, recognise4};
+use proxydhcpd_core::client::{Client, identify, recognise4};
 use proxydhcpd_core::event::{EventMachine, Service, What};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::Plan;
@@ -26,10 +26,12 @@ impl UnservedRequest {
     pub fn from_datagram(plan: &Plan, port: Port, datagram: &Datagram<'_>) -> Option<UnservedRequest> {
         let packet = DhcpPacket::parse(datagram.payload, datagram.from.is_ipv6()).ok()?;
         let DhcpPacket::Dhcp4(message) = &packet else { return None };
-        let mut client = recognise4(message, port, &plan.policy.user_classes, &plan.policy.vendor_classes, || {
-            plan.policy.serves_u_boot()
-        })
-        .ok()?;
+        let machine = identify(&packet, datagram.from, &plan.policy.user_classes);
+        let mut client =
+            recognise4(message, machine, port, &plan.policy.user_classes, &plan.policy.vendor_classes, || {
+                plan.policy.serves_u_boot()
+            })
+            .ok()?;
         Quirks::recognise(&mut client, &packet);
         Some(UnservedRequest { client, link: datagram.link })
     }

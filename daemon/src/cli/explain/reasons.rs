@@ -33,10 +33,8 @@ pub fn explain_decision(plan: &Plan, arrival: &Arrival<'_>, answer: &Answer, rec
         return Vec::new();
     }
     // This is the client as recognised from the packet. In the answer, a rule may already treat it as firmware.
-    let Ok((mut client, _)) = recognise(plan, arrival, &packet) else { return Vec::new() };
-    if let Some(known) = &answer.client {
-        client.machine = known.machine.clone();
-    }
+    let Some(known) = &answer.client else { return Vec::new() };
+    let Ok((client, _)) = recognise(plan, arrival, &packet, known.machine.clone()) else { return Vec::new() };
     let mut reasons = Vec::new();
     if !plan.inventory.is_empty() || decision.machine(plan).is_some() {
         reasons.push(machine(plan, &client, decision, records_are_readable));
