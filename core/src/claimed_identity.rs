@@ -2,13 +2,11 @@
 //! The claim is not proven, so the server uses it only to choose what it shows to the client.
 
 use crate::arch::Arch;
-use crate::choose::MACHINE_PREFIX;
+use crate::choose::{BootChoice, MACHINE_PREFIX};
 use crate::identity::{Identifiers, MachineIdentity, MachineKey};
 use crate::observations::{FirmwareInfo, Observations};
-use crate::plan::rule::RuleRef;
 use crate::wire::dhcp6::mac_from_eui64;
 use crate::wire::pxe::MachineId;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -30,15 +28,6 @@ pub struct ClaimedIdentity {
     pub arch: Option<Arch>,
     /// The choices that led to the request.
     pub choice: BootChoice,
-}
-
-/// Choices that a machine does not know. The URLs of its scripts pass them on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BootChoice {
-    /// The rule that the machine's DHCP packet matched.
-    pub rule: Option<RuleRef>,
-    /// The boot server type that the user chose from a menu.
-    pub item: Option<u16>,
 }
 
 impl ClaimedIdentity {
@@ -107,15 +96,6 @@ impl ClaimedIdentity {
     /// Whether the identity has neither a name nor a MAC address nor a UUID.
     fn is_anonymous(&self) -> bool {
         self.name.is_none() && self.mac.is_none() && self.uuid.is_none()
-    }
-}
-
-impl BootChoice {
-    /// The choices as part of a URL.
-    pub fn path(&self) -> String {
-        let rule = self.rule.map(|rule| format!("rule={rule}/")).unwrap_or_default();
-        let item = self.item.map(|item| format!("item={item}/")).unwrap_or_default();
-        rule + &item
     }
 }
 

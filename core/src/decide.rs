@@ -60,8 +60,8 @@ pub enum DecidedBy {
     Completed,
     /// The machine has completed a boot-once, and its entry has no `boot` key any more.
     CompletedUnspecified,
-    /// The profile does not exist that an entry, a rule or a default names: the machine boots its disk, because its
-    /// disk is the least harmful target.
+    /// The machine's entry, a rule or a default names a profile that does not exist: the machine boots its disk,
+    /// because its disk is the least harmful target.
     UnknownProfile,
     /// The rule that matched denies the boot.
     Denied,

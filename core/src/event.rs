@@ -1,32 +1,31 @@
 //! Events: what happened, as a value, with the machine, the link, the time and the figures. The daemon hands each event
 //! to its readers (the log, the counters). An event borrows all of its parts, so that recording one allocates nothing.
 
+mod answer;
 pub mod completion;
+mod file;
 pub mod port;
 pub mod process;
 pub mod socket;
 pub mod state_file;
 
 use crate::ambiguous_identity::AmbiguousIdentity;
-use crate::answer::{Response, Silence};
 use crate::client::Client;
-use crate::decide::Decision;
-use crate::fetch::Fetch;
 use crate::file_ticket::FileTicket;
 use crate::identity::{HardwareAddress, MachineIdentity};
 use crate::link::Link;
 use crate::observations::LoopCause;
 use crate::observations::finding::Finding;
-use crate::plan::Plan;
 use crate::plan::policy::LoopGuard;
-use crate::quirks::Quirks;
 use crate::request::Protocol;
 use crate::transfer::Outcome;
 use alloc::string::String;
+pub use answer::{Reasons, Reply, Silent, Unsent};
 use completion::CompletionWithoutEntry;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+pub use file::{ContentKind, Overload, Reason, TransferEnd};
 use port::PortEvent;
 use process::{Descriptors, ReloadObstacle, WorkerEvent};
 use socket::SocketFailure;
@@ -259,115 +258,6 @@ pub struct Startup<'a> {
     pub sends_files: bool,
 }
 
-/// A reply, and why it is as it is.
-#[derive(Clone, Copy, Debug)]
-pub struct Reply<'a> {
-    /// The client.
-    pub client: &'a Client,
-    /// The content of the reply.
-    pub response: &'a Response,
-    /// The quirks of the client's firmware that applied.
-    pub quirks: Quirks,
-    /// The parts of the configuration that decided the reply.
-    pub reasons: Reasons<'a>,
-}
-
-/// A reply that the kernel did not send.
-#[derive(Clone, Copy, Debug)]
-pub struct Unsent<'a> {
-    /// The reply.
-    pub reply: Reply<'a>,
-    /// The destination.
-    pub to: SocketAddr,
-    /// The label of the cause.
-    pub label: &'static str,
-    /// The number of the kernel's error (errno).
-    pub errno: i32,
-}
-
-/// A packet without a reply.
-#[derive(Clone, Copy, Debug)]
-pub struct Silent<'a> {
-    /// The client, if the packet was recognised.
-    pub client: Option<&'a Client>,
-    /// The quirks of the client's firmware that applied.
-    pub quirks: Quirks,
-    /// The reason.
-    pub silence: Silence,
-    /// The parts of the configuration that decided about the client.
-    pub reasons: Reasons<'a>,
-    /// The thing that the machine lacks, and how to fix that, if the administrator can.
-    pub remedy: Option<fmt::Arguments<'a>>,
-}
-
-/// The names of the parts of the configuration that decided an answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Reasons<'a> {
-    /// The machine's entry.
-    pub entry: Option<&'a str>,
-    /// The entry that the machine may belong to, but that the server does not use.
-    pub candidate: Option<&'a str>,
-    /// The profile; `None` if the configuration cannot select one.
-    pub profile: Option<&'a str>,
-    /// The profile that the entry names, although it does not exist.
-    pub missing_profile: Option<&'a str>,
-    /// The rule that matched.
-    pub rule: Option<&'a str>,
-}
-
-/// The label of a reason, and its sentence.
-#[derive(Clone, Copy, Debug)]
-pub struct Reason<'a> {
-    /// The label of the counter.
-    pub label: &'static str,
-    /// The sentence.
-    pub text: fmt::Arguments<'a>,
-}
-
-/// The kind of content that the server sends for a requested name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ContentKind {
-    /// A file of the boot directory.
-    File,
-    /// A loader, or a program that the server contains.
-    Program,
-    /// A script without expressions: the entry script, the menu of a profile, the start of a loader or of the disk.
-    Script,
-    /// The script that starts the kernel of a profile.
-    KernelScript,
-    /// The menu of the boot directory.
-    Menu,
-    /// A template that the server rendered for this machine.
-    Template,
-    /// The confirmation of a done URL.
-    Done,
-}
-
-/// How a transfer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransferEnd<'a> {
-    /// The end of a TFTP transfer.
-    Tftp(Outcome),
-    /// The end of an HTTP response.
-    Http {
-        /// The method of the request.
-        method: &'a str,
-        /// The status code of the response.
-        status: u16,
-    },
-}
-
-/// The number of connections when the limit was reached, and the address of the connection that was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Overload {
-    /// The number of connections.
-    pub connections: usize,
-    /// The address of the connection that was closed.
-    pub address: IpAddr,
-    /// The number of connections from this address.
-    pub from_address: usize,
-}
-
 /// Why a completion no longer counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResetCause {
@@ -475,87 +365,5 @@ impl From<Protocol> for Service {
             Protocol::Tftp => Service::Tftp,
             Protocol::Http(_) => Service::Http,
         }
-    }
-}
-
-impl From<&Fetch> for ContentKind {
-    fn from(resolved: &Fetch) -> Self {
-        match resolved {
-            Fetch::Text(_) => ContentKind::Script,
-            Fetch::Linux(..) => ContentKind::KernelScript,
-            Fetch::Menu(_) => ContentKind::Menu,
-            Fetch::Template(..) => ContentKind::Template,
-            Fetch::Done(_) => ContentKind::Done,
-            Fetch::Loader(_) | Fetch::LocalDisk(_) | Fetch::IpxeWrapper(_) => ContentKind::Program,
-            Fetch::Directory { .. } => ContentKind::File,
-        }
-    }
-}
-
-impl<'a> Reasons<'a> {
-    /// The names of what decided.
-    pub fn new(decision: &Decision, plan: &'a Plan) -> Reasons<'a> {
-        // A plan always has some profiles. A profile is a reason only if the configuration can select one.
-        let selects_profiles = plan.policy.default_profile.is_some()
-            || plan.policy.unknown_machine_profile.is_some()
-            || !(plan.policy.rules.is_empty() && plan.inventory.is_empty());
-        Reasons {
-            entry: decision.machine(plan).map(|entry| entry.name),
-            candidate: decision.doubtful_entry(plan),
-            profile: selects_profiles.then(|| decision.target_name(plan)),
-            missing_profile: decision.missing_profile(plan),
-            rule: decision.rule(plan).map(|rule| rule.name.as_str()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::decide::DecidedBy;
-    use crate::plan::inventory::{FoundEntry, IdentityKind, Inventory, Machine};
-    use crate::plan::policy::Policy;
-    use crate::plan::profile::Profile;
-    use crate::plan::rule::Rule;
-    use alloc::vec::Vec;
-
-    #[test]
-    fn the_reasons_name_what_decided_if_the_configuration_selects_profiles() {
-        assert_eq!(Reasons::new(&Decision::default(), &Plan::default()), Reasons::default());
-        let entry = Machine { name: "web1", profile: Some("gone"), ..Machine::default() };
-        let plan = Plan {
-            policy: Policy {
-                profiles: Vec::from([Profile { name: "debian".into(), ..Profile::default() }]).into(),
-                rules: Vec::from([Rule { name: "lab".into(), ..Rule::default() }]),
-                ..Policy::default()
-            }
-            .into(),
-            inventory: Inventory::new(&[entry], &[]),
-            ..Plan::default()
-        };
-        let reasons = |decision| Reasons::new(&decision, &plan);
-        let (none, entry) = (Reasons::default(), Some("web1"));
-        let machine = Some(FoundEntry { machine: 0, by: IdentityKind::Mac, conflicting: None });
-        let decided = |decided_by| Decision { machine, decided_by, ..Decision::default() };
-        assert_eq!(reasons(Decision::default()), Reasons { profile: Some("menu"), ..none });
-        assert_eq!(
-            reasons(Decision { rule: Some(0), profile: Some(0), decided_by: DecidedBy::Rule, ..Decision::default() }),
-            Reasons { profile: Some("debian"), rule: Some("lab"), ..none }
-        );
-        assert_eq!(
-            reasons(Decision { profile: Some(0), ..decided(DecidedBy::Machine) }),
-            Reasons { entry, profile: Some("debian"), ..none }
-        );
-        let on_disk = Reasons { profile: Some("local-disk"), ..none };
-        assert_eq!(reasons(decided(DecidedBy::Completed)), Reasons { entry, ..on_disk });
-        assert_eq!(
-            reasons(decided(DecidedBy::UnknownProfile)),
-            Reasons { entry, missing_profile: Some("gone"), ..on_disk }
-        );
-        let protected_by = Some((0, IdentityKind::Uuid));
-        assert_eq!(
-            reasons(Decision { protected_by, machine: None, ..decided(DecidedBy::Never) }),
-            Reasons { candidate: entry, ..on_disk }
-        );
     }
 }

@@ -1,7 +1,8 @@
 //! The machine for which a script or a template is rendered, with the decision about it.
 
+use crate::choose::BootChoice;
 use crate::choose::MACHINE_PREFIX;
-use crate::claimed_identity::{BootChoice, ClaimedIdentity};
+use crate::claimed_identity::ClaimedIdentity;
 use crate::decide::{Decision, decide};
 use crate::identity::MachineIdentity;
 use crate::observations::{FirmwareInfo, Observations};

@@ -268,6 +268,7 @@ fn the_ticket_of_a_request_has_the_machine_and_the_identities_of_its_entry() {
     };
     let kernel = ticket("debian/linux");
     assert_eq!((kernel.entry.as_deref(), kernel.link.as_deref()), (Some("web1"), Some("eth0")));
+    assert_eq!((kernel.profile.as_deref(), kernel.rule.as_deref()), (Some("debian"), None));
     assert_eq!(kernel.machine.hardware.unwrap().mac(), Some(macs[0]));
     assert!(!kernel.is_loader);
     let completed =

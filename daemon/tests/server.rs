@@ -260,7 +260,9 @@ fn files_are_served_only_at_the_addresses_of_served_interfaces() {
     }
     server.signal(Signal::SIGTERM);
     assert_eq!(server.exit_code(), Some(0));
-    assert!(server.log().contains("tftp:unserved-interface "), "{}", server.log());
+    for label in ["http:refused:denied ", "tftp:unserved-interface "] {
+        assert!(server.log().contains(label), "no {label}in {}", server.log());
+    }
 }
 
 #[test]

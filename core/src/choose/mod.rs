@@ -24,7 +24,7 @@ pub use boot::{Boot, BootMethod, BootSource, MenuLine};
 use core::net::IpAddr;
 use firmware::{for_firmware, replacement_ipxe};
 pub(crate) use names::packet_rule;
-pub use names::{BOOT_SCRIPT, IPXE_WRAPPER_PREFIX, MACHINE_PREFIX, local_disk_name};
+pub use names::{BOOT_SCRIPT, BootChoice, IPXE_WRAPPER_PREFIX, MACHINE_PREFIX, local_disk_name};
 pub use no_boot::NoBoot;
 use tftp::{tftp_address, tftp_file, tftp_server};
 
@@ -112,9 +112,8 @@ fn script_name(plan: &Plan, decision: &Decision, boots: &BootTarget, choice: Opt
     match (boots, rule, item) {
         (BootTarget::BootDir, None, None) => BOOT_SCRIPT.into(),
         _ => {
-            let rule = rule.map(|rule| format!("rule={rule}/")).unwrap_or_default();
-            let item = item.map(|item| format!("item={item}/")).unwrap_or_default();
-            format!("{MACHINE_PREFIX}{rule}{item}{BOOT_SCRIPT}")
+            let choice = BootChoice { rule, item };
+            format!("{MACHINE_PREFIX}{}{BOOT_SCRIPT}", choice.path())
         }
     }
 }

@@ -15,6 +15,24 @@ pub const MACHINE_PREFIX: &str = "machine/";
 /// with its script. Over IPv6 an iPXE that PXE has loaded has no other way to find its script.
 pub const IPXE_WRAPPER_PREFIX: &str = "with-script/";
 
+/// Choices that a machine does not know. The URLs of its scripts pass them on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BootChoice {
+    /// The rule that the machine's DHCP packet matched.
+    pub rule: Option<RuleRef>,
+    /// The boot server type that the user chose from a menu.
+    pub item: Option<u16>,
+}
+
+impl BootChoice {
+    /// The choices as part of a URL.
+    pub fn path(&self) -> String {
+        let rule = self.rule.map(|rule| format!("rule={rule}/")).unwrap_or_default();
+        let item = self.item.map(|item| format!("item={item}/")).unwrap_or_default();
+        rule + &item
+    }
+}
+
 /// The name of the program that starts the local disk on machines of this architecture.
 pub fn local_disk_name(arch: Arch) -> String {
     format!("local-disk/{}.efi", arch.info().map_or("", |row| row.id))

@@ -7,7 +7,7 @@ use crate::arch::Arch;
 use core::hash::{Hash, Hasher};
 
 /// A firmware that requests file names that it has built in, and accepts neither a loader nor a script; and the reply
-/// that it needs. Only its file, the list of dialects and its row of [`QUIRKS`](crate::quirks::QUIRKS) name the firmware;
+/// that it needs. Only its file, the list of dialects and its row of `QUIRKS` name the firmware;
 /// `daemon/tests/architectures.rs` holds that, and lists the exceptions.
 #[derive(Debug)]
 pub struct Dialect {

@@ -12,8 +12,8 @@ pub use menu::{HOST_NAME_PREFIX, menu};
 pub use profile::{boot_nothing, chain, chain_url, linux, local_disk, profile_menu, template_error};
 
 use crate::arch::Arch;
+use crate::choose::BootChoice;
 use crate::choose::MACHINE_PREFIX;
-use crate::claimed_identity::BootChoice;
 use crate::request::Protocol;
 use alloc::format;
 use alloc::string::String;

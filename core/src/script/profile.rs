@@ -5,8 +5,8 @@ use super::commands::{
     start_local_disk,
 };
 use crate::arch::Arch;
+use crate::choose::BootChoice;
 use crate::choose::MACHINE_PREFIX;
-use crate::claimed_identity::BootChoice;
 use crate::identity::MachineIdentity;
 use crate::plan::Plan;
 use crate::plan::profile::{FirmwareMenu, Linux};
