@@ -9,23 +9,31 @@ RUN     ?= target/run/boot
 RELEASE := target/release/proxydhcpd
 E2E     := target/e2e/proxydhcpd
 
+# Where Debian's and Fedora's shells look for completions.
+BASH_COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions/proxydhcpd
+ZSH_COMPLETION  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_proxydhcpd
+FISH_COMPLETION = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/proxydhcpd.fish
+
+# The explanations of `journalctl -x`. systemd reads them from this directory only, whatever the prefix is.
+CATALOG = $(DESTDIR)/usr/lib/systemd/catalog/proxydhcpd.catalog
+
 # `e2e` and `bench` are directories, too.
 .PHONY: help run toolchain build loaders test unit e2e bench coverage fuzz install uninstall
 
 help:
-	@echo 'make run        start the server on the networks of this host, without a configuration'
-	@echo 'make test       run all tests, including firmware in QEMU'
+	@echo 'make run        start the server on the networks of this host, without a configuration, and open its page'
+	@echo 'make test       run all tests, including firmware in QEMU, and the page in a browser'
 	@echo 'make loaders    unpack newer iPXE loaders (ARM, RISC-V, LoongArch) into BOOT=$(BOOT)'
 	@echo 'make bench      compare speed with dnsmasq, tftpd-hpa and nginx'
 	@echo 'make coverage   show line coverage by file'
 	@echo 'make fuzz       run every fuzz target for half a minute'
-	@echo 'make install    install binary, unit and manual pages; make uninstall removes them'
+	@echo 'make install    install binary, unit, manual pages and completions; make uninstall removes them'
 
 run: build
 	@dist/install-loaders
 	@mkdir -p $(RUN)
 	@test -e $(RUN)/ipxe-arm64.efi || dist/loaders $(RUN) || echo 'Continuing with the installed loaders'
-	$(RELEASE) serve --boot-dir $(RUN)
+	$(RELEASE) serve --boot-dir $(RUN) --open-page
 
 toolchain:
 	@CARGO='$(CARGO)' dist/toolchain
@@ -41,12 +49,12 @@ test: unit e2e
 
 unit: toolchain
 	e2e/setup
-	$(CARGO) test --locked --workspace --exclude proxydhcpd-e2e --no-fail-fast
+	$(CARGO) test --locked --workspace --exclude proxydhcpd-e2e --exclude proxydhcpd-browser --no-fail-fast
 
 e2e: toolchain
 	e2e/setup
 	$(CARGO) build --profile e2e --locked --package proxydhcpd
-	PROXYDHCPD=$(CURDIR)/$(E2E) $(CARGO) test --locked --package proxydhcpd-e2e
+	PROXYDHCPD=$(CURDIR)/$(E2E) $(CARGO) test --locked --no-fail-fast --package proxydhcpd-e2e --package proxydhcpd-browser
 
 bench:
 	bench/setup
@@ -67,13 +75,20 @@ install: build
 	install -d -m 0755 $(DESTDIR)/lib/systemd/system
 	sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' dist/systemd/proxydhcpd.service > $(DESTDIR)/lib/systemd/system/proxydhcpd.service
 	chmod 0644 $(DESTDIR)/lib/systemd/system/proxydhcpd.service
+	install -D -m 0644 dist/systemd/proxydhcpd.catalog $(CATALOG)
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 0644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/doc/proxydhcpd
 	install -m 0644 docs/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 0644 dist/proxydhcpd.toml $(DESTDIR)$(PREFIX)/share/doc/proxydhcpd/proxydhcpd.toml
+	install -m 0644 dist/monitoring/* $(DESTDIR)$(PREFIX)/share/doc/proxydhcpd
+	install -d -m 0755 $(dir $(BASH_COMPLETION)) $(dir $(ZSH_COMPLETION)) $(dir $(FISH_COMPLETION))
+	$(RELEASE) completions bash > $(BASH_COMPLETION)
+	$(RELEASE) completions zsh > $(ZSH_COMPLETION)
+	$(RELEASE) completions fish > $(FISH_COMPLETION)
+	chmod 0644 $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION)
 	install -d -m 0755 $(DESTDIR)/etc/proxydhcpd $(DESTDIR)$(BOOT)
-	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; journalctl --update-catalog; fi
 	@echo 'Start it with: systemctl enable --now proxydhcpd'
 
 # Keeps the operator's files in /etc/proxydhcpd and in the boot directory.
@@ -81,6 +96,7 @@ uninstall:
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl disable --now proxydhcpd || true; fi
 	rm -f $(DESTDIR)$(PREFIX)/sbin/proxydhcpd $(DESTDIR)/lib/systemd/system/proxydhcpd.service
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/proxydhcpd*.8 $(DESTDIR)$(PREFIX)/share/man/man5/proxydhcpd*.5
+	rm -f $(CATALOG) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION)
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/proxydhcpd
 	@rmdir $(DESTDIR)/etc/proxydhcpd $(DESTDIR)$(BOOT) $(DESTDIR)$(dir $(BOOT)) 2>/dev/null || true
-	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; journalctl --update-catalog; fi

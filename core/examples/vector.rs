@@ -16,7 +16,7 @@ mod common;
 use common::capture::{Datagram, datagram, frames};
 use common::vector::{ExpectedReply, Transport, Vector, directory, format_destination};
 use common::{GROUP, NEIGHBOUR, SERVER, SERVER6};
-use proxydhcpd_core::answer::{Answer, Verdict};
+use proxydhcpd_core::answer::Answer;
 use proxydhcpd_core::dissect::{self, Node};
 use proxydhcpd_core::route::Destination;
 use proxydhcpd_core::wire::{DhcpPacket, dhcp4};
@@ -111,12 +111,12 @@ fn make(arguments: &Arguments) -> Result<(), String> {
         silence: None,
     };
     let (answer, sent) = vector.ask();
-    match &answer.verdict {
-        Verdict::Silent(silence) => {
+    match &answer.reply {
+        Err(silence) => {
             vector.label = Some(silence.label().into());
             vector.silence = Some(silence.to_string());
         }
-        Verdict::Respond(_) => {
+        Ok(_) => {
             let [(octets, destination)] = &sent[..] else { return Err(format!("{} replies, not one", sent.len())) };
             vector.expected_reply = Some(expected_reply(octets, destination, is_v6));
         }
@@ -213,9 +213,9 @@ fn header(header: &dhcp4::Header) -> Value {
 fn print_answer(answer: &Answer, sent: &[(Vec<u8>, Destination)], is_v6: bool) {
     let quirks: Vec<&str> = answer.quirks.iter().map(|quirk| quirk.name).collect();
     println!("\nquirks: {}", if quirks.is_empty() { "none".into() } else { quirks.join(", ") });
-    match &answer.verdict {
-        Verdict::Silent(silence) => println!("no reply: {}: {silence}", silence.label()),
-        Verdict::Respond(response) => println!("reply ({}):", response.shape),
+    match &answer.reply {
+        Err(silence) => println!("no reply: {}: {silence}", silence.label()),
+        Ok(response) => println!("reply ({}):", response.shape),
     }
     for (octets, destination) in sent {
         let packet = DhcpPacket::parse(octets, is_v6).expect("the server writes valid messages");

@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::decide::Decision;
 use crate::identity::HardwareAddress;
+use crate::observations::shared_macs::SharedMac;
 use crate::observations::shared_uuids::SharedUuid;
 use crate::plan::Plan;
 use crate::plan::inventory::{AmbiguousMachine, DoubtReason, DoubtfulEntry, FoundEntry, IdentityKind};
@@ -22,11 +23,14 @@ pub enum AmbiguousIdentity<'a> {
     Duplicate(DuplicateIdentity<'a>),
     /// Two hardware addresses have the UUID.
     SharedUuid(SharedUuidWarning<'a>),
+    /// Two machines use its hardware address.
+    SharedMac(SharedMac),
 }
 
 impl<'a> AmbiguousIdentity<'a> {
-    /// Finds the ambiguities of a client for which this decision was made: at most a conflict, and one more.
-    pub fn find(plan: &'a Plan, client: &'a Client, decision: &Decision) -> [Option<AmbiguousIdentity<'a>>; 2] {
+    /// Finds the ambiguities of a client for which this decision was made: a conflict, another doubt
+    /// about its entry or its UUID, and a shared address.
+    pub fn find(plan: &'a Plan, client: &'a Client, decision: &Decision) -> [Option<AmbiguousIdentity<'a>>; 3] {
         let name = |id| plan.inventory.get(id).name;
         let conflict = match decision.machine {
             Some(FoundEntry { machine, by, conflicting: Some((other, other_by)) }) => {
@@ -50,7 +54,7 @@ impl<'a> AmbiguousIdentity<'a> {
             let shared = decision.shared_uuid.and_then(|shared| SharedUuidWarning::new(plan, decision, shared));
             shared.map(Self::SharedUuid)
         };
-        [conflict, doubt]
+        [conflict, doubt, decision.shared_mac.map(Self::SharedMac)]
     }
 
     /// The name of the entry that the server uses, or to which the doubt leads.
@@ -64,6 +68,7 @@ impl<'a> AmbiguousIdentity<'a> {
                 UuidUse::Entry(name) => Some(name),
                 UuidUse::Rule | UuidUse::Unused => None,
             },
+            Self::SharedMac(_) => None,
         }
     }
 }
@@ -76,6 +81,7 @@ impl fmt::Display for AmbiguousIdentity<'_> {
             Self::Unconfirmed(unconfirmed) => unconfirmed.fmt(f),
             Self::Duplicate(duplicate) => duplicate.fmt(f),
             Self::SharedUuid(shared) => shared.fmt(f),
+            Self::SharedMac(shared) => shared.fmt(f),
         }
     }
 }
@@ -196,6 +202,19 @@ impl fmt::Display for DuplicateIdentity<'_> {
             f,
             "may be {name}, because {name} and {others} list its {by}: it boots no more than {name}. Remove that {by} \
              from the entry of the machine that does not have it"
+        )
+    }
+}
+
+/// Warning about a hardware address that two machines use. The text follows the address.
+impl fmt::Display for SharedMac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [one, other] = self.uuids.map(pxe::MachineId::from_uuid);
+        write!(
+            f,
+            "has the UUIDs {one} and {other} in turn: two machines use this MAC address, and if both run, each breaks \
+             the other's network. Give one of them another address. If it is an adapter that people plug into several \
+             machines, add it to `shared-macs`"
         )
     }
 }

@@ -7,7 +7,7 @@ mod subject;
 
 use crate::arrival::{Arrival, Port};
 use crate::choose::{Boot, BootSource, choose, packet_rule};
-use crate::client::{Class, Client, IgnoreReason, Stage, identify, recognise4, recognise6};
+use crate::client::{Class, Client, IgnoreReason, Program, identify, recognise4, recognise6};
 use crate::decide::Decision;
 use crate::identity::MachineIdentity;
 use crate::observations::Observations;
@@ -33,32 +33,24 @@ use core::iter;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::ops::Range;
 use core::time::Duration;
-use overhear::overhear;
-pub use overhear::overhear_offer;
+pub use overhear::{overhear, overhear_offer};
 pub use silence::Silence;
 use subject::decide_for_packet;
 pub use subject::unmet;
 
-/// The result for one packet: its sender, the decision, and the verdict.
+/// The result for one packet: its sender, the decision, and the reply or the reason for silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The sender, if the packet was recognised.
     pub client: Option<Client>,
+    /// The machine that sent a packet that is no boot request: a system that runs on it, for example.
+    pub other_sender: Option<MachineIdentity>,
     /// The plan's decision for the client, if the server processed the packet that far.
     pub decision: Option<Decision>,
     /// The quirks of the client's firmware that applied.
     pub quirks: Quirks,
     /// The reply, or the reason for silence.
-    pub verdict: Verdict,
-}
-
-/// The outcome of a packet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The server replies.
-    Respond(Response),
-    /// The server does not reply, for this reason.
-    Silent(Silence),
+    pub reply: Result<Response, Silence>,
 }
 
 /// The content of a reply; its octets are in [`Replies`].
@@ -88,10 +80,7 @@ pub struct Replies {
 pub fn answer(plan: &Plan, observations: &mut Observations, arrival: &Arrival<'_>, replies: &mut Replies) -> Answer {
     replies.clear();
     let mut answer = Answer::from(Silence::Ignored(IgnoreReason::Reply));
-    answer.verdict = match process(plan, observations, arrival, replies, &mut answer) {
-        Ok(response) => Verdict::Respond(response),
-        Err(silence) => Verdict::Silent(silence),
-    };
+    answer.reply = process(plan, observations, arrival, replies, &mut answer);
     answer
 }
 
@@ -106,10 +95,11 @@ fn process(
     partial: &mut Answer,
 ) -> Result<Response, Silence> {
     let packet = DhcpPacket::parse(arrival.datagram, arrival.from.is_ipv6())?;
-    let mut machine = identify(&packet, arrival.from, &plan.policy.user_classes);
-    observations.identify(&mut machine);
+    let machine = identify_sender(plan, observations, arrival, &packet);
     overhear(plan, &packet, arrival, &machine, observations);
-    let (client, applied) = recognise(plan, arrival, &packet, machine)?;
+    let (client, applied) = recognise(plan, arrival, &packet, machine).inspect_err(|_| {
+        partial.other_sender = Some(identify_sender(plan, observations, arrival, &packet));
+    })?;
     let (client, quirks) = (partial.client.insert(client), &mut partial.quirks);
     *quirks = applied;
     let request = match (&packet, arrival.from) {
@@ -130,27 +120,29 @@ fn process(
         return Err(RefuseReason::BootLoop.into());
     }
     observations.uuid_claims.note(plan, client, arrival.now);
-    let decision = *partial.decision.insert(decide_for_packet(plan, observations, arrival, &packet, client));
+    let shared_mac = observations.shared_macs.note(plan, client, arrival.now);
+    let decision = decide_for_packet(plan, observations, arrival, &packet, client);
+    let decision = *partial.decision.insert(Decision { shared_mac, ..decision });
     if client.class == Class::UBoot && !decision.rule(plan).is_some_and(Rule::names_u_boot) {
         return Err(IgnoreReason::OtherVendorClass.into());
     }
     if let Some(dialect) = decision.as_dialect.filter(|dialect| client.can_have(dialect)) {
         quirks.declare(client, dialect);
     }
-    let recognised_stage = client.stage;
-    if let Stage::Ipxe(features) = client.stage {
-        client.stage = ipxe_stage(plan, observations, client, features, &decision, arrival.now);
+    let recognised_program = client.program;
+    if let Program::Ipxe(features) = client.program {
+        client.program = ipxe_program(plan, observations, client, features, &decision, arrival.now);
     }
     let choice = observations.choice(client, arrival.now);
     let boot = match choose(plan, client, &decision, choice, request.local_addr()) {
         // If none of our loaders can replace this iPXE, it boots with the features that it has.
-        Err(_) if matches!(client.stage, Stage::ReplacedIpxe(lacks) if !lacks.is_empty()) => {
-            client.stage = recognised_stage;
+        Err(_) if matches!(client.program, Program::ReplacedIpxe(lacks) if !lacks.is_empty()) => {
+            client.program = recognised_program;
             choose(plan, client, &decision, choice, request.local_addr())
         }
         chosen => chosen,
     }?;
-    if matches!(client.stage, Stage::Ipxe(_)) {
+    if matches!(client.program, Program::Ipxe(_)) {
         observations.note_ipxe(client, arrival.now);
     }
     let response = request.write(plan, client, &packet, boot, quirks, replies)?;
@@ -158,27 +150,38 @@ fn process(
     Ok(response)
 }
 
-/// The stage of an iPXE. It receives its script at once, unless a rule requires our loader first, or the iPXE lacks a
+fn identify_sender(
+    plan: &Plan,
+    observations: &Observations,
+    arrival: &Arrival<'_>,
+    packet: &DhcpPacket<'_>,
+) -> MachineIdentity {
+    let mut machine = identify(packet, arrival.from, &plan.policy.user_classes);
+    observations.identify(&mut machine);
+    machine
+}
+
+/// The program of an iPXE. It receives its script at once, unless a rule requires our loader first, or the iPXE lacks a
 /// feature that its script needs. The machine receives our loader only once: its next request comes from that loader,
 /// or from an iPXE that the loader could not replace.
-fn ipxe_stage(
+fn ipxe_program(
     plan: &Plan,
     observations: &mut Observations,
     client: &Client,
     features: Option<Features>,
     decision: &Decision,
     now: u64,
-) -> Stage {
+) -> Program {
     if decision.as_firmware {
         let has_loaded = observations.loaded_at(client, now).is_some();
-        return if has_loaded { client.stage } else { Stage::ReplacedIpxe(Features::default()) };
+        return if has_loaded { client.program } else { Program::ReplacedIpxe(Features::default()) };
     }
     let missing = features.unwrap_or_default().missing(required_features(plan, decision, client.arch));
     if missing.is_empty() {
         observations.note_capable(client);
-        return client.stage;
+        return client.program;
     }
-    if observations.was_replaced(client, now) { client.stage } else { Stage::ReplacedIpxe(missing) }
+    if observations.was_replaced(client, now) { client.program } else { Program::ReplacedIpxe(missing) }
 }
 
 /// Recognises the sender of a packet, which `machine` identifies, with the quirks that apply to it.
@@ -284,7 +287,7 @@ fn record(
     if client.port == Port::Dhcp {
         observations.note_offer(client, rule.filter(|_| client.machine.relay.is_some()), arrival.now);
     }
-    if matches!(client.stage, Stage::ReplacedIpxe(lacks) if !lacks.is_empty()) {
+    if matches!(client.program, Program::ReplacedIpxe(lacks) if !lacks.is_empty()) {
         observations.note_replaced(client, arrival.now);
     }
     if let Some(item) = client.boot_item {
@@ -295,23 +298,32 @@ fn record(
         && client.message_type == DhcpMessageType::Dhcp4(MessageType::Discover)
         && client.port == Port::Dhcp
     {
-        let offer = SentOffer { xid: message.header.xid, link: arrival.link().index, next: next_contact(response) };
+        let offer = SentOffer { xid: message.header.xid, link: arrival.link().index, next: response.next_contact() };
         observations.boot_attempts.note_offer(client, offer, arrival.now);
+    }
+    if let DhcpPacket::Dhcp6(packet) = packet
+        && client.message_type == DhcpMessageType::Dhcp6(dhcp6::MessageType::Solicit)
+    {
+        let (transaction, link) = (packet.message.transaction_id, arrival.link().index);
+        observations.boot_attempts.note_advertise(client, transaction, link, arrival.now);
     }
 }
 
-/// Where a machine that accepts the offer sends its next request.
-fn next_contact(Response { shape, boot, destination, .. }: &Response) -> NextContact {
-    let is_external_url = boot.source == BootSource::ConfiguredScript && boot.file.contains("://");
-    match (shape, boot.file.strip_prefix("http://")) {
-        (ShapeName::Redirect, _) => NextContact::BootServer,
-        (ShapeName::Direct, _) if boot.server != destination.from.ip() || is_external_url => NextContact::Elsewhere,
-        (ShapeName::Direct, None) => NextContact::Tftp,
-        (ShapeName::Direct, Some(url)) => {
-            let host = url.split('/').next().unwrap_or_default();
-            NextContact::Http(host.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80))
+impl Response {
+    /// The place to which a machine that accepts the offer sends its next request.
+    pub fn next_contact(&self) -> NextContact {
+        let Response { shape, boot, destination, .. } = self;
+        let is_external_url = boot.source == BootSource::ConfiguredScript && boot.file.contains("://");
+        match (shape, boot.file.strip_prefix("http://")) {
+            (ShapeName::Redirect, _) => NextContact::BootServer,
+            (ShapeName::Direct, _) if boot.server != destination.from.ip() || is_external_url => NextContact::Elsewhere,
+            (ShapeName::Direct, None) => NextContact::Tftp,
+            (ShapeName::Direct, Some(url)) => {
+                let host = url.split('/').next().unwrap_or_default();
+                NextContact::Http(host.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80))
+            }
+            _ => NextContact::Elsewhere,
         }
-        _ => NextContact::Elsewhere,
     }
 }
 
@@ -342,16 +354,13 @@ impl Replies {
 impl Answer {
     /// How long the reply waits before it is sent; `None` if the server sends it at once, or sends none.
     pub fn delay(&self) -> Option<Duration> {
-        match &self.verdict {
-            Verdict::Respond(response) => response.delay,
-            Verdict::Silent(_) => None,
-        }
+        self.reply.as_ref().ok()?.delay
     }
 }
 
 /// An answer without a reply, to a packet whose sender was not recognised.
 impl From<Silence> for Answer {
     fn from(silence: Silence) -> Self {
-        Answer { client: None, decision: None, quirks: Quirks::default(), verdict: Verdict::Silent(silence) }
+        Answer { client: None, other_sender: None, decision: None, quirks: Quirks::default(), reply: Err(silence) }
     }
 }

@@ -12,7 +12,7 @@ pub use row::{ArchInfo, ImageFormat, IpxeBuild, Names, Packages, Prevalence, Pyt
 pub use rows::ARCHITECTURES;
 
 /// An architecture: a code of option 93, assigned or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Arch(pub u16);
 
 impl Arch {

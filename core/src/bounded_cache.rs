@@ -102,6 +102,11 @@ impl<K: CacheKey, V: Copy> BoundedCache<K, V> {
     }
 
     /// All values, in no particular order.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.sets.iter().flatten().flat_map(|set| set.entries.iter()).flatten().map(|(_, value)| value)
+    }
+
+    /// All values, in no particular order, for the caller to change.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.sets.iter_mut().flatten().flat_map(|set| set.entries.iter_mut()).flatten().map(|(_, value)| value)
     }
@@ -131,6 +136,10 @@ impl<K: CacheKey, V: Copy> BoundedCache<K, V> {
             hash = (hash ^ u64::from_le_bytes(octets)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             hash ^= hash >> 32;
         }
+        // A product's low bits depend only on lower bits, so the last octets of the last word have not reached the bits
+        // that select the set.
+        hash = hash.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        hash ^= hash >> 32;
         (hash as usize & (self.sets.len() - 1), (hash >> 32) as u32 | 1)
     }
 }
@@ -171,6 +180,30 @@ impl TokenBucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A network of machines differs only in the last octets of their addresses.
+    #[test]
+    fn the_addresses_of_one_network_spread_over_the_sets() {
+        for base in ["10.77.0.0", "fd77::1:0", "fe80::5054:ff:fe00:0"] {
+            let mut cache: BoundedCache<core::net::IpAddr, u16> = BoundedCache::new(65_536, 0x1234_5678_9abc_def0);
+            let base: core::net::IpAddr = base.parse().unwrap();
+            let address = |number: u16| -> core::net::IpAddr {
+                match base {
+                    core::net::IpAddr::V4(base) => {
+                        core::net::Ipv4Addr::from(u32::from(base) + u32::from(number)).into()
+                    }
+                    core::net::IpAddr::V6(base) => {
+                        core::net::Ipv6Addr::from(u128::from(base) + u128::from(number)).into()
+                    }
+                }
+            };
+            for number in 0..2000 {
+                cache.update(address(number), 0, number, |_| ());
+            }
+            let kept = (0..2000).filter(|number| cache.get(address(*number)).is_some()).count();
+            assert!(kept > 1990, "{kept} of 2000 addresses from {base}");
+        }
+    }
 
     #[test]
     fn a_value_stays_until_a_new_key_evicts_it() {

@@ -1,9 +1,11 @@
-//! The identity that a client claims in the name of the file that it requests: `machine/mac=.../uuid=.../menu.ipxe`.
+//! The identity that a client claims in the name of the file that it requests: `machine/mac=.../uuid=.../menu.ipxe`,
+//! and the facts that it reports there: its memory, and the error of a failed command.
 //! The claim is not proven, so the server uses it only to choose what it shows to the client.
 
 use crate::arch::Arch;
 use crate::choose::{BootChoice, MACHINE_PREFIX};
 use crate::identity::{Identifiers, MachineIdentity, MachineKey};
+use crate::ipxe_error::IpxeError;
 use crate::observations::{FirmwareInfo, Observations};
 use crate::wire::dhcp6::mac_from_eui64;
 use crate::wire::pxe::MachineId;
@@ -26,6 +28,10 @@ pub struct ClaimedIdentity {
     pub token: Option<String>,
     /// The architecture of the machine's iPXE, if the server knows that architecture.
     pub arch: Option<Arch>,
+    /// The size of the machine's memory, in MiB.
+    pub memory: Option<u32>,
+    /// The error of the command that failed last in a script.
+    pub error: Option<IpxeError>,
     /// The choices that led to the request.
     pub choice: BootChoice,
 }
@@ -38,6 +44,7 @@ impl ClaimedIdentity {
         let mut rest = name.strip_prefix(MACHINE_PREFIX)?;
         let mut claimed = ClaimedIdentity::default();
         let (mut platform, mut buildarch) = ("", "");
+        let mut modules = None;
         while let Some((part, after)) = rest.split_once('/')
             && let Some((key, value)) = part.split_once('=')
         {
@@ -49,6 +56,9 @@ impl ClaimedIdentity {
                 "token" => claimed.token = Some(value.into()),
                 "platform" => platform = value,
                 "arch" => buildarch = value,
+                "memsize" => claimed.memory = value.parse().ok().filter(|mib| *mib > 0),
+                "modules" => modules = memory_of_modules(value),
+                "errno" => claimed.error = IpxeError::parse(value),
                 "rule" => claimed.choice.rule = value.parse().ok(),
                 "item" => claimed.choice.item = value.parse().ok(),
                 _ => {}
@@ -56,6 +66,7 @@ impl ClaimedIdentity {
             rest = after;
         }
         claimed.arch = Arch::from_ipxe(platform, buildarch);
+        claimed.memory = claimed.memory.or(modules);
         Some((claimed, rest))
     }
 
@@ -113,6 +124,24 @@ fn parse_octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(octets)
 }
 
+/// The sum of the sizes of memory modules, in MiB; `None` if no size is known. The sizes are separated by dots. Each is
+/// the two octets at offset 12 of the SMBIOS table of a module (type 17; SMBIOS 3.7 7.18), least significant octet
+/// first, or empty if there is no such table. 0 is an empty socket, ffff an unknown size, and 7fff one of 32 GiB or
+/// more, which counts as 32 GiB. Bit 15 means KiB instead of MiB.
+fn memory_of_modules(sizes: &str) -> Option<u32> {
+    let size = |octets: [u8; 2]| match u16::from_le_bytes(octets) {
+        0xffff => 0,
+        0x7fff => 32 << 10,
+        kib if kib & 0x8000 != 0 => u32::from(kib & 0x7fff) >> 10,
+        mib => u32::from(mib),
+    };
+    let sum: u32 = sizes.split('.').take(MAX_MODULES).filter_map(parse_octets::<2>).map(size).sum();
+    Some(sum).filter(|mib| *mib > 0)
+}
+
+/// How many memory modules a machine reports. A machine with more has enough memory for any boot.
+pub const MAX_MODULES: usize = 8;
+
 /// Parses a text in iPXE's form `hexraw` (hexadecimal digits), which contains no character with a meaning in the
 /// requested name. Returns `None` if the text is malformed or empty.
 fn parse_text(hexraw: &str) -> Option<String> {
@@ -157,6 +186,21 @@ mod tests {
         let (claimed, rest) = ClaimedIdentity::parse("machine/rule=3/item=32769/boot.ipxe").unwrap();
         assert_eq!((claimed.choice.path().as_str(), rest), ("rule=3/item=32769/", "boot.ipxe"));
         assert_eq!(BootChoice::default().path(), "");
+    }
+
+    #[test]
+    fn the_memory_is_that_of_ipxe_or_of_the_modules() {
+        let memory = |parts: &str| ClaimedIdentity::parse(&alloc::format!("machine/{parts}/x")).unwrap().0.memory;
+        // The octets are those of QEMU with `-m 3072`.
+        assert_eq!(memory("memsize=/modules=000c......."), Some(3072));
+        assert_eq!(memory("memsize=2047/modules=0008"), Some(2047));
+        assert_eq!(memory("modules=0040.0000.0040.ffff"), Some(32 << 10));
+        assert_eq!(memory("modules=ff7f"), Some(32 << 10));
+        assert_eq!(memory("modules=0090"), Some(4));
+        for unknown in ["memsize=/modules=", "memsize=0/modules=0000.ffff", "memsize=-1/modules=0c", "x=1"] {
+            assert_eq!(memory(unknown), None, "{unknown}");
+        }
+        assert_eq!(memory(&alloc::format!("modules={}", "ff7f.".repeat(1000))), Some(8 * (32 << 10)));
     }
 
     #[test]

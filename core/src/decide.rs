@@ -5,6 +5,7 @@ use crate::client::dialect::Dialect;
 use crate::client::{Class, Client};
 use crate::identity::ShownIdentities;
 use crate::observations::Observations;
+use crate::observations::shared_macs::SharedMac;
 use crate::observations::shared_uuids::SharedUuid;
 use crate::plan::Plan;
 use crate::plan::inventory::{
@@ -30,6 +31,8 @@ pub struct Decision {
     pub(crate) protected_by: Option<(MachineIndex, IdentityKind)>,
     /// The machine's UUID, if another hardware address shows the same UUID.
     pub shared_uuid: Option<SharedUuid>,
+    /// The machine's hardware address, if another machine uses it as well. It changes no decision.
+    pub shared_mac: Option<SharedMac>,
     /// The index of the rule that matched.
     pub(crate) rule: Option<usize>,
     /// The profile. `None` means the menu of the boot directory, unless `decided_by` excludes a profile.

@@ -3,33 +3,55 @@
 
 mod answer;
 pub mod completion;
+pub mod control_socket;
+pub mod edit;
 mod file;
+pub mod installer;
+mod kind;
+mod label_kind;
+pub mod menu_login;
 pub mod port;
 pub mod process;
+pub mod report;
 pub mod socket;
 pub mod state_file;
+pub mod verdict;
+pub mod wake;
+pub mod web;
+pub mod webhook;
 
 use crate::ambiguous_identity::AmbiguousIdentity;
+use crate::arch::Arch;
 use crate::client::Client;
 use crate::file_ticket::FileTicket;
 use crate::identity::{HardwareAddress, MachineIdentity};
 use crate::link::Link;
 use crate::observations::LoopCause;
 use crate::observations::finding::Finding;
+use crate::plan::offer::Loader;
 use crate::plan::policy::LoopGuard;
 use crate::request::Protocol;
 use crate::transfer::Outcome;
 use alloc::string::String;
 pub use answer::{Reasons, Reply, Silent, Unsent};
 use completion::CompletionWithoutEntry;
+use control_socket::ControlSocketEvent;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-pub use file::{ContentKind, Overload, Reason, TransferEnd};
+use edit::EditEvent;
+pub use file::{ContentKind, Overload, Reason, Substitute, TransferEnd};
+pub use label_kind::LabelKind;
+use menu_login::MenuLoginEvent;
 use port::PortEvent;
 use process::{Descriptors, ReloadObstacle, WorkerEvent};
+use report::{Report, ReportRefusal};
 use socket::SocketFailure;
 use state_file::StateFile;
+use verdict::BootVerdict;
+use wake::WakeEvent;
+use web::WebEvent;
+use webhook::WebhookCall;
 
 /// One event.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +90,8 @@ pub enum Service {
     Tftp,
     /// HTTP.
     Http,
+    /// Syslog.
+    Syslog,
     /// None: the server itself, or the host on which it runs.
     Host,
 }
@@ -100,6 +124,8 @@ pub enum What<'a> {
     MenuChoice(u16),
     /// A machine did not take the server's offer.
     Finding(&'a Finding),
+    /// The boot of a machine failed.
+    Verdict(BootVerdict<'a>),
     /// A machine fetches its first loader again and again.
     BootLoop {
         /// The loader, as requested.
@@ -136,8 +162,10 @@ pub enum What<'a> {
     OfferedFileRefused {
         /// The name of the file.
         name: &'a str,
-        /// The reason, and the remedy.
-        reason: fmt::Arguments<'a>,
+        /// The reason.
+        reason: &'a str,
+        /// The remedy.
+        remedy: &'a str,
     },
     /// The server did not reply to a packet for files.
     FileSilence(Reason<'a>),
@@ -174,6 +202,8 @@ pub enum What<'a> {
         template: &'a str,
         /// The error, with its location.
         error: &'a str,
+        /// The text that the machine received instead.
+        substitute: Substitute,
     },
     /// A machine completed its boot-once with this download.
     BootOnceCompleted {
@@ -191,6 +221,10 @@ pub enum What<'a> {
         /// Whether the request has a token, which is invalid or expired.
         has_token: bool,
     },
+    /// A machine reports something about its boot or its installation.
+    Report(Report<'a>),
+    /// The server did not accept a report.
+    ReportRefused(ReportRefusal),
     /// The server serves an interface, or one with other addresses than before. The values are its addresses.
     InterfaceServed([Option<IpAddr>; 2]),
     /// The server no longer serves an interface.
@@ -199,12 +233,24 @@ pub enum What<'a> {
     Port(PortEvent<'a>),
     /// The kernel did not do what the server needs of a socket.
     SocketFailed(SocketFailure<'a>),
+    /// Something happened to the control socket.
+    ControlSocket(ControlSocketEvent<'a>),
+    /// A user answered the server's challenge at the menu of a machine.
+    MenuLogin(MenuLoginEvent<'a>),
+    /// An operator changed what a machine boots.
+    Edit(EditEvent<'a>),
+    /// An operator wakes a machine.
+    Wake(WakeEvent<'a>),
+    /// Something happened to the web listener.
+    Web(WebEvent<'a>),
+    /// The server called a webhook.
+    Webhook(WebhookCall<'a>),
     /// Something happened to a file of the server's state.
     StateFile(StateFile<'a>),
     /// The service manager does not receive the server's notifications. The value is the error.
     NotifyFailed(fmt::Arguments<'a>),
-    /// The server serves no interface yet. The value is its status, in words.
-    NoInterface(&'a str),
+    /// The server serves no interface yet: none that the configuration selects is up and has an address.
+    NoInterface,
     /// The interfaces of this host cannot be listed. The value is the error.
     InterfacesUnknown(fmt::Arguments<'a>),
     /// The interfaces of this host cannot be watched. The server tries again every second. The value is the error.
@@ -229,8 +275,8 @@ pub enum What<'a> {
     Reloaded,
     /// A reload does not end, or does not start.
     ReloadBlocked(ReloadObstacle<'a>),
-    /// A reload found that machines no longer have entries. The value is their names, in one line.
-    EntriesRemoved(&'a str),
+    /// A reload found that these machines no longer have entries.
+    EntriesRemoved(&'a [&'a str]),
     /// A reload failed, and the server keeps the previous configuration.
     ReloadFailed(&'a [String]),
     /// The server is ready.
@@ -239,8 +285,27 @@ pub enum What<'a> {
     Tick,
     /// The server stopped. The value is what its readers have summed up.
     Stopped(&'a str),
-    /// Something about the configuration, in words.
-    Notice(Notice<'a>),
+    /// The loader for an architecture, or for every architecture without one.
+    Loader {
+        /// The architecture. `None`: every architecture without a separate loader.
+        arch: Option<Arch>,
+        /// The loader, or how to get one.
+        loader: Result<&'a Loader, &'a str>,
+    },
+    /// The server read the entries of machines.
+    MachinesRead {
+        /// The number of machines.
+        machines: usize,
+        /// The number of files that contain them.
+        files: usize,
+        /// Time to read them.
+        duration: Duration,
+    },
+    /// These loaders are not signed, and firmware with Secure Boot refuses them.
+    UnsignedLoaders(&'a [&'a str]),
+    /// A warning about the configuration or the boot directory: its location, what is wrong, and what to do, in one
+    /// line.
+    Warning(&'a str),
 }
 
 /// The server at its start.
@@ -265,24 +330,8 @@ pub enum ResetCause {
     Removed,
     /// The machine's entry has another `boot`.
     OtherPolicy,
-}
-
-/// Words about the configuration: what failed, why, and what to do.
-#[derive(Clone, Copy, Debug)]
-pub struct Notice<'a> {
-    /// The severity.
-    pub severity: Severity,
-    /// The sentence.
-    pub text: fmt::Arguments<'a>,
-}
-
-/// The severity of a notice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// Something that the administrator can fix.
-    Warning,
-    /// Information.
-    Info,
+    /// A boot order began, or ended.
+    Ordered,
 }
 
 impl<'a> EventMachine<'a> {
@@ -313,14 +362,19 @@ impl What<'_> {
             What::Discarded(label) | What::SendBufferFull(label) => Some(label),
             What::Finding(finding) => Some(finding.diagnosis.label()),
             What::BootLoop { .. } => Some("boot-loop:found"),
+            What::Verdict(verdict) => Some(verdict.id),
             What::FileRefused { reason, .. } | What::FileSilence(reason) => Some(reason.label),
             What::OfferedFileRefused { .. } => Some("file:offered-but-refused"),
-            What::TransferEnded { end: TransferEnd::Tftp(Outcome::Evicted), .. } => Some("tftp:evicted"),
+            What::TransferEnded { end: TransferEnd::Tftp(Outcome::Evicted, _), .. } => Some("tftp:evicted"),
             What::TransferFailed { .. } => Some("file:error"),
             What::ConnectionDropped { overload: Some(_), .. } => Some("http:connection-limit"),
             What::ConnectionDropped { overload: None, .. } => Some("http:dropped"),
             What::TemplateFailed { .. } => Some("file:template-failed"),
             What::DoneRefused { .. } => Some("file:done-refused"),
+            What::ReportRefused(refusal) => Some(refusal.label()),
+            What::MenuLogin(MenuLoginEvent::Wrong { .. } | MenuLoginEvent::TooOften { .. }) => {
+                Some("menu-login:refused")
+            }
             What::StateFile(StateFile::SharedUuidsUnwritable(_)) => Some("shared-uuids:write-failed"),
             What::InterfaceWatchFailed(_) => Some("interfaces:watch-failed"),
             What::Replied(_)
@@ -332,6 +386,7 @@ impl What<'_> {
             | What::TransferEnded { .. }
             | What::BootOnceCompleted { .. }
             | What::BootOnceReset(_)
+            | What::Report(_)
             | What::SlowTftpClients { .. }
             | What::CompletionWithoutEntry(_)
             | What::InterfaceServed(_)
@@ -339,9 +394,15 @@ impl What<'_> {
             | What::OpenFailed { .. }
             | What::Port(_)
             | What::SocketFailed(_)
+            | What::ControlSocket(_)
+            | What::MenuLogin(MenuLoginEvent::LoggedIn { .. })
+            | What::Edit(_)
+            | What::Wake(_)
+            | What::Web(_)
+            | What::Webhook(_)
             | What::StateFile(_)
             | What::NotifyFailed(_)
-            | What::NoInterface(_)
+            | What::NoInterface
             | What::InterfacesUnknown(_)
             | What::Worker(_)
             | What::Descriptors(_)
@@ -350,7 +411,10 @@ impl What<'_> {
             | What::Reloaded
             | What::ReloadBlocked(_)
             | What::EntriesRemoved(_)
-            | What::Notice(_)
+            | What::Loader { .. }
+            | What::MachinesRead { .. }
+            | What::UnsignedLoaders(_)
+            | What::Warning(_)
             | What::ReloadFailed(_)
             | What::Ready
             | What::Tick

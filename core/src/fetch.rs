@@ -7,15 +7,17 @@ use crate::claimed_identity::ClaimedIdentity;
 use crate::decide::{DecidedBy, Decision};
 use crate::file_name::{BadName, normalize};
 use crate::file_ticket::FileTicket;
+use crate::ipxe_error::{IpxeError, ScriptCommand};
 use crate::observations::Observations;
 use crate::plan::Plan;
 use crate::plan::profile::{BootTarget, Profile};
-use crate::render_context::{DONE, RenderContext};
-use crate::request::FileRequest;
+use crate::render_context::{DONE, FAILED_PREFIX, MENU_ITEM_PREFIX, RenderContext};
+use crate::request::{FileRequest, Protocol};
 use crate::script;
 use crate::shim;
 use crate::url::is_url;
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString};
 
 /// Everything that is decided about a request for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,9 @@ pub struct FetchDecision {
     pub answer: Result<Fetch, Refusal>,
     /// The machine that sent the request, and what the complete fetch of the file changes.
     pub ticket: FileTicket,
+    /// The size of the machine's memory in MiB, if the request is that of an iPXE for its menu, which
+    /// reports it.
+    pub memory: Option<u32>,
 }
 
 /// The server's answer to a request for a file.
@@ -33,6 +38,9 @@ pub enum Fetch {
     Text(String),
     /// The menu of the boot directory; the arguments of its entries may hold template expressions.
     Menu(RenderContext),
+    /// The script of one item of that menu, with the item's identifier. If the item needs a password, the caller must
+    /// have checked that the client knows it ([`protected_item`]).
+    MenuItem(String, RenderContext),
     /// The script of a profile that boots a kernel; its texts may hold template expressions.
     Linux(RenderContext),
     /// A file of the template directory, which the daemon renders.
@@ -45,6 +53,8 @@ pub enum Fetch {
     IpxeWrapper(Arch),
     /// The client reports that a machine has finished its boot. The daemon, which knows the token, verifies the report.
     Done(DoneRequest),
+    /// A script of the machine reports that a command failed. The answer shows the error in words.
+    Failed(ScriptFailure),
     /// A file of the boot directory.
     Directory {
         /// The file's normalized relative path.
@@ -63,6 +73,17 @@ pub enum Fallback {
     Text(String),
 }
 
+/// A command of a script that failed, as the machine reports it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptFailure {
+    /// The command.
+    pub command: ScriptCommand,
+    /// The file that the command was to load or to start; empty if the command has none.
+    pub file: String,
+    /// The error.
+    pub error: IpxeError,
+}
+
 /// A report that a machine has finished its boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DoneRequest {
@@ -78,16 +99,21 @@ impl Fetch {
     /// The name of the entry of the machine for which the text is rendered.
     pub fn machine<'a>(&self, plan: &'a Plan) -> Option<&'a str> {
         match self {
-            Fetch::Menu(context) | Fetch::Linux(context) | Fetch::Template(_, context) => {
-                context.decision.machine(plan).map(|entry| entry.name)
-            }
+            Fetch::Menu(context)
+            | Fetch::MenuItem(_, context)
+            | Fetch::Linux(context)
+            | Fetch::Template(_, context) => context.decision.machine(plan).map(|entry| entry.name),
             _ => None,
         }
     }
 
     /// Sets the token for rendered texts.
     pub fn set_token(&mut self, token: Option<String>) {
-        if let Fetch::Menu(context) | Fetch::Linux(context) | Fetch::Template(_, context) = self {
+        if let Fetch::Menu(context)
+        | Fetch::MenuItem(_, context)
+        | Fetch::Linux(context)
+        | Fetch::Template(_, context) = self
+        {
             context.token = token;
         }
     }
@@ -129,13 +155,14 @@ pub fn fetch(plan: &Plan, observations: &Observations, request: &FileRequest<'_>
             let (machine, _) = ClaimedIdentity::default().resolve(observations, request.client.ip());
             let link = request.link().map(Into::into);
             let ticket = FileTicket { machine, link, ..FileTicket::default() };
-            return FetchDecision { answer: fetch_bad_name(plan, request.name, bad), ticket };
+            return FetchDecision { answer: fetch_bad_name(plan, request.name, bad), ticket, memory: None };
         }
     };
     let name = ParsedName::new(&name);
     let context = RenderContext::new(plan, observations, request, name.claimed.clone().unwrap_or_default());
     let ticket = FileTicket::new(plan, observations, request, &context, name.rest);
-    FetchDecision { answer: fetch_name(plan, observations, request, name, context), ticket }
+    let memory = name.claimed.as_ref().filter(|_| name.rest == MENU).and_then(|claimed| claimed.memory);
+    FetchDecision { answer: fetch_name(plan, observations, request, name, context), ticket, memory }
 }
 
 /// The answer to a request whose name cannot be normalised.
@@ -164,13 +191,18 @@ fn fetch_name(
     ParsedName { whole, claimed, rest }: ParsedName<'_>,
     context: RenderContext,
 ) -> Result<Fetch, Refusal> {
+    if let Some(failure) = claimed.as_ref().and_then(|claimed| script_failure(claimed, rest)) {
+        return Ok(Fetch::Failed(failure));
+    }
     match (&claimed, rest) {
         (Some(claimed), DONE) => {
             return done_request(plan, observations, request, claimed).map(Fetch::Done).ok_or(Refusal::NotFound);
         }
         (Some(_), MENU) => return Ok(menu(plan, context, request)),
+        (Some(_), name) if name.starts_with(MENU_ITEM_PREFIX) => return menu_item(plan, context, request, name),
         (claimed, BOOT_SCRIPT) if claimed.is_some() || !plan.offer.menu.has_boot_script => {
-            return Ok(Fetch::Text(script::entry_script(request.protocol, request.server, context.choice)));
+            let syslog = plan.offer.receives_syslog_of_ipxe;
+            return Ok(Fetch::Text(script::entry_script(request.protocol, request.server, context.choice, syslog)));
         }
         _ => {}
     }
@@ -196,7 +228,8 @@ fn fetch_name(
     let over_ipv6 = request.server.to_canonical().is_ipv6();
     // iPXE requests `autoexec.ipxe` from the directory from which it was loaded, which may be a subdirectory.
     let otherwise = if over_ipv6 && rest.rsplit('/').next() == Some(AUTOEXEC) {
-        let script = script::autoexec(request.protocol, plan.offer.http, request.server, context.choice);
+        let (http, syslog) = (plan.offer.http, plan.offer.receives_syslog_of_ipxe);
+        let script = script::autoexec(request.protocol, http, request.server, context.choice, syslog);
         Some(Fallback::Text(script))
     } else {
         shim::resolve_missing(plan, rest).map(Fallback::File)
@@ -225,6 +258,29 @@ pub fn is_first_request(name: &[u8], resolved: &Result<Fetch, Refusal>) -> bool 
 pub fn is_done_request(name: &[u8]) -> bool {
     let name = normalize(name).ok();
     name.and_then(|name| ClaimedIdentity::parse(&name).map(|(_, rest)| rest == DONE)).unwrap_or(false)
+}
+
+/// The failed command that a script reports by this name after the claimed identity.
+fn script_failure(claimed: &ClaimedIdentity, name: &str) -> Option<ScriptFailure> {
+    let step = name.strip_prefix(FAILED_PREFIX)?;
+    let (command, file) = step.split_once('/').unwrap_or((step, ""));
+    let command = ScriptCommand::parse(command)?;
+    Some(ScriptFailure { command, file: with_both_slashes(file), error: claimed.error? })
+}
+
+/// A file of which `normalize` has removed a slash if it is a URL.
+fn with_both_slashes(file: &str) -> String {
+    match file.split_once(":/") {
+        Some((scheme, rest)) if scheme.bytes().all(|octet| octet.is_ascii_lowercase()) => format!("{scheme}://{rest}"),
+        _ => file.to_string(),
+    }
+}
+
+/// Whether a request with this name reports a failed command.
+pub fn is_failure_report(name: &[u8]) -> bool {
+    let name = normalize(name).ok();
+    let parsed = name.as_deref().and_then(ClaimedIdentity::parse);
+    parsed.is_some_and(|(claimed, rest)| script_failure(&claimed, rest).is_some())
 }
 
 /// The report that a machine of the plan has finished its boot; `None` if the plan does not have the machine.
@@ -260,6 +316,28 @@ pub fn preview_menu(
     Ok(menu(plan, context, request))
 }
 
+/// The script of an item of the menu, for a machine whose menu that is. Only over HTTP can a machine show that its user
+/// knows a password.
+fn menu_item(plan: &Plan, context: RenderContext, request: &FileRequest<'_>, name: &str) -> Result<Fetch, Refusal> {
+    let item = name.strip_prefix(MENU_ITEM_PREFIX).unwrap_or_default();
+    let has_menu = *context.decision.boots(plan) == BootTarget::BootDir && !plan.offer.menu.has_boot_script;
+    match request.protocol {
+        Protocol::Tftp if plan.policy.menu.protects(item) => Err(Refusal::Denied),
+        _ if has_menu => Ok(Fetch::MenuItem(item.into(), context)),
+        _ => Err(Refusal::NotFound),
+    }
+}
+
+/// The item of the menu that a request with this name asks for, if the item needs a password.
+pub fn protected_item(plan: &Plan, name: &[u8]) -> Option<String> {
+    if plan.policy.menu.protected_items.is_empty() {
+        return None;
+    }
+    let name = normalize(name).ok()?;
+    let item = ClaimedIdentity::parse(&name)?.1.strip_prefix(MENU_ITEM_PREFIX)?;
+    plan.policy.menu.protects(item).then(|| item.into())
+}
+
 /// The script for the machine that sent the request.
 fn menu(plan: &Plan, context: RenderContext, request: &FileRequest<'_>) -> Fetch {
     let RenderContext { machine, firmware, choice, decision, base_url: base, .. } = &context;
@@ -271,13 +349,13 @@ fn menu(plan: &Plan, context: RenderContext, request: &FileRequest<'_>) -> Fetch
         }
         BootTarget::BootDir => return Fetch::Menu(context),
         BootTarget::Linux(_) => return Fetch::Linux(context),
-        BootTarget::Script(url) if is_url(url) => script::chain_url(title, url),
+        BootTarget::Script(url) if is_url(url) => script::chain_url(base, title, url),
         BootTarget::Script(name) => return Fetch::Template(name.clone(), context),
         BootTarget::Loader => {
             let own = |profile: &'_ Profile| firmware.arch.and_then(|arch| profile.loaders.get(&arch)).cloned();
             let loader = profile.and_then(|profile| own(profile).or_else(|| profile.default_loader.clone()));
             match loader {
-                Some(loader) if is_url(&loader.name) => script::chain_url(title, &loader.name),
+                Some(loader) if is_url(&loader.name) => script::chain_url(base, title, &loader.name),
                 Some(loader) => script::chain(base, title, &loader.name),
                 None => script::boot_nothing(),
             }
@@ -337,6 +415,48 @@ mod tests {
         };
         assert_eq!(context.firmware.arch, None);
         assert_eq!(context.base_url, "http://192.0.2.1:8080/");
+    }
+
+    #[test]
+    fn a_protected_item_is_sent_only_over_http() {
+        let mut plan = plan();
+        plan.policy_mut().menu.protected_items = alloc::vec![crate::plan::pattern::Glob("debian/*".into())];
+        let name = "/machine/mac=52-54-00-12-34-56/menu-item/debian/linux";
+        assert!(matches!(ask(&plan, name), Ok(Fetch::MenuItem(item, _)) if item == "debian/linux"));
+        let by = |protocol, name: &str| {
+            let server = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+            let client = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 50), 1024));
+            let request = FileRequest { protocol, name: name.as_bytes(), server, client, interface: "eth0" };
+            fetch(&plan, &Observations::new(0), &request).answer
+        };
+        assert_eq!(by(Protocol::Tftp, name), Err(Refusal::Denied));
+        assert!(by(Protocol::Tftp, "/machine/mac=52-54-00-12-34-56/menu-item/shell").is_ok());
+        assert_eq!(protected_item(&plan, name.as_bytes()).as_deref(), Some("debian/linux"));
+        for other in
+            ["/machine/x/../../menu-item/debian/linux", "/menu-item/debian/linux", "/machine/a=b/menu-item/shell"]
+        {
+            assert_eq!(protected_item(&plan, other.as_bytes()), None, "{other}");
+        }
+        plan.offer_mut().menu.has_boot_script = true;
+        assert_eq!(ask(&plan, name), Err(Refusal::NotFound));
+    }
+
+    #[test]
+    fn a_failed_command_is_reported_by_the_name_of_a_script() {
+        let name = "/machine/mac=52-54-00-12-34-56/errno=0x2d0c613b/failed/initrd/debian/initrd.gz";
+        let (file, error) = ("debian/initrd.gz".to_owned(), IpxeError(0x2d0c_613b));
+        let failure = ScriptFailure { command: ScriptCommand::Initrd, file, error };
+        assert_eq!(ask(&plan(), name), Ok(Fetch::Failed(failure)));
+        let url = "machine/errno=2d0c613b/failed/chain/https%3A//192.0.2.3/own.ipxe".replace("%3A", ":");
+        let Ok(Fetch::Failed(ScriptFailure { file, .. })) = ask(&plan(), &url) else { panic!("{url}") };
+        assert_eq!(file, "https://192.0.2.3/own.ipxe");
+        let without_file = ScriptFailure { command: ScriptCommand::Sanboot, file: String::new(), error };
+        assert_eq!(ask(&plan(), "machine/name=web1/errno=2d0c613b/failed/sanboot"), Ok(Fetch::Failed(without_file)));
+        for other in ["machine/name=web1/failed/kernel/x", "machine/errno=0x1/failed/x/y", "errno=0x1/failed/kernel/x"]
+        {
+            assert!(matches!(ask(&plan(), other), Ok(Fetch::Directory { .. })), "{other}");
+        }
+        assert!(is_failure_report(name.as_bytes()) && !is_failure_report(b"/failed/kernel/x"));
     }
 
     #[test]

@@ -18,6 +18,12 @@ use alloc::vec::Vec;
 pub struct FileTicket {
     /// The machine that sent the request.
     pub machine: MachineIdentity,
+    /// The requested name without the identity that it may claim; empty for a name that the server cannot normalise.
+    pub name: String,
+    /// The part of the file in a boot.
+    pub role: FileRole,
+    /// The boot that was chosen for the machine.
+    pub boots: BootKind,
     /// The name of the machine's entry.
     pub entry: Option<String>,
     /// The name of the machine's profile, even if it does not boot it now.
@@ -28,10 +34,42 @@ pub struct FileTicket {
     pub item: Option<u16>,
     /// The name of the interface on which the request arrived, if it is known.
     pub link: Option<String>,
-    /// Whether the file is a first-stage loader.
-    pub is_loader: bool,
     /// The machine whose boot-once the complete fetch of the file completes, unless it is completed by then.
     pub completes: Option<CompletedMachine>,
+}
+
+/// The part of a file in a boot, as far as the plan shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileRole {
+    /// Any other file: a script, or what a script, a loader or a system requests.
+    #[default]
+    Other,
+    /// A first-stage loader.
+    Loader,
+    /// The kernel of the machine's profile, or of an entry of the menu.
+    Kernel,
+    /// An initrd of the machine's profile, or of an entry of the menu.
+    Initrd,
+}
+
+/// The kind of boot of a machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BootKind {
+    /// The menu of the boot directory, or its `boot.ipxe`.
+    #[default]
+    BootDir,
+    /// A kernel.
+    Linux,
+    /// A script.
+    Script,
+    /// A loader: GRUB, shim, Windows.
+    Loader,
+    /// A menu of a profile.
+    Menu,
+    /// The local disk.
+    LocalDisk,
+    /// Nothing.
+    Nothing,
 }
 
 /// The name and the identities of a machine that completes its boot-once, from the entry that led to its boot.
@@ -67,19 +105,68 @@ impl FileTicket {
         let generation = |entry: &Machine<'_>| observations.boot_once.generation(entry.name);
         FileTicket {
             machine: machine.clone(),
+            name: name.into(),
+            role: FileRole::new(plan, decision, name),
+            boots: decision.boots(plan).into(),
             entry: entry.map(|entry| entry.name.into()),
             profile: decision.own_profile(plan).map(|profile| profile.name.clone()),
             rule: decision.rule(plan).map(|rule| rule.name.clone()),
             item: context.choice.item,
             link: request.link().map(Into::into),
-            is_loader: plan.loader_path(name).is_some(),
             completes: completed.map(|entry| CompletedMachine::new(&entry, generation(&entry))),
         }
     }
 }
 
+impl FileTicket {
+    /// Whether the file is a first-stage loader.
+    pub fn is_loader(&self) -> bool {
+        self.role == FileRole::Loader
+    }
+}
+
+impl FileRole {
+    fn new(plan: &Plan, decision: &Decision, name: &str) -> FileRole {
+        if plan.loader_path(name).is_some() {
+            return FileRole::Loader;
+        }
+        let role = |kernel: &str, initrds: &[String]| match name {
+            _ if kernel == name => Some(FileRole::Kernel),
+            _ if initrds.iter().any(|initrd| initrd == name) => Some(FileRole::Initrd),
+            _ => None,
+        };
+        let in_menu = || {
+            plan.offer.menu.entries.iter().find_map(|entry| match &entry.target {
+                EntryTarget::Linux { kernel, initrds, .. } => role(kernel, initrds),
+                _ => None,
+            })
+        };
+        let found = match decision.boots(plan) {
+            BootTarget::Linux(linux) => role(&linux.kernel, &linux.initrds),
+            BootTarget::BootDir => in_menu(),
+            _ => None,
+        };
+        found.unwrap_or_default()
+    }
+}
+
+impl From<&BootTarget> for BootKind {
+    fn from(target: &BootTarget) -> Self {
+        match target {
+            BootTarget::BootDir => BootKind::BootDir,
+            BootTarget::Linux(_) => BootKind::Linux,
+            BootTarget::Script(_) => BootKind::Script,
+            BootTarget::Loader => BootKind::Loader,
+            BootTarget::Menu(_) => BootKind::Menu,
+            BootTarget::LocalDisk => BootKind::LocalDisk,
+            BootTarget::Nothing => BootKind::Nothing,
+        }
+    }
+}
+
 impl CompletedMachine {
-    fn new(entry: &Machine<'_>, generation: u64) -> CompletedMachine {
+    /// The machine with this entry, at this generation of its boot-once.
+    pub fn new(entry: &Machine<'_>, generation: u64) -> CompletedMachine {
         CompletedMachine {
             name: entry.name.into(),
             macs: entry.macs.into(),

@@ -46,6 +46,11 @@ pub struct MachineIdentity {
     pub key: MachineKey,
 }
 
+/// The hardware address of the requests that `proxydhcpd probe` sends. It is unicast (bit 0 of the first octet is 0)
+/// and locally administered (bit 1 is 1, IEEE 802 section 8.4), so that no network card has it from its maker; 50:58:45
+/// is "PXE". The probe takes no address and fetches no file, so that its requests are no boot attempts.
+pub const PROBE_MAC: [u8; 6] = [0x02, 0x50, 0x58, 0x45, 0x00, 0x01];
+
 /// The identities that a lookup in the inventory uses: those of a [`MachineIdentity`], without the ones in doubt.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ShownIdentities<'a> {
@@ -71,7 +76,7 @@ pub struct Identifiers {
 
 /// The key of a machine in the caches of observations. Its first octet says what the key is made of: a hardware address
 /// (hlen, 1 to 16), a DUID (0x80 and more), an IP address (0xfe) or a UUID (0xff).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MachineKey([u8; 17]);
 
 impl MachineIdentity {
@@ -80,6 +85,13 @@ impl MachineIdentity {
         let identifiers = Identifiers::new(hardware.mac(), None);
         let key = MachineKey::from_hardware(&hardware);
         MachineIdentity { hardware: Some(hardware), identifiers, key, ..MachineIdentity::default() }
+    }
+
+    /// Whether `proxydhcpd probe` sent the packet ([`PROBE_MAC`]).
+    pub fn is_probe(&self) -> bool {
+        // The source address of a DHCPv6 packet of the probe contains the MAC address of its host; the DUID contains
+        // that of the probe.
+        self.identifiers.macs.contains(&Some(PROBE_MAC))
     }
 
     /// The identities for a lookup in the inventory.
@@ -151,6 +163,29 @@ impl MachineKey {
     }
 }
 
+/// Shows what the key is made of: a hardware address or a DUID as [`HardwareAddress`] does, an IP address, or a UUID.
+impl fmt::Display for MachineKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [kind, octets @ ..] = self.0;
+        match kind {
+            0xff => {
+                let mut id = [0; 17];
+                id[1..].copy_from_slice(&octets);
+                MachineId(id).fmt(f)
+            }
+            // No host has an IPv6 address whose last 12 octets are zero.
+            0xfe => match octets {
+                [a, b, c, d, rest @ ..] if rest == [0; 12] => IpAddr::from([a, b, c, d]).fmt(f),
+                _ => IpAddr::from(octets).fmt(f),
+            },
+            _ => {
+                let htype = if kind & 0x80 != 0 { HardwareAddress::DUID } else { 1 };
+                HardwareAddress { htype, hlen: kind & 0x7f, octets }.fmt(f)
+            }
+        }
+    }
+}
+
 impl CacheKey for MachineKey {
     fn octets(&self) -> impl AsRef<[u8]> {
         self.0
@@ -174,16 +209,42 @@ impl fmt::Display for HardwareAddress {
         if self.htype == HardwareAddress::DUID {
             f.write_str("DUID ")?;
         }
-        for (index, octet) in self.octets().iter().enumerate() {
-            let colon = if index == 0 { "" } else { ":" };
-            write!(f, "{colon}{octet:02x}")?;
+        // In one piece: the log and the history show it often.
+        let mut text = [b':'; 48];
+        let octets = self.octets();
+        for (place, octet) in text.chunks_exact_mut(3).zip(octets) {
+            let digits = [octet >> 4, octet & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+            place[..2].copy_from_slice(&digits);
         }
-        Ok(())
+        let text = text.get(..(3 * octets.len()).saturating_sub(1)).unwrap_or_default();
+        f.write_str(str::from_utf8(text).unwrap_or_default())
     }
 }
 
 impl fmt::Debug for HardwareAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HardwareAddress({}, {self})", self.htype)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_key_shows_what_it_is_made_of() {
+        let mac = HardwareAddress::from_mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+        let duid = HardwareAddress { htype: HardwareAddress::DUID, hlen: 2, ..mac };
+        let uuid = MachineId::from_uuid(*b"\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff\x00");
+        for (key, text) in [
+            (MachineKey::from_hardware(&mac), "52:54:00:12:34:56"),
+            (MachineKey::from_hardware(&duid), "DUID 52:54"),
+            (MachineKey::from_address("192.0.2.7".parse().unwrap()), "192.0.2.7"),
+            (MachineKey::from_address("2001:db8::7".parse().unwrap()), "2001:db8::7"),
+            (MachineKey::from_uuid(uuid), "11223344-5566-7788-99aa-bbccddeeff00"),
+        ] {
+            assert_eq!(key.to_string(), text);
+        }
     }
 }

@@ -14,6 +14,7 @@ pub mod wire;
 pub mod arch;
 pub mod bounded_cache;
 pub mod dissect;
+pub mod ipxe_error;
 pub mod link;
 pub mod url;
 
@@ -28,6 +29,7 @@ pub mod plan;
 
 pub mod route;
 pub mod route6;
+pub mod wake;
 
 pub mod observations;
 
@@ -57,7 +59,12 @@ pub mod script;
 pub mod shim;
 
 pub mod fetch;
+pub mod report_request;
 
 pub mod transfer;
 
 pub mod event;
+pub mod story;
+
+pub mod capture;
+pub mod replay;

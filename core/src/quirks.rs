@@ -13,7 +13,7 @@
 
 use crate::arrival::Port;
 use crate::client::dialect::{Dialect, raspberry_pi};
-use crate::client::{Class, Client, Stage};
+use crate::client::{Class, Client, Program};
 use crate::shape::ShapeName;
 use crate::wire::DhcpPacket;
 use crate::wire::dhcp4::{Message, code};
@@ -54,8 +54,8 @@ pub enum CoveredBy {
 enum Change {
     /// The client speaks this dialect.
     Dialect(&'static Dialect),
-    /// The client is at this stage of its boot.
-    Stage(Stage),
+    /// The client is at this program of its boot.
+    Program(Program),
     /// The shape of a DHCPv4 reply that names a file: direct or redirect.
     FileShape(ShapeName),
     /// The first reply over DHCPv6 contains no URL.
@@ -91,9 +91,9 @@ pub static QUIRKS: &[Quirk] = &[
         covered_by: CoveredBy::Vector("windows-nbp-request-4011"),
         applies: |client, packet| {
             let is_bare = || option4(packet, code::VENDOR_CLASS, Class::Pxe.vendor_class().as_bytes());
-            client.stage == Stage::Firmware && client.port == Port::BootServer && is_bare()
+            client.program == Program::Firmware && client.port == Port::BootServer && is_bare()
         },
-        change: Change::Stage(Stage::BootProgram),
+        change: Change::Program(Program::BootProgram),
     },
     Quirk {
         name: "u-boot-first-reply",
@@ -200,7 +200,7 @@ impl Quirks {
         for (index, quirk) in QUIRKS.iter().enumerate() {
             match quirk.change {
                 Change::Dialect(dialect) if (quirk.applies)(client, packet) => client.dialect = Some(dialect),
-                Change::Stage(stage) if (quirk.applies)(client, packet) => client.stage = stage,
+                Change::Program(program) if (quirk.applies)(client, packet) => client.program = program,
                 _ => continue,
             }
             applied.0 |= 1 << index;

@@ -16,6 +16,11 @@ pub struct Relay {
 }
 
 impl Relay {
+    /// The address by which people know the relay: giaddr, or the link-address of the relay nearest to the client.
+    pub fn shown_address(&self) -> IpAddr {
+        self.subnet.filter(IpAddr::is_ipv6).unwrap_or(self.address)
+    }
+
     /// Whether the list contains the relay. For a DHCPv6 relay, the list may contain its source address or its address
     /// on the client's link.
     pub fn is_listed(&self, relays: &[IpAddr]) -> bool {

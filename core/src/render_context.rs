@@ -9,12 +9,24 @@ use crate::observations::{FirmwareInfo, Observations};
 use crate::plan::Plan;
 use crate::plan::profile::{BootTarget, ItemTarget};
 use crate::plan::rule::{Firmware, Subject};
-use crate::request::FileRequest;
+use crate::request::{FileRequest, Protocol};
 use alloc::format;
 use alloc::string::String;
 
 /// A request with this name after `machine/name=.../` reports that the machine has finished its boot.
 pub const DONE: &str = "done";
+
+/// A POST to this name after `machine/name=.../token=.../` is a report of the machine.
+pub const REPORT: &str = "report";
+
+/// A POST to this name is a report of cloud-init's module `phone_home`.
+pub const PHONE_HOME: &str = "report/phone-home";
+
+/// A request for a name that begins so asks for the script of one item of the menu, whose identifier follows.
+pub const MENU_ITEM_PREFIX: &str = "menu-item/";
+
+/// A request for a name that begins so reports that a command of a script failed. The command and its file follow.
+pub const FAILED_PREFIX: &str = "failed/";
 
 /// The machine that sent a request, and the decision about it, for a text that is rendered for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,5 +80,43 @@ impl RenderContext {
     pub fn done_url(&self) -> String {
         let token = self.token.as_ref().map(|token| format!("token={token}/")).unwrap_or_default();
         format!("{}{token}{DONE}", self.base_url)
+    }
+
+    /// The URL to which the machine posts its reports. `None` if no HTTP server runs. `http` is its port. A machine
+    /// without an entry has a URL without a token, to which the server accepts no report.
+    pub fn report_url(&self, request: &FileRequest<'_>, http: Option<u16>) -> Option<String> {
+        let port = match request.protocol {
+            Protocol::Http(port) => port,
+            Protocol::Tftp => http?,
+        };
+        let base = Protocol::Http(port).base_url(request.server);
+        let path = self.base_url.strip_prefix(&request.protocol.base_url(request.server)).unwrap_or(MACHINE_PREFIX);
+        let path = if path.is_empty() { MACHINE_PREFIX } else { path };
+        let token = self.token.as_ref().map(|token| format!("token={token}/")).unwrap_or_default();
+        Some(format!("{base}{path}{token}{REPORT}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn the_url_for_reports_is_that_of_the_http_server_also_for_a_template_sent_by_tftp() {
+        let report_url = |protocol: Protocol, machine: &str, token: Option<&str>, http| {
+            let (server, client) = ("192.0.2.1".parse().unwrap(), "192.0.2.50:1024".parse().unwrap());
+            let request = FileRequest { protocol, name: b"x", server, client, interface: "" };
+            let base_url = format!("{}{machine}", protocol.base_url(server));
+            let context = RenderContext { base_url, token: token.map(ToString::to_string), ..RenderContext::default() };
+            context.report_url(&request, http)
+        };
+        let expected = Some("http://192.0.2.1:8080/machine/name=web1/token=0a/report".to_string());
+        for protocol in [Protocol::Tftp, Protocol::Http(8080)] {
+            assert_eq!(report_url(protocol, "machine/name=web1/", Some("0a"), Some(8080)), expected, "{protocol:?}");
+        }
+        assert_eq!(report_url(Protocol::Tftp, "machine/name=web1/", Some("0a"), None), None);
+        let unknown = report_url(Protocol::Http(80), "", None, Some(80));
+        assert_eq!(unknown.as_deref(), Some("http://192.0.2.1:80/machine/report"));
     }
 }

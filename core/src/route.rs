@@ -81,7 +81,9 @@ pub fn route(
 ) -> Result<(Destination, Ipv4Addr), RefuseReason> {
     let local_addr = arrival.server_address4().ok_or(RefuseReason::NoAddress)?;
     let source = *from.ip();
-    if source.is_broadcast() || source.is_multicast() || source.is_loopback() || arrival.is_local(source) {
+    // The probe of this host sends from an address of this host.
+    let is_forged = arrival.is_local(source) && !client.machine.is_probe();
+    if source.is_broadcast() || source.is_multicast() || source.is_loopback() || is_forged {
         return Err(RefuseReason::Source(source.into()));
     }
     let (to, interface_index) = match client.port {
@@ -107,7 +109,10 @@ fn dhcp(
     if let Some(relay) = client.machine.relay
         && let IpAddr::V4(giaddr) = relay.address
     {
-        if !is_unicast(giaddr) || arrival.is_broadcast(giaddr) || arrival.is_local(giaddr) {
+        // The probe of this host requests the reply at an address of this host. The server ignores that reply on its
+        // port 67, because it is no request.
+        let is_own = arrival.is_local(giaddr) && !client.machine.is_probe();
+        if !is_unicast(giaddr) || arrival.is_broadcast(giaddr) || is_own {
             return Err(RefuseReason::Giaddr(giaddr));
         }
         if !plan.policy.relays.is_empty() && !relay.is_listed(&plan.policy.relays) {

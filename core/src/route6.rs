@@ -35,7 +35,8 @@ pub fn route(
 ) -> Result<Route, RefuseReason> {
     let local_addr = arrival.server_address6().ok_or(RefuseReason::NoAddress)?;
     let address = *source.ip();
-    if !is_unicast(address) || arrival.is_local(address) {
+    // The probe of this host sends from an address of this host.
+    if !is_unicast(address) || arrival.is_local(address) && !client.machine.is_probe() {
         return Err(RefuseReason::Source(address.into()));
     }
     let path = ReplyPath { arrival, source, local_addr };

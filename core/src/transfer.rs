@@ -29,6 +29,9 @@ pub struct Transfer {
     /// Whether the client has reported, since the server sent the last block, that the first block of the window is
     /// missing.
     has_gap: bool,
+    /// How often the client has repeated its last ACK, and its request before the first ACK.
+    repeated_acks: u8,
+    repeated_requests: u8,
     progress: Duration,
     next_resend: Duration,
     timeout: Duration,
@@ -82,6 +85,19 @@ pub enum Outcome {
     Evicted,
     /// The server cannot continue: the file changed, or the server stops.
     Failed,
+}
+
+/// How far a transfer came: the evidence for the place where its packets are lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Whether the client acknowledged anything.
+    pub confirmed: bool,
+    /// The block size, in octets.
+    pub blksize: u16,
+    /// How often the client repeated its last ACK.
+    pub repeated_acks: u8,
+    /// How often the client repeated its request before it acknowledged anything.
+    pub repeated_requests: u8,
 }
 
 /// Upper bounds for the options of a request.
@@ -195,6 +211,8 @@ impl Transfer {
             repeated: 0,
             credit: limits.forgeable.then_some(MAX_INITIAL_RESENDS * RESEND_COST),
             has_gap: false,
+            repeated_acks: 0,
+            repeated_requests: 0,
             progress: now,
             next_resend: now + timeout,
             timeout,
@@ -202,8 +220,13 @@ impl Transfer {
         }
     }
 
-    /// The first step. The caller performs it at the start, and again if the client repeats its request before it
-    /// acknowledges anything.
+    /// Handles the repetition of the request, before the client acknowledges anything.
+    pub fn handle_repeated_request(&mut self) -> Step {
+        self.repeated_requests = self.repeated_requests.saturating_add(1);
+        self.first_step()
+    }
+
+    /// The first step, which the caller performs at the start.
     pub fn first_step(&self) -> Step {
         match self.oack {
             Some(_) => Step::Oack,
@@ -278,6 +301,16 @@ impl Transfer {
         self.confirmed
     }
 
+    /// How far the transfer came.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            confirmed: self.confirmed,
+            blksize: self.options.blksize,
+            repeated_acks: self.repeated_acks,
+            repeated_requests: self.repeated_requests,
+        }
+    }
+
     /// Number of blocks that the client has acknowledged.
     pub fn acknowledged_blocks(&self) -> u64 {
         self.acked
@@ -338,6 +371,7 @@ impl Transfer {
         }
         self.confirmed = true;
         self.has_gap = false;
+        self.repeated_acks = 0;
         self.earn_credit(1);
         self.acked += new_blocks;
         self.progress = now;
@@ -357,6 +391,7 @@ impl Transfer {
     /// expires sooner, but only the timer causes a repeat: while packets arrive, an ACK for new blocks comes before the
     /// timer expires, and the server sends nothing twice.
     fn acked_again(&mut self, now: Duration) -> Step {
+        self.repeated_acks = self.repeated_acks.saturating_add(1);
         self.earn_credit(RESEND_COST);
         if self.options.windowsize > 1 && self.sent > self.acked {
             self.next_resend = self.next_resend.min(now + GAP_TIMEOUT);

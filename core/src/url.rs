@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt::Write;
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -25,6 +26,18 @@ pub fn percent_encode(path: &str) -> String {
         }
     }
     url
+}
+
+/// Decodes the percent-encoding of a path (RFC 3986 2.1). A `%` without two digits remains.
+pub fn percent_decode(path: &[u8]) -> Vec<u8> {
+    let (mut decoded, mut rest) = (Vec::with_capacity(path.len()), path);
+    while let [octet, after @ ..] = rest {
+        let digits = after.first_chunk::<2>().and_then(|digits| core::str::from_utf8(digits).ok());
+        let number = digits.filter(|_| *octet == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        decoded.push(number.unwrap_or(*octet));
+        rest = if number.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    decoded
 }
 
 /// Whether a file name is a URL: it contains `://`.
@@ -54,6 +67,12 @@ mod tests {
     fn characters_that_a_url_cannot_contain_are_encoded() {
         assert_eq!(percent_encode("machine/rule=3/x y.efi"), "machine/rule=3/x%20y.efi");
         assert_eq!(percent_encode("${a}?#"), "%24%7Ba%7D%3F%23");
+    }
+
+    #[test]
+    fn a_path_is_decoded() {
+        assert_eq!(percent_decode(b"a%20b%2"), b"a b%2");
+        assert_eq!(percent_decode(b"%zz/%C3%BC"), "%zz/ü".as_bytes());
     }
 
     #[test]

@@ -4,10 +4,11 @@
 mod common;
 
 use common::{Packet, SERVER, ask, ask_again, mac, plan};
-use proxydhcpd_core::answer::{Replies, Response, Silence, Verdict, answer};
+use proxydhcpd_core::answer::{Replies, Response, Silence, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::client::Stage;
+use proxydhcpd_core::client::Program;
+use proxydhcpd_core::identity::PROBE_MAC;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::offer::{Loader, TftpServer};
@@ -27,27 +28,27 @@ const WITH_HTTP: &[u8] = &[0xeb, 3, 1, 21, 1, 0x13, 1, 1, 0x15, 1, 1, 0x18, 1, 1
 /// Option 175 of an iPXE without HTTP.
 const WITHOUT_HTTP: &[u8] = &[0xeb, 3, 1, 21, 1, 0x15, 1, 1, 0x27, 1, 1];
 
-fn ask_67(plan: &Plan, packet: &Packet) -> Verdict {
-    ask(plan, &packet.octets(), Port::Dhcp, FROM_68.0, FROM_68.1).0.verdict
+fn ask_67(plan: &Plan, packet: &Packet) -> Result<Response, Silence> {
+    ask(plan, &packet.octets(), Port::Dhcp, FROM_68.0, FROM_68.1).0.reply
 }
 
-fn ask_4011(plan: &Plan, packet: &Packet) -> Verdict {
-    ask(plan, &packet.octets(), Port::BootServer, FROM_4011.0, FROM_4011.1).0.verdict
+fn ask_4011(plan: &Plan, packet: &Packet) -> Result<Response, Silence> {
+    ask(plan, &packet.octets(), Port::BootServer, FROM_4011.0, FROM_4011.1).0.reply
 }
 
 #[track_caller]
-fn response(verdict: Verdict) -> Response {
-    match verdict {
-        Verdict::Respond(response) => response,
-        Verdict::Silent(silence) => panic!("silence: {silence}"),
+fn response(reply: Result<Response, Silence>) -> Response {
+    match reply {
+        Ok(response) => response,
+        Err(silence) => panic!("silence: {silence}"),
     }
 }
 
 #[track_caller]
-fn silence(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Silent(silence) => silence.label(),
-        Verdict::Respond(response) => panic!("answered: {response:?}"),
+fn silence(reply: Result<Response, Silence>) -> &'static str {
+    match reply {
+        Err(silence) => silence.label(),
+        Ok(response) => panic!("answered: {response:?}"),
     }
 }
 
@@ -77,7 +78,7 @@ fn a_relayed_client_without_option_93_is_a_bios_only_if_option_94_shows_it() {
     let ask_through_relay = |packet: &Packet| {
         let mut packet = Packet { header: packet.header.clone(), options: packet.options.clone() };
         packet.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
-        ask(&plan(), &packet.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10").0.verdict
+        ask(&plan(), &packet.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10").0.reply
     };
     let bare = || Packet::discover().without(93).set(60, b"PXEClient");
     assert_eq!(silence(ask_through_relay(&bare())), "ignored:no-architecture");
@@ -223,7 +224,7 @@ fn a_request_for_another_server_is_ignored() {
 
 #[test]
 fn silence_without_a_loader_names_the_architecture() {
-    let Verdict::Silent(Silence::NoBoot(reason)) = ask_67(&plan(), &Packet::discover().set(93, &[0, 27])) else {
+    let Err(Silence::NoBoot(reason)) = ask_67(&plan(), &Packet::discover().set(93, &[0, 27])) else {
         panic!("answered")
     };
     assert_eq!(reason.to_string(), "no loader for RISC-V 64 UEFI here");
@@ -233,7 +234,7 @@ fn silence_without_a_loader_names_the_architecture() {
 fn a_redirect_names_the_file_only_if_the_tftp_server_is_ours() {
     let elsewhere = plan().with_offer(|offer| offer.tftp = Some(TftpServer::Remote(Ipv4Addr::new(192, 0, 2, 99))));
     let (answer, sent) = ask(&elsewhere, &Packet::discover().octets(), Port::Dhcp, FROM_68.0, FROM_68.1);
-    assert_eq!(response(answer.verdict).shape, ShapeName::Redirect);
+    assert_eq!(response(answer.reply).shape, ShapeName::Redirect);
     let offer = Message::parse(&sent[0].0).unwrap();
     assert_eq!((offer.header.siaddr, offer.file()), (SERVER, &b""[..]), "the client must contact our port 4011");
 
@@ -246,7 +247,7 @@ fn a_redirect_names_the_file_only_if_the_tftp_server_is_ours() {
 fn without_port_4011_uefi_receives_the_direct_shape() {
     let plan = plan().with_offer(|offer| offer.boot_server = false);
     let (answer, sent) = ask(&plan, &Packet::discover().octets(), Port::Dhcp, FROM_68.0, FROM_68.1);
-    assert_eq!(response(answer.verdict).shape, ShapeName::Direct);
+    assert_eq!(response(answer.reply).shape, ShapeName::Direct);
     assert_eq!(Message::parse(&sent[0].0).unwrap().option(43).unwrap()[..], [6, 1, 8, 255]);
 }
 
@@ -270,8 +271,7 @@ fn a_reply_is_never_larger_than_the_client_accepts() {
     let plan = plan().with_policy(|policy| policy.ipxe = IpxeTarget::Configured(url));
     let mut packet = Packet::discover().set(77, b"iPXE").set(82, &[1; 250]);
     packet.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
-    let ask_with =
-        |packet: &Packet| ask(&plan, &packet.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10").0.verdict;
+    let ask_with = |packet: &Packet| ask(&plan, &packet.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10").0.reply;
     assert_eq!(silence(ask_with(&packet)), "refused:too-large");
     // EDK2 states a maximum size of 65280 in some requests. The server sends at most 1472 octets nevertheless.
     response(ask_with(&packet.set(57, &[0xff, 0])));
@@ -320,8 +320,8 @@ fn with_ipxe_mode_off_an_ipxe_receives_its_firmwares_loader() {
 fn a_boot_program_that_requests_again_receives_the_loader() {
     let packet = Packet::request_4011().set(60, b"PXEClient");
     let (answer, _) = ask(&plan(), &packet.octets(), Port::BootServer, FROM_4011.0, FROM_4011.1);
-    assert_eq!(answer.client.unwrap().stage, Stage::BootProgram);
-    assert_eq!(response(answer.verdict).boot.file, "ipxe.efi");
+    assert_eq!(answer.client.unwrap().program, Program::BootProgram);
+    assert_eq!(response(answer.reply).boot.file, "ipxe.efi");
 }
 
 // Destinations and refusals
@@ -329,7 +329,7 @@ fn a_boot_program_that_requests_again_receives_the_loader() {
 #[test]
 fn a_reply_on_4011_goes_to_the_source_port_unless_it_could_do_harm() {
     let packet = Packet::request_4011().octets();
-    let from = |source: &str| ask(&plan(), &packet, Port::BootServer, source, FROM_4011.1).0.verdict;
+    let from = |source: &str| ask(&plan(), &packet, Port::BootServer, source, FROM_4011.1).0.reply;
     assert_eq!(response(from("192.0.2.107:50000")).destination.to.to_string(), "192.0.2.107:50000");
     for port in [0, 7, 19, 53, 67] {
         assert_eq!(silence(from(&format!("192.0.2.107:{port}"))), "refused:source-port");
@@ -354,11 +354,11 @@ fn a_machine_in_another_network_on_the_same_cable_is_answered_on_4011_after_its_
     request.header.ciaddr = Ipv4Addr::new(198, 51, 100, 7);
     let to_4011 = |observations: &mut Observations, now| {
         let octets = request.octets();
-        ask_again(&plan(), observations, &octets, Port::BootServer, "198.51.100.7:4011", "192.0.2.10", now).0.verdict
+        ask_again(&plan(), observations, &octets, Port::BootServer, "198.51.100.7:4011", "192.0.2.10", now).0.reply
     };
     assert_eq!(silence(to_4011(&mut observations, 0)), "refused:unserved-network");
     let discover = Packet::discover().octets();
-    response(ask_again(&plan(), &mut observations, &discover, Port::Dhcp, FROM_68.0, FROM_68.1, 0).0.verdict);
+    response(ask_again(&plan(), &mut observations, &discover, Port::Dhcp, FROM_68.0, FROM_68.1, 0).0.reply);
     let acknowledged = response(to_4011(&mut observations, 5_000));
     assert_eq!(acknowledged.destination.to.to_string(), "198.51.100.7:4011");
     assert_eq!(silence(to_4011(&mut observations, 11 * 60_000)), "refused:unserved-network", "too long ago");
@@ -374,12 +374,12 @@ fn a_remote_network_is_answered_on_4011_only_after_an_offer_through_its_relay() 
     let to_4011 = |observations: &mut Observations, packet: &Packet, now| {
         ask_again(&plan(), observations, &packet.octets(), Port::BootServer, "198.51.100.7:4011", "192.0.2.10", now)
             .0
-            .verdict
+            .reply
     };
     assert_eq!(silence(to_4011(&mut observations, &request, 0)), "refused:unserved-network");
     let offer =
         ask_again(&plan(), &mut observations, &discover.octets(), Port::Dhcp, "198.51.100.1:67", "192.0.2.10", 0);
-    assert_eq!(response(offer.0.verdict).destination.to.to_string(), "198.51.100.1:67");
+    assert_eq!(response(offer.0.reply).destination.to.to_string(), "198.51.100.1:67");
     response(to_4011(&mut observations, &request, 5_000));
 
     let mut other = Packet::request_4011();
@@ -413,7 +413,7 @@ fn a_rule_that_a_machine_meets_through_its_relay_applies_on_4011_too() {
         [(discover, Port::Dhcp, "198.51.100.1:67"), (request, Port::BootServer, "198.51.100.7:4011")]
     {
         let (answer, _) = ask_again(&plan, &mut observations, &packet.octets(), port, from, "192.0.2.10", 0);
-        assert_eq!(response(answer.verdict).boot.file, "special.efi");
+        assert_eq!(response(answer.reply).boot.file, "special.efi");
     }
 }
 
@@ -430,9 +430,7 @@ fn a_machine_with_its_uuid_in_chaddr_is_identified_by_option_97() {
     request.header.chaddr.copy_from_slice(&id[1..]);
     let octets = request.octets();
     let verdict =
-        ask_again(&plan(), &mut observations, &octets, Port::BootServer, "198.51.100.7:4011", "192.0.2.10", 1)
-            .0
-            .verdict;
+        ask_again(&plan(), &mut observations, &octets, Port::BootServer, "198.51.100.7:4011", "192.0.2.10", 1).0.reply;
     response(verdict);
 }
 
@@ -441,7 +439,7 @@ fn a_relay_is_answered_at_giaddr_and_only_if_it_is_listed() {
     let mut packet = Packet::discover();
     packet.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
     let relayed = |plan: &Plan, packet: &Packet| {
-        ask(plan, &packet.octets(), Port::Dhcp, "203.0.113.5:1067", "192.0.2.10").0.verdict
+        ask(plan, &packet.octets(), Port::Dhcp, "203.0.113.5:1067", "192.0.2.10").0.reply
     };
     assert_eq!(response(relayed(&plan(), &packet)).destination.to.to_string(), "198.51.100.1:67", "never the source");
     let other = plan().with_policy(|policy| policy.relays = vec![Ipv4Addr::new(198, 51, 100, 2).into()]);
@@ -459,7 +457,7 @@ fn a_relay_that_requests_its_source_port_is_answered_there_unless_it_could_do_ha
     let mut packet = Packet::discover().set(82, &[19, 0]);
     packet.header.giaddr = Ipv4Addr::new(198, 51, 100, 1);
     let octets = packet.octets();
-    let from = |port| ask(&plan(), &octets, Port::Dhcp, &format!("198.51.100.1:{port}"), "192.0.2.10").0.verdict;
+    let from = |port| ask(&plan(), &octets, Port::Dhcp, &format!("198.51.100.1:{port}"), "192.0.2.10").0.reply;
     assert_eq!(response(from(6767)).destination.to.to_string(), "198.51.100.1:6767");
     response(from(67));
     assert_eq!(silence(from(53)), "refused:source-port");
@@ -473,7 +471,7 @@ fn a_packet_from_an_unserved_interface_is_answered_only_if_it_crosses_networks()
         let (from, to) = (from.parse().unwrap(), SERVER.into());
         let arrival =
             Arrival { datagram: &octets, port, from, to, links: &links, link: 0, via_other_link: true, now: 0 };
-        answer(&plan(), &mut Observations::new(1), &arrival, &mut Replies::default()).verdict
+        answer(&plan(), &mut Observations::new(1), &arrival, &mut Replies::default()).reply
     };
     let mut packet = Packet::discover();
     assert_eq!(silence(ask_off_link(&packet, Port::Dhcp, "0.0.0.0:68")), "refused:unserved-interface");
@@ -487,7 +485,7 @@ fn on_67_a_client_is_answered_at_its_ciaddr_if_that_is_the_source_address() {
     let mut packet = Packet::discover();
     packet.header.ciaddr = Ipv4Addr::new(192, 0, 2, 50);
     let octets = packet.octets();
-    let from = |source| ask(&plan(), &octets, Port::Dhcp, source, "192.0.2.10").0.verdict;
+    let from = |source| ask(&plan(), &octets, Port::Dhcp, source, "192.0.2.10").0.reply;
     assert_eq!(response(from("192.0.2.50:68")).destination.to.to_string(), "192.0.2.50:68");
     assert_eq!(silence(from("192.0.2.51:68")), "refused:ciaddr");
 }
@@ -548,7 +546,7 @@ fn a_machine_receives_eight_answers_at_once_and_two_a_second() {
     let mut observations = Observations::new(1);
     let octets = Packet::discover().octets();
     let mut ask_at =
-        |now| ask_again(&plan(), &mut observations, &octets, Port::Dhcp, FROM_68.0, FROM_68.1, now).0.verdict;
+        |now| ask_again(&plan(), &mut observations, &octets, Port::Dhcp, FROM_68.0, FROM_68.1, now).0.reply;
     (0..8).for_each(|_| drop(response(ask_at(0))));
     assert_eq!(silence(ask_at(0)), "refused:too-many-from-client");
     response(ask_at(500));
@@ -574,7 +572,7 @@ fn a_boot_storm_behind_one_relay_is_answered_completely_unless_the_operator_limi
                     "192.0.2.10",
                     0,
                 );
-                matches!(asked.0.verdict, Verdict::Respond(_))
+                asked.0.reply.is_ok()
             })
             .count()
     };
@@ -604,7 +602,7 @@ fn a_boot_storm_behind_a_relay_is_remembered_until_the_machines_contact_4011() {
         let from = format!("{address}:4011");
         let octets = request.octets();
         let asked = ask_again(&plan(), &mut observations, &octets, Port::BootServer, &from, "192.0.2.10", 5_000);
-        matches!(asked.0.verdict, Verdict::Respond(_))
+        asked.0.reply.is_ok()
     });
     assert_eq!(served.count(), 8000);
 }
@@ -617,7 +615,7 @@ fn one_source_address_cannot_send_requests_to_4011_for_many_machines() {
         packet.header.chaddr = mac([2, 0, 0, 1, 0, machine]);
         let asked =
             ask_again(&plan(), &mut observations, &packet.octets(), Port::BootServer, FROM_4011.0, FROM_4011.1, 0);
-        matches!(asked.0.verdict, Verdict::Respond(_))
+        asked.0.reply.is_ok()
     });
     assert_eq!(answered.count(), 8);
 }
@@ -636,4 +634,19 @@ fn every_architecture_of_the_registry_is_known() {
         let (answer, _) = ask(&plan, &packet.octets(), Port::Dhcp, FROM_68.0, FROM_68.1);
         assert_eq!(answer.client.unwrap().arch, Arch(code));
     }
+}
+
+/// The probe runs on the host of the server, and sends from an address of that host.
+#[test]
+fn only_the_probe_is_answered_from_an_address_of_the_server() {
+    let from = |packet: &Packet| ask(&plan(), &packet.octets(), Port::Dhcp, &format!("{SERVER}:68"), FROM_68.1).0.reply;
+    let mut probe = Packet::discover();
+    assert_eq!(silence(from(&probe)), "refused:source");
+    probe.header.chaddr[..6].copy_from_slice(&PROBE_MAC);
+    assert_eq!(response(from(&probe)).destination.to.to_string(), "255.255.255.255:68");
+    probe.header.giaddr = SERVER;
+    assert_eq!(response(from(&probe)).destination.to.to_string(), format!("{SERVER}:67"));
+    let mut relayed = Packet::discover();
+    relayed.header.giaddr = SERVER;
+    assert_eq!(silence(ask_67(&plan(), &relayed)), "refused:giaddr");
 }

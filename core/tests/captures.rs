@@ -4,7 +4,7 @@ mod common;
 
 use common::capture::{Datagram, capture};
 use common::{GROUP, ask, capture, plan};
-use proxydhcpd_core::answer::{Replies, Verdict, answer};
+use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network6};
@@ -35,7 +35,7 @@ fn real_firmware_receives_its_loader_and_real_ipxe_its_script() {
         let to_67 = |datagram: &&Datagram| datagram.from.port() != 67 && datagram.to.port() == 67;
         for Datagram { from, to, payload } in capture(name).iter().filter(to_67) {
             let (answer, _) = ask(&with_arm32(), payload, Port::Dhcp, &from.to_string(), &to.ip().to_string());
-            if let Verdict::Respond(response) = answer.verdict {
+            if let Ok(response) = answer.reply {
                 files.push(response.boot.file);
             }
         }
@@ -57,7 +57,7 @@ fn no_request_to_the_dhcp_server_and_no_servers_message_is_answered() {
             ignored += 1;
             let from = datagram.from.to_string();
             let (answer, _) = ask(&plan(), &datagram.payload, Port::Dhcp, &from, "255.255.255.255");
-            assert!(matches!(answer.verdict, Verdict::Silent(_)), "{name}: {:?}", answer.verdict);
+            assert!(answer.reply.is_err(), "{name}: {:?}", answer.reply);
         }
     }
     assert!(ignored > 20, "{ignored} packets");
@@ -77,9 +77,9 @@ fn real_firmware_boots_over_ipv6_and_its_own_address_configuration_is_ignored() 
         let mut outcomes = Vec::new();
         for Datagram { from, payload, .. } in capture(name).iter().filter(|datagram| datagram.to.port() == 547) {
             let (answer, sent) = ask(&plan(), payload, Port::Dhcp, &from.to_string(), GROUP);
-            match answer.verdict {
-                Verdict::Silent(silence) => outcomes.push(silence.label().to_string()),
-                Verdict::Respond(_) => outcomes.extend(sent.iter().map(summary6)),
+            match answer.reply {
+                Err(silence) => outcomes.push(silence.label().to_string()),
+                Ok(_) => outcomes.extend(sent.iter().map(summary6)),
             }
         }
         assert_eq!(outcomes, expected, "{name}");

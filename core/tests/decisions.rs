@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Packet, ask, ask_again, mac, machine_at, plan};
-use proxydhcpd_core::answer::{Answer, Verdict};
+use proxydhcpd_core::answer::Answer;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::decide::DecidedBy;
@@ -85,9 +85,9 @@ fn offered(plan: &Plan, packet: &Packet) -> String {
 }
 
 fn outcome(answer: Answer) -> String {
-    match answer.verdict {
-        Verdict::Respond(response) => response.boot.file,
-        Verdict::Silent(silence) => silence.label().to_owned(),
+    match answer.reply {
+        Ok(response) => response.boot.file,
+        Err(silence) => silence.label().to_owned(),
     }
 }
 
@@ -270,13 +270,13 @@ fn the_ticket_of_a_request_has_the_machine_and_the_identities_of_its_entry() {
     assert_eq!((kernel.entry.as_deref(), kernel.link.as_deref()), (Some("web1"), Some("eth0")));
     assert_eq!((kernel.profile.as_deref(), kernel.rule.as_deref()), (Some("debian"), None));
     assert_eq!(kernel.machine.hardware.unwrap().mac(), Some(macs[0]));
-    assert!(!kernel.is_loader);
+    assert!(!kernel.is_loader());
     let completed =
         CompletedMachine { name: "web1".into(), macs: macs.to_vec(), uuid, serial: Some("S1".into()), generation: 0 };
     assert_eq!(kernel.completes, Some(completed));
 
     let loader = ticket("ipxe.efi");
-    assert!(loader.is_loader && loader.completes.is_none() && loader.entry == kernel.entry, "{loader:?}");
+    assert!(loader.is_loader() && loader.completes.is_none() && loader.entry == kernel.entry, "{loader:?}");
     for refused in ["../linux", "", "a\u{1}b"] {
         let ticket = ticket(refused);
         assert!(
@@ -342,7 +342,7 @@ fn a_machine_with_a_completed_boot_once_boots_its_disk_while_its_entry_has_no_bo
 fn a_firmware_receives_the_menu_then_its_choice_then_its_script() {
     let plan = site().with_policy(|policy| policy.default_profile = Some(ASK.into()));
     let (answer, offer) = discover(&plan, &Packet::discover());
-    assert!(matches!(answer.verdict, Verdict::Respond(response) if response.shape == ShapeName::Menu));
+    assert!(matches!(answer.reply, Ok(response) if response.shape == ShapeName::Menu));
     let option = b"\x06\x01\x03\x08\x15\x80\x01\x01\xc0\0\x02\x0a\x80\x02\x01\xc0\0\x02\x0a\x80\x03\x01\xc0\0\x02\x0a\
                    \x09\x17\x80\x01\x06Debian\x80\x02\x04GRUB\x80\x03\x04Disk\x0a\x06\x0aboot:\xff";
     assert!(offer.windows(option.len()).any(|part| part == option), "{}", hex::encode(&offer));
@@ -523,9 +523,9 @@ fn the_offer_of_a_loader_or_script_on_another_server_names_that_server() {
             offer.tftp = None;
             offer.http = None;
         });
-    let boot = |plan: &Plan, packet: &Packet| match discover(plan, packet).0.verdict {
-        Verdict::Respond(response) => (response.boot.file, response.boot.server.to_string()),
-        Verdict::Silent(silence) => (silence.label().into(), String::new()),
+    let boot = |plan: &Plan, packet: &Packet| match discover(plan, packet).0.reply {
+        Ok(response) => (response.boot.file, response.boot.server.to_string()),
+        Err(silence) => (silence.label().into(), String::new()),
     };
     assert_eq!(boot(&plan, &Packet::discover()), ("/srv/grubx64.efi".into(), "192.0.2.5".into()));
     assert_eq!(boot(&plan, &bios()).0, "nothing:no-tftp", "and this server cannot send it a file");

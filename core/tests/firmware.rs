@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Packet, ask, ask_again, mac, machine_at, plan};
-use proxydhcpd_core::answer::{Answer, Verdict};
+use proxydhcpd_core::answer::Answer;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::client::dialect::Dialect;
@@ -48,10 +48,10 @@ fn discover(plan: &Plan, packet: &Packet) -> Answer {
 
 /// Returns the file of the reply, the shape of a reply without a file, or the label of the silence.
 fn outcome(answer: Answer) -> String {
-    match answer.verdict {
-        Verdict::Respond(response) if response.boot.file.is_empty() => response.shape.to_string(),
-        Verdict::Respond(response) => response.boot.file,
-        Verdict::Silent(silence) => silence.label().to_owned(),
+    match answer.reply {
+        Ok(response) if response.boot.file.is_empty() => response.shape.to_string(),
+        Ok(response) => response.boot.file,
+        Err(silence) => silence.label().to_owned(),
     }
 }
 
@@ -223,10 +223,11 @@ fn only_an_ipxe_replaces_an_ipxe() {
 
 #[test]
 fn an_ipxe_is_offered_no_url_that_it_cannot_download() {
-    for url in ["http://192.0.2.7/boot.php", "https://192.0.2.7/boot.php"] {
-        for plan in [
-            booting(BootTarget::Script(url.into())),
-            plan().with_policy(|policy| policy.ipxe = IpxeTarget::Configured(url.into())),
+    let (plain, own_script) = ("http://192.0.2.7/boot.php", "http://192.0.2.10:8080/machine/boot.ipxe");
+    for (url, own_script) in [(plain, plain), ("https://192.0.2.7/boot.php", own_script)] {
+        for (plan, unknown) in [
+            (booting(BootTarget::Script(url.into())), own_script),
+            (plan().with_policy(|policy| policy.ipxe = IpxeTarget::Configured(url.into())), url),
         ] {
             assert_eq!(offered(&plan, &virtualbox()), "undionly.kpxe", "our iPXE can");
             assert_eq!(
@@ -236,16 +237,16 @@ fn an_ipxe_is_offered_no_url_that_it_cannot_download() {
             let unlisted = Packet::discover().set(77, b"iPXE");
             assert_eq!(
                 offered(&plan.with_offer(|offer| offer.tftp = None), &unlisted),
-                url,
+                unknown,
                 "its features are unknown"
             );
         }
     }
     let no_tftp = plan().with_offer(|offer| offer.tftp = None);
     assert_eq!(offered(&no_tftp, &virtualbox()), "nothing:ipxe-lacks");
-    let reason = match discover(&no_tftp, &virtualbox()).verdict {
-        Verdict::Silent(silence) => silence.to_string(),
-        Verdict::Respond(response) => panic!("{response:?}"),
+    let reason = match discover(&no_tftp, &virtualbox()).reply {
+        Err(silence) => silence.to_string(),
+        Ok(response) => panic!("{response:?}"),
     };
     assert!(reason.starts_with("its iPXE does not list http, which it needs"), "{reason}");
 }
@@ -360,7 +361,7 @@ fn a_u_boot_with_the_class_pxeclient_receives_its_file_at_once() {
     for (code, digits, file) in [(11u8, "0000b", "ipxe-arm64.efi"), (27, "0001b", "ipxe-riscv64.efi")] {
         let p11 = Packet::discover().set(93, &[0, code]).set(94, &[1, 0, 0]).set(60, class(digits).as_bytes());
         for packet in [p11.clone(), p11.without(93)] {
-            let Verdict::Respond(response) = discover(&plan, &packet).verdict else { panic!("silent") };
+            let Ok(response) = discover(&plan, &packet).reply else { panic!("silent") };
             assert_eq!(
                 (response.boot.file.as_str(), response.shape),
                 (file, ShapeName::Direct),

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Packet, SERVER, ask_again, mac, machine_at, plan};
-use proxydhcpd_core::answer::{Answer, Verdict};
+use proxydhcpd_core::answer::Answer;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::decide::{DecidedBy, Decision};
@@ -92,9 +92,9 @@ fn at_67(plan: &Plan, observations: &mut Observations, packet: Packet, now: u64)
 
 /// Returns the offered file or the label of the silence, and the decision.
 fn outcome(answer: Answer) -> (String, Decision) {
-    let given = match answer.verdict {
-        Verdict::Respond(response) => response.boot.file,
-        Verdict::Silent(silence) => silence.label().to_owned(),
+    let given = match answer.reply {
+        Ok(response) => response.boot.file,
+        Err(silence) => silence.label().to_owned(),
     };
     (given, answer.decision.unwrap_or_default())
 }

@@ -4,7 +4,6 @@ mod common;
 
 use common::plan;
 use common::vector::{Vector, format_destination, vectors};
-use proxydhcpd_core::answer::Verdict;
 
 /// The vector of a request that the server answers only if the plan allows it.
 const STATELESS: &str = "ipxe6-information-request";
@@ -14,12 +13,12 @@ fn every_vector_is_answered_or_ignored_as_expected() {
     for vector in vectors().iter().filter(|vector| !vector.is_from_server()) {
         let Vector { name, label, expected_reply, .. } = vector;
         let (answer, sent) = vector.ask();
-        match (&answer.verdict, expected_reply) {
-            (Verdict::Silent(reason), None) => {
+        match (&answer.reply, expected_reply) {
+            (Err(reason), None) => {
                 assert_eq!(Some(reason.label()), label.as_deref(), "{name}");
                 assert!(sent.is_empty());
             }
-            (Verdict::Respond(_), Some(expected)) => {
+            (Ok(_), Some(expected)) => {
                 let [(octets, destination)] = &sent[..] else { panic!("{name}: {} replies", sent.len()) };
                 assert_eq!(hex::encode(octets), expected.hex, "{name}");
                 assert_eq!(destination.from.to_string(), expected.from, "{name}");
@@ -34,6 +33,6 @@ fn every_vector_is_answered_or_ignored_as_expected() {
 fn an_ipxe_in_a_stateless_network_is_answered_only_if_the_plan_allows_it() {
     let vector = vectors().into_iter().find(|vector| vector.name == STATELESS).unwrap();
     let (answer, sent) = vector.ask_with(&plan());
-    let Verdict::Silent(reason) = answer.verdict else { panic!("{:?}", answer.verdict) };
+    let Err(reason) = answer.reply else { panic!("{:?}", answer.reply) };
     assert_eq!((reason.label(), sent.len()), ("nothing:stateless-ipxe", 0));
 }

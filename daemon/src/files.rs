@@ -14,4 +14,4 @@ pub use open_files::OpenFiles;
 pub use opened::Opened;
 pub use resolved_file::ResolvedFile;
 pub use served::{Directory, open_loader};
-pub use write::{create_new, replace, sync_directory};
+pub use write::{create_new, replace, replace_many, sync_directory};

@@ -4,15 +4,18 @@
 //! A message is a whole sentence. Fields are for searching (`journalctl MAC=52:54:00:12:34:56`). A line of text shows
 //! only the fields whose values the sentence does not contain.
 
+pub mod capture;
+
 use nix::sys::stat::fstat;
 use owo_colors::{OwoColorize, Style};
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+pub use tracing::Level;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Subscriber};
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
@@ -148,8 +151,9 @@ impl LogLine {
     }
 }
 
-/// A field that a line does not show: the quirks apply to nearly every reply, and `explain` describes them.
-const JOURNAL_FIELD: &str = "QUIRKS";
+/// The fields that a line does not show: the quirks apply to nearly every reply, and `explain` describes them; the
+/// others are for programs.
+const JOURNAL_FIELDS: [&str; 3] = ["QUIRKS", "STAGE", "MESSAGE_ID"];
 
 impl Visit for LogLine {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -167,7 +171,8 @@ impl Visit for LogLine {
 impl fmt::Display for LogLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         escape_line(f, &self.message)?;
-        let is_additional = |(name, value): &&(&str, String)| *name != JOURNAL_FIELD && !self.message.contains(value);
+        let is_additional =
+            |(name, value): &&(&str, String)| !JOURNAL_FIELDS.contains(name) && !self.message.contains(value);
         let additional = self.fields.iter().filter(is_additional);
         for (name, value) in additional {
             let quote = if value.is_empty() || value.contains(' ') { "\"" } else { "" };
@@ -193,24 +198,28 @@ fn escape_line(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 /// The maximum length of each part that [`escape_line`] writes, in characters.
 const MAX_LINE: usize = 2000;
 
+/// A line for a terminal, in colour. The resolution of the time, which has the format of RFC 3339 in UTC, is reduced to
+/// one second.
+pub fn terminal_line(time: &str, level: Level, text: impl fmt::Display) -> String {
+    let time = format!("{}Z", time.get(.."2026-01-01T00:00:00".len()).unwrap_or(time));
+    let (word, style) = match level {
+        Level::ERROR => ("ERROR", Style::new().red().bold()),
+        Level::WARN => ("WARN", Style::new().yellow().bold()),
+        Level::INFO => ("INFO", Style::new().green()),
+        Level::DEBUG => ("DEBUG", Style::new().blue()),
+        Level::TRACE => ("TRACE", Style::new().dimmed()),
+    };
+    format!("{} {word:5} {text}\n", time.dimmed(), word = word.style(style))
+}
+
 /// Writes lines to standard error.
 struct Terminal;
 
 impl<S: Subscriber> Layer<S> for Terminal {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut time = String::new();
-        // The time has the format of RFC 3339, in UTC. A resolution of one second is enough.
         let _ = SystemTime.format_time(&mut Writer::new(&mut time));
-        time.truncate("2026-01-01T00:00:00".len());
-        time.push('Z');
-        let (word, style) = match *event.metadata().level() {
-            Level::ERROR => ("ERROR", Style::new().red().bold()),
-            Level::WARN => ("WARN", Style::new().yellow().bold()),
-            Level::INFO => ("INFO", Style::new().green()),
-            Level::DEBUG => ("DEBUG", Style::new().blue()),
-            Level::TRACE => ("TRACE", Style::new().dimmed()),
-        };
-        let line = format!("{} {:5} {}\n", time.dimmed(), word.style(style), LogLine::from_event(event));
+        let line = terminal_line(&time, *event.metadata().level(), LogLine::from_event(event));
         // If standard error is closed, the server cannot log the error.
         let _ = anstream::stderr().lock().write_all(line.as_bytes());
     }

@@ -2,17 +2,32 @@
 //! completions of boot-once machines.
 
 mod boot_once;
+mod edits;
 mod file_requests;
+mod liveness;
+mod orders;
+mod report_body;
+mod report_limits;
+mod reports;
 
 use crate::boot_once::BootOnceState;
+use crate::edits::Edits;
 use crate::events::Events;
+use crate::heard_traffic::HeardTraffic;
+use crate::history::History;
+use crate::kept_packets::KeptPackets;
 use crate::site::Site;
+use crate::story::StoryBook;
 use arc_swap::{ArcSwap, Guard};
+pub use edits::EditRefusal;
+pub use liveness::Liveness;
+pub use orders::EditTarget;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::event::{EventMachine, Service, What};
 use proxydhcpd_core::identity::MachineIdentity;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::observations::Observations;
+use report_limits::{ReportLimits, ReportRates};
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,13 +47,30 @@ pub struct State {
     pub events: Events,
     /// The completions on the disk.
     pub boot_once: BootOnceState,
+    /// The changes of operators while the server runs.
+    pub edits: Edits,
+    /// The stories of boots.
+    pub stories: StoryBook,
+    /// The history of boots.
+    pub history: History,
+    /// The latest DHCP packets.
+    pub packets: KeptPackets,
+    /// The numbers of DHCP packets that the server heard.
+    pub traffic: HeardTraffic,
+    /// Whether the threads that serve respond.
+    pub liveness: Liveness,
     /// Machines that completed their boot-once, and whose entries have no `boot`. The log has warned of each.
     warned_unset: Mutex<BTreeSet<String>>,
+    /// Limits the reports of machines.
+    report_limits: Mutex<ReportLimits>,
+    /// Limits the lines of syslog.
+    syslog_limits: Mutex<ReportLimits>,
 }
 
 impl State {
     /// The state of a server that starts now. Reads the completions from the disk.
-    pub fn new(site: Site, links: Vec<Link>, boot_once: BootOnceState, events: Events) -> Self {
+    pub fn new(mut site: Site, links: Vec<Link>, boot_once: BootOnceState, edits: Edits, events: Events) -> Self {
+        site.plan.inventory = edits.apply(&site.files.written);
         let state = State {
             site: ArcSwap::from_pointee(site),
             is_replaced: AtomicBool::new(false),
@@ -47,7 +79,15 @@ impl State {
             observations: Mutex::new(Observations::new(RandomState::new().hash_one(0))),
             events,
             boot_once,
+            edits,
+            stories: StoryBook::default(),
+            history: History::default(),
+            packets: KeptPackets::default(),
+            traffic: HeardTraffic::default(),
+            liveness: Liveness::default(),
             warned_unset: Mutex::default(),
+            report_limits: Mutex::new(ReportLimits::new(ReportRates::REPORTS)),
+            syslog_limits: Mutex::new(ReportLimits::new(ReportRates::SYSLOG)),
         };
         state.observations().boot_once.set_completions(state.boot_once.completion_counts());
         state.refresh_boot_once();

@@ -17,7 +17,7 @@ fn a_machine_that_fetches_its_loader_for_the_third_time_is_reported_with_the_lik
     loop_three_times(&server, &machine);
     let log = server.log();
     let line = log.lines().find(|line| line.contains("for the third time")).unwrap();
-    assert!(line.contains(MAC) && line.contains("ipxe.efi") && line.contains("no iPXE sent a request"), "{line}");
+    assert!(line.contains(MAC) && line.contains("ipxe.efi") && line.contains("No iPXE sent a request"), "{line}");
     assert!(request_loader(&machine).is_some(), "the server still answers it");
 }
 

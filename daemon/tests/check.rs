@@ -582,7 +582,12 @@ fn a_proxy_ini_shows_its_routing() {
     for line in ["TFTP            server 192.0.2.99", "HTTP            off", "iPXE boots      http://192.0.2.50/x"] {
         assert!(stdout.lines().any(|printed| printed == line), "{line:?} in\n{stdout}");
     }
-    assert!(stdout.lines().any(|line| line.starts_with("x86 BIOS") && line.ends_with(" undionly.kpxe")), "{stdout}");
+    assert!(
+        stdout
+            .lines()
+            .any(|line| line.starts_with("x86 BIOS") && line.ends_with(" undionly.kpxe (from the other TFTP server)")),
+        "{stdout}"
+    );
     assert!(String::from_utf8_lossy(&output.stderr).contains("warning"), "the value that the server does not send");
 }
 

@@ -1,7 +1,8 @@
 //! Tests the exit statuses and the output of the real binary.
 
+use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } =
@@ -104,4 +105,59 @@ fn check_prints_json() {
 fn color_always_colors_a_pipe() {
     let (_, _, stderr) = run(&["--color", "always", "-c", "/nonexistent/proxy.ini"]);
     assert!(stderr.contains("\x1b["), "{stderr}");
+}
+
+#[test]
+fn bash_completes_commands_flags_and_values() {
+    let (status, script, _) = run(&["completions", "bash"]);
+    assert_eq!(status, Some(0));
+    let directory = tempfile::tempdir().unwrap();
+    let file = file(directory.path(), "proxydhcpd", &script);
+    let complete = |words: &[&str]| {
+        let last = words.len() - 1;
+        let previous = words[last - 1];
+        // bash calls the function of the completion with the command, the word and the word before it.
+        let function = "$(complete -p proxydhcpd | sed 's/.*-F \\([^ ]*\\).*/\\1/')";
+        let line = format!(
+            "source {file}; COMP_WORDS=({}); COMP_CWORD={last}; \
+             {function} proxydhcpd '{}' '{previous}'; echo \"${{COMPREPLY[@]}}\"",
+            words.join(" "),
+            words[last]
+        );
+        let output = Command::new("bash").args(["--norc", "-c", &line]).output().expect("bash runs");
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    assert_eq!(complete(&["proxydhcpd", "wat"]), "watch\n");
+    assert_eq!(complete(&["proxydhcpd", "watch", "--mach"]), "--machine\n");
+    assert_eq!(complete(&["proxydhcpd", "completions", "zs"]), "zsh\n");
+    assert_eq!(complete(&["proxydhcpd", "explain", "--client", "ipxe-arm6"]), "ipxe-arm64\n");
+    // A value that is no file. Outside of a completion, bash complains about `compopt` in the lines after it.
+    let name = &file[..file.len() - 2];
+    assert_eq!(complete(&["proxydhcpd", "story", "--earlier", name]).lines().next(), Some(name));
+}
+
+/// A program such as `head` has read enough: that is no error. A full disk is one.
+#[test]
+fn a_closed_pipe_and_a_full_disk_cause_no_panic() {
+    let keys = |output: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_proxydhcpd"));
+        command.args(["check", "--keys"]).stdout(output).output().unwrap()
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let closed = keys(writer.into());
+    assert_eq!((closed.status.code(), String::from_utf8_lossy(&closed.stderr)), (Some(0), "".into()));
+    let full = keys(fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into());
+    let error = "error: cannot write to standard output: No space left on device (os error 28)\n";
+    assert_eq!((full.status.code(), String::from_utf8_lossy(&full.stderr)), (Some(1), error.into()));
+}
+
+#[test]
+fn completions_exist_for_zsh_and_fish() {
+    for (shell, parts) in [("zsh", ["#compdef proxydhcpd", "watch"]), ("fish", ["complete -c proxydhcpd", "watch"])] {
+        let (status, script, _) = run(&["completions", shell]);
+        assert_eq!(status, Some(0));
+        assert!(parts.iter().all(|part| script.contains(part)), "{shell}: {script}");
+    }
+    assert_eq!(run(&["completions", "tcsh"]).0, Some(2));
 }

@@ -174,7 +174,7 @@ fn a_reload_that_would_enable_or_disable_a_family_is_refused_as_a_whole() {
         let (none, some) = (format!("{key} = []\n"), format!("{key} = [\"eth*\"]\n"));
         for (before, after, refused) in [(&*none, "", true), (&some, &none, true), ("", &some, false)] {
             let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), before);
-            server.wait_for_line("ready");
+            server.wait_for_line("page for operators at");
             let open = || ["udp", "udp6", "tcp", "tcp6"].map(|table| open_sockets(&host, table));
             let open_before = open();
             server.edit_config(before, after);

@@ -41,8 +41,12 @@ fn every_example_of_the_configuration_is_valid_alone() {
         }
         reader.run("mkdir etc/templates srv && touch srv/README && echo '#!ipxe' > etc/templates/rescue.ipxe");
         reader.run("cp lib/boot/snponly.efi lib/boot/bootmgfw.efi");
-        reader
-            .write(&example.replace("/srv/mirror/debian", &reader.directory.path().join("srv").display().to_string()));
+        reader.run("mkdir lib/boot/installers && cp etc/templates/rescue.ipxe lib/boot/installers/debian.ipxe");
+        reader.run("cp etc/templates/rescue.ipxe lib/boot/thin-client.ipxe");
+        reader.run("(umask 077; echo secret | proxydhcpd menu-password teacher > etc/menu-passwords)");
+        let place = |path: &str| reader.directory.path().join(path).display().to_string();
+        let example = example.replace("/srv/mirror/debian", &place("srv"));
+        reader.write(&example.replace("/etc/proxydhcpd/menu-passwords", &place("etc/menu-passwords")));
         let (succeeded, output) = reader.run("proxydhcpd check");
         assert!(succeeded, "{example}\n{output}");
         for text in ["warning", "there is no"] {
@@ -105,8 +109,12 @@ fn follow(page: &str, actions: &[Action]) {
                 assert!(succeeded, "{page}:\n{block}\n{output}");
                 ran += 1;
             }
-            // A block of type `text` is a picture or shows packets.
-            "text" => assert!(block.contains(['→', '─']), "{page}: the test could run this: {block}"),
+            // A block of type `text` is a picture, shows packets, or is the story of a machine, which the test
+            // `generated` compares.
+            "text" => {
+                let is_shown = block.contains(['→', '─']) || block.starts_with("$ proxydhcpd story ");
+                assert!(is_shown, "{page}: the test could run this: {block}");
+            }
             // A block of type `console` has commands that build the program or change the host: tests/install.rs and
             // e2e run them.
             "console" => assert!(block.lines().all(changes_host), "{page}: the test could run this: {block}"),
@@ -194,6 +202,7 @@ impl ReaderHost {
         let mut bash = Command::new("bash");
         bash.args(["-c", &script])
             .current_dir(self.directory.path())
+            .env("RUNTIME_DIRECTORY", self.directory.path())
             .env("INSTALLER", self.directory.path().join("installer"))
             .env("SHIM", cache("shimx64.efi.signed"))
             .env("GRUB", cache("grubnetx64.efi.signed"))
@@ -219,6 +228,7 @@ impl ReaderHost {
 
     fn start_server(&mut self) {
         let mut server = Process::command(PROGRAM);
+        server.env("RUNTIME_DIRECTORY", self.directory.path());
         server.args(self.flags()).arg("serve").stdin(Stdio::null()).stderr(Stdio::null());
         self.server = Some(self.host.on(|| Process::spawn(&mut server)));
         let poll = "curl --silent --output /dev/null http://192.0.2.10:8080/";

@@ -115,6 +115,39 @@ fn every_file_that_a_page_names_exists() {
     assert!(checked >= 20, "{checked} paths");
 }
 
+/// A link to a file of the repository is relative to its page, and its anchor is a heading there, as GitHub writes it.
+#[test]
+fn every_link_between_pages_leads_to_a_file_and_a_heading() {
+    let (mut checked, mut errors) = (0, Vec::new());
+    for (page, text) in texts().into_iter().filter(|(path, _)| path.ends_with(".md") && !path.contains("testdata")) {
+        for target in text.split("](").skip(1).filter_map(|after| Some(after.split_once(')')?.0)) {
+            if target.contains("://") || target.contains(char::is_whitespace) {
+                continue;
+            }
+            checked += 1;
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let directory = Path::new(&page).parent().unwrap();
+            let path = if file.is_empty() { Path::new(&page).to_owned() } else { directory.join(file) };
+            let is_anchor = || anchors_of_headings(&read(path.to_str().unwrap())).contains(anchor);
+            if !Path::new(ROOT).join(&path).exists() || !anchor.is_empty() && !is_anchor() {
+                errors.push(format!("{page}: {target}"));
+            }
+        }
+    }
+    assert!(checked >= 100, "{checked} links");
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+/// Returns the anchors of a page: those of its headings, and those that it writes.
+fn anchors_of_headings(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#')).map(|line| {
+        let text = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        text.chars().filter(|c| c.is_alphanumeric() || ['-', '_'].contains(c)).collect()
+    });
+    let written = page.split("<a id=\"").skip(1).filter_map(|after| Some(after.split_once('"')?.0.to_owned()));
+    headings.chain(written).collect()
+}
+
 /// A test that CONTRIBUTING.md runs with `--test` is a file or a directory in daemon/tests.
 #[test]
 fn every_integration_test_that_contributing_runs_exists() {

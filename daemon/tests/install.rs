@@ -14,8 +14,18 @@ fn the_unit_starts_the_program_where_it_was_installed() {
         assert_eq!(fs::metadata(&program).unwrap().permissions().mode() & 0o777, 0o755);
         let path = root.path().join("lib/systemd/system/proxydhcpd.service");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        let catalog = root.path().join("usr/lib/systemd/catalog/proxydhcpd.catalog");
+        assert_eq!(fs::metadata(&catalog).unwrap().permissions().mode() & 0o777, 0o644);
         let unit = fs::read_to_string(path).unwrap();
         let start = format!("ExecStart={prefix}/sbin/proxydhcpd serve\n");
+        for file in [
+            "bash-completion/completions/proxydhcpd",
+            "zsh/site-functions/_proxydhcpd",
+            "fish/vendor_completions.d/proxydhcpd.fish",
+        ] {
+            let script = fs::metadata(root.path().join(format!(".{prefix}/share/{file}"))).unwrap();
+            assert_eq!(script.permissions().mode() & 0o777, 0o644, "{file}");
+        }
         assert!(unit.contains(&start) && unit.contains(&format!("{prefix}/sbin/proxydhcpd check")), "{unit}");
     }
 }

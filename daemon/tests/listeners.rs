@@ -9,6 +9,7 @@ use common::server::{Server, one_network, request_loader, unprivileged_with, vec
 use proxydhcpd::boot_once::{BootOnceState, EventReceiver};
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{Loaded, load_from_dir};
+use proxydhcpd::edits::Edits;
 use proxydhcpd::events::Events;
 use proxydhcpd::net::link::{LinkFilter, list};
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
@@ -174,6 +175,7 @@ fn port_67_is_left_to_a_restarting_dnsmasq_and_opened_minutes_after_its_end() {
         site,
         links,
         BootOnceState::new(directory.path(), EventReceiver::default()).unwrap(),
+        Edits::default(),
         Events::default(),
     );
     let mut workers = Workers::new(Arc::new(state)).unwrap();

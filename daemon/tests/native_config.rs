@@ -2,10 +2,17 @@
 
 use proxydhcpd::config::flags::Flags;
 use proxydhcpd::config::{ConfigError, Loaded, load_from_dir};
-use proxydhcpd::settings::keys::{self, KEYS, Kind, render};
+use proxydhcpd::settings::keys::{self, ConfigKey, KEYS, Kind, Target, render};
+use proxydhcpd::settings::location::SourceLocation;
+use proxydhcpd::settings::raw::machine::RawMachine;
+use proxydhcpd::settings::raw::menu::{RawMenu, RawMenuItem};
+use proxydhcpd::settings::raw::profile::RawProfile;
+use proxydhcpd::settings::raw::rule::RawRule;
+use proxydhcpd::settings::raw::site::RawSite;
 use proxydhcpd::settings::{Enabled, Settings};
 use proxydhcpd_core::plan::policy::LoopGuard;
-use proxydhcpd_core::plan::rule::Rule;
+use proxydhcpd_reading::diagnostic::Source;
+use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use toml::de::DeTable;
@@ -56,14 +63,31 @@ fn the_example_of_every_key_of_a_setting_changes_the_settings() {
     assert_eq!(unchanged, DEFAULT_EXAMPLES);
 }
 
+/// Sets a key to its example in this table, and checks that the table changes.
+fn set_example<'a>(key: &ConfigKey, source: &'a Source, mut table: impl Target<'a> + Debug) {
+    let document = DeTable::parse(&source.text).unwrap();
+    let value = &document.get_ref()[key.name];
+    let before = format!("{table:?}");
+    let read = table.set(&key.kind, value, &SourceLocation { source, span: value.span() });
+    let is_set = matches!(key.kind, Kind::Table | Kind::Tables) || format!("{table:?}") != before;
+    assert!(read.is_ok() && is_set, "{}.{}: {read:?}", key.table, key.name);
+}
+
 #[test]
-fn the_example_of_every_key_of_a_rule_changes_the_rule() {
-    for key in KEYS.iter().filter(|key| key.table == "rule") {
-        let text = format!("key = {}", key.example);
-        let document = DeTable::parse(&text).unwrap();
-        let mut rule = Rule::default();
-        if let Some(read) = key.read_rule(&mut rule, &document.get_ref()["key"]) {
-            assert!(read.is_ok() && rule != Rule::default(), "{}: {read:?}", key.name);
+fn the_example_of_every_key_of_the_plan_changes_its_table() {
+    for key in KEYS {
+        let source = Source::new("example.toml", format!("{} = {}\n", key.name, key.example).into_bytes()).unwrap();
+        let at = SourceLocation { source: &source, span: 0..0 };
+        match key.table {
+            "rule" => set_example(key, &source, RawRule::new("rule 1".to_owned(), at)),
+            "profile" => set_example(key, &source, RawProfile::new(at)),
+            "profile.menu" => {
+                set_example(key, &source, RawMenu { prompt: String::new(), timeout: 0, ..RawMenu::new(at) })
+            }
+            "profile.menu.items" => set_example(key, &source, RawMenuItem::new(at)),
+            "machine" => set_example(key, &source, RawMachine::default()),
+            _ if matches!(key.kind, Kind::Site { .. }) => set_example(key, &source, RawSite::default()),
+            _ => {}
         }
     }
 }
@@ -147,7 +171,7 @@ fn the_example_of_every_key_is_a_valid_value() {
             "profile.menu.items" => format!("[profile.x.menu]\nitems = [{{ {} = {} }}]", key.name, key.example),
             "profile.menu" => format!("[profile.x.menu]\n{} = {}", key.name, key.example),
             "rule" => format!("[[rule]]\n{} = {}", key.name, key.example),
-            "profile" | "machine" => format!("[{}.x]\n{} = {}", key.table, key.name, key.example),
+            "profile" | "machine" | "webhook" => format!("[{}.x]\n{} = {}", key.table, key.name, key.example),
             table => format!("[{table}]\n{} = {}", key.name, key.example),
         };
         // The names in the example refer to nothing, but the key is known and the value has the right form.

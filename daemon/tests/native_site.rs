@@ -71,7 +71,7 @@ fn only_scripts_by_host_name_are_served_regardless_of_case() {
         let request =
             FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "" };
         let (opened, _) =
-            site.open(fetch(&site.plan, &Observations::new(0), &request).answer.unwrap(), &request, |_| ()).ok()?;
+            site.open(fetch(&site.plan, &Observations::new(0), &request).answer.unwrap(), &request, |_, _| ()).ok()?;
         let mut text = vec![0; 100];
         let length = opened.read_at(&mut text, 0).unwrap();
         Some(String::from_utf8(text[..length].to_vec()).unwrap().replace("#!ipxe\n# ", "").trim_end().to_owned())
@@ -168,7 +168,7 @@ fn a_directory_is_served_and_shown_under_its_name() {
     let client = SocketAddr::new(server, 1024);
     let request = FileRequest { protocol: Protocol::Tftp, name, server, client, interface: "" };
     let fetched = fetch(&site.plan, &Observations::new(0), &request).answer.unwrap();
-    assert_eq!(site.open(fetched, &request, |failure| panic!("{failure:?}")).unwrap().0.size(), 7);
+    assert_eq!(site.open(fetched, &request, |failure, _| panic!("{failure:?}")).unwrap().0.size(), 7);
     assert_eq!(dirs.lines(&site.files.warnings), [""; 0]);
 
     fs::create_dir(dirs.boot.path().join("debian")).unwrap();
@@ -202,7 +202,7 @@ fn menu(site: &Site, machine: &str) -> (String, Vec<String>) {
     let request = FileRequest { protocol: Protocol::Http(8080), name: name.as_bytes(), server, client, interface: "" };
     let fetched = fetch(&site.plan, &Observations::new(0), &request).answer.unwrap();
     let mut failed = Vec::new();
-    let (opened, _) = site.open(fetched, &request, |failure| failed.push(failure.diagnostic.one_line())).unwrap();
+    let (opened, _) = site.open(fetched, &request, |failure, _| failed.push(failure.diagnostic.one_line())).unwrap();
     let mut text = vec![0; usize::try_from(opened.size()).unwrap()];
     opened.read_at(&mut text, 0).unwrap();
     (String::from_utf8(text).unwrap(), failed)

@@ -359,7 +359,7 @@ fn the_background_process_serves_once_its_parent_has_exited_with_0() {
     fs::write(directory.path().join("relative.toml"), format!("boot-dir = {:?}\n", boot.path())).unwrap();
     let mut command = Command::new(PROGRAM);
     command.args(["-d", "-c", "relative.toml"]).current_dir(directory.path()).stdin(Stdio::null());
-    command.env("STATE_DIRECTORY", directory.path());
+    command.env("STATE_DIRECTORY", directory.path()).env("RUNTIME_DIRECTORY", directory.path());
     let output = host.on(|| command.output().unwrap());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let background = Background(server_on(&host).expect("port 4011 is free"));
@@ -493,6 +493,7 @@ fn run_by(program: &str, host: &Host, arguments: &[&str]) -> Output {
     let state = state_dir();
     let mut command = Command::new(program);
     command.args(arguments).env("STATE_DIRECTORY", state.path()).stdin(Stdio::null());
+    command.env("RUNTIME_DIRECTORY", state.path());
     host.on(|| command.output().unwrap())
 }
 

@@ -61,6 +61,34 @@ fn a_machine_in_two_entries_gets_no_installer_while_one_has_boot_never() {
 }
 
 #[test]
+fn two_machines_with_one_mac_address_cause_one_warning_and_a_replaced_board_causes_none() {
+    const OTHER: [u8; 16] = 0x55667788_1122_3344_5566_778899aabbcc_u128.to_be_bytes();
+    let (host, machine) = one_network();
+    let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), "");
+    ready(&server);
+    let (twins, replaced, unset) = ([2, 0, 0, 0, 0, 0x10], [2, 0, 0, 0, 0, 0x11], [2, 0, 0, 0, 0, 0x12]);
+    for mac in [replaced, unset, twins] {
+        discover_with(&machine, mac, UUID);
+    }
+    for uuid in [OTHER, OTHER] {
+        discover_with(&machine, replaced, uuid);
+    }
+    for uuid in [[0; 16], UUID, [0xff; 16], UUID] {
+        discover_with(&machine, unset, uuid);
+    }
+    for uuid in [OTHER, UUID, OTHER, UUID] {
+        discover_with(&machine, twins, uuid);
+    }
+    server.wait_for_line("in turn: two machines use this MAC address");
+    let log = server.log();
+    assert_eq!(log.matches("two machines use this MAC address").count(), 1, "{log}");
+    let line = log.lines().find(|line| line.contains("two machines use")).unwrap();
+    assert!(line.contains("02:00:00:00:00:10") && line.contains("shared-macs"), "{line}");
+    let uuids = "11223344-5566-7788-99aa-bbccddeeff00 and 55667788-1122-3344-5566-778899aabbcc in turn";
+    assert!(line.contains(uuids), "{line}");
+}
+
+#[test]
 fn a_shared_uuid_is_known_after_a_restart() {
     let (host, machine) = one_network();
     let server = Server::start_configured(&host, tempfile::tempdir().unwrap(), CONFIG);
@@ -160,10 +188,15 @@ fn ready(server: &Server) {
 
 /// Sends the DISCOVER of a real machine, with this MAC address.
 fn discover(machine: &Host, mac: [u8; 6]) {
+    discover_with(machine, mac, UUID);
+}
+
+/// Sends a DISCOVER with this MAC address and this UUID.
+fn discover_with(machine: &Host, mac: [u8; 6], shown: [u8; 16]) {
     let mut packet = hex::decode(include_str!("../../core/tests/identity/p01.hex").trim()).unwrap();
     packet[28..34].copy_from_slice(&mac);
     let uuid = 3 + packet.windows(3).position(|window| window == [97, 17, 0]).unwrap();
-    packet[uuid..uuid + 16].copy_from_slice(&UUID);
+    packet[uuid..uuid + 16].copy_from_slice(&shown);
     packet[uuid..uuid + 4].reverse();
     packet[uuid + 4..uuid + 6].reverse();
     packet[uuid + 6..uuid + 8].reverse();

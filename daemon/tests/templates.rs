@@ -3,6 +3,7 @@
 use proxydhcpd::boot_once::{BootOnceState, EventReceiver};
 use proxydhcpd::config;
 use proxydhcpd::config::flags::Flags;
+use proxydhcpd::edits::Edits;
 use proxydhcpd::events::Events;
 use proxydhcpd::serve::{http, tftp};
 use proxydhcpd::settings::TftpConfig;
@@ -10,7 +11,7 @@ use proxydhcpd::site::{OpenPorts, Site};
 use proxydhcpd::state::State;
 use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
-use proxydhcpd_core::event::{Event, EventMachine, Service, What};
+use proxydhcpd_core::event::{Event, EventMachine, Service, Substitute, What};
 use proxydhcpd_core::link::{Link, Network4};
 use proxydhcpd_core::wire::dhcp4::{Header, MIN_LENGTH, MessageType, Writer, code};
 use proxydhcpd_reading::diagnostic::Diagnostic;
@@ -100,7 +101,7 @@ fn a_failure_is_logged_once_a_minute_with_template_line_and_machine() {
         let events = Events::default();
         for (seconds, line) in [(0, 1), (1, 1), (2, 2), (59, 1), (61, 1), (62, 1)] {
             let error = format!("/templates/a.cfg: line {line} is wrong");
-            let what = What::TemplateFailed { template: "a.cfg", error: &error };
+            let what = What::TemplateFailed { template: "a.cfg", error: &error, substitute: Substitute::Nothing };
             let machine = EventMachine { entry: Some("web1"), ..EventMachine::default() };
             let service = Service::Http;
             events.record(&Event { at: seconds * 1000, link: None, machine, service, ticket: None, what });
@@ -165,6 +166,10 @@ fn the_templates_of_the_documentation_are_rendered() {
         "d-i passwd/root-password-crypted password $6$salt$hash",
         "d-i partman-efi/non_efi_system boolean true",
         "d-i pkgsel/include string openssh-server nginx certbot",
+        &format!(
+            "d-i preseed/early_command string wget -q -O /dev/null --post-data=\"the installer runs\" {}",
+            done.replace("/done", "/report")
+        ),
         &format!("d-i preseed/late_command string wget -q -O /dev/null {done}"),
     ] {
         assert!(preseed.lines().any(|known| known == line), "{line} in {preseed}");
@@ -184,7 +189,13 @@ fn the_templates_of_the_documentation_are_rendered() {
     assert!(rescue.contains("echo Rescue system for web1\n") && rescue.contains(" ip=${net0/ip}\n"), "{rescue}");
     let menu = get("menu.ipxe");
     assert!(menu.contains(&format!("url=http://127.0.0.1:{}/machine/name=web1/preseed.cfg ||", served.http)), "{menu}");
-    assert_eq!(examples.files.len(), 7);
+    let report = done.replace("/done", "/report");
+    let autoinstall = get("cloud/autoinstall");
+    assert!(autoinstall.contains(&format!("\"endpoint\": \"{report}\"")), "{autoinstall}");
+    let phone_home = get("cloud/phone-home");
+    assert!(phone_home.contains(&format!("\"url\": \"{report}/phone-home\"")), "{phone_home}");
+    assert_eq!(get("cloud/vendor-data"), "#cloud-config\n");
+    assert_eq!(examples.files.len(), 10);
 }
 
 /// A site with these templates, which the server serves over HTTP and TFTP.
@@ -224,6 +235,7 @@ impl Served {
             site(directory.path(), settings),
             vec![lo.clone()],
             BootOnceState::new(directory.path(), EventReceiver::default()).unwrap(),
+            Edits::default(),
             Events::default(),
         ));
         let (stop_http, stopped) = oneshot::channel();
@@ -234,7 +246,7 @@ impl Served {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let open = move |request: &proxydhcpd_core::request::FileRequest<'_>| shared.open(request);
             let stop = async { drop(stopped.await) };
-            let handler = http::FileHandler(open);
+            let handler = http::FileHandler(open, (), ());
             runtime.block_on(http::serve(listeners, http::HttpSettings::default(), handler, |_| {}, stop)).unwrap();
         });
         let any = Ipv4Addr::UNSPECIFIED;

@@ -8,7 +8,7 @@ use common::server::{PROGRAM, one_network, state_dir};
 use proxydhcpd_testbed::{Host, Process, wait_for};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::ptr;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -25,10 +25,21 @@ fn while_a_thread_hangs_the_watchdog_gets_no_notification_and_an_error_names_the
         let stopped = StoppedThread::stop(server.process.id(), thread);
         server.wait_until_silent();
         server.wait_for_line(&format!("ERROR the {name} thread has not responded for"));
+        wait_for_health(&host, "503");
         drop(stopped);
         server.wait_for_notification();
         server.wait_for_line(&format!("the {name} thread responds again"));
+        wait_for_health(&host, "200");
     }
+}
+
+/// Waits until the server answers a request for its health with this status.
+fn wait_for_health(host: &Host, status: &str) {
+    let url = "http://127.0.0.1:8067/healthz";
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--max-time", "5", "--output", "/dev/null", "--write-out", "%{http_code}", url]);
+    let answers = |curl: &mut Command| host.on(|| curl.output()).unwrap().stdout == status.as_bytes();
+    wait_for(&format!("status {status} of /healthz"), || answers(&mut curl).then_some(()));
 }
 
 /// A server under a service manager. The timeout of the watchdog is two seconds.
@@ -49,6 +60,7 @@ impl WatchedServer {
         let mut command = Process::command(PROGRAM);
         command.arg("--boot-dir").arg(boot.path()).stdin(Stdio::null()).stderr(log);
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "2000000").env("STATE_DIRECTORY", state.path());
+        command.env("RUNTIME_DIRECTORY", state.path());
         let process = host.on(|| Process::spawn(&mut command));
         WatchedServer { process, notifications, directory, _boot: boot, _state: state }
     }

@@ -7,9 +7,12 @@
 pub mod capture;
 pub mod disk;
 pub mod grub;
+pub mod https;
+pub mod installed_loaders;
 pub mod machine;
 pub mod peers;
 pub mod process;
+pub mod revoke;
 pub mod running_machine;
 pub mod server;
 pub mod sign;

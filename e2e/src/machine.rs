@@ -8,6 +8,7 @@ use anyhow::Result;
 use proxydhcpd_testbed::Segment;
 use proxydhcpd_testbed::cache;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The timeout of a boot. Everything is emulated, because KVM cannot run firmware everywhere. The slowest machine needs
@@ -22,6 +23,8 @@ pub struct Machine {
     arguments: &'static [&'static str],
     /// The files in the cache for the firmware's flash: code and variables. `None` selects the emulator's BIOS.
     flash: Option<[&'static str; 2]>,
+    /// The firmware's variables, instead of those in the cache.
+    variables: Option<PathBuf>,
     /// The model of the network card, without the connection.
     card: &'static str,
     disk: Option<(Disk, DiskOrder)>,
@@ -51,6 +54,7 @@ pub fn bios() -> Machine {
         emulator: "qemu-system-x86_64",
         arguments,
         flash: None,
+        variables: None,
         card: "virtio-net-pci",
         disk: None,
         screen: false,
@@ -169,6 +173,7 @@ fn uefi(emulator: &'static str, arguments: &'static [&'static str], flash: [&'st
         emulator,
         arguments,
         flash: Some(flash),
+        variables: None,
         card: "virtio-net-pci,romfile=",
         disk: None,
         screen: false,
@@ -210,6 +215,11 @@ impl Machine {
         Machine { uuid: Some(uuid), ..self }
     }
 
+    /// Replaces the firmware's variables by those of this file.
+    pub fn with_variables(self, file: PathBuf) -> Machine {
+        Machine { variables: Some(file), ..self }
+    }
+
     /// Sets the memory, in MiB.
     pub fn with_memory(self, memory: u32) -> Machine {
         Machine { memory: Some(memory), ..self }
@@ -243,8 +253,9 @@ impl Machine {
             qemu.arg("-fw_cfg").arg(format!("name=opt/org.tianocore/{family}PXESupport,string=n"));
         }
         if let Some([code, variables]) = self.flash {
-            qemu.arg("-drive").arg(flash(0, code, "readonly=on"));
-            qemu.arg("-drive").arg(flash(1, variables, "snapshot=on"));
+            let variables = self.variables.clone().unwrap_or_else(|| cache::path(variables));
+            qemu.arg("-drive").arg(flash(0, &cache::path(code), "readonly=on"));
+            qemu.arg("-drive").arg(flash(1, &variables, "snapshot=on"));
         }
         qemu.arg("-netdev").arg(format!("tap,id=net,ifname={tap},script=no,downscript=no"));
         qemu.arg("-device").arg(format!("{},netdev=net,mac={address},bootindex=1", self.card));
@@ -260,6 +271,6 @@ impl Machine {
 
 /// Returns the `-drive` argument for a flash unit. With `snapshot=on` as `mode`, QEMU discards what the firmware writes
 /// to its variables.
-fn flash(unit: u8, file: &str, mode: &str) -> String {
-    format!("if=pflash,unit={unit},format=raw,{mode},file={}", cache::path(file).display())
+fn flash(unit: u8, file: &Path, mode: &str) -> String {
+    format!("if=pflash,unit={unit},format=raw,{mode},file={}", file.display())
 }

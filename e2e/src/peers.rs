@@ -79,7 +79,8 @@ pub fn boot_server(work: &WorkDir, host: &Host, directory: &Path) -> Result<[Pro
     let start_one = |name: &str, arguments: &[&str]| -> Result<Process> {
         let mut command = Process::command(server::binary()?);
         command.arg("--boot-dir").arg(directory).args(arguments);
-        command.env("STATE_DIRECTORY", work.file(&format!("state-{name}")));
+        let state = work.file(&format!("state-{name}"));
+        command.env("STATE_DIRECTORY", &state).env("RUNTIME_DIRECTORY", state);
         let mut process = Process::start(work, host, name, &mut command)?;
         process.wait_for("ready", START_TIMEOUT)?;
         Ok(process)

@@ -74,6 +74,11 @@ impl Process {
         self.process.signal(signal);
     }
 
+    /// Returns the process IDs of the program and of all processes below it.
+    pub fn tree(&self) -> Vec<u32> {
+        self.process.tree()
+    }
+
     /// Whether the program still runs.
     pub fn is_running(&mut self) -> bool {
         self.process.status().is_none()

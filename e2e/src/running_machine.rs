@@ -1,6 +1,7 @@
 //! A machine that is switched on, with its console and its keyboard.
 
 use crate::process::Process;
+use crate::terminal::read_text;
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -22,6 +23,13 @@ impl RunningMachine {
     /// Waits until the console has shown `text`. It is an error if QEMU ends first, or after the timeout.
     pub fn wait_for(&mut self, text: &str, timeout: Duration) -> Result<()> {
         self.process.wait_for_text_in(&self.serial, text, timeout)
+    }
+
+    /// Waits until the console has shown `text` this many times.
+    pub fn wait_for_times(&mut self, text: &str, times: usize, timeout: Duration) -> Result<()> {
+        let serial = self.serial.clone();
+        let what = format!("{text:?} {times} times on the console");
+        self.process.wait_until(&what, timeout, || Ok(read_text(&serial)?.matches(text).count() >= times))
     }
 
     /// Waits until `happened` returns true. Use it for events that the console does not show.

@@ -27,6 +27,7 @@ pub fn start(work: &WorkDir, host: &Host, arguments: &[&OsStr]) -> Result<Proces
     // Each host has a separate state directory, and no server uses that of the host that runs the tests.
     let state = work.file(&format!("state-{}", format_mac(host.mac("eth0"))));
     command.args(arguments).env("NOTIFY_SOCKET", &notify).env("STATE_DIRECTORY", state);
+    command.env("RUNTIME_DIRECTORY", runtime_directory(work, host));
     let mut process = Process::start(work, host, "proxydhcpd", &mut command)?;
     let ready = Cell::new(false);
     process.wait_until("READY=1", Duration::from_secs(20), || {
@@ -39,6 +40,25 @@ pub fn start(work: &WorkDir, host: &Host, arguments: &[&OsStr]) -> Result<Proces
         Ok(ready.get())
     })?;
     Ok(process)
+}
+
+/// Runs a command that asks the server on this host, such as `story`, and returns its output.
+pub fn ask(work: &WorkDir, host: &Host, arguments: &[&OsStr]) -> Result<String> {
+    let output = client(work, host)?.args(arguments).output()?;
+    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Returns the program as a command that asks the server on this host, without arguments.
+pub fn client(work: &WorkDir, host: &Host) -> Result<Command> {
+    let mut command = Command::new(binary()?);
+    command.env("RUNTIME_DIRECTORY", runtime_directory(work, host));
+    Ok(command)
+}
+
+/// The directory for the control socket of the server on this host.
+fn runtime_directory(work: &WorkDir, host: &Host) -> PathBuf {
+    work.socket(&format_mac(host.mac("eth0")))
 }
 
 /// Returns the output of `check` with these arguments on this host.

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use proxydhcpd_core::answer::{Replies, Verdict, answer};
+use proxydhcpd_core::answer::{Replies, answer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::link::{Link, Network4, Network6};
 use proxydhcpd_core::observations::Observations;
@@ -46,7 +46,7 @@ fuzz_target!(|input: (bool, bool, u8, [u8; 16], u16, &[u8])| {
     let arrival = Arrival { datagram, port, from, to, links: &links, link: 0, via_other_link: false, now };
     let mut replies = Replies::default();
     let answer = answer(site(is_configured), observations, &arrival, &mut replies);
-    let Verdict::Respond(response) = answer.verdict else {
+    let Ok(response) = answer.reply else {
         assert_eq!(replies.iter().count(), 0);
         return;
     };

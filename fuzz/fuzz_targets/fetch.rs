@@ -27,7 +27,7 @@ fuzz_target!(|input: (bool, bool, bool, [u8; 16], &[u8])| {
     };
     let request = FileRequest { protocol, name, server, client: SocketAddr::from((client, 1024)), interface: "eth0" };
     OBSERVATIONS.with_borrow(|observations| {
-        let FetchDecision { answer, ticket } = fetch(plan, observations, &request);
+        let FetchDecision { answer, ticket, .. } = fetch(plan, observations, &request);
         assert!(ticket.completes.is_none_or(|machine| machine.name == "web1"));
         is_first_request(name, &answer);
         is_done_request(name);

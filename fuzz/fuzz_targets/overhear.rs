@@ -86,7 +86,7 @@ impl Observed<'_> {
 
     fn overhear(&mut self, octets: &[u8]) {
         let message = Message::parse(octets);
-        let result = overhear_offer(self.observations, &links(), octets, self.now);
+        let result = overhear_offer(self.observations, &links(), 1, octets, self.now);
         assert_eq!(result.is_ok(), message.is_ok());
         let Ok(message) = message else { return };
         let Some(server) = message.address(code::SERVER_ID) else { return };

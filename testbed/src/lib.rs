@@ -14,6 +14,7 @@
 pub mod cache;
 mod capability;
 mod host;
+pub mod loaders;
 pub mod peers;
 mod process;
 pub mod raw;

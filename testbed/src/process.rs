@@ -38,6 +38,11 @@ impl Process {
         self.0.id()
     }
 
+    /// Returns the process IDs of the program and of all processes below it.
+    pub fn tree(&self) -> Vec<u32> {
+        [vec![self.id()], descendants(self.id())].concat()
+    }
+
     /// Returns the other end of its standard input, once, if it was piped.
     pub fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.0.stdin.take()
@@ -87,9 +92,11 @@ pub fn unprivileged(capabilities: &str) -> Vec<String> {
     [&user[..], &PDEATHSIG].concat().into_iter().map(String::from).chain(sets).chain(["--".to_owned()]).collect()
 }
 
-/// Returns the children of a process, and theirs.
+/// Returns the children of a process, of all its threads, and theirs.
 fn descendants(process: u32) -> Vec<u32> {
-    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
-    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
-    children.flat_map(|child| [descendants(child), vec![child]].concat()).collect()
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let children: Vec<u32> =
+        lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).collect();
+    children.into_iter().flat_map(|child| [descendants(child), vec![child]].concat()).collect()
 }

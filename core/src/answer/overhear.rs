@@ -3,7 +3,7 @@
 
 use crate::arrival::{Arrival, Port};
 use crate::client::{Class, architecture4, architecture6, class6};
-use crate::identity::MachineIdentity;
+use crate::identity::{HardwareAddress, MachineIdentity};
 use crate::link::Link;
 use crate::observations::boot_attempts::AddressRequest;
 use crate::observations::{AddressOwner, FirmwareInfo, Observations};
@@ -17,20 +17,23 @@ use core::net::{IpAddr, Ipv4Addr};
 /// Overhears a message that another DHCP server or boot server sends to a client on port 68. The message needs no
 /// answer, but may explain why a machine does not take our offer. If the server identifier is absent or is an address
 /// of this host, the message counts as our own offer and is ignored, unless it assigns an IP address: the DHCP server
-/// may run on this host. Returns an error if the message cannot be parsed.
+/// may run on this host. `link` is the kernel's index of the interface on which the message arrived. Returns the
+/// hardware address of the client, or `None` for our own offer; an error if the message cannot be parsed.
 pub fn overhear_offer(
     observations: &mut Observations,
     links: &[Link],
+    link: u32,
     datagram: &[u8],
     now: u64,
-) -> Result<(), dhcp4::Malformed> {
+) -> Result<Option<HardwareAddress>, dhcp4::Malformed> {
     let message = dhcp4::Message::parse(datagram)?;
     let is_ours = |server: Ipv4Addr| links.iter().any(|link| link.owns(server));
     let is_our_offer = message.header.yiaddr.is_unspecified() && message.address(code::SERVER_ID).is_none_or(is_ours);
-    if !is_our_offer {
-        observations.boot_attempts.note_overheard(&message, now);
+    if is_our_offer {
+        return Ok(None);
     }
-    Ok(())
+    observations.note_overheard(&message, link, now);
+    Ok(Some(HardwareAddress::from_header(&message.header)))
 }
 
 /// Overhears the address of the sender of a packet, and its request to a DHCP server.
@@ -122,6 +125,8 @@ fn overhear6(
         return;
     }
     let Some(hardware) = machine.hardware else { return };
+    let (link, relay) = (arrival.link().index, machine.relay.map(|relay| relay.address));
+    observations.boot_attempts.note_request6(machine.key, link, relay, arrival.now);
     let firmware =
         FirmwareInfo { arch: architecture6(message, class, vendor_class).ok().map(|(arch, _)| arch), features: None };
     let hardware = observations.resolve_hardware(None, &hardware, None);

@@ -1,9 +1,9 @@
-//! First-stage programs: which program a firmware receives, and how the firmware fetches it.
+//! First-program programs: which program a firmware receives, and how the firmware fetches it.
 
 use super::names::{IPXE_WRAPPER_PREFIX, MACHINE_PREFIX, local_disk_name, packet_rule};
 use super::tftp::{tftp_address, tftp_file};
 use super::{Boot, BootMethod, BootSource, NoBoot};
-use crate::client::{Class, Client, Stage};
+use crate::client::{Class, Client, Program};
 use crate::decide::Decision;
 use crate::plan::Plan;
 use crate::plan::offer::Loader;
@@ -132,7 +132,7 @@ fn remote_boot(plan: &Plan, client: &Client, loader: &Loader, source: BootSource
     if local_addr.is_ipv6() && has_ipv4_host(&loader.name) {
         return None;
     }
-    let takes_urls = matches!(client.stage, Stage::Ipxe(_));
+    let takes_urls = matches!(client.program, Program::Ipxe(_));
     let is_web = ["http://", "https://"].iter().any(|scheme| loader.name.starts_with(scheme));
     match (client.class, server) {
         (Class::Http, _) => boot(&loader.name, local_addr).filter(|_| plan.policy.http_clients && is_web),

@@ -8,7 +8,7 @@ mod tftp;
 
 use crate::arch::Arch;
 use crate::client::dialect::Dialect;
-use crate::client::{Class, Client, Stage};
+use crate::client::{Class, Client, Program};
 use crate::decide::{DecidedBy, Decision};
 use crate::plan::Plan;
 use crate::plan::offer::TftpServer;
@@ -49,10 +49,10 @@ pub fn choose(
         _ => {}
     }
     let menu = if let BootTarget::Menu(menu) = boots { Some(menu) } else { None };
-    match (client.stage, client.boot_item, menu, client.dialect) {
+    match (client.program, client.boot_item, menu, client.dialect) {
         (_, Some(chosen), menu, _) => chosen_boot(plan, client, menu, chosen, local_addr),
-        (Stage::Ipxe(features), None, _, _) => ipxe(plan, client, decision, choice, features, local_addr),
-        (Stage::ReplacedIpxe(lacks), None, _, _) if !lacks.is_empty() => {
+        (Program::Ipxe(features), None, _, _) => ipxe(plan, client, decision, choice, features, local_addr),
+        (Program::ReplacedIpxe(lacks), None, _, _) if !lacks.is_empty() => {
             replacement_ipxe(plan, client, decision, local_addr)
         }
         (_, None, _, Some(dialect)) => fixed_names(plan, dialect, local_addr),
@@ -88,6 +88,12 @@ fn ipxe(
         (BootTarget::BootDir, IpxeTarget::AsFirmware) | (BootTarget::Loader, _) => {
             for_firmware(plan, client, decision, decision.boots(plan), local_addr)?
         }
+        // Over TLS, a wrong clock or a certificate makes iPXE fail without a word to any server. This server's script
+        // fetches the script of the profile, and reports the error.
+        (boots @ BootTarget::Script(url), _) if url.starts_with("https://") => {
+            script(plan, &script_name(plan, decision, boots, choice), features, local_addr)
+                .unwrap_or_else(|_| configured_boot(plan, url, local_addr))
+        }
         (BootTarget::Script(url), _) if is_url(url) => configured_boot(plan, url, local_addr),
         (BootTarget::BootDir, IpxeTarget::Configured(url)) if is_url(url) => configured_boot(plan, url, local_addr),
         (BootTarget::BootDir, IpxeTarget::Configured(name)) => {
@@ -96,7 +102,9 @@ fn ipxe(
         }
         (boots, _) => script(plan, &script_name(plan, decision, boots, choice), features, local_addr)?,
     };
-    let lacks = features.unwrap_or_default().missing(Features::from_codes(Features::for_url(&boot.file)));
+    let urls = [Some(boot.file.as_str()), decision.boots(plan).script_url()];
+    let codes = urls.into_iter().flatten().filter_map(Features::for_url);
+    let lacks = features.unwrap_or_default().missing(Features::from_codes(codes));
     if lacks.is_empty() { Ok(boot) } else { Err(NoBoot::IpxeLacks(lacks)) }
 }
 

@@ -1,6 +1,6 @@
 //! Finds the architecture of a client in its packet.
 
-use super::{Class, IgnoreReason, Stage};
+use super::{Class, IgnoreReason, Program};
 use crate::arch::Arch;
 
 /// Where the architecture was found.
@@ -56,11 +56,11 @@ fn class_digits(vendor_class: &[u8], class: Class) -> Option<Arch> {
 /// sends 65535).
 pub fn accept_for_script(
     found: Result<(Arch, ArchSource), IgnoreReason>,
-    stage: Stage,
+    program: Program,
     by_option: fn(usize) -> ArchSource,
 ) -> Result<(Arch, ArchSource), IgnoreReason> {
     match found {
-        Err(IgnoreReason::UnknownArchitecture(arch)) if matches!(stage, Stage::Ipxe(_)) && arch.0 != 255 => {
+        Err(IgnoreReason::UnknownArchitecture(arch)) if matches!(program, Program::Ipxe(_)) && arch.0 != 255 => {
             Ok((arch, by_option(0)))
         }
         found => found,

@@ -2,7 +2,7 @@
 
 use super::architecture::{accept_for_script, select_architecture};
 use super::user_class::{is_gpxe_class, is_ipxe_class};
-use super::{ArchSource, Class, Client, IgnoreReason, Stage};
+use super::{ArchSource, Class, Client, IgnoreReason, Program};
 use crate::arch::Arch;
 use crate::arrival::Port;
 use crate::identity::{HardwareAddress, Identifiers, MachineIdentity};
@@ -51,15 +51,15 @@ pub fn recognise4(
     if !is_served {
         return Err(IgnoreReason::Message(port, DhcpMessageType::Dhcp4(message_type)));
     }
-    let stage = stage(message, ipxe_user_classes);
-    let arch = match (architecture4(message, class, &vendor_class), stage) {
+    let program = program(message, ipxe_user_classes);
+    let arch = match (architecture4(message, class, &vendor_class), program) {
         // iPXE does not need to state its architecture, because its script is the same for every architecture.
-        (Err(IgnoreReason::NoArchitecture), Stage::Ipxe(_)) if class == Class::Pxe => {
+        (Err(IgnoreReason::NoArchitecture), Program::Ipxe(_)) if class == Class::Pxe => {
             Ok((Arch::BIOS, ArchSource::Assumed))
         }
         (arch, _) => arch,
     };
-    let (arch, arch_source) = accept_for_script(arch, stage, ArchSource::Option93)?;
+    let (arch, arch_source) = accept_for_script(arch, program, ArchSource::Option93)?;
     Ok(Client {
         machine,
         class,
@@ -67,7 +67,7 @@ pub fn recognise4(
         message_type: DhcpMessageType::Dhcp4(message_type),
         arch,
         arch_source,
-        stage,
+        program,
         dialect: None,
         boot_item,
     })
@@ -137,18 +137,18 @@ fn may_be_old_rom(message: &Message<'_>) -> bool {
     }
 }
 
-fn stage(message: &Message<'_>, ipxe_user_classes: &[String]) -> Stage {
+fn program(message: &Message<'_>, ipxe_user_classes: &[String]) -> Program {
     let features = message.option(code::IPXE).and_then(|value| Features::parse(&value));
     let user_class = message.option(code::USER_CLASS).unwrap_or_default();
     let classes = user_classes(&user_class);
     if is_ipxe_class(&classes, ipxe_user_classes) {
-        Stage::Ipxe(features)
+        Program::Ipxe(features)
     } else if is_gpxe_class(&classes) {
         // gPXE sends option 175 as well.
-        Stage::Gpxe
+        Program::Gpxe
     } else if features.is_some() {
-        Stage::Ipxe(features)
+        Program::Ipxe(features)
     } else {
-        Stage::Firmware
+        Program::Firmware
     }
 }

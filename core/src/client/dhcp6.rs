@@ -2,7 +2,7 @@
 
 use super::architecture::{accept_for_script, select_architecture};
 use super::user_class::is_ipxe_class;
-use super::{ArchSource, Class, Client, IgnoreReason, Stage};
+use super::{ArchSource, Class, Client, IgnoreReason, Program};
 use crate::arch::Arch;
 use crate::arrival::Port;
 use crate::identity::{HardwareAddress, Identifiers, MachineIdentity};
@@ -37,11 +37,11 @@ pub fn recognise6(
         }
         _ => reason,
     })?;
-    let stage = stage(message, ipxe_user_classes);
+    let program = program(message, ipxe_user_classes);
     let is_served = match (port, message_type) {
         (Port::Dhcp, MessageType::Solicit) => true,
         // iPXE requests its file with an INFORMATION-REQUEST; firmware never sends one.
-        (Port::Dhcp, MessageType::InformationRequest) => stage != Stage::Firmware,
+        (Port::Dhcp, MessageType::InformationRequest) => program != Program::Firmware,
         // Relays do not forward packets to port 4011.
         (Port::BootServer, MessageType::Request) => hops.is_empty(),
         _ => false,
@@ -54,7 +54,7 @@ pub fn recognise6(
     }
     message.option(code::CLIENT_ID).ok_or(IgnoreReason::NoClientId)?;
     let (arch, arch_source) =
-        accept_for_script(architecture6(message, class, vendor_class), stage, ArchSource::Option61)?;
+        accept_for_script(architecture6(message, class, vendor_class), program, ArchSource::Option61)?;
     Ok(Client {
         machine,
         class,
@@ -62,14 +62,14 @@ pub fn recognise6(
         message_type: DhcpMessageType::Dhcp6(message_type),
         arch,
         arch_source,
-        stage,
+        program,
         dialect: None,
         boot_item: None,
     })
 }
 
-fn stage(message: &Message<'_>, ipxe_user_classes: &[String]) -> Stage {
-    if is_ipxe_class(&message.user_classes(), ipxe_user_classes) { Stage::Ipxe(None) } else { Stage::Firmware }
+fn program(message: &Message<'_>, ipxe_user_classes: &[String]) -> Program {
+    if is_ipxe_class(&message.user_classes(), ipxe_user_classes) { Program::Ipxe(None) } else { Program::Firmware }
 }
 
 /// The machine that sent a packet from this address, as far as the packet alone identifies it.
@@ -78,8 +78,8 @@ pub fn identify6(packet: &Packet<'_>, source: Ipv6Addr, ipxe_user_classes: &[Str
     // EDK2 writes the UUID in SMBIOS order, iPXE in printed order. The DUID does not show its order, so the likelier
     // interpretation comes first.
     let machine_ids = duid.and_then(|duid| Duid::parse(duid).machine_ids());
-    let machine_ids = machine_ids.map(|[stored, printed]| match stage(&packet.message, ipxe_user_classes) {
-        Stage::Firmware => [stored, printed],
+    let machine_ids = machine_ids.map(|[stored, printed]| match program(&packet.message, ipxe_user_classes) {
+        Program::Firmware => [stored, printed],
         _ => [printed, stored],
     });
     let uuid = |id: MachineId| Some(id).filter(MachineId::is_unique).map(|id| id.uuid());

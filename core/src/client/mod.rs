@@ -7,8 +7,8 @@ mod dhcp4;
 mod dhcp6;
 pub mod dialect;
 mod ignore_reason;
+mod program;
 mod sender;
-mod stage;
 mod user_class;
 
 use crate::arch::Arch;
@@ -23,8 +23,8 @@ pub use dhcp4::{architecture4, recognise4};
 pub use dhcp6::{architecture6, class6, recognise6};
 use dialect::Dialect;
 pub use ignore_reason::IgnoreReason;
+pub use program::Program;
 pub use sender::identify;
-pub use stage::Stage;
 
 /// A network-boot client, as its packet describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub struct Client {
     pub arch: Arch,
     /// Where the architecture was found.
     pub arch_source: ArchSource,
-    /// How far the boot has come.
-    pub stage: Stage,
+    /// The program that sent the packet.
+    pub program: Program,
     /// The dialect of the firmware, recognised or declared by a rule; `None` if it is that of PXE 2.1.
     pub dialect: Option<&'static Dialect>,
     /// The menu item that the client chose, if its packet states one.
@@ -57,7 +57,7 @@ impl Client {
 
     /// Whether the client is iPXE.
     pub fn is_ipxe(&self) -> bool {
-        matches!(self.stage, Stage::Ipxe(_) | Stage::ReplacedIpxe(_))
+        matches!(self.program, Program::Ipxe(_) | Program::ReplacedIpxe(_))
     }
 
     /// Whether the client sent a DHCPv6 message.
@@ -74,14 +74,14 @@ impl Client {
 /// Describes the client, for example as `x64 UEFI` or `iPXE on x64 UEFI`, or by the name of its dialect.
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.stage, self.dialect) {
-            (Stage::Ipxe(_), _) => write!(f, "iPXE on {}", self.arch),
-            (Stage::ReplacedIpxe(lacks), _) if lacks.is_empty() => write!(f, "iPXE on {}", self.arch),
-            (Stage::ReplacedIpxe(lacks), _) => write!(f, "iPXE without {lacks} on {}", self.arch),
-            (Stage::Gpxe, _) => write!(f, "gPXE on {}", self.arch),
+        match (self.program, self.dialect) {
+            (Program::Ipxe(_), _) => write!(f, "iPXE on {}", self.arch),
+            (Program::ReplacedIpxe(lacks), _) if lacks.is_empty() => write!(f, "iPXE on {}", self.arch),
+            (Program::ReplacedIpxe(lacks), _) => write!(f, "iPXE without {lacks} on {}", self.arch),
+            (Program::Gpxe, _) => write!(f, "gPXE on {}", self.arch),
             (_, Some(dialect)) => f.write_str(dialect.name),
-            (Stage::Firmware, None) => write!(f, "{}", self.arch),
-            (Stage::BootProgram, None) => write!(f, "boot program on {}", self.arch),
+            (Program::Firmware, None) => write!(f, "{}", self.arch),
+            (Program::BootProgram, None) => write!(f, "boot program on {}", self.arch),
         }
     }
 }

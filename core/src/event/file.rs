@@ -1,7 +1,7 @@
 //! A request for a file and its transfer, in an event.
 
 use crate::fetch::Fetch;
-use crate::transfer::Outcome;
+use crate::transfer::{Outcome, Progress};
 use core::fmt;
 use core::net::IpAddr;
 
@@ -29,21 +29,36 @@ pub enum ContentKind {
     Menu,
     /// A template that the server rendered for this machine.
     Template,
+    /// An error in words, for the console of the machine.
+    Explanation,
     /// The confirmation of a done URL.
     Done,
+}
+
+/// The reply to a request for a text that could not be rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Substitute {
+    /// Nothing: the request was refused.
+    Nothing,
+    /// A script that shows the error, and then leaves the network boot.
+    Explanation,
+    /// The menu: its entry for the text shows the error.
+    Menu,
 }
 
 /// How a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransferEnd<'a> {
     /// The end of a TFTP transfer.
-    Tftp(Outcome),
+    Tftp(Outcome, Progress),
     /// The end of an HTTP response.
     Http {
         /// The method of the request.
         method: &'a str,
         /// The status code of the response.
         status: u16,
+        /// Whether the whole body was sent.
+        whole: bool,
     },
 }
 
@@ -62,8 +77,9 @@ impl From<&Fetch> for ContentKind {
     fn from(resolved: &Fetch) -> Self {
         match resolved {
             Fetch::Text(_) => ContentKind::Script,
+            Fetch::Failed(_) => ContentKind::Explanation,
             Fetch::Linux(..) => ContentKind::KernelScript,
-            Fetch::Menu(_) => ContentKind::Menu,
+            Fetch::Menu(_) | Fetch::MenuItem(..) => ContentKind::Menu,
             Fetch::Template(..) => ContentKind::Template,
             Fetch::Done(_) => ContentKind::Done,
             Fetch::Loader(_) | Fetch::LocalDisk(_) | Fetch::IpxeWrapper(_) => ContentKind::Program,

@@ -20,6 +20,8 @@ pub enum ListenerKind {
     Tftp6,
     /// HTTP over both families.
     Http,
+    /// Syslog over both families.
+    Syslog,
 }
 
 /// Something that happened to a port of the server.

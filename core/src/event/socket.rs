@@ -27,6 +27,8 @@ pub enum SocketOperation {
     WaitForGroup(SocketAddr),
     /// Wait for requests that relays send to this address.
     WaitForRelayed(IpAddr),
+    /// Receive lines of syslog.
+    ReceiveSyslog,
     /// Accept one connection, which had ended already.
     AcceptConnection,
     /// Accept any connection.

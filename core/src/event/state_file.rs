@@ -1,5 +1,6 @@
 //! The files in which the server keeps its state across restarts: what happens to them.
 
+use alloc::string::String;
 use core::fmt;
 
 /// Something that happened to a file of the server's state.
@@ -32,8 +33,8 @@ pub enum StateFile<'a> {
     CompletionsMissing {
         /// The path of the directory.
         path: fmt::Arguments<'a>,
-        /// The names of these machines, in one line.
-        machines: &'a str,
+        /// The names of these machines.
+        machines: &'a [String],
     },
     /// Completions vanished while the server ran. The server writes them again.
     CompletionsLost {
@@ -41,8 +42,8 @@ pub enum StateFile<'a> {
         path: fmt::Arguments<'a>,
         /// The change of the directory.
         reason: &'a str,
-        /// The names of the machines, in one line.
-        machines: &'a str,
+        /// The names of the machines.
+        machines: &'a [String],
     },
     /// The completion of a machine cannot be written. Further ones may follow, and are not recorded.
     CompletionUnwritten {
@@ -78,6 +79,19 @@ pub enum StateFile<'a> {
     SharedUuidsUnwritable(FileFailure<'a>),
     /// The server's DUID cannot be written. The value is the error, with its location.
     DuidUnwritable(fmt::Arguments<'a>),
+    /// The file of an entry that the server keeps, or of a boot order, cannot be read. It does not apply.
+    EditUnreadable(FileFailure<'a>),
+    /// The history of boots cannot be opened, read or written. The server tries again every minute.
+    HistoryUnavailable(FileFailure<'a>),
+    /// The file of the history is damaged. The server begins a new one.
+    HistoryDamaged {
+        /// The file, and the error.
+        failure: FileFailure<'a>,
+        /// The path to which the damaged file was moved.
+        kept: fmt::Arguments<'a>,
+    },
+    /// The history is written again, after it was unavailable. The value is its path.
+    HistoryAvailable(fmt::Arguments<'a>),
 }
 
 /// A file or directory that cannot be read or written.

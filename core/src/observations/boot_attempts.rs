@@ -1,14 +1,15 @@
 //! Boot attempts: machines that received an offer of this server and did not take it, because the DHCP server or
 //! another boot server prevents it, or because they received no address. The evidence is what arrives on port 67, what
-//! other servers offer, and which machines contact this server afterwards.
+//! other servers offer, and which machines contact this server afterwards. `solicits` has the attempts over IPv6.
 //!
 //! A wrong finding would make people search for a fault that does not exist. So a machine that contacts this server in
 //! any way causes no finding. If other machines with an address from the same DHCP server did contact this server, a
 //! single machine that did not causes no finding either, unless the offers to that machine show the cause.
 
-use super::finding::{Cause, Diagnosis, Finding, NextContact};
+use super::finding::{Cause, Diagnosis, Finding, NextContact, network_key6};
 use super::overheard_offers::{OverheardOffer, OverheardOffers};
-use crate::bounded_cache::{BoundedCache, TokenBucket};
+use super::solicits::Solicits;
+use crate::bounded_cache::BoundedCache;
 use crate::client::{Class, Client};
 use crate::identity::MachineKey;
 use crate::wire::dhcp4::Message;
@@ -35,6 +36,8 @@ const WAITED_FOR_OFFER: u64 = 1_500;
 const SAME_PACKET: u64 = 500;
 /// The longest pause between two DISCOVERs of one attempt is 16 s; it is longer in an emulator on a busy host.
 const SAME_ATTEMPT: u64 = 60_000;
+/// How long a machine that tried to boot over IPv4 counts as one that boots over IPv4 as well.
+const TRIED_IPV4: u64 = 10 * 60 * 1000;
 /// How long after a machine fetched a script of this server its iPXE may be one that the menu started, with an embedded
 /// script.
 const SCRIPT_LIFETIME: u64 = 30 * 60 * 1000;
@@ -49,9 +52,8 @@ const THRESHOLD_IF_OTHERS_BOOT: u8 = 6;
 /// The number of machines whose boot attempts the server remembers: half a megabyte.
 const MACHINES: usize = 4096;
 const SERVERS: usize = 256;
-/// The number of findings at once; after that, the server reports one a minute. The limit exists because a host may
-/// forge machines and servers.
-const MAX_FINDINGS: u32 = 20;
+/// The number of findings between two calls of [`BootAttempts::expire`]. A host may forge machines and servers.
+const MAX_FINDINGS: usize = MACHINES;
 
 /// The boot attempts of all machines, and the findings about them.
 #[derive(Debug)]
@@ -61,7 +63,8 @@ pub struct BootAttempts {
     histories: BoundedCache<[u8; 17], ServerHistory>,
     /// The offers of other servers.
     offers: OverheardOffers,
-    bucket: TokenBucket,
+    /// The attempts over IPv6.
+    solicits: Solicits,
     /// Findings that [`BootAttempts::expire`] has not returned yet.
     findings: Vec<Finding>,
 }
@@ -89,6 +92,8 @@ struct BootAttempt {
     /// The time of the last DISCOVER.
     last: u64,
     request: Option<AddressRequest>,
+    /// Whether the client uses UEFI HTTP boot. The only possible finding is then that it received no address.
+    is_http: bool,
     /// Whether the attempt can cause no finding any more.
     closed: bool,
     /// When the machine contacted this server as firmware.
@@ -128,23 +133,26 @@ impl BootAttempts {
             attempts: BoundedCache::new(MACHINES, seed),
             histories: BoundedCache::new(SERVERS, seed.rotate_left(20)),
             offers: OverheardOffers::new(seed.rotate_left(44)),
-            bucket: TokenBucket::full(MAX_FINDINGS, 0),
+            solicits: Solicits::new(seed.rotate_left(12)),
             findings: Vec::new(),
         }
     }
 
     /// Notes that the server has sent an offer. The function ignores firmware with a dialect, which may take an address
-    /// without a REQUEST, and UEFI HTTP boot, which continues differently. The only possible finding about a BIOS is
-    /// that it received no address.
+    /// without a REQUEST. The only possible finding about a BIOS, and about UEFI HTTP boot, is that it received no
+    /// address. It ignores the probe, which takes no address.
     pub fn note_offer(&mut self, client: &Client, offer: SentOffer, now: u64) {
-        if client.class != Class::Pxe || client.dialect.is_some() {
+        if client.class == Class::UBoot || client.dialect.is_some() || client.machine.is_probe() {
             return;
         }
-        let next = if client.is_ipxe() || client.arch.is_efi() { offer.next } else { NextContact::Elsewhere };
+        let is_pxe = client.class == Class::Pxe && (client.is_ipxe() || client.arch.is_efi());
+        let next = if is_pxe { offer.next } else { NextContact::Elsewhere };
         let fresh = BootAttempt::new(client, SentOffer { next, ..offer }, now);
         let before = self.attempts.update(client.machine.key, now, fresh, |attempt| {
             let before = *attempt;
-            if attempt.note_repeat(&fresh, now) {
+            // HTTP boot can only show that there is no address, and the machine has one: the earlier attempt goes on.
+            let has_address = attempt.request.is_some() && !attempt.closed && !attempt.is_http;
+            if attempt.note_repeat(&fresh, now) || fresh.is_http && has_address {
                 return None;
             }
             *attempt = BootAttempt { loaded: before.loaded, scripted: before.scripted, ..fresh };
@@ -159,17 +167,29 @@ impl BootAttempts {
         }
     }
 
+    /// Notes that the server has sent an ADVERTISE. `link` is the kernel's index of the interface on which the SOLICIT
+    /// arrived.
+    pub fn note_advertise(&mut self, client: &Client, transaction: [u8; 3], link: u32, now: u64) {
+        self.solicits.note(client, transaction, link, now);
+    }
+
+    /// Notes that a client requested an address from a DHCPv6 server, on this link or through this relay.
+    pub fn note_request6(&mut self, machine: MachineKey, link: u32, relay: Option<IpAddr>, now: u64) {
+        self.solicits.note_request(machine, network_key6(link, relay), now);
+    }
+
     /// Notes that the server failed to send the offer. If the machine does not take the offer, no other server is the
     /// cause.
     pub fn note_unsent(&mut self, machine: MachineKey) {
+        self.solicits.note_contact(machine);
         if let Some(attempt) = self.attempts.get_mut(machine) {
             attempt.closed = true;
         }
     }
 
-    /// Notes an OFFER or an ACK of another server.
-    pub fn note_overheard(&mut self, message: &Message<'_>, now: u64) {
-        self.offers.note(message, now);
+    /// Notes the OFFER or ACK of another server in this message.
+    pub(super) fn note_overheard(&mut self, message: &Message<'_>, offer: OverheardOffer, now: u64) {
+        self.offers.note(message, offer, now);
     }
 
     /// Notes a REQUEST on port 67. `request` is `None` if the REQUEST names no DHCP server.
@@ -190,9 +210,14 @@ impl BootAttempts {
     /// Notes that a machine has contacted this server, on port 4011 or for a file. `is_first_request` is whether the
     /// file is one that only a firmware requests, or an iPXE that has no address yet.
     pub fn note_contact(&mut self, machine: MachineKey, is_first_request: bool, now: u64) {
+        self.solicits.note_contact(machine);
         let Some(attempt) = self.attempts.get_mut(machine) else { return };
         let before = *attempt;
         attempt.closed = true;
+        // A success of HTTP boot does not show that the same machine can use PXE.
+        if attempt.is_http {
+            return;
+        }
         if attempt.finding.ipxe && is_first_request {
             attempt.loaded = Some(now);
             return self.note_restart(&before, now);
@@ -222,12 +247,27 @@ impl BootAttempts {
         for (attempt, diagnosis) in due.iter().filter_map(|attempt| Some((attempt, attempt.diagnose()?))) {
             self.fail(attempt, diagnosis, attempt.weight(), now);
         }
+        for unanswered in self.solicits.expire(now) {
+            let finding = unanswered.finding;
+            let attempt = self.attempts.get(MachineKey::from_hardware(&finding.hardware));
+            let tries_ipv4 = attempt.is_some_and(|attempt| now.saturating_sub(attempt.last) < TRIED_IPV4);
+            if unanswered.has_server || !tries_ipv4 {
+                self.report(finding, THRESHOLD, now);
+            }
+        }
         core::mem::take(&mut self.findings)
     }
 
     /// Closes an attempt because the machine has started another one.
     fn note_restart(&mut self, before: &BootAttempt, now: u64) {
-        let (Some(request), Some(diagnosis)) = (before.request, before.diagnose()) else { return };
+        let Some(diagnosis) = before.diagnose() else { return };
+        let Some(request) = before.request else {
+            // Firmware goes on to its next boot method, such as HTTP boot, because it received no address.
+            if !before.closed && now.saturating_sub(before.last) >= GAVE_UP {
+                self.fail(before, diagnosis, before.weight(), now);
+            }
+            return;
+        };
         let waited = now.saturating_sub(request.at);
         if !before.closed && waited >= RESTART_COUNTS {
             let certain = !before.finding.ipxe || waited >= GAVE_UP;
@@ -238,12 +278,18 @@ impl BootAttempts {
     fn fail(&mut self, attempt: &BootAttempt, diagnosis: Diagnosis, weight: u8, now: u64) {
         let finding = self.explain(attempt, diagnosis);
         let weight = if finding.is_certain() && attempt.weight() > 1 { THRESHOLD_IF_OTHERS_BOOT } else { weight };
-        let report = self.histories.update(finding.key(), now, ServerHistory::default(), |history| {
+        self.report(finding, weight, now);
+    }
+
+    /// Counts a failure in its history, and reports the finding if the failures are enough.
+    fn report(&mut self, finding: Finding, weight: u8, now: u64) {
+        let is_repeat = self.histories.update(finding.key(), now, ServerHistory::default(), |history| {
             history.fail(weight, finding.cause.bit(), now)
         });
-        // The bucket gains one token a second. The division by 60 makes that one token a minute.
-        if report && self.bucket.take(MAX_FINDINGS, 1, now / 60) {
-            self.findings.push(finding);
+        if let Some(is_repeat) = is_repeat
+            && self.findings.len() < MAX_FINDINGS
+        {
+            self.findings.push(Finding { is_repeat, ..finding });
         }
     }
 
@@ -282,13 +328,12 @@ impl BootAttempt {
             arch: client.arch,
             ipxe: client.is_ipxe(),
             link: offer.link,
-            relay: client.machine.relay.and_then(|relay| match relay.address {
-                IpAddr::V4(address) => Some(address),
-                IpAddr::V6(_) => None,
-            }),
+            relay: client.machine.relay.map(|relay| relay.address),
             next: offer.next,
             diagnosis: Diagnosis::NoAddress(1),
             cause: Cause::NotOverheard { is_remote: false },
+            asked: now,
+            is_repeat: false,
         };
         BootAttempt {
             finding,
@@ -297,6 +342,7 @@ impl BootAttempt {
             first: now,
             last: now,
             request: None,
+            is_http: client.class == Class::Http,
             closed: false,
             loaded: None,
             scripted: None,
@@ -315,7 +361,7 @@ impl BootAttempt {
             self.discovers = self.discovers.saturating_add(1);
             self.finding.diagnosis = Diagnosis::NoAddress(self.discovers);
         }
-        self.last = now;
+        (self.last, self.finding.asked) = (now, now);
         true
     }
 
@@ -365,13 +411,14 @@ impl BootAttempt {
 }
 
 impl ServerHistory {
-    /// Counts a failed attempt, and returns whether to report it.
-    fn fail(&mut self, weight: u8, cause: u8, now: u64) -> bool {
+    /// Counts a failed attempt, and returns whether it repeats a finding; `None` if the failures are not enough for
+    /// one.
+    fn fail(&mut self, weight: u8, cause: u8, now: u64) -> Option<bool> {
         let others_boot = self.succeeded.is_some_and(|at| now.saturating_sub(at) < SUCCESS_LIFETIME);
         self.failed = self.failed.saturating_add(weight);
         let enough = self.failed >= if others_boot { THRESHOLD_IF_OTHERS_BOOT } else { THRESHOLD };
-        let report = enough && self.reported & cause == 0;
-        self.reported |= if report { cause } else { 0 };
-        report
+        let is_repeat = self.reported & cause != 0;
+        self.reported |= if enough { cause } else { 0 };
+        enough.then_some(is_repeat)
     }
 }

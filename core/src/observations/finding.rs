@@ -5,7 +5,7 @@
 use crate::arch::Arch;
 use crate::identity::HardwareAddress;
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 /// A machine that did not take this server's offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +18,19 @@ pub struct Finding {
     pub ipxe: bool,
     /// The kernel's index of the interface on which the machine's DISCOVER arrived.
     pub link: u32,
-    /// The relay (giaddr) of the machine's DISCOVER, if there is one.
-    pub relay: Option<Ipv4Addr>,
+    /// The relay of the machine's DISCOVER (giaddr) or SOLICIT (the source of the RELAY-FORW), if there is one.
+    pub relay: Option<IpAddr>,
     /// Where the offer directs the machine.
     pub next: NextContact,
     /// The observation.
     pub diagnosis: Diagnosis,
     /// The cause of the observation, as far as the offers of other servers show it.
     pub cause: Cause,
+    /// When the machine sent the last DISCOVER or SOLICIT of the attempt, in milliseconds since the start.
+    pub asked: u64,
+    /// Whether the server reported the same cause before, for the same DHCP server or network. Each machine has its
+    /// finding; the log has one line.
+    pub is_repeat: bool,
 }
 
 /// The observation: how the machine continued without this server. The address is that of the DHCP server that offered
@@ -42,6 +47,8 @@ pub enum Diagnosis {
     BootsAnother(Ipv4Addr),
     /// The machine took no address after this number of DISCOVERs.
     NoAddress(u8),
+    /// The machine requested no address after this number of SOLICITs (DHCPv6).
+    NoAddress6(u8),
     /// The machine took no address after this number of DISCOVERs, although this DHCP server offered one.
     AddressUntaken(u8, Ipv4Addr),
 }
@@ -86,9 +93,13 @@ impl Finding {
             Diagnosis::ShutOut(server) => (1, server),
             Diagnosis::OfferUnseen(server) => (2, server),
             Diagnosis::BootsAnother(server) => (3, server),
-            Diagnosis::NoAddress(_) => (4, self.relay.unwrap_or(Ipv4Addr::UNSPECIFIED)),
             Diagnosis::LoadedElsewhere(server) => (5, server),
             Diagnosis::AddressUntaken(_, server) => (6, server),
+            Diagnosis::NoAddress(_) => match self.relay {
+                Some(IpAddr::V4(relay)) => (4, relay),
+                _ => (4, Ipv4Addr::UNSPECIFIED),
+            },
+            Diagnosis::NoAddress6(_) => return network_key6(self.link, self.relay),
         };
         key[0] = kind;
         key[1..5].copy_from_slice(&server.octets());
@@ -107,6 +118,16 @@ impl Finding {
     }
 }
 
+/// The key of the network of a DHCPv6 client: that of this link, or that of a relay.
+pub(super) fn network_key6(link: u32, relay: Option<IpAddr>) -> [u8; 17] {
+    let mut key = [7; 17];
+    match relay {
+        Some(IpAddr::V6(relay)) => key[1..].copy_from_slice(&relay.octets()),
+        _ => key[1..5].copy_from_slice(&link.to_be_bytes()),
+    }
+    key
+}
+
 impl Diagnosis {
     /// The name in counters and log fields.
     pub fn label(&self) -> &'static str {
@@ -116,6 +137,7 @@ impl Diagnosis {
             Self::OfferUnseen(_) => "finding:offer-unseen",
             Self::BootsAnother(_) => "finding:boots-another",
             Self::NoAddress(_) => "finding:no-address",
+            Self::NoAddress6(_) => "finding:no-address-6",
             Self::AddressUntaken(..) => "finding:address-untaken",
         }
     }
@@ -128,14 +150,13 @@ impl Diagnosis {
             | Self::OfferUnseen(server)
             | Self::BootsAnother(server) => Some(*server),
             Self::AddressUntaken(_, server) => Some(*server),
-            Self::NoAddress(_) => None,
+            Self::NoAddress(_) | Self::NoAddress6(_) => None,
         }
     }
 }
 
 impl Cause {
-    /// The bit of this kind of cause. The server reports each kind of cause once, so a new cause leads to another
-    /// report.
+    /// The bit of this kind of cause. A new cause of a known finding is not a repeat.
     pub(super) fn bit(self) -> u8 {
         match self {
             Self::Option60 => 1,
@@ -174,6 +195,9 @@ impl fmt::Display for Diagnosis {
             Self::NoAddress(times) => {
                 write!(f, "sent {times} DHCPDISCOVERs and took no address, without which it cannot boot")
             }
+            Self::NoAddress6(times) => {
+                write!(f, "sent {times} SOLICITs over IPv6 and requested no address, without which it cannot boot")
+            }
             Self::AddressUntaken(times, server) => {
                 write!(f, "sent {times} DHCPDISCOVERs and took no address, although {server} offered one")
             }
@@ -191,6 +215,7 @@ impl fmt::Display for Advice<'_> {
         match (self.0.diagnosis, self.0.cause) {
             (Diagnosis::OfferUnseen(server), _) => offer_unseen(f, server, *relay),
             (Diagnosis::NoAddress(_), _) => no_address(f, *relay),
+            (Diagnosis::NoAddress6(_), _) => no_address6(f, *relay),
             (Diagnosis::AddressUntaken(_, server), _) => write!(
                 f,
                 "Either the offers of this boot server do not reach it, and firmware takes no address without a boot \
@@ -258,7 +283,7 @@ impl fmt::Display for Advice<'_> {
     }
 }
 
-fn offer_unseen(f: &mut fmt::Formatter<'_>, server: Ipv4Addr, relay: Option<Ipv4Addr>) -> fmt::Result {
+fn offer_unseen(f: &mut fmt::Formatter<'_>, server: Ipv4Addr, relay: Option<IpAddr>) -> fmt::Result {
     match relay {
         Some(relay) => {
             write!(f, "It is behind the relay {relay}: check that the relay forwards the replies of this host")
@@ -271,7 +296,7 @@ fn offer_unseen(f: &mut fmt::Formatter<'_>, server: Ipv4Addr, relay: Option<Ipv4
     }
 }
 
-fn no_address(f: &mut fmt::Formatter<'_>, relay: Option<Ipv4Addr>) -> fmt::Result {
+fn no_address(f: &mut fmt::Formatter<'_>, relay: Option<IpAddr>) -> fmt::Result {
     match relay {
         Some(relay) => write!(
             f,
@@ -285,11 +310,25 @@ fn no_address(f: &mut fmt::Formatter<'_>, relay: Option<Ipv4Addr>) -> fmt::Resul
     }
 }
 
+fn no_address6(f: &mut fmt::Formatter<'_>, relay: Option<IpAddr>) -> fmt::Result {
+    match relay {
+        Some(relay) => write!(
+            f,
+            "This boot server assigns no addresses: check that the DHCPv6 server to which the relay {relay} forwards \
+             runs and has a free address for that network"
+        ),
+        None => f.write_str(
+            "This boot server assigns no addresses: check that the DHCPv6 server of this network runs and has a free \
+             address, or let the machine boot over IPv4",
+        ),
+    }
+}
+
 /// The sentence that no offer of a DHCP server arrived here, and why.
 struct NoOfferOverheard {
     server: Ipv4Addr,
     is_remote: bool,
-    relay: Option<Ipv4Addr>,
+    relay: Option<IpAddr>,
 }
 
 impl fmt::Display for NoOfferOverheard {

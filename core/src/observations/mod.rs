@@ -6,14 +6,18 @@ pub mod boot_attempts;
 mod boot_loop;
 pub mod boot_once;
 pub mod finding;
+pub mod heard_servers;
 mod overheard_offers;
 mod rate_limits;
+pub mod shared_macs;
 pub mod shared_uuids;
+mod solicits;
 
 use crate::bounded_cache::BoundedCache;
 use crate::client::Client;
 use crate::identity::{HardwareAddress, MachineIdentity, MachineKey};
 use crate::plan::rule::RuleRef;
+use crate::wire::dhcp4::Message;
 use crate::wire::pxe::MachineId;
 pub use address_owner::{AddressOwner, FirmwareInfo};
 use boot_attempts::BootAttempts;
@@ -21,7 +25,10 @@ use boot_loop::BootLoops;
 pub use boot_loop::LoopCause;
 use boot_once::BootOnce;
 use core::net::{IpAddr, Ipv6Addr};
+use heard_servers::HeardServers;
+use overheard_offers::OverheardOffer;
 use rate_limits::RateLimits;
+use shared_macs::SharedMacs;
 use shared_uuids::UuidClaims;
 
 /// How long the server remembers an OFFER. A UEFI client contacts port 4011 a few seconds later, or after minutes if a
@@ -66,6 +73,8 @@ pub struct Observations {
     boot_loops: BootLoops,
     /// The UUIDs that hardware addresses show.
     pub uuid_claims: UuidClaims,
+    /// The UUIDs that each hardware address shows.
+    pub shared_macs: SharedMacs,
     /// The machines whose iPXE received this server's loader because it lacks a feature, and the time when it did. The
     /// time is `None` if a capable iPXE has replaced it.
     replaced: BoundedCache<MachineKey, Option<u64>>,
@@ -73,6 +82,8 @@ pub struct Observations {
     pub boot_once: BootOnce,
     /// The machines that received an offer, and whether they took the offer.
     pub boot_attempts: BootAttempts,
+    /// The other servers whose offers were overheard.
+    pub heard_servers: HeardServers,
 }
 
 impl Observations {
@@ -89,8 +100,18 @@ impl Observations {
             replaced: BoundedCache::new(CAPACITY, seed.rotate_left(52)),
             boot_once: BootOnce::default(),
             uuid_claims: UuidClaims::new(seed.rotate_left(44)),
+            shared_macs: SharedMacs::new(seed.rotate_left(32)),
             boot_attempts: BootAttempts::new(seed.rotate_left(56)),
+            heard_servers: HeardServers::new(seed.rotate_left(60)),
         }
+    }
+
+    /// Notes a message that another DHCP server or boot server sends to a client. `link` is the kernel's index of the
+    /// interface on which it arrived.
+    pub fn note_overheard(&mut self, message: &Message<'_>, link: u32, now: u64) {
+        let Some(offer) = OverheardOffer::from_message(message, now) else { return };
+        self.heard_servers.note(&offer, link);
+        self.boot_attempts.note_overheard(message, offer, now);
     }
 
     /// Notes the address that a machine has, or is about to have.

@@ -46,9 +46,8 @@ impl OverheardOffers {
         OverheardOffers(BoundedCache::new(MAX_ATTEMPTS, seed))
     }
 
-    /// Notes an OFFER or an ACK of another server.
-    pub fn note(&mut self, message: &Message<'_>, now: u64) {
-        let Some(offer) = OverheardOffer::from_message(message, now) else { return };
+    /// Notes the OFFER or ACK of another server in this message.
+    pub fn note(&mut self, message: &Message<'_>, offer: OverheardOffer, now: u64) {
         let attempt = AttemptKey::new(&HardwareAddress::from_header(&message.header), message.header.xid);
         self.0.update(attempt, now, [None; MAX_SERVERS], |known| {
             let oldest = (0..MAX_SERVERS).min_by_key(|&index| known[index].map(|offer| offer.at)).unwrap_or(0);
@@ -71,7 +70,8 @@ impl OverheardOffers {
 }
 
 impl OverheardOffer {
-    fn from_message(message: &Message<'_>, now: u64) -> Option<OverheardOffer> {
+    /// The OFFER or ACK in this message; `None` if it is neither, or does not identify its server.
+    pub fn from_message(message: &Message<'_>, now: u64) -> Option<OverheardOffer> {
         let kind = message.message_type().filter(|_| message.header.op == OP_REPLY);
         if !matches!(kind, Some(MessageType::Offer | MessageType::Ack)) {
             return None;

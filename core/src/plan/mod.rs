@@ -2,6 +2,7 @@
 //! inventory. The parts are shared, so that a plan is cheap to clone: a change of one part leaves the others in place.
 
 pub mod inventory;
+pub mod menu;
 pub mod offer;
 pub mod pattern;
 pub mod policy;

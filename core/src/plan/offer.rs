@@ -15,6 +15,8 @@ pub struct Offer {
     pub tftp: Option<TftpServer>,
     /// The TCP port of the built-in HTTP server; `None` if it does not listen.
     pub http: Option<u16>,
+    /// Whether the server receives lines of syslog on the port to which iPXE sends them.
+    pub receives_syslog_of_ipxe: bool,
     /// Whether the server listens on UDP port 4011. If not, UEFI receives the direct shape: a redirect would lead to a
     /// closed port.
     pub boot_server: bool,

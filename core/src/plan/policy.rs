@@ -1,7 +1,9 @@
 //! The configuration's part of the plan: profiles, rules, and which clients count. A reload replaces it as a whole.
 
+use super::menu::MenuSettings;
 use super::profiles::Profiles;
 use super::rule::{Rule, RuleRef};
+use crate::link::Network;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
@@ -20,6 +22,8 @@ pub struct Policy {
     pub vendor_classes: Vec<String>,
     /// The relays whose requests the server accepts. If the list is empty, the server accepts requests from any relay.
     pub relays: Vec<IpAddr>,
+    /// Subnets behind relays, with their prefix lengths.
+    pub relayed_subnets: Vec<Network>,
     /// The maximum number of requests per second that the server answers on one interface. `None`: no limit, because a
     /// boot storm is legitimate.
     pub rate_limit: Option<u32>,
@@ -36,6 +40,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// A number that changes when the rules change. A [`RuleRef`] with a different number is from before a reload.
     pub rules_version: u32,
+    /// The menu of the boot directory.
+    pub menu: MenuSettings,
     /// The options for an iPXE in a stateless network; `None` if the server does not reply to such an iPXE. iPXE uses
     /// the first REPLY that arrives, so this server's REPLY displaces that of the DHCPv6 server and must carry the same
     /// options.

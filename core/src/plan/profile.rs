@@ -2,6 +2,7 @@
 
 use super::offer::Loader;
 use crate::arch::Arch;
+use crate::url::is_url;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -34,7 +35,8 @@ pub enum BootTarget {
     BootDir,
     /// A Linux kernel.
     Linux(Linux),
-    /// A script: its name in the template directory, or a URL, which iPXE receives unchanged.
+    /// A script: its name in the template directory, or a URL. iPXE receives an `https://` URL in a script of this
+    /// server, and any other unchanged.
     Script(String),
     /// The loaders of the profile (GRUB, shim, Windows). An iPXE receives them as well.
     Loader,
@@ -44,6 +46,16 @@ pub enum BootTarget {
     LocalDisk,
     /// Nothing: the server does not reply.
     Nothing,
+}
+
+impl BootTarget {
+    /// The URL of the script on another server; `None` if the target is anything else.
+    pub fn script_url(&self) -> Option<&str> {
+        match self {
+            BootTarget::Script(name) if is_url(name) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 /// A kernel, its initrds and its command line. Each text may hold template expressions.

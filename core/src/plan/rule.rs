@@ -27,6 +27,8 @@ pub struct Rule {
     pub as_firmware: bool,
     /// The dialect that a client with the architecture of a BIOS speaks, whatever its signs.
     pub as_dialect: Option<&'static Dialect>,
+    /// The items that the menu of the boot directory does not show to the machine.
+    pub hidden_items: Vec<Glob>,
 }
 
 /// A reference, in observations and URLs, to a rule that a packet matched: the rule's index in one version of the

@@ -8,17 +8,19 @@ mod commands;
 mod menu;
 mod profile;
 
-pub use menu::{HOST_NAME_PREFIX, menu};
-pub use profile::{boot_nothing, chain, chain_url, linux, local_disk, profile_menu, template_error};
+pub use menu::{HOST_NAME_PREFIX, MenuItem, MenuSection, menu, menu_items, start_menu_item};
+pub use profile::{boot_nothing, chain, chain_url, failure, linux, local_disk, profile_menu, template_error};
 
 use crate::arch::Arch;
 use crate::choose::BootChoice;
 use crate::choose::MACHINE_PREFIX;
+use crate::claimed_identity::MAX_MODULES;
+use crate::ipxe_error::ScriptCommand;
 use crate::request::Protocol;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use commands::VERSION;
+use commands::{VERSION, report_failure, step};
 use core::net::IpAddr;
 
 /// The architecture whose program for the local disk has this name; `None` if it is not the name of such a program.
@@ -32,8 +34,23 @@ pub fn local_disk_arch(name: &str) -> Option<Arch> {
 /// address is that of the card from which iPXE booted (`netX`). It has hyphens because not every file system allows a
 /// colon. The serial number may hold any text, so it is in hexadecimal. `choice` has the parts that the machine does
 /// not know.
-pub fn entry_script(protocol: Protocol, server: IpAddr, choice: BootChoice) -> String {
-    begin("", &[protocol.base_url(server)], choice)
+///
+/// The machine also reports its memory: most iPXEs have no `memsize`, but all on a PC read the sizes of the memory
+/// modules from the SMBIOS tables.
+///
+/// With `syslog`, the script makes iPXE send its console to this server by syslog. An iPXE that is built without that
+/// ignores the setting.
+pub fn entry_script(protocol: Protocol, server: IpAddr, choice: BootChoice, syslog: bool) -> String {
+    begin(&set_syslog(server, syslog), &[protocol.base_url(server)], choice)
+}
+
+/// The command that makes iPXE send its console to this server.
+fn set_syslog(server: IpAddr, syslog: bool) -> String {
+    match server.to_canonical() {
+        IpAddr::V4(server) if syslog => format!("set syslog {server} ||\n"),
+        IpAddr::V6(server) if syslog => format!("set syslog6 {server} ||\n"),
+        _ => String::new(),
+    }
 }
 
 /// The script that an iPXE finds next to its own file over IPv6, where otherwise only its DHCPv6 server could name a
@@ -43,26 +60,32 @@ pub fn entry_script(protocol: Protocol, server: IpAddr, choice: BootChoice) -> S
 ///
 /// `protocol` is the protocol over which the firmware loaded iPXE: TFTP with PXE. The script prefers HTTP, on the port
 /// `http`, if this iPXE supports it.
-pub fn autoexec(protocol: Protocol, http: Option<u16>, server: IpAddr, choice: BootChoice) -> String {
+pub fn autoexec(protocol: Protocol, http: Option<u16>, server: IpAddr, choice: BootChoice, syslog: bool) -> String {
     let faster = http.map(Protocol::Http).filter(|http| *http != protocol);
     let bases: Vec<String> = faster.into_iter().chain([protocol]).map(|protocol| protocol.base_url(server)).collect();
-    begin("ifconf --configurator ipv6 || ifconf || goto give_up\n", &bases, choice)
+    let first = format!("ifconf --configurator ipv6 || ifconf || goto give_up\n{}", set_syslog(server, syslog));
+    begin(&first, &bases, choice)
 }
 
 /// A script that tries these base URLs in their order, three times. The script repeats the commands, because an iPXE of
 /// 2012 has no counter (`inc` exists since 2013).
 fn begin(first: &str, bases: &[String], choice: BootChoice) -> String {
     let passed_on = choice.path();
+    let modules: Vec<String> = (0..MAX_MODULES).map(|module| format!("${{smbios/{module}.17.12.2:hexraw}}")).collect();
     let menu = format!(
         "{MACHINE_PREFIX}{passed_on}mac=${{netX/mac:hexhyp}}/uuid=${{uuid}}/serial=${{serial:hexraw}}/platform=${{platform}}\
-         /arch=${{buildarch}}/menu.ipxe"
+         /arch=${{buildarch}}/memsize=${{memsize}}/modules={}/menu.ipxe",
+        modules.join(".")
     );
+    let mut report = String::new();
+    step(&mut report, ScriptCommand::Chain, "menu.ipxe");
+    bases.last().into_iter().for_each(|base| report_failure(&mut report, base));
     let tries: String = bases.iter().map(|base| format!("chain --replace --autofree {base}{menu} ||\n")).collect();
     let again = format!("echo Cannot fetch the menu from {}, trying again\nsleep 3\n", bases.join(" or "));
     format!(
         "#!ipxe
 # proxydhcpd {VERSION}: fetch the menu of this machine.
-{first}{tries}{again}{tries}{again}{tries}:give_up
+{first}{tries}{again}{tries}{again}{tries}{report}:give_up
 echo The boot server does not answer: leaving the network boot
 exit 1
 "
@@ -75,7 +98,9 @@ mod tests {
     use crate::claimed_identity::ClaimedIdentity;
     use crate::observations::Observations;
     use crate::plan::Plan;
+    use crate::plan::menu::MenuSettings;
     use crate::plan::offer::{BootDirEntry, BootDirMenu, EntryTarget, Offer};
+    use crate::plan::pattern::Glob;
     use crate::render_context::RenderContext;
     use alloc::string::ToString;
     use alloc::vec;
@@ -96,7 +121,7 @@ mod tests {
     }
 
     fn entry(protocol: Protocol, server: IpAddr) -> String {
-        super::entry_script(protocol, server, BootChoice::default())
+        super::entry_script(protocol, server, BootChoice::default(), false)
     }
 
     fn plan(entries: Vec<BootDirEntry>) -> Plan {
@@ -139,7 +164,7 @@ mod tests {
                  echo is\n\
                  echo proxydhcpd check, on the server, says what to do.\n\
                  prompt --key b --timeout 30000 Press b to start it all the same, another key for the menu. \
-                 || goto menu\nimgfree ||\nkernel "
+                 || goto menu\nimgfree ||\nset step kernel/debian/linux\nkernel "
             ),
             "{commands}"
         );
@@ -166,8 +191,14 @@ mod tests {
         assert_eq!(
             line,
             "chain --replace --autofree http://192.0.2.1:8080/machine/mac=${netX/mac:hexhyp}/uuid=${uuid}\
-             /serial=${serial:hexraw}/platform=${platform}/arch=${buildarch}/menu.ipxe ||"
+             /serial=${serial:hexraw}/platform=${platform}/arch=${buildarch}/memsize=${memsize}\
+             /modules=${smbios/0.17.12.2:hexraw}.${smbios/1.17.12.2:hexraw}.${smbios/2.17.12.2:hexraw}\
+             .${smbios/3.17.12.2:hexraw}.${smbios/4.17.12.2:hexraw}.${smbios/5.17.12.2:hexraw}\
+             .${smbios/6.17.12.2:hexraw}.${smbios/7.17.12.2:hexraw}/menu.ipxe ||"
         );
+        let report = "chain --autofree http://192.0.2.1:8080/machine/mac=${netX/mac:hexhyp}/errno=${errno}\
+                      /failed/${step} ||\n:give_up\n";
+        assert!(script.contains(report), "{script}");
         assert!(entry(Protocol::Tftp, SERVER).contains(" tftp://192.0.2.1/machine/"));
         assert!(entry(Protocol::Http(80), IpAddr::V6(Ipv6Addr::LOCALHOST)).contains(" http://[::1]:80/machine/"));
     }
@@ -226,9 +257,13 @@ goto ${{chosen}}
         assert_eq!(
             part(&script, "entry0"),
             "imgfree ||
+set step kernel/debian/linux
 kernel http://192.0.2.1:8080/debian/linux initrd=initrd0 initrd=initrd1 quiet ip=${netX/ip} || goto failed
+set step initrd/debian/ucode.img
 initrd --name initrd0 http://192.0.2.1:8080/debian/ucode.img || goto failed
+set step initrd/debian/initrd.gz
 initrd --name initrd1 http://192.0.2.1:8080/debian/initrd.gz || goto failed
+set step boot/debian/linux
 boot || goto failed
 goto menu"
         );
@@ -254,10 +289,13 @@ goto menu"
             let script = menu(&plan(vec![]), Protocol::Http(8080), machine);
             part(&script, "disk").to_string()
         };
-        assert_eq!(disk(&machine("pcbios", "i386")), "sanboot --no-describe --drive 0x80 || goto failed\ngoto menu");
+        assert_eq!(
+            disk(&machine("pcbios", "i386")),
+            "set step sanboot\nsanboot --no-describe --drive 0x80 || goto failed\ngoto menu"
+        );
         assert_eq!(
             disk(&machine("efi", "x86_64")),
-            "imgfree ||\nchain --autofree http://192.0.2.1:8080/local-disk/uefi-x64.efi || sanboot --no-describe \
+            "imgfree ||\nset step chain/local-disk/uefi-x64.efi\nchain --autofree http://192.0.2.1:8080/local-disk/uefi-x64.efi || sanboot --no-describe \
              || goto failed\ngoto menu"
         );
         assert_eq!(disk(&machine("efi", "riscv64")), "sanboot --no-describe || exit 1\ngoto menu");
@@ -277,6 +315,67 @@ goto menu"
         assert!(
             !shows(&linux(Arch::X64), machine("efi", "arm64")) && !shows(&linux(Arch::IA32), machine("efi", "x86_64"))
         );
+    }
+
+    fn with_menu(entries: Vec<BootDirEntry>, menu: MenuSettings) -> Plan {
+        plan(entries).with_policy(|policy| policy.menu = menu).with_offer(|offer| offer.http = Some(8080))
+    }
+
+    #[test]
+    fn a_protected_item_starts_only_from_its_own_script() {
+        let settings = MenuSettings {
+            protected_items: vec![Glob("debian/*".into()), Glob("shell".into())],
+            ..MenuSettings::default()
+        };
+        let (plan, machine) = (with_menu(vec![linux(Arch::X64)], settings), machine("efi", "x86_64"));
+        let script = menu(&plan, Protocol::Tftp, &machine);
+        assert!(script.contains("item entry0 ${sp}${sp} debian${sp}${sp}(password)\n"), "{script}");
+        assert!(!script.contains("debian/initrd.gz") && !script.contains("\nshell ||"), "{script}");
+        assert_eq!(
+            part(&script, "entry0"),
+            "clear password ||
+login || goto menu
+chain --autofree http://${username:uristring}:${password:uristring}@192.0.2.1:8080/machine/mac=525400123456/\
+             platform=${platform}/arch=${buildarch}/menu-item/debian/linux || goto refused
+clear password ||
+goto menu"
+        );
+        let context = RenderContext { base_url: "http://192.0.2.1:8080/".into(), ..machine };
+        let of_item = |id| start_menu_item(&plan, &plan.offer.menu.entries, &context, id);
+        let started = of_item("debian/linux").unwrap();
+        assert!(started.contains("\nkernel http://192.0.2.1:8080/debian/linux ") && started.contains("\n:menu\n"));
+        assert!(of_item("shell").unwrap().contains("\nshell ||\n") && of_item("debian/other").is_none());
+    }
+
+    #[test]
+    fn a_hidden_item_is_in_no_script_of_the_machine() {
+        let hidden_items = vec![Glob("debian/*".into()), Glob("netboot.xyz".into())];
+        let plan = with_menu(vec![linux(Arch::X64)], MenuSettings { hidden_items, ..MenuSettings::default() });
+        let context = machine("efi", "x86_64");
+        let script = menu(&plan, Protocol::Http(8080), &context);
+        assert!(!script.contains("debian") && !script.contains("On this server") && !script.contains("netboot.xyz"));
+        assert_eq!(start_menu_item(&plan, &plan.offer.menu.entries, &context, "debian/linux"), None);
+    }
+
+    #[test]
+    fn an_installer_and_a_protected_item_are_never_the_default() {
+        let live = || new_entry("live", EntryTarget::Script { path: "live.ipxe".into() });
+        let install = || new_entry("new", EntryTarget::Script { path: "install.ipxe".into() });
+        let default = |default_item: &str, protected: &str, timeout| {
+            let menu = MenuSettings {
+                default_item: default_item.into(),
+                protected_items: vec![Glob(protected.into())],
+                timeout,
+                ..MenuSettings::default()
+            };
+            let script = self::menu(&with_menu(vec![live(), install()], menu), Protocol::Tftp, &machine("efi", ""));
+            script.lines().find(|line| line.starts_with("choose ")).unwrap().to_string()
+        };
+        assert_eq!(default("live.ipxe", "", 30), "choose --default entry0 --timeout 30000 chosen || goto menu");
+        assert_eq!(default("live.ipxe", "", 0), "choose --default entry0 chosen || goto menu");
+        for (item, protected) in [("install.ipxe", ""), ("live.ipxe", "live*"), ("gone.ipxe", ""), ("shell", "")] {
+            assert!(default(item, protected, 10).starts_with("choose --default disk "), "{item}");
+        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The scripts of profiles.
 
 use super::commands::{
-    COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, echo_lines, menu_heading, menu_item, sanitize, start_linux,
-    start_local_disk,
+    COLOURS, MESSAGE_TIMEOUT, SET_SPACE, VERSION, echo_lines, identity_path, menu_heading, menu_item, report_failure,
+    sanitize, start_linux, start_local_disk, step,
 };
 use crate::arch::Arch;
 use crate::choose::BootChoice;
 use crate::choose::MACHINE_PREFIX;
 use crate::identity::MachineIdentity;
+use crate::ipxe_error::{IpxeError, ScriptCommand};
 use crate::plan::Plan;
 use crate::plan::profile::{FirmwareMenu, Linux};
 use crate::url::percent_encode;
@@ -20,18 +21,23 @@ pub fn linux(base: &str, title: &str, linux: &Linux) -> String {
     let mut script = head(title);
     let initrds = linux.initrds.iter().map(String::as_str);
     start_linux(&mut script, base, &linux.kernel, initrds, &linux.arguments);
-    script + &failed(title)
+    script + &failed(base, title)
 }
 
 /// The script that starts the profile's loader, a file of this server.
 pub fn chain(base: &str, title: &str, program: &str) -> String {
-    let program = percent_encode(program);
-    format!("{}chain --autofree {base}{program} || goto failed\nexit 0\n{}", head(title), failed(title))
+    chain_file(base, title, program, &format!("{base}{}", percent_encode(program)))
 }
 
 /// The script that starts a script or a program on another server.
-pub fn chain_url(title: &str, url: &str) -> String {
-    format!("{}chain --autofree {url} || goto failed\nexit 0\n{}", head(title), failed(title))
+pub fn chain_url(base: &str, title: &str, url: &str) -> String {
+    chain_file(base, title, url, url)
+}
+
+fn chain_file(base: &str, title: &str, file: &str, url: &str) -> String {
+    let mut script = head(title);
+    step(&mut script, ScriptCommand::Chain, file);
+    format!("{script}chain --autofree {url} || goto failed\nexit 0\n{}", failed(base, title))
 }
 
 /// The script that boots the local disk. `completed` is the name of the machine, if its boot-once is completed and its
@@ -44,7 +50,7 @@ pub fn local_disk(plan: &Plan, base: &str, arch: Option<Arch>, completed: Option
         echo_lines(&mut script, &format!("proxydhcpd rearm {name}"));
     }
     start_local_disk(&mut script, plan, base, arch);
-    script + "exit 1\n" + &failed("the local disk")
+    script + "exit 1\n" + &failed(base, "the local disk")
 }
 
 /// The script that boots nothing.
@@ -74,14 +80,14 @@ pub fn profile_menu(base: &str, menu: &FirmwareMenu, machine: &MachineIdentity, 
     for item in &menu.items {
         let chosen = BootChoice { item: Some(item.server_type), ..choice }.path();
         let script_of_item = format!("{base}{MACHINE_PREFIX}{chosen}{identity}menu.ipxe");
-        writeln!(script, "\n:item{}\nchain --autofree {script_of_item} || goto failed\ngoto menu", item.server_type)
-            .ok();
+        writeln!(script, "\n:item{}", item.server_type).ok();
+        step(&mut script, ScriptCommand::Chain, "menu.ipxe");
+        writeln!(script, "chain --autofree {script_of_item} || goto failed\ngoto menu").ok();
     }
-    writeln!(
-        script,
-        "\n:failed\nprompt --timeout {MESSAGE_TIMEOUT} That did not work. Press a key for the menu. ||\ngoto menu"
-    )
-    .ok();
+    script.push_str("\n:failed\n");
+    report_failure(&mut script, base);
+    writeln!(script, "prompt --timeout {MESSAGE_TIMEOUT} That did not work. Press a key for the menu. ||\ngoto menu")
+        .ok();
     script
 }
 
@@ -100,34 +106,24 @@ pub fn template_error(template: &str, line: Option<usize>, reason: &str) -> Stri
     script
 }
 
-/// The MAC address, UUID and serial number as part of a URL, followed by the settings that iPXE replaces with its
-/// platform and architecture.
-fn identity_path(machine: &MachineIdentity) -> String {
-    let mac = machine.identifiers.macs[0];
-    let uuid = machine.machine_id.map(|id| id.uuid());
-    let mut parts = String::new();
-    for (key, octets) in [
-        ("mac", mac.as_ref().map(|mac| &mac[..])),
-        ("uuid", uuid.as_ref().map(|uuid| &uuid[..])),
-        ("serial", machine.serial.as_ref().map(|serial| serial.as_bytes())),
-    ] {
-        if let Some(octets) = octets {
-            write!(parts, "{key}=").ok();
-            octets.iter().for_each(|octet| _ = write!(parts, "{octet:02x}"));
-            parts.push('/');
-        }
-    }
-    parts + "platform=${platform}/arch=${buildarch}/"
+/// The script that shows the error of a failed command in words, and returns to the script that contains the command.
+pub fn failure(command: ScriptCommand, file: &str, error: IpxeError) -> String {
+    let mut script = head("an error");
+    let name = if file.is_empty() { command.name() } else { file };
+    echo_lines(&mut script, &format!("{name}: {error}"));
+    script
 }
 
 fn head(title: &str) -> String {
     format!("#!ipxe\n# proxydhcpd {VERSION}: {}\n", sanitize(title))
 }
 
-/// The commands after a failure: the console shows the error for a while.
-fn failed(title: &str) -> String {
-    format!(
-        "\n:failed\nprompt --timeout {MESSAGE_TIMEOUT} {} did not start; the lines above say why. ||\nexit 1\n",
-        sanitize(title)
-    )
+/// The commands after a failure: the script reports it, and the console shows the error for a while.
+fn failed(base: &str, title: &str) -> String {
+    let mut script = String::from("\n:failed\n");
+    report_failure(&mut script, base);
+    let title = sanitize(title);
+    writeln!(script, "prompt --timeout {MESSAGE_TIMEOUT} {title} did not start; the lines above say why. ||\nexit 1")
+        .ok();
+    script
 }

@@ -4,6 +4,7 @@
 pub mod dhcp4;
 pub mod dhcp6;
 pub mod pxe;
+pub mod syslog;
 pub mod tftp;
 pub mod uuid;
 

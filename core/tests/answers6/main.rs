@@ -12,7 +12,7 @@ mod routes;
 mod rules;
 
 use common::{DUID, GROUP, NEIGHBOUR, Packet6, RELAY, SERVER6, ask, ask_again, links, plan, relayed, vendor_class};
-use proxydhcpd_core::answer::{Answer, Replies, Response, Verdict, answer};
+use proxydhcpd_core::answer::{Answer, Replies, Response, answer};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::decide::DecidedBy;
@@ -61,28 +61,28 @@ fn ask_through_relay(plan: &Plan, packet: &Packet6, options: &[(u16, &[u8])]) ->
 
 #[track_caller]
 fn response((answer, sent): (Answer, Sent)) -> Response {
-    match answer.verdict {
-        Verdict::Respond(response) => {
+    match answer.reply {
+        Ok(response) => {
             assert_eq!(sent[0].1, response.destination);
             response
         }
-        Verdict::Silent(silence) => panic!("silence: {silence}"),
+        Err(silence) => panic!("silence: {silence}"),
     }
 }
 
 #[track_caller]
 fn silence((answer, sent): (Answer, Sent)) -> &'static str {
     assert!(sent.is_empty(), "{} replies", sent.len());
-    match answer.verdict {
-        Verdict::Silent(silence) => silence.label(),
-        Verdict::Respond(response) => panic!("answered: {response:?}"),
+    match answer.reply {
+        Err(silence) => silence.label(),
+        Ok(response) => panic!("answered: {response:?}"),
     }
 }
 
 /// Returns the options of the reply in order, without the relay messages around it.
 #[track_caller]
 fn options((answer, sent): &(Answer, Sent)) -> Vec<(u16, Vec<u8>)> {
-    assert!(matches!(answer.verdict, Verdict::Respond(_)), "{:?}", answer.verdict);
+    assert!(answer.reply.is_ok(), "{:?}", answer.reply);
     let packet = Packet::parse(&sent[0].0).unwrap();
     packet.message.options().map(|(code, value)| (code, value.to_vec())).collect()
 }

@@ -45,7 +45,7 @@ fn an_ipxe_with_a_wrapper_is_sent_in_it_by_pxe_over_ipv6() {
     let plan = with_wrapper(common::plan()).with_offer(|offer| offer.loaders = [(Arch::X64, over_ipv4)].into());
     let discover = common::Packet::discover().octets();
     let (answer, _) = ask(&plan, &discover, Port::Dhcp, "0.0.0.0:68", "255.255.255.255");
-    let Verdict::Respond(offer) = answer.verdict else { panic!("{:?}", answer.verdict) };
+    let Ok(offer) = answer.reply else { panic!("{:?}", answer.reply) };
     assert_eq!(offer.boot.file, "ipxe.efi", "over IPv4 an offer names the script");
 }
 

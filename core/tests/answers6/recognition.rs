@@ -12,7 +12,7 @@ fn a_boot_client_without_a_class_is_ignored_for_a_precise_reason() {
     let reason = |packet: &[u8]| {
         let (answer, sent) = ask(&plan(), packet, Port::Dhcp, "[fe80::e65f:1ff:fe00:1]:546", GROUP);
         assert!(sent.is_empty());
-        let Verdict::Silent(silence) = answer.verdict else { panic!("{:?}", answer.verdict) };
+        let Err(silence) = answer.reply else { panic!("{:?}", answer.reply) };
         assert_eq!(silence.label(), "ignored:no-vendor-class");
         silence.to_string()
     };

@@ -1,6 +1,7 @@
 //! Tests the destinations of replies, their limits, and refusals.
 
 use super::*;
+use proxydhcpd_core::identity::PROBE_MAC;
 
 #[test]
 fn on_547_only_a_neighbour_or_a_relay_is_answered() {
@@ -180,7 +181,7 @@ fn one_source_address_cannot_send_requests_to_4011_for_many_machines() {
         let octets = Packet6::request_4011().set(1, &[0, 3, 0, 1, 2, 0, 0, 1, 0, *machine]).octets();
         let asked =
             ask_again(&plan(), &mut observations, &octets, Port::BootServer, "[2001:db8::1234]:4011", SERVER6, 0);
-        matches!(asked.0.verdict, Verdict::Respond(_))
+        asked.0.reply.is_ok()
     });
     assert_eq!(answered.count(), 8);
 }
@@ -201,7 +202,18 @@ fn a_boot_storm_behind_one_relay_is_answered_completely_and_remembered() {
         let octets = machine(number, Packet6::request_4011());
         let from = format!("[2001:db8:1::1:{number:x}]:4011");
         let asked = ask_again(&plan(), &mut observations, &octets, Port::BootServer, &from, SERVER6, 5_000);
-        matches!(asked.0.verdict, Verdict::Respond(_))
+        asked.0.reply.is_ok()
     });
     assert_eq!(served.count(), 8000);
+}
+
+/// The probe runs on the host of the server. Its DUID contains its MAC address, and its source address that of the
+/// host.
+#[test]
+fn only_the_probe_is_answered_from_an_address_of_the_server() {
+    let from = |packet: &Packet6| ask(&plan(), &packet.octets(), Port::Dhcp, "[fe80::10]:546", GROUP).0.reply;
+    let duid = [&[0, 3, 0, 1][..], &PROBE_MAC].concat();
+    let probe = Packet6::solicit().set(1, &duid);
+    assert!(from(&probe).is_ok(), "{:?}", from(&probe));
+    assert!(from(&Packet6::solicit()).is_err());
 }

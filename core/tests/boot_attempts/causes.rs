@@ -265,7 +265,8 @@ fn the_same_server_is_reported_again_for_another_cause() {
             network.overhear_offer_of(&Packet::discover(), DHCP_SERVER, Some(ADDRESS), &[OPTION_60])
         });
     }
-    assert_eq!(network.causes(), [Cause::NotOverheard { is_remote: false }, Cause::Option60]);
+    let causes = [Cause::NotOverheard { is_remote: false }, Cause::Option60];
+    assert_eq!((network.causes(), network.new_causes()), (causes.repeat(3), causes.to_vec()));
 }
 
 /// UEFI accepts no address without a boot offer, so the DHCP server is not at fault.
@@ -294,10 +295,13 @@ fn the_servers_own_offers_and_other_messages_do_not_count() {
         // Neither a NAK nor a message of another client counts.
         network.overhear_offer_of(&Packet::discover(), OTHER_BOOT_SERVER, None, &[OPTION_60, (53, &[6])]);
         let request = Packet::discover().set(54, &OTHER_BOOT_SERVER.octets());
-        overhear_offer(&mut network.observations, &links(), &request.octets(), network.now).unwrap();
-        assert!(overhear_offer(&mut network.observations, &links(), b"no message", network.now).is_err());
+        overhear_offer(&mut network.observations, &links(), 1, &request.octets(), network.now).unwrap();
+        assert!(overhear_offer(&mut network.observations, &links(), 1, b"no message", network.now).is_err());
     });
     assert_eq!(network.causes(), [Cause::NotInOffers]);
+    let heard = network.observations.heard_servers.list();
+    let heard: Vec<_> = heard.iter().map(|server| (server.address, server.assigns_addresses, server.is_pxe)).collect();
+    assert_eq!(heard, [(DHCP_SERVER, true, false)]);
 }
 
 /// The server on the same host is a dnsmasq that assigns addresses and sends option 60.

@@ -4,11 +4,13 @@
 mod causes;
 #[path = "../common/mod.rs"]
 mod common;
+mod no_address;
 
 use common::{Packet, SERVER, ask_again, links, machine_at, plan};
 use proxydhcpd_core::answer::overhear_offer;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::fetch::{fetch, is_first_request};
+use proxydhcpd_core::identity::PROBE_MAC;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::observations::finding::{Advice, Cause, Diagnosis, Finding};
 use proxydhcpd_core::plan::Plan;
@@ -71,7 +73,7 @@ impl Network {
         (offer.header.op, offer.header.yiaddr) = (2, yiaddr.unwrap_or(Ipv4Addr::UNSPECIFIED));
         offer.options = vec![(53, vec![2]), (54, server.octets().to_vec())];
         let offer = options.iter().fold(offer, |offer, (code, value)| offer.set(*code, value));
-        overhear_offer(&mut self.observations, &links(), &offer.octets(), self.now).unwrap();
+        overhear_offer(&mut self.observations, &links(), 1, &offer.octets(), self.now).unwrap();
     }
 
     /// Makes the server overhear the offer of a DHCP server without boot options.
@@ -151,6 +153,11 @@ impl Network {
         self.findings.iter().map(|finding| finding.cause).collect()
     }
 
+    /// Returns the causes of the findings that repeat no other.
+    fn new_causes(&self) -> Vec<Cause> {
+        self.findings.iter().filter(|finding| !finding.is_repeat).map(|finding| finding.cause).collect()
+    }
+
     fn diagnoses(&self) -> Vec<Diagnosis> {
         self.findings.iter().map(|finding| finding.diagnosis).collect()
     }
@@ -167,7 +174,7 @@ fn from_machine(packet: Packet, machine: u8) -> Packet {
 }
 
 #[test]
-fn firmware_that_takes_an_address_and_sends_no_request_is_reported_once_for_each_server() {
+fn firmware_that_takes_an_address_and_sends_no_request_is_reported_at_each_boot_and_new_once_for_each_server() {
     let mut network = Network::new(plan());
     network.shut_out();
     assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(DHCP_SERVER)]);
@@ -176,7 +183,31 @@ fn firmware_that_takes_an_address_and_sends_no_request_is_reported_once_for_each
     for _ in 0..10 {
         network.shut_out();
     }
-    assert_eq!(network.findings.len(), 1, "the same server");
+    assert_eq!((network.findings.len(), network.new_causes().len()), (11, 1), "the same server");
+}
+
+#[test]
+fn each_machine_that_a_server_keeps_away_has_its_finding_and_the_first_is_new() {
+    let mut network = Network::new(plan());
+    for machine in [7, 8, 9] {
+        network.discover(from_machine(Packet::discover(), machine));
+        network.wait(4 * SECOND);
+        network.request(from_machine(Packet::discover(), machine), 0);
+        network.wait(30 * SECOND);
+    }
+    let findings: Vec<_> =
+        network.findings.iter().map(|finding| (finding.hardware.mac().unwrap()[5], finding.is_repeat)).collect();
+    assert_eq!(findings, [(7, false), (8, true), (9, true)]);
+    // Machines of a network without a DHCP server.
+    let mut network = Network::new(plan());
+    for machine in [7, 8] {
+        for pause in [4, 8, 16, 40] {
+            network.discover(from_machine(Packet::discover(), machine));
+            network.wait(pause * SECOND);
+        }
+    }
+    assert_eq!(network.diagnoses(), [Diagnosis::NoAddress(4); 2]);
+    assert_eq!(network.new_causes().len(), 1);
 }
 
 /// EDK2 waits ten seconds for a reply from port 4011. Then the machine may start another attempt.
@@ -189,7 +220,7 @@ fn firmware_that_starts_another_attempt_at_once_is_reported() {
         network.request(Packet::discover(), 0);
         network.wait(11 * SECOND);
     }
-    assert_eq!(network.diagnoses(), [Diagnosis::ShutOut(DHCP_SERVER)]);
+    assert_eq!((network.diagnoses(), network.new_causes().len()), ([Diagnosis::ShutOut(DHCP_SERVER); 2].into(), 1));
 }
 
 #[test]
@@ -294,7 +325,8 @@ fn an_ipxe_that_loads_itself_again_and_again_is_reported() {
         network.request(ipxe(), 3);
         network.wait(12 * SECOND);
     }
-    assert_eq!(network.diagnoses(), [Diagnosis::BootsAnother(DHCP_SERVER)]);
+    let diagnoses = [Diagnosis::BootsAnother(DHCP_SERVER); 2].into();
+    assert_eq!((network.diagnoses(), network.new_causes().len()), (diagnoses, 1));
 }
 
 #[test]
@@ -436,16 +468,35 @@ fn a_raspberry_pi_that_sends_no_request_is_not_reported() {
     assert_eq!(network.diagnoses(), []);
 }
 
-/// If a host forges offers of many servers, the log has some lines at first, and then one line a minute.
+/// A host forges machines, each of which continues as an iPXE of another server at once.
 #[test]
 fn the_number_of_findings_is_limited() {
     let mut network = Network::new(plan());
-    for server in 0..200u8 {
-        let machine = |packet| from_machine(packet, server);
+    for number in 0..10_000_u32 {
+        let machine = |mut packet: Packet| {
+            packet.header.chaddr[2..6].copy_from_slice(&number.to_be_bytes());
+            packet
+        };
+        // The packets of a machine have a limit, and so have those of a link.
+        network.now += 100;
         network.discover(machine(Packet::discover()));
-        let request = machine(Packet::discover()).set(53, &[3]).set(50, &[192, 0, 2, 99]).set(54, &[192, 0, 2, server]);
-        network.receive(&request, Port::Dhcp);
+        network.request(machine(Packet::discover()), 0);
+        network.discover(machine(ipxe()));
+    }
+    let findings = network.observations.boot_attempts.expire(network.now);
+    assert!((2000..=4096).contains(&findings.len()), "{}", findings.len());
+}
+
+/// `proxydhcpd probe` sends DISCOVERs from one MAC address, and never takes an address.
+#[test]
+fn the_probe_causes_no_finding() {
+    let mut probe = Packet::discover();
+    probe.header.chaddr[..6].copy_from_slice(&PROBE_MAC);
+    let mut network = Network::new(plan());
+    for _ in 0..4 {
+        network.discover(copy(&probe));
+        network.wait(16 * SECOND);
     }
     network.wait(60 * SECOND);
-    assert_eq!(network.findings.len(), 20);
+    assert_eq!(network.diagnoses(), []);
 }

@@ -151,9 +151,10 @@ impl DirectoryStamp {
 }
 
 /// Formats a list of machines for a message: `4 machines (web1, web2, web3 and 1 more)`.
-pub fn list_machines<'a>(count: usize, names: impl Iterator<Item = &'a str>) -> String {
+pub fn list_machines(names: &[impl AsRef<str>]) -> String {
     const MAX_NAMES: usize = 10;
-    let names: Vec<&str> = names.take(MAX_NAMES).collect();
+    let count = names.len();
+    let names: Vec<&str> = names.iter().take(MAX_NAMES).map(AsRef::as_ref).collect();
     let more = count - names.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let machines = if count == 1 { "machine" } else { "machines" };

@@ -20,7 +20,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -43,12 +43,15 @@ pub const RESET_HELP: &str = "`proxydhcpd rearm NAME`, or `boot = \"always\"`, l
 pub struct BootOnceState {
     state_dir: PathBuf,
     directory: PathBuf,
-    writer: SyncSender<WriterJob>,
+    /// At most [`QUEUE_LENGTH`] jobs wait; those that do not wait need no memory.
+    writer: Sender<WriterJob>,
     shared: Arc<WriterState>,
     /// The completions at the last refresh. A refresh locks this while it reads the disk, so only a refresh may lock
     /// it.
     known: Mutex<KnownCompletions>,
     key: OnceLock<TokenKey>,
+    /// Set when the directory was checked and created.
+    is_prepared: OnceLock<()>,
 }
 
 /// A job of the writer thread.
@@ -89,7 +92,7 @@ impl BootOnceState {
     /// what happens later.
     pub fn new(state_dir: &Path, events: EventReceiver) -> io::Result<BootOnceState> {
         rename_old_files(state_dir, &events)?;
-        let (writer, jobs) = sync_channel(QUEUE_LENGTH);
+        let (writer, jobs) = channel();
         let shared = Arc::new(WriterState { events, ..WriterState::default() });
         let (writer_dir, writer_state) = (state_dir.to_owned(), Arc::clone(&shared));
         thread::Builder::new()
@@ -97,7 +100,15 @@ impl BootOnceState {
             .spawn(move || write_all(&writer_dir, &jobs, &writer_state))
             .map_err(|error| io::Error::new(error.kind(), format!("cannot start a thread: {error}")))?;
         let (state_dir, directory) = (state_dir.to_owned(), completions::path_in(state_dir));
-        Ok(BootOnceState { state_dir, directory, writer, shared, known: Mutex::default(), key: OnceLock::new() })
+        Ok(BootOnceState {
+            state_dir,
+            directory,
+            writer,
+            shared,
+            known: Mutex::default(),
+            key: OnceLock::new(),
+            is_prepared: OnceLock::new(),
+        })
     }
 
     /// How often each machine completed its boot-once before this start. Also rewrites the file of counts, so that it
@@ -124,9 +135,13 @@ impl BootOnceState {
 
     /// Prepares for boot-once machines: creates the directory and the key, and warns if completions would be lost.
     pub fn prepare(&self) {
-        if self.key.get().is_some() {
-            return;
+        if self.is_prepared.set(()).is_ok() {
+            self.prepare_directory();
         }
+        self.prepare_key();
+    }
+
+    fn prepare_directory(&self) {
         self.check_directory();
         let probe = self.directory.join(".probe");
         let created = fs::create_dir_all(&self.directory).and_then(|()| create_new(&probe, 0o600)).map(drop);
@@ -139,6 +154,13 @@ impl BootOnceState {
                 },
                 are_readable,
             });
+        }
+    }
+
+    /// Creates the key, if there is none. Call it for a site without boot-once machines whose templates use tokens.
+    pub fn prepare_key(&self) {
+        if self.key.get().is_some() {
+            return;
         }
         match self.find_key() {
             Ok(key) => drop(self.key.set(key)),
@@ -156,7 +178,7 @@ impl BootOnceState {
         {
             self.shared.events.record(StateFile::CompletionsMissing {
                 path: format_args!("{}", self.directory.display()),
-                machines: &list_machines(counts.len(), counts.keys().map(String::as_str)),
+                machines: &counts.into_keys().collect::<Vec<_>>(),
             });
         }
     }
@@ -207,8 +229,9 @@ impl BootOnceState {
     }
 
     fn send(&self, job: WriterJob) {
-        self.shared.waiting.fetch_add(1, Ordering::AcqRel);
-        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = self.writer.try_send(job) {
+        let has_room = self.shared.waiting.fetch_add(1, Ordering::AcqRel) < QUEUE_LENGTH;
+        let sent = if has_room { self.writer.send(job) } else { Err(SendError(job)) };
+        if let Err(SendError(job)) = sent {
             self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
             if let WriterJob::Write(completion) = job {
                 self.shared.keep(completion, format_args!("{}: too many files to write", self.directory.display()));

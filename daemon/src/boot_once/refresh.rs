@@ -1,6 +1,6 @@
 //! Detects completions that `rearm` or an administrator added to the directory or removed from it.
 
-use super::completions::{self, DirectoryStamp, list_machines};
+use super::completions::{self, DirectoryStamp};
 use super::known_completions::KnownCompletions;
 use super::{BootOnceState, WriterJob, lock};
 use crate::files::path_errors::is_absent;
@@ -92,13 +92,12 @@ impl BootOnceState {
     /// Writes the completions of these machines again.
     fn restore(&self, machines: BTreeSet<String>, reason: &str) {
         let mut unwritten = lock(&self.shared.unwritten);
-        let count = machines.len();
         let lost: Vec<String> = machines.into_iter().filter(|machine| !unwritten.contains_key(machine)).collect();
         if !lost.is_empty() {
             self.shared.events.record(StateFile::CompletionsLost {
                 path: format_args!("{}", self.directory.display()),
                 reason,
-                machines: &list_machines(count, lost.iter().map(String::as_str)),
+                machines: &lost,
             });
         }
         unwritten.extend(lost.into_iter().map(|machine| (machine, format!("written again, because {reason}"))));

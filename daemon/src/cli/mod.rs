@@ -1,23 +1,37 @@
 //! The command line: the flags that every command has, including those of the Python daemon, and the commands.
 
-mod boot_once_records;
+mod boot;
 mod check;
-pub mod client;
-mod client_packet;
-mod client_packet6;
 mod command;
-mod context;
+mod completions;
+mod control_client;
+mod doctor;
 mod explain;
+mod found_fault;
 pub mod import;
-mod observed_client;
+mod machine;
+mod machine_flags;
+mod machines;
+mod many_machines;
+mod menu_password;
 mod output;
+mod password_input;
+mod probe;
+mod progress;
 mod rearm;
 mod render;
+mod replay;
 mod serve;
+mod server_sent_events;
+mod status;
+mod story;
+mod wake;
+mod watch;
+mod web;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use command::{CommandError, CommandResult, GlobalFlags};
-use output::report_config_error;
+use output::{print_diagnostic, report_config_error, report_output_error};
 use serve::Serve;
 use std::process::ExitCode;
 
@@ -45,9 +59,22 @@ commands! {
     serve::Serve,
     check::Check,
     explain::Explain,
+    probe::Probe,
+    doctor::Doctor,
     import::Import,
     rearm::Rearm,
     render::Render,
+    replay::Replay,
+    status::Status,
+    machines::Machines,
+    story::Story,
+    boot::Boot,
+    wake::Wake,
+    machine::Machine,
+    watch::Watch,
+    web::Web,
+    menu_password::MenuPassword,
+    completions::Completions,
 }
 
 /// Parses the command line, runs the command and returns its exit status.
@@ -57,6 +84,11 @@ pub fn main() -> ExitCode {
     let result = cli.into_command().and_then(|(command, flags)| command.run(&flags));
     result.unwrap_or_else(|error| match error {
         CommandError::Config(error) => report_config_error(&error),
+        CommandError::Control(error) => {
+            print_diagnostic(&error);
+            ExitCode::FAILURE
+        }
+        CommandError::Output(error) => report_output_error(&error),
         CommandError::Usage(message) => Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit(),
     })
 }
@@ -77,7 +109,18 @@ pub fn main() -> ExitCode {
   proxydhcpd check                      show what would be served, and report errors
   proxydhcpd explain --client uefi-x64  show what this machine would receive, and why
   proxydhcpd render --machine web1      print the script that this machine would run
+  proxydhcpd doctor                     find the faults of this host and its networks
   proxydhcpd import /etc/dnsmasq.conf   convert this file to proxydhcpd.toml
+  proxydhcpd status                     show the state of the running server
+  proxydhcpd machines                   show the machines that booted, and how far each came
+  proxydhcpd story web1                 show what this machine did, and why its boot failed
+  proxydhcpd boot web1 rescue --once    let this machine boot another profile, once
+  proxydhcpd wake web1                  send this machine a Wake-on-LAN packet
+  proxydhcpd machine add lab3 --mac 52:54:00:12:34:56
+                                        add an entry that the server keeps
+  proxydhcpd watch                      show what the running server does, as it happens
+  proxydhcpd web open                   open the page for operators to the served networks
+  proxydhcpd replay boot.pcap           show the boots in a packet capture, and why they failed
 
 Exit status: 0 after a signal; 1 if the server cannot run on this host; 2 for wrong usage or an
 invalid file."
@@ -99,6 +142,7 @@ impl Cli {
     /// The command and its flags. The flags of `serve` may precede the command.
     fn into_command(self) -> Result<(Command, GlobalFlags), CommandError> {
         let Self { command, serve, flags } = self;
+        let flags = GlobalFlags { definition: Cli::command, ..flags };
         let command = match command {
             None => Command::Serve(serve),
             Some(Command::Serve(after)) => Command::Serve(serve.merge(after)),

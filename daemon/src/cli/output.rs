@@ -3,6 +3,8 @@
 use crate::config::ConfigError;
 use clap::{ArgAction, Args, ValueEnum};
 use proxydhcpd_reading::diagnostic::Diagnostic;
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use tracing::level_filters::LevelFilter;
 
@@ -71,7 +73,28 @@ pub fn report_config_error(error: &ConfigError) -> ExitCode {
     ExitCode::from(error.exit_status())
 }
 
+/// Standard output does not take the text.
+#[derive(Debug)]
+pub struct OutputError(io::Error);
+
+/// Prints a text on standard output. The text keeps its colours if standard output is a terminal.
+pub fn print(text: impl Display) -> Result<(), OutputError> {
+    let mut output = anstream::stdout().lock();
+    write!(output, "{text}").and_then(|()| output.flush()).map_err(OutputError)
+}
+
+/// Reports that standard output did not take the text, and returns the exit status. A reader that has read enough, such
+/// as `head`, is no error.
+pub fn report_output_error(error: &OutputError) -> ExitCode {
+    if error.0.kind() == ErrorKind::BrokenPipe {
+        return ExitCode::SUCCESS;
+    }
+    print_diagnostic(&Diagnostic::error(format!("cannot write to standard output: {}", error.0)));
+    ExitCode::FAILURE
+}
+
 /// Prints a diagnostic on standard error. The text has colours if standard error is a terminal.
 pub fn print_diagnostic(diagnostic: &Diagnostic) {
-    anstream::eprintln!("{}", diagnostic.styled());
+    // There is no other place for the error.
+    let _ = writeln!(anstream::stderr(), "{}", diagnostic.styled());
 }

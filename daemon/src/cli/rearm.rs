@@ -1,7 +1,7 @@
 //! `rearm`: removes completions, so that the machines boot from the network again.
 
 use super::command::{CommandResult, GlobalFlags};
-use super::output::print_diagnostic;
+use super::output::{print, print_diagnostic};
 use crate::boot_once::completions;
 use crate::config::{self, ConfigError};
 use clap::Args;
@@ -36,7 +36,9 @@ pub fn run(args: &Rearm, flags: &GlobalFlags) -> CommandResult {
         ])
     })?;
     if args.machines.is_empty() {
-        completed.iter().for_each(|machine| anstream::println!("{machine}"));
+        for machine in &completed {
+            print(format_args!("{machine}\n"))?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let mut status = ExitCode::SUCCESS;

@@ -1,13 +1,13 @@
 //! `render`: prints the text that a machine would receive. The code that serves files renders it.
 
-use super::boot_once_records::BootOnceRecords;
-use super::client::{ClientKind, EXAMPLE_MAC, Mac, ServerAddress, Uuid};
 use super::command::{CommandResult, GlobalFlags};
-use super::context::{self, CliContext};
-use super::observed_client::{neighbour, with_observed_client};
 use super::output::print_diagnostic;
 use crate::config::ConfigError;
+use crate::explain::client::{ClientKind, EXAMPLE_MAC, Mac, ServerAddress, Uuid};
+use crate::explain::observed_client::{neighbour, with_observed_client};
 use crate::files::Opened;
+use crate::preview::boot_once_records::BootOnceRecords;
+use crate::preview::{self, Preview};
 use clap::Args;
 use proxydhcpd_core::fetch::{self, Fetch, Refusal};
 use proxydhcpd_core::link::{Link, Network};
@@ -78,7 +78,7 @@ impl Render {
 
 /// Prints the text on standard output, and diagnostics on standard error.
 pub fn run(args: &Render, flags: &GlobalFlags) -> CommandResult {
-    let context = context::load(&flags.settings)?;
+    let context = preview::load(&flags.settings)?;
     let plan = &context.site.plan;
     let target = RenderTarget::new(args, plan)?;
     if let (Some(server), Some(address)) = (args.server, args.address)
@@ -98,9 +98,11 @@ pub fn run(args: &Render, flags: &GlobalFlags) -> CommandResult {
         interface: &interface,
     };
     let mac = args.mac.or(args.is_example().then_some(EXAMPLE_MAC));
-    let mut observations =
-        with_observed_client(context.observations(), args.client, mac.unwrap_or(Mac([0; 6])), address);
-    let records = BootOnceRecords::load(&context, &mut observations);
+    let mut warnings = Vec::new();
+    let observations = context.observations(&mut warnings);
+    let mut observations = with_observed_client(observations, args.client, mac.unwrap_or(Mac([0; 6])), address);
+    let records = BootOnceRecords::load(&context, &mut observations, &mut warnings);
+    warnings.iter().for_each(print_diagnostic);
     let mut fetched = match target {
         RenderTarget::Profile(profile) => fetch::preview_menu(plan, &observations, &request, profile),
         RenderTarget::Decided | RenderTarget::Template(_) => fetch::fetch(plan, &observations, &request).answer,
@@ -112,7 +114,7 @@ pub fn run(args: &Render, flags: &GlobalFlags) -> CommandResult {
     let opened = fetched.and_then(|fetch: Fetch| {
         // The server sends a menu even if an entry cannot be rendered. It marks that entry, and the others work.
         let is_menu = matches!(fetch, Fetch::Menu(_));
-        context.site.open(fetch, &request, |failure| {
+        context.site.open(fetch, &request, |failure, _| {
             let severity = if is_menu { Severity::Warning } else { failure.diagnostic.severity };
             print_diagnostic(&Diagnostic { severity, ..(*failure.diagnostic).clone() });
             has_failed = !is_menu;
@@ -123,9 +125,10 @@ pub fn run(args: &Render, flags: &GlobalFlags) -> CommandResult {
             if args.is_example() {
                 anstream::eprintln!("for an example machine; choose one with --machine or --mac");
             }
-            if !records.has_key() && contains_done_url(&opened) {
+            if !records.has_key() && contains_token_url(&opened) {
                 anstream::eprintln!(
-                    "done_url lacks its token here: the server has stored no key, or the key cannot be read"
+                    "done_url and report_url lack their token here: the server has stored no key, or the key cannot be \
+                     read"
                 );
             }
             print(&opened).map_err(|error| critical_error(format!("standard output: {error}")))?;
@@ -199,7 +202,7 @@ fn request_identity(args: &Render, plan: &Plan) -> Result<String, ConfigError> {
 
 /// The server's address with its network, and the name of its interface. The interface is the one in the network of the
 /// machine's address, or else the first that has an address of this family.
-fn server_network(args: &Render, context: &CliContext) -> (Network, String) {
+fn server_network(args: &Render, context: &Preview) -> (Network, String) {
     let ipv6 = args.address.is_some_and(|address| address.is_ipv6());
     let network_of = |link: &Link| match ipv6 {
         true => link
@@ -209,7 +212,7 @@ fn server_network(args: &Render, context: &CliContext) -> (Network, String) {
             .map(Network::V6),
         false => link.ipv4.first().copied().map(Network::V4),
     };
-    let examples = context::example_links(None, None);
+    let examples = preview::example_links(None, None);
     let links = || context.links.iter().chain(&examples);
     let same_network = args.address.and_then(|address| links().find(|link| link.reaches(address)));
     let link = same_network.into_iter().chain(links()).find(|link| network_of(link).is_some());
@@ -229,10 +232,10 @@ fn another_address(network: Network) -> IpAddr {
     }
 }
 
-/// Whether the text contains a `done_url`, with which a machine completes its boot-once.
-fn contains_done_url(opened: &Opened) -> bool {
-    let url = b"/done";
-    opened.in_memory().is_some_and(|text| text.windows(url.len()).any(|part| part == url))
+/// Whether the text contains a `done_url`, with which a machine completes its boot-once, or a `report_url`.
+fn contains_token_url(opened: &Opened) -> bool {
+    let contains = |url: &[u8]| opened.in_memory().is_some_and(|text| text.windows(url.len()).any(|part| part == url));
+    contains(b"/done") || contains(b"/report")
 }
 
 fn print(opened: &Opened) -> io::Result<()> {

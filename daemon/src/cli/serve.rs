@@ -1,24 +1,25 @@
 //! `serve`: runs the server. This command is the default.
 
 use super::command::{CommandResult, GlobalFlags};
-use super::context;
 use super::output::{print_diagnostic, report_config_error};
 use crate::boot_once::{BootOnceState, EventReceiver};
 use crate::config::flags::Flags;
 use crate::daemonize::{self, Parent};
 use crate::duid;
+use crate::edits::{Edits, UnreadableEdit};
 use crate::events::Events;
 use crate::log::{self, LogMode};
 use crate::net::link;
-use crate::serve::interfaces;
+use crate::preview;
 use crate::serve::listeners::{Listeners, fd_limit};
 use crate::serve::signals::Signals;
 use crate::serve::{Server, reload};
+use crate::site::interfaces;
 use crate::site::{self, Site};
 use crate::state::State;
 use clap::Args;
 use proxydhcpd_core::event::What;
-use proxydhcpd_core::event::state_file::StateFile;
+use proxydhcpd_core::event::state_file::{FileFailure, StateFile};
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -49,7 +50,7 @@ pub fn run(serve: &Serve, flags: &GlobalFlags) -> CommandResult {
     Ok(run_server(serve, flags))
 }
 
-fn run_server(serve: &Serve, GlobalFlags { settings, output }: &GlobalFlags) -> ExitCode {
+fn run_server(serve: &Serve, GlobalFlags { settings, output, .. }: &GlobalFlags) -> ExitCode {
     if let Err(error) = fd_limit::raise() {
         return fail(error);
     }
@@ -123,7 +124,7 @@ fn start(flags: Flags, mode: LogMode, level: LevelFilter, events: Events) -> Res
     let filter = interfaces::filter(&loaded, &all_links)
         .map_err(|error| report_config_error(&site::with_file_errors(&mut loaded, error)))?;
     let links = link::list(&filter).unwrap_or_default();
-    let absent = loaded.missing_addresses(&links).into_iter().chain(context::unserved_interfaces(&filter));
+    let absent = loaded.missing_addresses(&links).into_iter().chain(preview::unserved_interfaces(&filter));
     events.warnings(absent.map(|warning| warning.one_line()));
     let listeners = Listeners::open(&loaded.settings, &all_links, Instant::now(), &events).map_err(fail)?;
     let mut site = Site::build(&mut loaded, listeners.open).map_err(|error| report_config_error(&error))?;
@@ -138,10 +139,18 @@ fn start(flags: Flags, mode: LogMode, level: LevelFilter, events: Events) -> Res
     let receiver = EventReceiver::new(move |file| boot_once_events.record_host(What::StateFile(file)));
     let boot_once = BootOnceState::new(&loaded.settings.state_dir, receiver);
     let boot_once = boot_once.map_err(fail)?;
-    if site.plan.inventory.has_boot_once() {
-        boot_once.prepare();
+    let (edits, unreadable) = Edits::load(&loaded.settings.state_dir);
+    for UnreadableEdit { path, error } in unreadable {
+        let failure = FileFailure { path: format_args!("{}", path.display()), error: format_args!("{error}") };
+        events.record_host(What::StateFile(StateFile::EditUnreadable(failure)));
     }
-    Ok(Server::new(State::new(site, links, boot_once, events), listeners, loaded, flags, filter, began))
+    let state = State::new(site, links, boot_once, edits, events);
+    if state.site().plan.inventory.has_boot_once() {
+        state.boot_once.prepare();
+    } else if state.site().uses_report_url() {
+        state.boot_once.prepare_key();
+    }
+    Ok(Server::new(state, listeners, loaded, flags, filter, began))
 }
 
 fn fail(error: impl Display) -> ExitCode {

@@ -63,6 +63,10 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "N", value_parser = |text: &str| parse_number(text, MAX_TRANSFERS))]
     pub max_transfers: Option<u32>,
 
+    /// Open the page for operators to the served networks, by plain HTTP: for a first look
+    #[arg(long, global = true)]
+    pub open_page: bool,
+
     /// Maximum number of requests to answer per second on each interface [default: no limit]
     #[arg(long = "max-requests-per-second", global = true, value_name = "N")]
     pub max_requests_per_second: Option<NonZeroU32>,
@@ -114,6 +118,10 @@ impl Flags {
         }
         if self.no_tftp {
             settings.tftp.enabled = Enabled::No;
+        }
+        if self.open_page {
+            settings.web.enabled = true;
+            (settings.web.listen, settings.web.open, settings.web.plain_http) = (None, true, true);
         }
         settings.tftp.max_transfers = self.max_transfers.or(settings.tftp.max_transfers);
         settings.max_requests_per_second = self.max_requests_per_second.or(settings.max_requests_per_second);

@@ -6,6 +6,8 @@ pub mod flags;
 mod native;
 pub mod unresolved;
 
+pub use native::completes_boot_once;
+
 use crate::settings::{Enabled, Settings};
 use flags::Flags;
 use proxydhcpd_core::link::Link;

@@ -2,6 +2,7 @@
 //! builds the resolved plan.
 
 use crate::machine_files::MachineFiles;
+use crate::settings::raw::profile::BUILT_IN_PROFILES;
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::profile::{BootTarget, Profile};
 use proxydhcpd_core::plan::rule::Rule;
@@ -73,13 +74,6 @@ impl UnresolvedPlan {
         self.profiles.iter().find(|unresolved| unresolved.profile.name == name)
     }
 }
-
-/// The profiles that always exist. Each has a name, a title, and a boot target.
-pub const BUILT_IN_PROFILES: [(&str, &str, BootTarget); 3] = [
-    ("menu", "Menu of the boot directory", BootTarget::BootDir),
-    ("local-disk", "Local disk", BootTarget::LocalDisk),
-    ("nothing", "Nothing", BootTarget::Nothing),
-];
 
 impl Default for UnresolvedPlan {
     fn default() -> Self {

@@ -3,43 +3,110 @@
 
 mod counters;
 mod log;
-mod reader;
+mod open_ports;
+pub mod reader;
+pub mod stream;
+pub mod totals;
+pub mod wall_clock;
 
-use counters::Counters;
+pub use counters::Counters;
 use log::Log;
+use open_ports::OpenListeners;
 use proxydhcpd_core::event::completion::CompletionWithoutEntry;
+use proxydhcpd_core::event::port::ListenerKind;
 use proxydhcpd_core::event::socket::{SocketFailure, SocketOperation};
-use proxydhcpd_core::event::{Event, EventMachine, Notice, Service, Severity, What};
+use proxydhcpd_core::event::{Event, EventMachine, Service, What};
 use proxydhcpd_core::file_ticket::FileTicket;
 use reader::Reader;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
+use stream::EventStream;
+use totals::Totals;
 
-/// The readers of events, in their order.
-fn readers() -> Vec<Box<dyn Reader>> {
-    vec![Box::new(Counters::default()), Box::new(Log::new())]
+/// The readers of events. Those that the server asks for their values have a field.
+#[derive(Debug, Default)]
+struct Readers {
+    counters: Counters,
+    totals: Totals,
+    open_ports: OpenListeners,
+    /// All others, in their order.
+    others: Vec<Box<dyn Reader>>,
+}
+
+impl Readers {
+    /// The readers that every server has.
+    fn new() -> Readers {
+        Readers { others: vec![Box::new(Log::new())], ..Readers::default() }
+    }
+
+    /// All readers, in their order.
+    fn each(&mut self) -> impl Iterator<Item = &mut dyn Reader> {
+        let Readers { counters, totals, open_ports, others } = self;
+        let own: [&mut dyn Reader; 3] = [counters, totals, open_ports];
+        own.into_iter().chain(others.iter_mut().map(|reader| &mut **reader as &mut dyn Reader))
+    }
 }
 
 /// The sink of events, which all threads share.
 #[derive(Clone, Debug)]
 pub struct Events {
     started: Instant,
-    readers: Arc<Mutex<Vec<Box<dyn Reader>>>>,
+    started_at: SystemTime,
+    readers: Arc<Mutex<Readers>>,
 }
 
 /// Records events without interruption by other threads.
 #[derive(Debug)]
 pub struct Recorder<'a> {
     at: u64,
-    readers: MutexGuard<'a, Vec<Box<dyn Reader>>>,
+    readers: MutexGuard<'a, Readers>,
 }
 
 impl Events {
-    /// A sink without events. `started` is the start of the server.
-    pub fn new(started: Instant) -> Self {
-        Events { started, readers: Arc::new(Mutex::new(readers())) }
+    /// A sink without events. Both times are the start of the server.
+    pub fn new(started: Instant, started_at: SystemTime) -> Self {
+        Events { started, started_at, readers: Arc::new(Mutex::new(Readers::new())) }
+    }
+
+    /// Adds a reader, which reads the events from now on.
+    pub fn add(&self, reader: impl Reader + 'static) {
+        self.readers().others.push(Box::new(reader));
+    }
+
+    /// Adds a reader that streams events to watchers, and returns the stream.
+    pub fn add_stream(&self) -> EventStream {
+        let (stream, reader) = stream::stream(self.started, self.started_at);
+        self.add(reader);
+        stream
+    }
+
+    /// The wall-clock time of an event at this time, which is in milliseconds since the start of the server. A later
+    /// change of the clock does not move it.
+    pub fn wall_clock(&self, at: u64) -> SystemTime {
+        self.started_at + Duration::from_millis(at)
+    }
+
+    /// The number of events since the start, by label.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.counters().counts()
+    }
+
+    /// The numbers of events by label at this moment.
+    pub fn counters(&self) -> Counters {
+        self.readers().counters.clone()
+    }
+
+    /// The numbers of replies, transfers and reloads at this moment.
+    pub fn totals(&self) -> Totals {
+        self.readers().totals.clone()
+    }
+
+    /// The open listeners and their ports, in the order in which they were opened.
+    pub fn open_ports(&self) -> Vec<(ListenerKind, u16)> {
+        self.readers().open_ports.list().to_vec()
     }
 
     /// The time since the start of the server, in milliseconds: the time of an event that happens now.
@@ -50,8 +117,12 @@ impl Events {
     /// Locks the readers, to record several events that happen now. The lock's poison is ignored: after a panic in an
     /// HTTP request the server continues.
     pub fn lock(&self) -> Recorder<'_> {
-        let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let readers = self.readers();
         Recorder { at: self.now(), readers }
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Readers> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records an event.
@@ -77,11 +148,6 @@ impl Events {
         self.record_now(Service::Host, EventMachine::default(), what);
     }
 
-    /// Records something about the configuration, in words.
-    pub fn notice(&self, severity: Severity, text: fmt::Arguments<'_>) {
-        self.record_host(What::Notice(Notice { severity, text }));
-    }
-
     /// Records completed boot-onces that no entry decides about.
     pub fn completions_without_entry(&self, completions: &[CompletionWithoutEntry]) {
         completions.iter().for_each(|completion| self.record_host(What::CompletionWithoutEntry(completion)));
@@ -89,7 +155,7 @@ impl Events {
 
     /// Records warnings about the configuration, each as one line.
     pub fn warnings(&self, lines: impl Iterator<Item = String>) {
-        lines.for_each(|line| self.notice(Severity::Warning, format_args!("{line}")));
+        lines.for_each(|line| self.record_host(What::Warning(&line)));
     }
 
     /// Records that a call of the kernel for a socket failed.
@@ -99,8 +165,7 @@ impl Events {
 
     /// The sums of all readers since the start, each with `; ` before it.
     pub fn sums(&self) -> String {
-        let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        readers.iter().filter_map(|reader| reader.sum()).map(|sum| format!("; {sum}")).collect()
+        self.readers().each().filter_map(|reader| reader.sum()).map(|sum| format!("; {sum}")).collect()
     }
 
     /// Records that the server stopped, with the sums of all readers.
@@ -112,7 +177,7 @@ impl Events {
 
 impl Default for Events {
     fn default() -> Self {
-        Events::new(Instant::now())
+        Events::new(Instant::now(), SystemTime::now())
     }
 }
 
@@ -123,6 +188,6 @@ impl Recorder<'_> {
     }
 
     fn hand_out(&mut self, event: &Event<'_>) {
-        self.readers.iter_mut().for_each(|reader| reader.read(event));
+        self.readers.each().for_each(|reader| reader.read(event));
     }
 }

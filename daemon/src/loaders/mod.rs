@@ -10,4 +10,5 @@ mod find;
 pub mod table;
 
 pub use find::{DISTRIBUTION_DIRECTORIES, FoundLoaders, find, incompatibility, is_arch_directory, is_loader_name};
+pub use table::LoaderRow;
 pub use unusable_loader::UnusableLoader;

@@ -34,7 +34,7 @@ pub fn old_grubs(plan: &Plan, path: impl Fn(&str) -> PathBuf) -> BTreeMap<String
 }
 
 /// The version of GRUB, if the file is a GRUB older than 2.12.
-fn old_grub(path: &Path) -> Option<String> {
+pub fn old_grub(path: &Path) -> Option<String> {
     let grub = sbat_components(&image::read(path).ok()?).into_iter().find(|part| part.name == "grub")?;
     // 2.12~rc1 and later count as 2.12.
     let minor = grub.version.strip_prefix("2.")?.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>();

@@ -5,13 +5,12 @@ use super::find::FoundLoaders;
 use proxydhcpd_core::arch::{ARCHITECTURES, Arch, Prevalence};
 use proxydhcpd_core::plan::offer::Loader;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// A line of the table: an architecture and its loader.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LoaderRow<'a> {
-    /// The architecture.
-    pub arch: Arch,
+    /// The architecture. `None`: every architecture without a separate line.
+    pub arch: Option<Arch>,
     /// The loader for the architecture, or how to get a loader.
     pub loader: Result<&'a Loader, String>,
 }
@@ -27,9 +26,9 @@ pub fn rows<'a>(
         .iter()
         .map(|row| (Arch(row.code), row.prevalence))
         .filter_map(|(arch, prevalence)| match loaders.get(&arch) {
-            Some(loader) => Some(LoaderRow { arch, loader: Ok(loader) }),
+            Some(loader) => Some(LoaderRow { arch: Some(arch), loader: Ok(loader) }),
             None if prevalence == Prevalence::Common => {
-                Some(LoaderRow { arch, loader: Err(hint(arch, found, system)) })
+                Some(LoaderRow { arch: Some(arch), loader: Err(hint(arch, found, system)) })
             }
             None => None,
         })
@@ -55,21 +54,25 @@ pub fn hint(arch: Arch, found: &FoundLoaders, system: &Distribution) -> String {
 }
 
 /// Returns the table as text with aligned columns, one line for each architecture.
-pub fn render(lines: &[LoaderRow<'_>]) -> String {
-    let width = lines.iter().map(|line| line.arch.to_string().len()).max().unwrap_or(0);
-    let mut text = String::new();
-    for LoaderRow { arch, loader } in lines {
-        let arch = arch.to_string();
-        match loader {
-            Ok(loader) => match &loader.path {
-                Some(path) => writeln!(text, "{arch:width$}  {path}"),
-                None => writeln!(text, "{arch:width$}  {} (from the other TFTP server)", loader.name),
-            },
-            Err(hint) => writeln!(text, "{arch:width$}  no loader: {hint}"),
-        }
-        .ok();
+pub fn render(rows: &[LoaderRow<'_>]) -> String {
+    let width = rows.iter().map(|row| row.arch_name().len()).max().unwrap_or(0);
+    rows.iter().map(|row| format!("{:width$}  {}\n", row.arch_name(), row.loader_text())).collect()
+}
+
+impl LoaderRow<'_> {
+    /// The name of the architecture.
+    pub fn arch_name(&self) -> String {
+        self.arch.map_or_else(|| "every other".to_owned(), |arch| arch.to_string())
     }
-    text
+
+    /// The file of the loader, or how to get a loader.
+    pub fn loader_text(&self) -> String {
+        match &self.loader {
+            Ok(Loader { path: Some(path), .. }) => path.clone(),
+            Ok(Loader { name, path: None }) => format!("{name} (from the other TFTP server)"),
+            Err(hint) => format!("no loader: {hint}"),
+        }
+    }
 }
 
 #[cfg(test)]

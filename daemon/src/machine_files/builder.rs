@@ -1,6 +1,6 @@
 //! Builds one machine after another from a machine file. The builder is reused, so most machines need no allocation.
 
-use super::entry::{MAX_MACS, TOO_MANY_MACS, parse_serial};
+use crate::settings::raw::machine::{MAX_MACS, TOO_MANY_MACS, parse_serial};
 use proxydhcpd_core::plan::inventory::{BootMode, Machine};
 use proxydhcpd_reading::identifiers::{parse_any_mac, parse_any_uuid, parse_mac, parse_uuid};
 use proxydhcpd_reading::machine_fields::{BOOT_MODES, MachineField};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The files that were read, and the offset of each machine in its file. A machine is known by its position in the
 /// order of reading.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct MachineLocations {
     /// The files, each with the position of its first machine.
     files: Vec<(usize, PathBuf)>,

@@ -2,8 +2,8 @@
 
 use super::builder::{MachineBuilder, ProfileCheck};
 use super::diagnostics::MachineDiagnostics;
-use super::entry::no_identity_message;
 use super::location::MachineLocations;
+use crate::settings::raw::machine::no_identity_message;
 use proxydhcpd_core::plan::inventory::{AddError, BootMode, Inventory, InventoryBuilder, Machine};
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_reading::diagnostic::{Diagnostic, Severity};
@@ -47,6 +47,8 @@ pub struct MachineFiles {
     pub file_count: usize,
     /// The time that it took to read the machines.
     pub duration: Duration,
+    /// Where each machine begins, in the order of the list.
+    pub locations: MachineLocations,
     /// The warnings about the machines.
     pub warnings: Vec<Diagnostic>,
 }
@@ -112,6 +114,7 @@ impl<'a> MachineReader<'a> {
             machines,
             file_count: locations.file_count(),
             duration: began.elapsed(),
+            locations,
             warnings: diagnostics.finish()?,
         })
     }

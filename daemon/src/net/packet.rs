@@ -42,6 +42,22 @@ pub fn open_multicast(port: u16, groups: [Ipv6Addr; 2]) -> io::Result<PacketSock
     Ok(PacketSocket { frames, raw, port, parse: v6::parse_datagram })
 }
 
+/// Opens a socket that receives every DHCPv4 message to these ports, on all interfaces: to any address and any hardware
+/// address, and also the messages that this host sends. For a client that has no address. A message may arrive twice.
+pub fn open_replies(ports: [u16; 3]) -> io::Result<PacketSocket> {
+    let raw = raw_socket(Domain::IPV4)?;
+    let frames = packet_socket(&v4::reply_filter(ports), libc::ETH_P_ALL)?;
+    let [port, ..] = ports;
+    Ok(PacketSocket { frames, raw, port, parse: v4::parse_datagram })
+}
+
+/// Does the same as [`open_replies`] for IPv6 and one port.
+pub fn open_replies6(port: u16) -> io::Result<PacketSocket> {
+    let raw = raw_socket(Domain::IPV6)?;
+    let frames = packet_socket(&v6::reply_filter(port), libc::ETH_P_ALL)?;
+    Ok(PacketSocket { frames, raw, port, parse: v6::parse_datagram })
+}
+
 fn raw_socket(family: Domain) -> io::Result<Socket> {
     let raw = Socket::new(family, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
     if family == Domain::IPV4 {
@@ -64,6 +80,12 @@ impl PacketSocket {
     /// Receives queued datagrams, as [`ReceiveBatch::receive_frames`] does.
     pub fn receive(&self, batch: &mut ReceiveBatch) -> io::Result<usize> {
         batch.receive_frames(self.frames.as_fd(), self.parse)
+    }
+
+    /// Makes the network card of the interface with this index accept frames to this hardware address, too, while the
+    /// socket exists.
+    pub fn accept_hardware_address(&self, link: u32, mac: [u8; 6]) -> io::Result<()> {
+        sys::accept_hardware_address(self.frames.as_fd(), link, mac)
     }
 
     /// The UDP port.

@@ -4,7 +4,7 @@ use crate::events::Recorder;
 use crate::net::send_error::SendErrorKind;
 use crate::site::Site;
 use proxydhcpd_core::ambiguous_identity::AmbiguousIdentity;
-use proxydhcpd_core::answer::{Answer, Silence, Verdict};
+use proxydhcpd_core::answer::{Answer, Silence};
 use proxydhcpd_core::choose::NoBoot;
 use proxydhcpd_core::client::Client;
 use proxydhcpd_core::event::{EventMachine, Reasons, Reply, Service, Silent, Unsent, What};
@@ -25,19 +25,19 @@ pub fn record(
     answer: &Answer,
     unsent: Option<&SendFailure>,
 ) {
-    let Answer { client, decision, verdict, .. } = answer;
+    let Answer { client, decision, reply, .. } = answer;
     let quirks = answer.quirks;
     let client = client.as_ref();
     let reasons = decision.as_ref().map(|decision| Reasons::new(decision, &site.plan)).unwrap_or_default();
-    let identity = client.map(|client| &client.machine);
+    let identity = client.map(|client| &client.machine).or(answer.other_sender.as_ref());
     let machine = EventMachine { identity, entry: reasons.entry, from: None };
     let mut record = |what| recorder.record(Some(link), machine, Service::Dhcp(port), what);
     if let (Some(client), Some(decision)) = (client, decision) {
         let ambiguous = AmbiguousIdentity::find(&site.plan, client, decision);
         ambiguous.into_iter().flatten().for_each(|identity| record(What::AmbiguousIdentity(client, identity)));
     }
-    match (verdict, client) {
-        (Verdict::Respond(response), Some(client)) => {
+    match (reply, client) {
+        (Ok(response), Some(client)) => {
             let reply = Reply { client, response, quirks, reasons };
             match unsent {
                 Some((to, error)) => record(What::Unsent(Unsent {
@@ -52,8 +52,8 @@ pub fn record(
                 record(What::MenuChoice(item.server_type));
             }
         }
-        (Verdict::Respond(_), None) => {}
-        (Verdict::Silent(silence), client) => {
+        (Ok(_), None) => {}
+        (Err(silence), client) => {
             let no_loader = NoLoader { site, client, answer };
             let lacks_loader = matches!(silence, Silence::NoBoot(NoBoot::NoLoader(_)));
             let silent = Silent { client, quirks, silence: *silence, reasons, remedy: None };

@@ -5,6 +5,8 @@ use super::answer_events::{self, SendFailure};
 use super::delayed::{DelayedAnswer, DelayedReplies};
 use super::heartbeat::Heartbeat;
 use super::unserved::{UnservedLinks, UnservedRequest};
+use crate::heard_traffic::{HeardKind, Traffic};
+use crate::kept_packets::{PacketRing, PacketSender, SeenPacket};
 use crate::net::overhear;
 use crate::net::reply::Reply;
 use crate::net::reply_sender::{OutgoingReplies, ReplySender, ReplySenders};
@@ -16,6 +18,7 @@ use proxydhcpd_core::answer::{Answer, Replies, answer, overhear_offer};
 use proxydhcpd_core::arrival::{Arrival, Port};
 use proxydhcpd_core::event::socket::SocketOperation;
 use proxydhcpd_core::event::{EventMachine, Service, What};
+use proxydhcpd_core::identity::{MachineIdentity, MachineKey};
 use proxydhcpd_core::link::{Link, for_datagram};
 use proxydhcpd_core::route::Destination;
 use std::convert::Infallible;
@@ -131,6 +134,7 @@ fn answer_batch(
     let now = state.now();
     {
         let mut observations = state.observations();
+        let (mut packets, mut traffic) = (state.packets.lock(), state.traffic.lock());
         for datagram in batch.iter() {
             let Some((link, via_other_link)) = for_datagram(&links, datagram.link, datagram.to) else {
                 out.silences.push("ignored:unserved-interface");
@@ -144,6 +148,8 @@ fn answer_batch(
             let Datagram { payload, from, to, .. } = datagram;
             let arrival = Arrival { datagram: payload, port, from, to, links: &links, link, via_other_link, now };
             let answer = answer(&site.plan, &mut observations, &arrival, &mut out.replies);
+            keep_packets(&mut packets, &arrival, &answer, &out.replies);
+            note_traffic(&mut traffic, links[link].index, &answer, now);
             if let Some(delay) = answer.delay().filter(|_| out.delayed.has_room()) {
                 let replies = out.replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect();
                 let (due, site, link) = (Instant::now() + delay, Arc::clone(&site), links[link].index);
@@ -159,6 +165,30 @@ fn answer_batch(
     out.unserved.drain(..).for_each(|request| out.unserved_links.record(&request, listener, &state.events, &links));
 }
 
+/// Keeps a packet of a machine that is known, and the replies to it.
+fn keep_packets(packets: &mut PacketRing, arrival: &Arrival<'_>, answer: &Answer, replies: &Replies) {
+    let client = answer.client.as_ref().map(|client| &client.machine);
+    let Some(machine) = client.or(answer.other_sender.as_ref()).filter(|machine| !machine.is_probe()) else { return };
+    let is_ipv6 = arrival.from.is_ipv6();
+    let port = if is_ipv6 { arrival.port.number6() } else { arrival.port.number() };
+    let mut keep = |sender, octets| {
+        packets.keep(SeenPacket { at: arrival.now, machine: machine.key, sender, port, is_ipv6, octets });
+    };
+    keep(PacketSender::Machine, arrival.datagram);
+    replies.iter().for_each(|(octets, _)| keep(PacketSender::Server, octets));
+}
+
+/// Counts a packet, and notes the relay that forwarded it.
+fn note_traffic(traffic: &mut Traffic, link: u32, answer: &Answer, now: u64) {
+    let sender = answer.client.as_ref().map(|client| &client.machine).or(answer.other_sender.as_ref());
+    if sender.is_some_and(MachineIdentity::is_probe) {
+        return;
+    }
+    let kind = if answer.client.is_some() { HeardKind::BootRequest } else { HeardKind::OtherRequest };
+    let relay = sender.and_then(|machine| machine.relay).map(|relay| relay.address);
+    traffic.note(link, kind, relay, now);
+}
+
 /// Reads the offers that other servers send to machines. The server does not reply to them, but they can explain why a
 /// machine does not boot from this server.
 fn overhear(state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
@@ -166,10 +196,24 @@ fn overhear(state: &State, batch: &ReceiveBatch, out: &mut Outbox) {
     let now = state.now();
     {
         let mut observations = state.observations();
+        let (mut packets, mut traffic) = (state.packets.lock(), state.traffic.lock());
         for datagram in batch.iter().filter(|datagram| !datagram.truncated) {
-            let is_served = for_datagram(&links, datagram.link, datagram.to).is_some();
-            if is_served && overhear_offer(&mut observations, &links, datagram.payload, now).is_err() {
-                out.silences.push("malformed");
+            let Some((link, _)) = for_datagram(&links, datagram.link, datagram.to) else { continue };
+            let index = links[link].index;
+            match overhear_offer(&mut observations, &links, index, datagram.payload, now) {
+                Ok(Some(hardware)) => {
+                    traffic.note(index, HeardKind::Offer, None, now);
+                    packets.keep(SeenPacket {
+                        at: now,
+                        machine: MachineKey::from_hardware(&hardware),
+                        sender: PacketSender::OtherServer,
+                        port: Port::Dhcp.number(),
+                        is_ipv6: false,
+                        octets: datagram.payload,
+                    });
+                }
+                Ok(None) => {}
+                Err(_) => out.silences.push("malformed"),
             }
         }
     }

@@ -13,11 +13,11 @@ use proxydhcpd_core::transfer::Outcome;
 pub fn record_tftp(state: &State, event: &tftp::TftpEvent<'_>) {
     let (events, service) = (&state.events, Service::Tftp);
     match event {
-        tftp::TftpEvent::Ended { client, name, ticket, octets, elapsed, outcome } => {
+        tftp::TftpEvent::Ended { client, name, ticket, octets, elapsed, outcome, progress } => {
             if *outcome == Outcome::Completed {
                 state.fetched(ticket, service, *client, name);
             }
-            let (octets, duration, end) = (*octets, *elapsed, TransferEnd::Tftp(*outcome));
+            let (octets, duration, end) = (*octets, *elapsed, TransferEnd::Tftp(*outcome, *progress));
             events.record_file(service, ticket, *client, What::TransferEnded { name, octets, duration, end });
         }
         tftp::TftpEvent::Refused { client, name, ticket, reason } => {
@@ -62,7 +62,7 @@ pub fn record_http(state: &State, event: &http::HttpEvent) {
             if let Some(reason) = http_refusal(*status) {
                 events.record_file(service, ticket, *client, What::FileRefused { name, reason });
             }
-            let end = TransferEnd::Http { method: request.method.as_str(), status: *status };
+            let end = TransferEnd::Http { method: request.method.as_str(), status: *status, whole: request.whole };
             events.record_file(
                 service,
                 ticket,

@@ -78,6 +78,9 @@ impl Listeners {
         if settings.http.enabled.is_on(links) && serves_files {
             listeners.try_to_open(ListenerKind::Http, settings, now);
         }
+        if settings.syslog_port.is_some() {
+            listeners.try_to_open(ListenerKind::Syslog, settings, now);
+        }
         if listeners.denied.is_empty() { Ok(listeners) } else { Err(StartError::PermissionDenied(listeners.denied)) }
     }
 
@@ -151,6 +154,7 @@ impl Listeners {
             ListenerKind::Tftp => self.open.tftp = true,
             ListenerKind::Tftp6 => self.open.tftp6 = true,
             ListenerKind::Http => self.open.http = Some(listener.port()),
+            ListenerKind::Syslog => self.open.syslog = Some(listener.port()),
         }
         self.opened.push(listener);
     }

@@ -7,7 +7,7 @@ pub mod dhcp;
 mod file_events;
 mod heartbeat;
 pub mod http;
-pub mod interfaces;
+mod inspect_file;
 mod link_sockets;
 pub mod listeners;
 pub mod reload;
@@ -15,19 +15,28 @@ mod restart;
 mod served_links;
 mod shared_uuid_writer;
 pub mod signals;
+mod syslog;
 pub mod tftp;
 mod unserved;
 mod watch;
 pub mod workers;
 
+use crate::access::AccessControl;
+use crate::api::control::ControlSocket;
+use crate::api::{Api, StartedWith};
 use crate::config::Loaded;
 use crate::config::flags::Flags;
+use crate::history::History;
 use crate::net::link::{self, LinkFilter};
 use crate::state::State;
 use crate::systemd;
+use crate::web::WebServer;
+use crate::webhooks::Webhooks;
+use inspect_file::SiteInspector;
 use link_sockets::LinkSockets;
 use listeners::{Listener, Listeners, fd_limit};
 use proxydhcpd_core::event::What;
+use proxydhcpd_core::event::web::WebEvent;
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use reload::{ReloadResult, ReloadedSite, Reloads};
 use shared_uuid_writer::SharedUuidWriter;
@@ -58,13 +67,18 @@ pub struct Server {
     warnings_hash: u64,
     changes: ChangeDetector,
     shared_uuids: SharedUuidWriter,
+    /// `None` before the server is ready, and if the configuration has no control socket.
+    control: Option<ControlSocket>,
+    /// `None` before the server is ready, and if there is no page.
+    web: Option<WebServer>,
+    webhooks: Webhooks,
 }
 
 impl Server {
     /// A server for this configuration and the listeners that were opened for it. `began` is a time before the files
     /// were read.
     pub fn new(
-        state: State,
+        mut state: State,
         listeners: Listeners,
         loaded: Loaded,
         flags: Flags,
@@ -76,6 +90,7 @@ impl Server {
         let fingerprint = WatchedFiles::from_config(&loaded).fingerprint().ok();
         changes.set_loaded(fingerprint.filter(|files| files.is_older_than(began)).map(|files| files.all));
         let shared_uuids = SharedUuidWriter::new(&state, &loaded.settings.state_dir);
+        state.history = History::new(&loaded.settings.state_dir, &loaded.settings.history);
         Server {
             state: Arc::new(state),
             listeners,
@@ -86,6 +101,9 @@ impl Server {
             warnings_hash,
             changes,
             shared_uuids,
+            control: None,
+            web: None,
+            webhooks: Webhooks::default(),
         }
     }
 
@@ -98,12 +116,21 @@ impl Server {
         workers.stop().await;
         self.state.boot_once.flush(Duration::from_secs(1));
         self.shared_uuids.flush(&self.state, Duration::from_secs(1)).await;
+        self.state.history.stop(Duration::from_secs(1));
         self.state.events.stopped();
+        if let Some(control) = self.control {
+            control.stop().await;
+        }
+        if let Some(web) = self.web {
+            web.stop().await;
+        }
         Ok(())
     }
 
     /// Starts the workers. TFTP and HTTP start last, because they share the descriptors that all other sockets leave.
     fn start_workers(&mut self) -> anyhow::Result<Workers> {
+        let State { stories, events, history, .. } = &*self.state;
+        stories.start(events, SiteInspector(Arc::clone(&self.state)), history.clone())?;
         let mut workers = Workers::new(Arc::clone(&self.state))?;
         let is_dhcp = |listener: &Listener| matches!(listener, Listener::Dhcp(..));
         let (dhcp, files): (Vec<Listener>, Vec<Listener>) = self.listeners.opened.drain(..).partition(is_dhcp);
@@ -112,6 +139,17 @@ impl Server {
         fd_limit::check(&self.state.events)?;
         files.into_iter().try_for_each(|listener| workers.start(listener))?;
         Ok(workers)
+    }
+
+    /// Reads who may use the page. An error is recorded, and the server does without it.
+    fn load_access(&self) -> Option<AccessControl> {
+        let settings = &self.loaded.settings;
+        if !settings.web.enabled {
+            return None;
+        }
+        let load = AccessControl::load(&settings.web, &settings.state_dir);
+        let record = |error| self.state.events.record_host(What::Web(WebEvent::Failed(format_args!("{error}"))));
+        load.map_err(record).ok()
     }
 
     /// The main loop: follows the interfaces, reloads the site, and does the periodic work. Returns on SIGTERM or
@@ -130,11 +168,19 @@ impl Server {
         watchdog_timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.update_sockets(workers)?;
         match &self.state.links.load()[..] {
-            [] => self.state.events.record_host(What::NoInterface(&served_links::status(&[]))),
+            [] => self.state.events.record_host(What::NoInterface),
             links => served_links::record_changes(&self.state.events, &[], links),
         }
         ready()?;
         systemd::ready(&self.state.events, &served_links::status(&self.state.links.load()));
+        // Machines boot already, and do not wait for this.
+        let (access, settings) = (self.load_access(), &self.loaded.settings);
+        let started = StartedWith { flags: self.flags.clone(), proxy_only: self.loaded.settings.proxy_only };
+        let api = Api::new(&self.state, access.clone(), started);
+        self.control = settings.control_socket.as_deref().map(|path| ControlSocket::start(api.clone(), path));
+        self.web = access.and_then(|access| WebServer::start(api, access));
+        self.state.history.start(&self.state.events, &self.state.stories);
+        self.webhooks.set(&self.state, &self.loaded.settings.webhooks);
         let mut reloads = Reloads::default();
         let mut files = tokio::time::interval(watch::POLL_INTERVAL);
         let changed = Notify::new();
@@ -171,15 +217,22 @@ impl Server {
                     }
                     reload = reloads.finished() => break reload,
                     Some(_) = async { Some(checking.as_mut()?.await) }, if checking.is_some() => checking = None,
-                    _ = watchdog_timer.tick() => if workers.is_alive(every) {
-                        systemd::notify_watchdog(&self.state.events);
-                    },
+                    _ = watchdog_timer.tick() => {
+                        let are_alive = workers.is_alive(every);
+                        self.state.liveness.note(are_alive, every, self.state.now());
+                        if are_alive {
+                            systemd::notify_watchdog(&self.state.events);
+                        }
+                    }
                     () = changed.notified() => self.update_sockets(workers)?,
                     _ = housekeeping.tick() => {
                         self.update_sockets(workers)?;
                         let state = Arc::clone(&self.state);
                         if checking.is_none() {
-                            checking = Some(tokio::task::spawn_blocking(move || state.refresh_boot_once()));
+                            checking = Some(tokio::task::spawn_blocking(move || {
+                                state.refresh_boot_once();
+                                state.follow_orders(SystemTime::now());
+                            }));
                         }
                         self.shared_uuids.write_changes(&self.state);
                         self.state.record_boot_attempts();
@@ -229,7 +282,7 @@ impl Server {
     /// Applies a reload as a whole. If the reload failed, records its errors and changes nothing.
     fn apply_reload(&mut self, result: Result<ReloadedSite, Vec<String>>) {
         match result {
-            Ok(ReloadedSite { loaded, filter, mut site }) => {
+            Ok(ReloadedSite { loaded, filter, mut site, edits }) => {
                 // A port may have opened during the reload.
                 site.set_open_ports(self.listeners.open);
                 // Repeated reloads do not repeat the same warnings.
@@ -239,7 +292,9 @@ impl Server {
                     site.record(&self.state.events);
                 }
                 self.state.replace_site(site);
+                self.state.apply_edits_since(edits);
                 (self.loaded, self.filter) = (loaded, filter);
+                self.webhooks.set(&self.state, &self.loaded.settings.webhooks);
                 self.state.events.record_host(What::Reloaded);
             }
             Err(errors) => self.state.events.record_host(What::ReloadFailed(&errors)),

@@ -1,13 +1,13 @@
 //! Reloads: the server reads everything first, then replaces the site.
 
+use super::restart;
 use super::watch::WatchedFiles;
-use super::{interfaces, restart};
-use crate::boot_once::list_machines;
 use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
 use crate::events::Events;
 use crate::net::link::LinkFilter;
 use crate::settings::Settings;
+use crate::site::interfaces;
 use crate::site::{self, OpenPorts, Site};
 use crate::state::State;
 use nix::time::{ClockId, clock_gettime};
@@ -30,6 +30,8 @@ pub struct ReloadedSite {
     pub filter: LinkFilter,
     /// The site that was built from the configuration.
     pub site: Site,
+    /// The number of edits that the site contains.
+    pub edits: u64,
 }
 
 /// The result of a reload.
@@ -179,13 +181,16 @@ impl ReloadedSite {
         }
         let mut site = Site::build(&mut loaded, open).map_err(to_lines)?;
         site.check_offered_files(&links);
-        site.plan.inventory = std::mem::take(&mut site.plan.inventory).succeeding(&state.site().plan.inventory);
+        let edits = state.edits.changes();
+        site.plan.inventory = state.edits.apply(&site.files.written).succeeding(&state.site().plan.inventory);
         if site.plan.inventory.has_boot_once() {
             state.boot_once.prepare();
+        } else if site.uses_report_url() {
+            state.boot_once.prepare_key();
         }
         record_removed(&state.events, &state.site(), &site);
         state.events.completions_without_entry(&state.protect_removed_machines(&mut site));
-        Ok(ReloadedSite { loaded, filter, site })
+        Ok(ReloadedSite { loaded, filter, site, edits })
     }
 }
 
@@ -193,11 +198,10 @@ impl ReloadedSite {
 /// again.
 fn record_removed(events: &Events, before: &Site, site: &Site) {
     let (before, machines) = (&before.plan.inventory, &site.plan.inventory);
-    let removed =
-        || before.iter().filter(|machine| machines.get_by_name(machine.name).is_none()).map(|machine| machine.name);
-    let count = removed().count();
-    if count > 0 {
-        events.record_host(What::EntriesRemoved(&list_machines(count, removed())));
+    let is_removed = |name: &&str| machines.get_by_name(name).is_none();
+    let removed: Vec<&str> = before.iter().map(|machine| machine.name).filter(is_removed).collect();
+    if !removed.is_empty() {
+        events.record_host(What::EntriesRemoved(&removed));
     }
 }
 

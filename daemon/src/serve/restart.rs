@@ -16,6 +16,9 @@ pub fn changed_setting(old: &Settings, new: &Settings, links: &[Link]) -> Option
     if old.state_dir != new.state_dir {
         return Some("`state-dir`");
     }
+    if old.control_socket != new.control_socket {
+        return Some("`control-socket`");
+    }
     if old.serves_ipv4() != new.serves_ipv4() {
         return Some("`ipv4-interfaces` from none or to none");
     }
@@ -24,6 +27,15 @@ pub fn changed_setting(old: &Settings, new: &Settings, links: &[Link]) -> Option
     }
     if tftp(old) != tftp(new) {
         return Some("TFTP (in a legacy file: `tftpd`)");
+    }
+    if old.syslog_port != new.syslog_port {
+        return Some("`port` of [syslog]");
+    }
+    if old.history != new.history {
+        return Some("[history]");
+    }
+    if old.web != new.web {
+        return Some("[web]");
     }
     (http(old) != http(new)).then_some("HTTP")
 }

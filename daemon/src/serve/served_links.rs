@@ -1,6 +1,7 @@
 //! The interfaces that the server serves: follows their changes, records them, and reports them to the service manager.
 
 use crate::events::Events;
+use crate::net::NO_INTERFACE;
 use crate::state::State;
 use crate::systemd;
 use proxydhcpd_core::event::{EventMachine, Service, What};
@@ -33,7 +34,7 @@ pub fn record_changes(events: &Events, before: &[Link], now: &[Link]) {
 pub fn status(links: &[Link]) -> String {
     let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
     match names[..] {
-        [] => "no interface to serve yet: none that the configuration selects is up and has an address".to_owned(),
+        [] => NO_INTERFACE.to_owned(),
         _ => format!("serving {}", names.join(", ")),
     }
 }

@@ -321,6 +321,7 @@ where
             octets: session.transfer.acknowledged_octets(),
             elapsed: self.now.saturating_sub(session.started),
             outcome,
+            progress: session.transfer.progress(),
         });
         let file = session.file;
         session.channel.close(&mut self.ports);

@@ -2,20 +2,26 @@
 
 use super::heartbeat::{Heartbeat, ThreadMonitor};
 use super::listeners::{Listener, fd_limit};
-use super::{dhcp, file_events, http, served_links, tftp};
+use super::{dhcp, file_events, http, served_links, syslog, tftp};
+use crate::access::{LoginRefusal, MenuLogin};
 use crate::events::Events;
 use crate::net::reply_sender::{ReplySender, ReplySenders};
 use crate::net::socket_set::SocketSet;
 use crate::settings::TftpConfig;
 use crate::state::State;
-use proxydhcpd_core::event::What;
+use hyper::header::AUTHORIZATION;
+use hyper::http::request::Parts;
+use proxydhcpd_core::event::menu_login::MenuLoginEvent;
 use proxydhcpd_core::event::process::Descriptors;
+use proxydhcpd_core::event::report::ReportRefusal;
 use proxydhcpd_core::event::socket::SocketOperation;
-use proxydhcpd_core::fetch::Refusal;
+use proxydhcpd_core::event::{EventMachine, Service, What};
+use proxydhcpd_core::fetch::{Refusal, protected_item};
+use proxydhcpd_core::file_ticket::FileTicket;
 use proxydhcpd_core::link::for_datagram;
 use proxydhcpd_core::request::FileRequest;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -37,6 +43,8 @@ pub struct Workers {
     /// The sockets through which the DHCP thread replies.
     senders: Arc<ReplySenders>,
     monitors: Vec<ThreadMonitor>,
+    /// The log-in at the menus of machines.
+    menu_login: Arc<MenuLogin>,
     tftp_thread: Option<TftpThread>,
     http_task: Option<(watch::Sender<bool>, JoinHandle<()>)>,
     /// The number of descriptors that TFTP may use. HTTP may use the same number. `None` until TFTP or HTTP starts.
@@ -63,7 +71,9 @@ impl Workers {
             let Err(error) = dhcp::run(&sockets, &thread_senders, &heartbeat, &thread_state);
             panic!("the DHCP thread failed: {error}");
         })?;
-        Ok(Workers { state, dhcp, senders, monitors, tftp_thread: None, http_task: None, descriptors: None })
+        let menu_login = Arc::new(MenuLogin::new()?);
+        let (tftp_thread, http_task, descriptors) = (None, None, None);
+        Ok(Workers { state, dhcp, senders, monitors, menu_login, tftp_thread, http_task, descriptors })
     }
 
     /// Returns whether all threads have responded to the last probe, which was `every` ago, and sends the next one.
@@ -105,6 +115,10 @@ impl Workers {
                 self.tftp_thread.insert(tftp_thread).listeners.add(sockets)?;
             }
             Listener::Http(_, listeners) => self.start_http(listeners),
+            Listener::Syslog(_, sockets) => {
+                // The tasks end with the runtime: a line that is lost at the end of the server matters to no boot.
+                sockets.into_iter().for_each(|socket| drop(tokio::spawn(syslog::run(socket, Arc::clone(&self.state)))));
+            }
         }
         Ok(())
     }
@@ -140,6 +154,8 @@ impl Workers {
             true => state.open(request),
             false => Err(Refusal::Denied).into(),
         };
+        let reports = StateReports(Arc::clone(&self.state));
+        let menu = StateMenu(Arc::clone(&self.state), Arc::clone(&self.menu_login));
         let on_event = move |event| file_events::record_http(&event_state, &event);
         // A connection needs one descriptor, and the file that it sends needs another.
         let settings = http::HttpSettings::default();
@@ -147,12 +163,67 @@ impl Workers {
             http::HttpSettings { max_connections: settings.max_connections.min(self.descriptors() / 2), ..settings };
         let http_task = tokio::spawn(async move {
             let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
-            if let Err(error) = http::serve(listeners, settings, http::FileHandler(open), on_event, stop).await {
+            if let Err(error) =
+                http::serve(listeners, settings, http::FileHandler(open, reports, menu), on_event, stop).await
+            {
                 events.socket_failed(SocketOperation::ServeConnections, &error);
                 std::process::exit(1);
             }
         });
         self.http_task = Some((stop, http_task));
+    }
+}
+
+/// The door for reports that records them in the state.
+struct StateReports(Arc<State>);
+
+impl http::ReportDoor for StateReports {
+    fn verify(&self, request: &FileRequest<'_>) -> Result<(), ReportRefusal> {
+        match served_links::is_served(&self.0.links.load(), request.server) {
+            true => self.0.verify_report(request),
+            false => Err(ReportRefusal::Token),
+        }
+    }
+
+    fn accept(&self, request: &FileRequest<'_>, body: &[u8]) -> (Result<(), ReportRefusal>, Arc<FileTicket>) {
+        self.0.accept_report(request, body)
+    }
+
+    fn refuse(&self, client: SocketAddr, refusal: ReportRefusal) {
+        self.0.refuse_report(client, refusal);
+    }
+}
+
+/// The door for protected items of the menu, whose users the site has.
+struct StateMenu(Arc<State>, Arc<MenuLogin>);
+
+impl http::MenuDoor for StateMenu {
+    fn admit(&self, request: &FileRequest<'_>, head: &Parts) -> Result<(), http::MenuRefusal> {
+        let StateMenu(state, login) = self;
+        let site = state.site();
+        let Some(item) = protected_item(&site.plan, request.name) else { return Ok(()) };
+        let (item, target) = (item.as_str(), head.uri.path_and_query().map_or("", |target| target.as_str()));
+        let authorization = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let request_line = (head.method.as_str(), target);
+        let verified = login.verify(&site.files.menu_passwords, request.client.ip(), request_line, authorization);
+        let record = |event| {
+            state.events.record_now(Service::Http, EventMachine::at(request.client), What::MenuLogin(event));
+        };
+        match verified {
+            Ok(user) => {
+                record(MenuLoginEvent::LoggedIn { user: &user, item });
+                Ok(())
+            }
+            Err(LoginRefusal::Challenged(challenge)) => Err(http::MenuRefusal::LogIn(challenge)),
+            Err(LoginRefusal::Wrong(challenge)) => {
+                record(MenuLoginEvent::Wrong { item });
+                Err(http::MenuRefusal::LogIn(challenge))
+            }
+            Err(LoginRefusal::TooOften(time)) => {
+                record(MenuLoginEvent::TooOften { item });
+                Err(http::MenuRefusal::Wait(time))
+            }
+        }
     }
 }
 

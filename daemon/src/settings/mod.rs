@@ -3,17 +3,21 @@
 
 pub mod architecture;
 pub mod keys;
+pub mod location;
 pub mod port_range;
-mod rule_value;
+pub mod raw;
 pub mod table_reader;
 pub mod value;
+pub mod webhook;
 
-use proxydhcpd_core::link::Link;
+use proxydhcpd_core::link::{Link, Network};
+use proxydhcpd_core::plan::menu::MenuSettings;
 use proxydhcpd_core::plan::policy::{LoopGuard, StatelessOptions};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use webhook::WebhookConfig;
 
 /// The default of `boot-dir`. The directory may be missing; the server then offers no files.
 pub const DEFAULT_BOOT_DIR: &str = "/var/lib/proxydhcpd/boot";
@@ -26,6 +30,16 @@ const DEFAULT_STATE_DIR: &str = "/var/lib/proxydhcpd/state";
 fn default_state_dir() -> PathBuf {
     let from_env = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).filter(|directory| directory.is_absolute());
     from_env.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR))
+}
+
+/// The default of `control-socket` without a service manager: in the `RuntimeDirectory=` of the systemd unit.
+const DEFAULT_CONTROL_SOCKET: &str = "/run/proxydhcpd/control.sock";
+
+/// Returns `control.sock` in `$RUNTIME_DIRECTORY`, which a service manager sets (systemd.exec(5)), or else
+/// [`DEFAULT_CONTROL_SOCKET`]. Under the systemd unit, both are the same path.
+pub fn default_control_socket() -> PathBuf {
+    let from_env = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from).filter(|directory| directory.is_absolute());
+    from_env.map_or_else(|| PathBuf::from(DEFAULT_CONTROL_SOCKET), |directory| directory.join("control.sock"))
 }
 
 /// How the server runs. The plan decides what machines boot.
@@ -46,6 +60,8 @@ pub struct Settings {
     pub boot_dir: PathBuf,
     /// The directory for boot-once state, shared UUIDs and the DUID, absolute.
     pub state_dir: PathBuf,
+    /// The Unix socket on which commands ask the running server, absolute. `None`: there is no such socket.
+    pub control_socket: Option<PathBuf>,
     /// The directory of templates. `None`: `templates` next to the configuration file, if it exists.
     pub template_dir: Option<PathBuf>,
     /// Machine files, and directories of machine files. `None`: `machines` next to the configuration file, if it
@@ -57,12 +73,26 @@ pub struct Settings {
     pub http: HttpConfig,
     /// The TFTP server.
     pub tftp: TftpConfig,
+    /// The UDP port on which the server receives lines of syslog. `None`: it receives none.
+    pub syslog_port: Option<u16>,
+    /// The history of boots.
+    pub history: HistoryConfig,
+    /// The page for operators.
+    pub web: WebConfig,
+    /// The menu of the boot directory.
+    pub menu: MenuSettings,
+    /// The file with the users who may start protected items of that menu, absolute.
+    pub menu_password_file: Option<PathBuf>,
     /// The maximum number of requests to answer each second on one interface. `None`: no limit.
     pub max_requests_per_second: Option<NonZeroU32>,
     /// The reaction to a boot loop.
     pub loop_guard: LoopGuard,
     /// The addresses of the relays to answer. Empty: all relays.
     pub relays: Vec<IpAddr>,
+    /// The webhooks.
+    pub webhooks: Vec<WebhookConfig>,
+    /// The subnets behind relays.
+    pub relayed_subnets: Vec<Network>,
     /// The settings that apply only to DHCPv6.
     pub dhcp6: Dhcp6Config,
     /// User classes (option 77) that identify iPXE, in addition to the usual ones.
@@ -118,6 +148,75 @@ pub struct TftpConfig {
     pub max_transfers: Option<u32>,
 }
 
+/// The settings of `[history]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryConfig {
+    /// Whether the server keeps the history of boots.
+    pub enabled: bool,
+    /// How long it keeps a boot, in days.
+    pub days: u32,
+    /// The maximum size of the file, in MiB.
+    pub max_size: u32,
+}
+
+impl Default for HistoryConfig {
+    fn default() -> Self {
+        HistoryConfig { enabled: true, days: 30, max_size: 256 }
+    }
+}
+
+/// The settings of `[web]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebConfig {
+    /// Whether there is a page for operators.
+    pub enabled: bool,
+    /// The TCP addresses at which browsers reach it. `None`: on this host, and on the served networks if it is open to
+    /// them.
+    pub listen: Option<Vec<SocketAddr>>,
+    /// The names by which browsers may address this host, in addition to its own name.
+    pub names: Vec<String>,
+    /// The file with the certificates for TLS (PEM), absolute. `None`: the server makes one when it needs it.
+    pub certificate: Option<PathBuf>,
+    /// The file with the private key of the certificate (PEM), absolute. `None`: it is in the same file.
+    pub key: Option<PathBuf>,
+    /// Whether browsers on other hosts use plain HTTP.
+    pub plain_http: bool,
+    /// The proxies whose statements about a request are true.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// The header in which such a proxy states the user that it logged in.
+    pub proxy_user_header: Option<String>,
+    /// Whether the command line opens the page to the served networks.
+    pub open: bool,
+    /// Whether the metrics need no login.
+    pub metrics_without_login: bool,
+}
+
+impl Default for WebConfig {
+    fn default() -> Self {
+        WebConfig {
+            enabled: true,
+            listen: None,
+            names: Vec::new(),
+            certificate: None,
+            key: None,
+            plain_http: false,
+            trusted_proxies: Vec::new(),
+            proxy_user_header: None,
+            open: false,
+            metrics_without_login: false,
+        }
+    }
+}
+
+/// The default port of the page for operators.
+pub const WEB_PORT: u16 = 8067;
+
+/// The valid numbers of days for which the history is kept.
+pub const HISTORY_DAYS: RangeInclusive<u32> = 1..=3650;
+
+/// The valid sizes of the history, in MiB.
+pub const HISTORY_SIZES: RangeInclusive<u32> = 1..=65_536;
+
 /// The valid numbers of concurrent transfers. The maximum: as many transfers as a process can have open files, by the
 /// default of `fs.nr_open` on Linux.
 pub const MAX_TRANSFERS: RangeInclusive<u32> = 1..=1 << 20;
@@ -164,12 +263,20 @@ impl Default for Settings {
             machine_files: None,
             boot_dir: PathBuf::from(DEFAULT_BOOT_DIR),
             state_dir: default_state_dir(),
+            control_socket: Some(default_control_socket()),
             ignore_case: false,
             http: HttpConfig { enabled: Enabled::Yes, port: 8080 },
             tftp: TftpConfig::default(),
+            syslog_port: None,
+            history: HistoryConfig::default(),
+            web: WebConfig::default(),
+            menu: MenuSettings::default(),
+            menu_password_file: None,
             max_requests_per_second: None,
             loop_guard: LoopGuard::default(),
             relays: Vec::new(),
+            relayed_subnets: Vec::new(),
+            webhooks: Vec::new(),
             dhcp6: Dhcp6Config::default(),
             ipxe_user_classes: Vec::new(),
             pxe_vendor_classes: Vec::new(),

@@ -1,10 +1,10 @@
 //! Reads a table key by key. Unknown keys and invalid values are reported and skipped, so that all errors are reported
 //! at once. A deserializer would stop at the first error.
 
+use super::keys::{self, ConfigKey, Target};
+use super::location::SourceLocation;
 use super::value::{TomlValue, ValueResult};
-use crate::settings::keys::{self, ConfigKey};
-use proxydhcpd_reading::diagnostic::{Diagnostic, FileLocation, Source, Span};
-use std::fmt;
+use proxydhcpd_reading::diagnostic::{Diagnostic, Source, Span};
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
 
@@ -16,18 +16,6 @@ pub struct TableReader<'a> {
     /// Errors and warnings so far.
     pub diagnostics: Vec<Diagnostic>,
 }
-
-/// A location in one of the files.
-#[derive(Clone, Debug)]
-pub struct SourceLocation<'a> {
-    /// The file.
-    pub source: &'a Source,
-    /// The octets in question.
-    pub span: Span,
-}
-
-/// A name that refers to a profile or a file, or another text, with its location.
-pub type Reference<'a> = (String, SourceLocation<'a>);
 
 impl<'a> TableReader<'a> {
     /// Starts without diagnostics.
@@ -50,16 +38,11 @@ impl<'a> TableReader<'a> {
         self.diagnostics.push(self.source.warning(at, message));
     }
 
-    /// Passes each known key of a table ([`keys::KEYS`]) and its value to `parse`, and reports the errors.
-    pub fn read_table<'t, 'v>(
-        &mut self,
-        name: &str,
-        table: &'t DeTable<'v>,
-        mut parse: impl FnMut(&str, &'t TomlValue<'v>) -> ValueResult<()>,
-    ) {
+    /// Sets each key of a table in `target` by its row ([`keys::KEYS`]), and reports the errors.
+    pub fn read_table(&mut self, name: &str, table: &DeTable<'_>, target: &mut impl Target<'a>) {
         for (key, value) in table {
             if let Some(known) = self.find_key(name, key) {
-                let read = parse(known.name, value);
+                let read = target.set(&known.kind, value, &self.location(value.span()));
                 self.check(known, read);
             }
         }
@@ -102,29 +85,5 @@ impl<'a> TableReader<'a> {
             self.diagnostics.push(header.map_or(error.clone(), |header| error.help(format!("write it as {header}"))));
         }
         table
-    }
-}
-
-impl SourceLocation<'_> {
-    /// Converts the location to one that does not refer to the source.
-    pub fn to_file_location(&self) -> FileLocation {
-        self.source.file_location(self.span.clone())
-    }
-
-    /// An error at this location.
-    pub fn error(&self, message: impl Into<String>) -> Diagnostic {
-        self.source.error(self.span.clone(), message)
-    }
-
-    /// A warning at this location.
-    pub fn warning(&self, message: impl Into<String>) -> Diagnostic {
-        self.source.warning(self.span.clone(), message)
-    }
-}
-
-/// Prints `FILE:LINE`, so that a diagnostic at another location can refer to this one.
-impl fmt::Display for SourceLocation<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.source.name, self.source.line_number(self.span.start))
     }
 }

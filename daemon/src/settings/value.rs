@@ -10,7 +10,7 @@ use proxydhcpd_reading::identifiers::parse_any_uuid;
 use proxydhcpd_reading::names::check_variable_name;
 use proxydhcpd_reading::suggest::closest_match;
 use serde_json::Map;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -87,6 +87,14 @@ pub fn one_of<T: Copy>(value: &TomlValue<'_>, known: &[(&str, T)]) -> ValueResul
 /// An absolute path.
 pub fn absolute_path(value: &TomlValue<'_>) -> ValueResult<PathBuf> {
     parse_with(value, |text| Some(PathBuf::from(text)).filter(|path| path.is_absolute()))
+}
+
+/// An absolute path, or `None` for `false`.
+pub fn path_or_false(value: &TomlValue<'_>) -> ValueResult<Option<PathBuf>> {
+    match value.get_ref().as_bool() {
+        Some(false) => Ok(None),
+        _ => absolute_path(value).map(Some),
+    }
 }
 
 /// A range of ports: `"50000-51023"`.
@@ -176,6 +184,31 @@ pub fn network(value: &TomlValue<'_>) -> ValueResult<Network> {
             _ => return None,
         })
     })
+}
+
+/// An IPv4 subnet that has a broadcast address: `10.1.0.0/24`.
+pub fn broadcast_subnet(value: &TomlValue<'_>) -> ValueResult<Network> {
+    match network(value)? {
+        Network::V4(subnet) if subnet.broadcast().is_some() => Ok(Network::V4(subnet)),
+        _ => Err(invalid(value.span())),
+    }
+}
+
+/// An IP address with a port: `192.0.2.10:8067`, `[2001:db8::10]:8067`.
+pub fn socket_address(value: &TomlValue<'_>) -> ValueResult<SocketAddr> {
+    parse_with(value, |text| text.parse().ok().filter(|address: &SocketAddr| address.port() != 0))
+}
+
+/// The address of a proxy, which may be on this host.
+pub fn proxy_address(value: &TomlValue<'_>) -> ValueResult<IpAddr> {
+    parse_with(value, |text| text.parse().ok().filter(|address: &IpAddr| !address.is_unspecified()))
+}
+
+/// The name of a header of HTTP (RFC 9110 5.1): letters, digits and hyphens. Names with other characters are valid, but
+/// proxies remove them.
+pub fn header_name(value: &TomlValue<'_>) -> ValueResult<String> {
+    let is_name = |text: &str| text.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
+    parse_with(value, |text| Some(text.to_owned()).filter(|text| is_name(text)))
 }
 
 /// A domain name: labels of at most 63 letters, digits, hyphens and underscores (RFC 1035 2.3.1).

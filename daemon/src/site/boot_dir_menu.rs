@@ -17,6 +17,12 @@ impl Site {
         (text, failed.into_iter().next())
     }
 
+    /// The script of one item of the menu; `None` if the menu of the machine does not have the item.
+    pub fn menu_item(&self, item: &str, context: &RenderContext, request: &FileRequest<'_>) -> Option<String> {
+        let (entries, _) = self.files.templates.render_entries(&self.plan, context, request);
+        script::start_menu_item(&self.plan, &entries, context, item)
+    }
+
     /// The failures of menu entries for the machine of the request.
     pub fn menu_failures(&self, context: &RenderContext, request: &FileRequest<'_>) -> Vec<Failure> {
         self.files.templates.render_entries(&self.plan, context, request).1

@@ -4,13 +4,14 @@ use super::config_errors::with_text_errors;
 use super::files::SiteFiles;
 use super::resolve::ResolvedFiles;
 use super::served_directories::ServedDirectories;
-use super::{OpenPorts, Site, lint_loader_urls, lint_loaders, lint_rules};
+use super::{OpenPorts, Site, lint_loader_urls, lint_loaders, lint_menu, lint_rules};
 use crate::boot_dir::{self, Scan};
 use crate::config::unresolved::UnresolvedPlan;
 use crate::config::{ConfigError, Loaded};
 use crate::duid;
 use crate::loaders;
 use crate::loaders::distribution::Distribution;
+use crate::menu_passwords::MenuPasswords;
 use crate::settings::Settings;
 use crate::templates::Templates;
 use crate::uefi_programs::{ipxe_wrapper, local_disk};
@@ -45,6 +46,7 @@ impl Site {
         let mut unfit = Vec::new();
         let local_disks = local_disk::operator_programs(&settings.boot_dir, &mut unfit);
         diagnostics.extend(unfit.into_iter().map(Diagnostic::warning));
+        let menu_passwords = menu_passwords(settings, &mut diagnostics);
         let mut files = SiteFiles {
             found,
             scan,
@@ -52,6 +54,9 @@ impl Site {
             directories: Arc::new(directories),
             local_disks,
             machine_files: (machine_files.file_count, machine_files.duration),
+            written: machine_files.machines.clone(),
+            locations: Arc::new(machine_files.locations),
+            menu_passwords: Arc::new(menu_passwords),
             templates: Arc::new(templates),
             warnings: diagnostics,
             legacy: loaded.legacy.is_some(),
@@ -90,6 +95,13 @@ fn scan_boot_dir(
     scan
 }
 
+fn menu_passwords(settings: &Settings, diagnostics: &mut Vec<Diagnostic>) -> MenuPasswords {
+    let Some(path) = &settings.menu_password_file else { return MenuPasswords::default() };
+    let (passwords, warnings) = MenuPasswords::read(path);
+    diagnostics.extend(warnings);
+    passwords
+}
+
 fn server_duid(settings: &Settings, diagnostics: &mut Vec<Diagnostic>) -> Vec<u8> {
     let (duid, problem) = duid::server_duid(&settings.state_dir);
     diagnostics.extend(problem.map(|reason| {
@@ -106,9 +118,11 @@ fn policy(settings: &Settings, profiles: Vec<Profile>) -> Policy {
         user_classes: settings.ipxe_user_classes.clone(),
         vendor_classes: settings.pxe_vendor_classes.clone(),
         relays: settings.relays.clone(),
+        relayed_subnets: settings.relayed_subnets.clone(),
         loop_guard: settings.loop_guard,
         rate_limit: settings.max_requests_per_second.map(Into::into),
         profiles: profiles.into(),
+        menu: settings.menu.clone(),
         stateless_dhcp6: settings.dhcp6.stateless_ipxe.then(|| settings.dhcp6.dns.clone()),
         ..Policy::default()
     }
@@ -153,6 +167,9 @@ fn warnings(settings: &Settings, plan: &Plan, files: &SiteFiles) -> Vec<Diagnost
     }
     warnings.extend(lint_rules::unbootable_rules(plan));
     warnings.extend(lint_rules::firmware_only_rules(plan));
+    warnings.extend(lint_menu::unknown_items(plan));
+    warnings.extend(lint_menu::refused_default(plan));
+    warnings.extend(lint_menu::locked_items(settings, &files.menu_passwords));
     warnings.extend(lint_loaders::ipxe_loops(plan));
     warnings.extend(lint_loaders::bios_loader_for_uefi(plan, path));
     let unusable = files.found.unusable.iter();

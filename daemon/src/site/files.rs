@@ -4,8 +4,11 @@ use super::served_directories::ServedDirectories;
 use crate::boot_dir::Scan;
 use crate::loaders::FoundLoaders;
 use crate::loaders::distribution::Distribution;
+use crate::machine_files::MachineLocations;
+use crate::menu_passwords::MenuPasswords;
 use crate::templates::Templates;
 use proxydhcpd_core::arch::Arch;
+use proxydhcpd_core::plan::inventory::Inventory;
 use proxydhcpd_reading::diagnostic::Diagnostic;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -25,8 +28,13 @@ pub struct SiteFiles {
     pub(super) local_disks: BTreeMap<Arch, PathBuf>,
     /// The number of files from which machines were read, and the time that reading took.
     pub machine_files: (usize, Duration),
+    /// The machines that people wrote, without the entries and the boot orders of the running server.
+    pub written: Inventory,
+    pub(super) locations: Arc<MachineLocations>,
     /// Warnings about the configuration and the files to boot.
     pub warnings: Vec<Diagnostic>,
+    /// The users who may start protected items of the menu.
+    pub menu_passwords: Arc<MenuPasswords>,
     /// The compiled templates.
     pub templates: Arc<Templates>,
     /// Whether the configuration is an old proxy.ini.

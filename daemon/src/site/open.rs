@@ -5,7 +5,7 @@ use crate::files::Opened;
 use crate::templates::{self, Failure};
 use crate::uefi_programs::{ipxe_wrapper, local_disk};
 use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::event::ContentKind;
+use proxydhcpd_core::event::{ContentKind, Substitute};
 use proxydhcpd_core::fetch::{Fallback, Fetch, Refusal};
 use proxydhcpd_core::request::FileRequest;
 use proxydhcpd_core::script;
@@ -14,31 +14,44 @@ use std::io;
 
 impl Site {
     /// Opens the file to which a requested name leads, and returns its kind of content. Calls `failed` with the failure
-    /// of a template. If a script cannot be rendered, the machine gets a script that prints the failure on its console
-    /// instead.
+    /// of a template, and with what the machine gets instead: for a script, another one that prints the failure on its
+    /// console.
     pub fn open(
         &self,
         fetch: Fetch,
         request: &FileRequest<'_>,
-        mut failed: impl FnMut(&Failure),
+        mut failed: impl FnMut(&Failure, Substitute),
     ) -> Result<(Opened, ContentKind), Refusal> {
         let mut content = ContentKind::from(&fetch);
         let opened = match self.files.templates.render_request(&self.plan, &fetch, request) {
             Some(Ok(text)) => Ok(Opened::text(text.into_bytes())),
             Some(Err(failure)) => {
-                failed(&failure);
-                let script = script::template_error(&failure.template, failure.line, &failure.diagnostic.message);
-                let shown = templates::is_script(&self.plan, &fetch).then(|| Opened::text(script.into_bytes()));
-                shown.ok_or(Refusal::TemplateError)
+                if templates::is_script(&self.plan, &fetch) {
+                    failed(&failure, Substitute::Explanation);
+                    content = ContentKind::Explanation;
+                    let script = script::template_error(&failure.template, failure.line, &failure.diagnostic.message);
+                    Ok(Opened::text(script.into_bytes()))
+                } else {
+                    failed(&failure, Substitute::Nothing);
+                    Err(Refusal::TemplateError)
+                }
             }
             None => match fetch {
                 Fetch::Text(text) => Ok(Opened::text(text.into_bytes())),
                 Fetch::Menu(context) => {
                     let (text, failure) = self.menu(&context, request);
-                    failure.iter().for_each(failed);
+                    failure.iter().for_each(|failure| failed(failure, Substitute::Menu));
                     Ok(Opened::text(text.into_bytes()))
                 }
+                Fetch::MenuItem(item, context) => {
+                    let script = self.menu_item(&item, &context, request).ok_or(Refusal::NotFound)?;
+                    Ok(Opened::text(script.into_bytes()))
+                }
                 Fetch::Linux(..) | Fetch::Template(..) => Err(Refusal::TemplateError),
+                Fetch::Failed(failure) => {
+                    let text = script::failure(failure.command, &failure.file, failure.error);
+                    Ok(Opened::text(text.into_bytes()))
+                }
                 // Only the caller can check whether the request is authentic.
                 Fetch::Done(_) => Err(Refusal::Denied),
                 Fetch::Loader(path) => crate::files::open_loader(path.as_ref()),

@@ -4,29 +4,27 @@ use super::Site;
 use crate::boot_files::image;
 use crate::config::Loaded;
 use crate::events::Events;
-use crate::loaders;
-use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::event;
-use proxydhcpd_core::plan::offer::Loader;
+use crate::loaders::{self, LoaderRow};
+use proxydhcpd_core::event::What;
 use proxydhcpd_reading::diagnostic::Diagnostic;
-use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::path::Path;
 
 impl Site {
-    /// The table of loaders, with hints for architectures that have none.
+    /// The table of loaders, as text.
     pub fn loader_table(&self) -> String {
+        loaders::table::render(&self.loader_rows())
+    }
+
+    /// The loaders by architecture, with hints for architectures that have none.
+    fn loader_rows(&self) -> Vec<LoaderRow<'_>> {
+        let offer = &self.plan.offer;
         if !self.files.legacy {
-            return loaders::table::render(&loaders::table::rows(
-                &self.plan.offer.loaders,
-                &self.files.found,
-                &self.files.system,
-            ));
+            return loaders::table::rows(&offer.loaders, &self.files.found, &self.files.system);
         }
-        let each = |(arch, loader): (&Arch, &Loader)| format!("{:24} {}\n", arch.to_string(), loader.name);
-        let default_loader =
-            self.plan.offer.default_loader.iter().map(|loader| format!("{:24} {}\n", "every other", loader.name));
-        self.plan.offer.loaders.iter().map(each).chain(default_loader).collect()
+        let by_arch = offer.loaders.iter().map(|(arch, loader)| (Some(*arch), loader));
+        let all = by_arch.chain(offer.default_loader.iter().map(|loader| (None, loader)));
+        all.map(|(arch, loader)| LoaderRow { arch, loader: Ok(loader) }).collect()
     }
 
     /// The UEFI loaders without a signature. Does not verify the signatures of other loaders: only `check` does,
@@ -39,15 +37,6 @@ impl Site {
         names.sort_unstable();
         names.dedup();
         names
-    }
-
-    /// The number of machines as text; `None` if there are none.
-    pub fn machine_summary(&self) -> Option<String> {
-        let count = |number, one: &str| if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") };
-        let (files, duration) = self.files.machine_files;
-        let machines = self.plan.inventory.len();
-        (machines > 0)
-            .then(|| format!("{} in {}, read in {duration:.1?}", count(machines, "machine"), count(files, "file")))
     }
 
     /// A hash of everything that `log` writes, to detect changes.
@@ -63,14 +52,20 @@ impl Site {
         ))
     }
 
-    /// Records the table of loaders, the number of machines, and the warnings.
+    /// Records the loaders, the number of machines, and the warnings.
     pub fn record(&self, events: &Events) {
-        let info = |text: fmt::Arguments<'_>| events.notice(event::Severity::Info, text);
-        self.loader_table().lines().for_each(|line| info(format_args!("{line}")));
-        self.machine_summary().iter().for_each(|machines| info(format_args!("{machines}")));
+        for LoaderRow { arch, loader } in &self.loader_rows() {
+            let loader = loader.as_ref().map(|loader| &**loader).map_err(String::as_str);
+            events.record_host(What::Loader { arch: *arch, loader });
+        }
+        let (files, duration) = self.files.machine_files;
+        let machines = self.plan.inventory.len();
+        if machines > 0 {
+            events.record_host(What::MachinesRead { machines, files, duration });
+        }
         let unsigned = self.unsigned();
         if !unsigned.is_empty() {
-            info(format_args!("not signed, which matters only with Secure Boot: {}", unsigned.join(", ")));
+            events.record_host(What::UnsignedLoaders(&unsigned));
         }
         events.warnings(self.files.warnings.iter().map(Diagnostic::one_line));
         events.warnings(self.menu_scan().iter().flat_map(|scan| scan.summary()));

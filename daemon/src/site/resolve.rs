@@ -81,7 +81,7 @@ fn open_boot_dir(settings: &Settings) -> Result<ServedDirectories, Diagnostic> {
         }
         Err(error) => {
             let reason = format!("cannot serve the boot directory {}: {error}", path.display());
-            Err(Diagnostic::error(reason))
+            Err(Diagnostic::error(reason).help("create this directory, or name another one with `boot-dir`"))
         }
     }
 }

@@ -62,6 +62,11 @@ impl ServedDirectories {
         }
     }
 
+    /// The path of the boot directory.
+    pub fn boot_dir(&self) -> &Path {
+        &self.boot_dir
+    }
+
     /// The path of the file with this name, whether it exists or not.
     pub fn path(&self, name: &str) -> PathBuf {
         self.mounted(name).map_or_else(|| self.boot_dir.join(name), |(mounted, rest)| mounted.path.join(rest))

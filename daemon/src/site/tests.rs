@@ -11,6 +11,7 @@ use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::fetch::{Refusal, fetch};
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
+use proxydhcpd_core::plan::inventory::Inventory;
 use proxydhcpd_core::plan::offer::{Loader, Offer, TftpServer};
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +42,10 @@ pub fn site(directory: &Path) -> Site {
             )),
             local_disks: BTreeMap::new(),
             machine_files: (0, Duration::ZERO),
+            written: Inventory::default(),
+            locations: Arc::default(),
             warnings: Vec::new(),
+            menu_passwords: Arc::default(),
             templates: Arc::default(),
             legacy: false,
             offered: BTreeSet::new(),
@@ -58,7 +62,7 @@ fn request_whole(site: &Site, name: &[u8]) -> Result<Vec<u8>, Refusal> {
     let server = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let client = SocketAddr::new(server, 1024);
     let request = FileRequest { protocol: Protocol::Tftp, name, server, client, interface: "" };
-    let (opened, _) = site.open(fetch(&site.plan, &Observations::new(0), &request).answer?, &request, |_| {})?;
+    let (opened, _) = site.open(fetch(&site.plan, &Observations::new(0), &request).answer?, &request, |_, _| {})?;
     let mut content = vec![0; usize::try_from(opened.size()).unwrap()];
     opened.read_at(&mut content, 0).unwrap();
     Ok(content)

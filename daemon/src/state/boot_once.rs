@@ -94,7 +94,7 @@ impl State {
         *warned = unset;
     }
 
-    fn record_reset(&self, machine: &str, cause: ResetCause) {
+    pub(super) fn record_reset(&self, machine: &str, cause: ResetCause) {
         let machine = EventMachine { entry: Some(machine), ..EventMachine::default() };
         self.events.record_now(Service::Host, machine, What::BootOnceReset(cause));
     }
@@ -104,6 +104,7 @@ impl State {
 mod tests {
     use super::*;
     use crate::boot_once::{BootOnceState, EventReceiver, completions};
+    use crate::edits::Edits;
     use crate::events::Events;
     use crate::site::OpenPorts;
     use crate::site::tests::site;
@@ -118,7 +119,7 @@ mod tests {
         let record = "linux\nidentities 1\nmac 02:00:00:00:00:01";
         completions::write(&completions::path_in(directory.path()), "web1", record).unwrap();
         let boot_once = BootOnceState::new(directory.path(), EventReceiver::default()).unwrap();
-        let state = State::new(site(directory.path()), Vec::new(), boot_once, Events::default());
+        let state = State::new(site(directory.path()), Vec::new(), boot_once, Edits::default(), Events::default());
         let machine = MachineIdentity::from_hardware(HardwareAddress::from_mac([2, 0, 0, 0, 0, 1]));
         let is_protected = || state.site().plan.inventory.get_by_identity(&machine.shown()).is_some();
         assert!(is_protected());

@@ -6,8 +6,9 @@ use crate::files::{Opened, ResolvedFile};
 use crate::log::RequestedName;
 use crate::site::Site;
 use crate::templates::Failure;
+use proxydhcpd_core::event::report::{Report, ReportSource};
 use proxydhcpd_core::event::{ContentKind, Service, What};
-use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchDecision, Refusal, fetch, is_first_request};
+use proxydhcpd_core::fetch::{DoneRequest, Fetch, FetchDecision, Refusal, fetch, is_done_request, is_first_request};
 use proxydhcpd_core::file_ticket::FileTicket;
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::plan::Plan;
@@ -21,13 +22,17 @@ impl State {
     pub fn open(&self, request: &FileRequest<'_>) -> ResolvedFile {
         let (site, links) = (self.site(), self.links.load());
         let request = &with_interface(request, &links);
-        let FetchDecision { answer, ticket } = {
+        let FetchDecision { answer, ticket, memory } = {
             let mut observations = self.observations();
             let decision = fetch(&site.plan, &observations, request);
             let is_first = is_first_request(request.name, &decision.answer);
             observations.note_file_request(&decision.ticket.machine, is_first, self.now());
             decision
         };
+        if let Some(mib) = memory {
+            let what = What::Report(Report::Memory { mib });
+            self.events.record_file(request.protocol.into(), &ticket, request.client, what);
+        }
         let opened = answer.and_then(|answer| self.open_answer(&site, answer, request, &ticket));
         if let Err(Refusal::Failed(errno)) = opened {
             let what = What::OpenFailed { name: request.name, errno };
@@ -46,13 +51,16 @@ impl State {
         let record = |what: What<'_>| {
             self.events.record_file(request.protocol.into(), ticket, request.client, what);
         };
+        if let Fetch::Failed(failure) = &answer {
+            self.record_failure(failure, request, ticket);
+        }
         let (opened, content) = if let Fetch::Done(done) = &answer {
             (self.accept_done(done, request, ticket)?, ContentKind::Done)
         } else {
             self.add_token(&site.plan, &mut answer);
-            let on_failure = |failure: &Failure| {
+            let on_failure = |failure: &Failure, substitute| {
                 let error = failure.diagnostic.one_line();
-                record(What::TemplateFailed { template: &failure.template, error: &error });
+                record(What::TemplateFailed { template: &failure.template, error: &error, substitute });
             };
             site.open(answer, request, on_failure)?
         };
@@ -65,22 +73,30 @@ impl State {
     pub fn fetched(&self, ticket: &FileTicket, service: Service, client: SocketAddr, name: &[u8]) {
         let file = String::from_utf8_lossy(name);
         let mut observations = self.observations();
-        let looping = match ticket.is_loader {
+        let looping = match ticket.is_loader() {
             true => observations.note_loader(&ticket.machine, &file, self.now()),
             false => None,
         };
-        let completed = ticket.completes.as_ref();
-        let completed =
-            completed.and_then(|done| Some((done, observations.boot_once.complete(&done.name, done.generation)?)));
         drop(observations);
-        if let Some((completed, times)) = completed {
-            let record = format!("{}\n{}", RequestedName(name), format_identities(completed));
-            self.boot_once.complete(&completed.name, &record, times);
-            self.events.record_file(service, ticket, client, What::BootOnceCompleted { name });
+        if is_done_request(name) {
+            let what = What::Report(Report::Installed { source: ReportSource::DoneUrl });
+            self.events.record_file(service, ticket, client, what);
         }
+        self.complete_boot_once(ticket, service, client, name);
         let guard = self.site().plan.policy.loop_guard;
         if let Some(cause) = looping.filter(|_| guard != LoopGuard::Off) {
             self.events.record_file(service, ticket, client, What::BootLoop { name, cause, guard });
+        }
+    }
+
+    /// Completes the boot-once of the ticket's machine, if the ticket is to do that and nothing has done it yet.
+    pub(super) fn complete_boot_once(&self, ticket: &FileTicket, service: Service, client: SocketAddr, name: &[u8]) {
+        let Some(completed) = &ticket.completes else { return };
+        let times = self.observations().boot_once.complete(&completed.name, completed.generation);
+        if let Some(times) = times {
+            let record = format!("{}\n{}", RequestedName(name), format_identities(completed));
+            self.boot_once.complete(&completed.name, &record, times);
+            self.events.record_file(service, ticket, client, What::BootOnceCompleted { name });
         }
     }
 
@@ -93,7 +109,7 @@ impl State {
             return;
         };
         let (reason, remedy) = site.explain_refusal(name, refusal);
-        let what = What::OfferedFileRefused { name, reason: format_args!("{reason}; {remedy}") };
+        let what = What::OfferedFileRefused { name, reason: &reason, remedy };
         self.events.record_file(service, ticket, client, what);
     }
 
@@ -125,7 +141,7 @@ impl State {
 }
 
 /// The request with the interface that has the server's address. A file listener may not know this interface.
-fn with_interface<'a>(request: &FileRequest<'a>, links: &'a [Link]) -> FileRequest<'a> {
+pub(super) fn with_interface<'a>(request: &FileRequest<'a>, links: &'a [Link]) -> FileRequest<'a> {
     let server = request.server.to_canonical();
     let interface = links.iter().find(|link| link.owns(server)).map_or(request.interface, |link| &link.name);
     FileRequest { interface, ..*request }

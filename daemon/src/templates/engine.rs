@@ -70,6 +70,16 @@ impl Templates {
         Some(Failure { template, line: None, diagnostic: Box::new(diagnostic) }.with_location(&self.locations))
     }
 
+    /// The path of the file of a template.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Whether a template, or a text of a profile, contains this word.
+    pub fn mention(&self, word: &str) -> bool {
+        self.environment.templates().any(|(_, template)| template.source().contains(word))
+    }
+
     /// The names under which templates are served.
     pub fn names(&self) -> &BTreeSet<String> {
         &self.names

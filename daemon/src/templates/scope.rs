@@ -58,7 +58,7 @@ impl Scope {
         let inherited = profile.and_then(|profile| variables.profiles.get(&profile.name)).unwrap_or(&variables.site);
         let machine = Arc::new(machine_scope(plan, context, Arc::clone(inherited)));
         let profile = profile.map(|profile| [("name", &profile.name), ("title", &profile.title)]);
-        let own = BTreeMap::from([
+        let mut own = BTreeMap::from([
             ("machine", Value::from_dyn_object(Arc::clone(&machine))),
             ("profile", Value::from_pairs(profile.into_iter().flatten().map(|(key, text)| (key, text.clone())))),
             ("request", request_facts(context, request)),
@@ -66,6 +66,8 @@ impl Scope {
             ("server", Value::from(request.server.to_canonical().to_string())),
             ("done_url", Value::from(context.done_url())),
         ]);
+        let report_url = context.report_url(request, plan.offer.http);
+        own.extend(report_url.map(|url| ("report_url", Value::from(url))));
         Scope { own, machine }
     }
 

@@ -46,7 +46,7 @@ impl TestSite {
 
     pub fn with_config(directory: TempDir, config: &str) -> (TestSite, Server) {
         let (host, machine) = one_network();
-        fs::create_dir(directory.path().join("templates")).unwrap();
+        fs::create_dir_all(directory.path().join("templates")).unwrap();
         fs::write(directory.path().join("templates/done-url"), "{{ done_url }}").unwrap();
         let server = Server::start_configured(&host, directory, config);
         fs::File::create(server.boot.path().join("linux")).unwrap().set_len(KERNEL_SIZE as u64).unwrap();

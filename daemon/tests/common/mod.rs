@@ -6,4 +6,5 @@ pub mod boot_once;
 pub mod ipv6;
 pub mod lease;
 pub mod loaders;
+pub mod played_network;
 pub mod server;

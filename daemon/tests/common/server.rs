@@ -7,11 +7,15 @@ use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_proxydhcpd");
+
+/// A shell script that runs its first argument without the loaders that are installed on this host.
+pub const HIDE_INSTALLED_LOADERS: &str = "\
+    for d in /usr/lib/ipxe /usr/share/ipxe; do [ ! -d $d ] || mount -t tmpfs none $d; done; exec \"$0\" \"$@\"";
 
 /// Returns arguments of setpriv that run the server as an unprivileged user with these capabilities.
 pub fn unprivileged_with(capabilities: &str) -> Vec<String> {
@@ -40,11 +44,22 @@ pub fn request_loader_for(machine: &Host, arch: Option<u8>) -> Option<String> {
         let option = request.windows(4).position(|window| window[..3] == [93, 2, 0]).unwrap();
         request[option + 3] = arch;
     }
+    send_loader_request(machine, &request)
+}
+
+/// Requests a loader as [`request_loader`] does, but with this MAC address.
+pub fn request_loader_as(machine: &Host, mac: [u8; 6]) -> Option<String> {
+    let mut request = vector("ovmf-x64-request-4011");
+    request[28..34].copy_from_slice(&mac);
+    send_loader_request(machine, &request)
+}
+
+fn send_loader_request(machine: &Host, request: &[u8]) -> Option<String> {
     // A previous socket may remain open for a moment in a process that another test is starting.
     let bind = || UdpSocket::bind("192.0.2.107:4011").ok();
     let socket = machine.on(|| wait_for("the machine's port 4011", bind));
     socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-    socket.send_to(&request, "192.0.2.10:4011").unwrap();
+    socket.send_to(request, "192.0.2.10:4011").unwrap();
     let mut reply = [0; 1500];
     // An ICMP error counts as no reply.
     socket.recv(&mut reply).ok()?;
@@ -70,7 +85,7 @@ pub fn state_dir() -> TempDir {
 /// `CONFIG` by a configuration with that boot directory.
 pub struct Server {
     process: Process,
-    _state: TempDir,
+    state: TempDir,
     pub boot: TempDir,
     pub directory: TempDir,
 }
@@ -116,6 +131,20 @@ impl Server {
         self.process.id()
     }
 
+    /// Returns a command that asks this server, with these arguments. It replaces `CONFIG` as the server does.
+    pub fn client(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        let config = self.directory.path().join("proxydhcpd.toml");
+        let expand = |argument: &&str| if *argument == "CONFIG" { config.clone() } else { PathBuf::from(argument) };
+        command.args(arguments.iter().map(expand)).env("RUNTIME_DIRECTORY", self.state.path());
+        command
+    }
+
+    /// Returns the path of the control socket, unless the configuration names another.
+    pub fn control_socket(&self) -> PathBuf {
+        self.state.path().join("control.sock")
+    }
+
     /// Replaces lines in the configuration. If `from` is empty, appends `to`.
     pub fn edit_config(&self, from: &str, to: &str) {
         let file = self.directory.path().join("proxydhcpd.toml");
@@ -133,12 +162,13 @@ impl Server {
         };
         let arguments: Vec<PathBuf> = arguments.iter().map(expand).collect();
         let log = fs::File::create(directory.path().join("log")).unwrap();
-        let mut command = Process::command(program);
+        let mut command = Process::command("unshare");
+        command.args(["--mount", "--propagation", "slave", "sh", "-c", HIDE_INSTALLED_LOADERS, program]);
         command.args(arguments).stdin(Stdio::null()).stderr(log);
         let state = state_dir();
-        command.env("STATE_DIRECTORY", state.path());
+        command.env("STATE_DIRECTORY", state.path()).env("RUNTIME_DIRECTORY", state.path());
         let process = host.on(|| Process::spawn(&mut command));
-        Server { process, _state: state, boot, directory }
+        Server { process, state, boot, directory }
     }
 
     pub fn log(&self) -> String {

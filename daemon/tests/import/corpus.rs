@@ -5,12 +5,12 @@
 //! `notes` that the import writes above its tables. `$T` is the directory of the files. `UPDATE_NOTES=1` writes the
 //! notes again.
 
-use super::common::loaders::fake_loader;
 use super::machine::{BootResult, Vector, all_vectors, boot_result};
 use super::{SERVER, this_host};
 use proxydhcpd_core::link::Network4;
 use proxydhcpd_import::{HostInfo, import};
 use proxydhcpd_reading::diagnostic::Source;
+use proxydhcpd_testbed::loaders::fake_loader;
 use proxydhcpd_testbed::raw::{self, RawSocket};
 use proxydhcpd_testbed::{Host, Process, wait_for};
 use std::collections::BTreeSet;

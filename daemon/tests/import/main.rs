@@ -227,8 +227,8 @@ fn imported(text: &str) -> String {
 #[test]
 fn an_unusable_boot_file_does_not_prevent_the_server_from_starting() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("undionly.kpxe"), common::loaders::fake_loader("bios")).unwrap();
-    std::fs::write(directory.path().join("ipxe.efi"), common::loaders::fake_loader("x64")).unwrap();
+    std::fs::write(directory.path().join("undionly.kpxe"), proxydhcpd_testbed::loaders::fake_loader("bios")).unwrap();
+    std::fs::write(directory.path().join("ipxe.efi"), proxydhcpd_testbed::loaders::fake_loader("x64")).unwrap();
     let root = directory.path().display();
     let output = imported(&format!(
         "enable-tftp\ntftp-root={root},eth0\npxe-service=x86PC,\"x\",undionly.kpxe\npxe-service=IA32_EFI,\"x\",\

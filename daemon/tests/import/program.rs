@@ -1,7 +1,7 @@
 //! Tests of the command `import`: its input, its output, and that the server accepts the result.
 
-use super::common::loaders::fake_loader;
 use proxydhcpd_reading::diagnostic::Source;
+use proxydhcpd_testbed::loaders::fake_loader;
 use std::path::Path;
 
 /// Returns the tables of an imported configuration, without comments.

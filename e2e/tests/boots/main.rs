@@ -9,17 +9,21 @@ macro_rules! cases {
 
 mod cases;
 mod configuration;
+mod faults;
 mod firmware;
+mod installers;
 mod ipv6;
 mod menu;
 mod missed_offers;
+mod more_faults;
 mod profiles;
+mod reports;
 mod secure_boot;
 mod service;
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Failed, Trial};
-use proxydhcpd_e2e::{WorkDir, server, systemd_host};
+use proxydhcpd_e2e::{WorkDir, installed_loaders, server, systemd_host};
 use proxydhcpd_testbed::sandbox;
 
 type Case = fn(&WorkDir) -> Result<()>;
@@ -30,6 +34,7 @@ fn main() -> Result<()> {
         server::binary()?;
         sandbox::enter();
         systemd_host::mount_control_groups();
+        installed_loaders::hide();
     }
     // Each emulator uses a whole core, so with more than two at a time each would only be slower.
     arguments.test_threads.get_or_insert(2);
@@ -37,6 +42,7 @@ fn main() -> Result<()> {
         cases::ALL,
         configuration::ALL,
         firmware::ALL,
+        installers::ALL,
         ipv6::ALL,
         menu::ALL,
         profiles::ALL,
@@ -48,8 +54,10 @@ fn main() -> Result<()> {
     let boots = boots.map(|(name, case)| {
         Trial::test(*name, || run(name, |work| case(work).and_then(|()| missed_offers::no_machine_is_reported(work))))
     });
-    let missed_offers = missed_offers::ALL.iter().map(|(name, case)| Trial::test(*name, move || run(name, case)));
-    libtest_mimic::run(&arguments, boots.chain(missed_offers).collect()).exit()
+    // The machines of these cases do not boot.
+    let faults = [faults::ALL, missed_offers::ALL, more_faults::ALL, reports::ALL].into_iter().flatten();
+    let faults = faults.map(|(name, case)| Trial::test(*name, move || run(name, case)));
+    libtest_mimic::run(&arguments, boots.chain(faults).collect()).exit()
 }
 
 /// Runs one case in a new work directory. A failure message includes the logs.

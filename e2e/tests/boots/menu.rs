@@ -15,6 +15,8 @@ cases![
     x64_of_2025_starts_a_kernel_with_its_initrd_from_the_menu,
     x64_of_2025_starts_a_uefi_program_from_the_menu,
     the_shell_of_the_menu_leads_back_to_it,
+    a_protected_item_starts_with_the_password_on_an_ipxe_of_2019,
+    a_protected_item_starts_with_the_password_on_an_ipxe_of_2025,
 ];
 
 fn a_bios_machine_starts_a_kernel_with_its_initrd_from_the_menu(work: &WorkDir) -> Result<()> {
@@ -75,6 +77,43 @@ fn the_shell_of_the_menu_leads_back_to_it(work: &WorkDir) -> Result<()> {
         machine.press(key)?;
     }
     machine.wait_for("netboot.xyz", BOOT_TIMEOUT)
+}
+
+fn a_protected_item_starts_with_the_password_on_an_ipxe_of_2019(work: &WorkDir) -> Result<()> {
+    starts_a_protected_item(work, machine::x64_2022(), "2022/snponly.efi")
+}
+
+fn a_protected_item_starts_with_the_password_on_an_ipxe_of_2025(work: &WorkDir) -> Result<()> {
+    starts_a_protected_item(work, machine::x64_2025(), "2025/snponly.efi")
+}
+
+/// The user types a wrong password first, and then the right one; iPXE keeps the name. It answers the server's
+/// challenge with a digest.
+fn starts_a_protected_item(work: &WorkDir, machine: Machine, ipxe: &str) -> Result<()> {
+    let directory = site::boot_dir(work, None)?;
+    fs::copy(cache::path(ipxe), directory.join("snponly.efi"))?;
+    fs::write(directory.join("tools.ipxe"), format!("#!ipxe\necho {}\nshell\n", work.token.word()))?;
+    let passwords = work.new_directory("users")?.join("passwords");
+    // printf 'ann:proxydhcpd:red' | md5sum
+    fs::write(&passwords, "ann:proxydhcpd:6f62716285567d7021365bdd054ddab1\n")?;
+    let settings = format!("[menu]\nprotected-items = [\"tools.ipxe\"]\npassword-file = \"{}\"\n", passwords.display());
+    let config = site::write_config(work, &directory, &settings, &[])?;
+    let site = Site::new(work)?;
+    let _server = site.serve_with_config(&config)?;
+    let mut machine = machine.with_screen().power_on(work, &site.segment, "machine")?;
+    for (turn, user, password, expected) in [(1, "ann", "blue", "did not accept"), (2, "", "red", &*work.token.word())]
+    {
+        machine.wait_for_times("netboot.xyz", turn, BOOT_TIMEOUT)?;
+        choose_the_entry_above_the_disk(&mut machine, "(password)")?;
+        machine.wait_for_times("Password", turn, BOOT_TIMEOUT)?;
+        let line = |text: &str| text.chars().map(String::from).chain(["ret".into()]).collect::<Vec<_>>();
+        for key in [line(user), line(password)].concat() {
+            machine.press(&key)?;
+        }
+        machine.wait_for(expected, BOOT_TIMEOUT)?;
+        machine.press("ret")?;
+    }
+    Ok(())
 }
 
 fn choose_the_entry_above_the_disk(machine: &mut RunningMachine, title: &str) -> Result<()> {

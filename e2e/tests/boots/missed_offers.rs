@@ -20,7 +20,7 @@ cases![
 const REPORT_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// The phrases that occur in reports about machines that do not boot.
-const REPORTS: [&str; 2] = [" took its address from ", " and took no address"];
+const REPORTS: [&str; 3] = [" took its address from ", " and took no address", "VERDICT="];
 
 fn a_dhcp_server_that_sends_option_60_is_reported_with_the_fix(work: &WorkDir) -> Result<()> {
     let message = "took its address from 10.77.0.1 but did not request its file from this boot server. The offer of \

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use proxydhcpd_e2e::WorkDir;
-use proxydhcpd_e2e::machine::{self, BOOT_TIMEOUT, TrustedKeys};
+use proxydhcpd_e2e::machine::{self, TrustedKeys};
 use proxydhcpd_e2e::site::{self, SERVER, SharedHostSite, Site};
 use proxydhcpd_e2e::{grub, server, sign};
 use proxydhcpd_testbed::cache;
@@ -12,7 +12,6 @@ use std::path::PathBuf;
 
 cases![
     an_ipxe_with_the_sites_signature_boots_under_secure_boot,
-    an_unsigned_ipxe_is_refused_under_secure_boot,
     shim_starts_the_signed_grub_of_2025_under_secure_boot,
     shim_starts_the_signed_grub_of_2025_over_http_under_secure_boot,
     shim_starts_the_signed_grub_of_2022_with_the_dhcp_server_on_the_same_host_under_secure_boot,
@@ -29,24 +28,6 @@ fn an_ipxe_with_the_sites_signature_boots_under_secure_boot(work: &WorkDir) -> R
     ensure!(report.contains("snponly.efi: signed with the site's own key"), "check does not report it:\n{report}");
     let _server = site.serve_with_config(&file)?;
     site.boot(&machine::x64_2025_with_secure_boot(TrustedKeys::Site))
-}
-
-/// `check` reports the missing signature before the boot. The firmware reports it, too, and continues with its next
-/// boot entry.
-fn an_unsigned_ipxe_is_refused_under_secure_boot(work: &WorkDir) -> Result<()> {
-    let site = Site::new(work)?;
-    let directory = site::boot_dir(work, None)?;
-    let report = server::check(&site.server, &[OsStr::new("--boot-dir"), directory.as_os_str()])?;
-    let unsigned = "No UEFI loader is signed: machines with Secure Boot enabled refuse them all.";
-    ensure!(report.contains(unsigned), "check does not report it:\n{report}");
-    let _server = site::serve(work, &site.server, directory)?;
-    let machine = machine::x64_2025_with_secure_boot(TrustedKeys::Site);
-    let mut machine = machine.power_on(work, &site.segment, "machine")?;
-    machine.wait_for("Access Denied", BOOT_TIMEOUT)?;
-    work.log_progress("the firmware has refused the loader");
-    machine.wait_for("Start PXE over IPv6", BOOT_TIMEOUT)?;
-    work.log_progress("the firmware has continued with its next boot entry");
-    Ok(())
 }
 
 /// GRUB 2.12 fetches its configuration from the server that sent GRUB.

@@ -13,6 +13,7 @@ cases![
     x64_boots_from_the_installed_service,
     the_unit_documents_how_to_boot_with_a_dhcp_server_that_binds_port_67_exclusively,
     a_reload_under_systemd_applies_a_valid_configuration_and_refuses_an_invalid_one,
+    root_and_the_group_ask_the_service_and_other_users_are_refused,
     systemd_restarts_a_server_that_hangs,
     the_service_stops_at_once_and_make_uninstall_leaves_the_boot_dir,
     a_server_in_the_background_logs_to_the_journal,
@@ -96,6 +97,39 @@ fn a_reload_under_systemd_applies_a_valid_configuration_and_refuses_an_invalid_o
         Ok(show(systemd, "StatusText")? == "serving eth0")
     })?;
     ensure!(main_process(&systemd)? == process, "the reload restarted the server");
+    Ok(())
+}
+
+/// The group and its user are those of docs/operation.md.
+fn root_and_the_group_ask_the_service_and_other_users_are_refused(work: &WorkDir) -> Result<()> {
+    let systemd = installed(work, &Host::without_dad())?;
+    systemd.run(&["systemctl", "start", "proxydhcpd"])?;
+    let status = systemd.run(&["proxydhcpd", "status"])?;
+    ensure!(status.contains("running for") && status.contains("  8080  tcp  HTTP"), "root receives: {status}");
+    let other = ["setpriv", "--reuid=1234", "--regid=1234", "--clear-groups", "proxydhcpd", "status"];
+    let refused = systemd.output(&other)?;
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let sentence = "error: this user may not open the control socket /run/proxydhcpd/control.sock";
+    ensure!(refused.status.code() == Some(1) && error.contains(sentence), "another user receives: {error}");
+    ensure!(
+        error.contains("run the command as root, or add the user to the group proxydhcpd"),
+        "without a cure: {error}"
+    );
+
+    let users = "root:x:0:0::/root:/bin/sh\nproxydhcpd:x:300:300::/:/usr/sbin/nologin\nalice:x:1234:1234::/:/bin/sh\n";
+    fs::write(systemd.file("/etc/passwd"), users)?;
+    fs::write(systemd.file("/etc/group"), "root:x:0:\nproxydhcpd:x:300:alice\nalice:x:1234:\n")?;
+    systemd.run(&["systemctl", "restart", "proxydhcpd"])?;
+    let member = ["setpriv", "--reuid=1234", "--regid=1234", "--init-groups", "proxydhcpd", "status"];
+    let status = systemd.run(&member)?;
+    ensure!(status.contains("running for"), "a member of the group receives: {status}");
+    let refused = systemd.output(&other)?;
+    ensure!(refused.status.code() == Some(1), "a process without the group receives: {refused:?}");
+
+    systemd.run(&["systemctl", "stop", "proxydhcpd"])?;
+    let gone = systemd.output(&["proxydhcpd", "status"])?;
+    let error = String::from_utf8_lossy(&gone.stderr).into_owned();
+    ensure!(error.contains("the server is not running"), "after its stop: {error}");
     Ok(())
 }
 

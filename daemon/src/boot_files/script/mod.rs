@@ -3,6 +3,7 @@
 
 pub mod commands;
 mod lines;
+pub mod notes;
 mod uri;
 
 pub use commands::Purpose;

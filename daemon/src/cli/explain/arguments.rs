@@ -1,9 +1,8 @@
 //! The arguments of `explain`.
 
-use crate::cli::client::{ClientKind, Mac, PacketHex, ServerAddress, Uuid, common_kinds};
+use crate::explain::client::{ClientKind, Mac, PacketHex, ServerAddress, Uuid, common_kinds};
+use crate::explain::question::Question;
 use clap::{ArgGroup, Args};
-use proxydhcpd_core::arch::Arch;
-use proxydhcpd_core::arrival::Port;
 use std::net::{IpAddr, SocketAddr};
 
 /// Explain what a machine would receive, and why
@@ -100,30 +99,25 @@ pub struct Explain {
 }
 
 impl Explain {
-    /// The only port to which the client sends a request. `None`: all ports of a boot.
-    pub fn port(&self) -> Option<Port> {
-        self.port.as_deref().map(|port| if port == "4011" { Port::BootServer } else { Port::Dhcp })
-    }
-
-    /// The error if a flag does not belong to the address family that `--ipv6` selects.
-    pub fn family_mismatch(&self) -> Option<&'static str> {
-        let is_ipv6 = |address: IpAddr| address.is_ipv6();
-        let other = |address: Option<IpAddr>| address.is_some_and(|address| is_ipv6(address) != self.ipv6);
-        match self.port.as_deref() {
-            _ if self.ipv6 && self.client.is_some_and(|client| client.arch == Arch::BIOS && !client.ipxe) => {
-                Some("BIOS cannot boot over IPv6; did you mean `ipxe-bios`?")
-            }
-            Some("547") if !self.ipv6 => Some("port 547 is for DHCPv6: add --ipv6"),
-            Some("67") if self.ipv6 => Some("port 67 is for DHCPv4: with --ipv6 use 547"),
-            _ if other(self.relay) && self.ipv6 => Some("with --ipv6, --relay must be an IPv6 address"),
-            _ if other(self.relay) => Some("--relay is an IPv6 address: add --ipv6"),
-            _ if other(self.server.map(|server| server.address())) => {
-                Some("--server is an address of the other family: add or remove --ipv6")
-            }
-            _ if other(self.from.map(|from| from.ip())) => {
-                Some("--from is an address of the other family: add or remove --ipv6")
-            }
-            _ => None,
+    /// The question of these arguments. `packet`: the octets of their packet.
+    pub fn question(&self, packet: Option<Vec<u8>>) -> Question {
+        Question {
+            packet,
+            client: self.client,
+            machine: self.machine.clone(),
+            mac: self.mac.map(|mac| mac.0),
+            uuid: self.uuid.map(|uuid| uuid.0),
+            serial: self.serial.clone(),
+            vendor_class: self.vendor_class.clone(),
+            user_class: self.user_class.clone(),
+            item: self.item,
+            ipv6: self.ipv6,
+            relay: self.relay,
+            circuit_id: self.circuit_id.clone(),
+            interface_id: self.interface_id.clone(),
+            port: self.port.as_deref().and_then(|port| port.parse().ok()),
+            from: self.from,
+            server: self.server,
         }
     }
 }

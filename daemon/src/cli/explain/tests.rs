@@ -1,17 +1,19 @@
 //! Tests of simulated boots.
 
 use super::arguments::Explain;
-use super::simulation::BootSimulation;
-use super::{find_machine, simulate};
-use crate::cli::context;
 use crate::config::Loaded;
 use crate::config::unresolved::UnresolvedPlan;
+use crate::explain::client::PacketHex;
+use crate::explain::simulate;
+use crate::explain::simulation::BootSimulation;
+use crate::preview;
 use crate::settings::Settings;
 use crate::site::{OpenPorts, Site};
 use clap::{Args, FromArgMatches};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::arrival::Port;
 use proxydhcpd_core::client::dialect::Dialect;
+use proxydhcpd_core::link::Link;
 use proxydhcpd_core::observations::Observations;
 use proxydhcpd_core::plan::Plan;
 use proxydhcpd_core::plan::inventory::{BootMode, Inventory, Machine};
@@ -46,6 +48,7 @@ fn site(plan: impl FnOnce(Plan) -> Plan) -> Site {
             tftp: true,
             tftp6: true,
             http: Some(8080),
+            syslog: None,
             boot_server: true,
             boot_server6: true,
             relays: true,
@@ -112,20 +115,32 @@ fn explain(site: &Site, words: &str) -> String {
     explain_with(false, site, words)
 }
 
-/// The output of `explain` with these arguments, with or without `proxy-only`.
-fn explain_with(proxy_only: bool, site: &Site, words: &str) -> String {
-    let args = parse(words).unwrap();
-    let links = context::example_links(None, None);
-    let mut simulation = BootSimulation {
+fn simulation<'a>(proxy_only: bool, site: &'a Site, links: &'a [Link]) -> BootSimulation<'a> {
+    BootSimulation {
         site,
-        links: &links,
+        links,
         proxy_only,
         observations: Observations::new(0),
         records_are_readable: true,
         now: 0,
         explanations: Vec::new(),
-    };
-    simulate(&mut simulation, &args).unwrap();
+    }
+}
+
+/// The octets of the packet in these arguments.
+fn octets(args: &Explain) -> Option<Vec<u8>> {
+    match args.packet.as_ref()? {
+        PacketHex::Octets(octets) => Some(octets.clone()),
+        PacketHex::Stdin => None,
+    }
+}
+
+/// The output of `explain` with these arguments, with or without `proxy-only`.
+fn explain_with(proxy_only: bool, site: &Site, words: &str) -> String {
+    let args = parse(words).unwrap();
+    let links = preview::example_links(None, None);
+    let mut simulation = simulation(proxy_only, site, &links);
+    simulate(&mut simulation, &args.question(octets(&args))).unwrap();
     simulation.explanations.iter().map(|explanation| explanation.tree.to_string()).collect()
 }
 
@@ -374,9 +389,12 @@ fn boot_once_and_boot_never_are_explained() {
 
 #[test]
 fn an_unknown_machine_is_an_error() {
-    let site = site(|plan| plan);
-    let error = find_machine("web9", &site.plan).unwrap_err().to_string();
-    assert!(error.contains("web9"), "{error}");
+    let site = with(&[WEB1]);
+    let args = parse("--client bios --machine web9").unwrap();
+    let links = preview::example_links(None, None);
+    let mut simulation = simulation(false, &site, &links);
+    let error = simulate(&mut simulation, &args.question(None)).unwrap_err();
+    assert_eq!((error.name.as_str(), error.similar.as_deref()), ("web9", Some("web1")));
 }
 
 #[test]
@@ -509,7 +527,8 @@ fn flags_of_the_other_address_family_are_refused_with_a_suggestion() {
         ("--client bios --server 2001:db8::1/64", "add or remove --ipv6"),
     ] {
         let args = parse(words).unwrap();
-        assert!(args.family_mismatch().is_some_and(|message| message.contains(part)), "{words}");
+        let flag = |name: &str| format!("--{name}");
+        assert!(args.question(None).family_mismatch(flag).is_some_and(|message| message.contains(part)), "{words}");
     }
 }
 
@@ -521,7 +540,7 @@ fn a_packet_in_hex_is_followed_to_the_script_that_this_ipxe_runs() {
     assert_lines(
         &explain(&site, &full),
         &[
-            "stage: iPXE, with a list of its features (option 175)",
+            "program: iPXE, with a list of its features (option 175)",
             "then iPXE fetches its script: http://192.0.2.10:8080/boot.ipxe",
             "chains to: machine/mac=08-00-27-00-00-01/uuid=/serial=/platform=pcbios/arch=i386/menu.ipxe",
         ],
@@ -529,12 +548,12 @@ fn a_packet_in_hex_is_followed_to_the_script_that_this_ipxe_runs() {
     // The iPXE in VirtualBox has no menu among its features.
     let poor = explain(&site, &discover(&format!("{class}af06150101210101")));
     let stage =
-        "stage: iPXE without menu in its list of features (option 175): it receives the site's iPXE first, once";
+        "program: iPXE without menu in its list of features (option 175): it receives the site's iPXE first, once";
     assert_lines(&poor, &["client: iPXE without menu on x86 BIOS", stage, "boot file: undionly.kpxe"]);
     assert!(!poor.contains("then iPXE fetches"), "{poor}");
     let gpxe = explain(&site, &discover("3c09505845436c69656e744d0467505845"));
-    let stage = "stage: gPXE (option 77), which cannot run iPXE scripts: it receives a loader, as firmware does";
-    assert_lines(&gpxe, &[stage, "boot file: undionly.kpxe"]);
+    let program = "program: gPXE (option 77), which cannot run iPXE scripts: it receives a loader, as firmware does";
+    assert_lines(&gpxe, &[program, "boot file: undionly.kpxe"]);
 }
 
 #[test]
@@ -543,6 +562,6 @@ fn the_arguments_describe_a_packet_or_a_client() {
         assert!(parse(words).is_err(), "{words}");
     }
     let explain = parse("--client ipxe-x64 --port 4011").unwrap();
-    assert_eq!(explain.port(), Some(Port::BootServer));
+    assert_eq!(explain.question(None).port(), Some(Port::BootServer));
     assert!(explain.client.unwrap().ipxe);
 }

@@ -1,13 +1,17 @@
 //! The merged contents of all files, before references are resolved. A setting or a name that two files define is an
 //! error.
 
-use super::profile::{self, RawProfile};
-use super::rule;
-use crate::machine_files::entry::{self, RawMachine};
-use crate::settings::Settings;
-use crate::settings::table_reader::{Reference, SourceLocation, TableReader};
-use crate::settings::value::{self, TomlValue, ValueResult, absolute_path, list, mac_pattern, text};
-use proxydhcpd_core::plan::pattern::MacPattern;
+use super::{profile, rule, webhook};
+use crate::machine_files::entry;
+use crate::settings::keys::Target;
+use crate::settings::location::SourceLocation;
+use crate::settings::raw::machine::RawMachine;
+use crate::settings::raw::profile::RawProfile;
+use crate::settings::raw::rule::RawRule;
+use crate::settings::raw::site::RawSite;
+use crate::settings::raw::webhook::RawWebhook;
+use crate::settings::table_reader::TableReader;
+use crate::settings::value::{self, TomlValue, absolute_path};
 use proxydhcpd_reading::names::{check_name, check_variable_name};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,20 +21,12 @@ use toml::de::{DeString, DeTable};
 /// The merged contents of all files.
 #[derive(Debug, Default)]
 pub struct Document<'a> {
-    /// How the server runs.
-    pub settings: Settings,
+    /// The settings, and the keys of the whole site that are not settings.
+    pub site: RawSite<'a>,
     /// The location of each setting, by table and key.
     locations: BTreeMap<(&'static str, &'static str), SourceLocation<'a>>,
     /// The location of each valid value of a setting, by table and key.
     values: BTreeMap<(&'static str, &'static str), SourceLocation<'a>>,
-    /// The value of the key `default-profile`.
-    pub default_profile: Option<Reference<'a>>,
-    /// The value of the key `unknown-machine-profile`.
-    pub unknown_machine_profile: Option<Reference<'a>>,
-    /// The value of the key `shared-macs`.
-    pub shared_macs: Vec<MacPattern>,
-    /// The values of `machine-files`, each with its location.
-    pub machine_files: Vec<(PathBuf, SourceLocation<'a>)>,
     /// The directories of `[directories]`, by name.
     pub directories: BTreeMap<String, (PathBuf, SourceLocation<'a>)>,
     /// The variables of `[variables]`, by name.
@@ -38,37 +34,43 @@ pub struct Document<'a> {
     /// The profiles, by name.
     pub profiles: BTreeMap<String, RawProfile<'a>>,
     /// The rules, in the order of the files.
-    pub rules: Vec<rule::RawRule<'a>>,
+    pub rules: Vec<RawRule<'a>>,
     /// The machines, by name.
     pub machines: BTreeMap<String, (RawMachine, SourceLocation<'a>)>,
+    /// The webhooks, by name.
+    pub webhooks: BTreeMap<String, (RawWebhook, SourceLocation<'a>)>,
     /// Whether an unknown key or an invalid value may have been meant as a path setting.
     pub paths_unknown: bool,
 }
 
-/// The tables without path settings. An error in any other table may hide a path setting.
-const TABLES_WITHOUT_PATHS: [&str; 8] = ["dhcp", "dhcp6", "http", "tftp", "variables", "profile", "machine", "rule"];
+/// The tables of settings. None of them sets the path of a directory.
+const TABLES_OF_SETTINGS: [&str; 8] = ["dhcp", "dhcp6", "http", "tftp", "syslog", "history", "web", "menu"];
+
+/// The other tables without the path of a directory. An error in any table that is in neither list may hide one.
+const TABLES_WITHOUT_PATHS: [&str; 5] = ["variables", "profile", "machine", "rule", "webhook"];
 
 impl<'a> Document<'a> {
     /// Adds the contents of one file.
     pub fn add_file(&mut self, reader: &mut TableReader<'a>, document: &DeTable<'_>) {
         for (key, value) in document {
             let count_before = reader.diagnostics.len();
-            match &**key.get_ref() {
-                "dhcp" => self.settings("dhcp", reader, value),
-                "dhcp6" => self.settings("dhcp6", reader, value),
-                "http" => self.settings("http", reader, value),
-                "tftp" => self.settings("tftp", reader, value),
-                "directories" => self.directories(reader, value),
-                "variables" => self.variables(reader, key, value),
-                "profile" => self.each(reader, "profile", value, Self::profile),
-                "machine" => self.each(reader, "machine", value, Self::machine),
-                "rule" => self.rules(reader, value),
-                _ => self.setting("", reader, key, value),
+            let name = &**key.get_ref();
+            let settings = TABLES_OF_SETTINGS.into_iter().find(|table| *table == name);
+            match (settings, name) {
+                (Some(table), _) => self.settings(table, reader, value),
+                (None, "directories") => self.directories(reader, value),
+                (None, "variables") => self.variables(reader, key, value),
+                (None, "profile") => self.each(reader, "profile", value, Self::profile),
+                (None, "machine") => self.each(reader, "machine", value, Self::machine),
+                (None, "webhook") => self.each(reader, "webhook", value, Self::webhook),
+                (None, "rule") => self.rules(reader, value),
+                (None, _) => self.setting("", reader, key, value),
             }
-            self.paths_unknown |=
-                reader.diagnostics.len() > count_before && !TABLES_WITHOUT_PATHS.contains(&&**key.get_ref());
+            let may_have_paths = settings.is_none() && !TABLES_WITHOUT_PATHS.contains(&name);
+            self.paths_unknown |= may_have_paths && reader.diagnostics.len() > count_before;
         }
         self.check_tftp_ports(reader);
+        self.check_web_keys(reader);
     }
 
     fn settings(&mut self, table: &'static str, reader: &mut TableReader<'a>, value: &TomlValue<'_>) {
@@ -94,34 +96,9 @@ impl<'a> Document<'a> {
         }
         self.locations.insert((table, known.name), at);
         let at = reader.location(value.span());
-        let read = match known.read(&mut self.settings, value) {
-            Some(read) => read,
-            None => self.read_plan_key(known.name, &at, value),
-        };
+        let read = self.site.set(&known.kind, value, &at);
         if reader.check(known, read).is_some() {
             self.values.insert((table, known.name), at);
-        }
-    }
-
-    /// Parses a key at the top of the file that sets more than a setting.
-    fn read_plan_key(&mut self, key: &str, at: &SourceLocation<'a>, value: &TomlValue<'_>) -> ValueResult<()> {
-        match key {
-            "machine-files" => {
-                let source = at.source;
-                let located = |value: &TomlValue<'_>| {
-                    absolute_path(value).map(|file| (file, SourceLocation { source, span: value.span() }))
-                };
-                list(value, located).map(|files| {
-                    self.settings.machine_files = Some(files.iter().map(|(file, _)| file.clone()).collect());
-                    self.machine_files = files;
-                })
-            }
-            "default-profile" => text(value).map(|name| self.default_profile = Some((name, at.clone()))),
-            "unknown-machine-profile" => {
-                text(value).map(|name| self.unknown_machine_profile = Some((name, at.clone())))
-            }
-            "shared-macs" => list(value, mac_pattern).map(|shared_macs| self.shared_macs = shared_macs),
-            _ => Ok(()),
         }
     }
 
@@ -132,7 +109,7 @@ impl<'a> Document<'a> {
 
     /// Reports an error if both `ports` and `single-port` are set.
     fn check_tftp_ports(&self, reader: &mut TableReader<'a>) {
-        if !self.settings.tftp.single_port || self.settings.tftp.ports.is_none() {
+        if !self.site.settings.tftp.single_port || self.site.settings.tftp.ports.is_none() {
             return;
         }
         let locations = ["ports", "single-port"].map(|key| self.locations.get(&("tftp", key)));
@@ -145,6 +122,20 @@ impl<'a> Document<'a> {
         let other = if std::ptr::eq(last, ports) { single_port } else { ports };
         let error = last.error("`single-port` and `ports` of [tftp] exclude each other");
         reader.diagnostics.push(error.help(format!("{other} sets the other")));
+    }
+
+    /// Warns of keys of [web] that have no effect without another one.
+    fn check_web_keys(&self, reader: &mut TableReader<'a>) {
+        for (name, needed) in [("key", "certificate"), ("proxy-user-header", "trusted-proxy")] {
+            let Some(at) =
+                self.locations.get(&("web", name)).filter(|_| !self.locations.contains_key(&("web", needed)))
+            else {
+                continue;
+            };
+            if at.source.name == reader.source.name {
+                reader.warning(at.span.clone(), format!("`{name}` of [web] has no effect without `{needed}`"));
+            }
+        }
     }
 
     fn directories(&mut self, reader: &mut TableReader<'a>, value: &TomlValue<'_>) {
@@ -213,6 +204,16 @@ impl<'a> Document<'a> {
         let machine = entry::parse_machine(reader, name.get_ref(), name.span(), table);
         if is_new(reader, &self.machines, "machine", name, |(_, at)| at) {
             self.machines.insert(name.get_ref().to_string(), (machine, reader.location(name.span())));
+        }
+    }
+
+    fn webhook(&mut self, reader: &mut TableReader<'a>, name: &Spanned<DeString<'_>>, table: &DeTable<'_>) {
+        if let Err(message) = check_name(name.get_ref()) {
+            return reader.error(name.span(), message);
+        }
+        let webhook = webhook::parse(reader, name, table);
+        if is_new(reader, &self.webhooks, "webhook", name, |(_, at)| at) {
+            self.webhooks.insert(name.get_ref().to_string(), (webhook, reader.location(name.span())));
         }
     }
 

@@ -6,13 +6,16 @@ mod menu;
 mod profile;
 mod resolve;
 mod rule;
+mod webhook;
 
 use crate::config::unresolved::UnresolvedPlan;
 use crate::files::path_errors;
 use crate::settings::Settings;
-use crate::settings::table_reader::{SourceLocation, TableReader};
+use crate::settings::location::SourceLocation;
+use crate::settings::table_reader::TableReader;
 use document::Document;
 use proxydhcpd_reading::diagnostic::{Diagnostic, Severity, Source};
+pub use resolve::completes_boot_once;
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
@@ -55,6 +58,7 @@ pub fn read(sources: &[Source], directory: &Path, is_complete: bool) -> TomlConf
         diagnostics.extend(syntax);
     }
     // After a syntax error, a missing name may be in the text that could not be parsed, so no reference is resolved.
+    document.site.settings.webhooks = webhook::with_secrets(&document.webhooks, &mut diagnostics);
     let files = machine_files(&document, directory, &mut diagnostics);
     let (plan, mut machine_diagnostics) = if has_syntax_errors {
         (UnresolvedPlan::default(), Vec::new())
@@ -65,7 +69,7 @@ pub fn read(sources: &[Source], directory: &Path, is_complete: bool) -> TomlConf
     diagnostics.append(&mut machine_diagnostics);
     TomlConfig {
         paths_unknown: has_syntax_errors || document.paths_unknown,
-        settings: document.settings,
+        settings: document.site.settings,
         plan,
         diagnostics,
     }
@@ -83,7 +87,7 @@ fn same_line(one: &Diagnostic, other: &Diagnostic) -> bool {
 /// Returns the machine files, and reports an error for each listed file that does not exist. The default directory is
 /// optional.
 fn machine_files(document: &Document<'_>, directory: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
-    if document.settings.machine_files.is_none() {
+    if document.site.settings.machine_files.is_none() {
         return Some(directory.join("machines")).filter(|machines| machines.exists()).into_iter().collect();
     }
     let existing = |(file, at): &(PathBuf, SourceLocation<'_>)| match file.metadata() {
@@ -93,7 +97,7 @@ fn machine_files(document: &Document<'_>, directory: &Path, diagnostics: &mut Ve
             None
         }
     };
-    document.machine_files.iter().filter_map(existing).collect()
+    document.site.machine_files.iter().filter_map(existing).collect()
 }
 
 /// The key by which diagnostics are sorted: file, line and column. The reader does not check keys in that order.

@@ -1,11 +1,11 @@
 //! Resolves the references between profiles, rules and machines across all files.
 
 use super::document::Document;
-use super::menu::{self, RawItemTarget};
-use super::profile::{RawBoot, RawProfile, is_template};
-use crate::config::unresolved::{BUILT_IN_PROFILES, NamedDirectory, UnresolvedPlan, UnresolvedProfile};
+use crate::config::unresolved::{NamedDirectory, UnresolvedPlan, UnresolvedProfile};
 use crate::machine_files::{MachineFiles, MachineReader};
-use crate::settings::table_reader::{Reference, SourceLocation};
+use crate::settings::location::{Reference, SourceLocation};
+use crate::settings::raw::menu::RawMenu;
+use crate::settings::raw::profile::{BUILT_IN_PROFILES, RawBoot, RawProfile, is_template};
 use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem, ItemTarget, Linux, Profile};
 use proxydhcpd_core::plan::rule::{Conditions, Rule};
 use proxydhcpd_reading::diagnostic::Diagnostic;
@@ -66,11 +66,12 @@ impl<'a> Document<'a> {
                 plan.profiles.push(resolve_profile(name, profile, &names, &profiles, diagnostics));
             }
         }
+        wait_before_installers(&mut plan, &profiles, diagnostics);
         let resolve = |reference: &Option<Reference<'a>>, diagnostics: &mut _| {
             reference.as_ref().and_then(|name| names.resolve(name, diagnostics))
         };
-        plan.default_profile = resolve(&self.default_profile, diagnostics);
-        plan.unknown_machine_profile = resolve(&self.unknown_machine_profile, diagnostics);
+        plan.default_profile = resolve(&self.site.default_profile, diagnostics);
+        plan.unknown_machine_profile = resolve(&self.site.unknown_machine_profile, diagnostics);
         plan.rules = self.resolve_rules(&names, diagnostics);
         let (machines, machine_diagnostics) = self.resolve_machines(&names, &plan, machine_files, diagnostics);
         plan.machine_files = machines;
@@ -182,7 +183,7 @@ impl<'a> Document<'a> {
         let unknown = unknown.and_then(|name| plan.profile(name));
         let boot_nothing =
             !rules_name_profiles && unknown.is_some_and(|unresolved| unresolved.profile.boots == BootTarget::Nothing);
-        match reader.finish(&self.shared_macs, boot_nothing) {
+        match reader.finish(&self.site.shared_macs, boot_nothing) {
             Ok(mut read) => {
                 let warnings = std::mem::take(&mut read.warnings);
                 (read, warnings)
@@ -210,7 +211,7 @@ fn profile_names(
 ) -> ProfileNames {
     let mut names: BTreeMap<_, _> = BUILT_IN_PROFILES.map(|(name, ..)| (name.to_owned(), true)).into();
     for (name, profile) in extended {
-        let can_boot = profile.boot.is_some()
+        let can_boot = !profile.boots.is_empty()
             || !profile.loaders.is_empty()
             || profile.default_loader.is_some()
             || profile.has_errors;
@@ -240,7 +241,7 @@ fn resolve_profile(
     let references = raw.initrds.iter().flat_map(|(names, _)| names);
     let (initrds, initrd_locations) = references.map(|(name, at)| (name.clone(), at.to_file_location())).unzip();
     let arguments = raw.arguments.clone().map(|(text, _)| text).unwrap_or_default();
-    let (boots, at) = match &raw.boot {
+    let (boots, at) = match raw.boot() {
         Some(RawBoot::Kernel((kernel, at))) => {
             (BootTarget::Linux(Linux { kernel: kernel.clone(), initrds, arguments }), Some(at.to_file_location()))
         }
@@ -250,7 +251,7 @@ fn resolve_profile(
         None => (BootTarget::Loader, None),
     };
     // A profile without a kind of boot may set `initrd` and `arguments` for the profiles that extend it.
-    let is_base = || raw.boot.is_none() && profiles.values().any(|other| other.extends_profile(name));
+    let is_base = || raw.boots.is_empty() && profiles.values().any(|other| other.extends_profile(name));
     if !matches!(boots, BootTarget::Linux(_)) && !raw.has_errors && !is_base() {
         let initrds = raw.initrds.as_ref().map(|(_, at)| ("initrd", at));
         let arguments = raw.arguments.as_ref().map(|(_, at)| ("arguments", at));
@@ -279,18 +280,19 @@ fn resolve_profile(
 }
 
 fn resolve_menu(
-    menu: &menu::RawMenu<'_>,
+    menu: &RawMenu<'_>,
     names: &ProfileNames,
     profiles: &BTreeMap<String, RawProfile<'_>>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> FirmwareMenu {
     let mut items = Vec::new();
     for item in &menu.items {
-        let target = match &item.target {
-            RawItemTarget::Server(server) => ItemTarget::Server(*server),
-            RawItemTarget::Broadcast => ItemTarget::Broadcast,
-            RawItemTarget::Profile(reference) => {
-                if let Some(RawProfile { boot: Some(RawBoot::Menu(_)), .. }) = profiles.get(&reference.0) {
+        let (Some((server_type, _)), Some(title)) = (&item.server_type, &item.title) else { continue };
+        let target = match (&item.profile, item.server) {
+            (None, Some(server)) => ItemTarget::Server(server),
+            (None, None) => ItemTarget::Broadcast,
+            (Some(reference), _) => {
+                if let Some(RawBoot::Menu(_)) = profiles.get(&reference.0).and_then(RawProfile::boot) {
                     diagnostics.push(
                         reference.1.error(format!("profile `{}` is a menu: firmware shows no submenus", reference.0)),
                     );
@@ -298,7 +300,44 @@ fn resolve_menu(
                 ItemTarget::Profile(names.resolve(reference, diagnostics))
             }
         };
-        items.push(FirmwareMenuItem { server_type: item.server_type, title: item.title.clone(), target });
+        items.push(FirmwareMenuItem { server_type: *server_type, title: title.clone(), target });
     }
     FirmwareMenu { prompt: menu.prompt.clone(), timeout: menu.timeout, items }
+}
+
+/// The timeout of a menu that waits.
+const WAIT: u8 = 255;
+
+/// Lets a menu whose first item is an installer wait for its user, and warns of it: the firmware would start the item
+/// after the timeout, on a machine whose user is not there.
+fn wait_before_installers(
+    plan: &mut UnresolvedPlan,
+    profiles: &BTreeMap<String, RawProfile<'_>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let installs = |profile: &UnresolvedProfile| match &profile.profile.boots {
+        BootTarget::Linux(linux) => linux.is_installer(),
+        _ => false,
+    };
+    let installers: Vec<String> =
+        plan.profiles.iter().filter(|profile| installs(profile)).map(|profile| profile.profile.name.clone()).collect();
+    for UnresolvedProfile { profile, .. } in &mut plan.profiles {
+        let BootTarget::Menu(menu) = &mut profile.boots else { continue };
+        let Some(FirmwareMenuItem { title, target: ItemTarget::Profile(Some(first)), .. }) = menu.items.first() else {
+            continue;
+        };
+        if menu.timeout == WAIT || !installers.contains(first) {
+            continue;
+        }
+        menu.timeout = WAIT;
+        let raw = profiles.get(&profile.name).and_then(RawProfile::boot);
+        if let Some(RawBoot::Menu(RawMenu { location, .. })) = raw {
+            let warning =
+                location.warning(format!("the menu waits for its user: its first item, {title}, is an installer"));
+            diagnostics.push(warning.help(
+                "put an item first that installs nothing, such as one with profile = \"local-disk\", or set timeout \
+                 = 255",
+            ));
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! The lines about DHCP packets, and about what they show of machines and of other servers.
 
 use super::limits::Limits;
-use super::reply_limiter::LogAction;
 use super::send_failure::SendFailure;
 use proxydhcpd_core::ambiguous_identity::{AmbiguousIdentity, UuidUse};
 use proxydhcpd_core::answer::{Response, Silence};
@@ -9,6 +8,7 @@ use proxydhcpd_core::client::{ArchSource, Client, IgnoreReason};
 use proxydhcpd_core::event::{Event, Reasons, Reply, Silent, Unsent};
 use proxydhcpd_core::link::Link;
 use proxydhcpd_core::observations::finding::{Advice, Finding};
+use proxydhcpd_core::story::VerdictCode;
 use std::fmt;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub fn replied(event: &Event<'_>, reply: &Reply<'_>, limits: &mut Limits) {
     let Response { message_type, shape, boot, .. } = response;
     let stage = limits.hash((client.is_v6(), u8::from(*message_type), client.arch, client.is_ipxe()));
     let hash = limits.hash((shape, boot, reasons));
-    if limits.replies.admit((client.machine.key, stage), hash, Duration::from_millis(event.at)) == LogAction::Suppress {
+    if !limits.may_log_reply((client.machine.key, stage), hash, Duration::from_millis(event.at)) {
         return;
     }
     let assumption = match client.arch_source {
@@ -56,9 +56,10 @@ pub fn unsent(event: &Event<'_>, unsent: &Unsent<'_>, limits: &mut Limits) {
         MAC = %client.machine,
         FIRMWARE = %client,
         LINK = link,
-        "{} ({client}) on {link}: {} (for a minute, further ones are only counted)",
+        "{} ({client}) on {link}: {}{}",
         client.hardware(),
         failure.message(response.message_type, client),
+        limits.minute_note(),
     );
 }
 
@@ -147,13 +148,29 @@ pub fn ambiguous_identity(event: &Event<'_>, client: &Client, identity: &Ambiguo
     );
 }
 
-/// Warns of a machine that did not take the server's offer.
-pub fn finding(event: &Event<'_>, finding: &Finding) {
+/// A DHCP packet that the server discarded before it looked for an answer.
+pub fn discarded(label: &str) {
+    tracing::trace!("a packet was discarded: {label}");
+}
+
+/// A choice from a menu of the firmware.
+pub fn menu_choice(event: &Event<'_>, item: u16) {
+    let machine = event.machine.hardware().map_or_else(|| "a machine".to_owned(), |hardware| hardware.to_string());
+    tracing::trace!("{machine} on {} chose item {item} of the menu that its firmware shows", link(event));
+}
+
+/// Warns of a machine that did not take the server's offer. Of the machines with the same cause, the first has a line.
+pub fn finding(event: &Event<'_>, finding: &Finding, limits: &mut Limits) {
+    if !limits.may_log_finding(finding.is_repeat, event.at) {
+        return;
+    }
     let Finding { hardware, diagnosis, .. } = finding;
-    let link = event.link.unwrap_or("no link");
+    let (link, verdict) = (event.link.unwrap_or("no link"), VerdictCode::from(finding).row());
     tracing::warn!(
         MAC = %hardware,
         LINK = link,
+        VERDICT = verdict.id,
+        MESSAGE_ID = verdict.message_id,
         SERVER = diagnosis.server().map(|server| server.to_string()),
         "{finding} on {link} {diagnosis}. {}",
         Advice(finding)
@@ -183,6 +200,11 @@ fn identity_key(identity: &AmbiguousIdentity<'_>, limits: &Limits) -> [u8; 17] {
         }
         AmbiguousIdentity::Unconfirmed(entry) => pair(0xfc, limits.hash(entry.name), entry.by as u64),
         AmbiguousIdentity::Duplicate(entry) => pair(0xfb, limits.hash(entry.name), entry.by as u64),
+        AmbiguousIdentity::SharedMac(shared) => {
+            let mut key = [0xfa; 17];
+            key[1..7].copy_from_slice(&shared.mac);
+            key
+        }
         // One warning covers all UUIDs that the configuration does not use.
         AmbiguousIdentity::SharedUuid(uuid) if matches!(uuid.used_by, UuidUse::Unused) => [0xfd; 17],
         AmbiguousIdentity::SharedUuid(uuid) => {
@@ -233,8 +255,12 @@ impl fmt::Display for ReasonsText<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::capture::{CapturedLine, LineCapture};
     use proxydhcpd_core::arch::Arch;
     use proxydhcpd_core::choose::{Boot, BootMethod, BootSource};
+    use proxydhcpd_core::event::{EventMachine, Service, What};
+    use proxydhcpd_core::identity::HardwareAddress;
+    use proxydhcpd_core::observations::finding::{Cause, Diagnosis, NextContact};
     use proxydhcpd_core::route::Destination;
     use proxydhcpd_core::shape::ShapeName;
     use proxydhcpd_core::wire::DhcpMessageType;
@@ -268,6 +294,49 @@ mod tests {
             text(ShapeName::Menu, boot("", BootSource::Menu)),
             "OFFER from 192.0.2.10 (menu for the firmware to show, menu)"
         );
+    }
+
+    fn no_address() -> Finding {
+        let hardware = HardwareAddress::from_mac([2, 0, 0, 0, 0, 3]);
+        Finding {
+            hardware,
+            arch: Arch::X64,
+            ipxe: false,
+            link: 1,
+            relay: None,
+            next: NextContact::BootServer,
+            diagnosis: Diagnosis::NoAddress(4),
+            cause: Cause::NotInOffers,
+            asked: 0,
+            is_repeat: false,
+        }
+    }
+
+    /// Returns the lines about a finding at this time.
+    fn lines_at(at: u64, found: &Finding, limits: &mut Limits) -> Vec<CapturedLine> {
+        let (machine, what) = (EventMachine::default(), What::Finding(found));
+        let event = Event { at, link: Some("eth0"), machine, service: Service::Dhcp(67), ticket: None, what };
+        LineCapture::new().lines_of(|| finding(&event, found, limits))
+    }
+
+    #[test]
+    fn the_line_about_a_finding_has_the_fields_of_its_verdict() {
+        let lines = lines_at(0, &no_address(), &mut Limits::new());
+        let row = VerdictCode::NoAddress.row();
+        for field in [("VERDICT", row.id), ("MESSAGE_ID", row.message_id), ("LINK", "eth0")] {
+            assert!(lines[0].fields.contains(&(field.0, field.1.to_owned())), "{field:?} in {:?}", lines[0].fields);
+        }
+    }
+
+    /// If a host forges offers of many servers, the log has some lines at first, and then one line a minute.
+    #[test]
+    fn a_finding_that_repeats_another_has_no_line_and_the_number_of_lines_is_limited() {
+        let (new, repeat) = (no_address(), Finding { is_repeat: true, ..no_address() });
+        let mut limits = Limits::new();
+        assert_eq!(lines_at(0, &repeat, &mut limits).len(), 0);
+        assert_eq!(lines_at(0, &repeat, &mut Limits::unlimited()).len(), 1, "the stream has every line");
+        let mut count = |at| (0..200).map(|_| lines_at(at, &new, &mut limits).len()).sum::<usize>();
+        assert_eq!((count(0), count(30_000), count(60_000)), (20, 0, 1));
     }
 
     #[test]

@@ -5,22 +5,21 @@ use proxydhcpd_core::event::completion::CompletionWithoutEntry;
 
 /// Warns of machines with a completed boot-once that their entries do not mention.
 pub fn completion_without_entry(completion: &CompletionWithoutEntry) {
-    let list = |names: &[String]| list_machines(names.len(), names.iter().map(String::as_str));
     match completion {
         CompletionWithoutEntry::Unspecified(machines) => tracing::warn!(
             "completed boot-onces of {}, whose entries have no `boot`: these machines boot from disk; {RESET_HELP}",
-            list(machines)
+            list_machines(machines)
         ),
         CompletionWithoutEntry::Removed(machines) => tracing::warn!(
             "completed boot-onces of {}, which have no entry: these machines boot from disk; `proxydhcpd rearm NAME` \
              lets one boot like any machine without an entry",
-            list(machines)
+            list_machines(machines)
         ),
         CompletionWithoutEntry::Unidentified(machines) => tracing::warn!(
             "completed boot-onces of {}, which have no entry and no identities in their completions: these machines \
              are not protected, and boot like any machine without an entry; restore their entries, or run `proxydhcpd \
              rearm NAME`",
-            list(machines)
+            list_machines(machines)
         ),
         CompletionWithoutEntry::IdentityTaken { machine, by, taker, profile } => {
             let profile = profile.as_deref().unwrap_or("the choice of the rules and defaults");

@@ -15,18 +15,19 @@ use std::time::Duration;
 /// Warns of a machine that fetches its first loader again and again.
 pub fn boot_loop(event: &Event<'_>, name: &[u8], cause: LoopCause, guard: LoopGuard, limits: &mut Limits) {
     let machine = event.machine.hardware().map_or_else(|| ip(event).to_string(), |hardware| hardware.to_string());
-    let consequence = match guard {
-        LoopGuard::Stop => "; it gets no reply for five minutes",
-        _ => "",
-    };
-    if limits.may_warn(event.at) {
+    if guard == LoopGuard::Stop && limits.may_warn(event.at) {
         let loader = RequestedName(name);
         tracing::warn!(
             MAC = machine,
             FILE = %loader,
-            "{machine} fetched {loader} for the third time in two minutes: {cause}{consequence}"
+            "{machine} fetched {loader} for the third time in two minutes: {cause}; it gets no reply for five minutes"
         );
     }
+}
+
+/// A file that the server begins to send.
+pub fn opened(event: &Event<'_>, name: &[u8], size: u64) {
+    tracing::trace!("{}: {} by {} begins, {size} octets", client(event), RequestedName(name), protocol(event));
 }
 
 /// A refusal.
@@ -40,17 +41,15 @@ pub fn open_failed(name: &[u8], errno: i32) {
 }
 
 /// Warns of a request that was refused although the server offers the file. Each file gets one warning a minute.
-pub fn offered_refused(event: &Event<'_>, name: &str, reason: Arguments<'_>, limits: &mut Limits) {
+pub fn offered_refused(event: &Event<'_>, name: &str, reason: &str, remedy: &str, limits: &mut Limits) {
     if !limits.is_new_failure(name, event.at) {
         return;
     }
-    let address = ip(event).to_canonical();
-    let machine =
-        event.machine.hardware().map_or_else(|| address.to_string(), |hardware| format!("{hardware} ({address})"));
+    let machine = machine(event);
     tracing::warn!(
         MACHINE = machine,
         FILE = name,
-        "{machine} requested {name}, which this server offers, and was refused: {reason}"
+        "{machine} requested {name}, which this server offers, and was refused: {reason}; {remedy}"
     );
 }
 
@@ -74,10 +73,10 @@ pub fn send_buffer_full(event: &Event<'_>, label: &'static str, limits: &mut Lim
 pub fn transfer_ended(event: &Event<'_>, name: &[u8], octets: u64, duration: Duration, end: TransferEnd<'_>) {
     let (client, name) = (client(event), RequestedName(name));
     match end {
-        TransferEnd::Tftp(outcome) => {
+        TransferEnd::Tftp(outcome, _) => {
             tracing::debug!("{client}: {name} by TFTP, {octets} octets in {duration:?}: {}", OutcomeText(outcome));
         }
-        TransferEnd::Http { method, status } => {
+        TransferEnd::Http { method, status, .. } => {
             tracing::debug!("{client}: {method} {name} {status}, {octets} octets in {duration:?}");
         }
     }
@@ -107,7 +106,7 @@ pub fn template_failed(event: &Event<'_>, template: &str, error: &str, limits: &
     if !limits.is_new_failure(error, event.at) {
         return;
     }
-    let machine = event.machine.entry.map_or_else(|| ip(event).to_canonical().to_string(), str::to_owned);
+    let machine = event.machine.entry.map_or_else(|| machine(event), str::to_owned);
     tracing::warn!(MACHINE = machine, TEMPLATE = template, "cannot render a template for {machine}: {error}");
 }
 
@@ -124,6 +123,10 @@ pub fn boot_once_reset(event: &Event<'_>, cause: ResetCause) {
         ResetCause::Removed => {
             tracing::info!(MACHINE = machine, "{machine} boots its profile again: its completion was removed");
         }
+        ResetCause::Ordered => tracing::info!(
+            MACHINE = machine,
+            "the completed boot-once of {machine} no longer counts: an operator changed what it boots"
+        ),
         ResetCause::OtherPolicy => tracing::info!(
             MACHINE = machine,
             "the completed boot-once of {machine} no longer counts: its entry has another `boot`"
@@ -145,6 +148,12 @@ pub fn done_refused(event: &Event<'_>, machine: &str, has_token: bool, limits: &
 /// The address and port of the client. Every event about a file has one.
 fn client(event: &Event<'_>) -> SocketAddr {
     event.machine.from.unwrap_or_else(|| SocketAddr::from(([0; 4], 0)))
+}
+
+/// The machine that requested a file: its hardware address, if it is known, and its IP address.
+fn machine(event: &Event<'_>) -> String {
+    let address = ip(event).to_canonical();
+    event.machine.hardware().map_or_else(|| address.to_string(), |hardware| format!("{hardware} ({address})"))
 }
 
 fn ip(event: &Event<'_>) -> IpAddr {

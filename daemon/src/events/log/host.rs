@@ -1,7 +1,9 @@
 //! The lines about the server, its configuration and its host.
 
 use super::limits::Limits;
-use proxydhcpd_core::event::{Event, Notice, Severity, Startup};
+use crate::boot_once::list_machines;
+use crate::net::NO_INTERFACE;
+use proxydhcpd_core::event::{Event, Startup};
 use std::fmt::Arguments;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -18,8 +20,8 @@ pub fn interface_gone(event: &Event<'_>) {
 }
 
 /// No interface is served yet.
-pub fn no_interface(status: &str) {
-    tracing::info!("{status}");
+pub fn no_interface() {
+    tracing::info!("{NO_INTERFACE}");
 }
 
 /// The interfaces of this host cannot be listed.
@@ -53,8 +55,8 @@ pub fn stopped_early() {
 }
 
 /// The machines whose entries a reload removed.
-pub fn entries_removed(machines: &str) {
-    tracing::info!("no longer in the configuration: {machines}");
+pub fn entries_removed(machines: &[&str]) {
+    tracing::info!("no longer in the configuration: {}", list_machines(machines));
 }
 
 /// A reload.
@@ -91,12 +93,4 @@ pub fn stopped(event: &Event<'_>, sums: &str, limits: &mut Limits) {
 /// The service manager does not receive the server's notifications.
 pub fn notify_failed(error: Arguments<'_>) {
     tracing::debug!(%error, "cannot notify the service manager");
-}
-
-/// Words about the configuration.
-pub fn notice(Notice { severity, text }: &Notice<'_>) {
-    match severity {
-        Severity::Warning => tracing::warn!("{text}"),
-        Severity::Info => tracing::info!("{text}"),
-    }
 }

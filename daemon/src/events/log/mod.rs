@@ -4,15 +4,24 @@
 
 mod answers;
 mod completions;
+mod control_socket;
+mod edits;
 mod files;
 mod host;
 mod limits;
+mod menu_logins;
 mod ports;
 mod process;
 mod reply_limiter;
+mod reports;
 mod send_failure;
+mod site;
 mod sockets;
 mod state_files;
+mod verdicts;
+mod wakes;
+mod web;
+mod webhooks;
 
 use super::reader::Reader;
 use limits::Limits;
@@ -29,6 +38,11 @@ impl Log {
     pub fn new() -> Self {
         Log { limits: Limits::new() }
     }
+
+    /// A log that writes every line.
+    pub fn unlimited() -> Self {
+        Log { limits: Limits::unlimited() }
+    }
 }
 
 impl Reader for Log {
@@ -44,11 +58,14 @@ impl Reader for Log {
             What::UnservedRequest(client) => answers::unserved_request(event, client),
             What::UnservedLink { client, has_ipv4, served } => answers::unserved_link(event, client, has_ipv4, served),
             What::AmbiguousIdentity(client, identity) => answers::ambiguous_identity(event, client, &identity, limits),
-            What::Finding(finding) => answers::finding(event, finding),
+            What::Finding(finding) => answers::finding(event, finding, limits),
+            What::Verdict(verdict) => verdicts::verdict(event, &verdict, limits),
             What::BootLoop { name, cause, guard } => files::boot_loop(event, name, cause, guard, limits),
             What::FileRefused { name, reason } => files::refused(event, name, &reason),
             What::OpenFailed { name, errno } => files::open_failed(name, errno),
-            What::OfferedFileRefused { name, reason } => files::offered_refused(event, name, reason, limits),
+            What::OfferedFileRefused { name, reason, remedy } => {
+                files::offered_refused(event, name, reason, remedy, limits)
+            }
             What::FileSilence(reason) => files::silence(event, &reason),
             What::SendBufferFull(label) => files::send_buffer_full(event, label, limits),
             What::TransferEnded { name, octets, duration, end } => {
@@ -56,19 +73,21 @@ impl Reader for Log {
             }
             What::TransferFailed { name, error } => files::transfer_failed(event, name, error, limits),
             What::ConnectionDropped { reason, overload } => files::connection_dropped(event, reason, overload, limits),
-            What::TemplateFailed { template, error } => files::template_failed(event, template, error, limits),
+            What::TemplateFailed { template, error, .. } => files::template_failed(event, template, error, limits),
             What::BootOnceCompleted { name } => files::boot_once_completed(event, name),
             What::SlowTftpClients { single_port, proxy_only } => ports::slow_tftp_clients(single_port, proxy_only),
             What::CompletionWithoutEntry(completion) => completions::completion_without_entry(completion),
             What::BootOnceReset(cause) => files::boot_once_reset(event, cause),
             What::DoneRefused { machine, has_token } => files::done_refused(event, machine, has_token, limits),
+            What::Report(report) => reports::report(event, &report, limits),
+            What::ReportRefused(refusal) => reports::refused(event, refusal, limits),
             What::InterfaceServed(addresses) => host::interface_served(event, addresses),
             What::InterfaceGone => host::interface_gone(event),
             What::Port(port) => ports::port(&port),
             What::SocketFailed(failure) => sockets::failed(&failure),
             What::StateFile(file) => state_files::state_file(event, &file, limits),
             What::NotifyFailed(error) => host::notify_failed(error),
-            What::NoInterface(status) => host::no_interface(status),
+            What::NoInterface => host::no_interface(),
             What::InterfacesUnknown(error) => host::interfaces_unknown(error),
             What::InterfaceWatchFailed(error) => host::interface_watch_failed(event, error, limits),
             What::Worker(worker) => process::worker(&worker),
@@ -82,8 +101,19 @@ impl Reader for Log {
             What::Ready => host::ready(),
             What::Tick => host::tick(event, limits),
             What::Stopped(sums) => host::stopped(event, sums, limits),
-            What::Notice(notice) => host::notice(&notice),
-            What::Discarded(_) | What::MenuChoice(_) | What::FileOpened { .. } => {}
+            What::Loader { arch, loader } => site::loader(arch, loader),
+            What::MachinesRead { machines, files, duration } => site::machines_read(machines, files, duration),
+            What::UnsignedLoaders(names) => site::unsigned_loaders(names),
+            What::Warning(warning) => site::warning(warning),
+            What::Discarded(label) => answers::discarded(label),
+            What::MenuChoice(item) => answers::menu_choice(event, item),
+            What::FileOpened { name, size, .. } => files::opened(event, name, size),
+            What::ControlSocket(socket) => control_socket::control_socket(&socket),
+            What::MenuLogin(login) => menu_logins::menu_login(event, &login, limits),
+            What::Edit(edit) => edits::edit(event, &edit),
+            What::Wake(wake) => wakes::wake(event, &wake),
+            What::Web(web) => web::web(&web),
+            What::Webhook(call) => webhooks::webhook(event, &call, limits),
         }
     }
 }

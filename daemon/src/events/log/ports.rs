@@ -50,6 +50,7 @@ fn service(listener: ListenerKind) -> &'static str {
         ListenerKind::Dhcp6Multicast | ListenerKind::BootServer6 => "DHCPv6",
         ListenerKind::Tftp | ListenerKind::Tftp6 => "TFTP",
         ListenerKind::Http => "HTTP",
+        ListenerKind::Syslog => "syslog",
     }
 }
 
@@ -82,6 +83,7 @@ fn consequence(listener: ListenerKind) -> &'static str {
         ListenerKind::Tftp => "this server offers no loaders",
         ListenerKind::Tftp6 => "this server offers no loaders over IPv6",
         ListenerKind::Http => "scripts are sent by TFTP",
+        ListenerKind::Syslog => "this server receives no lines of syslog",
     }
 }
 
@@ -101,6 +103,7 @@ fn benefit(listener: ListenerKind, is_alone: bool) -> &'static str {
         ListenerKind::Tftp => "this server offers loaders",
         ListenerKind::Tftp6 => "this server offers loaders over IPv6",
         ListenerKind::Http => "scripts are sent by HTTP",
+        ListenerKind::Syslog => "this server receives lines of syslog",
     }
 }
 

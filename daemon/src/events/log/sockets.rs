@@ -16,6 +16,7 @@ pub fn failed(SocketFailure { operation, error }: &SocketFailure<'_>) {
         SocketOperation::WaitForRelayed(address) => {
             tracing::error!("cannot receive requests that relays send to {address}: {error}");
         }
+        SocketOperation::ReceiveSyslog => tracing::debug!("cannot receive lines of syslog: {error}"),
         SocketOperation::AcceptConnection => tracing::debug!("cannot accept an HTTP connection: {error}"),
         SocketOperation::AcceptConnections => tracing::warn!("cannot accept HTTP connections: {error}"),
         SocketOperation::ServeConnections => tracing::error!("the HTTP server failed: {error}"),

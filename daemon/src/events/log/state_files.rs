@@ -1,6 +1,7 @@
 //! The lines about the files in which the server keeps its state.
 
 use super::limits::Limits;
+use crate::boot_once::list_machines;
 use proxydhcpd_core::event::Event;
 use proxydhcpd_core::event::state_file::{FileFailure, StateFile};
 
@@ -24,12 +25,14 @@ pub fn state_file(event: &Event<'_>, file: &StateFile<'_>, limits: &mut Limits) 
             tracing::warn!("cannot write to {path}: {error}; {consequence}");
         }
         StateFile::CompletionsMissing { path, machines } => tracing::error!(
-            "{path} is missing, and the completions of {machines} with it: they may boot once more; to prevent that, \
-             stop the server and restore the directory"
+            "{path} is missing, and the completions of {} with it: they may boot once more; to prevent that, \
+             stop the server and restore the directory",
+            list_machines(machines)
         ),
         StateFile::CompletionsLost { path, reason, machines } => tracing::error!(
-            "{path}: {reason}, and the completions of {machines} are gone; they still count, and are written again; \
-             `proxydhcpd rearm NAME` resets a machine"
+            "{path}: {reason}, and the completions of {} are gone; they still count, and are written again; \
+             `proxydhcpd rearm NAME` resets a machine",
+            list_machines(machines)
         ),
         StateFile::CompletionUnwritten { machine, reason } => tracing::error!(
             "{reason}; the completed boot-once of {machine} is forgotten at a restart, and so are those of other \
@@ -66,5 +69,16 @@ pub fn state_file(event: &Event<'_>, file: &StateFile<'_>, limits: &mut Limits) 
             event.at,
         ),
         StateFile::DuidUnwritable(error) => tracing::debug!("{error}"),
+        StateFile::HistoryUnavailable(FileFailure { path, error }) => tracing::warn!(
+            "the history of boots in {path} is not written: {error}; machines boot nevertheless, and the server tries \
+             again every minute"
+        ),
+        StateFile::HistoryDamaged { failure: FileFailure { path, error }, kept } => tracing::warn!(
+            "the history of boots in {path} is damaged: {error}; the server keeps it as {kept} and begins a new one"
+        ),
+        StateFile::EditUnreadable(FileFailure { path, error }) => {
+            tracing::warn!("cannot read {path}: {error}; it does not apply: correct it, or remove it");
+        }
+        StateFile::HistoryAvailable(path) => tracing::info!("the history of boots in {path} is written again"),
     }
 }

@@ -40,6 +40,37 @@ pub fn broadcast_filter(port: u16) -> [SockFilter; 13] {
     ]
 }
 
+/// A filter for a socket that receives all protocols: it accepts UDP datagrams over IPv4 to one of these ports,
+/// whatever their address, but no fragments.
+pub fn reply_filter(ports: [u16; 3]) -> [SockFilter; 13] {
+    const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
+    const JUMP: u32 = libc::BPF_JMP | libc::BPF_K;
+    const MORE_FRAGMENTS_OR_OFFSET: u32 = 0x3fff;
+    const PROTOCOL: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PROTOCOL).cast_unsigned();
+    let step = |code: u32, operand: u32| SockFilter::new(code as u16, 0, 0, operand);
+    // A jump counts from the next instruction. Instruction 11 accepts the packet, instruction 12 drops it.
+    let drop_if = |at: u8, code: u32, operand: u32| SockFilter::new(code as u16, 11 - at, 0, operand);
+    let drop_unless = |at: u8, code: u32, operand: u32| SockFilter::new(code as u16, 0, 11 - at, operand);
+    let accept_if = |at: u8, port: u16| SockFilter::new((JUMP | libc::BPF_JEQ) as u16, 10 - at, 0, u32::from(port));
+    let [first, second, third] = ports;
+    [
+        step(LOAD | libc::BPF_H, PROTOCOL),
+        drop_unless(1, JUMP | libc::BPF_JEQ, libc::ETH_P_IP as u32),
+        step(LOAD | libc::BPF_B, 9),
+        drop_unless(3, JUMP | libc::BPF_JEQ, u32::from(IPPROTO_UDP)),
+        step(LOAD | libc::BPF_H, 6),
+        drop_if(5, JUMP | libc::BPF_JSET, MORE_FRAGMENTS_OR_OFFSET),
+        // Loads the length of the IP header, after which the ports follow.
+        step(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0),
+        step(libc::BPF_LD | libc::BPF_IND | libc::BPF_H, 2),
+        accept_if(8, first),
+        accept_if(9, second),
+        drop_unless(10, JUMP | libc::BPF_JEQ, u32::from(third)),
+        step(libc::BPF_RET | libc::BPF_K, u32::MAX),
+        step(libc::BPF_RET | libc::BPF_K, 0),
+    ]
+}
+
 /// Parses the datagram in a frame that passed the filter. `None` if IP or UDP would reject a length or a checksum. This
 /// server does not count such packets: the kernel does, when it handles them for the owner of the port.
 pub fn parse_datagram(frame: Frame<'_>) -> Option<ParsedDatagram> {

@@ -53,6 +53,27 @@ pub fn multicast_filter(groups: [Ipv6Addr; 2], port: u16) -> [SockFilter; 24] {
     ]
 }
 
+/// A filter for a socket that receives all protocols: it accepts UDP datagrams over IPv6 to this port, whatever their
+/// address, but none with extension headers.
+pub fn reply_filter(port: u16) -> [SockFilter; 8] {
+    const LOAD: u32 = libc::BPF_LD | libc::BPF_ABS;
+    const PROTOCOL: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PROTOCOL).cast_unsigned();
+    const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_K | libc::BPF_JEQ) as u16;
+    let step = |code: u32, operand: u32| SockFilter::new(code as u16, 0, 0, operand);
+    // A jump counts from the next instruction. Instruction 7 drops the packet.
+    let drop_unless = |at: u8, operand: u32| SockFilter::new(IF_EQUAL, 0, 6 - at, operand);
+    [
+        step(LOAD | libc::BPF_H, PROTOCOL),
+        drop_unless(1, libc::ETH_P_IPV6 as u32),
+        step(LOAD | libc::BPF_B, 6),
+        drop_unless(3, u32::from(IPPROTO_UDP)),
+        step(LOAD | libc::BPF_H, 42),
+        drop_unless(5, u32::from(port)),
+        step(libc::BPF_RET | libc::BPF_K, u32::MAX),
+        step(libc::BPF_RET | libc::BPF_K, 0),
+    ]
+}
+
 /// The four words of an address, which the filter compares.
 fn words(address: Ipv6Addr) -> [u32; 4] {
     let bits = address.to_bits();

@@ -39,6 +39,31 @@ pub fn bind_to_all_links(socket: BorrowedFd<'_>, protocol: u16) -> io::Result<()
     checked(done)
 }
 
+/// Makes a network card pass frames to this unicast address to the host, in addition to those to its address. The
+/// kernel removes the address when the socket is closed.
+pub fn accept_hardware_address(socket: BorrowedFd<'_>, link: u32, mac: [u8; 6]) -> io::Result<()> {
+    let index = libc::c_int::try_from(link).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut address = [0; 8];
+    address[..6].copy_from_slice(&mac);
+    let request = libc::packet_mreq {
+        mr_ifindex: index,
+        mr_type: libc::PACKET_MR_UNICAST as libc::c_ushort,
+        mr_alen: 6,
+        mr_address: address,
+    };
+    // SAFETY: the option takes a packet_mreq, and the pointer and the length are those of one.
+    let done = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_ADD_MEMBERSHIP,
+            ptr::from_ref(&request).cast(),
+            size_of::<libc::packet_mreq>() as libc::socklen_t,
+        )
+    };
+    checked(done)
+}
+
 fn checked(done: libc::c_int) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

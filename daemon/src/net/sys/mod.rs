@@ -10,7 +10,7 @@ mod message;
 mod receive;
 mod send;
 
-pub use frames::{bind_to_all_links, enable_checksum_status};
+pub use frames::{accept_hardware_address, bind_to_all_links, enable_checksum_status};
 pub use receive::{Datagram, Frame, ParsedDatagram, ReceiveBatch};
 pub use send::SendBatch;
 

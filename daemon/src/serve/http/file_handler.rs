@@ -1,21 +1,29 @@
-//! Serves files by GET and HEAD. Only this module decides by the method and the path of a request.
+//! Serves files by GET and HEAD, and receives the reports of machines by POST. Only this module decides by the method
+//! and the path of a request.
 
-use super::handler::{Handler, HttpRequest, HttpResponse};
+use super::handler::{BodyLimit, Handler, HttpRequest, HttpResponse};
+use super::menu_door::{self, MenuDoor};
+use super::page;
+use super::report_door::{self, ReportDoor};
 use super::response;
 use crate::files::ResolvedFile;
 use hyper::header::HOST;
 use hyper::{Method, StatusCode, Version};
-use proxydhcpd_core::fetch::{Refusal, is_done_request};
+use proxydhcpd_core::fetch::{Refusal, is_done_request, is_failure_report};
+use proxydhcpd_core::report_request::report_format;
 use proxydhcpd_core::request::{FileRequest, Protocol};
 use std::time::SystemTime;
 
-/// A handler that sends what this function opens. The function may block.
+/// A handler that sends what this function opens, and that has these doors for reports and for protected items of the
+/// menu. The function may block.
 #[derive(Debug)]
-pub struct FileHandler<O>(pub O);
+pub struct FileHandler<O, R, M>(pub O, pub R, pub M);
 
-impl<O> Handler for FileHandler<O>
+impl<O, R, M> Handler for FileHandler<O, R, M>
 where
     O: Fn(&FileRequest<'_>) -> ResolvedFile + Send + Sync + 'static,
+    R: ReportDoor,
+    M: MenuDoor,
 {
     /// The response to a request that needs no file: a request that is refused whatever its path, or a request for `/`.
     fn response_at_once(&self, request: &HttpRequest) -> Option<HttpResponse> {
@@ -28,19 +36,33 @@ where
         let is_root = !name.is_empty() && name.iter().all(|octet| *octet == b'/');
         match head.method {
             Method::GET | Method::HEAD if is_root => Some(response::description(&head.headers)),
-            Method::GET | Method::HEAD => None,
+            // A web page in a browser must not report for a machine.
+            Method::GET | Method::HEAD if is_failure_report(name) && page::is_browser(&head.headers) => {
+                Some(response::status_response(StatusCode::FORBIDDEN))
+            }
+            Method::GET | Method::HEAD => {
+                let refused = self.2.admit(&file_request(request, name), head).err();
+                refused.map(|refusal| menu_door::response(&refusal))
+            }
             Method::POST if is_done_request(name) => None,
+            Method::POST if report_format(name).is_some() => {
+                let refused = self.1.verify(&file_request(request, name)).err();
+                refused.map(|refusal| response::empty_response(report_door::status(refusal)))
+            }
             _ => Some(response::method_not_allowed("GET, HEAD")),
         }
     }
 
+    fn body_limit(&self, request: &HttpRequest) -> Option<BodyLimit> {
+        is_report(request).then_some(report_door::BODY_LIMIT)
+    }
+
     fn response(&self, request: &HttpRequest) -> HttpResponse {
         let name = request.name.as_deref();
-        let open = |name| {
-            let protocol = Protocol::Http(request.server.port());
-            let (server, client) = (request.server.ip(), request.client);
-            (self.0)(&FileRequest { protocol, name, server, client, interface: "" })
-        };
+        if is_report(request) {
+            return report_door::response(&self.1, &file_request(request, name.unwrap_or_default()), &request.body);
+        }
+        let open = |name| (self.0)(&file_request(request, name));
         let ResolvedFile { opened, ticket } = name.map_or_else(|| Err(Refusal::BadName).into(), open);
         let mut response = response::build(&request.head, name.unwrap_or_default(), opened, SystemTime::now());
         response.extensions_mut().insert(ticket);
@@ -48,10 +70,21 @@ where
     }
 }
 
+/// Whether the request posts a report.
+fn is_report(request: &HttpRequest) -> bool {
+    request.head.method == Method::POST && request.name.as_deref().is_some_and(|name| report_format(name).is_some())
+}
+
+fn file_request<'a>(request: &HttpRequest, name: &'a [u8]) -> FileRequest<'a> {
+    let protocol = Protocol::Http(request.server.port());
+    FileRequest { protocol, name, server: request.server.ip(), client: request.client, interface: "" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::serve::http::Payload;
+    use bytes::Bytes;
     use hyper::Request;
     use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderName};
     use std::net::{IpAddr, Ipv4Addr};
@@ -63,11 +96,11 @@ mod tests {
         }
         let address = (IpAddr::V4(Ipv4Addr::LOCALHOST), 80).into();
         let head = request.body(()).unwrap().into_parts().0;
-        HttpRequest { client: address, server: address, head, name: Some(name.into()) }
+        HttpRequest { client: address, server: address, head, name: Some(name.into()), body: Ok(Bytes::new()) }
     }
 
     fn at_once(request: &HttpRequest) -> Option<HttpResponse> {
-        FileHandler(|_: &FileRequest<'_>| Err(Refusal::NotFound).into()).response_at_once(request)
+        FileHandler(|_: &FileRequest<'_>| Err(Refusal::NotFound).into(), (), ()).response_at_once(request)
     }
 
     fn field(response: &HttpResponse, name: HeaderName) -> Option<&str> {

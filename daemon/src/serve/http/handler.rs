@@ -17,12 +17,18 @@ pub trait Handler: Send + Sync + 'static {
         None
     }
 
+    /// The part of the request's body that [`Handler::response`] reads, if it reads any. The server does not read a
+    /// body that takes longer than ten seconds.
+    fn body_limit(&self, _request: &HttpRequest) -> Option<BodyLimit> {
+        None
+    }
+
     /// The response to a request. May block, because it runs on a separate thread. If it panics, only this request
     /// fails.
     fn response(&self, request: &HttpRequest) -> HttpResponse;
 }
 
-/// A request without its body, which the server ignores.
+/// A request. The server ignores its body, unless [`Handler::body_limit`] allows one.
 #[derive(Debug)]
 pub struct HttpRequest {
     /// The client's address and port.
@@ -33,6 +39,26 @@ pub struct HttpRequest {
     pub head: Parts,
     /// The path, percent-decoded: arbitrary octets. `None` if it cannot be decoded.
     pub name: Option<Vec<u8>>,
+    /// The body, or the part of it that [`BodyLimit::kept`] allows; empty if the handler does not read it.
+    pub body: Result<Bytes, BodyError>,
+}
+
+/// The part of a request's body that the server reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimit {
+    /// The number of octets that the server keeps, from the beginning. It drops the others as they arrive.
+    pub kept: usize,
+    /// The maximum length of the body, in octets. The server refuses a longer one.
+    pub max: usize,
+}
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// It is longer than the handler allows.
+    TooLong,
+    /// It did not arrive in time, or the connection ended.
+    Incomplete,
 }
 
 /// A response whose body has not been read yet. The response to HEAD has the body of GET, which the connection does not

@@ -61,11 +61,13 @@ pub fn html(status: StatusCode) -> &'static str {
 pub fn status_text(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "Bad Request\n",
+        StatusCode::UNAUTHORIZED => "Unauthorized\n",
         StatusCode::FORBIDDEN => "Forbidden\n",
         StatusCode::NOT_FOUND => "Not Found\n",
         StatusCode::METHOD_NOT_ALLOWED => "Method Not Allowed\n",
         StatusCode::PRECONDITION_FAILED => "Precondition Failed\n",
         StatusCode::RANGE_NOT_SATISFIABLE => "Range Not Satisfiable\n",
+        StatusCode::TOO_MANY_REQUESTS => "Too Many Requests\n",
         StatusCode::INTERNAL_SERVER_ERROR => "Internal Server Error\n",
         StatusCode::SERVICE_UNAVAILABLE => "Service Unavailable\n",
         _ => "The request failed\n",

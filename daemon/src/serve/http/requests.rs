@@ -5,20 +5,22 @@ use super::connection::{Connection, Exchange, Remaining};
 use super::connection_table::ConnectionSlot;
 use super::context::HttpContext;
 use super::event::DropReason;
-use super::handler::{HttpRequest, HttpResponse, Payload};
+use super::handler::{BodyError, BodyLimit, HttpRequest, HttpResponse, Payload};
 use super::page;
 use super::response;
 use super::socket::ConnectionSocket;
-use hyper::body::Incoming;
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioTimer;
 use socket2::TcpKeepalive;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -26,6 +28,9 @@ use tokio::net::TcpStream;
 /// Maximum length of a request's head, in octets. The URL of a script, which contains a machine's identity, has some
 /// 200 octets.
 const MAX_HEAD: usize = 16 * 1024;
+
+/// How long the body of a request may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves a connection until it ends, and then drops its slot, which removes it from the table.
 pub async fn run(stream: TcpStream, connection: Arc<Connection>, _slot: ConnectionSlot) {
@@ -87,16 +92,24 @@ async fn respond(
 ) -> Result<Response<Body>, Infallible> {
     let began = Instant::now();
     connection.busy();
-    let (head, _) = request.into_parts();
+    let (head, incoming) = request.into_parts();
     let name = response::percent_decode(head.uri.path());
     let (method, version) = (head.method.clone(), head.version);
     let requests_keep_alive = response::requests_keep_alive(&head.headers);
     let is_browser = page::is_browser(&head.headers);
 
-    let request = HttpRequest { client: connection.client, server, head, name: name.clone() };
-    let mut response = match connection.context.handler.response_at_once(&request) {
+    let client = connection.client;
+    let mut request = HttpRequest { client, server, head, name: name.clone(), body: Ok(Bytes::new()) };
+    let handler = &connection.context.handler;
+    let mut response = match handler.response_at_once(&request) {
         Some(response) => with_body(response, &method, &connection),
-        None => blocking_response(request, &connection).await,
+        None => {
+            if let Some(limit) = handler.body_limit(&request) {
+                let read = tokio::time::timeout(BODY_TIMEOUT, read_body(incoming, limit)).await;
+                request.body = read.unwrap_or(Err(BodyError::Incomplete));
+            }
+            blocking_response(request, &connection).await
+        }
     };
     let is_stopping = connection.context.is_stopping();
     let is_stream = |response: &Response<Body>| response.body().remaining() == Remaining::Stream;
@@ -122,6 +135,24 @@ async fn respond(
         sent: 0,
     });
     Ok(response)
+}
+
+/// Reads a body, and returns the part of it that the limit allows to keep.
+async fn read_body(mut incoming: Incoming, limit: BodyLimit) -> Result<Bytes, BodyError> {
+    if incoming.size_hint().lower() > limit.max as u64 {
+        return Err(BodyError::TooLong);
+    }
+    let (mut body, mut length) = (BytesMut::new(), 0);
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {
+        let frame = frame.map_err(|_| BodyError::Incomplete)?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length > limit.max {
+            return Err(BodyError::TooLong);
+        }
+        body.extend_from_slice(data.get(..limit.kept - body.len()).unwrap_or(&data));
+    }
+    Ok(body.freeze())
 }
 
 /// The response of the handler, which runs on a thread that may block.

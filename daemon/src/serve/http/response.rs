@@ -32,6 +32,16 @@ pub fn method_not_allowed(allowed: &str) -> HttpResponse {
     response
 }
 
+/// A response without a body.
+pub fn empty_response(status: StatusCode) -> HttpResponse {
+    let mut response = Response::new(Payload::empty());
+    *response.status_mut() = status;
+    if status != StatusCode::NO_CONTENT {
+        set(&mut response, CONTENT_LENGTH, "0");
+    }
+    response
+}
+
 /// The response to a request for `name`, which `open` has opened or refused.
 pub fn build(request: &Parts, name: &[u8], opened: Result<Opened, Refusal>, now: SystemTime) -> HttpResponse {
     let status = match opened {
@@ -165,7 +175,7 @@ fn text_response(status: StatusCode, media_type: &str, text: &'static str) -> Ht
 }
 
 /// Sets a header field. The values that this module creates contain no control characters.
-fn set(response: &mut HttpResponse, name: HeaderName, value: &str) {
+pub fn set(response: &mut HttpResponse, name: HeaderName, value: &str) {
     response.headers_mut().insert(name, HeaderValue::from_str(value).expect("a value made here is visible ASCII"));
 }
 

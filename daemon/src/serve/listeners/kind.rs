@@ -1,11 +1,11 @@
 //! Opens each kind of listener.
 
-use super::listener::{BOOT_SERVER, BOOT_SERVER6, DHCP_BROADCAST, DHCP6_MULTICAST, Listener, TFTP_PORT};
+use super::listener::{BOOT_SERVER, BOOT_SERVER6, DHCP_BROADCAST, DHCP6_MULTICAST, Listener, SYSLOG_PORT, TFTP_PORT};
 use crate::net::bind_error::BindError;
 use crate::net::port_owner::Transport;
 use crate::net::socket::Socket;
 use crate::net::{udp, udp6};
-use crate::serve::{http, tftp};
+use crate::serve::{http, syslog, tftp};
 use crate::settings::{Enabled, Settings};
 use proxydhcpd_core::event::port::ListenerKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -31,6 +31,10 @@ pub fn open(kind: ListenerKind, settings: &Settings) -> Result<Listener, BindErr
             let listeners = http::bind(address.port(), settings.serves_ipv6());
             listeners.map(|listeners| Listener::Http(address.port(), listeners)).map_err(to_bind_error)
         }
+        ListenerKind::Syslog => {
+            let sockets = syslog::bind(address.port(), settings.serves_ipv6());
+            sockets.map(|sockets| Listener::Syslog(address.port(), sockets)).map_err(to_bind_error)
+        }
     }
 }
 
@@ -45,6 +49,7 @@ pub fn port(kind: ListenerKind, settings: &Settings) -> (Transport, SocketAddr) 
         ListenerKind::Tftp => (Transport::Udp, (any, TFTP_PORT).into()),
         ListenerKind::Tftp6 => (Transport::Udp, (Ipv6Addr::UNSPECIFIED, TFTP_PORT).into()),
         ListenerKind::Http => (Transport::Tcp, (any, settings.http.port).into()),
+        ListenerKind::Syslog => (Transport::Udp, (any, settings.syslog_port.unwrap_or(SYSLOG_PORT)).into()),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::net::udp6;
 use crate::serve::tftp;
 use crate::settings::TftpConfig;
 use proxydhcpd_core::event::port::ListenerKind;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, UdpSocket};
 
 /// An open listener: one socket, or several sockets of the same service.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub enum Listener {
     Tftp(tftp::TftpListener, TftpConfig),
     /// The port of HTTP, and one socket for each address family.
     Http(u16, Vec<TcpListener>),
+    /// The port of syslog, and one socket for each address family.
+    Syslog(u16, Vec<UdpSocket>),
 }
 
 /// The destination of IPv4 broadcasts to the DHCP server port.
@@ -29,6 +31,8 @@ pub const DHCP6_MULTICAST: SocketAddr = SocketAddr::V6(SocketAddrV6::new(udp6::A
 pub const BOOT_SERVER6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 4011, 0, 0));
 /// The UDP port for TFTP requests.
 pub const TFTP_PORT: u16 = 69;
+/// The UDP port for syslog (RFC 5426 3.3), to which iPXE always sends.
+pub const SYSLOG_PORT: u16 = 514;
 
 impl Listener {
     /// The kind of the listener.
@@ -43,6 +47,7 @@ impl Listener {
                 tftp::Family::V6 => ListenerKind::Tftp6,
             },
             Listener::Http(..) => ListenerKind::Http,
+            Listener::Syslog(..) => ListenerKind::Syslog,
         }
     }
 
@@ -51,7 +56,7 @@ impl Listener {
         match self {
             Listener::Dhcp(address, _) => address.port(),
             Listener::Tftp(..) => TFTP_PORT,
-            Listener::Http(port, _) => *port,
+            Listener::Http(port, _) | Listener::Syslog(port, _) => *port,
         }
     }
 }

@@ -17,7 +17,8 @@ pub fn open(listener: ListenerKind, address: SocketAddr) -> Option<io::Result<Li
         | ListenerKind::BootServer6
         | ListenerKind::Tftp
         | ListenerKind::Tftp6
-        | ListenerKind::Http => return None,
+        | ListenerKind::Http
+        | ListenerKind::Syslog => return None,
     };
     Some(opened.map(|socket| Listener::Dhcp(address, Socket::Packet(socket))))
 }

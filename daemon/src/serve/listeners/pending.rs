@@ -71,7 +71,8 @@ impl PendingListener {
             | ListenerKind::BootServer6
             | ListenerKind::Tftp
             | ListenerKind::Tftp6
-            | ListenerKind::Http => RESTART_TIME,
+            | ListenerKind::Http
+            | ListenerKind::Syslog => RESTART_TIME,
         };
         now.duration_since(self.last_busy) >= free_for
     }

@@ -2,7 +2,7 @@
 
 use proxydhcpd_core::fetch::Refusal;
 use proxydhcpd_core::file_ticket::FileTicket;
-use proxydhcpd_core::transfer::Outcome;
+use proxydhcpd_core::transfer::{Outcome, Progress};
 use proxydhcpd_core::wire::tftp::MalformedTftp;
 use std::fmt;
 use std::io;
@@ -20,6 +20,7 @@ pub enum TftpEvent<'a> {
         octets: u64,
         elapsed: Duration,
         outcome: Outcome,
+        progress: Progress,
     },
     /// The server replied with an ERROR.
     Refused { client: SocketAddr, name: &'a [u8], ticket: &'a FileTicket, reason: TftpRefusal },

@@ -198,11 +198,12 @@ where
     /// ACK, sends the first reply again and returns true. If the network has duplicated the request, returns the reason
     /// for silence. Otherwise the client has started over: ends the transfer and returns false.
     fn repeats_request(&mut self, index: usize, octets: &[u8]) -> Result<bool, TftpSilence> {
-        let Some(session) = &self.sessions[index] else { return Ok(false) };
+        let Some(session) = &mut self.sessions[index] else { return Ok(false) };
         let same = *session.request == *octets;
         if same && !session.transfer.is_confirmed() {
-            let first = session.transfer.first_step();
-            self.check_file_rate(session.client().ip())?;
+            let first = session.transfer.handle_repeated_request();
+            let client = session.client().ip();
+            self.check_file_rate(client)?;
             self.perform(index, first, false);
             return Ok(true);
         }

@@ -1,15 +1,18 @@
-//! The rows of the tables of keys: a key or a table, with its documentation. The row of a key of a simple type has all
-//! that a parser needs.
+//! The rows of the tables of keys: a key or a table, with its documentation. The row of a key has all that a parser
+//! needs.
 
 use crate::settings::Settings;
-use crate::settings::rule_value::glob;
-use crate::settings::value::{
-    TomlValue, ValueResult, absolute_path, boolean, non_empty_list, number, number_in, one_of, ports, range_in_words,
-};
+use crate::settings::location::SourceLocation;
+use crate::settings::raw::machine::RawMachine;
+use crate::settings::raw::menu::{RawMenu, RawMenuItem};
+use crate::settings::raw::profile::RawProfile;
+use crate::settings::raw::rule::RawRule;
+use crate::settings::raw::site::RawSite;
+use crate::settings::raw::webhook::RawWebhook;
+use crate::settings::value::{TomlValue, ValueResult, range_in_words};
 use proxydhcpd_core::plan::pattern::Glob;
 use proxydhcpd_core::plan::rule::{Conditions, Rule};
 use std::borrow::Cow;
-use std::num::NonZeroU16;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -78,6 +81,13 @@ pub enum Kind {
         /// Parses the value and sets the setting.
         read: fn(&mut Settings, &TomlValue<'_>) -> ValueResult<()>,
     },
+    /// A value of the whole site that is not a setting.
+    Site {
+        /// The description of the value.
+        expected: &'static str,
+        /// Parses the value and sets it.
+        read: for<'a> fn(&mut RawSite<'a>, &TomlValue<'_>, &SourceLocation<'a>) -> ValueResult<()>,
+    },
     /// `true` or `false`, for a rule.
     RuleFlag(fn(&mut Rule, bool)),
     /// A list of patterns, a condition of a rule.
@@ -85,20 +95,60 @@ pub enum Kind {
     /// Any other value of a rule.
     Rule {
         /// The description of the value.
+        expected: Expected,
+        /// Parses the value and sets it.
+        read: for<'a> fn(&mut RawRule<'a>, &TomlValue<'_>, &SourceLocation<'a>) -> ValueResult<()>,
+    },
+    /// A value of a profile.
+    Profile {
+        /// The description of the value.
+        expected: Expected,
+        /// Parses the value and sets it.
+        read: for<'a> fn(&mut RawProfile<'a>, &TomlValue<'_>, &SourceLocation<'a>) -> ValueResult<()>,
+    },
+    /// A value of a menu.
+    Menu {
+        /// The description of the value.
         expected: &'static str,
         /// Parses the value and sets it.
-        read: fn(&mut Rule, &TomlValue<'_>) -> ValueResult<()>,
+        read: fn(&mut RawMenu<'_>, &TomlValue<'_>) -> ValueResult<()>,
     },
-    /// A list of these words, a condition of a rule.
-    RuleWords {
-        /// The words.
-        words: fn() -> Vec<&'static str>,
+    /// A value of an item of a menu.
+    MenuItem {
+        /// The description of the value.
+        expected: &'static str,
         /// Parses the value and sets it.
-        read: fn(&mut Rule, &TomlValue<'_>) -> ValueResult<()>,
+        read: for<'a> fn(&mut RawMenuItem<'a>, &TomlValue<'_>, &SourceLocation<'a>) -> ValueResult<()>,
     },
-    /// The description of a value that refers to another part of the file, or that is a table. The parser of the key's
-    /// table parses it.
-    Described(&'static str),
+    /// A value of a machine.
+    Machine {
+        /// The description of the value.
+        expected: Expected,
+        /// Parses the value and sets it.
+        read: fn(&mut RawMachine, &TomlValue<'_>) -> ValueResult<()>,
+    },
+    /// A value of a webhook.
+    Webhook {
+        /// The description of the value.
+        expected: &'static str,
+        /// Parses the value and sets it.
+        read: fn(&mut RawWebhook, &TomlValue<'_>) -> ValueResult<()>,
+    },
+    /// A table. Its keys have separate rows.
+    Table,
+    /// A list of tables. Their keys have separate rows.
+    Tables,
+}
+
+/// The description of a valid value.
+#[derive(Debug)]
+pub enum Expected {
+    /// These words, as in "`title` must be text in quotes".
+    Text(&'static str),
+    /// One of these strings.
+    OneOf(fn() -> Vec<&'static str>),
+    /// A list of these strings.
+    ListOf(fn() -> Vec<&'static str>),
 }
 
 impl ConfigKey {
@@ -108,39 +158,31 @@ impl ConfigKey {
             Kind::Boolean(_) | Kind::RuleFlag(_) => "true or false".into(),
             Kind::Integer { range, .. } => range_in_words(range).into(),
             Kind::Choice(words) => alternatives(words.iter().map(|(word, _)| *word)).into(),
-            Kind::RuleWords { words, .. } => format!("a list of {}", alternatives(words().into_iter())).into(),
             Kind::RulePatterns(_) => "a list of patterns with `*` and `?`".into(),
             Kind::Path(_) => "an absolute path in quotes".into(),
             Kind::Port(_) => "a port, 1 to 65535".into(),
             Kind::Ports(_) => "two ports, the lower one first: \"50000-51023\"".into(),
-            Kind::Setting { expected, .. } | Kind::Rule { expected, .. } | Kind::Described(expected) => {
-                (*expected).into()
+            Kind::Setting { expected, .. }
+            | Kind::Site { expected, .. }
+            | Kind::Menu { expected, .. }
+            | Kind::Webhook { expected, .. }
+            | Kind::MenuItem { expected, .. } => (*expected).into(),
+            Kind::Rule { expected, .. } | Kind::Profile { expected, .. } | Kind::Machine { expected, .. } => {
+                expected.to_text()
             }
+            Kind::Table => "a table".into(),
+            Kind::Tables => format!("a list of tables: {}", self.example).into(),
         }
     }
+}
 
-    /// Parses the value and sets the setting. `None`: the key sets no setting.
-    pub fn read(&self, settings: &mut Settings, value: &TomlValue<'_>) -> Option<ValueResult<()>> {
-        Some(match &self.kind {
-            Kind::Boolean(set) => boolean(value).map(|on| set(settings, on)),
-            Kind::Integer { range, set } => number_in(value, range).map(|number| set(settings, number)),
-            Kind::Choice(words) => one_of(value, words).map(|set| set(settings)),
-            Kind::Path(set) => absolute_path(value).map(|path| set(settings, path)),
-            Kind::Port(set) => number::<NonZeroU16>(value).map(|port| set(settings, port.get())),
-            Kind::Ports(set) => ports(value).map(|ports| set(settings, ports)),
-            Kind::Setting { read, .. } => read(settings, value),
-            _ => return None,
-        })
-    }
-
-    /// Parses the value and sets it in the rule. `None`: the parser of the rule parses it.
-    pub fn read_rule(&self, rule: &mut Rule, value: &TomlValue<'_>) -> Option<ValueResult<()>> {
-        Some(match &self.kind {
-            Kind::RuleFlag(set) => boolean(value).map(|on| set(rule, on)),
-            Kind::RulePatterns(set) => non_empty_list(value, glob).map(|patterns| set(&mut rule.when, patterns)),
-            Kind::Rule { read, .. } | Kind::RuleWords { read, .. } => read(rule, value),
-            _ => return None,
-        })
+impl Expected {
+    fn to_text(&self) -> Cow<'static, str> {
+        match self {
+            Expected::Text(text) => (*text).into(),
+            Expected::OneOf(words) => alternatives(words().into_iter()).into(),
+            Expected::ListOf(words) => format!("a list of {}", alternatives(words().into_iter())).into(),
+        }
     }
 }
 

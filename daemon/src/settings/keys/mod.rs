@@ -6,8 +6,10 @@ mod lookup;
 pub mod render;
 mod rows;
 mod tables;
+mod target;
 
-pub use key::{ConfigKey, ConfigTable, Kind};
+pub use key::{ConfigKey, ConfigTable, Expected, Kind};
 pub use lookup::{find, find_table, in_table, suggestion};
 pub use rows::KEYS;
 pub use tables::TABLES;
+pub use target::Target;

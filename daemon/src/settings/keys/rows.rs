@@ -1,14 +1,22 @@
 //! The keys, in the order of the example file and the manual page.
 
+use super::key::Expected::{ListOf, OneOf, Text};
 use super::key::{ConfigKey, Kind};
-use crate::settings::rule_value::{arch, firmware, interface};
+use crate::settings::raw::machine::{RawMachine, serial};
+use crate::settings::raw::menu::menu_text;
+use crate::settings::raw::profile::{BUILT_IN_PROFILES, RawBoot, arguments, file, path_or_url, relative};
+use crate::settings::raw::rule::{arch, firmware, glob, interface};
 use crate::settings::value::{
-    absolute_path, address, address6, domain_name, line, list, mac_pattern, machine_uuid, network, non_empty_list,
-    number, text,
+    absolute_path, address, address4, address6, broadcast_subnet, domain_name, header_name, line, list, mac_pattern,
+    machine_uuid, network, non_empty_list, number, one_of, path_or_false, proxy_address, socket_address, text,
+    variables,
 };
-use crate::settings::{Enabled, MAX_TRANSFERS};
+use crate::settings::webhook::{event, url};
+use crate::settings::{Enabled, HISTORY_DAYS, HISTORY_SIZES, MAX_TRANSFERS};
 use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::plan::rule::Firmware;
+use proxydhcpd_reading::machine_fields::BOOT_MODES;
+use std::num::NonZeroU16;
 
 /// The keys, in the order of the example file and the manual page.
 pub const KEYS: &[ConfigKey] = &[
@@ -78,9 +86,22 @@ pub const KEYS: &[ConfigKey] = &[
         "The directory for state that outlives the server.",
         "boot-once/ records the machines that completed their boot-once; boot-once-counts and done-url-key make the \
          tokens of done_url; shared-uuids lists UUIDs seen on more than one machine; duid identifies the server in \
-         DHCPv6. The server writes to no other directory. $STATE_DIRECTORY, which systemd sets, overrides the \
-         default.",
+         DHCPv6; history.sqlite has the history of boots. The server writes to no other directory. $STATE_DIRECTORY, \
+         which systemd sets, overrides the default.",
         "\"/var/lib/proxydhcpd/state\"",
+    ),
+    key(
+        "",
+        "control-socket",
+        Kind::Setting {
+            expected: "an absolute path in quotes, or false",
+            read: |settings, value| path_or_false(value).map(|path| settings.control_socket = path),
+        },
+        "\"/run/proxydhcpd/control.sock\"",
+        "The Unix socket on which commands such as `status` and `watch` ask the running server.",
+        "Root, the user of the server and the members of the group proxydhcpd may use it. With false, there is none. \
+         $RUNTIME_DIRECTORY, which systemd sets, overrides the directory of the default.",
+        "false",
     ),
     key(
         "",
@@ -103,7 +124,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "machine-files",
-        Kind::Described("a list of absolute paths: [\"/etc/proxydhcpd/machines\"]"),
+        Kind::Site {
+            expected: "a list of absolute paths: [\"/etc/proxydhcpd/machines\"]",
+            read: |site, value, at| site.set_machine_files(value, at),
+        },
         "the directory `machines` next to this file",
         "Files with the entries of machines, in addition to this file.",
         MACHINE_FILES_DETAILS,
@@ -112,7 +136,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "default-profile",
-        Kind::Described("the name of a profile"),
+        Kind::Site {
+            expected: "the name of a profile",
+            read: |site, value, at| text(value).map(|name| site.default_profile = Some((name, at.clone()))),
+        },
         "\"menu\"",
         "The profile of machines for which no entry or rule names one.",
         "Built-in profiles are \"menu\" (the menu of the boot directory), \"local-disk\" and \"nothing\".",
@@ -121,7 +148,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "unknown-machine-profile",
-        Kind::Described("the name of a profile"),
+        Kind::Site {
+            expected: "the name of a profile",
+            read: |site, value, at| text(value).map(|name| site.unknown_machine_profile = Some((name, at.clone()))),
+        },
         "the value of default-profile",
         "The profile of machines that have no entry, if no rule names one.",
         "",
@@ -130,7 +160,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "",
         "shared-macs",
-        Kind::Described("a list of MAC addresses, or parts of them: [\"00:e0:4c:68:*\"]"),
+        Kind::Site {
+            expected: "a list of MAC addresses, or parts of them: [\"00:e0:4c:68:*\"]",
+            read: |site, value, _| list(value, mac_pattern).map(|macs| site.shared_macs = macs),
+        },
         "none",
         "MAC addresses of shared adapters, which never identify a machine.",
         "Docking stations and USB adapters have them. Identify the machines that use them by UUID or serial number.",
@@ -169,6 +202,20 @@ pub const KEYS: &[ConfigKey] = &[
         "The relays to answer.",
         "Requests through any other relay are ignored.",
         "[\"10.1.0.1\", \"10.2.0.1\"]",
+    ),
+    key(
+        "dhcp",
+        "relayed-subnets",
+        Kind::Setting {
+            expected: "a list of IPv4 subnets of at most 30 bits: [\"10.1.0.0/24\"]",
+            read: |settings, value| list(value, broadcast_subnet).map(|subnets| settings.relayed_subnets = subnets),
+        },
+        "those of rules",
+        "The subnets behind relays, to wake machines there.",
+        "A packet that wakes a machine behind a relay goes to the broadcast address of its subnet, which the server \
+         cannot learn from requests. Without this key, it takes the smallest `subnet` of a rule that contains the \
+         relay.",
+        "[\"10.1.0.0/24\", \"10.2.0.0/23\"]",
     ),
     key(
         "dhcp",
@@ -308,9 +355,210 @@ pub const KEYS: &[ConfigKey] = &[
         "512",
     ),
     key(
+        "syslog",
+        "port",
+        Kind::Port(|settings, port| settings.syslog_port = Some(port)),
+        "none",
+        "The UDP port on which the server receives lines of syslog.",
+        "iPXE and installers report by it. iPXE sends to port 514 only: with that port, the built-in scripts make iPXE \
+         send its console here.",
+        "514",
+    ),
+    key(
+        "history",
+        "enabled",
+        Kind::Boolean(|settings, on| settings.history.enabled = on),
+        "true",
+        "Keep the history of boots.",
+        "history.sqlite in the state directory has every boot of every machine with its steps and its verdict, and \
+         the reports of machines. Without it, the server knows only the latest boots, and only until it stops.",
+        "false",
+    ),
+    key(
+        "history",
+        "days",
+        Kind::Integer { range: HISTORY_DAYS, set: |settings, days| settings.history.days = days },
+        "30",
+        "The number of days for which the history is kept.",
+        "",
+        "90",
+    ),
+    key(
+        "history",
+        "max-size",
+        Kind::Integer { range: HISTORY_SIZES, set: |settings, size| settings.history.max_size = size },
+        "256",
+        "The maximum size of the history, in MiB.",
+        "The oldest boots make room. A boot takes 2 to 5 KiB.",
+        "1024",
+    ),
+    key(
+        "web",
+        "enabled",
+        Kind::Boolean(|settings, on| settings.web.enabled = on),
+        "true",
+        "Show a page on which operators see what the machines boot.",
+        "It has its own port, which serves no machine.",
+        "false",
+    ),
+    key(
+        "web",
+        "listen",
+        Kind::Setting {
+            expected: "an address with a port, or a list of them: [\"192.0.2.10:8067\"]",
+            read: |settings, value| {
+                non_empty_list(value, socket_address).map(|listen| settings.web.listen = Some(listen))
+            },
+        },
+        "\"127.0.0.1:8067\"",
+        "The addresses and ports at which browsers reach the page.",
+        "By default, only browsers on this host reach it, until `proxydhcpd web open` opens it to the served networks.",
+        "[\"192.0.2.10:8067\", \"[2001:db8::10]:8067\"]",
+    ),
+    key(
+        "web",
+        "names",
+        Kind::Setting {
+            expected: "a list of domain names: [\"boot.example.org\"]",
+            read: |settings, value| list(value, domain_name).map(|names| settings.web.names = names),
+        },
+        "the name of this host",
+        "The names by which browsers may address this host, besides its own name and its addresses.",
+        "The server refuses requests under any other name, so that a page of another site cannot use this one.",
+        "[\"boot.example.org\"]",
+    ),
+    key(
+        "web",
+        "certificate",
+        Kind::Path(|settings, path| settings.web.certificate = Some(path)),
+        "a certificate that the server makes",
+        "The file with the certificate for TLS and its intermediate certificates (PEM).",
+        "The server reads it again when it changes. With this key, browsers on this host use TLS, too.",
+        "\"/etc/ssl/boot.example.org.pem\"",
+    ),
+    key(
+        "web",
+        "key",
+        Kind::Path(|settings, path| settings.web.key = Some(path)),
+        "the file `certificate`",
+        "The file with the private key of the certificate (PEM).",
+        "",
+        "\"/etc/ssl/private/boot.example.org.pem\"",
+    ),
+    key(
+        "web",
+        "plain-http",
+        Kind::Boolean(|settings, on| settings.web.plain_http = on),
+        "false",
+        "Use no TLS.",
+        "Every host of the network can then read the password. For a laboratory, or behind a proxy.",
+        "true",
+    ),
+    key(
+        "web",
+        "trusted-proxy",
+        Kind::Setting {
+            expected: "an IP address, or a list of them: [\"192.0.2.1\"]",
+            read: |settings, value| list(value, proxy_address).map(|proxies| settings.web.trusted_proxies = proxies),
+        },
+        "none",
+        "The proxies that may state the host, the protocol and the client of a request.",
+        "They do it with X-Forwarded-Host, X-Forwarded-Proto and X-Forwarded-For. From all others, the server ignores \
+         these headers.",
+        "[\"192.0.2.1\"]",
+    ),
+    key(
+        "web",
+        "proxy-user-header",
+        Kind::Setting {
+            expected: "the name of a header: \"X-Remote-User\"",
+            read: |settings, value| header_name(value).map(|name| settings.web.proxy_user_header = Some(name)),
+        },
+        "none",
+        "The header with the user that a proxy in `trusted-proxy` logged in.",
+        "That user may do everything on the page. The proxy must remove this header from what browsers send.",
+        "\"X-Remote-User\"",
+    ),
+    key(
+        "web",
+        "metrics-without-login",
+        Kind::Boolean(|settings, on| settings.web.metrics_without_login = on),
+        "false",
+        "Let every program that reaches the page read `/metrics` without a login.",
+        "The figures show how many machines boot, and no machine. Prefer a token where Prometheus can send one.",
+        "true",
+    ),
+    key(
+        "menu",
+        "timeout",
+        Kind::Setting {
+            expected: "a number of seconds, 0 to 65535",
+            read: |settings, value| number(value).map(|seconds| settings.menu.timeout = seconds),
+        },
+        "10",
+        "Seconds until the default item starts.",
+        "With 0, the menu waits for its user.",
+        "30",
+    ),
+    key(
+        "menu",
+        "default-item",
+        Kind::Setting {
+            expected: "the name of an item in quotes",
+            read: |settings, value| line(value).map(|item| settings.menu.default_item = item),
+        },
+        "\"local-disk\"",
+        "The item that starts after the timeout.",
+        "The local disk starts instead if the menu lacks the item, or if the item needs a password or is an installer, \
+         judged by its files and arguments.",
+        "\"thin-client.ipxe\"",
+    ),
+    key(
+        "menu",
+        "hidden-items",
+        Kind::Setting {
+            expected: "a list of names: [\"shell\", \"installers/*\"]",
+            read: |settings, value| non_empty_list(value, glob).map(|items| settings.menu.hidden_items = items),
+        },
+        "none",
+        "Items that no machine sees.",
+        "The local disk is in every menu.",
+        "[\"netboot.xyz\"]",
+    ),
+    key(
+        "menu",
+        "protected-items",
+        Kind::Setting {
+            expected: "a list of names: [\"shell\", \"installers/*\"]",
+            read: |settings, value| non_empty_list(value, glob).map(|items| settings.menu.protected_items = items),
+        },
+        "none",
+        "Items that need a password.",
+        "iPXE asks for a user and a password, and the server sends the script of the item only to users in \
+         `password-file`. The password does not pass the network, but the files of the boot directory have no \
+         protection: who knows their names can fetch them. Needs the HTTP server.",
+        "[\"installers/*\", \"shell\"]",
+    ),
+    key(
+        "menu",
+        "password-file",
+        Kind::Setting {
+            expected: "an absolute path in quotes",
+            read: |settings, value| absolute_path(value).map(|path| settings.menu_password_file = Some(path)),
+        },
+        "none",
+        "The file with the users who may start protected items.",
+        "`proxydhcpd menu-password USER` prints a line of it; the format is that of Apache's htdigest, with the realm \
+         proxydhcpd. The server reads it at its start and at each reload.",
+        "\"/etc/proxydhcpd/menu-passwords\"",
+    ),
+    key(
         "profile",
         "extends",
-        Kind::Described("the name of a profile"),
+        Kind::Profile {
+            expected: Text("the name of a profile"),
+            read: |profile, value, at| text(value).map(|name| profile.extends = Some((name, at.clone()))),
+        },
         "none",
         "Another profile, from which this one inherits the keys that it does not set.",
         "The title is not inherited; variables and loaders are merged. A different kind of boot replaces that of the \
@@ -320,7 +568,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "title",
-        Kind::Described(TEXT),
+        Kind::Profile {
+            expected: Text(TEXT),
+            read: |profile, value, _| line(value).map(|title| profile.title = Some(title)),
+        },
         "the name of the profile",
         "The title in menus and logs.",
         "",
@@ -329,7 +580,12 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "kernel",
-        Kind::Described("a path in the boot directory, or a URL"),
+        Kind::Profile {
+            expected: Text("a path in the boot directory, or a URL"),
+            read: |profile, value, at| {
+                file(value).map(|name| profile.add_boot("kernel", at.clone(), RawBoot::Kernel((name, at.clone()))))
+            },
+        },
         "none",
         "The kernel that iPXE starts.",
         "May contain template expressions, and so may initrd and arguments.",
@@ -338,7 +594,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "initrd",
-        Kind::Described("a path in the boot directory or a URL, or a list of them"),
+        Kind::Profile {
+            expected: Text("a path in the boot directory or a URL, or a list of them"),
+            read: |profile, value, at| profile.set_initrds(value, at),
+        },
         "none",
         "The initrds to load with the kernel.",
         "",
@@ -347,7 +606,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "arguments",
-        Kind::Described(LINE),
+        Kind::Profile {
+            expected: Text(LINE),
+            read: |profile, value, at| arguments(value).map(|text| profile.arguments = Some((text, at.clone()))),
+        },
         "none",
         "The command line of the kernel.",
         "",
@@ -356,16 +618,25 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "script",
-        Kind::Described("the name of a file in the template directory, or a URL"),
+        Kind::Profile {
+            expected: Text("the name of a file in the template directory, or a URL"),
+            read: |profile, value, at| {
+                path_or_url(value)
+                    .map(|name| profile.add_boot("script", at.clone(), RawBoot::Script((name, at.clone()))))
+            },
+        },
         "none",
         "The script that iPXE runs: a template.",
-        "iPXE opens a URL unchanged.",
+        "iPXE opens a URL unchanged. A script of this server loads that of an `https://` URL, and reports an error.",
         "\"rescue.ipxe\"",
     ),
     key(
         "profile",
         "boot",
-        Kind::Described("\"menu\", \"local-disk\" or \"nothing\""),
+        Kind::Profile {
+            expected: OneOf(|| BUILT_IN_PROFILES.iter().map(|(name, ..)| *name).collect()),
+            read: |profile, value, at| profile.add_built_in_boot(value, at),
+        },
         "none",
         "A built-in boot.",
         "\"menu\" shows the menu of the boot directory, \"local-disk\" starts the machine's disk, \"nothing\" leaves \
@@ -375,7 +646,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "boot-once-file",
-        Kind::Described("the name of a file, as machines request it"),
+        Kind::Profile {
+            expected: Text("the name of a file, as machines request it"),
+            read: |profile, value, at| relative(value).map(|name| profile.boot_once_file = Some((name, at.clone()))),
+        },
         "the kernel",
         "The file whose complete download completes a boot-once.",
         "",
@@ -384,7 +658,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "variables",
-        Kind::Described("a table: { name = \"value\" }"),
+        Kind::Profile {
+            expected: Text("a table: { name = \"value\" }"),
+            read: |profile, value, _| variables(value).map(|variables| profile.variables = variables),
+        },
         "none",
         "Variables for templates; they override the site's.",
         "",
@@ -393,7 +670,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "loaders",
-        Kind::Described("a table"),
+        Kind::Table,
         "none",
         "The first programs, by architecture; see [profile.NAME.loaders].",
         "",
@@ -402,7 +679,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile",
         "menu",
-        Kind::Described("a table"),
+        Kind::Table,
         "none",
         "A menu that the firmware shows; see [profile.NAME.menu].",
         "",
@@ -411,7 +688,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile.menu",
         "prompt",
-        Kind::Described(MENU_TEXT),
+        Kind::Menu { expected: MENU_TEXT, read: |menu, value| menu_text(value).map(|prompt| menu.prompt = prompt) },
         "\"Press F8 for the menu\"",
         "The prompt before the menu.",
         "",
@@ -420,7 +697,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile.menu",
         "timeout",
-        Kind::Described("a number of seconds, 0 to 255"),
+        Kind::Menu {
+            expected: "a number of seconds, 0 to 255",
+            read: |menu, value| number(value).map(|seconds| menu.timeout = seconds),
+        },
         "10",
         "Seconds until the firmware selects the first item.",
         "0 selects it at once and shows nothing. 255 shows the menu and waits.",
@@ -429,17 +709,31 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile.menu",
         "items",
-        Kind::Described("a list of tables: [{ title = \"Debian\", profile = \"debian\" }]"),
+        Kind::Tables,
         "none",
         "The lines of the menu, at most 24.",
         "",
         "[{ title = \"Debian\", profile = \"debian\" }]",
     ),
-    key("profile.menu.items", "title", Kind::Described(MENU_TEXT), "none", "The text of the line.", "", "\"Debian\""),
+    key(
+        "profile.menu.items",
+        "title",
+        Kind::MenuItem {
+            expected: MENU_TEXT,
+            read: |item, value, _| menu_text(value).map(|title| item.title = Some(title)),
+        },
+        "none",
+        "The text of the line.",
+        "",
+        "\"Debian\"",
+    ),
     key(
         "profile.menu.items",
         "profile",
-        Kind::Described("the name of a profile"),
+        Kind::MenuItem {
+            expected: "the name of a profile",
+            read: |item, value, at| text(value).map(|name| item.profile = Some((name, at.clone()))),
+        },
         "none",
         "The profile to boot.",
         "",
@@ -448,7 +742,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile.menu.items",
         "server",
-        Kind::Described("a unicast IPv4 address in quotes"),
+        Kind::MenuItem {
+            expected: "a unicast IPv4 address in quotes",
+            read: |item, value, _| address4(value).map(|server| item.server = Some(server)),
+        },
         "none",
         "Another boot server for this item, instead of a profile.",
         "The client sends its request to UDP port 4011 there.",
@@ -457,7 +754,12 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "profile.menu.items",
         "type",
-        Kind::Described("a PXE boot server type, 1 to 65535"),
+        Kind::MenuItem {
+            expected: "a PXE boot server type, 1 to 65535",
+            read: |item, value, at| {
+                number::<NonZeroU16>(value).map(|server_type| item.server_type = Some((server_type.get(), at.clone())))
+            },
+        },
         "32769 and up",
         "The boot server type by which firmware requests the item.",
         "An item with only a type leads to any boot server of this type that answers a broadcast.",
@@ -466,7 +768,7 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "name",
-        Kind::Rule { expected: TEXT, read: |rule, value| line(value).map(|name| rule.name = name) },
+        Kind::Rule { expected: Text(TEXT), read: |rule, value, _| line(value).map(|name| rule.rule.name = name) },
         "\"rule\" and its number",
         "The name in logs and in the output of `explain`.",
         "",
@@ -476,8 +778,8 @@ pub const KEYS: &[ConfigKey] = &[
         "rule",
         "mac",
         Kind::Rule {
-            expected: "a list of MAC addresses, or parts of them: [\"52:54:00:*\"]",
-            read: |rule, value| non_empty_list(value, mac_pattern).map(|macs| rule.when.macs = macs),
+            expected: Text("a list of MAC addresses, or parts of them: [\"52:54:00:*\"]"),
+            read: |rule, value, _| non_empty_list(value, mac_pattern).map(|macs| rule.rule.when.macs = macs),
         },
         ANY,
         "Condition: the MAC address.",
@@ -488,8 +790,8 @@ pub const KEYS: &[ConfigKey] = &[
         "rule",
         "uuid",
         Kind::Rule {
-            expected: "a list of UUIDs",
-            read: |rule, value| non_empty_list(value, machine_uuid).map(|uuids| rule.when.uuids = uuids),
+            expected: Text("a list of UUIDs"),
+            read: |rule, value, _| non_empty_list(value, machine_uuid).map(|uuids| rule.rule.when.uuids = uuids),
         },
         ANY,
         "Condition: the machine's UUID, as its firmware prints it.",
@@ -509,8 +811,8 @@ pub const KEYS: &[ConfigKey] = &[
         "rule",
         "arch",
         Kind::Rule {
-            expected: "a list of architectures: [\"uefi-x64\"]",
-            read: |rule, value| non_empty_list(value, arch).map(|archs| rule.when.archs = archs),
+            expected: Text("a list of architectures: [\"uefi-x64\"]"),
+            read: |rule, value, _| non_empty_list(value, arch).map(|archs| rule.rule.when.archs = archs),
         },
         ANY,
         "Condition: the architecture.",
@@ -520,9 +822,9 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "firmware",
-        Kind::RuleWords {
-            words: || Firmware::all().map(Firmware::id).collect(),
-            read: |rule, value| non_empty_list(value, firmware).map(|kinds| rule.when.firmware = kinds),
+        Kind::Rule {
+            expected: ListOf(|| Firmware::all().map(Firmware::id).collect()),
+            read: |rule, value, _| non_empty_list(value, firmware).map(|kinds| rule.rule.when.firmware = kinds),
         },
         ANY,
         "Condition: the kind of firmware.",
@@ -552,8 +854,8 @@ pub const KEYS: &[ConfigKey] = &[
         "rule",
         "interface",
         Kind::Rule {
-            expected: PATTERNS,
-            read: |rule, value| non_empty_list(value, interface).map(|names| rule.when.interfaces = names),
+            expected: Text(PATTERNS),
+            read: |rule, value, _| non_empty_list(value, interface).map(|names| rule.rule.when.interfaces = names),
         },
         ANY,
         "Condition: the interface of this host that received the request.",
@@ -564,8 +866,8 @@ pub const KEYS: &[ConfigKey] = &[
         "rule",
         "subnet",
         Kind::Rule {
-            expected: "a list of networks: [\"10.1.0.0/16\", \"2001:db8:12::/48\"]",
-            read: |rule, value| non_empty_list(value, network).map(|subnets| rule.when.subnets = subnets),
+            expected: Text("a list of networks: [\"10.1.0.0/16\", \"2001:db8:12::/48\"]"),
+            read: |rule, value, _| non_empty_list(value, network).map(|subnets| rule.rule.when.subnets = subnets),
         },
         ANY,
         "Condition: the machine's network.",
@@ -576,8 +878,8 @@ pub const KEYS: &[ConfigKey] = &[
         "rule",
         "relay",
         Kind::Rule {
-            expected: ADDRESSES,
-            read: |rule, value| non_empty_list(value, address).map(|relays| rule.when.relays = relays),
+            expected: Text(ADDRESSES),
+            read: |rule, value, _| non_empty_list(value, address).map(|relays| rule.rule.when.relays = relays),
         },
         ANY,
         "Condition: the relay that forwarded the request.",
@@ -614,7 +916,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "profile",
-        Kind::Described("the name of a profile"),
+        Kind::Rule {
+            expected: Text("the name of a profile"),
+            read: |rule, value, at| text(value).map(|name| rule.profile = Some((name, at.clone()))),
+        },
         "as if there were no rule",
         "The profile to boot, unless the machine's entry names one.",
         "",
@@ -631,6 +936,18 @@ pub const KEYS: &[ConfigKey] = &[
     ),
     key(
         "rule",
+        "hidden-items",
+        Kind::Rule {
+            expected: Text("a list of names: [\"shell\", \"installers/*\"]"),
+            read: |rule, value, _| non_empty_list(value, glob).map(|items| rule.rule.hidden_items = items),
+        },
+        "none",
+        "Items that the menu of the boot directory does not show to the machine.",
+        "In addition to `hidden-items` of [menu], which says how items are named.",
+        "[\"installers/*\", \"shell\"]",
+    ),
+    key(
+        "rule",
         "as-firmware",
         Kind::RuleFlag(|rule, on| rule.as_firmware = on),
         "false",
@@ -641,7 +958,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "rule",
         "as-raspberry-pi",
-        Kind::Described("true or false"),
+        Kind::Rule {
+            expected: Text("true or false"),
+            read: |rule, value, at| rule.set_dialect("raspberry-pi", value, at),
+        },
         "false",
         "Treat the machine as a Raspberry Pi, although its requests do not show that it is one.",
         "For a Compute Module with another maker's MAC address, or one with a custom option 97. A UEFI that runs on a \
@@ -651,7 +971,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "machine",
         "mac",
-        Kind::Described("a MAC address, or a list of them: \"52:54:00:12:34:56\""),
+        Kind::Machine {
+            expected: Text("a MAC address, or a list of them: \"52:54:00:12:34:56\""),
+            read: RawMachine::set_macs,
+        },
         "none",
         "The machine's MAC addresses.",
         "",
@@ -660,17 +983,34 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "machine",
         "uuid",
-        Kind::Described("a UUID: \"11223344-5566-7788-99aa-bbccddeeff00\""),
+        Kind::Machine {
+            expected: Text("a UUID: \"11223344-5566-7788-99aa-bbccddeeff00\""),
+            read: |machine, value| machine_uuid(value).map(|uuid| machine.uuid = Some(uuid)),
+        },
         "none",
         "The machine's UUID, as its firmware prints it.",
         "",
         "\"11223344-5566-7788-99aa-bbccddeeff00\"",
     ),
-    key("machine", "serial", Kind::Described(TEXT), "none", "The machine's serial number.", "", "\"ABC123\""),
+    key(
+        "machine",
+        "serial",
+        Kind::Machine {
+            expected: Text(TEXT),
+            read: |machine, value| serial(value).map(|serial| machine.serial = Some(serial)),
+        },
+        "none",
+        "The machine's serial number.",
+        "",
+        "\"ABC123\"",
+    ),
     key(
         "machine",
         "profile",
-        Kind::Described("the name of a profile"),
+        Kind::Machine {
+            expected: Text("the name of a profile"),
+            read: |machine, value| text(value).map(|name| machine.profile = Some((name, value.span()))),
+        },
         "that of a rule, or default-profile",
         "The profile to boot.",
         "",
@@ -679,7 +1019,10 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "machine",
         "boot",
-        Kind::Described("\"always\", \"once\" or \"never\""),
+        Kind::Machine {
+            expected: OneOf(|| BOOT_MODES.map(|(word, _)| word).to_vec()),
+            read: |machine, value| one_of(value, &BOOT_MODES).map(|mode| machine.boot_mode = mode),
+        },
         "\"always\"",
         "When the machine boots its profile; otherwise it boots its disk.",
         "\"once\": until it has downloaded the whole boot-once-file of its profile, or its system requests .../done. \
@@ -689,11 +1032,60 @@ pub const KEYS: &[ConfigKey] = &[
     key(
         "machine",
         "variables",
-        Kind::Described("a table: { name = \"value\" }"),
+        Kind::Machine { expected: Text("a table: { name = \"value\" }"), read: RawMachine::set_variables },
         "none",
         "Variables for templates; they override all others.",
         "",
         "{ role = \"web\" }",
+    ),
+    key(
+        "webhook",
+        "url",
+        Kind::Webhook {
+            expected: "a URL that begins with http:// or https://, without a user and without `#`",
+            read: |webhook, value| url(value).map(|url| webhook.url = Some(url)),
+        },
+        "none",
+        "The URL to call.",
+        "Required. The server follows no redirect.",
+        "\"https://alerts.example.org/boots\"",
+    ),
+    key(
+        "webhook",
+        "events",
+        Kind::Webhook {
+            expected: "a list of events: [\"verdict\", \"installed\"]",
+            read: |webhook, value| non_empty_list(value, event).map(|events| webhook.events = Some(events)),
+        },
+        "[\"verdict\"]",
+        "The events for which the server calls it.",
+        "`verdict`: a boot failed. The code of a verdict, such as `kernel-missing`: a boot failed for that reason. A \
+         stage (asked, offered, loader, script, kernel, system, installed): a boot reached it.",
+        "[\"verdict\", \"installed\"]",
+    ),
+    key(
+        "webhook",
+        "secret-file",
+        Kind::Webhook {
+            expected: "an absolute path in quotes",
+            read: |webhook, value| absolute_path(value).map(|file| webhook.secret_file = Some((file, value.span()))),
+        },
+        "none",
+        "The file with the secret that signs the calls.",
+        "Required. At least 24 characters, or `whsec_` and base64. Other users may not read it.",
+        "\"/etc/proxydhcpd/alerts.secret\"",
+    ),
+    key(
+        "webhook",
+        "ca-file",
+        Kind::Webhook {
+            expected: "an absolute path in quotes",
+            read: |webhook, value| absolute_path(value).map(|file| webhook.ca_file = Some((file, value.span()))),
+        },
+        "those of the system",
+        "The certificates of the authorities to trust, in PEM.",
+        "They replace those of the system.",
+        "\"/etc/proxydhcpd/ca.pem\"",
     ),
 ];
 

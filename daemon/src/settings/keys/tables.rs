@@ -24,6 +24,10 @@ pub const TABLES: &[ConfigTable] = &[
     table("dhcp6", "[dhcp6]", "IPv6-only settings.", "All others apply to IPv4 and IPv6.", ""),
     table("http", "[http]", "The HTTP server.", "", ""),
     table("tftp", "[tftp]", "The TFTP server.", "", ""),
+    table("syslog", "[syslog]", "The receiver of lines that machines send by syslog.", "", ""),
+    table("history", "[history]", "The history of boots.", "", ""),
+    table("web", "[web]", "The page for operators.", "", ""),
+    table("menu", "[menu]", "The menu of the boot directory, which iPXE shows.", MENU_DETAILS, MENU_EXAMPLE),
     table(
         "profile",
         "[profile.NAME]",
@@ -64,8 +68,23 @@ pub const TABLES: &[ConfigTable] = &[
         "NAME has at most 63 letters, digits, dots, hyphens and underscores. Machine files have the same keys.",
         MACHINE_EXAMPLE,
     ),
+    table(
+        "webhook",
+        "[webhook.NAME]",
+        "A program that the server calls when a boot failed, or came this far.",
+        "The server sends a POST request with JSON, which it signs. docs/webhooks.md describes the calls.",
+        WEBHOOK_EXAMPLE,
+    ),
 ];
 
+const MENU_DETAILS: &str = "\
+    Each item has a name: an entry of the boot directory that of its kernel, script or program, such as \
+    debian/vmlinuz; the others are local-disk, shell, restart and netboot.xyz. In a list of items, `*` stands for any \
+    characters, also for slashes, and `?` for one. A rule can hide items from its machines (`hidden-items`).";
+const MENU_EXAMPLE: &str = "\
+    [menu]\ntimeout = 30\ndefault-item = \"thin-client.ipxe\"\nhidden-items = [\"netboot.xyz\"]\n\
+    protected-items = [\"installers/*\", \"shell\"]\n\
+    password-file = \"/etc/proxydhcpd/menu-passwords\"\n";
 const VARIABLES_DETAILS: &str = "\
     Templates use them by name. Variables of a profile override them, and variables of a machine override both. They \
     can also be set as variables = { ... } at the top of the file.";
@@ -121,6 +140,7 @@ interface = ["eth*"]
 subnet = ["10.1.0.0/16"]
 known = false
 profile = "debian"
+hidden-items = ["shell"]
 
 [[rule]]
 name = "behind the relay of room 12"
@@ -159,6 +179,13 @@ serial = "ABC123"
 profile = "debian"
 boot = "once"
 variables = { role = "web" }
+"#;
+
+const WEBHOOK_EXAMPLE: &str = r#"[webhook.alerts]
+url = "https://alerts.example.org/boots"
+events = ["verdict", "installed"]
+secret-file = "/etc/proxydhcpd/alerts.secret"
+ca-file = "/etc/proxydhcpd/ca.pem"
 "#;
 
 const fn table(

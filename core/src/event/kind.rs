@@ -1,0 +1,61 @@
+//! The short name of each kind of event, for programs that read events.
+
+use super::What;
+
+impl What<'_> {
+    /// The short name of the kind of event. Programs outside the server rely on it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            What::Replied(_) => "reply",
+            What::Unsent(_) => "reply-unsent",
+            What::Silent(_) => "no-reply",
+            What::Discarded(_) => "packet-discarded",
+            What::UnservedRequest(_) | What::UnservedLink { .. } => "interface-unserved",
+            What::AmbiguousIdentity(..) => "identity-ambiguous",
+            What::MenuChoice(_) => "menu-choice",
+            What::Report(_) => "report",
+            What::ReportRefused(_) => "report-refused",
+            What::Verdict(_) => "verdict",
+            What::Finding(_) => "finding",
+            What::BootLoop { .. } => "boot-loop",
+            What::FileOpened { .. } => "file-begin",
+            What::FileRefused { .. } | What::OfferedFileRefused { .. } => "file-refused",
+            What::OpenFailed { .. } => "file-open-failed",
+            What::FileSilence(_) => "file-no-reply",
+            What::SendBufferFull(_) => "send-buffer-full",
+            What::TransferEnded { .. } => "file-end",
+            What::TransferFailed { .. } => "file-failed",
+            What::ConnectionDropped { .. } => "connection-dropped",
+            What::TemplateFailed { .. } => "template-failed",
+            What::BootOnceCompleted { .. } => "boot-once-completed",
+            What::BootOnceReset(_) => "boot-once-reset",
+            What::CompletionWithoutEntry(_) => "completion-without-entry",
+            What::DoneRefused { .. } => "done-refused",
+            What::InterfaceServed(_) => "interface-served",
+            What::InterfaceGone => "interface-gone",
+            What::NoInterface | What::InterfacesUnknown(_) | What::InterfaceWatchFailed(_) => "interfaces",
+            What::Port(_) | What::SlowTftpClients { .. } => "port",
+            What::SocketFailed(_) => "socket-failed",
+            What::ControlSocket(_) => "control-socket",
+            What::MenuLogin(_) => "menu-login",
+            What::Edit(_) => "edit",
+            What::Wake(_) => "wake",
+            What::Web(_) => "web",
+            What::Webhook(_) => "webhook",
+            What::StateFile(_) => "state-file",
+            What::NotifyFailed(_) => "notify-failed",
+            What::Worker(_) => "thread",
+            What::Descriptors(_) => "descriptors",
+            What::Starting(_) => "starting",
+            What::StoppedEarly | What::Stopped(_) => "stopped",
+            What::Reloaded => "reloaded",
+            What::ReloadBlocked(_) | What::ReloadFailed(_) => "reload-failed",
+            What::EntriesRemoved(_) => "entries-removed",
+            What::Ready => "ready",
+            What::Tick => "tick",
+            What::Loader { .. } | What::UnsignedLoaders(_) => "loader",
+            What::MachinesRead { .. } => "machines-read",
+            What::Warning(_) => "warning",
+        }
+    }
+}
