@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod boot_server;
+pub mod content;
 pub mod dhcp4;
 pub mod dhcp6;
 pub mod dialect4;

@@ -49,6 +49,9 @@ struct Arguments {
     /// The limit of one boot, in seconds.
     #[arg(long, default_value_t = 120)]
     limit: u64,
+    /// Print the report as JSON: numbers, and durations in seconds.
+    #[arg(long)]
+    json: bool,
     /// List the kinds of boots, and why each is a good boot.
     #[arg(long)]
     list: bool,
@@ -86,7 +89,10 @@ fn main() -> ExitCode {
     };
     match driver::run(&run) {
         Ok(report) => {
-            print!("{report}");
+            match arguments.json {
+                true => println!("{:#}", report.to_json()),
+                false => print!("{report}"),
+            }
             ExitCode::from(u8::from(report.failures().next().is_some()))
         }
         Err(failure) => {

@@ -31,6 +31,9 @@ const INBOX_LENGTH: usize = 64;
 /// The receive buffer of the packet socket, in octets.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
+/// The octets that are read from a connection at once.
+const READ_BUFFER: usize = 256 * 1024;
+
 /// The lengths of the headers of Ethernet, of IPv4 without options, and of UDP, in octets.
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
@@ -57,6 +60,8 @@ pub struct Network {
     inboxes: RefCell<HashMap<[u8; 6], mpsc::Sender<Datagram>>>,
     addresses: RefCell<Addresses>,
     relay: Option<(RelayOptions, UdpSocket)>,
+    /// Where all machines read what their connections received: one buffer each would need a gigabyte in a storm.
+    buffer: RefCell<Vec<u8>>,
     start: Instant,
 }
 
@@ -73,8 +78,9 @@ impl Network {
         // A DHCP server sends unicast frames to the MAC addresses of the machines.
         addresses.command(&format!("link set dev {interface} promisc on"));
         let addresses = RefCell::new(addresses);
-        let mut network =
-            Network { index, packets, inboxes: RefCell::default(), addresses, relay: None, start: Instant::now() };
+        let buffer = RefCell::new(vec![0; READ_BUFFER]);
+        let (inboxes, start) = (RefCell::default(), Instant::now());
+        let mut network = Network { index, packets, inboxes, addresses, relay: None, buffer, start };
         if let Some(options) = relay {
             network.add_address(options.address.into()).await;
             let socket = network.bind(options.address.into(), 67).await?;
@@ -172,6 +178,15 @@ impl Network {
                 Err(_) => sleep(Duration::from_millis(2)).await,
             }
         }
+    }
+
+    /// Passes what a connection has received to `take`, without waiting for more. Returns the number of octets; 0 means
+    /// that the server closed the connection.
+    pub fn read_now(&self, stream: &TcpStream, take: impl FnOnce(&[u8])) -> std::io::Result<usize> {
+        let mut buffer = self.buffer.borrow_mut();
+        let length = stream.try_read(&mut buffer)?;
+        take(buffer.get(..length).unwrap_or_default());
+        Ok(length)
     }
 
     /// Runs an exchange to its end over a port.
