@@ -19,6 +19,8 @@ KERNEL_MEBIBYTES = 1
 LIMIT_SECONDS = 600
 SERVER = "10.90.0.2"
 KIND = "uefi-x64"
+# The player assigns them: a DHCP server would be what the machines wait for.
+ADDRESSES = "10.90.16.0-10.90.255.254"
 # As many descriptors as this host allows, for servers and player alike.
 MANY_FILES = ["prlimit", f"--nofile={resource.getrlimit(resource.RLIMIT_NOFILE)[1]}"]
 
@@ -49,30 +51,23 @@ def measure(table, binary, player):
     subjects = {"dnsmasq + nginx": rivals}
     if binary:
         subjects["proxydhcpd"] = lambda: [testbed.proxydhcpd(binary) + ["-c", WORK / "storm.toml"]]
-    with Server(dhcp_server(), "udp", 67, testbed.DHCP_HOST):
-        for machines, mebibytes in STORMS:
-            testbed.make_file("initrd", mebibytes)
-            table.section(f"Boot storm, {machines:,} x64 UEFI machines at once, with an initrd of {mebibytes} MiB")
-            failed = table.row("machines that failed", digits=0, expect=("none", lambda count: count == 0))
-            figures = [table.row("s to boot, median"), table.row("s to boot, 99%"), table.row("s until all have booted")]
-            cost = [table.row("CPU ms a machine", digits=2), table.row("KiB of memory a machine at most")]
-            for name, commands in subjects.items():
-                report, cpu, kibibytes = storm(commands(), player, machines)
-                failed.add(name, report["failed"])
-                boot = report["boot"]
-                for row, figure in zip(figures, [boot["median"], boot["99%"], report["seconds"]]):
-                    row.add(name, figure)
-                for row, figure in zip(cost, [cpu * 1e3, kibibytes]):
-                    row.add(name, figure / machines)
-                progress(f"storm of {machines:,}: {name} {boot['median']:.1f} s, {report['failed']} failed")
-                if report["failures"]:
-                    progress(json.dumps(report["failures"], indent=2)[:2000])
-
-
-def dhcp_server():
-    """The site's DHCP server, which is not measured."""
-    addresses = ["--dhcp-range=10.90.16.0,10.90.255.254,255.255.0.0,1h", "--dhcp-lease-max=60000", "--no-ping"]
-    return [*testbed.dnsmasq(*addresses, "--dhcp-option=3", "--quiet-dhcp")]
+    for machines, mebibytes in STORMS:
+        testbed.make_file("initrd", mebibytes)
+        table.section(f"Boot storm, {machines:,} x64 UEFI machines at once, with an initrd of {mebibytes} MiB")
+        failed = table.row("machines that failed", digits=0, expect=("none", lambda count: count == 0))
+        figures = [table.row("s to boot, median"), table.row("s to boot, 99%"), table.row("s until all have booted")]
+        cost = [table.row("CPU ms a machine", digits=2), table.row("KiB of memory a machine at most")]
+        for name, commands in subjects.items():
+            report, cpu, kibibytes = storm(commands(), player, machines)
+            failed.add(name, report["failed"])
+            boot = report["boot"]
+            for row, figure in zip(figures, [boot["median"], boot["99%"], report["seconds"]]):
+                row.add(name, figure)
+            for row, figure in zip(cost, [cpu * 1e3, kibibytes]):
+                row.add(name, figure / machines)
+            progress(f"storm of {machines:,}: {name} {boot['median']:.1f} s, {report['failed']} failed")
+            if report["failures"]:
+                progress(json.dumps(report["failures"], indent=2)[:2000])
 
 
 def rivals():
@@ -100,7 +95,7 @@ def storm(commands, player, machines):
             for argv, port in zip(commands, [("udp", 67), ("tcp", 8080)])
         ]
         before = sum(server.cpu() for server in servers)
-        run = ["--interface", "storm0", "--kind", KIND, "-n", machines, "--at-once", machines, "--limit", LIMIT_SECONDS]
+        run = ["--assign", ADDRESSES, "--interface", "storm0", "--kind", KIND, "-n", machines, "--at-once", machines, "--limit", LIMIT_SECONDS]
         done = testbed.load(*MANY_FILES, player, *run, "--json")
         cpu = sum(server.cpu() for server in servers) - before
         memory = sum(peak(pid) for server in servers for pid in [server.pid, *descendants(server.pid)])

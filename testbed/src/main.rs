@@ -5,7 +5,7 @@
 //! testbed COMMAND [ARGUMENT]...
 //! ```
 //!
-//! The command runs on the host of the clients. Two cables and a switch connect it with the hosts of the servers, whose
+//! The command runs on the host of the clients. Three cables connect it with the hosts of the servers, whose
 //! namespaces the variables of the environment name, for `nsenter --net=$TESTBED_SERVER`. Cables have the MTU of
 //! Ethernet: `lo`, with an MTU of 64 KiB, is not a network that machines boot from.
 //!
@@ -14,9 +14,8 @@
 //! | `TESTBED_SERVER` | `boot0`: 10.77.0.1/24, fd77::1/64 | `load0`: 10.77.0.2/24, fd77::2/64 |
 //! | `TESTBED_ABSENT` | `boot0`: 10.78.0.1/16 | `absent0`: 10.78.1.1/16 to 10.78.1.10/16, fe80::78:1/64 |
 //! | `TESTBED_STORM` | `boot0`: 10.90.0.2/16 | `storm0`: 10.90.0.3/16, and the machines from 10.90.16.0 on |
-//! | `TESTBED_DHCP` | `boot0`: 10.90.0.1/16 | the same |
 
-use proxydhcpd_testbed::{Host, Process, Segment, sandbox};
+use proxydhcpd_testbed::{Host, Process, sandbox};
 use std::env;
 use std::process::exit;
 
@@ -32,29 +31,17 @@ fn main() {
     // Not derived from a hardware address, which would make all clients there one machine.
     present.push("fe80::78:1/64".into());
     let absent = connect(&clients, "absent0", &["10.78.0.1/16"], &present);
-    let (_segment, storm, dhcp) = machines_of_a_storm(&clients);
+    let storm = connect(&clients, "storm0", &["10.90.0.2/16"], &["10.90.0.3/16"]);
+    // By routes, because the kernel's table of neighbours is too small for an entry each.
+    for network in ["10.90.16.0/20", "10.90.32.0/19", "10.90.64.0/18", "10.90.128.0/17"] {
+        storm.run(&format!("ip route add {network} via 10.90.0.3"));
+    }
     let mut command = Process::command(program);
     command.args(env::args_os().skip(2));
     command.env("TESTBED_SERVER", server.namespace_path()).env("TESTBED_ABSENT", absent.namespace_path());
-    command.env("TESTBED_STORM", storm.namespace_path()).env("TESTBED_DHCP", dhcp.namespace_path());
+    command.env("TESTBED_STORM", storm.namespace_path());
     let status = Process::spawn(&mut command).wait();
     exit(status.code().unwrap_or(1));
-}
-
-/// Connects the clients with a boot server and a DHCP server by a switch. Returns it and the hosts of the servers. They
-/// reach the machines by routes: with an entry for each address, the kernel's table of neighbours would be too small.
-fn machines_of_a_storm(clients: &Host) -> (Segment, Host, Host) {
-    let segment = Segment::new();
-    let [storm, dhcp] = [(), ()].map(|()| Host::without_dad());
-    segment.plug(&storm, "boot0", &["10.90.0.2/16"]);
-    segment.plug(&dhcp, "boot0", &["10.90.0.1/16"]);
-    segment.plug(clients, "storm0", &["10.90.0.3/16"]);
-    for server in [&storm, &dhcp] {
-        for network in ["10.90.16.0/20", "10.90.32.0/19", "10.90.64.0/18", "10.90.128.0/17"] {
-            server.run(&format!("ip route add {network} via 10.90.0.3"));
-        }
-    }
-    (segment, storm, dhcp)
 }
 
 /// Connects an interface of the clients to `boot0` of a new host. Returns the host.
