@@ -1,5 +1,5 @@
-//! A thread of another process, which makes system calls for a test: so a test sees what the thread may do, and needs no
-//! code for that in the program under test. Only for x86-64.
+//! A thread of another process, which makes system calls for a test: so a test sees what the thread may do, and the
+//! program under test needs no code for that. Only for x86-64.
 
 use nix::errno::Errno;
 use nix::libc::user_regs_struct;

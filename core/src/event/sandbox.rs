@@ -1,8 +1,8 @@
-//! The sandbox of the server: what its process gives up once its ports are open.
+//! The sandbox of the server: its process gives up its needless rights once its ports are open.
 
 use core::fmt;
 
-/// What the server reports about its sandbox.
+/// The server reports about its sandbox.
 #[derive(Clone, Copy, Debug)]
 pub enum SandboxEvent<'a> {
     /// The configuration switches the sandbox off.

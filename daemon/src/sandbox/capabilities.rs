@@ -5,7 +5,7 @@ use rustix::thread::{
     remove_capability_from_bounding_set, set_capabilities,
 };
 
-/// What a port that becomes free, or a link that comes up, may need: a port below 1024, a packet socket.
+/// A port that becomes free, or a link that comes up, may need these: for a port below 1024, for a packet socket.
 const NEEDED: CapabilitySet = CapabilitySet::NET_BIND_SERVICE.union(CapabilitySet::NET_RAW);
 
 /// Gives up all capabilities that this thread has and the server does not need. A process that has no others needs no

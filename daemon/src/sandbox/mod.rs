@@ -1,5 +1,6 @@
-//! The sandbox: what the process gives up once its ports are open, so that an error in the code that reads packets and
-//! files gives an attacker as little as possible. It works without a service manager, and inside its unit, too.
+//! The sandbox: the process gives up its needless rights once its ports are open, so that an error in the code that
+//! reads packets and files gives an attacker as little as possible. It works without a service manager, and inside its
+//! unit, too.
 //!
 //! Capabilities, Landlock and the user belong to a thread, and a new thread has those of the thread that starts it. So
 //! the server enters the sandbox while it has one thread. Everything that it reads afterwards, at the start and at a
@@ -33,7 +34,7 @@ pub struct Sandbox {
     may_connect: bool,
 }
 
-/// What the report about the sandbox says.
+/// The measures in the report about the sandbox.
 #[derive(Debug, Default)]
 struct Report {
     in_force: Vec<Measure>,
@@ -53,8 +54,10 @@ impl Sandbox {
         let mut report = Report::default();
         // Root may open every directory, for a rule about it.
         let rules = (settings.sandbox == SandboxMode::On).then(|| Rules::new(loaded));
-        if let Some(user) = &user {
-            user.switch(settings)?;
+        match &user {
+            Some(user) => user.switch(settings)?,
+            None if settings.sandbox != SandboxMode::Off => user::join_control_group(settings),
+            None => {}
         }
         if user.is_some() || settings.sandbox != SandboxMode::Off {
             report.note(Missing::Capabilities, capabilities::drop_needless());
@@ -84,8 +87,8 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    /// Returns what of this configuration the running server cannot do because of its sandbox, in the words of "a change
-    /// of ... needs a restart". `None`: nothing.
+    /// Returns the first part of this configuration that the sandbox keeps the running server from, in the words of "a
+    /// change of ... needs a restart". `None`: there is none.
     pub fn obstacle(&self, loaded: &Loaded) -> Option<String> {
         if !self.may_connect && !loaded.settings.webhooks.is_empty() {
             return Some("[webhook.NAME] from none".to_owned());

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// ports (4), signals and abstract Unix sockets (6).
 const WANTED: ABI = ABI::V6;
 
-/// Devices without content of their own.
+/// Devices that hold no data of the host.
 const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"];
 
 /// The rules, with every file open that they name.
@@ -29,7 +29,7 @@ pub struct Rules {
 pub struct Enforced {
     /// The version of Landlock that the kernel has.
     pub abi: i32,
-    /// What this version cannot limit, if it is older than [`WANTED`].
+    /// The limits that this version lacks, if it is older than [`WANTED`].
     pub lacks: Option<&'static str>,
     /// Whether TCP ports are limited.
     pub limits_tcp: bool,
@@ -69,7 +69,7 @@ impl Rules {
     }
 }
 
-/// What a version of Landlock that is older than [`WANTED`] cannot limit.
+/// The limits that a version of Landlock lacks if it is older than [`WANTED`].
 fn lacks(abi: ABI) -> Option<&'static str> {
     match abi {
         abi if abi >= WANTED => None,

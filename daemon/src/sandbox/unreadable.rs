@@ -1,5 +1,5 @@
-//! What the configuration names and the server cannot read any more: root without its capabilities may read only what
-//! the permissions of a file allow.
+//! Warns of paths that the configuration names and that the server cannot read any more: without its capabilities, root
+//! may read only what the permissions of a file allow.
 
 use super::configured_paths;
 use crate::config::Loaded;

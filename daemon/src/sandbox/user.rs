@@ -1,9 +1,11 @@
 //! The user as whom the server runs.
 
 use super::capabilities;
-use crate::settings::Settings;
+use crate::settings::{CONTROL_GROUP, Settings};
 use nix::sys::prctl::set_keepcaps;
-use nix::unistd::{AccessFlags, Gid, Uid, User, access, chown, initgroups, setresgid, setresuid};
+use nix::unistd::{
+    AccessFlags, Gid, Group, Uid, User, access, chown, getgroups, initgroups, setgroups, setresgid, setresuid,
+};
 use std::ffi::CString;
 use std::fmt;
 use std::fs::DirBuilder;
@@ -63,7 +65,7 @@ impl ServerUser {
         let ServerUser(User { name, uid, gid, .. }) = self;
         let fail = |reason| UserError { name: name.clone(), reason };
         if Uid::effective() != *uid {
-            self.become_user(*uid, *gid).map_err(|error| fail(Reason::Refused(error)))?;
+            self.become_user(*uid, *gid, settings).map_err(|error| fail(Reason::Refused(error)))?;
         }
         // The check of access(2) follows the capabilities, too.
         capabilities::drop_needless().ok();
@@ -71,12 +73,27 @@ impl ServerUser {
         writable.map_err(|error| fail(Reason::CannotWrite(settings.state_dir.clone(), error.into())))
     }
 
-    fn become_user(&self, uid: Uid, gid: Gid) -> io::Result<()> {
+    fn become_user(&self, uid: Uid, gid: Gid, settings: &Settings) -> io::Result<()> {
         initgroups(&CString::new(self.0.name.as_str())?, gid)?;
+        join_control_group(settings);
         set_keepcaps(true)?;
         setresgid(gid, gid, gid)?;
         setresuid(uid, uid, uid)?;
         Ok(set_keepcaps(false)?)
+    }
+}
+
+/// Makes this process a member of the group of the control socket, if there is one and the process may do that. So the
+/// process can give the socket to the group later, without a capability.
+pub fn join_control_group(settings: &Settings) {
+    let Some(group) = settings.control_socket.as_ref().and_then(|_| Group::from_name(CONTROL_GROUP).ok().flatten())
+    else {
+        return;
+    };
+    let Ok(mut groups) = getgroups() else { return };
+    if !groups.contains(&group.gid) {
+        groups.push(group.gid);
+        let _ = setgroups(&groups);
     }
 }
 

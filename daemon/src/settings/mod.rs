@@ -42,6 +42,9 @@ pub fn default_control_socket() -> PathBuf {
     from_env.map_or_else(|| PathBuf::from(DEFAULT_CONTROL_SOCKET), |directory| directory.join("control.sock"))
 }
 
+/// The name of the group whose members may use the control socket.
+pub const CONTROL_GROUP: &str = "proxydhcpd";
+
 /// How the server runs. The plan decides what machines boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -62,7 +65,7 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// The Unix socket on which commands ask the running server, absolute. `None`: there is no such socket.
     pub control_socket: Option<PathBuf>,
-    /// What the process gives up once its ports are open.
+    /// Whether the process confines itself once its ports are open.
     pub sandbox: SandboxMode,
     /// The name of the user as whom the server runs once its ports are open. `None`: the user who started it.
     pub user: Option<String>,

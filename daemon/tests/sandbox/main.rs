@@ -41,7 +41,7 @@ fn fetch(machine: &Host, name: &str) -> Option<String> {
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
 }
 
-/// Runs a shell script in the mount namespace of the server. What it mounts ends with the server.
+/// Runs a shell script in the mount namespace of the server. Its mounts end with the server.
 fn in_mounts_of(server: &Server, script: &str) {
     let mut command = Command::new("nsenter");
     command.arg(format!("--mount=/proc/{}/ns/mnt", server.pid())).args(["--", "sh", "-ec", script]);

@@ -1,12 +1,13 @@
-//! What a reload does in the sandbox: what it could do without one, or it says that a restart is needed.
+//! A reload does in the sandbox what it does without one, or the server logs that a restart is needed.
 
 use super::common::loaders::boot_dir;
 use super::common::server::{Server, one_network, request_loader, request_loader_as};
 use super::{directory_with_file, fetch, in_mounts_of};
 use nix::sys::signal::Signal;
 use proxydhcpd_testbed::{Host, wait_for, wait_up_to};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -78,6 +79,7 @@ fn a_new_boot_directory_a_new_template_directory_and_new_machine_files_are_read(
     let elsewhere = tempfile::tempdir_in("/var/tmp").unwrap();
     let at = |name: &str| elsewhere.path().join(name);
     let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(at("none")).unwrap();
     let running = start(directory, &at("none"), "");
     directory_with_file(&at("boot"), "file.txt");
     directory_with_file(&at("templates"), "template.txt");
@@ -163,6 +165,7 @@ fn the_first_webhook_needs_a_restart() {
     let running = start(tempfile::tempdir().unwrap(), Path::new("/var/tmp"), "");
     let secret = running.server.directory.path().join("secret");
     fs::write(&secret, "an example of a secret for tests\n").unwrap();
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
     let webhook =
         format!("[webhook.all]\nurl = \"http://192.0.2.107/\"\nevents = \"verdict\"\nsecret-file = {secret:?}\n");
     running.server.edit_config("", &webhook);
@@ -174,7 +177,7 @@ fn the_sandbox_and_the_user_change_only_with_a_restart() {
     let running = start(tempfile::tempdir().unwrap(), Path::new("/var/tmp"), "sandbox = \"on\"\n");
     running.server.edit_config("sandbox = \"on\"", "sandbox = \"off\"");
     running.refuse_reload("a change of `sandbox` needs a restart");
-    running.server.edit_config("sandbox = \"off\"", "user = \"nobody\"");
+    running.server.edit_config("sandbox = \"off\"", "user = \"daemon\"");
     running.refuse_reload("a change of `user` needs a restart");
 }
 

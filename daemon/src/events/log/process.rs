@@ -87,8 +87,8 @@ mod tests {
             "user root, only NET_BIND_SERVICE and NET_RAW, no new privileges, Landlock (ABI 7), 150 system calls"
         );
         assert_eq!(
-            sandbox_line("nobody", &[], &in_force[..1], &[(Missing::Landlock, "this kernel has none")]),
-            "user nobody, no capability, no new privileges; not Landlock: this kernel has none"
+            sandbox_line("daemon", &[], &in_force[..1], &[(Missing::Landlock, "this kernel has none")]),
+            "user daemon, no capability, no new privileges; not Landlock: this kernel has none"
         );
     }
 }

@@ -113,8 +113,8 @@ pub const KEYS: &[ConfigKey] = &[
         ]),
         "\"on\"",
         "Whether the server gives up what it does not need once its ports are open.",
-        "\"on\" drops all capabilities but those for ports, and limits the files and the system calls. With \"log\", the \
-         kernel logs the system calls that it would refuse. docs/security.md has what the server can still do.",
+        "\"on\" drops all capabilities but those for ports, and limits the files and the system calls. With \"log\", \
+         the kernel logs the system calls that it would refuse. docs/security.md has what the server can still do.",
         "\"log\"",
     ),
     key(
