@@ -50,16 +50,19 @@ impl Sandbox {
     pub fn enter(loaded: &Loaded, events: &Events) -> Result<Sandbox, UserError> {
         let settings = &loaded.settings;
         let user = settings.user.as_deref().map(ServerUser::find).transpose()?;
-        user::create_directories(settings, user.as_ref());
+        let is_confined = user.is_some() || settings.sandbox != SandboxMode::Off;
+        if is_confined {
+            user::create_directories(settings, user.as_ref());
+        }
         let mut report = Report::default();
         // Root may open every directory, for a rule about it.
         let rules = (settings.sandbox == SandboxMode::On).then(|| Rules::new(loaded));
         match &user {
             Some(user) => user.switch(settings)?,
-            None if settings.sandbox != SandboxMode::Off => user::join_control_group(settings),
+            None if is_confined => user::join_control_group(settings),
             None => {}
         }
-        if user.is_some() || settings.sandbox != SandboxMode::Off {
+        if is_confined {
             report.note(Missing::Capabilities, capabilities::drop_needless());
         }
         let user = user::name();

@@ -29,7 +29,7 @@ mod filter {
         libc::PR_GET_TIMERSLACK,
     ];
 
-    /// Requests to sockets, and to a terminal. No number of one architecture is a dangerous one of the other.
+    /// Requests to sockets, and to a terminal.
     const IOCTLS: [libc::Ioctl; 5] = [libc::FIONBIO, libc::FIOCLEX, libc::FIONREAD, libc::TCGETS, libc::TIOCGWINSZ];
 
     /// The number of fchmodat2 on all architectures.
@@ -82,8 +82,10 @@ mod filter {
         allow_if(libc::SYS_prlimit64, one_of(0, &[0, own]))?;
         // No file gets the bits with which a program runs as its owner or its group.
         let set_id = u64::from(libc::S_ISUID | libc::S_ISGID);
-        let creates = (libc::O_CREAT | libc::O_TMPFILE & !libc::O_DIRECTORY) as u64;
-        let open = |flags| Ok(vec![bits(flags, creates, 0)?, bits(flags + 1, set_id, 0)?]);
+        let creates = (libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY)) as u64;
+        let open = |flags| -> Result<Vec<SeccompRule>, BackendError> {
+            Ok(vec![bits(flags, creates, 0)?, bits(flags + 1, set_id, 0)?])
+        };
         allow_if(libc::SYS_openat, open(2))?;
         for (number, mode) in [(libc::SYS_fchmod, 1), (libc::SYS_fchmodat, 2), (SYS_FCHMODAT2, 2)] {
             allow_if(number, bits(mode, set_id, 0).map(|rule| vec![rule]))?;
