@@ -8,6 +8,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, PathFd, RestrictionStatus,
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The version of Landlock that has everything that the rules use: files and directories, `ioctl` of devices (5), TCP
@@ -99,7 +100,9 @@ fn ruleset(settings: &Settings, readable: &GrantedDirectories) -> Result<Ruleset
     }
     let keep = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
     let keep = keep | AccessFs::MakeDir | AccessFs::RemoveDir | AccessFs::Refer;
-    ruleset = allow(ruleset, &settings.state_dir, read | keep)?;
+    for directory in [settings.state_dir.clone()].into_iter().chain(linked_directories(&settings.state_dir)) {
+        ruleset = allow(ruleset, &directory, read | keep)?;
+    }
     if let Some(directory) = settings.control_socket.as_deref().and_then(Path::parent) {
         ruleset = allow(ruleset, directory, AccessFs::MakeSock | AccessFs::RemoveFile)?;
     }
@@ -116,6 +119,15 @@ fn allow(ruleset: RulesetCreated, path: &Path, access: BitFlags<AccessFs>) -> Re
         Ok(open) => ruleset.add_rule(PathBeneath::new(open, access & AccessFs::from_file(ABI::V5))),
         Err(_) => Ok(ruleset),
     }
+}
+
+/// The directories to which links in the state directory lead, as to another volume. If the target of a link is a file,
+/// or does not exist yet, the directory that contains it. The server itself makes no links.
+fn linked_directories(state_dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(state_dir).into_iter().flatten().flatten();
+    let targets = entries.filter_map(|entry| Some(state_dir.join(fs::read_link(entry.path()).ok()?)));
+    let directories = targets.filter_map(|target| target.ancestors().find(|path| path.is_dir()).map(Path::to_owned));
+    directories.filter(|directory| directory != Path::new("/")).collect()
 }
 
 /// The ports on which the server listens for TCP. A reload changes none of them.

@@ -29,8 +29,21 @@ mod filter {
         libc::PR_GET_TIMERSLACK,
     ];
 
+    /// The number of the request for the name of an interface, and of that for its index, on all architectures.
+    const SIOCGIFNAME: libc::Ioctl = 0x8910;
+    const SIOCGIFINDEX: libc::Ioctl = 0x8933;
+
     /// Requests to sockets, and to a terminal.
-    const IOCTLS: [libc::Ioctl; 5] = [libc::FIONBIO, libc::FIOCLEX, libc::FIONREAD, libc::TCGETS, libc::TIOCGWINSZ];
+    const IOCTLS: [libc::Ioctl; 8] = [
+        libc::FIONBIO,
+        libc::FIOCLEX,
+        libc::FIONREAD,
+        libc::TIOCOUTQ,
+        libc::TCGETS,
+        libc::TIOCGWINSZ,
+        SIOCGIFNAME,
+        SIOCGIFINDEX,
+    ];
 
     /// The number of fchmodat2 on all architectures.
     const SYS_FCHMODAT2: i64 = 452;
