@@ -18,6 +18,10 @@ const WANTED: ABI = ABI::V6;
 /// Devices that hold no data of the host.
 const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"];
 
+/// The reason if Landlock is missing. The library does not distinguish the errors of the kernel.
+const NO_LANDLOCK: &str = "this kernel was built without it (CONFIG_SECURITY_LANDLOCK, Linux 5.13), or the filter of a \
+                           container or of a service manager denies it";
+
 /// The rules, with every file open that they name.
 #[derive(Debug)]
 pub struct Rules {
@@ -54,9 +58,7 @@ impl Rules {
         let status = self.ruleset.and_then(RulesetCreated::restrict_self).map_err(|error| error.to_string())?;
         let RestrictionStatus { landlock, .. } = status;
         match landlock {
-            LandlockStatus::NotImplemented => {
-                Err("this kernel was built without it (CONFIG_SECURITY_LANDLOCK, Linux 5.13)".to_owned())
-            }
+            LandlockStatus::NotImplemented => Err(NO_LANDLOCK.to_owned()),
             LandlockStatus::NotEnabled => {
                 Err("this kernel has it switched off: add landlock to the kernel parameter lsm=".to_owned())
             }

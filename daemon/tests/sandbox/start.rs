@@ -80,7 +80,7 @@ fn a_filter_of_the_service_manager_that_denies_capset_keeps_no_server_from_its_s
 fn a_kernel_that_refuses_landlock_or_seccomp_is_named_and_the_server_starts() {
     let (host, machine) = one_network();
     for (calls, missing) in [
-        (nix::libc::SYS_landlock_create_ruleset, "; not Landlock: "),
+        (nix::libc::SYS_landlock_create_ruleset, "or the filter of a container or of a service manager denies it"),
         (nix::libc::SYS_seccomp, "; not the list of system calls: "),
     ] {
         let arguments = ["-c", WITHOUT_CALLS, &calls.to_string(), PROGRAM, "-v", "-b", "BOOT"];
