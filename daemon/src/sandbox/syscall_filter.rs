@@ -80,6 +80,7 @@ mod filter {
     }
 
     /// The rules for what is allowed, and the number of system calls in them.
+    #[allow(clippy::unnecessary_cast, reason = "the C libraries have different types for requests of ioctl")]
     pub(super) fn allowed() -> Result<(Rules, usize), BackendError> {
         let mut rules: Rules = ALLOWED.iter().copied().flatten().map(|number| (*number, Vec::new())).collect();
         let one_of = |argument, values: &[u64]| values.iter().map(|value| equal(argument, *value)).collect();
