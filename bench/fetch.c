@@ -1,15 +1,17 @@
 /* A TFTP client that uses little CPU time: reads a file with the given options (RFC 2347, 2348, 7440), compares every
  * octet with the original, and prints octets, nanoseconds and the number of retries.
  *
- *     fetch ADDRESS NAME ORIGINAL [OPTION VALUE]...
+ *     fetch ADDRESS NAME ORIGINAL CLIENT [OPTION VALUE]...
  *
- * Like EDK2 and iPXE, it acknowledges a whole window, and after a block out of order the last block in order. It
- * acknowledges the last block only when standard input ends: until then the process of the transfer, which tftpd-hpa
- * starts for each, still exists, and its CPU time can be read. */
+ * Like EDK2 and iPXE, it acknowledges a whole window, and for each block out of order the last block in order. CLIENT
+ * is one of them: after a silence, EDK2 repeats its packet every four seconds, six times, and iPXE after a quarter of
+ * a second and then twice as long each time. It acknowledges the last block only when standard input ends: until then
+ * the process of the transfer, which tftpd-hpa starts for each, still exists, and its CPU time can be read. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +19,11 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <time.h>
 
-enum { RRQ = 1, DATA = 3, ACK = 4, ERROR = 5, OACK = 6, TRIES = 5 };
+enum { RRQ = 1, DATA = 3, ACK = 4, ERROR = 5, OACK = 6, TRIES = 6 };
+
+enum { EDK2_TIMEOUT = 4000, IPXE_TIMEOUT = 250 };
 
 static int fd;
 static struct sockaddr_storage server;
@@ -28,6 +31,8 @@ static socklen_t server_size;
 static unsigned char packet[65536 + 4], request[512];
 static size_t request_size;
 static unsigned long block_size = 512, window = 1, retries;
+/* In milliseconds: how long to wait for a packet, now and at first. */
+static int timeout, first_timeout;
 
 static void fail(const char *what)
 {
@@ -58,16 +63,24 @@ static void acknowledge(unsigned long block)
 	send_to_server(ack, sizeof ack);
 }
 
-/* The size of the next packet; 0 after a second without one. */
+/* The size of the next packet; 0 after a silence. */
 static size_t receive(void)
 {
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+
+	if (!poll(&readable, 1, timeout)) {
+		if (first_timeout == IPXE_TIMEOUT)
+			timeout *= 2;
+		return 0;
+	}
+	timeout = first_timeout;
 	server_size = sizeof server;
 	/* The first reply comes from the port of the transfer; later packets are sent to that port. */
 	ssize_t size = recvfrom(fd, packet, sizeof packet, 0, (struct sockaddr *)&server, &server_size);
 
-	if (size < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-		fail(strerror(errno));
-	return size < 4 ? 0 : size;
+	if (size < 4)
+		fail(size < 0 ? strerror(errno) : "a short packet");
+	return size;
 }
 
 static void take_options(size_t size)
@@ -93,7 +106,6 @@ static unsigned long read_all(const unsigned char *original, size_t original_siz
 {
 	size_t done = 0;
 	unsigned long block = 0, in_window = 0, silent = 0;
-	int gap_acknowledged = 0;
 
 	for (;;) {
 		size_t size = receive();
@@ -119,10 +131,8 @@ static unsigned long read_all(const unsigned char *original, size_t original_siz
 		if (kind != DATA)
 			continue;
 		if (number != ((block + 1) & 0xffff)) {
-			if (!gap_acknowledged)
-				acknowledge(block);
-			retries += !gap_acknowledged;
-			gap_acknowledged = 1;
+			acknowledge(block);
+			retries++;
 			in_window = 0;
 			continue;
 		}
@@ -133,7 +143,7 @@ static unsigned long read_all(const unsigned char *original, size_t original_siz
 			fail("the file is truncated");
 		done += size;
 		block++;
-		silent = gap_acknowledged = 0;
+		silent = 0;
 		if (size < block_size)
 			return block;
 		if (++in_window == window) {
@@ -145,15 +155,15 @@ static unsigned long read_all(const unsigned char *original, size_t original_siz
 
 int main(int argc, char **argv)
 {
-	struct timeval second = { .tv_sec = 1 };
 	struct timespec start, end;
 	struct addrinfo numeric = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_DGRAM }, *found;
 	struct stat status;
 	int original;
 	const unsigned char *octets;
 
-	if (argc < 4 || argc % 2)
-		fail("usage: fetch ADDRESS NAME ORIGINAL [OPTION VALUE]...");
+	if (argc < 5 || argc % 2 == 0)
+		fail("usage: fetch ADDRESS NAME ORIGINAL CLIENT [OPTION VALUE]...");
+	timeout = first_timeout = strcmp(argv[4], "iPXE") ? EDK2_TIMEOUT : IPXE_TIMEOUT;
 	if (getaddrinfo(argv[1], "69", &numeric, &found))
 		fail("not an address");
 	memcpy(&server, found->ai_addr, server_size = found->ai_addrlen);
@@ -168,11 +178,11 @@ int main(int argc, char **argv)
 	request_size = 2;
 	put(argv[2]);
 	put("octet");
-	for (int i = 4; i < argc; i++)
+	for (int i = 5; i < argc; i++)
 		put(argv[i]);
 
 	fd = socket(server.ss_family, SOCK_DGRAM, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second) < 0)
+	if (fd < 0)
 		fail(strerror(errno));
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	send_to_server(request, request_size);

@@ -4,6 +4,7 @@ The program `testbed` (testbed/src/main.rs) has laid the networks: a server runs
 host of bench/run.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -97,6 +98,30 @@ def proxydhcpd(binary):
 def dnsmasq(*options):
     quiet = ["--conf-file=/dev/null", "--port=0", "--keep-in-foreground", "--user=root", "--log-facility=/dev/null"]
     return ["dnsmasq", *quiet, "--pid-file=", "--leasefile-ro", "--interface=boot0", *options]
+
+
+LOSS = """
+table inet loss {
+    chain received { type filter hook prerouting priority raw; udp dport != 69 numgen random mod 100 < %s drop; }
+}
+"""
+
+
+@contextlib.contextmanager
+def loss(percent):
+    """A network that loses this percentage of the UDP packets of a transfer, each by itself, in both directions."""
+    # Otherwise the kernel hands over the packets of one send as one, and loses all of them or none.
+    command(*HOST, "ethtool", "-K", "boot0", "tx-udp-segmentation", "off")
+    rules = WORK / "loss.nft"
+    rules.write_text(LOSS % percent)
+    for host in ([], HOST):
+        command(*host, "nft", "-f", rules)
+    try:
+        yield
+    finally:
+        for host in ([], HOST):
+            command(*host, "nft", "delete", "table", "inet", "loss")
+        command(*HOST, "ethtool", "-K", "boot0", "tx-udp-segmentation", "on")
 
 
 class Server:

@@ -61,6 +61,8 @@ pub mod shim;
 pub mod fetch;
 pub mod report_request;
 
+pub mod round_trip;
+
 pub mod transfer;
 
 pub mod event;

@@ -3,6 +3,7 @@
 //! The transfer holds neither file nor socket. It names the blocks to send as a range of the file, so that the caller
 //! can read ahead and send a window in one system call. The caller supplies all times, counted from any fixed moment.
 
+use crate::round_trip::RoundTrip;
 use crate::wire::tftp::{ErrorCode, TftpOptions, TftpPacket, TftpRequest};
 use alloc::format;
 use alloc::vec::Vec;
@@ -33,6 +34,13 @@ pub struct Transfer {
     repeated_acks: u8,
     repeated_requests: u8,
     progress: Duration,
+    /// When the server sent the packets that the client has to acknowledge, and how fast its ACKs come. The timeout
+    /// follows from it, unless the client has chosen one, or its ACKs can be forged.
+    sent_at: Duration,
+    round_trip: Option<RoundTrip>,
+    /// The time from a packet that was sent twice to its ACK, which may be the ACK of either: see
+    /// [`Transfer::measure_round_trip`].
+    doubtful_time: Option<Duration>,
     next_resend: Duration,
     timeout: Duration,
     resends: u32,
@@ -134,11 +142,13 @@ const PORTS_PER_BLOCK: u32 = 16;
 /// Valid block sizes (RFC 2348).
 const BLKSIZE_RANGE: core::ops::RangeInclusive<u16> = 8..=65464;
 
-/// Time until the server repeats a packet for the first time, if no new ACK comes. The time doubles with each repeat,
-/// up to [`MAX_TIMEOUT`].
+/// Time until the server repeats a packet for the first time, if no new ACK comes and no round trip has been measured.
+/// The time doubles with each repeat, up to [`MAX_TIMEOUT`].
 const INITIAL_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_TIMEOUT: Duration = Duration::from_secs(8);
+/// Maximum number of repeats without an ACK. A shorter time grows faster, so that the repeats cover many seconds.
 const MAX_RESENDS: u32 = 6;
+const SHORT_TIMEOUT_FACTOR: u32 = 4;
 
 /// The source address of a request may be forged, so the first packet is repeated less often.
 const MAX_INITIAL_RESENDS: u32 = 2;
@@ -214,6 +224,9 @@ impl Transfer {
             repeated_acks: 0,
             repeated_requests: 0,
             progress: now,
+            sent_at: now,
+            round_trip: (options.timeout.is_none() && !limits.forgeable).then(RoundTrip::default),
+            doubtful_time: None,
             next_resend: now + timeout,
             timeout,
             resends: 0,
@@ -249,15 +262,20 @@ impl Transfer {
         if now < self.deadline() {
             return Step::Wait;
         }
-        let max = if self.confirmed { MAX_RESENDS } else { MAX_INITIAL_RESENDS };
-        if self.resends >= max || now >= self.progress + STALL_TIMEOUT {
+        if now >= self.progress + STALL_TIMEOUT || !self.confirmed && self.resends >= MAX_INITIAL_RESENDS {
             // If the client has never responded, its address may be forged, and the host with that address must not
             // receive an ERROR.
             let error = self.confirmed.then_some((ErrorCode::NOT_DEFINED, "Timed out"));
             return Step::End(Outcome::TimedOut, error);
         }
+        if self.resends >= MAX_RESENDS {
+            // Only a packet of the client causes another repeat.
+            self.next_resend = self.progress + STALL_TIMEOUT;
+            return Step::Wait;
+        }
         self.resends += 1;
-        self.timeout = (self.timeout * 2).min(MAX_TIMEOUT.max(self.initial_timeout()));
+        let factor = if self.timeout < INITIAL_TIMEOUT { SHORT_TIMEOUT_FACTOR } else { 2 };
+        self.timeout = (self.timeout * factor).min(MAX_TIMEOUT.max(self.initial_timeout()));
         self.next_resend = now + self.timeout;
         match (self.confirmed, core::mem::take(&mut self.has_gap)) {
             (false, _) => self.first_step(),
@@ -369,13 +387,14 @@ impl Transfer {
         if new_blocks == 0 && !acknowledges_oack {
             return self.acked_again(now);
         }
+        self.acked += new_blocks;
+        self.measure_round_trip(now);
         self.confirmed = true;
         self.has_gap = false;
         self.repeated_acks = 0;
         self.earn_credit(1);
-        self.acked += new_blocks;
         self.progress = now;
-        self.timeout = self.initial_timeout();
+        self.sent_at = now;
         self.next_resend = now + self.timeout;
         self.resends = 0;
         if self.acked == self.last_block() {
@@ -387,13 +406,39 @@ impl Transfer {
         }
     }
 
+    /// Measures the round trip at an ACK, and sets the timeout for the next packets. The ACK of a packet that was sent
+    /// twice shows no round trip, because it may be that of either (RFC 6298, Karn's algorithm). If the client then
+    /// repeats the ACK, it received both, so the timeout was too short, and the time counts after all.
+    fn measure_round_trip(&mut self, now: Duration) {
+        let time = now.saturating_sub(self.sent_at);
+        let is_repeated = self.resends > 0 || self.repeated_requests > 0 && !self.confirmed;
+        self.doubtful_time = is_repeated.then_some(time);
+        if !is_repeated && self.acked == self.sent && (self.acked > self.repeated || !self.confirmed) {
+            self.measured(time);
+        }
+        self.timeout = self.initial_timeout();
+    }
+
+    fn measured(&mut self, time: Duration) {
+        if let Some(round_trip) = &mut self.round_trip {
+            round_trip.measure(time);
+        }
+    }
+
     /// Handles a repeated ACK, by which a client reports that the first block of a window is missing. The timer then
     /// expires sooner, but only the timer causes a repeat: while packets arrive, an ACK for new blocks comes before the
-    /// timer expires, and the server sends nothing twice.
+    /// timer expires, and the server sends nothing twice. If the server has given up repeating, any client causes one
+    /// more repeat, because it still responds.
     fn acked_again(&mut self, now: Duration) -> Step {
         self.repeated_acks = self.repeated_acks.saturating_add(1);
         self.earn_credit(RESEND_COST);
-        if self.options.windowsize > 1 && self.sent > self.acked {
+        if let Some(time) = self.doubtful_time.take() {
+            self.measured(time);
+        }
+        if self.resends >= MAX_RESENDS && self.sent > self.acked {
+            self.resends = MAX_RESENDS - 1;
+            self.next_resend = self.next_resend.min(now + GAP_TIMEOUT);
+        } else if self.options.windowsize > 1 && self.sent > self.acked {
             self.next_resend = self.next_resend.min(now + GAP_TIMEOUT);
             self.has_gap = true;
         }
@@ -435,7 +480,9 @@ impl Transfer {
 
     /// The first timeout, which the client may choose (RFC 2349).
     fn initial_timeout(&self) -> Duration {
-        self.options.timeout.map_or(INITIAL_TIMEOUT, |seconds| Duration::from_secs(seconds.into()))
+        let measured = self.round_trip.as_ref().and_then(RoundTrip::timeout).map(|timeout| timeout.min(MAX_TIMEOUT));
+        let agreed = self.options.timeout.map(|seconds| Duration::from_secs(seconds.into()));
+        measured.or(agreed).unwrap_or(INITIAL_TIMEOUT)
     }
 }
 

@@ -9,7 +9,7 @@ mod resolved_file;
 mod served;
 mod write;
 
-pub use open_file::FileIdentity;
+pub use open_file::{FileIdentity, OpenFile};
 pub use open_files::OpenFiles;
 pub use opened::Opened;
 pub use resolved_file::ResolvedFile;

@@ -14,6 +14,9 @@ use std::time::Duration;
 const MS: Duration = Duration::from_millis(1);
 const ETHERNET: TransferLimits = TransferLimits { block: 1468, window: MAX_WINDOW, forgeable: false };
 
+/// When the server repeats a block to a silent client whose last ACK came at once at the start, in milliseconds.
+const RESENDS: [u32; 6] = [20, 100, 420, 1700, 4260, 9380];
+
 // --- Negotiation ---------------------------------------------------------------------------------------------------
 
 #[test]
@@ -141,18 +144,19 @@ fn a_duplicate_ack_never_resends() {
         assert_eq!(ack(&mut transfer, 1, 0), Step::Wait);
         assert_eq!(ack(&mut transfer, 0, 0), Step::Wait);
     }
-    assert_eq!(transfer.deadline(), 1000 * MS, "without a window it does not move the timer either");
+    assert_eq!(transfer.deadline(), 20 * MS, "without a window it does not move the timer either");
 }
 
 #[test]
 fn a_missing_first_block_of_a_window_is_resent_after_100_ms_by_the_timer() {
     let mut transfer = new_transfer(&[("windowsize", "4")], 100_000);
-    ack(&mut transfer, 0, 0);
-    ack(&mut transfer, 4, 10);
-    assert_eq!(ack(&mut transfer, 4, 20), Step::Wait);
-    assert_eq!(ack(&mut transfer, 4, 50), Step::Wait);
-    assert_eq!(transfer.deadline(), 120 * MS);
-    assert_eq!(transfer.handle_timeout(120 * MS), blocks(5, 4));
+    ack(&mut transfer, 0, 300);
+    ack(&mut transfer, 4, 600);
+    assert!(transfer.deadline() > 1000 * MS, "the client is slow");
+    assert_eq!(ack(&mut transfer, 4, 610), Step::Wait);
+    assert_eq!(ack(&mut transfer, 4, 640), Step::Wait);
+    assert_eq!(transfer.deadline(), 710 * MS);
+    assert_eq!(transfer.handle_timeout(710 * MS), blocks(5, 4));
 }
 
 #[test]
@@ -170,13 +174,14 @@ fn the_first_packet_is_resent_twice_and_given_up_without_an_error() {
 }
 
 #[test]
-fn data_is_resent_after_1_s_doubling_to_8_and_given_up_after_30_s_with_one_error() {
+fn data_is_resent_six_times_in_ten_seconds_and_given_up_after_30_s_with_one_error() {
     let mut transfer = new_transfer(&[], 10_000);
     ack(&mut transfer, 1, 0);
-    for at in [1000, 3000, 7000, 15_000, 23_000] {
+    for at in RESENDS {
         assert_eq!(transfer.deadline(), at * MS);
         assert_eq!(transfer.handle_timeout(at * MS), blocks(2, 1), "{at} ms");
     }
+    assert_eq!(transfer.handle_timeout(transfer.deadline()), Step::Wait);
     assert_eq!(transfer.deadline(), 30_000 * MS);
     let Step::End(Outcome::TimedOut, Some((ErrorCode::NOT_DEFINED, _))) = transfer.handle_timeout(30_000 * MS) else {
         panic!("a stalled transfer must end with ERROR 0");
@@ -184,27 +189,59 @@ fn data_is_resent_after_1_s_doubling_to_8_and_given_up_after_30_s_with_one_error
 }
 
 #[test]
+fn after_six_repeats_each_packet_of_the_client_causes_one_more() {
+    let mut transfer = new_transfer(&[], 10_000);
+    ack(&mut transfer, 1, 0);
+    for at in RESENDS {
+        transfer.handle_timeout(at * MS);
+    }
+    assert_eq!(transfer.handle_timeout(18_000 * MS), Step::Wait);
+    for at in [20_000, 25_000] {
+        assert_eq!(ack(&mut transfer, 1, at), Step::Wait);
+        assert_eq!(transfer.handle_timeout((at + 100) * MS), blocks(2, 1));
+        assert_eq!(transfer.handle_timeout((at + 4000) * MS), Step::Wait);
+    }
+    assert_eq!(ack(&mut transfer, 2, 29_900), blocks(3, 1));
+}
+
+#[test]
 fn a_window_is_resent_at_most_six_times_to_a_client_that_reports_a_gap() {
     let mut transfer = new_transfer(&[("windowsize", "4")], 100_000);
     ack(&mut transfer, 0, 0);
-    let (mut now, mut resent) = (0, 0);
+    let (mut now, mut windows, mut blocks) = (0, 0, 0);
     loop {
         assert_eq!(ack(&mut transfer, 0, now), Step::Wait);
         now += 100;
         match transfer.handle_timeout(now * MS) {
-            Step::Blocks(Blocks { first: 1, count: 4 }) => resent += 1,
+            Step::Blocks(Blocks { first: 1, count: 4 }) if blocks == 0 => windows += 1,
+            Step::Blocks(Blocks { first: 1, count: 1 }) => blocks += 1,
             Step::End(Outcome::TimedOut, Some(_)) => break,
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(resent, 6);
+    assert_eq!((windows, windows + blocks + 1, now), (6, 300, 30_000), "one block for each later ACK");
+}
+
+#[test]
+fn the_timeout_follows_the_round_trips() {
+    let mut transfer = new_transfer(&[("windowsize", "4")], 1_000_000);
+    for window in 0..20 {
+        let at = (window + 1) * 400;
+        assert!(transfer.deadline() > at * MS, "a slow client gets nothing twice");
+        assert_eq!(ack(&mut transfer, window as u16 * 4, at), blocks(u64::from(window) * 4 + 1, 4));
+    }
+    assert!(transfer.deadline() < 8420 * MS, "even round trips need no reserve");
+    for window in 20..60 {
+        ack(&mut transfer, window as u16 * 4, 8000 + (window - 19));
+    }
+    assert_eq!(transfer.deadline(), 8060 * MS);
 }
 
 #[test]
 fn an_unacknowledged_window_is_repeated_by_one_block_at_a_time() {
     let mut transfer = new_transfer(&[("windowsize", "64")], 1_000_000);
     assert_eq!(ack(&mut transfer, 0, 0), blocks(1, 64));
-    for at in [1000, 3000, 7000, 15_000, 23_000] {
+    for at in RESENDS {
         assert_eq!(transfer.handle_timeout(at * MS), blocks(1, 1), "{at} ms");
     }
     let Step::End(Outcome::TimedOut, Some(_)) = transfer.handle_timeout(30_000 * MS) else { panic!() };
@@ -240,10 +277,30 @@ fn a_repeated_block_reveals_the_missing_blocks() {
 fn progress_restarts_the_schedule() {
     let mut transfer = new_transfer(&[], 10_000);
     ack(&mut transfer, 1, 0);
-    transfer.handle_timeout(1000 * MS);
-    transfer.handle_timeout(3000 * MS);
-    ack(&mut transfer, 2, 3500);
-    assert_eq!(transfer.deadline(), 4500 * MS);
+    transfer.handle_timeout(20 * MS);
+    transfer.handle_timeout(100 * MS);
+    ack(&mut transfer, 2, 150);
+    assert_eq!(transfer.deadline(), (150 + 20) * MS, "the ACK may be that of the last repeat");
+}
+
+#[test]
+fn a_client_that_became_slow_gets_a_few_blocks_twice() {
+    let mut transfer = new_transfer(&[], 1_000_000);
+    (1..100).for_each(|block| drop(ack(&mut transfer, block, block.into())));
+    let (mut now, mut repeats) = (100, 0);
+    for block in 100..200 {
+        // The client answers each packet after 50 ms.
+        let mut copies = 1;
+        while transfer.deadline() < (now + 50) * MS {
+            assert_eq!(transfer.handle_timeout(transfer.deadline()), blocks(u64::from(block), 1));
+            copies += 1;
+        }
+        now += 50;
+        ack(&mut transfer, block, now);
+        (1..copies).for_each(|_| assert_eq!(ack(&mut transfer, block, now), Step::Wait));
+        repeats += copies - 1;
+    }
+    assert!((1..10).contains(&repeats), "{repeats}");
 }
 
 #[test]

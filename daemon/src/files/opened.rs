@@ -66,6 +66,15 @@ impl Opened {
         }
     }
 
+    /// The open file, if its octets can be sent without reading them, and without waiting for anything but a local
+    /// disk; `None` for a text and for a file of another host. May block.
+    pub fn sendable(&self) -> Option<&Arc<OpenFile>> {
+        match &self.0 {
+            ContentSource::Text(_) => None,
+            ContentSource::File(file) => file.knows_cache().then_some(file),
+        }
+    }
+
     /// Reads at `offset` into `buffer`, and returns the number of octets read. It is smaller than the buffer only at
     /// the end. Returns an error if the file was modified since it was opened.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

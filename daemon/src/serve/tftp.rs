@@ -15,6 +15,7 @@ mod listener;
 mod ports;
 mod requests;
 mod session;
+mod timers;
 
 use crate::files::{OpenFiles, ResolvedFile};
 use crate::settings::TftpConfig;
@@ -41,6 +42,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use timers::Timers;
 
 /// Serves until `stop` becomes readable or its other end is closed, and then lets transfers finish for at most 2 s.
 ///
@@ -75,6 +77,7 @@ pub fn run(
         evictions: EvictionQueue::default(),
         first_slot: 0,
         unsegmented: LinksWithoutGso::default(),
+        timers: Timers::default(),
         open_files: OpenFiles::default(),
         read_ahead: ReadAhead::default(),
         started: Instant::now(),
@@ -87,7 +90,7 @@ pub fn run(
 /// The epoll data of `stop`, which differs from that of the listeners and of every session.
 const STOP_EVENT: u64 = u64::MAX - 2;
 
-/// Resolution of the timers: every tick checks all transfers, so they need not be sorted by deadline.
+/// How often the server looks for transfers whose rate limit allows them to go on.
 const TICK: Duration = Duration::from_millis(100);
 
 /// How long transfers may go on when the server stops.
@@ -119,6 +122,7 @@ struct TftpServer<'a, L, O, V, E> {
     /// The slot with which the next tick begins.
     first_slot: usize,
     unsegmented: LinksWithoutGso,
+    timers: Timers,
     open_files: OpenFiles,
     read_ahead: ReadAhead,
     started: Instant,
@@ -139,8 +143,9 @@ where
         let mut events = [EpollEvent::empty(); 64];
         let mut next_tick = TICK;
         loop {
+            let next = self.timers.next().map_or(next_tick, |(timer, _)| timer.min(next_tick));
             let timeout =
-                if self.is_idle() { EpollTimeout::NONE } else { epoll_timeout(next_tick.saturating_sub(self.now)) };
+                if self.is_idle() { EpollTimeout::NONE } else { epoll_timeout(next.saturating_sub(self.now)) };
             let count = match self.listeners.epoll.wait(&mut events, timeout) {
                 Err(Errno::EINTR) => 0,
                 count => count?,
@@ -159,6 +164,7 @@ where
                     index => self.receive(index as usize),
                 }
             }
+            self.handle_timeouts();
             if self.now >= next_tick {
                 self.tick();
                 next_tick = self.now + TICK;
@@ -238,6 +244,25 @@ where
             }
         }
         self.perform(index, step, true);
+        self.set_timer(index);
+    }
+
+    /// Handles the timeouts of the transfers whose deadline is reached. A deadline that an ACK has moved gets a new
+    /// timer only now, so that an ACK costs none.
+    fn handle_timeouts(&mut self) {
+        while let Some((_, index)) = self.timers.next().filter(|(timer, _)| *timer <= self.now) {
+            let Some(session) = &mut self.sessions[index] else { return };
+            self.timers.remove(index, &mut session.timer);
+            let step = session.transfer.handle_timeout(self.now);
+            self.perform(index, step, false);
+            self.set_timer(index);
+        }
+    }
+
+    /// Sets a timer for the deadline of a transfer, unless an earlier one is set.
+    fn set_timer(&mut self, index: usize) {
+        let Some(session) = &mut self.sessions[index] else { return };
+        self.timers.set(index, &mut session.timer, session.transfer.deadline());
     }
 
     /// Performs a step of a transfer. `is_client_alive` is true if a packet from the client has just arrived.
@@ -300,6 +325,7 @@ where
     fn end_transfer(&mut self, index: usize, outcome: Outcome, error_reply: Option<ErrorReply>) {
         let Some(mut session) = self.sessions[index].take() else { return };
         self.free_slots.push(index);
+        self.timers.remove(index, &mut session.timer);
         session.frames.release(&mut self.read_ahead);
         self.read_ahead.transfers = self.transfer_count();
         if self.by_client.get(&session.client()) == Some(&index) {
@@ -331,19 +357,14 @@ where
         }
     }
 
-    /// Handles the timers and the deferred blocks of all transfers. Each tick begins with a different transfer, because
-    /// all transfers to one address share a rate limit, and the first transfer in a tick could use it up.
+    /// Handles the deferred blocks of all transfers. Each tick begins with a different transfer, because all transfers
+    /// to one address share a rate limit, and the first transfer in a tick could use it up.
     fn tick(&mut self) {
         let slots = self.sessions.len();
         self.first_slot = (self.first_slot + 1) % slots.max(1);
         for index in (self.first_slot..slots).chain(0..self.first_slot) {
-            let Some(session) = &mut self.sessions[index] else { continue };
-            let step = match session.deferred {
-                _ if session.transfer.deadline() <= self.now => session.transfer.handle_timeout(self.now),
-                Some(held) => Step::Blocks(held),
-                None => continue,
-            };
-            self.perform(index, step, false);
+            let Some(deferred) = self.sessions[index].as_ref().and_then(|session| session.deferred) else { continue };
+            self.perform(index, Step::Blocks(deferred), false);
         }
     }
 

@@ -45,6 +45,7 @@ const CORE: &[&str] = &[
     "shim",
     "fetch",
     "report_request",
+    "round_trip",
     "transfer",
     "event",
     "story",

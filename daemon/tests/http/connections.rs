@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const LARGE: u64 = 64 << 20;
 
 /// Returns a client that has requested a large file and reads almost nothing of it.
-fn slow(server: &Server, name: &str) -> Client {
+pub fn slow(server: &Server, name: &str) -> Client {
     let mut client = connect_from(Ipv4Addr::LOCALHOST, server);
     let head = client.send(format!("GET /{name} HTTP/1.1\r\nHost: x\r\n\r\n")).head();
     assert_eq!(head.status, 200);

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod connections;
+mod large_files;
 mod networks;
 mod requests;
 mod streams;

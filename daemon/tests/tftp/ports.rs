@@ -34,8 +34,10 @@ fn a_packet_from_a_wrong_port_gets_error_5_and_the_transfer_goes_on() {
             other.socket.send_to(b"?", from).unwrap();
             assert!(matches!(served.next_event(), RecordedEvent::Ignored(TftpSilence::Malformed(_))));
             for _ in 0..16 {
-                if let (_, TftpPacket::Data { block, payload }) = client.packet() {
-                    assert_eq!(block, taken + 1);
+                // Other blocks are repeats, because this client is slow.
+                if let (_, TftpPacket::Data { block, payload }) = client.packet()
+                    && block == taken + 1
+                {
                     taken = block;
                     got.extend_from_slice(payload);
                 }

@@ -1,5 +1,6 @@
 //! System calls for which no crate has a safe function: to receive or send many datagrams with one call, each with its
-//! link and its local address, and to set up packet sockets. The daemon has no other unsafe code.
+//! link and its local address, to set up packet sockets, and to measure a send queue. The daemon has no other unsafe
+//! code.
 //!
 //! No pointer is kept between calls. Each call builds its headers on the stack, and they point into plain arrays, so
 //! that a batch can be moved and sent between threads. To build the headers takes some twenty nanoseconds a call. The
@@ -7,10 +8,12 @@
 
 mod frames;
 mod message;
+mod queue;
 mod receive;
 mod send;
 
 pub use frames::{accept_hardware_address, bind_to_all_links, enable_checksum_status};
+pub use queue::unacknowledged;
 pub use receive::{Datagram, Frame, ParsedDatagram, ReceiveBatch};
 pub use send::SendBatch;
 

@@ -1,9 +1,13 @@
-//! The body of a response: a text, a part of a file, or a stream. Threads that may block read a file one chunk at a
-//! time, and each chunk only when the previous one is being sent. So a slow client occupies the memory of one chunk,
-//! and no client waits for the disk that another client reads.
+//! The body of a response: a text, a part of a file, or a stream.
+//!
+//! The socket sends a part of a large file itself ([`super::file_sender`]). If the part is small, or the file belongs
+//! to another host, threads that may block read one chunk at a time, and each chunk only when the previous one is being
+//! sent. So a slow client occupies the memory of one chunk, and no client waits for the disk that another client reads.
 
+use super::chunk::{Chunk, FilePart, SentOctets};
 use super::connection::{Connection, Remaining};
 use super::context::HttpContext;
+use super::file_sender::FileSender;
 use super::handler::Payload;
 use crate::files::Opened;
 use bytes::Bytes;
@@ -35,13 +39,15 @@ pub struct Body {
 enum BodySource {
     /// A text; `None` if it was taken.
     Text(Option<Bytes>),
-    File(FileReader),
+    Read(FileReader),
+    /// A file that the socket sends; the sender is `None` if the connection has it.
+    Sent(Option<FileSender>, SentOctets),
     Stream(mpsc::Receiver<io::Result<Bytes>>),
 }
 
 impl Body {
-    /// A body with this payload. Reads the first chunk of a file at once, on the calling thread: most loaders and all
-    /// scripts are no longer than one chunk.
+    /// A body with this payload. Reads a small file at once, on the calling thread: all scripts and some loaders are no
+    /// longer than one chunk.
     pub fn new(payload: Payload, connection: &Arc<Connection>) -> Body {
         let connection = connection.clone();
         match payload {
@@ -56,8 +62,8 @@ impl Body {
                         Body::text(part, is_whole_file, connection)
                     }
                     None => {
-                        let reader = FileReader::new(opened, range, connection.context.clone());
-                        let (remaining, source) = (Remaining::Octets(length), BodySource::File(reader));
+                        let remaining = Remaining::Octets(length);
+                        let source = BodySource::file(opened, range, &connection);
                         Body { connection, remaining, is_whole_file, source }
                     }
                 }
@@ -74,6 +80,18 @@ impl Body {
         Body { connection, remaining, is_whole_file, source: BodySource::Text(Some(text)) }
     }
 
+    /// The next part of a file that the socket sends, if the body is one.
+    fn next_part(&mut self) -> Option<FilePart> {
+        let (BodySource::Sent(file, sent), Remaining::Octets(remaining)) = (&mut self.source, self.remaining) else {
+            return None;
+        };
+        if let Some(file) = file.take() {
+            self.connection.send_file(file);
+        }
+        self.remaining = self.remaining.after(remaining.min(FilePart::MAX));
+        Some(FilePart::new(remaining, sent.clone()))
+    }
+
     /// The part that remains to be sent.
     pub fn remaining(&self) -> Remaining {
         self.remaining
@@ -86,12 +104,15 @@ impl Body {
 }
 
 impl hyper::body::Body for Body {
-    type Data = Bytes;
+    type Data = Chunk;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Chunk>>>> {
         if self.is_end_stream() {
             return Poll::Ready(None);
+        }
+        if let Some(part) = self.next_part() {
+            return Poll::Ready(Some(Ok(Frame::data(Chunk::File(part)))));
         }
         let Some(chunk) = ready!(self.source.poll_next(context)) else {
             self.remaining = Remaining::NOTHING;
@@ -104,7 +125,7 @@ impl hyper::body::Body for Body {
         let count = chunk.len() as u64;
         self.remaining = self.remaining.after(count);
         self.connection.record_sent(count, self.remaining);
-        Poll::Ready(Some(Ok(Frame::data(chunk))))
+        Poll::Ready(Some(Ok(Frame::data(chunk.into()))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -120,11 +141,23 @@ impl hyper::body::Body for Body {
 }
 
 impl BodySource {
+    fn file(opened: Opened, range: Range<u64>, connection: &Connection) -> BodySource {
+        let is_small = range.end - range.start <= MAX_CHUNK as u64;
+        match opened.sendable().filter(|_| !is_small) {
+            Some(file) => {
+                let sent = SentOctets::default();
+                BodySource::Sent(Some(FileSender::new(file.clone(), range, sent.clone())), sent)
+            }
+            None => BodySource::Read(FileReader::new(opened, range, connection.context.clone())),
+        }
+    }
+
     /// The next chunk, or `None` at the end.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         match self {
             BodySource::Text(text) => Poll::Ready(text.take().map(Ok)),
-            BodySource::File(reader) => reader.poll_next(context).map(Some),
+            BodySource::Read(reader) => reader.poll_next(context).map(Some),
+            BodySource::Sent(..) => Poll::Ready(None),
             BodySource::Stream(chunks) => chunks.poll_recv(context),
         }
     }
@@ -153,8 +186,8 @@ struct ChunkRead {
     pool: Arc<BufferPool>,
 }
 
-/// A chunk that was read. Its buffer returns to the pool when hyper has sent it.
-struct Chunk {
+/// Octets that were read. Their buffer returns to the pool when hyper has sent them.
+struct PooledOctets {
     buffer: Vec<u8>,
     filled: usize,
     pool: Arc<BufferPool>,
@@ -209,17 +242,17 @@ impl ChunkRead {
             buffer = vec![0; self.count];
         }
         let filled = self.opened.read_at(&mut buffer[..self.count], self.offset)?;
-        Ok(Bytes::from_owner(Chunk { buffer, filled, pool: self.pool }))
+        Ok(Bytes::from_owner(PooledOctets { buffer, filled, pool: self.pool }))
     }
 }
 
-impl AsRef<[u8]> for Chunk {
+impl AsRef<[u8]> for PooledOctets {
     fn as_ref(&self) -> &[u8] {
         &self.buffer[..self.filled]
     }
 }
 
-impl Drop for Chunk {
+impl Drop for PooledOctets {
     fn drop(&mut self) {
         *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = mem::take(&mut self.buffer);
     }

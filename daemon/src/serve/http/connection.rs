@@ -3,6 +3,7 @@
 use super::activity::{Activity, Rest};
 use super::context::HttpContext;
 use super::event::{DropReason, FinishedRequest, HttpEvent};
+use super::file_sender::FileSender;
 use hyper::Method;
 use proxydhcpd_core::file_ticket::FileTicket;
 use std::io;
@@ -20,6 +21,8 @@ pub struct Connection {
     /// How active the connection is.
     pub activity: Arc<Activity>,
     exchange: Mutex<Option<Exchange>>,
+    /// Sends the file of a response, from when hyper receives the body until the socket reaches it.
+    file: Mutex<Option<FileSender>>,
 }
 
 /// A request whose response is being sent.
@@ -36,11 +39,11 @@ pub struct Exchange {
     pub status: u16,
     /// Whether the client is a web browser.
     pub is_browser: bool,
-    /// The part of the body that hyper does not have yet.
+    /// The part of the body that hyper does not have yet, or that the socket has not sent if it is a file's.
     pub remaining: Remaining,
     /// Whether the body is the whole file.
     pub is_whole_file: bool,
-    /// Octets of the body that hyper has taken.
+    /// Octets of the body that hyper has taken, or that the socket has sent.
     pub sent: u64,
 }
 
@@ -70,7 +73,8 @@ impl Connection {
     /// A new connection of this client.
     pub fn new(context: &Arc<HttpContext>, client: SocketAddr) -> Arc<Connection> {
         let activity = Activity::new(client.ip());
-        Arc::new(Connection { context: context.clone(), client, activity, exchange: Mutex::default() })
+        let (context, exchange, file) = (context.clone(), Mutex::default(), Mutex::default());
+        Arc::new(Connection { context, client, activity, exchange, file })
     }
 
     /// Records that the client has no request.
@@ -97,7 +101,18 @@ impl Connection {
         self.exchange().as_ref().is_some_and(|exchange| exchange.remaining == Remaining::Stream)
     }
 
-    /// Counts octets of the body that hyper has taken for sending, after which this part remains.
+    /// Gives the socket the file of a response to send.
+    pub fn send_file(&self, file: FileSender) {
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+    }
+
+    /// Takes the file of the response to send.
+    pub fn take_file(&self) -> Option<FileSender> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Counts octets of the body that hyper has taken for sending, or that the socket has sent if they are a file's,
+    /// after which this part remains.
     pub fn record_sent(&self, count: u64, remaining: Remaining) {
         let mut exchange = self.exchange();
         let Some(exchange) = exchange.as_mut() else { return };

@@ -3,6 +3,7 @@
 
 mod activity;
 mod body;
+mod chunk;
 mod conditional;
 mod connection;
 mod connection_table;
@@ -10,6 +11,7 @@ mod content_type;
 mod context;
 mod event;
 mod file_handler;
+mod file_sender;
 mod handler;
 mod menu_door;
 mod page;

@@ -245,6 +245,7 @@ where
             channel,
             is_rate_limited: limits.forgeable,
             deferred: None,
+            timer: None,
             link: link.index,
             started: self.now,
             wrong_port_errors: WRONG_PORT_ERRORS.full_bucket(self.now),
@@ -260,6 +261,7 @@ where
         self.clients.transfer_started(client.ip());
         self.read_ahead.transfers = self.transfer_count();
         self.perform(index, first, false);
+        self.set_timer(index);
         Ok(())
     }
 

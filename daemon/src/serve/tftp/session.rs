@@ -36,6 +36,8 @@ pub struct Session {
     pub is_rate_limited: bool,
     /// Blocks that exceeded the rate limit, and that the server sends later.
     pub deferred: Option<Blocks>,
+    /// The time of the session's timer in [`super::timers::Timers`].
+    pub timer: Option<Duration>,
     /// Index of the link on which the request arrived.
     pub link: u32,
     /// The time at which the request arrived, counted from the start of the server.
