@@ -75,7 +75,9 @@ impl Password {
     pub fn set(&mut self, new: &str) -> Result<(), PasswordError> {
         Password::check(new)?;
         let mut salt = [0; Salt::RECOMMENDED_LENGTH];
-        File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut salt)).map_err(PasswordError::Unwritable)?;
+        File::open("/dev/urandom")
+            .and_then(|mut file| file.read_exact(&mut salt))
+            .map_err(PasswordError::Unwritable)?;
         let hash = Argon2::default().hash_password_with_salt(new.as_bytes(), &salt);
         let hash = hash.map_err(|error| PasswordError::Unwritable(io::Error::other(error.to_string())))?.to_string();
         let store = || {
