@@ -6,19 +6,24 @@ PREFIX  ?= /usr
 BOOT    ?= /var/lib/proxydhcpd/boot
 RUN     ?= target/run/boot
 
-RELEASE := target/release/proxydhcpd
-E2E     := target/e2e/proxydhcpd
+# The program of `make run`, `make install`, `make test` and `make bench`; packages have one that is optimised further.
+PROGRAM := target/local/proxydhcpd
+# Prints the completions; a package for another processor needs a program for this one.
+COMPLETIONS = $(PROGRAM)
 
 # Where Debian's and Fedora's shells look for completions.
 BASH_COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions/proxydhcpd
 ZSH_COMPLETION  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_proxydhcpd
 FISH_COMPLETION = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/proxydhcpd.fish
 
-# The explanations of `journalctl -x`. systemd reads them from this directory only, whatever the prefix is.
+# The unit, and the explanations of `journalctl -x`. Whatever the prefix is, packages put units here, and systemd reads
+# explanations from here only.
+UNIT    = $(DESTDIR)/usr/lib/systemd/system/proxydhcpd.service
 CATALOG = $(DESTDIR)/usr/lib/systemd/catalog/proxydhcpd.catalog
 
 # `e2e` and `bench` are directories, too.
 .PHONY: help run toolchain build loaders test unit e2e book bench coverage fuzz install uninstall
+.PHONY: packages packages-test audit
 
 help:
 	@echo 'make run        start the server on the networks of this host, without a configuration, and open its page'
@@ -29,18 +34,20 @@ help:
 	@echo 'make coverage   show line coverage by file'
 	@echo 'make fuzz       run every fuzz target for half a minute'
 	@echo 'make install    install binary, unit, manual pages and completions; make uninstall removes them'
+	@echo 'make packages   build packages for Debian and RPM, archives and container images in target/packages'
+	@echo 'make audit      check the licences, the origin and the known faults of the libraries'
 
 run: build
 	@dist/install-loaders
 	@mkdir -p $(RUN)
 	@test -e $(RUN)/ipxe-arm64.efi || dist/loaders $(RUN) || echo 'Continuing with the installed loaders'
-	$(RELEASE) serve --boot-dir $(RUN) --open-page
+	$(PROGRAM) serve --boot-dir $(RUN) --open-page
 
 toolchain:
 	@CARGO='$(CARGO)' dist/toolchain
 
 build: toolchain
-	$(CARGO) build --release --locked --package proxydhcpd
+	$(CARGO) build --profile local --locked --package proxydhcpd
 
 loaders:
 	dist/loaders $(BOOT)
@@ -54,8 +61,8 @@ unit: toolchain
 
 e2e: toolchain
 	e2e/setup
-	$(CARGO) build --profile e2e --locked --package proxydhcpd
-	PROXYDHCPD=$(CURDIR)/$(E2E) $(CARGO) test --locked --no-fail-fast --package proxydhcpd-e2e --package proxydhcpd-browser
+	$(CARGO) build --profile local --locked --package proxydhcpd
+	PROXYDHCPD=$(CURDIR)/$(PROGRAM) $(CARGO) test --locked --no-fail-fast --package proxydhcpd-e2e --package proxydhcpd-browser
 
 book:
 	docs/book/build
@@ -64,9 +71,9 @@ bench:
 	bench/setup
 	@$(MAKE) --no-print-directory build
 	$(CARGO) bench --locked --package proxydhcpd-core --bench machines
-	CARGO='$(CARGO)' bench/run $(RELEASE)
+	CARGO='$(CARGO)' bench/run $(PROGRAM)
 	e2e/setup
-	PROXYDHCPD=$(CURDIR)/$(RELEASE) $(CARGO) bench --locked --package proxydhcpd-e2e --bench race
+	PROXYDHCPD=$(CURDIR)/$(PROGRAM) $(CARGO) bench --locked --package proxydhcpd-e2e --bench race
 
 coverage: toolchain
 	dist/coverage
@@ -75,10 +82,10 @@ fuzz: toolchain
 	fuzz/run
 
 install: build
-	install -D -m 0755 $(RELEASE) $(DESTDIR)$(PREFIX)/sbin/proxydhcpd
-	install -d -m 0755 $(DESTDIR)/lib/systemd/system
-	sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' dist/systemd/proxydhcpd.service > $(DESTDIR)/lib/systemd/system/proxydhcpd.service
-	chmod 0644 $(DESTDIR)/lib/systemd/system/proxydhcpd.service
+	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/sbin/proxydhcpd
+	install -d -m 0755 $(dir $(UNIT))
+	sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' dist/systemd/proxydhcpd.service > $(UNIT)
+	chmod 0644 $(UNIT)
 	install -D -m 0644 dist/systemd/proxydhcpd.catalog $(CATALOG)
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 0644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
@@ -87,9 +94,9 @@ install: build
 	install -m 0644 dist/proxydhcpd.toml $(DESTDIR)$(PREFIX)/share/doc/proxydhcpd/proxydhcpd.toml
 	install -m 0644 dist/monitoring/* $(DESTDIR)$(PREFIX)/share/doc/proxydhcpd
 	install -d -m 0755 $(dir $(BASH_COMPLETION)) $(dir $(ZSH_COMPLETION)) $(dir $(FISH_COMPLETION))
-	$(RELEASE) completions bash > $(BASH_COMPLETION)
-	$(RELEASE) completions zsh > $(ZSH_COMPLETION)
-	$(RELEASE) completions fish > $(FISH_COMPLETION)
+	$(COMPLETIONS) completions bash > $(BASH_COMPLETION)
+	$(COMPLETIONS) completions zsh > $(ZSH_COMPLETION)
+	$(COMPLETIONS) completions fish > $(FISH_COMPLETION)
 	chmod 0644 $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION)
 	install -d -m 0755 $(DESTDIR)/etc/proxydhcpd $(DESTDIR)$(BOOT)
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; journalctl --update-catalog; fi
@@ -98,9 +105,28 @@ install: build
 # Keeps the operator's files in /etc/proxydhcpd and in the boot directory.
 uninstall:
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl disable --now proxydhcpd || true; fi
-	rm -f $(DESTDIR)$(PREFIX)/sbin/proxydhcpd $(DESTDIR)/lib/systemd/system/proxydhcpd.service
+	rm -f $(DESTDIR)$(PREFIX)/sbin/proxydhcpd $(UNIT)
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man8/proxydhcpd*.8 $(DESTDIR)$(PREFIX)/share/man/man5/proxydhcpd*.5
 	rm -f $(CATALOG) $(BASH_COMPLETION) $(ZSH_COMPLETION) $(FISH_COMPLETION)
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/proxydhcpd
 	@rmdir $(DESTDIR)/etc/proxydhcpd $(DESTDIR)$(BOOT) $(DESTDIR)$(dir $(BOOT)) 2>/dev/null || true
 	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; journalctl --update-catalog; fi
+
+# The packages contain programs of the profile `release`, which take long to compile; PROFILE=local is for a trial.
+PROFILE ?= release
+
+packages: toolchain
+	dist/packages/setup
+	dist/packages/all $(PROFILE)
+
+# Installs the packages in bare root directories, with programs of the profile `local`.
+packages-test: toolchain
+	dist/packages/setup test
+	dist/packages/test $$(dist/packages/build x86_64-unknown-linux-gnu local) \
+		$$(dist/packages/build x86_64-unknown-linux-musl local)
+
+# Two commands, because the second one needs the data base of RustSec from the Internet.
+audit: toolchain
+	dist/packages/setup
+	target/packages/tools/bin/cargo-deny --locked check licenses bans sources
+	target/packages/tools/bin/cargo-deny --locked check advisories

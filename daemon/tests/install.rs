@@ -1,4 +1,5 @@
-//! Tests `make install` and `make uninstall`, into a directory. Tests with a real systemd are in e2e.
+//! Tests `make install` and `make uninstall`, into a directory, and what the packages say about these files. Tests with
+//! a real systemd are in e2e, and `make packages-test` installs the packages.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +13,7 @@ fn the_unit_starts_the_program_where_it_was_installed() {
         make(root.path(), prefix, "install");
         let program = root.path().join(format!(".{prefix}/sbin/proxydhcpd"));
         assert_eq!(fs::metadata(&program).unwrap().permissions().mode() & 0o777, 0o755);
-        let path = root.path().join("lib/systemd/system/proxydhcpd.service");
+        let path = root.path().join("usr/lib/systemd/system/proxydhcpd.service");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
         let catalog = root.path().join("usr/lib/systemd/catalog/proxydhcpd.catalog");
         assert_eq!(fs::metadata(&catalog).unwrap().permissions().mode() & 0o777, 0o644);
@@ -45,6 +46,44 @@ fn uninstall_removes_all_files_except_the_operators() {
     assert_eq!(files(root.path()), 2);
 }
 
+/// debhelper takes every file that `make install` lays. RPM needs a list.
+#[test]
+fn the_rpm_package_lists_every_file_of_make_install_and_no_other() {
+    let root = tempfile::tempdir().unwrap();
+    make(root.path(), "/usr", "install");
+    let spec = fs::read_to_string("../dist/packages/proxydhcpd.spec").unwrap();
+    // A line is a path, perhaps with `%dir` (the directory without what it contains) or `%doc` before it.
+    let lines = spec.split_once("%files\n").unwrap().1.lines();
+    let listed: Vec<&str> = lines.filter(|line| ["/", "%d"].iter().any(|begin| line.starts_with(begin))).collect();
+    let is_below = |path: &str, directory: &str| path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
+    let covers = |line: &str, path: &str| match line.split_once(' ') {
+        Some(("%dir", directory)) => path == directory,
+        _ => line.ends_with(path) || is_below(path, line.trim_start_matches("%doc ").trim_end_matches("/*")),
+    };
+    let paths = paths(root.path());
+    let paths: Vec<&str> = paths.iter().map(|path| path.strip_prefix(root.path().to_str().unwrap()).unwrap()).collect();
+    for path in &paths {
+        assert!(listed.iter().any(|line| covers(line, path)), "%files of proxydhcpd.spec lacks {path}");
+    }
+    for line in &listed {
+        let is_there = |path: &str| covers(line, path) || is_below(path, line.trim_start_matches("%dir "));
+        assert!(paths.iter().any(|path| is_there(path)), "make install has nothing for: {line}");
+    }
+}
+
+#[test]
+fn the_manifests_of_containers_and_nix_name_the_version_of_the_server() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, line) in [
+        ("containers/compose.yaml", format!("image: localhost/proxydhcpd:{version}\n")),
+        ("containers/kubernetes.yaml", format!("image: proxydhcpd:{version}\n")),
+        ("nix/package.nix", format!("version = \"{version}\";\n")),
+    ] {
+        let text = fs::read_to_string(format!("../dist/{file}")).unwrap();
+        assert!(text.contains(&line), "dist/{file} lacks: {line}");
+    }
+}
+
 /// `make run` is the first command that a newcomer tries.
 #[test]
 fn make_with_a_cargo_that_is_too_old_names_the_required_version_and_how_to_install_it() {
@@ -66,16 +105,26 @@ fn make_with_a_cargo_that_is_too_old_names_the_required_version_and_how_to_insta
     }
 }
 
-/// Runs a target of the Makefile. /bin/true replaces the release build of the program.
+/// Runs a target of the Makefile. /bin/true replaces the program.
 fn make(root: &Path, prefix: &str, target: &str) {
     let mut command = Command::new("make");
-    command.args(["--silent", "--old-file=build", "RELEASE=/bin/true"]).current_dir("..");
+    command.args(["--silent", "--old-file=build", "PROGRAM=/bin/true"]).current_dir("..");
     command.args([format!("DESTDIR={}", root.display()), format!("PREFIX={prefix}"), target.to_owned()]);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn files(directory: &Path) -> usize {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+    paths(directory).iter().filter(|path| Path::new(path).is_file()).count()
+}
+
+/// All files and empty directories below the directory.
+fn paths(directory: &Path) -> Vec<String> {
+    let entries: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    if entries.is_empty() {
+        return vec![directory.to_str().unwrap().to_owned()];
+    }
+    let below =
+        |path: std::path::PathBuf| if path.is_dir() { paths(&path) } else { vec![path.to_str().unwrap().to_owned()] };
+    entries.into_iter().flat_map(below).collect()
 }

@@ -74,9 +74,9 @@ pub fn check(host: &Host, arguments: &[&OsStr]) -> Result<String> {
 pub fn binary() -> Result<PathBuf> {
     let path = match env::var_os("PROXYDHCPD") {
         Some(path) => PathBuf::from(path),
-        None => target().join("e2e/proxydhcpd"),
+        None => target().join("local/proxydhcpd"),
     };
-    ensure!(path.is_file(), "{} is missing: cargo build --package proxydhcpd --profile e2e", path.display());
+    ensure!(path.is_file(), "{} is missing: cargo build --package proxydhcpd --profile local", path.display());
     Ok(path)
 }
 

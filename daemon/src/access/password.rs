@@ -1,13 +1,12 @@
 //! The password of the page. The state directory has its hash (Argon2id, RFC 9106).
 
 use crate::files::replace;
-use argon2::Argon2;
-use argon2::password_hash::rand_core::OsRng;
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::password_hash::phc::{PasswordHash, Salt};
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use proxydhcpd_reading::regular::read_regular;
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The file with the hash, below the state directory.
@@ -75,8 +74,11 @@ impl Password {
     /// Sets the password, and stores its hash in a file that only the user of the server can read.
     pub fn set(&mut self, new: &str) -> Result<(), PasswordError> {
         Password::check(new)?;
-        let salt = SaltString::generate(&mut OsRng);
-        let hash = Argon2::default().hash_password(new.as_bytes(), &salt);
+        let mut salt = [0; Salt::RECOMMENDED_LENGTH];
+        File::open("/dev/urandom")
+            .and_then(|mut file| file.read_exact(&mut salt))
+            .map_err(PasswordError::Unwritable)?;
+        let hash = Argon2::default().hash_password_with_salt(new.as_bytes(), &salt);
         let hash = hash.map_err(|error| PasswordError::Unwritable(io::Error::other(error.to_string())))?.to_string();
         let store = || {
             self.path.parent().map_or(Ok(()), fs::create_dir_all)?;
@@ -120,6 +122,20 @@ mod tests {
         let file = directory.path().join(FILE);
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(fs::read_to_string(&file).unwrap().starts_with("$argon2id$"));
+    }
+
+    /// The hash is by another program (argon2-cffi 25.1), with the parameters that argon2 0.5 used by default.
+    #[test]
+    fn a_hash_that_an_earlier_version_stored_still_counts() {
+        let directory = tempfile::tempdir().unwrap();
+        let parameters = "$argon2id$v=19$m=19456,t=2,p=1$";
+        let stored = format!("{parameters}yOf9muIlo2HBjfYuEpDY1w$rMC4QyQoInLGY+x5yW1olkGFP/dhQiJxUp7GmFaZ+rg\n");
+        fs::write(directory.path().join(FILE), stored).unwrap();
+        let mut password = Password::load(directory.path()).unwrap();
+        assert!(password.is_correct("correct horse") && !password.is_correct("correct hors"));
+        password.set("correct horse").unwrap();
+        let new = fs::read_to_string(directory.path().join(FILE)).unwrap();
+        assert!(new.starts_with(parameters), "other parameters: {new}");
     }
 
     #[test]

@@ -1,16 +1,21 @@
-//! Tests the installed service under a real systemd: its unit, `make install`, and its administration.
+//! Tests the installed service under a real systemd: its unit, `make install`, the Debian package, and its
+//! administration.
 
 use anyhow::{Context, Result, ensure};
 use proxydhcpd_e2e::WorkDir;
 use proxydhcpd_e2e::machine;
+use proxydhcpd_e2e::server;
 use proxydhcpd_e2e::site::{self, SharedHostSite, Site};
 use proxydhcpd_e2e::systemd_host::SystemdHost;
 use proxydhcpd_testbed::Host;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 cases![
     x64_boots_from_the_installed_service,
+    x64_boots_from_the_debian_package_which_starts_nothing_by_itself_and_leaves_nothing,
     the_unit_documents_how_to_boot_with_a_dhcp_server_that_binds_port_67_exclusively,
     a_reload_under_systemd_applies_a_valid_configuration_and_refuses_an_invalid_one,
     root_and_the_group_ask_the_service_and_other_users_are_refused,
@@ -38,6 +43,55 @@ fn x64_boots_from_the_installed_service(work: &WorkDir) -> Result<()> {
     let machines = systemd.run(&["journalctl", "--field=MAC"])?;
     ensure!(machines.starts_with("52:54:00:"), "the journal has these machines: {machines}");
     Ok(())
+}
+
+/// The package is the one of `make packages`, with the binary under test.
+fn x64_boots_from_the_debian_package_which_starts_nothing_by_itself_and_leaves_nothing(work: &WorkDir) -> Result<()> {
+    let site = Site::new(work)?;
+    let systemd = SystemdHost::boot(work, &site.server)?;
+    let before = files_of_the_server(&systemd)?;
+    install_package(work, &systemd)?;
+    let enabled = systemd.output(&["systemctl", "is-enabled", "proxydhcpd"])?;
+    ensure!(enabled.stdout.trim_ascii() == b"disabled", "after its installation, the unit is: {enabled:?}");
+    ensure!(show(&systemd, "ActiveState")? == "inactive", "the installation started the server");
+
+    fill_boot_dir(work, &systemd)?;
+    systemd.run(&["systemctl", "enable", "--now", "proxydhcpd"])?;
+    runs_without_root_and_with_one_capability(&systemd)?;
+    site.boot(&machine::x64_2022())?;
+
+    let process = main_process(&systemd)?;
+    install_package(work, &systemd)?;
+    ensure!(show(&systemd, "ActiveState")? == "active", "an update stopped the server");
+    ensure!(main_process(&systemd)? != process, "an update did not restart the server");
+
+    systemd.run(&["dpkg", "--remove", "proxydhcpd"])?;
+    ensure!(!systemd.output(&["pidof", "proxydhcpd"])?.status.success(), "the server runs without its package");
+    systemd.run(&["sh", "-c", "rm -r /var/lib/proxydhcpd/boot/*"])?;
+    systemd.run(&["dpkg", "--purge", "proxydhcpd"])?;
+    let after = files_of_the_server(&systemd)?;
+    ensure!(after == before, "before: {before}\nafter: {after}");
+    Ok(())
+}
+
+/// Installs the package with dpkg, whose data base in the container is empty.
+fn install_package(work: &WorkDir, systemd: &SystemdHost) -> Result<()> {
+    let make = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist/packages/deb");
+    // A test needs no small package.
+    let mut command = Command::new(make);
+    command.env("DPKG_DEB_COMPRESSOR_TYPE", "none").arg(server::binary()?).arg(work.file("packages"));
+    let output = command.output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::copy(String::from_utf8(output.stdout)?.trim(), systemd.file("/root/proxydhcpd.deb"))?;
+    // The image of this host may forbid packages to start services, unlike the host of an administrator.
+    systemd.run(&["rm", "-f", "/usr/sbin/policy-rc.d"])?;
+    systemd.run(&["mkdir", "-p", "/var/lib/dpkg/info", "/var/lib/dpkg/updates"])?;
+    systemd.run(&["touch", "/var/lib/dpkg/status"])?;
+    systemd.run(&["dpkg", "--force-depends", "--install", "/root/proxydhcpd.deb"]).map(drop)
+}
+
+fn files_of_the_server(systemd: &SystemdHost) -> Result<String> {
+    systemd.run(&["find", "/usr", "/etc", "/var/lib", "/run", "-name", "*proxydhcpd*", "-not", "-path", "*/dpkg/*"])
 }
 
 fn runs_without_root_and_with_one_capability(systemd: &SystemdHost) -> Result<()> {
@@ -198,13 +252,18 @@ fn a_server_in_the_background_logs_to_the_journal(work: &WorkDir) -> Result<()> 
 /// loaders and the token's script.
 fn installed(work: &WorkDir, host: &Host) -> Result<SystemdHost> {
     let systemd = SystemdHost::boot(work, host)?;
-    systemd.run(&["make", "--directory=/src", "--old-file=build", "RELEASE=/binary", "install"])?;
+    systemd.run(&["make", "--directory=/src", "--old-file=build", "PROGRAM=/binary", "install"])?;
+    fill_boot_dir(work, &systemd)?;
+    Ok(systemd)
+}
+
+fn fill_boot_dir(work: &WorkDir, systemd: &SystemdHost) -> Result<()> {
     let boot = systemd.file("/var/lib/proxydhcpd/boot");
     for entry in fs::read_dir(site::boot_dir(work, Some(&work.token.script()))?)? {
         let entry = entry?;
         fs::copy(entry.path(), boot.join(entry.file_name()))?;
     }
-    Ok(systemd)
+    Ok(())
 }
 
 /// Adds a drop-in file with these lines to the unit, as `systemctl edit` does.
