@@ -53,7 +53,7 @@ unit: toolchain
 
 e2e: toolchain
 	e2e/setup
-	$(CARGO) build --profile e2e --locked --package proxydhcpd
+	$(CARGO) build --profile e2e --locked --package proxydhcpd --package proxydhcpd-instructions
 	PROXYDHCPD=$(CURDIR)/$(E2E) $(CARGO) test --locked --no-fail-fast --package proxydhcpd-e2e --package proxydhcpd-browser
 
 bench:
