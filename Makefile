@@ -18,12 +18,13 @@ FISH_COMPLETION = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/proxydhcpd
 CATALOG = $(DESTDIR)/usr/lib/systemd/catalog/proxydhcpd.catalog
 
 # `e2e` and `bench` are directories, too.
-.PHONY: help run toolchain build loaders test unit e2e bench coverage fuzz install uninstall
+.PHONY: help run toolchain build loaders test unit e2e book bench coverage fuzz install uninstall
 
 help:
 	@echo 'make run        start the server on the networks of this host, without a configuration, and open its page'
 	@echo 'make test       run all tests, including firmware in QEMU, and the page in a browser'
 	@echo 'make loaders    unpack newer iPXE loaders (ARM, RISC-V, LoongArch) into BOOT=$(BOOT)'
+	@echo 'make book       write the documentation as HTML, into target/book/site'
 	@echo 'make bench      compare speed with dnsmasq, tftpd-hpa and nginx'
 	@echo 'make coverage   show line coverage by file'
 	@echo 'make fuzz       run every fuzz target for half a minute'
@@ -45,7 +46,7 @@ loaders:
 	dist/loaders $(BOOT)
 
 # Installs packages first, so that a missing one is reported before the build.
-test: unit e2e
+test: unit e2e book
 
 unit: toolchain
 	e2e/setup
@@ -55,6 +56,9 @@ e2e: toolchain
 	e2e/setup
 	$(CARGO) build --profile e2e --locked --package proxydhcpd --package proxydhcpd-instructions
 	PROXYDHCPD=$(CURDIR)/$(E2E) $(CARGO) test --locked --no-fail-fast --package proxydhcpd-e2e --package proxydhcpd-browser
+
+book:
+	docs/book/build
 
 bench:
 	bench/setup

@@ -44,7 +44,10 @@ fn each_boots(network: &Network) {
     let kind = by_name("uefi-x64").unwrap();
     assert_eq!(network.play(vec![kind], MACHINES.into(), 1), usize::from(MACHINES), "{}", network.server.log());
     for number in 1..=MACHINES {
-        assert_eq!(network.verdict_in_story(&mac_of("uefi-x64", 1, number)), None);
+        let mac = mac_of("uefi-x64", 1, number);
+        // The thread of the stories reads events a moment after the machine has its files.
+        let has_gone_on = || network.verdict_in_story(&mac).is_none().then_some(());
+        wait_up_to(Duration::from_secs(20), &format!("the end of the verdict about {mac}"), has_gone_on);
     }
     assert_eq!(network.verdicts().len(), 1, "{:#?}", network.verdicts());
 }
