@@ -124,7 +124,8 @@ proptest! {
         ask(&plan(), &octets, port, "[fe80::207]:546", GROUP);
         if let Ok(packet) = Packet::parse(&octets) {
             let message = packet.message;
-            let _ = (message.addresses().count(), message.vendor_classes().count(), message.user_classes().iter().count());
+            let classes = message.user_classes().iter().count();
+            let _ = (message.addresses().count(), message.vendor_classes().count(), classes);
         }
     }
 

@@ -1,5 +1,5 @@
-//! Counts the instructions of answers, of a block over TFTP and of a request over HTTP under callgrind, and compares them
-//! with those in `instructions.txt`. Their number hardly depends on the host, other than their time.
+//! Counts the instructions of answers, of a block over TFTP and of a request over HTTP under callgrind, and compares
+//! them with those in `instructions.txt`. Their number hardly depends on the host, other than their time.
 //!
 //! Another compiler makes other instructions. Of a compiler without figures in the file, the test compares the ratio of
 //! each figure to the reference, which is work that never changes (`bench/instructions/src/reference.rs`).
@@ -38,8 +38,8 @@ fn no_work_needs_more_instructions_than_recorded() {
     };
     assert!(
         differences.is_empty(),
-        "the number of instructions of a change differs from {}:\n{differences}If that is intended, or better, write the \
-         new figures with: UPDATE=1 cargo test --locked --package proxydhcpd-e2e --test instructions",
+        "the number of instructions differs from {}:\n{differences}If that is intended, or better, write the new \
+         figures with: UPDATE=1 cargo test --locked --package proxydhcpd-e2e --test instructions",
         file.display()
     );
 }

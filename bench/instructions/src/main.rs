@@ -1,5 +1,5 @@
-//! Does the work whose instructions `e2e/tests/instructions.rs` counts under callgrind. The argument names the work; the
-//! program prints how often it did that, without the warm-up. Only [`measured`] counts.
+//! Does the work whose instructions `e2e/tests/instructions.rs` counts under callgrind. The argument names the work;
+//! the program prints how often it did that, without the warm-up. Only [`measured`] counts.
 
 mod answers;
 mod http;

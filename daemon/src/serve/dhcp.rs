@@ -66,8 +66,8 @@ pub fn run(
     }
 }
 
-/// How long the thread lets datagrams accumulate under load before it reads them. Waking up for each datagram would cost
-/// more than answering it. Firmware waits for seconds, so it does not notice this delay.
+/// How long the thread lets datagrams accumulate under load before it reads them. Waking up for each datagram would
+/// cost more than answering it. Firmware waits for seconds, so it does not notice this delay.
 const GATHER_TIME: Duration = Duration::from_millis(1);
 
 /// Measures the load, to gather datagrams when many machines are switched on together.

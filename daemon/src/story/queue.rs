@@ -1,5 +1,5 @@
-//! The queue of the events that wait for the thread of the stories. It is bounded. The two ends exchange two lists, which
-//! keep their memory, so that to queue an event allocates nothing.
+//! The queue of the events that wait for the thread of the stories. It is bounded. The two ends exchange two lists,
+//! which keep their memory, so that to queue an event allocates nothing.
 
 use proxydhcpd_core::story::StoryEvent;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

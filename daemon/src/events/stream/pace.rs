@@ -1,5 +1,5 @@
-//! Limits how many events watchers see, because to keep an event takes a part of the time of an answer, and to write its
-//! line takes several times as long. Watchers see how many events they miss.
+//! Limits how many events watchers see, because to keep an event takes a part of the time of an answer, and to write
+//! its line takes several times as long. Watchers see how many events they miss.
 
 use proxydhcpd_core::bounded_cache::TokenBucket;
 
