@@ -13,6 +13,8 @@ use std::net::SocketAddr;
 
 const WARM_UP: u8 = 20;
 const MACHINES: u8 = 200;
+/// The last octet of the address of the first machine; those below it are the server's.
+const FIRST_ADDRESS: u8 = 20;
 
 /// Answers the packet of this vector from many machines. Returns their number.
 pub fn run(vector: &str) -> usize {
@@ -38,7 +40,8 @@ pub fn run(vector: &str) -> usize {
             via_other_link: false,
             now: u64::from(number),
         };
-        assert!(answer(&plan, &mut observations, &arrival, &mut replies).reply.is_ok(), "{vector}");
+        let reply = answer(&plan, &mut observations, &arrival, &mut replies).reply;
+        assert!(reply.is_ok(), "{vector}: {reply:?}");
     };
     (0..WARM_UP).for_each(&mut answer_machine);
     crate::measured(|| (WARM_UP..WARM_UP + MACHINES).for_each(&mut answer_machine));
@@ -51,7 +54,8 @@ fn set_machine(packet: &mut [u8], from: &mut SocketAddr, number: u8) {
         SocketAddr::V4(from) => {
             packet[33] = number;
             if from.port() == 4011 {
-                from.set_ip([192, 0, 2, number].into());
+                from.set_ip([192, 0, 2, FIRST_ADDRESS + number].into());
+                packet[12..16].copy_from_slice(&from.ip().octets());
             }
         }
         SocketAddr::V6(from) => {
@@ -59,7 +63,7 @@ fn set_machine(packet: &mut [u8], from: &mut SocketAddr, number: u8) {
             let duid = packet.windows(4).position(|window| window == [0, 1, 0, 18]).expect("a DUID");
             packet[duid + 21] = number;
             if from.port() == 4011 {
-                from.set_ip([0xfe80, 0, 0, 0, 0, 0, 0, number.into()].into());
+                from.set_ip([0xfe80, 0, 0, 0, 0, 0, 0, (FIRST_ADDRESS + number).into()].into());
             }
         }
     }

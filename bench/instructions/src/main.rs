@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 /// callgrind counts the instructions of a thread while it is in this function, which it finds by its name.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn proxydhcpd_measured(work: &mut dyn FnMut()) {
+fn proxydhcpd_measured(work: &mut dyn FnMut()) {
     work();
 }
 

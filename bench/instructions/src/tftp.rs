@@ -4,6 +4,7 @@ use proxydhcpd::files::open_loader;
 use proxydhcpd::serve::tftp::{TftpListeners, bind, run as serve};
 use proxydhcpd::settings::TftpConfig;
 use proxydhcpd_core::link::{Link, Network4};
+use proxydhcpd_core::request::FileRequest;
 use std::io::pipe;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -26,7 +27,7 @@ pub fn run() -> usize {
     let file = path.clone();
     let server = thread::spawn(move || {
         crate::measured(|| {
-            let open = |_: &_| open_loader(&file).into();
+            let open = |_: &FileRequest<'_>| open_loader(&file).into();
             let link = |_, _| Some(loopback());
             let (listeners, stopped) = (Arc::clone(&listeners), stopped.try_clone().expect("a descriptor"));
             serve(listeners, &settings, link, open, |_| true, |_| {}, stopped).expect("a server");
