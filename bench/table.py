@@ -2,7 +2,7 @@
 
 from statistics import median
 
-SUBJECTS = ["proxydhcpd", "floor", "dnsmasq", "tftpd-hpa", "nginx", "over IPv4"]
+SUBJECTS = ["proxydhcpd", "floor", "dnsmasq", "tftpd-hpa", "nginx", "dnsmasq + nginx", "over IPv4"]
 
 
 class Table:

@@ -22,7 +22,9 @@ BOOT = WORK / "boot"
 
 PROCESSORS = sorted(os.sched_getaffinity(0))
 # The hosts of the servers.
-HOST, ABSENT_HOST = (["nsenter", f"--net={os.environ.get(name)}"] for name in ("TESTBED_SERVER", "TESTBED_ABSENT"))
+HOST, ABSENT_HOST, STORM_HOST = (
+    ["nsenter", f"--net={os.environ.get(f'TESTBED_{name}')}"] for name in ("SERVER", "ABSENT", "STORM")
+)
 SERVING = ["taskset", "-c", str(PROCESSORS[0])]
 LOADING = ["taskset", "-c", str(PROCESSORS[-1])]
 TICKS = os.sysconf("SC_CLK_TCK")

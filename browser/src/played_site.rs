@@ -132,6 +132,7 @@ pub fn run_of(kinds: Vec<&'static Kind>, machines: usize, seed: u64) -> Run {
         at_once: AT_ONCE,
         seed,
         relay: Some(RelayOptions { address: RELAY, servers: vec![DHCP_SERVER, BOOT_SERVER] }),
+        assigned: None,
         timing: Timing { hurries: true, restart: Duration::from_secs(6), limit: Duration::from_secs(10) },
     }
 }

@@ -13,6 +13,7 @@ pub mod menu_login;
 pub mod port;
 pub mod process;
 pub mod report;
+pub mod sandbox;
 pub mod socket;
 pub mod state_file;
 pub mod verdict;
@@ -46,6 +47,7 @@ use menu_login::MenuLoginEvent;
 use port::PortEvent;
 use process::{Descriptors, ReloadObstacle, WorkerEvent};
 use report::{Report, ReportRefusal};
+use sandbox::SandboxEvent;
 use socket::SocketFailure;
 use state_file::StateFile;
 use verdict::BootVerdict;
@@ -259,6 +261,8 @@ pub enum What<'a> {
     Worker(WorkerEvent<'a>),
     /// The limit of open files concerns the clients.
     Descriptors(Descriptors),
+    /// The server entered its sandbox, or runs without one.
+    Sandbox(SandboxEvent<'a>),
     /// The server begins, with this configuration.
     Starting(Startup<'a>),
     /// Some machines load files by TFTP block by block: the ports of transfers are easy to guess, and the server does
@@ -406,6 +410,7 @@ impl What<'_> {
             | What::InterfacesUnknown(_)
             | What::Worker(_)
             | What::Descriptors(_)
+            | What::Sandbox(_)
             | What::Starting(_)
             | What::StoppedEarly
             | What::Reloaded

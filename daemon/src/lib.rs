@@ -31,6 +31,7 @@ pub mod systemd;
 
 pub mod config;
 
+pub mod sandbox;
 pub mod templates;
 
 pub mod site;

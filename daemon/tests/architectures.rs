@@ -35,6 +35,12 @@ const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
     ("daemon/src/api/menu.rs", &["Arch::X64"], "the menu of a machine that was not chosen"),
     ("daemon/src/cli/probe/role.rs", &["Arch::X64"], "plays the most common architecture"),
     ("daemon/src/serve/http/page.rs", &["uefi-x64"], "an example of a command"),
+    (
+        "daemon/src/sandbox/syscall_filter.rs",
+        &["aarch64", "x86_64"],
+        "the architectures of hosts, for their system calls",
+    ),
+    ("daemon/src/sandbox/syscalls.rs", &["x86_64"], "the architecture of the host, for its system calls"),
     ("daemon/src/site/lint_loaders.rs", &["Arch::X64", "uefi-x64"], "warns about the most common architecture"),
 ];
 

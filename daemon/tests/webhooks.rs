@@ -197,7 +197,8 @@ fn a_receiver_with_https_needs_a_certificate_of_a_trusted_authority() {
 fn a_reload_applies_changed_webhooks() {
     let files = Files::new();
     let old = files.webhook("old", "http://192.0.2.107:9000/old", "\"kernel\"");
-    let (site, server) = start("");
+    // Without a webhook at the start, the sandbox closes TCP connections (daemon/tests/sandbox).
+    let (site, server) = start(&files.webhook("first", "http://192.0.2.107:9000/first", "\"installed\""));
     let _receiver = files.receive(&site.machine, 9000, &[]);
     let reload = |from: &str, to: &str, times: usize| {
         server.edit_config(from, to);

@@ -1,5 +1,6 @@
 //! Runs the boots of many machines at once, on one thread.
 
+use crate::address_pool::AddressPool;
 use crate::failure::Failure;
 use crate::kinds::Kind;
 use crate::machine::Machine;
@@ -7,6 +8,8 @@ use crate::network::{Network, RelayOptions};
 use crate::play::{Timing, play};
 use crate::report::Report;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -30,6 +33,8 @@ pub struct Run {
     pub seed: u64,
     /// The relay for machines in another network.
     pub relay: Option<RelayOptions>,
+    /// The addresses that the player assigns; `None`: a DHCP server does.
+    pub assigned: Option<RangeInclusive<Ipv4Addr>>,
     /// The waits and limits.
     pub timing: Timing,
 }
@@ -55,7 +60,8 @@ pub fn run(run: &Run) -> Result<Report, Failure> {
 }
 
 async fn play_all(run: &Run) -> Result<Report, Failure> {
-    let network = Rc::new(Network::open(&run.interface, run.relay.clone()).await?);
+    let pool = run.assigned.as_ref().map(AddressPool::new);
+    let network = Rc::new(Network::open(&run.interface, run.relay.clone(), pool).await?);
     let (link, relay) = (network.clone(), network.clone());
     let delivery = tokio::task::spawn_local(async move { link.deliver().await });
     let relayed_delivery = tokio::task::spawn_local(async move { relay.deliver_relayed().await });

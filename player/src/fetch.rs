@@ -5,9 +5,10 @@ use crate::http::{self, HttpDialect, Response};
 use crate::network::{Network, Port};
 use crate::tftp::{Purpose, TftpClient, TftpDialect, Transferred};
 use crate::url::Url;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 /// The longest pause of an HTTP server.
@@ -70,14 +71,15 @@ pub async fn by_http(
         let mut stream = network.connect(address, url.server).await?;
         stream.write_all(&http::request(dialect, method, &url)).await?;
         let mut response = Response::new(method == "HEAD");
-        let mut buffer = vec![0; 64 * 1024];
         while !response.is_complete() && !response.is_malformed() {
-            let Ok(length) = timeout(HTTP_PAUSE, stream.read(&mut buffer)).await else {
+            let Ok(ready) = timeout(HTTP_PAUSE, stream.readable()).await else {
                 return Err(std::io::Error::other("the server stopped"));
             };
-            match length? {
-                0 => response.close(),
-                length => response.push(buffer.get(..length).unwrap_or_default()),
+            ready?;
+            match network.read_now(&stream, |octets| response.push(octets)) {
+                Ok(0) => response.close(),
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+                _ => {}
             }
         }
         Ok(response)
@@ -88,7 +90,7 @@ pub async fn by_http(
     }
     let length = if method == "HEAD" { 0 } else { response.length };
     Ok(match response.status {
-        200 => Fetched { content: Some(response.content), length, refusal: None },
+        200 => Fetched { content: Some(response.content.into_kept()), length, refusal: None },
         status => Fetched { content: None, length, refusal: Some(Failure::HttpStatus(text.to_owned(), status)) },
     })
 }

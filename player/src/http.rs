@@ -1,12 +1,10 @@
 //! The HTTP requests of firmware, iPXE and systems, and a reader of responses (RFC 9112), without I/O.
 
+use crate::content::Content;
 use crate::url::Url;
 
 /// The longest head of a response that the client accepts, in octets.
 const MAX_HEAD: usize = 16 * 1024;
-
-/// The longest content that the client keeps, in octets; the rest is only counted.
-pub const MAX_KEPT: usize = 256 * 1024;
 
 /// The program that sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +42,8 @@ pub struct Response {
     /// The status code; 0 until the head has arrived.
     pub status: u16,
     body: Body,
-    /// The first octets of the content.
-    pub content: Vec<u8>,
+    /// The content so far.
+    pub content: Content,
     /// The length of the content so far, in octets; after HEAD, the length that the server states.
     pub length: u64,
 }
@@ -71,7 +69,7 @@ enum Body {
 impl Response {
     /// Creates a reader.
     pub fn new(is_head: bool) -> Response {
-        Response { is_head, head: Vec::new(), status: 0, body: Body::Head, content: Vec::new(), length: 0 }
+        Response { is_head, head: Vec::new(), status: 0, body: Body::Head, content: Content::default(), length: 0 }
     }
 
     /// Whether the response is complete.
@@ -172,8 +170,7 @@ impl Response {
     }
 
     fn keep(&mut self, octets: &[u8]) {
-        let kept = octets.len().min(MAX_KEPT.saturating_sub(self.content.len()));
-        self.content.extend_from_slice(octets.get(..kept).unwrap_or_default());
+        self.content.push(octets);
         self.length += octets.len() as u64;
     }
 }
@@ -197,10 +194,10 @@ mod tests {
     fn a_response_is_read_in_pieces_of_any_size() {
         for piece in [1, 3, 1000] {
             let plain = read(false, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", piece);
-            assert_eq!((plain.status, &plain.content[..], plain.is_complete()), (200, &b"hello"[..], true));
+            assert_eq!((plain.status, plain.content.kept(), plain.is_complete()), (200, &b"hello"[..], true));
             let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n";
             let chunked = read(false, text, piece);
-            assert_eq!((&chunked.content[..], chunked.is_complete()), (&b"hello!"[..], true));
+            assert_eq!((chunked.content.kept(), chunked.is_complete()), (&b"hello!"[..], true));
             let head = read(true, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", piece);
             assert_eq!((head.length, head.is_complete()), (5, true));
         }

@@ -7,12 +7,15 @@
 //!
 //! A played machine has its own MAC address, UUID and IP addresses. All machines use one interface: DHCP over IPv4
 //! goes through a packet socket, because a client has no address yet; the rest goes through sockets that are bound to
-//! the address that the DHCP server assigned, which the player adds to the interface.
+//! the address that the DHCP server assigned, which the player adds to the interface. In a storm the player itself
+//! may assign the addresses.
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod address_pool;
 pub mod boot_server;
+pub mod content;
 pub mod dhcp4;
 pub mod dhcp6;
 pub mod dialect4;

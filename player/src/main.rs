@@ -6,6 +6,7 @@ use proxydhcpd_player::kinds::{KINDS, Kind, by_name};
 use proxydhcpd_player::network::RelayOptions;
 use proxydhcpd_player::play::Timing;
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -40,6 +41,10 @@ struct Arguments {
     /// A server to which the relay forwards; may be repeated.
     #[arg(long = "relay-server")]
     servers: Vec<Ipv4Addr>,
+    /// Assign these IPv4 addresses to the machines, FIRST-LAST, instead of a DHCP server of the network. The first one
+    /// stands for the DHCP server.
+    #[arg(long, value_parser = parse_range)]
+    assign: Option<RangeInclusive<Ipv4Addr>>,
     /// End a wait for more offers as soon as all that is needed has arrived. Real firmware waits some seconds.
     #[arg(long)]
     hurry: bool,
@@ -49,6 +54,9 @@ struct Arguments {
     /// The limit of one boot, in seconds.
     #[arg(long, default_value_t = 120)]
     limit: u64,
+    /// Print the report as JSON: numbers, and durations in seconds.
+    #[arg(long)]
+    json: bool,
     /// List the kinds of boots, and why each is a good boot.
     #[arg(long)]
     list: bool,
@@ -56,6 +64,13 @@ struct Arguments {
 
 fn parse_kind(name: &str) -> Result<&'static Kind, String> {
     by_name(name).ok_or_else(|| format!("no kind has the name {name}; --list shows them"))
+}
+
+fn parse_range(text: &str) -> Result<RangeInclusive<Ipv4Addr>, String> {
+    let address = |text: &str| text.parse::<Ipv4Addr>().map_err(|_| format!("{text:?} is no IPv4 address"));
+    let (first, last) = text.split_once('-').ok_or("write FIRST-LAST, for example 10.0.16.0-10.0.31.255")?;
+    let range = address(first)?..=address(last)?;
+    (!range.is_empty()).then_some(range).ok_or_else(|| format!("{last} comes before {first}"))
 }
 
 fn main() -> ExitCode {
@@ -78,6 +93,7 @@ fn main() -> ExitCode {
         at_once: arguments.at_once,
         seed: arguments.seed,
         relay: arguments.relay.map(|address| RelayOptions { address, servers: arguments.servers }),
+        assigned: arguments.assign,
         timing: Timing {
             hurries: arguments.hurry,
             restart: Duration::from_secs(arguments.restart),
@@ -86,7 +102,10 @@ fn main() -> ExitCode {
     };
     match driver::run(&run) {
         Ok(report) => {
-            print!("{report}");
+            match arguments.json {
+                true => println!("{:#}", report.to_json()),
+                false => print!("{report}"),
+            }
             ExitCode::from(u8::from(report.failures().next().is_some()))
         }
         Err(failure) => {

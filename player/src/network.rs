@@ -1,6 +1,7 @@
 //! The host's network: a packet socket for DHCP over IPv4, sockets with the addresses of the machines, a relay, and the
 //! loop that runs an exchange over one of them.
 
+use crate::address_pool::AddressPool;
 use crate::exchange::{Exchange, Step};
 use crate::failure::Failure;
 use nix::ifaddrs::getifaddrs;
@@ -31,6 +32,9 @@ const INBOX_LENGTH: usize = 64;
 /// The receive buffer of the packet socket, in octets.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
+/// The octets that are read from a connection at once.
+const READ_BUFFER: usize = 256 * 1024;
+
 /// The lengths of the headers of Ethernet, of IPv4 without options, and of UDP, in octets.
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
@@ -57,12 +61,20 @@ pub struct Network {
     inboxes: RefCell<HashMap<[u8; 6], mpsc::Sender<Datagram>>>,
     addresses: RefCell<Addresses>,
     relay: Option<(RelayOptions, UdpSocket)>,
+    /// The addresses that the player assigns, if no DHCP server does.
+    pool: Option<RefCell<AddressPool>>,
+    /// Where all machines read what their connections received: one buffer each would need a gigabyte in a storm.
+    buffer: RefCell<Vec<u8>>,
     start: Instant,
 }
 
 impl Network {
     /// Opens the sockets of the host on this interface. Needs CAP_NET_RAW and CAP_NET_ADMIN, and a runtime.
-    pub async fn open(interface: &str, relay: Option<RelayOptions>) -> Result<Network, Failure> {
+    pub async fn open(
+        interface: &str,
+        relay: Option<RelayOptions>,
+        pool: Option<AddressPool>,
+    ) -> Result<Network, Failure> {
         let refused = |what: &str, error: &dyn Display| Failure::Host(format!("{what} on {interface}: {error}"));
         let index = nix::net::if_::if_nametoindex(interface).map_err(|error| refused("no interface", &error))?;
         let packets = packet_socket(interface).map_err(|error| refused("cannot open a packet socket", &error))?;
@@ -73,8 +85,9 @@ impl Network {
         // A DHCP server sends unicast frames to the MAC addresses of the machines.
         addresses.command(&format!("link set dev {interface} promisc on"));
         let addresses = RefCell::new(addresses);
-        let mut network =
-            Network { index, packets, inboxes: RefCell::default(), addresses, relay: None, start: Instant::now() };
+        let buffer = RefCell::new(vec![0; READ_BUFFER]);
+        let (inboxes, pool, start) = (RefCell::default(), pool.map(RefCell::new), Instant::now());
+        let mut network = Network { index, packets, inboxes, addresses, relay: None, pool, buffer, start };
         if let Some(options) = relay {
             network.add_address(options.address.into()).await;
             let socket = network.bind(options.address.into(), 67).await?;
@@ -174,6 +187,15 @@ impl Network {
         }
     }
 
+    /// Passes what a connection has received to `take`, without waiting for more. Returns the number of octets; 0 means
+    /// that the server closed the connection.
+    pub fn read_now(&self, stream: &TcpStream, take: impl FnOnce(&[u8])) -> std::io::Result<usize> {
+        let mut buffer = self.buffer.borrow_mut();
+        let length = stream.try_read(&mut buffer)?;
+        take(buffer.get(..length).unwrap_or_default());
+        Ok(length)
+    }
+
     /// Runs an exchange to its end over a port.
     pub async fn run<E: Exchange>(&self, exchange: &mut E, port: &mut Port) -> Result<E::Outcome, Failure> {
         loop {
@@ -191,6 +213,11 @@ impl Network {
 
     async fn send(&self, port: &Port, to: SocketAddr, octets: &[u8]) -> Result<(), Failure> {
         let refused = |error: &dyn Display| Failure::Host(format!("cannot send to {to}: {error}"));
+        if let (Port::Dhcp { .. }, Some(pool)) = (port, &self.pool)
+            && let Some((reply, server)) = pool.borrow_mut().reply(octets)
+        {
+            self.deliver_message(&reply, (server, 67).into());
+        }
         match (port, &self.relay) {
             (Port::Udp(socket), _) => {
                 socket.send_to(octets, self.with_scope(to)).await.map_err(|error| refused(&error))?;

@@ -2,6 +2,8 @@
 
 use crate::failure::Failure;
 use crate::kinds::{End, KINDS};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -72,6 +74,43 @@ impl Report {
     pub fn failures(&self) -> impl Iterator<Item = (&BootResult, &Failure)> {
         self.boots.iter().filter_map(|boot| Some((boot, boot.outcome.as_ref().err()?)))
     }
+
+    /// The durations of the boots that reached this stage, until then.
+    fn until(&self, stage: Stage) -> Vec<Duration> {
+        let reached = self.boots.iter().flat_map(|boot| &boot.stages).filter(|(found, _)| *found == stage);
+        reached.map(|(_, time)| *time).collect()
+    }
+
+    /// The received content of files, in octets.
+    fn octets(&self) -> u64 {
+        self.boots.iter().map(|boot| boot.octets).sum()
+    }
+
+    /// The report for programs: `boots` and `failed` count boots, `seconds` is the duration of the run, `octets` the
+    /// received content. `boot` and each stage in `until` have the number of boots and two of their durations, in
+    /// seconds: the median, and the one that 99% of the boots do not exceed. `failures` has each reason with its number.
+    pub fn to_json(&self) -> Value {
+        let summary = |mut durations: Vec<Duration>| {
+            durations.sort();
+            let [median, last] = [50, 99].map(|percent| percentile(&durations, percent).as_secs_f64());
+            json!({"boots": durations.len(), "median": median, "99%": last})
+        };
+        let mut failures = BTreeMap::new();
+        for (_, failure) in self.failures() {
+            *failures.entry(failure.to_string()).or_insert(0) += 1;
+        }
+        let succeeded = self.boots.iter().filter(|boot| boot.outcome.is_ok());
+        let until = Stage::ALL.map(|stage| (stage.name(), summary(self.until(stage))));
+        json!({
+            "boots": self.boots.len(),
+            "failed": self.failures().count(),
+            "failures": failures,
+            "seconds": self.duration.as_secs_f64(),
+            "octets": self.octets(),
+            "boot": summary(succeeded.map(|boot| boot.duration).collect()),
+            "until": BTreeMap::from(until),
+        })
+    }
 }
 
 /// The smallest duration that this share of the durations, in percent, does not exceed; they must be sorted.
@@ -89,7 +128,7 @@ fn line(f: &mut fmt::Formatter<'_>, name: &str, mut durations: Vec<Duration>) ->
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failed = self.failures().count();
-        let octets: u64 = self.boots.iter().map(|boot| boot.octets).sum();
+        let octets = self.octets();
         let seconds = self.duration.as_secs_f64();
         writeln!(f, "{} boots in {seconds:.1} s, {failed} failed, {octets} octets", self.boots.len())?;
         writeln!(f, "\n{:<20} {:>6} {:>10} {:>10}", "kind", "boots", "median s", "99% s")?;
@@ -102,8 +141,7 @@ impl fmt::Display for Report {
         }
         writeln!(f, "\n{:<20} {:>6} {:>10} {:>10}", "until", "boots", "median s", "99% s")?;
         for stage in Stage::ALL {
-            let reached = self.boots.iter().flat_map(|boot| &boot.stages).filter(|(found, _)| *found == stage);
-            line(f, stage.name(), reached.map(|(_, time)| *time).collect())?;
+            line(f, stage.name(), self.until(stage))?;
         }
         for (boot, failure) in self.failures() {
             let mac = boot.mac.map(|octet| format!("{octet:02x}")).join(":");

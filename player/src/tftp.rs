@@ -1,5 +1,6 @@
 //! A TFTP client with the options of firmware (RFC 1350, RFC 2347, RFC 7440).
 
+use crate::content::Content;
 use crate::exchange::{Exchange, Retries, Step};
 use crate::failure::Failure;
 use proxydhcpd_core::wire::tftp::{ErrorCode, TftpOptions, TftpPacket, TftpRequest};
@@ -9,9 +10,6 @@ use std::time::Duration;
 
 /// The port of a TFTP server.
 pub const PORT: u16 = 69;
-
-/// The longest content that the client keeps, in octets; the rest is only counted.
-pub const MAX_KEPT: usize = 256 * 1024;
 
 /// The block size without options (RFC 1350).
 const DEFAULT_BLOCK_SIZE: usize = 512;
@@ -113,8 +111,7 @@ pub struct TftpClient {
     window: u16,
     in_window: u16,
     block: u16,
-    content: Vec<u8>,
-    length: u64,
+    content: Content,
     end: Option<Transferred>,
 }
 
@@ -150,8 +147,7 @@ impl TftpClient {
             window: 1,
             in_window: 0,
             block: 0,
-            content: Vec::new(),
-            length: 0,
+            content: Content::default(),
             end: None,
         }
     }
@@ -200,16 +196,16 @@ impl TftpClient {
         }
         self.block = block;
         self.in_window += 1;
-        self.length += payload.len() as u64;
-        let kept = payload.len().min(MAX_KEPT.saturating_sub(self.content.len()));
-        self.content.extend_from_slice(payload.get(..kept).unwrap_or_default());
+        self.content.push(payload);
         let is_last = payload.len() < self.block_size;
         if is_last || self.in_window >= self.window {
             self.in_window = 0;
             self.send(TftpPacket::Ack { block }, now);
         }
         if is_last || self.purpose == Purpose::CutShort && self.block >= 2 {
-            self.end = Some(Transferred::File(std::mem::take(&mut self.content), self.length));
+            let content = std::mem::take(&mut self.content);
+            let length = content.length();
+            self.end = Some(Transferred::File(content.into_kept(), length));
         }
     }
 }

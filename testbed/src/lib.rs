@@ -20,6 +20,8 @@ mod process;
 pub mod raw;
 pub mod sandbox;
 mod segment;
+#[cfg(target_arch = "x86_64")]
+pub mod traced_thread;
 mod wait;
 
 pub use capability::without_capability;

@@ -46,6 +46,7 @@ impl What<'_> {
             What::NotifyFailed(_) => "notify-failed",
             What::Worker(_) => "thread",
             What::Descriptors(_) => "descriptors",
+            What::Sandbox(_) => "sandbox",
             What::Starting(_) => "starting",
             What::StoppedEarly | What::Stopped(_) => "stopped",
             What::Reloaded => "reloaded",

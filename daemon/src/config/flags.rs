@@ -2,7 +2,7 @@
 
 use crate::settings::port_range::parse_port_range;
 use crate::settings::value::range_in_words;
-use crate::settings::{Enabled, MAX_TRANSFERS, Settings};
+use crate::settings::{Enabled, MAX_TRANSFERS, SandboxMode, Settings};
 use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::RangeInclusive;
@@ -34,6 +34,14 @@ pub struct Flags {
     /// Directory for state: completed boot-onces, shared UUIDs, the DUID [default: /var/lib/proxydhcpd/state]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+
+    /// User as whom the server runs once its ports are open [default: the user who starts it]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub user: Option<String>,
+
+    /// Whether the server gives up what it does not need once its ports are open [default: on]
+    #[arg(long, global = true, value_name = "MODE")]
+    pub sandbox: Option<SandboxFlag>,
 
     /// Ignore case in file names of the boot directory: Windows requests `\Boot\BCD` and `\boot\bcd`
     #[arg(long, global = true)]
@@ -80,6 +88,27 @@ pub struct Flags {
     pub ipxe_user_classes: Vec<String>,
 }
 
+/// The values of `--sandbox`.
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+pub enum SandboxFlag {
+    /// Give it up, as far as the kernel can
+    On,
+    /// Let the kernel log the system calls that it would refuse
+    Log,
+    /// Keep everything
+    Off,
+}
+
+impl From<SandboxFlag> for SandboxMode {
+    fn from(flag: SandboxFlag) -> Self {
+        match flag {
+            SandboxFlag::On => SandboxMode::On,
+            SandboxFlag::Log => SandboxMode::Log,
+            SandboxFlag::Off => SandboxMode::Off,
+        }
+    }
+}
+
 impl Flags {
     /// Makes paths absolute, so that a reload finds them after the working directory has changed.
     pub fn with_absolute_paths(mut self) -> Self {
@@ -103,6 +132,12 @@ impl Flags {
         }
         if let Some(dir) = &self.state_dir {
             settings.state_dir.clone_from(dir);
+        }
+        if let Some(user) = &self.user {
+            settings.user = Some(user.clone());
+        }
+        if let Some(mode) = self.sandbox {
+            settings.sandbox = mode.into();
         }
         if let Some(port) = self.http_port {
             settings.http.enabled = Enabled::Yes;

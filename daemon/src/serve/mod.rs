@@ -28,6 +28,7 @@ use crate::config::Loaded;
 use crate::config::flags::Flags;
 use crate::history::History;
 use crate::net::link::{self, LinkFilter};
+use crate::sandbox::Sandbox;
 use crate::state::State;
 use crate::systemd;
 use crate::web::WebServer;
@@ -66,6 +67,7 @@ pub struct Server {
     /// changed.
     warnings_hash: u64,
     changes: ChangeDetector,
+    sandbox: Arc<Sandbox>,
     shared_uuids: SharedUuidWriter,
     /// `None` before the server is ready, and if the configuration has no control socket.
     control: Option<ControlSocket>,
@@ -84,6 +86,7 @@ impl Server {
         flags: Flags,
         filter: LinkFilter,
         began: SystemTime,
+        sandbox: Sandbox,
     ) -> Self {
         let warnings_hash = state.site().report_hash(&loaded);
         let mut changes = ChangeDetector::default();
@@ -100,6 +103,7 @@ impl Server {
             link_sockets: LinkSockets::new(Instant::now()),
             warnings_hash,
             changes,
+            sandbox: Arc::new(sandbox),
             shared_uuids,
             control: None,
             web: None,
@@ -275,8 +279,9 @@ impl Server {
     fn reload_task(&self) -> impl FnOnce() -> ReloadResult + Send + 'static {
         systemd::reloading(&self.state.events);
         let (flags, settings, open) = (self.flags.clone(), self.loaded.settings.clone(), self.listeners.open);
-        let (watched, state) = (WatchedFiles::from_config(&self.loaded), Arc::clone(&self.state));
-        move || ReloadResult::load(&flags, &settings, open, &watched, &state)
+        let watched = WatchedFiles::from_config(&self.loaded);
+        let (sandbox, state) = (Arc::clone(&self.sandbox), Arc::clone(&self.state));
+        move || ReloadResult::load(&flags, &settings, open, &watched, &sandbox, &state)
     }
 
     /// Applies a reload as a whole. If the reload failed, records its errors and changes nothing.

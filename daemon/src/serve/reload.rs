@@ -6,6 +6,7 @@ use crate::config::flags::Flags;
 use crate::config::{ConfigError, Loaded};
 use crate::events::Events;
 use crate::net::link::LinkFilter;
+use crate::sandbox::Sandbox;
 use crate::settings::Settings;
 use crate::site::interfaces;
 use crate::site::{self, OpenPorts, Site};
@@ -140,13 +141,20 @@ impl Reloads {
 impl ReloadResult {
     /// Reads the configuration that the flags name. `before` contains the current settings, and `watched` the current
     /// files. A changed setting that needs a restart is an error.
-    pub fn load(flags: &Flags, before: &Settings, open: OpenPorts, watched: &WatchedFiles, state: &State) -> Self {
+    pub fn load(
+        flags: &Flags,
+        before: &Settings,
+        open: OpenPorts,
+        watched: &WatchedFiles,
+        sandbox: &Sandbox,
+        state: &State,
+    ) -> Self {
         if !watched.wait_until_stable() {
             let error = "a machine file is still being written: the server reloads when it is complete".to_owned();
             return ReloadResult { result: Err(vec![error]), fingerprint: None };
         }
         let (began, fingerprint) = (filesystem_now(), watched.fingerprint().ok());
-        let reloaded = ReloadedSite::new(flags, before, open, state);
+        let reloaded = ReloadedSite::new(flags, before, open, sandbox, state);
         let after = watched.fingerprint().ok();
         if let (Some(before), Some(after)) = (fingerprint, after)
             && before.machines != after.machines
@@ -167,15 +175,26 @@ impl ReloadResult {
 
 impl ReloadedSite {
     /// Reads and builds everything, or returns every error.
-    fn new(flags: &Flags, before: &Settings, open: OpenPorts, state: &State) -> Result<Self, Vec<String>> {
-        let to_lines = |error: ConfigError| error.0.iter().map(Diagnostic::one_line).collect::<Vec<_>>();
+    fn new(
+        flags: &Flags,
+        before: &Settings,
+        open: OpenPorts,
+        sandbox: &Sandbox,
+        state: &State,
+    ) -> Result<Self, Vec<String>> {
+        let to_lines = |error: ConfigError| {
+            let mut lines: Vec<String> = error.0.iter().map(Diagnostic::one_line).collect();
+            lines.extend(sandbox.hint(&lines).map(str::to_owned));
+            lines
+        };
         let mut loaded = site::load(flags).map_err(to_lines)?;
         let links = interfaces::list_all(|error| {
             state.events.record_host(What::InterfacesUnknown(format_args!("{error}")));
         });
         let filter = interfaces::filter(&loaded, &links)
             .map_err(|error| to_lines(site::with_file_errors(&mut loaded, error)))?;
-        if let Some(changed) = restart::changed_setting(before, &loaded.settings, &links) {
+        let changed = restart::changed_setting(before, &loaded.settings, &links).map(str::to_owned);
+        if let Some(changed) = changed.or_else(|| sandbox.obstacle(&loaded)) {
             let error = ConfigError(vec![Diagnostic::error(format!("a change of {changed} needs a restart"))]);
             return Err(to_lines(site::with_file_errors(&mut loaded, error)));
         }

@@ -19,6 +19,12 @@ pub fn changed_setting(old: &Settings, new: &Settings, links: &[Link]) -> Option
     if old.control_socket != new.control_socket {
         return Some("`control-socket`");
     }
+    if old.sandbox != new.sandbox {
+        return Some("`sandbox`");
+    }
+    if old.user != new.user {
+        return Some("`user`");
+    }
     if old.serves_ipv4() != new.serves_ipv4() {
         return Some("`ipv4-interfaces` from none or to none");
     }

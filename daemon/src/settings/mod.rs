@@ -42,6 +42,9 @@ pub fn default_control_socket() -> PathBuf {
     from_env.map_or_else(|| PathBuf::from(DEFAULT_CONTROL_SOCKET), |directory| directory.join("control.sock"))
 }
 
+/// The name of the group whose members may use the control socket.
+pub const CONTROL_GROUP: &str = "proxydhcpd";
+
 /// How the server runs. The plan decides what machines boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -62,6 +65,10 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// The Unix socket on which commands ask the running server, absolute. `None`: there is no such socket.
     pub control_socket: Option<PathBuf>,
+    /// Whether the process confines itself once its ports are open.
+    pub sandbox: SandboxMode,
+    /// The name of the user as whom the server runs once its ports are open. `None`: the user who started it.
+    pub user: Option<String>,
     /// The directory of templates. `None`: `templates` next to the configuration file, if it exists.
     pub template_dir: Option<PathBuf>,
     /// Machine files, and directories of machine files. `None`: `machines` next to the configuration file, if it
@@ -114,6 +121,18 @@ impl Settings {
     pub fn serves_ipv6(&self) -> bool {
         self.ipv6_interfaces.as_ref().is_none_or(|names| !names.is_empty())
     }
+}
+
+/// Whether the server confines its process once its ports are open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SandboxMode {
+    /// It does, as far as the kernel can.
+    #[default]
+    On,
+    /// The kernel only logs the system calls that the sandbox would refuse, and all files stay open to the server.
+    Log,
+    /// It does not.
+    Off,
 }
 
 /// The settings of `[dhcp6]`.
@@ -264,6 +283,8 @@ impl Default for Settings {
             boot_dir: PathBuf::from(DEFAULT_BOOT_DIR),
             state_dir: default_state_dir(),
             control_socket: Some(default_control_socket()),
+            sandbox: SandboxMode::default(),
+            user: None,
             ignore_case: false,
             http: HttpConfig { enabled: Enabled::Yes, port: 8080 },
             tftp: TftpConfig::default(),

@@ -46,7 +46,8 @@ impl Webhooks {
 
 /// Starts the thread.
 fn start(state: &Arc<State>, configs: &[WebhookConfig]) -> io::Result<watch::Sender<Vec<WebhookConfig>>> {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    // These threads wait for the names of hosts.
+    let runtime = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build()?;
     let (sender, receiver) = watch::channel(configs.to_vec());
     let (milestones, state) = (state.stories.watch_milestones(), Arc::clone(state));
     let run = move || {

@@ -77,6 +77,7 @@ const DAEMON: &[&str] = &[
     "history",
     "systemd",
     "config",
+    "sandbox",
     "templates",
     "site",
     "state",

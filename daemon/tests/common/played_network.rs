@@ -139,6 +139,7 @@ pub fn run_of(kinds: &[&'static Kind], machines: usize, at_once: usize) -> Run {
         at_once,
         seed: 7,
         relay: Some(RelayOptions { address: RELAY, servers: vec![DHCP_SERVER, BOOT_SERVER] }),
+        assigned: None,
         timing: Timing { hurries: true, restart: Duration::from_secs(6), limit: Duration::from_secs(90) },
     }
 }

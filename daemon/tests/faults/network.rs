@@ -111,7 +111,16 @@ impl Network {
     /// Plays boots at the same time, and returns how many reached their end.
     pub fn play(&self, kinds: Vec<&'static Kind>, machines: usize, seed: u64) -> usize {
         let timing = Timing { hurries: true, restart: Duration::from_secs(1), limit: Duration::from_secs(100) };
-        let run = Run { interface: "eth0".into(), kinds, machines, at_once: machines, seed, relay: None, timing };
+        let run = Run {
+            interface: "eth0".into(),
+            kinds,
+            machines,
+            at_once: machines,
+            seed,
+            relay: None,
+            assigned: None,
+            timing,
+        };
         let report = self.player.on(|| driver::run(&run)).unwrap();
         report.boots.iter().filter(|boot| boot.outcome.is_ok()).count()
     }

@@ -30,6 +30,11 @@ fn x64_boots_from_the_installed_service(work: &WorkDir) -> Result<()> {
     let answered = ["_SYSTEMD_UNIT=proxydhcpd.service", "FIRMWARE=x64 UEFI", "FILE=snponly.efi", "LINK=eth0"];
     let lines = systemd.run(&[&["journalctl", "--quiet", "--output=cat"][..], &answered].concat())?;
     ensure!(lines.contains("OFFER snponly.efi"), "the journal has no such line with these fields: {lines}");
+    let sandbox = systemd.run(&["journalctl", "--quiet", "--output=cat", "--grep=^sandbox: "])?;
+    // The filter of an older systemd-nspawn denies Landlock, which the line states. The unit itself allows it.
+    let expected = ["only NET_BIND_SERVICE, no new privileges, ", "Landlock", " system calls"];
+    let is_complete = expected.iter().all(|part| sandbox.contains(part)) && !sandbox.contains("capabilities:");
+    ensure!(is_complete, "{sandbox}");
     let machines = systemd.run(&["journalctl", "--field=MAC"])?;
     ensure!(machines.starts_with("52:54:00:"), "the journal has these machines: {machines}");
     Ok(())

@@ -1,5 +1,6 @@
 //! Opens the control socket.
 
+use crate::settings::CONTROL_GROUP;
 use nix::unistd::{Gid, Group, chown};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs::{self, DirBuilder, Permissions};
@@ -7,9 +8,6 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-
-/// The name of the group whose members may use the socket.
-pub const GROUP: &str = "proxydhcpd";
 
 /// The open socket. Its file is removed with this value.
 #[derive(Debug)]
@@ -60,7 +58,7 @@ pub fn open(path: &Path) -> Result<OpenSocket, OpenError> {
 
 /// The number of the group whose members may use the socket. `None`: there is no such group.
 pub fn group() -> Option<Gid> {
-    Group::from_name(GROUP).ok().flatten().map(|group| group.gid)
+    Group::from_name(CONTROL_GROUP).ok().flatten().map(|group| group.gid)
 }
 
 const CHOOSE: &str =

@@ -1,6 +1,7 @@
 //! The process at the other end of the control socket, as the kernel reports it (SO_PEERCRED).
 
-use super::open::{self, GROUP};
+use super::open;
+use crate::settings::CONTROL_GROUP;
 use nix::unistd::{Gid, Group, Uid, User};
 use tokio::net::unix::UCred;
 
@@ -32,7 +33,7 @@ fn is_member(user: Uid, primary: Gid) -> bool {
     if open::group() == Some(primary) {
         return true;
     }
-    let group = Group::from_name(GROUP).ok().flatten();
+    let group = Group::from_name(CONTROL_GROUP).ok().flatten();
     let user = User::from_uid(user).ok().flatten();
     matches!((group, user), (Some(group), Some(user)) if group.mem.contains(&user.name))
 }

@@ -1,6 +1,6 @@
 //! Accepts connections to the control socket, and serves the API on them.
 
-use super::open::{self, GROUP};
+use super::open;
 use super::peer::{self, Permission};
 use crate::api::access::Caller;
 use crate::api::error::ApiError;
@@ -8,6 +8,7 @@ use crate::api::limited_stream::LimitedStream;
 use crate::api::router::router;
 use crate::api::shared::Api;
 use crate::events::Events;
+use crate::settings::CONTROL_GROUP;
 use axum::http::StatusCode;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
@@ -156,7 +157,7 @@ fn busy() -> ApiError {
 fn denied(user: u32) -> ApiError {
     ApiError::new(
         format!("the user with the number {user} may not use the control socket"),
-        format!("run the command as root, or add the user to the group {GROUP} (docs/operation.md)"),
+        format!("run the command as root, or add the user to the group {CONTROL_GROUP} (docs/operation.md)"),
         "control socket",
     )
 }

@@ -92,6 +92,7 @@ impl Reader for Log {
             What::InterfaceWatchFailed(error) => host::interface_watch_failed(event, error, limits),
             What::Worker(worker) => process::worker(&worker),
             What::Descriptors(descriptors) => process::descriptors(&descriptors),
+            What::Sandbox(sandbox) => process::sandbox(&sandbox),
             What::Starting(startup) => host::starting(&startup),
             What::StoppedEarly => host::stopped_early(),
             What::ReloadBlocked(obstacle) => process::reload_obstacle(&obstacle),

@@ -1,6 +1,7 @@
-//! The lines about the process of the server: its threads, its descriptors, its reloads.
+//! The lines about the process of the server: its threads, its descriptors, its reloads, its sandbox.
 
 use proxydhcpd_core::event::process::{Descriptors, ReloadObstacle, WorkerEvent};
+use proxydhcpd_core::event::sandbox::{Measure, Missing, SandboxEvent};
 
 /// Something that happened to a thread.
 pub fn worker(event: &WorkerEvent<'_>) {
@@ -49,5 +50,45 @@ pub fn reload_obstacle(obstacle: &ReloadObstacle<'_>) {
              another reload",
             time.as_secs()
         ),
+    }
+}
+
+/// The sandbox: one line with everything that is in force, and what is not.
+pub fn sandbox(event: &SandboxEvent<'_>) {
+    match event {
+        SandboxEvent::Off { user } => {
+            tracing::info!("sandbox off: the server keeps every privilege with which it started, as user {user}");
+        }
+        SandboxEvent::Entered { user, capabilities, in_force, missing } => {
+            tracing::info!("sandbox: {}", sandbox_line(user, capabilities, in_force, missing));
+        }
+    }
+}
+
+fn sandbox_line(user: &str, capabilities: &[&str], in_force: &[Measure], missing: &[(Missing, &str)]) -> String {
+    let capabilities = match capabilities {
+        [] => "no capability".to_owned(),
+        kept => format!("only {}", kept.join(" and ")),
+    };
+    let measures = in_force.iter().map(|measure| format!(", {measure}"));
+    let missing = missing.iter().map(|(measure, reason)| format!("; not {measure}: {reason}"));
+    format!("user {user}, {capabilities}{}", measures.chain(missing).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_about_the_sandbox_has_what_is_in_force_and_what_is_missing() {
+        let in_force = [Measure::NoNewPrivileges, Measure::Landlock(7), Measure::SystemCalls(150)];
+        assert_eq!(
+            sandbox_line("root", &["NET_BIND_SERVICE", "NET_RAW"], &in_force, &[]),
+            "user root, only NET_BIND_SERVICE and NET_RAW, no new privileges, Landlock (ABI 7), 150 system calls"
+        );
+        assert_eq!(
+            sandbox_line("daemon", &[], &in_force[..1], &[(Missing::Landlock, "this kernel has none")]),
+            "user daemon, no capability, no new privileges; not Landlock: this kernel has none"
+        );
     }
 }

@@ -12,7 +12,7 @@ use crate::settings::value::{
     variables,
 };
 use crate::settings::webhook::{event, url};
-use crate::settings::{Enabled, HISTORY_DAYS, HISTORY_SIZES, MAX_TRANSFERS};
+use crate::settings::{Enabled, HISTORY_DAYS, HISTORY_SIZES, MAX_TRANSFERS, SandboxMode};
 use proxydhcpd_core::plan::policy::LoopGuard;
 use proxydhcpd_core::plan::rule::Firmware;
 use proxydhcpd_reading::machine_fields::BOOT_MODES;
@@ -102,6 +102,32 @@ pub const KEYS: &[ConfigKey] = &[
         "Root, the user of the server and the members of the group proxydhcpd may use it. With false, there is none. \
          $RUNTIME_DIRECTORY, which systemd sets, overrides the directory of the default.",
         "false",
+    ),
+    key(
+        "",
+        "sandbox",
+        Kind::Choice(&[
+            ("on", |settings| settings.sandbox = SandboxMode::On),
+            ("log", |settings| settings.sandbox = SandboxMode::Log),
+            ("off", |settings| settings.sandbox = SandboxMode::Off),
+        ]),
+        "\"on\"",
+        "Whether the server gives up what it does not need once its ports are open.",
+        "\"on\" drops all capabilities but those for ports, and limits the files and the system calls. With \"log\", \
+         the kernel logs the system calls that it would refuse. docs/security.md has what the server can still do.",
+        "\"log\"",
+    ),
+    key(
+        "",
+        "user",
+        Kind::Setting {
+            expected: "the name of a user of this host",
+            read: |settings, value| text(value).map(|name| settings.user = Some(name)),
+        },
+        "the user who starts the server",
+        "The user as whom the server runs once its ports are open.",
+        "Only root can change the user. The systemd unit needs no such key.",
+        "\"proxydhcpd\"",
     ),
     key(
         "",
