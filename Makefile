@@ -61,7 +61,7 @@ unit: toolchain
 
 e2e: toolchain
 	e2e/setup
-	$(CARGO) build --profile local --locked --package proxydhcpd
+	$(CARGO) build --profile local --locked --package proxydhcpd --package proxydhcpd-instructions
 	PROXYDHCPD=$(CURDIR)/$(PROGRAM) $(CARGO) test --locked --no-fail-fast --package proxydhcpd-e2e --package proxydhcpd-browser
 
 book:

@@ -32,7 +32,7 @@ static void make_offer(struct in_addr server)
 int main(int argc, char **argv)
 {
 	struct sockaddr_in server = { .sin_family = AF_INET, .sin_port = htons(67) };
-	struct sockaddr_in relay = server;
+	struct sockaddr_in relay = server, any = server;
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
 	if (argc != 2 || !inet_aton(argv[1], &server.sin_addr)) {
@@ -40,7 +40,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	make_offer(server.sin_addr);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&server, sizeof server) < 0) {
+	any.sin_addr.s_addr = INADDR_ANY;        /* broadcasts, too */
+	if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof any) < 0) {
 		perror("floor");
 		return 1;
 	}

@@ -47,9 +47,9 @@ def command(*argv):
     return done.stdout
 
 
-def load(*argv):
-    """Runs a client on the load's processor; the caller checks its exit status."""
-    return run([*LOADING, *argv])
+def load(*argv, pinned=True):
+    """Runs a client, on the load's processor if it is pinned; the caller checks its exit status."""
+    return run([*(LOADING if pinned else []), *argv])
 
 
 def start_load(*argv):
@@ -125,15 +125,16 @@ def loss(percent):
 
 
 class Server:
-    """A server on its host and on its processor, which runs during a `with` block."""
+    """A server on its host, which runs during a `with` block: on its processor, unless the scheduler places it."""
 
-    def __init__(self, argv, transport, port, host=HOST):
+    def __init__(self, argv, transport, port, host=HOST, pinned=True):
         self.argv, self.transport, self.port, self.host = list(map(str, argv)), transport, port, host
+        self.placement = SERVING if pinned else []
         self.output = WORK / "output"
 
     def __enter__(self):
         # Each of these programs executes the next one, so that the process ID is the server's in the end.
-        argv = [*self.host, *SERVING, *self.argv]
+        argv = [*self.host, *self.placement, *self.argv]
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=WORK)
         self.pid = self.process.pid

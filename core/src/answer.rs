@@ -27,7 +27,6 @@ use crate::wire::dhcp4::{MessageType, code};
 use crate::wire::pxe::Features;
 use crate::wire::{DhcpMessageType, DhcpPacket, dhcp4, dhcp6};
 use crate::{reply4, reply6};
-use alloc::format;
 use alloc::vec::Vec;
 use core::iter;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -242,7 +241,7 @@ impl RoutedRequest<'_> {
         match *self {
             RoutedRequest::Dhcp4(message, destination, local_addr) => {
                 let file_shape = || quirks.file_shape(client, packet, plan.offer.boot_server);
-                let shape = Shape::new(client, boot.clone(), local_addr, file_shape)?;
+                let shape = Shape::new(client, &boot, local_addr, file_shape)?;
                 replies.push(destination, |out| reply4::write(message, client.port, &shape, local_addr, out))?;
                 Ok(Response {
                     message_type: DhcpMessageType::Dhcp4(shape.message_type),
@@ -254,7 +253,7 @@ impl RoutedRequest<'_> {
             }
             RoutedRequest::Dhcp6(message, Route { destination, second_destination, local_addr }) => {
                 let boot_server_url =
-                    || (!quirks.hides_url(client, packet)).then(|| format!("tftp://{}/", host(local_addr)));
+                    || (!quirks.hides_url(client, packet)).then(|| format_args!("tftp://{}/", host(local_addr)).into());
                 let shape = Shape6::new(plan, client, &boot, boot_server_url);
                 let second = second_destination.filter(|_| quirks.reaches_lease(client, packet));
                 for to in iter::once(destination).chain(second) {

@@ -1,7 +1,6 @@
 //! A cache for recent observations, of limited size: if the set of a new entry is full, the new entry replaces the
 //! oldest entry of the set.
 
-use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -9,9 +8,12 @@ use alloc::vec::Vec;
 /// comparisons, even if an attacker chooses the keys.
 #[derive(Debug)]
 pub struct BoundedCache<K, V> {
-    /// Each set is allocated when it receives its first key, so an idle server uses almost no memory. The number of
-    /// sets does not change.
-    sets: Vec<Option<Box<CacheSet<K, V>>>>,
+    /// For each set its place in `used`, plus one; 0 if it has received no key yet. The number of sets does not change.
+    places: Vec<u32>,
+    /// The sets that have received a key. There is room for all of them from the start, so that no answer waits for an
+    /// allocation. The kernel provides the memory of a set when it is first written, so that an idle server uses almost
+    /// none.
+    used: Vec<CacheSet<K, V>>,
     /// Makes the set of a key unpredictable, so that an attacker cannot evict a chosen entry.
     seed: u64,
 }
@@ -82,13 +84,13 @@ impl<K: CacheKey, V: Copy> BoundedCache<K, V> {
     /// A cache for about `capacity` keys. `seed` must be unpredictable for clients.
     pub fn new(capacity: usize, seed: u64) -> Self {
         let sets = capacity.div_ceil(WAYS).next_power_of_two();
-        BoundedCache { sets: vec![None; sets], seed }
+        BoundedCache { places: vec![0; sets], used: Vec::with_capacity(sets), seed }
     }
 
     /// The value of a key; `None` if the cache does not contain the key, or the key was evicted.
     pub fn get(&self, key: K) -> Option<V> {
         let (set, tag) = self.locate(key);
-        let set = self.sets[set].as_ref()?;
+        let set = self.used.get(self.place(set)?)?;
         set.entries[set.find(tag, key)?].map(|(_, value)| value)
     }
 
@@ -96,26 +98,32 @@ impl<K: CacheKey, V: Copy> BoundedCache<K, V> {
     /// age.
     pub fn get_mut(&mut self, key: K) -> Option<&mut V> {
         let (set, tag) = self.locate(key);
-        let set = self.sets[set].as_mut()?;
+        let place = self.place(set)?;
+        let set = self.used.get_mut(place)?;
         let index = set.find(tag, key)?;
         set.entries[index].as_mut().map(|(_, value)| value)
     }
 
     /// All values, in no particular order.
     pub fn values(&self) -> impl Iterator<Item = &V> {
-        self.sets.iter().flatten().flat_map(|set| set.entries.iter()).flatten().map(|(_, value)| value)
+        self.used.iter().flat_map(|set| set.entries.iter()).flatten().map(|(_, value)| value)
     }
 
     /// All values, in no particular order, for the caller to change.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.sets.iter_mut().flatten().flat_map(|set| set.entries.iter_mut()).flatten().map(|(_, value)| value)
+        self.used.iter_mut().flat_map(|set| set.entries.iter_mut()).flatten().map(|(_, value)| value)
     }
 
     /// Calls `change` with the value of a key, and returns the result of `change`. The value of a new key is `fresh` at
     /// first; a new key evicts the oldest entry if its set is full. `now` is in milliseconds.
     pub fn update<T>(&mut self, key: K, now: u64, fresh: V, change: impl FnOnce(&mut V) -> T) -> T {
         let (set, tag) = self.locate(key);
-        let set = self.sets[set].get_or_insert_with(|| Box::new(CacheSet::EMPTY));
+        let place = self.place(set).unwrap_or_else(|| {
+            self.used.push(CacheSet::EMPTY);
+            self.places[set] = self.used.len() as u32;
+            self.used.len() - 1
+        });
+        let set = &mut self.used[place];
         let now = now as u32;
         let known = set.find(tag, key);
         let index = known.unwrap_or_else(|| set.oldest(now));
@@ -124,6 +132,11 @@ impl<K: CacheKey, V: Copy> BoundedCache<K, V> {
             set.entries[index] = None;
         }
         change(&mut set.entries[index].get_or_insert((key, fresh)).1)
+    }
+
+    /// The place of a set in `used`; `None` if it has received no key yet.
+    fn place(&self, set: usize) -> Option<usize> {
+        (self.places[set] as usize).checked_sub(1)
     }
 
     /// The index of the set to which a key belongs, and the key's tag in that set. Both depend on the seed and on all
@@ -140,7 +153,7 @@ impl<K: CacheKey, V: Copy> BoundedCache<K, V> {
         // that select the set.
         hash = hash.wrapping_mul(0xbf58_476d_1ce4_e5b9);
         hash ^= hash >> 32;
-        (hash as usize & (self.sets.len() - 1), (hash >> 32) as u32 | 1)
+        (hash as usize & (self.places.len() - 1), (hash >> 32) as u32 | 1)
     }
 }
 

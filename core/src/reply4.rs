@@ -28,13 +28,13 @@ pub struct TooLarge {
 pub fn write(
     request: &Message<'_>,
     port: Port,
-    shape: &Shape,
+    shape: &Shape<'_>,
     server: Ipv4Addr,
     out: &mut Vec<u8>,
 ) -> Result<(), TooLarge> {
     let start = out.len();
     let request_header = &request.header;
-    let (in_field, in_option) = match shape.file.as_deref().map(str::as_bytes) {
+    let (in_field, in_option) = match shape.file.map(str::as_bytes) {
         Some(name) if name.len() > MAX_FILE_LENGTH => (&[][..], Some(name)),
         name => (name.unwrap_or_default(), None),
     };
@@ -67,7 +67,7 @@ pub fn write(
         reply.option(code::MACHINE_ID, &machine);
     }
     if let Some(vendor_specific) = &shape.vendor_specific {
-        reply.option(code::VENDOR_SPECIFIC, vendor_specific);
+        reply.option(code::VENDOR_SPECIFIC, vendor_specific.octets());
     }
     if let Some(name) = in_option {
         // The name ends with a NUL. If the NUL is missing, EDK2 writes one after the option, over the code of the next

@@ -8,12 +8,16 @@ use crate::plan::policy::StatelessOptions;
 use crate::shape6::Shape6;
 use crate::wire::dhcp6::{Packet, Writer, code, write_relay_reply};
 use alloc::vec::Vec;
+use core::iter;
 
 /// Appends the reply to `out`, wrapped for the relays that forwarded the request. `server_duid` is the DUID of this
 /// server.
 pub fn write(request: &Packet<'_>, shape: &Shape6<'_>, server_duid: &[u8], out: &mut Vec<u8>) {
-    let mut message = Vec::new();
-    let mut reply = Writer::new(shape.message_type, request.message.transaction_id, &mut message);
+    write_relay_reply(&request.hops, out, |out| write_message(request, shape, server_duid, out));
+}
+
+fn write_message(request: &Packet<'_>, shape: &Shape6<'_>, server_duid: &[u8], out: &mut Vec<u8>) {
+    let mut reply = Writer::new(shape.message_type, request.message.transaction_id, out);
     reply.option(code::CLIENT_ID, request.message.option(code::CLIENT_ID).unwrap_or_default());
     reply.option(code::SERVER_ID, server_duid);
     // The URL must precede option 16, whose first octet is 0: EDK2's HTTP client reads the URL as a NUL-terminated
@@ -25,24 +29,19 @@ pub fn write(request: &Packet<'_>, shape: &Shape6<'_>, server_duid: &[u8], out: 
     if let Some(dns) = shape.dns {
         write_dns(dns, &mut reply);
     }
-    write_relay_reply(&request.hops, &message, out);
 }
 
 fn write_dns(StatelessOptions { dns_servers, domains }: &StatelessOptions, reply: &mut Writer<'_>) {
     if !dns_servers.is_empty() {
-        let servers: Vec<u8> = dns_servers.iter().flat_map(|server| server.octets()).collect();
-        reply.option(code::DNS_SERVERS, &servers);
+        reply.option_of(code::DNS_SERVERS, dns_servers.iter().flat_map(|server| server.octets()));
     }
     if !domains.is_empty() {
-        let names: Vec<u8> = domains.iter().flat_map(|name| labels(name)).collect();
-        reply.option(code::DOMAIN_LIST, &names);
+        reply.option_of(code::DOMAIN_LIST, domains.iter().flat_map(|name| labels(name)));
     }
 }
 
 /// A name in DNS wire format (RFC 1035 3.1): each label preceded by its length, and an empty label at the end.
-fn labels(name: &str) -> Vec<u8> {
+fn labels(name: &str) -> impl Iterator<Item = u8> {
     let labels = name.split('.').filter(|label| !label.is_empty());
-    let mut wire: Vec<u8> = labels.flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat()).collect();
-    wire.push(0);
-    wire
+    labels.flat_map(|label| iter::once(label.len() as u8).chain(label.bytes())).chain([0])
 }

@@ -7,26 +7,25 @@ use crate::plan::offer::{EntryTarget, TftpServer};
 use crate::plan::policy::IpxeTarget;
 use crate::plan::profile::{BootTarget, ItemTarget};
 use crate::wire::pxe::Features;
-use alloc::vec::Vec;
 
 /// The features that an iPXE of this architecture needs to boot the target of this decision: the built-in scripts use
 /// some of them, others fetch the URLs of the plan. A script of the operator adds none, because the server does not
 /// know which features that script uses.
 pub fn required_features(plan: &Plan, decision: &Decision, arch: Arch) -> Features {
-    let mut codes = Vec::new();
     // HTTP is not required if this server serves TFTP: an iPXE without HTTP then fetches the built-in script over TFTP.
-    codes.extend((plan.offer.tftp != Some(TftpServer::Local) && plan.offer.http.is_some()).then_some(Features::HTTP));
-    add_for_target(plan, decision, arch, &mut codes);
-    Features::from_codes(codes)
+    let needs_http = plan.offer.tftp != Some(TftpServer::Local) && plan.offer.http.is_some();
+    let mut features = Features::from_codes(needs_http.then_some(Features::HTTP));
+    add_for_target(plan, decision, arch, &mut features);
+    features
 }
 
-fn add_for_target(plan: &Plan, decision: &Decision, arch: Arch, codes: &mut Vec<u8>) {
+fn add_for_target(plan: &Plan, decision: &Decision, arch: Arch, features: &mut Features) {
     // Only an iPXE on BIOS needs the feature: under UEFI, a kernel is an EFI program, which every iPXE can start.
     let kernel = (arch == Arch::BIOS).then_some(Features::BZIMAGE);
     match decision.boots(plan) {
         BootTarget::BootDir => match &plan.policy.ipxe {
             IpxeTarget::AsFirmware => {}
-            IpxeTarget::Configured(name) => codes.extend(Features::for_url(name)),
+            IpxeTarget::Configured(name) => features.extend(Features::for_url(name)),
             IpxeTarget::Builtin if plan.offer.menu.has_boot_script => {}
             IpxeTarget::Builtin => {
                 let mut kernel_archs = plan.offer.menu.entries.iter().filter_map(|entry| match entry.target {
@@ -34,29 +33,29 @@ fn add_for_target(plan: &Plan, decision: &Decision, arch: Arch, codes: &mut Vec<
                     _ => None,
                 });
                 let has_kernel = kernel_archs.any(|built_for| Arch::BIOS.starts_kernel_of(built_for));
-                codes.push(Features::MENU);
-                codes.extend(kernel.filter(|_| has_kernel));
+                features.extend([Features::MENU]);
+                features.extend(kernel.filter(|_| has_kernel));
             }
         },
         BootTarget::Linux(linux) => {
-            codes.extend(kernel);
-            codes.extend(linux.initrds.iter().chain([&linux.kernel]).filter_map(|file| Features::for_url(file)));
+            features.extend(kernel);
+            features.extend(linux.initrds.iter().chain([&linux.kernel]).filter_map(|file| Features::for_url(file)));
         }
-        BootTarget::Script(name) => codes.extend(Features::for_url(name)),
+        BootTarget::Script(name) => features.extend(Features::for_url(name)),
         BootTarget::Loader => {
             let loader = decision
                 .profile(plan)
                 .and_then(|profile| profile.loaders.get(&arch.base()).or(profile.default_loader.as_ref()));
-            codes.extend(loader.and_then(|loader| Features::for_url(&loader.name)));
+            features.extend(loader.and_then(|loader| Features::for_url(&loader.name)));
         }
         BootTarget::Menu(menu) => {
-            codes.push(Features::MENU);
+            features.extend([Features::MENU]);
             // A menu item cannot lead to a menu.
             for item in &menu.items {
                 if let ItemTarget::Profile(profile) = &item.target {
                     let decision = Decision::default().with_profile(plan, profile.as_deref());
                     if !matches!(decision.boots(plan), BootTarget::Menu(_)) {
-                        add_for_target(plan, &decision, arch, codes);
+                        add_for_target(plan, &decision, arch, features);
                     }
                 }
             }

@@ -8,8 +8,6 @@ use crate::client::{Class, Client};
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp4::MessageType;
 use crate::wire::pxe::{self, LOAD_FILE_OPTION, MenuItem};
-use alloc::borrow::Cow;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
@@ -21,7 +19,7 @@ pub const MAX_URL_LENGTH: usize = 254;
 
 /// Every choice about the form of a DHCPv4 reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub struct Shape<'a> {
     /// The kind of shape.
     pub name: ShapeName,
     /// The message type of the reply.
@@ -32,9 +30,20 @@ pub struct Shape {
     pub siaddr: Ipv4Addr,
     /// The boot file; `None` if this reply names none, for example because the client receives the name only on port
     /// 4011.
-    pub file: Option<String>,
+    pub file: Option<&'a str>,
     /// The value of option 43.
-    pub vendor_specific: Option<Cow<'static, [u8]>>,
+    pub vendor_specific: Option<VendorSpecific>,
+}
+
+/// A value of option 43.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VendorSpecific {
+    /// The same for every client.
+    Fixed(&'static [u8]),
+    /// The menu item that the client chose.
+    Item([u8; 7]),
+    /// A menu.
+    Menu(Vec<u8>),
 }
 
 /// The kinds of shape, of either family.
@@ -55,36 +64,36 @@ pub enum ShapeName {
     FixedNames(&'static Dialect),
 }
 
-impl Shape {
+impl<'a> Shape<'a> {
     /// The shape of the reply for a boot, or an error if the menu is too large for option 43. `local_addr` is the
     /// server's address as the client reaches it; `file_shape` returns the shape of a reply that names a file by TFTP.
     pub fn new(
         client: &Client,
-        boot: Boot,
+        boot: &'a Boot,
         local_addr: Ipv4Addr,
         file_shape: impl FnOnce() -> ShapeName,
-    ) -> Result<Shape, NoBoot> {
+    ) -> Result<Shape<'a>, NoBoot> {
         let message_type = match client.message_type {
             DhcpMessageType::Dhcp4(MessageType::Discover) => MessageType::Offer,
             _ => MessageType::Ack,
         };
-        let (name, vendor_specific): (ShapeName, Option<Cow<'static, [u8]>>) = match (&boot.method, client.class) {
+        let (name, vendor_specific) = match (&boot.method, client.class) {
             (BootMethod::Menu { prompt, timeout, items }, _) => {
                 let items: Vec<MenuItem<'_>> = items.iter().map(menu_item).collect();
                 let option = pxe::menu(prompt, *timeout, &items).ok_or(NoBoot::MenuTooLarge)?;
-                (ShapeName::Menu, Some(option.into()))
+                (ShapeName::Menu, Some(VendorSpecific::Menu(option)))
             }
-            (BootMethod::Item(item), _) => (ShapeName::Item, Some(item.option().to_vec().into())),
+            (BootMethod::Item(item), _) => (ShapeName::Item, Some(VendorSpecific::Item(item.option()))),
             (BootMethod::FixedNames(dialect), _) => {
-                (ShapeName::FixedNames(dialect), Some(dialect.vendor_specific.into()))
+                (ShapeName::FixedNames(dialect), Some(VendorSpecific::Fixed(dialect.vendor_specific)))
             }
             (BootMethod::File, Class::Http) => (ShapeName::Http, None),
             (BootMethod::File, Class::Pxe | Class::UBoot) => match file_shape() {
                 ShapeName::Redirect => (ShapeName::Redirect, None),
-                _ => (ShapeName::Direct, Some(LOAD_FILE_OPTION[..].into())),
+                _ => (ShapeName::Direct, Some(VendorSpecific::Fixed(&LOAD_FILE_OPTION))),
             },
         };
-        let file = Some(boot.file).filter(|file| !file.is_empty());
+        let file = Some(boot.file.as_str()).filter(|file| !file.is_empty());
         let siaddr = address4(boot.server).unwrap_or(local_addr);
         let shape = Shape { name, message_type, class: client.class, siaddr, file, vendor_specific };
         Ok(match (name, client.port) {
@@ -95,6 +104,17 @@ impl Shape {
             }
             _ => shape,
         })
+    }
+}
+
+impl VendorSpecific {
+    /// The octets of the option.
+    pub fn octets(&self) -> &[u8] {
+        match self {
+            Self::Fixed(octets) => octets,
+            Self::Item(octets) => octets,
+            Self::Menu(octets) => octets,
+        }
     }
 }
 

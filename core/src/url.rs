@@ -1,31 +1,43 @@
 //! Parts of URLs.
 
-use alloc::format;
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt::Write;
+use core::fmt::{self, Write};
 use core::net::{IpAddr, Ipv4Addr};
 
 /// An address as the host of a URL: an IPv6 address is in brackets (RFC 3986 3.2.2).
-pub fn host(address: impl Into<IpAddr>) -> String {
-    match address.into() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("[{address}]"),
-    }
+pub fn host(address: impl Into<IpAddr>) -> impl fmt::Display {
+    Host(address.into())
 }
 
 /// Percent-encodes a path. Slashes and equals signs remain unchanged.
-pub fn percent_encode(path: &str) -> String {
-    let mut url = String::new();
-    for octet in path.bytes() {
-        match octet {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => url.push(char::from(octet)),
-            // In a URL, directories named `key=value` state the identity of a machine.
-            b'=' => url.push('='),
-            _ => drop(write!(url, "%{octet:02X}")),
+pub fn percent_encode(path: &str) -> impl fmt::Display {
+    PercentEncoded(path)
+}
+
+struct Host(IpAddr);
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => address.fmt(f),
+            IpAddr::V6(address) => write!(f, "[{address}]"),
         }
     }
-    url
+}
+
+struct PercentEncoded<'a>(&'a str);
+
+impl fmt::Display for PercentEncoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.bytes().try_for_each(|octet| match octet {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                f.write_char(char::from(octet))
+            }
+            // In a URL, directories named `key=value` state the identity of a machine.
+            b'=' => f.write_char('='),
+            _ => write!(f, "%{octet:02X}"),
+        })
+    }
 }
 
 /// Decodes the percent-encoding of a path (RFC 3986 2.1). A `%` without two digits remains.
@@ -55,18 +67,19 @@ pub fn has_ipv4_host(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
     use core::net::Ipv6Addr;
 
     #[test]
     fn an_ipv6_address_is_in_brackets() {
-        assert_eq!(host(Ipv4Addr::new(192, 0, 2, 10)), "192.0.2.10");
-        assert_eq!(host(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10)), "[2001:db8::10]");
+        assert_eq!(host(Ipv4Addr::new(192, 0, 2, 10)).to_string(), "192.0.2.10");
+        assert_eq!(host(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10)).to_string(), "[2001:db8::10]");
     }
 
     #[test]
     fn characters_that_a_url_cannot_contain_are_encoded() {
-        assert_eq!(percent_encode("machine/rule=3/x y.efi"), "machine/rule=3/x%20y.efi");
-        assert_eq!(percent_encode("${a}?#"), "%24%7Ba%7D%3F%23");
+        assert_eq!(percent_encode("machine/rule=3/x y.efi").to_string(), "machine/rule=3/x%20y.efi");
+        assert_eq!(percent_encode("${a}?#").to_string(), "%24%7Ba%7D%3F%23");
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn real_firmware_receives_its_loader_and_real_ipxe_its_script() {
         for Datagram { from, to, payload } in capture(name).iter().filter(to_67) {
             let (answer, _) = ask(&with_arm32(), payload, Port::Dhcp, &from.to_string(), &to.ip().to_string());
             if let Ok(response) = answer.reply {
-                files.push(response.boot.file);
+                files.push(response.boot.file.to_string());
             }
         }
         files.dedup();

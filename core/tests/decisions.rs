@@ -86,7 +86,7 @@ fn offered(plan: &Plan, packet: &Packet) -> String {
 
 fn outcome(answer: Answer) -> String {
     match answer.reply {
-        Ok(response) => response.boot.file,
+        Ok(response) => response.boot.file.to_string(),
         Err(silence) => silence.label().to_owned(),
     }
 }
@@ -524,7 +524,7 @@ fn the_offer_of_a_loader_or_script_on_another_server_names_that_server() {
             offer.http = None;
         });
     let boot = |plan: &Plan, packet: &Packet| match discover(plan, packet).0.reply {
-        Ok(response) => (response.boot.file, response.boot.server.to_string()),
+        Ok(response) => (response.boot.file.to_string(), response.boot.server.to_string()),
         Err(silence) => (silence.label().into(), String::new()),
     };
     assert_eq!(boot(&plan, &Packet::discover()), ("/srv/grubx64.efi".into(), "192.0.2.5".into()));

@@ -50,7 +50,7 @@ fn discover(plan: &Plan, packet: &Packet) -> Answer {
 fn outcome(answer: Answer) -> String {
     match answer.reply {
         Ok(response) if response.boot.file.is_empty() => response.shape.to_string(),
-        Ok(response) => response.boot.file,
+        Ok(response) => response.boot.file.to_string(),
         Err(silence) => silence.label().to_owned(),
     }
 }

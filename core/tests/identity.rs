@@ -93,7 +93,7 @@ fn at_67(plan: &Plan, observations: &mut Observations, packet: Packet, now: u64)
 /// Returns the offered file or the label of the silence, and the decision.
 fn outcome(answer: Answer) -> (String, Decision) {
     let given = match answer.reply {
-        Ok(response) => response.boot.file,
+        Ok(response) => response.boot.file.to_string(),
         Err(silence) => silence.label().to_owned(),
     };
     (given, answer.decision.unwrap_or_default())

@@ -73,18 +73,34 @@ pub struct KeptPacket {
 #[derive(Debug)]
 pub struct KeptPackets(Mutex<PacketRing>);
 
-/// The packets that are kept, the oldest first.
+/// The packets that are kept, the oldest first, and a ring with their octets. There is room for all from the start, so
+/// that no answer waits for an allocation; the kernel provides the memory when it is first written.
 #[derive(Debug)]
 pub struct PacketRing {
-    packets: VecDeque<KeptPacket>,
-    octets: usize,
+    packets: VecDeque<RingPacket>,
+    octets: Vec<u8>,
+    /// The place in `octets` of the next packet.
+    next: usize,
     rate: TokenBucket,
+}
+
+/// A packet whose octets are in the ring.
+#[derive(Debug)]
+struct RingPacket {
+    /// The packet without its octets.
+    packet: KeptPacket,
+    /// The place of its octets in the ring.
+    place: Range<usize>,
 }
 
 impl Default for KeptPackets {
     fn default() -> Self {
-        let (packets, rate) = (VecDeque::new(), TokenBucket::full(BURST, 0));
-        KeptPackets(Mutex::new(PacketRing { packets, octets: 0, rate }))
+        KeptPackets(Mutex::new(PacketRing {
+            packets: VecDeque::with_capacity(MAX_PACKETS),
+            octets: Vec::with_capacity(MAX_OCTETS),
+            next: 0,
+            rate: TokenBucket::full(BURST, 0),
+        }))
     }
 }
 
@@ -96,7 +112,12 @@ impl KeptPackets {
 
     /// The packets of this machine, the oldest first.
     pub fn of_machine(&self, machine: MachineKey) -> Vec<KeptPacket> {
-        self.lock().packets.iter().filter(|packet| packet.machine == machine).cloned().collect()
+        let ring = self.lock();
+        let whole = |RingPacket { packet, place }: &RingPacket| KeptPacket {
+            octets: ring.octets[place.clone()].into(),
+            ..packet.clone()
+        };
+        ring.packets.iter().filter(|kept| kept.packet.machine == machine).map(whole).collect()
     }
 }
 
@@ -106,32 +127,52 @@ impl PacketRing {
         if seen.octets.len() > MAX_LENGTH || !self.rate.take(BURST, RATE, seen.at) {
             return;
         }
-        if let Some(kept) = self.packets.iter_mut().rev().take(REPEATS).find(|kept| kept.is_repeated_by(&seen)) {
-            (kept.last, kept.times) = (seen.at, kept.times.saturating_add(1));
+        let PacketRing { packets, octets, .. } = self;
+        let is_repeat = |kept: &&mut RingPacket| kept.packet.is_repeated_by(&seen, &octets[kept.place.clone()]);
+        if let Some(RingPacket { packet, .. }) = packets.iter_mut().rev().take(REPEATS).find(is_repeat) {
+            (packet.last, packet.times) = (seen.at, packet.times.saturating_add(1));
             return;
         }
         let SeenPacket { at, machine, sender, port, is_ipv6, octets } = seen;
-        self.octets += octets.len();
-        let octets = octets.into();
-        self.packets.push_back(KeptPacket { at, last: at, times: 1, machine, sender, port, is_ipv6, octets });
-        while self.packets.len() > MAX_PACKETS || self.octets > MAX_OCTETS {
-            let oldest = self.packets.pop_front();
-            self.octets -= oldest.map_or(0, |packet| packet.octets.len());
+        let place = self.make_room(octets.len());
+        self.octets[place.clone()].copy_from_slice(octets);
+        let octets = Box::default();
+        let packet = KeptPacket { at, last: at, times: 1, machine, sender, port, is_ipv6, octets };
+        self.packets.push_back(RingPacket { packet, place });
+    }
+
+    /// Returns the place of the next packet with this many octets, and forgets the packets that are there.
+    fn make_room(&mut self, length: usize) -> Range<usize> {
+        if self.next + length > MAX_OCTETS {
+            // A packet is never in two parts, so the end of the ring stays empty.
+            while self.packets.front().is_some_and(|oldest| oldest.place.start >= self.next) {
+                self.packets.pop_front();
+            }
+            self.next = 0;
         }
+        let place = self.next..self.next + length;
+        let is_in_place = |oldest: &RingPacket| place.contains(&oldest.place.start);
+        while self.packets.len() >= MAX_PACKETS || self.packets.front().is_some_and(is_in_place) {
+            self.packets.pop_front();
+        }
+        self.octets.resize(self.octets.len().max(place.end), 0);
+        self.next = place.end;
+        place
     }
 }
 
 impl KeptPacket {
-    fn is_repeated_by(&self, seen: &SeenPacket<'_>) -> bool {
+    /// Whether a packet repeats this one, which has these octets.
+    fn is_repeated_by(&self, seen: &SeenPacket<'_>, octets: &[u8]) -> bool {
         let is_of_same = self.machine == seen.machine
             && self.sender == seen.sender
             && self.port == seen.port
             && self.is_ipv6 == seen.is_ipv6;
         // DHCPv4: xid and secs. DHCPv6: the transaction.
         let counts = if seen.is_ipv6 { 1..4 } else { 4..10 };
-        let same = |range: Range<usize>| self.octets.get(range.clone()) == seen.octets.get(range);
+        let same = |range: Range<usize>| octets.get(range.clone()) == seen.octets.get(range);
         let length = seen.octets.len();
-        is_of_same && self.octets.len() == length && same(0..counts.start) && same(counts.end..length)
+        is_of_same && octets.len() == length && same(0..counts.start) && same(counts.end..length)
     }
 }
 

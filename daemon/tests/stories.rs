@@ -11,6 +11,7 @@ use proxydhcpd_player::driver::machines;
 use proxydhcpd_player::kinds::by_name;
 use proxydhcpd_testbed::{Host, wait_for};
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -63,14 +64,18 @@ fn a_story_shows_the_steps_of_a_boot_and_follows_it() {
     let mac = machines(&run.kinds, run.seed, 1)[0].mac.map(|octet| format!("{octet:02x}")).join(":");
     let mut follow = network.server.client(&["story", "-c", "CONFIG", "--follow", &mac]);
     let mut follow = follow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The command must have asked before the machine boots.
+    let (mut stderr, mut warned) = (BufReader::new(follow.stderr.take().unwrap()), String::new());
+    for _ in 0..2 {
+        stderr.read_line(&mut warned).unwrap();
+    }
+    let waits = format!("warning: no boot of {mac} is known yet\n = help: waiting for it; ^C ends this command\n");
+    assert_eq!(warned, waits);
     let report = network.play(&run);
     assert_eq!(report.failures().count(), 0, "{report}");
     std::thread::sleep(Duration::from_secs(2));
     follow.kill().unwrap();
-    let Output { stdout, stderr, .. } = follow.wait_with_output().unwrap();
-    let (followed, warned) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
-    let waits = format!("warning: no boot of {mac} is known yet\n = help: waiting for it; ^C ends this command\n");
-    assert_eq!(warned, waits);
+    let followed = String::from_utf8(follow.wait_with_output().unwrap().stdout).unwrap();
 
     let story = text(&network.server, &["story", "-c", "CONFIG", &mac]);
     for stage in ["offered ", "loader ", "script ", "kernel ", "system "] {

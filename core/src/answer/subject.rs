@@ -7,9 +7,11 @@ use crate::observations::Observations;
 use crate::plan::Plan;
 use crate::plan::rule::{Condition, Subject};
 use crate::wire::dhcp4::code;
-use crate::wire::pxe::{SubOptions, user_classes};
+use crate::wire::pxe::SubOptions;
+use crate::wire::user_classes::UserClasses;
 use crate::wire::{DhcpPacket, dhcp6};
 use alloc::vec::Vec;
+use core::array;
 use core::net::IpAddr;
 
 /// The unmet conditions of each rule, up to and including the rule that matches, for which the list is empty. `explain`
@@ -78,11 +80,11 @@ fn with_subject<T>(
     match packet {
         DhcpPacket::Dhcp4(message) => {
             let option = |code| message.option(code).unwrap_or_default();
-            let (vendor_class, user_class) = (option(code::VENDOR_CLASS), option(code::USER_CLASS));
-            let agent = option(code::RELAY_AGENT);
+            let (vendor_class, agent) = (option(code::VENDOR_CLASS), option(code::RELAY_AGENT));
+            let user_class = message.option(code::USER_CLASS).filter(|value| !value.is_empty());
             then(&Subject {
                 vendor_class: &vendor_class,
-                user_classes: if user_class.is_empty() { Vec::new() } else { user_classes(&user_class) },
+                user_classes: user_class.as_deref().map(UserClasses::from_option77).unwrap_or_default(),
                 circuit_id: SubOptions(&agent).find(|(code, _)| *code == 1).map_or(&[], |(_, value)| value),
                 ..subject
             })
@@ -90,7 +92,7 @@ fn with_subject<T>(
         DhcpPacket::Dhcp6(packet) => then(&Subject {
             vendor_class: class6(&packet.message).map_or(&[], |(_, text)| text),
             user_classes: packet.message.user_classes(),
-            interface_ids: packet.hops.iter().filter_map(|hop| hop.option(dhcp6::code::INTERFACE_ID)).collect(),
+            interface_ids: array::from_fn(|hop| packet.hops.get(hop)?.option(dhcp6::code::INTERFACE_ID)),
             ..subject
         }),
     }

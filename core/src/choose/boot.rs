@@ -1,5 +1,6 @@
 //! A boot: a file, and how the client boots it.
 
+use super::boot_file::BootFile;
 use crate::arch::Arch;
 use crate::client::dialect::Dialect;
 use crate::wire::pxe::BootItem;
@@ -13,7 +14,7 @@ use core::net::IpAddr;
 pub struct Boot {
     /// A name on the TFTP server, or an absolute URL; over IPv6 always a URL. Empty if the client chooses from a menu,
     /// or requests fixed names.
-    pub file: String,
+    pub file: BootFile,
     /// The TFTP server (siaddr). If it were 0, iPXE would contact port 4011, and shim could fetch nothing, because it
     /// has no other source of the address.
     pub server: IpAddr,

@@ -2,15 +2,13 @@
 
 use super::names::{IPXE_WRAPPER_PREFIX, MACHINE_PREFIX, local_disk_name, packet_rule};
 use super::tftp::{tftp_address, tftp_file};
-use super::{Boot, BootMethod, BootSource, NoBoot};
+use super::{Boot, BootFile, BootMethod, BootSource, NoBoot};
 use crate::client::{Class, Client, Program};
 use crate::decide::Decision;
 use crate::plan::Plan;
 use crate::plan::offer::Loader;
 use crate::plan::profile::BootTarget;
 use crate::url::{has_ipv4_host, host};
-use alloc::format;
-use alloc::string::String;
 use core::net::IpAddr;
 
 /// The boot for a firmware: the program that starts the local disk, the profile's loader, or the site's loader. An
@@ -97,7 +95,7 @@ fn program(
     program: HostedProgram<'_>,
     local_addr: IpAddr,
 ) -> Result<Boot, NoBoot> {
-    let name = if client.is_v6() { &name6(plan, client, decision, &program) } else { program.name };
+    let name = if client.is_v6() { &*name6(plan, client, decision, &program) } else { program.name };
     let (file, server) = match client.class {
         Class::Pxe | Class::UBoot => {
             let server = tftp_address(plan, local_addr)?;
@@ -106,7 +104,7 @@ fn program(
         // The URL contains an address. A host name would need a DNS server from the DHCP server (EDK2
         // HttpBootSelectDhcpOffer).
         Class::Http => match plan.offer.http.filter(|_| plan.policy.http_clients && program.is_local) {
-            Some(port) => (format!("http://{}:{port}/{name}", host(local_addr)), local_addr),
+            Some(port) => (format_args!("http://{}:{port}/{name}", host(local_addr)).into(), local_addr),
             None => return Err(NoBoot::NoHttp),
         },
     };
@@ -115,14 +113,16 @@ fn program(
 
 /// The name of the program over IPv6. Because no DHCPv6 server names a script, an iPXE finds its script next to its own
 /// file. So the name carries the rule, if only the DHCP packet can match it.
-fn name6(plan: &Plan, client: &Client, decision: &Decision, program: &HostedProgram<'_>) -> String {
-    let rule = packet_rule(plan, decision).map(|rule| format!("{MACHINE_PREFIX}rule={rule}/")).unwrap_or_default();
+fn name6(plan: &Plan, client: &Client, decision: &Decision, program: &HostedProgram<'_>) -> BootFile {
     // An iPXE that HTTP boot has loaded knows its URL, so it needs no wrapper.
     let needs_wrapper = client.class == Class::Pxe
         && plan.offer.has_ipxe_wrapper(client.arch.base(), program.name)
         && program.runs_script;
-    let prefix = if needs_wrapper { IPXE_WRAPPER_PREFIX } else { "" };
-    format!("{rule}{prefix}{}", program.name)
+    let (prefix, name) = (if needs_wrapper { IPXE_WRAPPER_PREFIX } else { "" }, program.name);
+    match packet_rule(plan, decision) {
+        Some(rule) => format_args!("{MACHINE_PREFIX}rule={rule}/{prefix}{name}").into(),
+        None => format_args!("{prefix}{name}").into(),
+    }
 }
 
 /// The boot of a loader on another server; `None` if this client cannot fetch the loader from there.

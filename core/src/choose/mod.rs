@@ -1,6 +1,7 @@
 //! Chooses, from the decision, what a client receives: a boot, or the reason why there is none.
 
 mod boot;
+mod boot_file;
 mod firmware;
 mod names;
 mod no_boot;
@@ -18,9 +19,8 @@ use crate::url::{host, is_url};
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp6::MessageType;
 use crate::wire::pxe::{BootItem, Features};
-use alloc::format;
-use alloc::string::String;
 pub use boot::{Boot, BootMethod, BootSource, MenuLine};
+pub use boot_file::BootFile;
 use core::net::IpAddr;
 use firmware::{for_firmware, replacement_ipxe};
 pub(crate) use names::packet_rule;
@@ -98,7 +98,7 @@ fn ipxe(
         (BootTarget::BootDir, IpxeTarget::Configured(url)) if is_url(url) => configured_boot(plan, url, local_addr),
         (BootTarget::BootDir, IpxeTarget::Configured(name)) => {
             let server = tftp_address(plan, local_addr)?;
-            Boot { server, ..configured_boot(plan, &tftp_file(name, server), local_addr) }
+            Boot { server, file: tftp_file(name, server), ..configured_boot(plan, "", local_addr) }
         }
         (boots, _) => script(plan, &script_name(plan, decision, boots, choice), features, local_addr)?,
     };
@@ -114,14 +114,14 @@ fn configured_boot(plan: &Plan, name: &str, local_addr: IpAddr) -> Boot {
 }
 
 /// The name of the script. The name carries the parts of the decision that the request for the script would lack.
-fn script_name(plan: &Plan, decision: &Decision, boots: &BootTarget, choice: Option<u16>) -> String {
+fn script_name(plan: &Plan, decision: &Decision, boots: &BootTarget, choice: Option<u16>) -> BootFile {
     let rule = packet_rule(plan, decision);
     let item = choice.filter(|choice| matches!(boots, BootTarget::Menu(menu) if menu.item(*choice).is_some()));
     match (boots, rule, item) {
         (BootTarget::BootDir, None, None) => BOOT_SCRIPT.into(),
         _ => {
             let choice = BootChoice { rule, item };
-            format!("{MACHINE_PREFIX}{}{BOOT_SCRIPT}", choice.path())
+            format_args!("{MACHINE_PREFIX}{choice}{BOOT_SCRIPT}").into()
         }
     }
 }
@@ -133,8 +133,8 @@ fn script(plan: &Plan, name: &str, features: Option<Features>, local_addr: IpAdd
     let http = features.map_or(unlisted, |features| features.has(Features::HTTP));
     let host = host(local_addr);
     let (file, source) = match (plan.offer.http, tftp_server(plan, local_addr)) {
-        (Some(port), _) if http => (format!("http://{host}:{port}/{name}"), BootSource::ScriptHttp),
-        (_, Some(TftpServer::Local)) => (format!("tftp://{host}/{name}"), BootSource::ScriptTftp),
+        (Some(port), _) if http => (format_args!("http://{host}:{port}/{name}").into(), BootSource::ScriptHttp),
+        (_, Some(TftpServer::Local)) => (format_args!("tftp://{host}/{name}").into(), BootSource::ScriptTftp),
         (Some(_), _) if features.is_some() => return Err(NoBoot::IpxeLacks(Features::from_codes([Features::HTTP]))),
         _ => return Err(NoBoot::NoScript),
     };
@@ -160,7 +160,7 @@ fn menu_boot(plan: &Plan, client: &Client, menu: &FirmwareMenu, local_addr: IpAd
         Some(MenuLine { server_type, title: item.title.clone(), server })
     });
     let method = BootMethod::Menu { prompt: menu.prompt.clone(), timeout: menu.timeout, items: items.collect() };
-    Ok(Boot { file: String::new(), server: local_addr, source: BootSource::Menu, method })
+    Ok(Boot { file: BootFile::default(), server: local_addr, source: BootSource::Menu, method })
 }
 
 /// The boot for the item that a firmware has chosen from the menu.
@@ -192,7 +192,12 @@ fn fixed_names(plan: &Plan, dialect: &'static Dialect, local_addr: IpAddr) -> Re
         return Err(NoBoot::NoFiles(dialect));
     }
     let server = tftp_address(plan, local_addr)?;
-    Ok(Boot { file: String::new(), server, source: BootSource::FixedNames, method: BootMethod::FixedNames(dialect) })
+    Ok(Boot {
+        file: BootFile::default(),
+        server,
+        source: BootSource::FixedNames,
+        method: BootMethod::FixedNames(dialect),
+    })
 }
 
 #[cfg(test)]

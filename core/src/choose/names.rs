@@ -1,11 +1,12 @@
 //! The names of files that the server makes itself, and the rule that such a name carries.
 
+use super::BootFile;
 use crate::arch::Arch;
 use crate::decide::Decision;
 use crate::plan::Plan;
 use crate::plan::rule::RuleRef;
-use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use core::fmt;
 
 /// The script that an iPXE receives if the plan names no other.
 pub const BOOT_SCRIPT: &str = "boot.ipxe";
@@ -27,15 +28,21 @@ pub struct BootChoice {
 impl BootChoice {
     /// The choices as part of a URL.
     pub fn path(&self) -> String {
-        let rule = self.rule.map(|rule| format!("rule={rule}/")).unwrap_or_default();
-        let item = self.item.map(|item| format!("item={item}/")).unwrap_or_default();
-        rule + &item
+        self.to_string()
+    }
+}
+
+/// The choices as part of a URL.
+impl fmt::Display for BootChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rule.map_or(Ok(()), |rule| write!(f, "rule={rule}/"))?;
+        self.item.map_or(Ok(()), |item| write!(f, "item={item}/"))
     }
 }
 
 /// The name of the program that starts the local disk on machines of this architecture.
-pub fn local_disk_name(arch: Arch) -> String {
-    format!("local-disk/{}.efi", arch.info().map_or("", |row| row.id))
+pub fn local_disk_name(arch: Arch) -> BootFile {
+    format_args!("local-disk/{}.efi", arch.info().map_or("", |row| row.id)).into()
 }
 
 /// The rule that matched, if only a DHCP packet can match it.

@@ -1,19 +1,17 @@
 //! The TFTP server that a client can use, and the names of its files.
 
-use super::NoBoot;
+use super::{BootFile, NoBoot};
 use crate::plan::Plan;
 use crate::plan::offer::TftpServer;
 use crate::url::{host, percent_encode};
-use alloc::format;
-use alloc::string::String;
 use core::net::IpAddr;
 
 /// The name of a file on a TFTP server, in the form for the client. Over IPv6, the name is a URL, because nothing else
 /// can carry the server's address.
-pub fn tftp_file(name: &str, server: IpAddr) -> String {
+pub fn tftp_file(name: &str, server: IpAddr) -> BootFile {
     match server {
         IpAddr::V4(_) => name.into(),
-        IpAddr::V6(_) => format!("tftp://{}/{}", host(server), percent_encode(name)),
+        IpAddr::V6(_) => format_args!("tftp://{}/{}", host(server), percent_encode(name)).into(),
     }
 }
 

@@ -9,7 +9,8 @@ use crate::identity::{HardwareAddress, Identifiers, MachineIdentity};
 use crate::relay::Relay;
 use crate::wire::DhcpMessageType;
 use crate::wire::dhcp4::{Header, Message, MessageType, OP_REQUEST, code};
-use crate::wire::pxe::{BootItem, Features, MachineId, SubOptions, user_classes};
+use crate::wire::pxe::{BootItem, Features, MachineId, SubOptions};
+use crate::wire::user_classes::UserClasses;
 use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -139,11 +140,11 @@ fn may_be_old_rom(message: &Message<'_>) -> bool {
 
 fn program(message: &Message<'_>, ipxe_user_classes: &[String]) -> Program {
     let features = message.option(code::IPXE).and_then(|value| Features::parse(&value));
-    let user_class = message.option(code::USER_CLASS).unwrap_or_default();
-    let classes = user_classes(&user_class);
-    if is_ipxe_class(&classes, ipxe_user_classes) {
+    let user_class = message.option(code::USER_CLASS);
+    let classes = user_class.as_deref().map(UserClasses::from_option77).unwrap_or_default();
+    if is_ipxe_class(classes, ipxe_user_classes) {
         Program::Ipxe(features)
-    } else if is_gpxe_class(&classes) {
+    } else if is_gpxe_class(classes) {
         // gPXE sends option 175 as well.
         Program::Gpxe
     } else if features.is_some() {

@@ -69,7 +69,7 @@ pub fn recognise6(
 }
 
 fn program(message: &Message<'_>, ipxe_user_classes: &[String]) -> Program {
-    if is_ipxe_class(&message.user_classes(), ipxe_user_classes) { Program::Ipxe(None) } else { Program::Firmware }
+    if is_ipxe_class(message.user_classes(), ipxe_user_classes) { Program::Ipxe(None) } else { Program::Firmware }
 }
 
 /// The machine that sent a packet from this address, as far as the packet alone identifies it.

@@ -5,6 +5,8 @@ use crate::arch::Arch;
 use crate::client::dialect::Dialect;
 use crate::identity::ShownIdentities;
 use crate::link::Network;
+use crate::wire::dhcp6::MAX_RELAYS;
+use crate::wire::user_classes::UserClasses;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -153,7 +155,7 @@ pub struct Subject<'a> {
     /// The vendor class: option 60, or option 16 of DHCPv6.
     pub vendor_class: &'a [u8],
     /// The user classes: option 77, or option 15 of DHCPv6.
-    pub user_classes: Vec<&'a [u8]>,
+    pub user_classes: UserClasses<'a>,
     /// The name of the interface on which the request arrived.
     pub interface: &'a str,
     /// An address in the client's network.
@@ -163,7 +165,7 @@ pub struct Subject<'a> {
     /// The circuit ID: option 82, sub-option 1.
     pub circuit_id: &'a [u8],
     /// The interface IDs: option 18 of each DHCPv6 relay.
-    pub interface_ids: Vec<&'a [u8]>,
+    pub interface_ids: [Option<&'a [u8]>; MAX_RELAYS],
     /// The index of the rule that the machine's DHCP packet matched, if the rule has conditions that only a DHCP packet
     /// can meet.
     pub(crate) dhcp_rule: Option<usize>,
@@ -253,7 +255,7 @@ impl Conditions {
             }
             Condition::Relay => subject.relays.iter().flatten().any(|relay| self.relays.contains(relay)),
             Condition::CircuitId => any(&self.circuit_ids, subject.circuit_id),
-            Condition::InterfaceId => subject.interface_ids.iter().any(|id| any(&self.interface_ids, id)),
+            Condition::InterfaceId => subject.interface_ids.iter().flatten().any(|id| any(&self.interface_ids, id)),
             Condition::Known => self.known == Some(known),
         }
     }

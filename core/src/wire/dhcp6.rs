@@ -4,9 +4,11 @@
 //! As in [`super::dhcp4`], an option is a code and its octets; order and unknown options are preserved.
 
 use super::pxe::MachineId;
+use super::user_classes::UserClasses;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::Ipv6Addr;
+use core::ops::Deref;
 
 /// Option codes by their RFC 8415 (and later) numbers.
 pub mod code {
@@ -177,11 +179,39 @@ pub struct RelayHop<'a> {
     options: &'a [u8],
 }
 
+/// The relays that forwarded a message, outermost first. The outermost relay is the one nearest to the server.
+#[derive(Clone, Copy, Debug)]
+pub struct RelayHops<'a> {
+    hops: [RelayHop<'a>; MAX_RELAYS],
+    count: usize,
+}
+
+impl Default for RelayHops<'_> {
+    fn default() -> Self {
+        let none = RelayHop {
+            message_type: MessageType::RelayForward,
+            hop_count: 0,
+            link_address: Ipv6Addr::UNSPECIFIED,
+            peer_address: Ipv6Addr::UNSPECIFIED,
+            options: &[],
+        };
+        RelayHops { hops: [none; MAX_RELAYS], count: 0 }
+    }
+}
+
+impl<'a> Deref for RelayHops<'a> {
+    type Target = [RelayHop<'a>];
+
+    fn deref(&self) -> &[RelayHop<'a>] {
+        &self.hops[..self.count]
+    }
+}
+
 /// A parsed datagram: a message, and the relays around it.
 #[derive(Clone, Debug)]
 pub struct Packet<'a> {
-    /// The relays, outermost first. The outermost relay is the one nearest to the server.
-    pub hops: Vec<RelayHop<'a>>,
+    /// The relays.
+    pub hops: RelayHops<'a>,
     /// The client's or server's message, which the relays' messages enclose.
     pub message: Message<'a>,
 }
@@ -189,14 +219,12 @@ pub struct Packet<'a> {
 impl<'a> Packet<'a> {
     /// Parses a datagram and checks the options of every layer.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, Malformed> {
-        let (mut hops, mut rest) = (Vec::new(), datagram);
+        let (mut hops, mut rest) = (RelayHops::default(), datagram);
         while matches!(rest.first(), Some(12 | 13)) {
-            if hops.len() == MAX_RELAYS {
-                return Err(Malformed::TooManyRelays);
-            }
-            let hop = RelayHop::parse(rest)?;
-            rest = hop.option(code::RELAY_MESSAGE).ok_or(Malformed::EmptyRelayMessage)?;
-            hops.push(hop);
+            let place = hops.hops.get_mut(hops.count).ok_or(Malformed::TooManyRelays)?;
+            *place = RelayHop::parse(rest)?;
+            rest = place.option(code::RELAY_MESSAGE).ok_or(Malformed::EmptyRelayMessage)?;
+            hops.count += 1;
         }
         Ok(Packet { hops, message: Message::parse(rest)? })
     }
@@ -238,10 +266,9 @@ impl<'a> Message<'a> {
         own.flat_map(LengthPrefixed)
     }
 
-    /// User classes (option 15): the texts of the list, and the raw value, because some clients send plain text.
-    pub fn user_classes(&self) -> Vec<&'a [u8]> {
-        let Some(value) = self.option(code::USER_CLASS) else { return Vec::new() };
-        LengthPrefixed(value).chain([value]).collect()
+    /// User classes (option 15).
+    pub fn user_classes(&self) -> UserClasses<'a> {
+        self.option(code::USER_CLASS).map(UserClasses::from_option15).unwrap_or_default()
     }
 
     /// The addresses that the client was offered, or requests (IAADDR in IA_NA).
@@ -346,18 +373,21 @@ impl<'o> Writer<'o> {
 
     /// Appends option 16 with one text, under Intel's enterprise number.
     pub fn vendor_class(&mut self, word: &str) -> &mut Self {
-        let length = word.len() as u16;
-        self.option(
-            code::VENDOR_CLASS,
-            &[&INTEL_ENTERPRISE_NUMBER.to_be_bytes()[..], &length.to_be_bytes(), word.as_bytes()].concat(),
-        )
+        let (enterprise, length) = (INTEL_ENTERPRISE_NUMBER.to_be_bytes(), (word.len() as u16).to_be_bytes());
+        self.option_of(code::VENDOR_CLASS, enterprise.into_iter().chain(length).chain(word.bytes()))
+    }
+
+    /// Appends an option with these octets.
+    pub fn option_of(&mut self, code: u16, octets: impl IntoIterator<Item = u8>) -> &mut Self {
+        enclose(code, self.out, |out| out.extend(octets));
+        self
     }
 }
 
-/// Appends a reply, wrapped for the relays that forwarded the request: each relay receives the interface identifier and
-/// the relay port that it sent (RFC 8415 19.3, RFC 8357 5.2).
-pub fn write_relay_reply(hops: &[RelayHop<'_>], reply: &[u8], out: &mut Vec<u8>) {
-    let Some((hop, inner)) = hops.split_first() else { return out.extend_from_slice(reply) };
+/// Appends the reply that `write` appends, wrapped for the relays that forwarded the request: each relay receives the
+/// interface identifier and the relay port that it sent (RFC 8415 19.3, RFC 8357 5.2).
+pub fn write_relay_reply(hops: &[RelayHop<'_>], out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let Some((hop, inner)) = hops.split_first() else { return write(out) };
     out.extend_from_slice(&[MessageType::RelayReply.into(), hop.hop_count]);
     out.extend_from_slice(&hop.link_address.octets());
     out.extend_from_slice(&hop.peer_address.octets());
@@ -366,15 +396,22 @@ pub fn write_relay_reply(hops: &[RelayHop<'_>], reply: &[u8], out: &mut Vec<u8>)
             option(code, value, out);
         }
     }
-    let mut message = Vec::new();
-    write_relay_reply(inner, reply, &mut message);
-    option(code::RELAY_MESSAGE, &message, out);
+    enclose(code::RELAY_MESSAGE, out, |out| write_relay_reply(inner, out, write));
 }
 
 fn option(code: u16, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&code.to_be_bytes());
     out.extend_from_slice(&(value.len() as u16).to_be_bytes());
     out.extend_from_slice(value);
+}
+
+/// Appends an option with the value that `write` appends.
+fn enclose(code: u16, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    option(code, &[], out);
+    write(out);
+    let length = (out.len() - start - OPTION_HEADER_LENGTH) as u16;
+    out[start + 2..start + OPTION_HEADER_LENGTH].copy_from_slice(&length.to_be_bytes());
 }
 
 /// Iterates over an area of options. Stops at the first option that is longer than the rest of the area. A parsed

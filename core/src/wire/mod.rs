@@ -6,6 +6,7 @@ pub mod dhcp6;
 pub mod pxe;
 pub mod syslog;
 pub mod tftp;
+pub mod user_classes;
 pub mod uuid;
 
 use core::fmt;

@@ -254,6 +254,13 @@ impl Features {
     }
 }
 
+/// Adds the features with these codes.
+impl Extend<u8> for Features {
+    fn extend<I: IntoIterator<Item = u8>>(&mut self, codes: I) {
+        self.bits |= Features::from_codes(codes).bits;
+    }
+}
+
 /// Shows the names of the features, such as `http, menu`.
 impl fmt::Display for Features {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -262,25 +269,6 @@ impl fmt::Display for Features {
         }
         Ok(())
     }
-}
-
-/// User classes (option 77) in both encodings: the items of an RFC 3004 list, and always the raw value, because iPXE,
-/// gPXE and many configured clients send a plain string.
-pub fn user_classes(option: &[u8]) -> Vec<&[u8]> {
-    let mut candidates = Vec::from([option]);
-    let mut rest = option;
-    let mut list = Vec::new();
-    while let [length, tail @ ..] = rest {
-        let length = usize::from(*length);
-        if length == 0 || tail.len() < length {
-            return candidates;
-        }
-        let (class, tail) = tail.split_at(length);
-        list.push(class);
-        rest = tail;
-    }
-    candidates.append(&mut list);
-    candidates
 }
 
 /// Text from the network, safe for a terminal: printable ASCII unchanged, every other octet as `\xNN`.

@@ -9,7 +9,7 @@ use proxydhcpd_core::plan::profile::{BootTarget, FirmwareMenu, FirmwareMenuItem,
 use proxydhcpd_core::route::Destination;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// A vector, in the order of its fields (core/testdata/README.md).
@@ -85,8 +85,12 @@ impl Vector {
     /// Sends the packet to a new server with this plan.
     pub fn ask_with(&self, plan: &Plan) -> (Answer, Vec<(Vec<u8>, Destination)>) {
         let port = if self.transport.port == 4011 { Port::BootServer } else { Port::Dhcp };
-        let to = self.transport.dst.rsplit_once(':').unwrap().0.trim_matches(['[', ']']);
-        ask(plan, &hex::decode(&self.hex).unwrap(), port, &self.transport.src, to)
+        ask(plan, &hex::decode(&self.hex).unwrap(), port, &self.transport.src, &self.destination().to_string())
+    }
+
+    /// The destination of the packet.
+    pub fn destination(&self) -> IpAddr {
+        self.transport.dst.parse::<SocketAddr>().unwrap().ip()
     }
 
     /// The plan of the vector's site.

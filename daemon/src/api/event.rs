@@ -68,10 +68,11 @@ impl EventMachine {
 impl EventRecord {
     /// The event of this stream. `events` has the start of the server.
     pub fn new(event: &StreamedEvent, stream: &EventStream, events: &Events) -> EventRecord {
+        let line = event.line();
         EventRecord {
             id: stream.id(event.number).to_string(),
             time: rfc3339(events.wall_clock(event.at)),
-            level: event.level.as_str().to_ascii_lowercase(),
+            level: line.level.as_str().to_ascii_lowercase(),
             kind: event.kind.to_owned(),
             label: event.label.map(str::to_owned),
             service: service_name(event.service).to_owned(),
@@ -81,8 +82,8 @@ impl EventRecord {
                 address: event.address.map(|address| address.to_string()),
                 name: event.entry.clone(),
             },
-            text: event.text.clone(),
-            fields: event.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            text: line.text.clone(),
+            fields: line.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
         }
     }
 }

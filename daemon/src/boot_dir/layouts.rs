@@ -248,15 +248,15 @@ impl<'a> FoundKernel<'a> {
     /// Replaces the placeholders of a text. `directory`: the directory that will contain the kernel and its files.
     fn fill_in(&self, text: &str, root: &str, directory: &str) -> String {
         let url = |directory: &str| {
-            let directory = percent_encode(&self.tree.served_name(directory));
+            let directory = percent_encode(&self.tree.served_name(directory)).to_string();
             if directory.is_empty() { "{{ base }}".to_owned() } else { format!("{{{{ base }}}}{directory}/") }
         };
         let rootfs = self.find_sibling(|file| file == "rootfs.img" || file.contains("live-rootfs"));
         text.replace("TREE", &url(root))
             .replace("DIRECTORY", &url(directory))
-            .replace("SQUASHFS", &percent_encode(self.squashfs().unwrap_or("NAME.squashfs")))
+            .replace("SQUASHFS", &percent_encode(self.squashfs().unwrap_or("NAME.squashfs")).to_string())
             .replace("MODLOOP", self.modloop().unwrap_or("modloop-lts"))
-            .replace("ROOTFS", &percent_encode(rootfs.unwrap_or_default()))
+            .replace("ROOTFS", &percent_encode(rootfs.unwrap_or_default()).to_string())
     }
 
     /// The flavour of the kernel: for `vmlinuz-lts`, `lts`.

@@ -64,7 +64,7 @@ pub fn inspect_programs(context: &Preview) -> (Vec<CheckedProgram>, Vec<Diagnost
     let programs: Vec<CheckedProgram> = programs
         .map(|arch| {
             let inspection = inspect(context.site.local_disk_program(*arch).as_deref());
-            CheckedProgram { arch: *arch, name: local_disk_name(*arch), is_local_disk: true, inspection }
+            CheckedProgram { arch: *arch, name: local_disk_name(*arch).to_string(), is_local_disk: true, inspection }
         })
         .collect();
     diagnostics.extend(programs.iter().filter(|program| !program.is_accepted()).filter_map(|program| {

@@ -84,7 +84,7 @@ pub fn explain_response(response: &Response, plan: &Plan) -> Vec<Node> {
     };
     let mut boot_parts = vec![Node::new("server", boot.server), Node::new("why", boot.source)];
     let path =
-        plan.offer.loaders.values().find(|loader| loader.name == boot.file).and_then(|loader| loader.path.as_ref());
+        plan.offer.loaders.values().find(|loader| *loader.name == *boot.file).and_then(|loader| loader.path.as_ref());
     boot_parts.extend(path.map(|path| Node::new("file", path)));
     boot_parts.extend(menu_lines(&boot.method));
     let destination_text = match destination.interface_index {

@@ -8,7 +8,7 @@
 use crate::net::packet;
 use crate::net::reply::Reply;
 use crate::net::socket::Socket;
-use crate::net::sys::SendBatch;
+use crate::net::sys::{BATCH_SIZE, SendBatch};
 use crate::net::udp;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::SockRef;
@@ -47,10 +47,18 @@ pub struct ReplySenders(Mutex<HashMap<PortKey, Arc<ReplySender>>>);
 type PortKey = (bool, u16);
 
 /// Queued replies, which [`ReplySender::flush`] sends at the end of a batch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct OutgoingReplies {
     multicast: SendBatch,
     unicast: SendBatch,
+}
+
+impl Default for OutgoingReplies {
+    fn default() -> Self {
+        // Some requests have two replies. A reply rarely exceeds the size that every host accepts.
+        let batch = || SendBatch::with_capacity(2 * BATCH_SIZE, 576);
+        OutgoingReplies { multicast: batch(), unicast: batch() }
+    }
 }
 
 impl ReplySenders {

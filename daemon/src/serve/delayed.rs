@@ -2,8 +2,7 @@
 
 use crate::site::Site;
 use nix::sys::epoll::EpollTimeout;
-use proxydhcpd_core::answer::Answer;
-use proxydhcpd_core::route::Destination;
+use proxydhcpd_core::answer::{Answer, Replies};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +13,11 @@ const MAX_HELD: usize = 1024;
 
 /// A queue of answers, in the order in which they are due.
 #[derive(Debug, Default)]
-pub struct DelayedReplies(VecDeque<DelayedAnswer>);
+pub struct DelayedReplies {
+    queue: VecDeque<DelayedAnswer>,
+    /// Buffers of replies that have been sent.
+    spare: Vec<Replies>,
+}
 
 /// An answer to send and report when it is due.
 #[derive(Debug)]
@@ -22,7 +25,7 @@ pub struct DelayedAnswer {
     /// The time at which it is due.
     pub due: Instant,
     /// The encoded replies, each with its destination.
-    pub replies: Vec<(Vec<u8>, Destination)>,
+    pub replies: Replies,
     /// The answer, for the report.
     pub answer: Answer,
     /// The site for which the server decided the answer.
@@ -36,18 +39,28 @@ pub struct DelayedAnswer {
 impl DelayedReplies {
     /// Whether the queue has room for another answer.
     pub fn has_room(&self) -> bool {
-        self.0.len() < MAX_HELD
+        self.queue.len() < MAX_HELD
+    }
+
+    /// Takes replies out of their buffer, and leaves an empty one.
+    pub fn take(&mut self, replies: &mut Replies) -> Replies {
+        std::mem::replace(replies, self.spare.pop().unwrap_or_default())
+    }
+
+    /// Takes the buffer of replies that have been sent, to use it again.
+    pub fn recycle(&mut self, replies: Replies) {
+        self.spare.push(replies);
     }
 
     /// Queues an answer, which the server sends when it is due.
     pub fn push(&mut self, delayed: DelayedAnswer) {
-        let place = self.0.partition_point(|queued| queued.due <= delayed.due);
-        self.0.insert(place, delayed);
+        let place = self.queue.partition_point(|queued| queued.due <= delayed.due);
+        self.queue.insert(place, delayed);
     }
 
     /// The time until the next answer is due, as a timeout for epoll. No timeout if the queue is empty.
     pub fn timeout(&self) -> EpollTimeout {
-        let Some(first) = self.0.front() else { return EpollTimeout::NONE };
+        let Some(first) = self.queue.front() else { return EpollTimeout::NONE };
         let pause = first.due.saturating_duration_since(Instant::now());
         // The time is rounded up: epoll counts whole milliseconds, and must not wake the thread too early.
         EpollTimeout::try_from(pause + Duration::from_millis(1)).unwrap_or(EpollTimeout::ZERO)
@@ -55,13 +68,13 @@ impl DelayedReplies {
 
     /// The listener of the next answer; `None` if no answer is due.
     pub fn next_listener(&self, now: Instant) -> Option<SocketAddr> {
-        self.0.front().filter(|first| first.due <= now).map(|first| first.listener)
+        self.queue.front().filter(|first| first.due <= now).map(|first| first.listener)
     }
 
     /// Removes and returns the next answer. Returns `None` if no answer is due, or if the next one is another
     /// listener's.
     pub fn pop_due(&mut self, listener: SocketAddr, now: Instant) -> Option<DelayedAnswer> {
-        if self.next_listener(now) == Some(listener) { self.0.pop_front() } else { None }
+        if self.next_listener(now) == Some(listener) { self.queue.pop_front() } else { None }
     }
 }
 
@@ -82,7 +95,7 @@ mod tests {
         let site = Arc::new(site(tempfile::tempdir().unwrap().path()));
         let (mut delayed, now) = (DelayedReplies::default(), Instant::now());
         let push = |delayed: &mut DelayedReplies, link, due| {
-            let (answer, site, replies) = (answer.clone(), Arc::clone(&site), Vec::new());
+            let (answer, site, replies) = (answer.clone(), Arc::clone(&site), Replies::default());
             delayed.push(DelayedAnswer { due, replies, answer, site, listener: LISTENER, link });
         };
         assert_eq!(delayed.timeout(), EpollTimeout::NONE);

@@ -11,7 +11,7 @@ use crate::net::overhear;
 use crate::net::reply::Reply;
 use crate::net::reply_sender::{OutgoingReplies, ReplySender, ReplySenders};
 use crate::net::socket_set::SocketSet;
-use crate::net::sys::{Datagram, ReceiveBatch};
+use crate::net::sys::{BATCH_SIZE, Datagram, ReceiveBatch};
 use crate::site::Site;
 use crate::state::State;
 use proxydhcpd_core::answer::{Answer, Replies, answer, overhear_offer};
@@ -37,12 +37,13 @@ pub fn run(
     state: &State,
 ) -> io::Result<Infallible> {
     let mut batch = ReceiveBatch::new();
-    let mut out = Outbox::default();
-    let mut window = BatchWindow::new(Instant::now());
+    let mut out = Outbox { answers: Vec::with_capacity(BATCH_SIZE), ..Outbox::default() };
+    let mut load = Load::new(Instant::now());
     loop {
-        if window.active {
+        if load.should_gather() {
             thread::sleep(GATHER_TIME);
         }
+        load.is_behind = false;
         sockets.wait(out.delayed.timeout(), |address, socket| {
             let port = if address.port() == Port::BootServer.number() { Port::BootServer } else { Port::Dhcp };
             match socket.receive(&mut batch) {
@@ -51,7 +52,7 @@ pub fn run(
                     if let Some(sender) = senders.get(address) {
                         answer_batch(&sender, address, port, state, &batch, &mut out);
                     }
-                    window.count_requests(count, Instant::now);
+                    load.count(count, batch.is_full(), Instant::now);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 // Any host can cause such an error, for example with an ICMP message.
@@ -65,31 +66,42 @@ pub fn run(
     }
 }
 
-/// How long the thread lets datagrams accumulate under high load before it reads them. Waking up for each datagram
-/// would cost more than answering it. Firmware waits for seconds, so it does not notice this delay.
-const GATHER_TIME: Duration = Duration::from_micros(100);
+/// How long the thread lets datagrams accumulate under load before it reads them. Waking up for each datagram would
+/// cost more than answering it. Firmware waits for seconds, so it does not notice this delay.
+const GATHER_TIME: Duration = Duration::from_millis(1);
 
-/// Measures the load, to batch datagrams when thousands of machines are switched on together.
-struct BatchWindow {
-    active: bool,
+/// Measures the load, to gather datagrams when many machines are switched on together.
+struct Load {
+    is_high: bool,
+    /// Whether more datagrams are queued than the thread has read.
+    is_behind: bool,
     since: Instant,
     requests: usize,
 }
 
-impl BatchWindow {
-    /// The load is high if this number of requests arrives within [`BatchWindow::MAX_TIME`]: 5,000 a second.
-    const MIN_REQUESTS: usize = 300;
-    const MAX_TIME: Duration = Duration::from_millis(60);
+impl Load {
+    /// The load is high if this number of requests arrives within [`Load::MAX_TIME`]: 1,200 a second. With fewer, a
+    /// datagram would rarely find another one to share its wake-up with.
+    const MIN_REQUESTS: usize = 60;
+    const MAX_TIME: Duration = Duration::from_millis(50);
 
     fn new(now: Instant) -> Self {
-        BatchWindow { active: false, since: now, requests: 0 }
+        Load { is_high: false, is_behind: false, since: now, requests: 0 }
     }
 
-    fn count_requests(&mut self, count: usize, now: impl FnOnce() -> Instant) {
-        self.requests += count;
+    /// Whether the thread should let datagrams accumulate before it reads again.
+    fn should_gather(&self) -> bool {
+        self.is_high && !self.is_behind
+    }
+
+    /// Counts the requests of a batch, which is full if more may be queued.
+    fn count(&mut self, requests: usize, is_full: bool, now: impl FnOnce() -> Instant) {
+        self.is_behind |= is_full;
+        self.requests += requests;
         if self.requests >= Self::MIN_REQUESTS {
             let now = now();
-            self.active = now.duration_since(self.since) < Self::MAX_TIME;
+            self.is_high =
+                now.duration_since(self.since) < Self::MAX_TIME * (self.requests / Self::MIN_REQUESTS) as u32;
             (self.since, self.requests) = (now, 0);
         }
     }
@@ -151,7 +163,7 @@ fn answer_batch(
             keep_packets(&mut packets, &arrival, &answer, &out.replies);
             note_traffic(&mut traffic, links[link].index, &answer, now);
             if let Some(delay) = answer.delay().filter(|_| out.delayed.has_room()) {
-                let replies = out.replies.iter().map(|(octets, to)| (octets.to_vec(), to)).collect();
+                let replies = out.delayed.take(&mut out.replies);
                 let (due, site, link) = (Instant::now() + delay, Arc::clone(&site), links[link].index);
                 out.delayed.push(DelayedAnswer { due, replies, answer, site, listener, link });
                 continue;
@@ -240,8 +252,9 @@ fn send_delayed(senders: &ReplySenders, state: &State, out: &mut Outbox) {
         while let Some(DelayedAnswer { replies, answer, site, link, .. }) = out.delayed.pop_due(listener, now) {
             let link = links.iter().position(|served| served.index == link);
             let (Some(link), Some(sender)) = (link, &sender) else { continue };
-            queue(sender, &mut out.outgoing, replies.iter().map(|(octets, to)| (&octets[..], *to)), out.answers.len());
-            out.answers.push(SentAnswer { link, answer, site, accepted: replies.len(), unsent: None });
+            queue(sender, &mut out.outgoing, replies.iter(), out.answers.len());
+            out.answers.push(SentAnswer { link, answer, site, accepted: replies.iter().count(), unsent: None });
+            out.delayed.recycle(replies);
         }
         if let Some(sender) = sender.filter(|_| !out.answers.is_empty()) {
             send(&sender, listener, state, &links, out);
@@ -294,16 +307,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batching_starts_at_many_requests_in_a_short_time_and_ends_with_fewer() {
+    fn gathering_starts_at_many_requests_in_a_short_time_and_ends_with_fewer() {
         let mut now = Instant::now();
-        let mut window = BatchWindow::new(now);
-        let mut is_active_at = |per_second: u64| {
-            for _ in 0..2 * BatchWindow::MIN_REQUESTS {
+        let mut load = Load::new(now);
+        let mut gathers_at = |per_second: u64| {
+            for _ in 0..2 * Load::MIN_REQUESTS {
                 now += Duration::from_micros(1_000_000 / per_second);
-                window.count_requests(1, || now);
+                load.count(1, false, || now);
             }
-            window.active
+            load.should_gather()
         };
-        assert_eq!([1_000, 4_000, 10_000, 60_000, 4_000].map(&mut is_active_at), [false, false, true, true, false]);
+        assert_eq!([500, 1_000, 2_000, 60_000, 1_000].map(&mut gathers_at), [false, false, true, true, false]);
+    }
+
+    #[test]
+    fn full_batches_are_read_without_a_pause() {
+        let start = Instant::now();
+        let mut load = Load::new(start);
+        let mut gathers = |requests, is_full| {
+            load.is_behind = false;
+            load.count(requests, is_full, || start);
+            load.should_gather()
+        };
+        assert!(gathers(Load::MIN_REQUESTS, false) && !gathers(32, true) && gathers(5, false));
     }
 }

@@ -26,12 +26,12 @@ use proxydhcpd_core::event::verdict::BootVerdict;
 use proxydhcpd_core::event::{EventMachine, Service, What};
 use proxydhcpd_core::identity::{MachineIdentity, MachineKey};
 use proxydhcpd_core::story::{AdoptedBoot, ClientKind, Noted, Observation, Remedy, Stories, StoryEvent};
-use queue::{Closed, QUEUE, QueueReceiver, queue};
+use queue::{Closed, QueueReceiver, queue};
 use reader::StoryReader;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use std::{io, iter, thread};
+use std::{io, thread};
 
 /// How often the thread looks for events while there are some. A thread that waits for each event would make the
 /// sender wake it up.
@@ -119,27 +119,25 @@ impl StoryBook {
     ) {
         let mut last_event = Instant::now();
         let mut last_expiry = Instant::now();
+        let mut arrived = Vec::new();
         loop {
             let is_active = last_event.elapsed() < ACTIVE;
-            match receiver.take((!is_active).then(|| self.pause(events.now()))) {
-                Ok(Some(first)) => {
-                    let rest = iter::from_fn(|| receiver.take(None).ok().flatten());
-                    for mut event in iter::once(first).chain(rest.take(QUEUE)) {
-                        notes.add(&mut event);
-                        let Noted { reached, adopted } = self.note(&event);
-                        if !reached.is_empty() {
-                            lock(&self.counts).count(&reached);
-                            self.milestones.reached(event.key, &reached, event.at);
-                        }
-                        if history.is_on() {
-                            self.note_changed(event.key);
-                            adopted.into_iter().for_each(|boot| self.note_adopted(boot));
-                        }
-                    }
-                    last_event = Instant::now();
+            let timeout = (!is_active).then(|| self.pause(events.now()));
+            if let Err(Closed) = receiver.take(&mut arrived, timeout) {
+                return;
+            }
+            for event in &mut arrived {
+                notes.add(event);
+                let Noted { reached, adopted } = self.note(event);
+                if !reached.is_empty() {
+                    lock(&self.counts).count(&reached);
+                    self.milestones.reached(event.key, &reached, event.at);
                 }
-                Ok(None) => {}
-                Err(Closed) => return,
+                if history.is_on() {
+                    self.note_changed(event.key);
+                    adopted.into_iter().for_each(|boot| self.note_adopted(boot));
+                }
+                last_event = Instant::now();
             }
             if last_expiry.elapsed() >= EXPIRE {
                 self.stories().expire(events.now());

@@ -17,7 +17,7 @@ pub fn operator_programs(boot_dir: &Path, warnings: &mut Vec<String>) -> BTreeMa
     let mut programs = BTreeMap::new();
     for row in ARCHITECTURES.iter().filter(|row| row.base == row.code && matches!(row.image, ImageFormat::Efi(_))) {
         let name = local_disk_name(Arch(row.code));
-        let path = boot_dir.join(&name);
+        let path = boot_dir.join(&*name);
         match image::inspect(&path) {
             Ok(image) if image.fits(row.image) => drop(programs.insert(Arch(row.code), path)),
             Ok(image) => warnings.push(format!("{name} is not sent: it is {image}")),

@@ -14,11 +14,15 @@ use std::time::Duration;
 
 /// A reply. It gets a line only if it differs from the last reply to the same stage of the machine's boot.
 pub fn replied(event: &Event<'_>, reply: &Reply<'_>, limits: &mut Limits) {
+    let now = Duration::from_millis(event.at);
+    if !limits.may_log_replies(now) {
+        return;
+    }
     let Reply { client, response, quirks, reasons } = reply;
     let Response { message_type, shape, boot, .. } = response;
     let stage = limits.hash((client.is_v6(), u8::from(*message_type), client.arch, client.is_ipxe()));
     let hash = limits.hash((shape, boot, reasons));
-    if !limits.may_log_reply((client.machine.key, stage), hash, Duration::from_millis(event.at)) {
+    if !limits.may_log_reply((client.machine.key, stage), hash, now) {
         return;
     }
     let assumption = match client.arch_source {
@@ -30,7 +34,7 @@ pub fn replied(event: &Event<'_>, reply: &Reply<'_>, limits: &mut Limits) {
         MAC = %client.machine,
         FIRMWARE = %client,
         LINK = link,
-        FILE = boot.file,
+        FILE = boot.file.as_str(),
         SHAPE = %shape,
         QUIRKS = (!quirks.is_empty()).then(|| tracing::field::display(quirks)),
         MACHINE = reasons.entry,
@@ -275,7 +279,7 @@ mod tests {
             interface_index: None,
         };
         let boot =
-            |file: &str, source| Boot { file: file.to_owned(), server: to.from.ip(), source, method: BootMethod::File };
+            |file: &str, source| Boot { file: file.into(), server: to.from.ip(), source, method: BootMethod::File };
         let text = |shape, boot| {
             ReplyText(&Response {
                 message_type: DhcpMessageType::Dhcp4(MessageType::Offer),

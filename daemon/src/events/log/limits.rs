@@ -52,6 +52,11 @@ impl Limits {
         Limits { unlimited: true, ..Limits::new() }
     }
 
+    /// Whether any reply may get a line now (see [`ReplyLimiter::has_token`]).
+    pub fn may_log_replies(&mut self, now: Duration) -> bool {
+        self.unlimited || self.replies.has_token(now)
+    }
+
     /// Whether a reply gets a line (see [`ReplyLimiter::admit`]).
     pub fn may_log_reply(&mut self, key: (MachineKey, u64), reply: u64, now: Duration) -> bool {
         self.unlimited || self.replies.admit(key, reply, now) == LogAction::Write

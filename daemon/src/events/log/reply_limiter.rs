@@ -56,7 +56,7 @@ impl<K: Eq + Hash> ReplyLimiter<K> {
     /// Creates a limiter that has all its tokens, and whose first period begins at the start.
     pub fn new() -> Self {
         Self {
-            written: HashMap::new(),
+            written: HashMap::with_capacity(MAX_KEYS),
             tokens: BURST,
             refilled: Duration::ZERO,
             since: Duration::ZERO,
@@ -65,14 +65,24 @@ impl<K: Eq + Hash> ReplyLimiter<K> {
         }
     }
 
+    /// Whether any reply may get a line now; if not, counts one without a line. Then the server need not compare it.
+    pub fn has_token(&mut self, now: Duration) -> bool {
+        self.tokens = BURST.min(self.tokens + LINES_PER_SECOND * now.saturating_sub(self.refilled).as_secs_f64());
+        self.refilled = now;
+        let has_token = self.tokens >= 1.0;
+        self.suppressed += u64::from(!has_token);
+        has_token
+    }
+
     /// Decides whether a reply gets a line. `reply` is the hash of the reply, which is compared with that of the last
     /// reply in the log for this key.
     pub fn admit(&mut self, key: K, reply: u64, now: Duration) -> LogAction {
-        self.tokens = BURST.min(self.tokens + LINES_PER_SECOND * now.saturating_sub(self.refilled).as_secs_f64());
-        self.refilled = now;
+        if !self.has_token(now) {
+            return LogAction::Suppress;
+        }
         let is_recent = |written: &Duration| now.saturating_sub(*written) < REPEAT_AFTER;
         let is_repeated = self.written.get(&key).is_some_and(|(written, last)| is_recent(written) && *last == reply);
-        if self.tokens < 1.0 || is_repeated {
+        if is_repeated {
             self.suppressed += 1;
             return LogAction::Suppress;
         }

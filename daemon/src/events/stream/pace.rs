@@ -1,5 +1,5 @@
-//! Limits how many events watchers see. To describe an event takes three times as long as to answer a machine, and the
-//! thread that answers does it. Watchers see how many events they miss.
+//! Limits how many events watchers see, because to keep an event takes a part of the time of an answer, and to write
+//! its line takes several times as long. Watchers see how many events they miss.
 
 use proxydhcpd_core::bounded_cache::TokenBucket;
 
@@ -9,8 +9,7 @@ const EVENTS_PER_SECOND: u32 = 500;
 
 /// More events than this in a second are a storm.
 const STORM: u32 = 1000;
-/// The number of events that watchers see in each second of a storm: at 10,000 answers a second, they take 0.3 %
-/// of the time of the answers.
+/// The number of events that watchers see in each second of a storm: a person reads no more.
 const STORM_EVENTS_PER_SECOND: u32 = 10;
 
 /// Decides which events watchers see.

@@ -1,9 +1,10 @@
 //! The reader that keeps recent events while there are watchers.
 
 use super::event_id::EventId;
+use super::line::{EventLine, LineWriter, UnwrittenAnswer};
 use super::pace::Pace;
 use super::shared::Shared;
-use super::streamed::StreamedEvent;
+use super::streamed::{Line, StreamedEvent};
 use super::watch::EventWatch;
 use crate::events::log::Log;
 use crate::events::reader::Reader;
@@ -24,14 +25,21 @@ pub struct StreamReader {
     log: Log,
     /// `None` while no events are kept.
     capture: Option<LineCapture>,
+    /// Writes the lines of answers, on the threads of the watchers.
+    writer: Arc<LineWriter>,
     pace: Pace,
 }
 
 /// A stream, and its reader. `started` and `started_at` are the start of the server.
 pub fn stream(started: Instant, started_at: SystemTime) -> (EventStream, StreamReader) {
     let shared = Arc::new(Shared::new(started, started_at));
-    let reader =
-        StreamReader { shared: Arc::clone(&shared), log: Log::unlimited(), capture: None, pace: Pace::default() };
+    let reader = StreamReader {
+        shared: Arc::clone(&shared),
+        log: Log::unlimited(),
+        capture: None,
+        writer: Arc::default(),
+        pace: Pace::default(),
+    };
     (EventStream(shared), reader)
 }
 
@@ -65,10 +73,11 @@ impl EventStream {
 
 impl Reader for StreamReader {
     fn read(&mut self, event: &Event<'_>) {
-        let StreamReader { shared, log, capture, pace } = self;
+        let StreamReader { shared, log, capture, writer, pace } = self;
         let is_watched = shared.is_watched(event.at);
         if !is_watched && capture.take().is_some() {
             shared.clear();
+            writer.stop();
         }
         // A tick is no news, and the readers of the link may use the page.
         if matches!(event.what, What::Tick | What::Web(WebEvent::SetupLink { .. })) {
@@ -78,8 +87,12 @@ impl Reader for StreamReader {
         if !is_watched || !pace.admits(event.at) {
             return;
         }
-        let lines = capture.get_or_insert_default().lines_of(|| log.read(event));
-        shared.push(StreamedEvent::new(number, event, lines));
+        let capture = capture.get_or_insert_default();
+        let line = match UnwrittenAnswer::new(event) {
+            Some(answer) => Line::Unwritten(answer.into(), Arc::clone(writer)),
+            None => Line::Written(EventLine::new(event.what.kind(), capture.lines_of(|| log.read(event))).into()),
+        };
+        shared.push(StreamedEvent::new(number, event, line));
     }
 }
 
@@ -110,7 +123,7 @@ mod tests {
         let watch = stream.watch(None);
         read(&mut reader, 2, What::Reloaded);
         let event = stream.0.starting_at(0).unwrap();
-        assert_eq!((event.number, event.kind, event.text.as_str()), (2, "reloaded", "reloaded"));
+        assert_eq!((event.number, event.kind, event.line().text.as_str()), (2, "reloaded", "reloaded"));
         drop(watch);
         read(&mut reader, 3, What::Ready);
         assert_eq!(number(&stream, 3), Some(3));

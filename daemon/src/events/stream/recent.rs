@@ -19,11 +19,11 @@ pub struct RecentEvents {
 impl RecentEvents {
     /// Adds an event.
     pub fn push(&mut self, event: StreamedEvent) {
-        self.octets += event.size();
+        self.octets += event.size;
         self.events.push_back(Arc::new(event));
         while self.events.len() > MAX_EVENTS || self.octets > MAX_OCTETS {
             let Some(oldest) = self.events.pop_front() else { break };
-            self.octets -= oldest.size();
+            self.octets -= oldest.size;
         }
     }
 
@@ -46,12 +46,16 @@ impl RecentEvents {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::stream::line::EventLine;
+    use crate::events::stream::streamed::Line;
+    use crate::log::Level;
     use proxydhcpd_core::event::{Event, EventMachine, Service, What};
 
     fn event(number: u64, text: &str) -> StreamedEvent {
         let machine = EventMachine::default();
         let event = Event { at: 0, link: None, machine, service: Service::Host, ticket: None, what: What::Ready };
-        StreamedEvent { text: text.to_owned(), ..StreamedEvent::new(number, &event, vec![]) }
+        let line = EventLine { level: Level::INFO, text: text.to_owned(), fields: vec![] };
+        StreamedEvent::new(number, &event, Line::Written(line.into()))
     }
 
     #[test]

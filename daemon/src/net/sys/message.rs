@@ -5,7 +5,7 @@ use std::mem::{size_of, zeroed};
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// How many datagrams one system call receives or sends at most.
-pub(super) const BATCH_SIZE: usize = 32;
+pub const BATCH_SIZE: usize = 32;
 
 /// Limit of a received datagram's length, in octets. A longer datagram is truncated. A DHCP message over Ethernet has
 /// fewer than 1500 octets, to which a relay may add options.

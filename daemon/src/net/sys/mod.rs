@@ -13,6 +13,7 @@ mod receive;
 mod send;
 
 pub use frames::{accept_hardware_address, bind_to_all_links, enable_checksum_status};
+pub use message::BATCH_SIZE;
 pub use queue::unacknowledged;
 pub use receive::{Datagram, Frame, ParsedDatagram, ReceiveBatch};
 pub use send::SendBatch;

@@ -56,6 +56,7 @@ pub struct ReceiveBatch {
     controls: [ControlBuffer; BATCH_SIZE],
     senders: [SenderAddress; BATCH_SIZE],
     received: Vec<ReceivedDatagram>,
+    is_full: bool,
 }
 
 impl ReceiveBatch {
@@ -67,6 +68,7 @@ impl ReceiveBatch {
             // SAFETY: the addresses contain only integers, for which zero is a valid value.
             senders: unsafe { zeroed() },
             received: Vec::with_capacity(BATCH_SIZE),
+            is_full: false,
         }
     }
 
@@ -103,6 +105,11 @@ impl ReceiveBatch {
             }
             Some(ReceivedDatagram { slot, payload, from, to, link, truncated })
         })
+    }
+
+    /// Whether the last call filled all buffers, so that the socket may have more datagrams.
+    pub fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// The datagrams that the last call received.
@@ -146,6 +153,7 @@ impl ReceiveBatch {
                 )
             }
         })?;
+        self.is_full = count == BATCH_SIZE;
         for (slot, header) in headers.iter().enumerate().take(count) {
             // SAFETY: every header was written above, and the kernel has filled the first `count` of them.
             let header = unsafe { header.assume_init_ref() };

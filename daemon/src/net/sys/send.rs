@@ -24,6 +24,11 @@ impl SendBatch {
         SendBatch::default()
     }
 
+    /// An empty batch with room for this number of datagrams, of this many octets each.
+    pub fn with_capacity(datagrams: usize, octets: usize) -> Self {
+        SendBatch { octets: Vec::with_capacity(datagrams * octets), messages: Vec::with_capacity(datagrams) }
+    }
+
     /// Adds a datagram. `from` must be an address of this host, or unspecified, so that the kernel selects one. `link`
     /// selects the outgoing interface, which a broadcast needs because it has no route. `tag` identifies the datagram
     /// if the kernel refuses it.
