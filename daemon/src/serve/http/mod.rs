@@ -3,7 +3,7 @@
 
 mod activity;
 mod body;
-mod conditional;
+pub mod conditional;
 mod connection;
 mod connection_table;
 mod content_type;
@@ -13,7 +13,7 @@ mod file_handler;
 mod handler;
 mod menu_door;
 mod page;
-mod range;
+pub mod range;
 mod report_door;
 mod requests;
 mod response;
