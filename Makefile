@@ -32,7 +32,7 @@ help:
 	@echo 'make book       write the documentation as HTML, into target/book/site'
 	@echo 'make bench      compare speed with dnsmasq, tftpd-hpa and nginx'
 	@echo 'make coverage   show line coverage by file'
-	@echo 'make fuzz       run every fuzz target for half a minute'
+	@echo 'make fuzz       run every fuzz target for half a minute (docs/fuzzing.md)'
 	@echo 'make install    install binary, unit, manual pages and completions; make uninstall removes them'
 	@echo 'make packages   build packages for Debian and RPM, archives and container images in target/packages'
 	@echo 'make audit      check the licences, the origin and the known faults of the libraries'

@@ -6,7 +6,7 @@ mod edits;
 mod file_requests;
 mod liveness;
 mod orders;
-mod report_body;
+pub mod report_body;
 mod report_limits;
 mod reports;
 

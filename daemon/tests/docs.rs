@@ -102,6 +102,7 @@ fn every_file_that_a_page_names_exists() {
                 "docs/",
                 "e2e/",
                 "fuzz/",
+                "properties/",
                 "bench/",
                 "testbed/",
             ]
@@ -231,7 +232,9 @@ fn citations(prose: &str) -> Vec<String> {
 /// Returns all source texts (code with its comments, and pages), each with its path.
 fn texts() -> Vec<(String, String)> {
     let mut texts = Vec::new();
-    for top in ["core", "daemon", "import", "reading", "secureboot", "docs", "e2e", "fuzz", "bench", "dist"] {
+    for top in
+        ["core", "daemon", "import", "reading", "secureboot", "docs", "e2e", "properties", "fuzz", "bench", "dist"]
+    {
         collect_texts(Path::new(top), &mut texts);
     }
     texts.extend(

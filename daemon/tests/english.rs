@@ -148,8 +148,18 @@ fn texts() -> Vec<(String, String)> {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(ROOT).unwrap().to_str().unwrap().to_owned();
-            let is_ours = !["target", "e2e/.cache", "e2e/out", "daemon/efi/built", "fuzz/target", "fuzz/corpus"]
-                .contains(&name.as_str())
+            let is_ours = ![
+                "target",
+                "e2e/.cache",
+                "e2e/out",
+                "daemon/efi/built",
+                "fuzz/target",
+                "fuzz/corpus",
+                "fuzz/planted",
+                "properties/corpus",
+                "properties/seeds",
+            ]
+            .contains(&name.as_str())
                 && !name.starts_with(".git")
                 && !name.contains("testdata/")
                 && !["Cargo.lock", "daemon/tests/english.rs"].contains(&name.as_str());

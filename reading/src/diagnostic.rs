@@ -118,9 +118,12 @@ impl Source {
         Diagnostic { severity, message, file: Some(self.name.clone()), location, help: None }
     }
 
-    /// The offset of the first octet of the character that contains the octet at this offset.
+    /// The offset of the first octet of the character that contains the octet at this offset. CR LF counts as one
+    /// character: its LF does not begin another line.
     fn char_start(&self, at: usize) -> usize {
-        (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
+        let start = (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
+        let is_within_line_end = self.text[..start].ends_with('\r') && self.text[start..].starts_with('\n');
+        start - usize::from(is_within_line_end)
     }
 
     fn locate(&self, at: Span) -> Location {
@@ -363,6 +366,14 @@ mod tests {
     fn a_span_past_the_end_still_has_a_location() {
         let source = Source::new("a", b"x".to_vec()).unwrap();
         assert_eq!(source.locate(5..9), Location { line: 1, column: 2, width: 1, text: "x".into() });
+    }
+
+    /// The TOML parser reports an unclosed string at the LF.
+    #[test]
+    fn a_span_at_the_line_feed_after_a_carriage_return_is_on_the_line_before_it() {
+        let source = Source::new("a", b"x = \"y\r\nz = 1\r\n".to_vec()).unwrap();
+        assert_eq!(source.locate(7..8), Location { line: 1, column: 7, width: 1, text: "x = \"y".into() });
+        assert_eq!((source.line_number(7), source.line_number(8)), (1, 2));
     }
 
     #[test]

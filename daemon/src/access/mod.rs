@@ -3,7 +3,7 @@
 
 mod attempts;
 mod control;
-mod digest;
+pub mod digest;
 mod menu_login;
 mod opening;
 mod page;

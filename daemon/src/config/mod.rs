@@ -3,7 +3,7 @@
 //! root nor the network.
 
 pub mod flags;
-mod native;
+pub mod native;
 pub mod unresolved;
 
 pub use native::completes_boot_once;

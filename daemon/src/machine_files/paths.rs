@@ -48,16 +48,32 @@ impl MachineReader<'_> {
                 Ok(file) => csv::read(self, &name, file.take(MAX_FILE_SIZE)),
                 Err(error) => self.unreadable(path, &error),
             },
-            Some(extension) => match read_regular(path, MAX_FILE_SIZE).map(|octets| Source::new(&name, octets)) {
-                Ok(Ok(source)) if extension == "toml" => toml::read(self, &source),
-                Ok(Ok(source)) => json::read(self, &source),
-                Ok(Err(error)) => self.diagnostics.error(|| error),
+            Some(_) => match read_regular(path, MAX_FILE_SIZE) {
+                Ok(octets) => self.text(path, Source::new(&name, octets)),
                 Err(error) => self.unreadable(path, &error),
             },
             None => self.diagnostics.error(|| {
                 let error = Diagnostic::error("the file name has no known extension").in_file(&name);
                 error.help("names of machine files end in .toml, .csv or .json")
             }),
+        }
+    }
+
+    /// Reads these octets as the machine file of this name, whose extension states the format.
+    pub fn read_octets(&mut self, name: &str, octets: &[u8]) {
+        self.begin(Path::new(name));
+        if extension(Path::new(name)) == Some("csv") {
+            return csv::read(self, name, octets);
+        }
+        self.text(Path::new(name), Source::new(name, octets.into()));
+    }
+
+    /// Reads the text of a file in TOML or JSON.
+    fn text(&mut self, path: &Path, source: Result<Source, Diagnostic>) {
+        match source {
+            Ok(source) if extension(path) == Some("toml") => toml::read(self, &source),
+            Ok(source) => json::read(self, &source),
+            Err(error) => self.diagnostics.error(|| error),
         }
     }
 

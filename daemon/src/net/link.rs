@@ -132,7 +132,7 @@ pub(super) fn link_name(message: &LinkMessage) -> Option<String> {
 }
 
 /// The link of an interface, with the addresses that are served. `None` if the server does not serve the interface.
-pub(super) fn served_link(message: &LinkMessage, addresses: &[AddressMessage], filter: &LinkFilter) -> Option<Link> {
+pub fn served_link(message: &LinkMessage, addresses: &[AddressMessage], filter: &LinkFilter) -> Option<Link> {
     let index = message.header.index;
     let name = link_name(message)?;
     if !(can_boot_machines(message.header.flags) || filter.interfaces.contains(&name)) || is_bridge_port(message) {

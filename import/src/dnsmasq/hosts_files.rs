@@ -1,8 +1,10 @@
 //! Resolves the names of servers. dnsmasq uses /etc/hosts and the files of `addn-hosts`, if its DNS server is enabled.
 
-use super::lines::DnsmasqLine;
+use super::lines::{DnsmasqLine, MAX_FILE_SIZE};
+use proxydhcpd_reading::regular::read_regular;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 /// The first address of each host name, in lower case.
 #[derive(Debug, Default)]
@@ -19,8 +21,9 @@ impl HostsFiles {
         let additional = lines.iter().filter(|line| line.key == "addn-hosts").filter_map(|line| line.args().first());
         let files = (!no_hosts).then_some("/etc/hosts").into_iter().chain(additional.map(|arg| arg.text.as_str()));
         let mut hosts = HostsFiles::default();
-        for text in files.filter_map(|file| std::fs::read_to_string(file).ok()) {
-            text.lines().for_each(|line| hosts.line(line));
+        // A hosts file that cannot be read has no names. A device would never end, and a FIFO would block.
+        for octets in files.filter_map(|file| read_regular(Path::new(file), MAX_FILE_SIZE).ok()) {
+            String::from_utf8_lossy(&octets).lines().for_each(|line| hosts.line(line));
         }
         hosts
     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 /// How many lines before and after a line the import searches for a value of that line, to locate an error.
 const SEARCH_DISTANCE: usize = 12;
 /// Limit of octets in an included file.
-const MAX_FILE_SIZE: u64 = 64 << 20;
+pub const MAX_FILE_SIZE: u64 = 64 << 20;
 
 /// A line that is neither empty nor a comment.
 #[derive(Clone, Debug)]

@@ -431,9 +431,9 @@ impl OptionParser {
                 }
             }
             ("tftp-root", [root, interface @ ..]) => {
-                let root = root.text.trim_end_matches('/');
-                let root = if root.is_empty() { "/" } else { root };
-                return Ok(tftp.set_root(root, interface.is_empty()));
+                // dnsmasq runs in `/`.
+                let root = format!("/{}", root.text.trim_matches('/'));
+                return Ok(tftp.set_root(&root, interface.is_empty()));
             }
             ("tftp-lowercase", []) => tftp.ignore_case = true,
             ("tftp-single-port", []) => tftp.single_port = true,

@@ -190,3 +190,18 @@ fn a_proxy_ini_with_missing_files_has_a_note() {
     );
     assert!(!elsewhere.unwrap().contains("Before you start"));
 }
+
+#[test]
+fn a_device_as_hosts_file_ends_no_import_late() {
+    let text = "addn-hosts=/dev/zero\ndhcp-boot=a.0,boot.example,192.0.2.5\n";
+    assert!(imported(text).contains("a.0"));
+}
+
+/// dnsmasq runs in `/`, so a relative directory is below it. This server accepts only absolute ones.
+#[test]
+fn a_relative_boot_directory_is_below_the_root() {
+    for (root, directory) in [("tftp", "/tftp"), ("srv/tftp/", "/srv/tftp"), ("/srv/tftp", "/srv/tftp"), ("/", "/")] {
+        let output = imported(&format!("enable-tftp\ntftp-root={root}\ndhcp-boot=a.0\n"));
+        assert!(output.contains(&format!("boot-dir = \"{directory}\"\n")), "{output}");
+    }
+}

@@ -4,7 +4,7 @@
 mod activity;
 mod body;
 mod chunk;
-mod conditional;
+pub mod conditional;
 mod connection;
 mod connection_table;
 mod content_type;
@@ -15,7 +15,7 @@ mod file_sender;
 mod handler;
 mod menu_door;
 mod page;
-mod range;
+pub mod range;
 mod report_door;
 mod requests;
 mod response;

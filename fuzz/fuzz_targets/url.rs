@@ -1,0 +1,3 @@
+#![no_main]
+
+proxydhcpd_fuzz::target!(url);
