@@ -12,7 +12,7 @@ pub fn check(data: &[u8]) {
     let message = &packet.message;
     assert!(packet.hops.len() <= MAX_RELAYS);
     assert_shown(&dissect::dhcp6(&packet).to_string());
-    assert!(message.addresses().count() < data.len() && message.user_classes().len() <= data.len());
+    assert!(message.addresses().count() < data.len() && message.user_classes().iter().count() <= data.len());
     assert!(message.vendor_classes().all(|class| class.len() < data.len()));
 
     let mut again = Vec::new();
@@ -22,7 +22,7 @@ pub fn check(data: &[u8]) {
     }
     assert!(data.ends_with(&again) || !packet.hops.is_empty());
     let mut wrapped = Vec::new();
-    write_relay_reply(&packet.hops, &again, &mut wrapped);
+    write_relay_reply(&packet.hops, &mut wrapped, |out| out.extend_from_slice(&again));
     let back = Packet::parse(&wrapped).expect("a written message can be parsed");
     assert_eq!(
         (back.message.message_type, back.message.transaction_id),
@@ -30,7 +30,7 @@ pub fn check(data: &[u8]) {
     );
     assert!(back.message.options().eq(message.options()));
     assert_eq!(back.hops.len(), packet.hops.len());
-    for (original, returned) in packet.hops.iter().zip(&back.hops) {
+    for (original, returned) in packet.hops.iter().zip(back.hops.iter()) {
         assert_eq!(returned.message_type, MessageType::RelayReply);
         assert_eq!(
             (original.hop_count, original.link_address, original.peer_address),

@@ -10,9 +10,10 @@ use proxydhcpd_core::url::{has_ipv4_host, percent_decode, percent_encode};
 /// Reads the name of a requested file, a URL, and the choices that a URL carries.
 pub fn check(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    assert_eq!(percent_decode(percent_encode(&text).as_bytes()), text.as_bytes());
+    let encoded = percent_encode(&text).to_string();
+    assert_eq!(percent_decode(encoded.as_bytes()), text.as_bytes());
     let in_url = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~/=%".contains(&octet);
-    assert!(percent_encode(&text).bytes().all(in_url));
+    assert!(encoded.bytes().all(in_url));
     assert!(percent_decode(data).len() <= data.len());
     has_ipv4_host(&text);
     if let Ok(name) = normalize(data) {
