@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn each_machine_gets_an_address_of_its_own_until_none_is_left() {
+    fn each_machine_gets_another_address_until_none_is_left() {
         let server = Ipv4Addr::new(10, 90, 16, 0);
         let mut pool = AddressPool::new(&(server..=Ipv4Addr::new(10, 90, 16, 2)));
         let mut address = |mac, message_type, to| {

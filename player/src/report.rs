@@ -88,7 +88,7 @@ impl Report {
 
     /// The report for programs: `boots` and `failed` count boots, `seconds` is the duration of the run, `octets` the
     /// received content. `boot` and each stage in `until` have the number of boots and two of their durations, in
-    /// seconds: the median, and the one that 99% of the boots do not exceed. `failures` has each reason with its number.
+    /// seconds: the median, and the one that 99% of the boots do not exceed. `failures` has the number of each reason.
     pub fn to_json(&self) -> Value {
         let summary = |mut durations: Vec<Duration>| {
             durations.sort();
