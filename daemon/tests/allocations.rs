@@ -167,7 +167,9 @@ fn a_machine_that_is_answered_costs_no_allocation() {
         set_duid(&mut octets, number);
         boot_client6.send(&octets, ALL_SERVERS_AND_RELAYS, 4011);
     };
-    let kinds: [(&str, u16, &mut dyn FnMut(u16)); 6] = [
+    /// Its name, the number of machines, and what sends the request of one.
+    type RequestKind<'a> = (&'a str, u16, &'a mut dyn FnMut(u16));
+    let kinds: [RequestKind<'_>; 6] = [
         ("broadcast", 200, &mut broadcast),
         ("from an iPXE", 200, &mut ipxe),
         ("relayed", 200, &mut relayed),

@@ -8,14 +8,12 @@ use proxydhcpd_core::wire::tftp::TftpPacket;
 /// Parses the input as a packet.
 pub fn check(data: &[u8]) {
     let Ok(packet) = TftpPacket::read(data) else { return };
-    if let TftpPacket::Read(request) = &packet {
-        if let Ok(name) = normalize(request.name) {
-            assert!(
-                !name.is_empty()
-                    && !name.starts_with('/')
-                    && name.split('/').all(|part| part != ".." && !part.is_empty())
-            );
-        }
+    if let TftpPacket::Read(request) = &packet
+        && let Ok(name) = normalize(request.name)
+    {
+        assert!(
+            !name.is_empty() && !name.starts_with('/') && name.split('/').all(|part| part != ".." && !part.is_empty())
+        );
     }
     let mut again = Vec::new();
     packet.write(&mut again);
