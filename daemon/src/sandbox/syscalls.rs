@@ -49,6 +49,7 @@ const CHANGES: &[c_long] = &[
     SYS_fsync,
     SYS_fdatasync,
     SYS_sync_file_range,
+    SYS_syncfs,
     SYS_flock,
     SYS_mkdirat,
     SYS_unlinkat,
