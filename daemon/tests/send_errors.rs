@@ -90,8 +90,8 @@ fn buffers_full_of_replies_to_absent_hosts_refuse_more_and_a_broadcast_is_sent_a
 #[test]
 fn the_log_warns_once_of_full_send_buffers_with_the_cause_and_counts_the_replies() {
     let (host, machine) = one_large_network();
-    // The kernel waits for half a minute for an ARP reply, not for three seconds, in which a busy host fills no buffer of
-    // a recent kernel: net.core.wmem_max is 4 MiB since Linux 6.17.
+    // The kernel waits half a minute for an ARP reply. In its usual three seconds, a busy host fills no buffer of a
+    // recent kernel: net.core.wmem_max is 4 MiB since Linux 6.17.
     host.set_sysctl("ipv4/neigh/eth0/mcast_solicit", "30");
     // The server has only the capabilities of its unit, so the kernel limits the send buffers.
     let arguments = unprivileged_with("-all,+net_bind_service");
