@@ -6,5 +6,7 @@ pub mod boot_once;
 pub mod ipv6;
 pub mod lease;
 pub mod loaders;
+pub mod packets;
 pub mod played_network;
 pub mod server;
+pub mod server_process;
