@@ -140,6 +140,7 @@ const PLAYER: &[&str] = &[
     "script",
     "report",
     "address_pool",
+    "addresses",
     "network",
     "fetch",
     "systems",
