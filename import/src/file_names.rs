@@ -14,8 +14,8 @@ pub fn refused_file(name: &str) -> Option<String> {
     }
 }
 
-/// The reason why the server refuses the name of a loader or a script, which is part of a DHCP reply. `None`: it accepts
-/// the name.
+/// The reason why the server refuses the name of a loader or a script, which is part of a DHCP reply. `None`: it
+/// accepts the name.
 pub fn refused_loader(name: &str) -> Option<String> {
     if !is_url(name) {
         return refused_file(name);

@@ -225,7 +225,10 @@ fn a_name_that_this_server_refuses_has_a_note_and_is_not_in_the_tables() {
 
     let ini = "[proxy]\nlisten_address = 0.0.0.0\ntftpd = 192.0.2.5\nfilename = a\n  b.0\nfilename_efi64 = c.efi\n";
     let output = imported(ini);
-    assert!(output.contains("#   line 4: ") && output.contains("\n# default = \"tftp://192.0.2.5/a\\u000Ab.0\"\n"), "{output}");
+    assert!(
+        output.contains("#   line 4: ") && output.contains("\n# default = \"tftp://192.0.2.5/a\\u000Ab.0\"\n"),
+        "{output}"
+    );
     assert!(output.contains("\nuefi-x64 = \"tftp://192.0.2.5/c.efi\"\n"), "{output}");
     let nothing = imported(&ini.replace("filename_efi64 = c.efi\n", ""));
     assert!(nothing.contains("[profile.firmware]\nboot = \"nothing\"\n# default = "), "{nothing}");
@@ -238,11 +241,13 @@ fn a_name_that_this_server_refuses_has_a_note_and_is_not_in_the_tables() {
 fn a_label_of_pxelinux_that_this_server_refuses_is_left_out_with_the_reason() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("pxelinux.cfg")).unwrap();
-    let menu = "label a\n kernel li\u{1}nux\nlabel b\n kernel linux\n append initrd=in\u{7f}itrd\nlabel c\n kernel linux\n \
-                append x=\u{1}\nlabel d\n kernel linux\n append x || y\nlabel e\n kernel linux\n append quiet\n";
+    let menu = "label a\n kernel li\u{1}nux\nlabel b\n kernel linux\n append initrd=in\u{7f}itrd\n\
+                label c\n kernel linux\n append x=\u{1}\nlabel d\n kernel linux\n append x || y\n\
+                label e\n kernel linux\n append quiet\n";
     std::fs::write(directory.path().join("pxelinux.cfg/default"), menu).unwrap();
     let output = proxydhcpd_import::pxelinux_dir::import(directory.path()).unwrap();
     assert_eq!(output.matches(": the label is left out").count(), 4, "{output}");
-    assert!(output.contains("iPXE cannot pass `||` to a kernel") && output.contains("arguments = \"quiet\""), "{output}");
+    assert!(output.contains("iPXE cannot pass `||` to a kernel"), "{output}");
+    assert!(output.contains("arguments = \"quiet\""), "{output}");
     assert!(!output.contains("\\u00"), "{output}");
 }
