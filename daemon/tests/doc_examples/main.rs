@@ -148,7 +148,8 @@ fn the_init_script_for_openwrt_starts_the_server() {
     fs::create_dir_all(reader.path("stick/boot")).unwrap();
     let script = script.replace("/mnt/usb", &stick).replace("/usr/sbin/proxydhcpd", PROGRAM);
     let procd = "procd_open_instance() { :; }\nprocd_close_instance() { :; }\n\
-                 procd_set_param() { case $1 in command) shift; command=\"$*\";; respawn|stderr) ;; *) exit 3; esac; }\n";
+                 procd_set_param() {\ncase $1 in\ncommand) shift; command=\"$*\" ;;\nrespawn|stderr) ;;\n*) exit 3 ;;\n\
+                 esac\n}\n";
     let start = "start_service\ntimeout --signal=INT 3 $command\n[ $? = 124 ]\n";
     let mut shell = Command::new("dash");
     shell.args(["-c", &format!("{procd}{script}{start}")]).env("RUNTIME_DIRECTORY", reader.directory.path());
