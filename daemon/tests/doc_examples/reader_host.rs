@@ -164,8 +164,8 @@ impl ReaderHost {
             format!("groups: [{{name: x, rules: [{{record: 'x:y', expr: {query}}}]}}]\n"),
         )
         .unwrap();
-        let output = Command::new(cache::path("tools/promtool")).args(["check", "rules"]).arg(self.path("rules.yml"));
-        let output = output.output().unwrap();
+        let mut promtool = Command::new(cache::path("tools/promtool"));
+        let output = promtool.args(["check", "rules"]).arg(self.path("rules.yml")).output().unwrap();
         assert!(output.status.success(), "{query}: {}", text_of(output));
     }
 
