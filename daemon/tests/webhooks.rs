@@ -3,6 +3,7 @@
 mod common;
 
 use common::boot_once::{TestSite, machine_url};
+use common::boot_requests::ask;
 use common::server::{PROGRAM, Server};
 use nix::sys::signal::Signal;
 use proxydhcpd_testbed::{Host, Process, wait_for, wait_up_to};
@@ -119,6 +120,7 @@ fn a_boot_that_failed_has_one_call_once_its_verdict_has_settled_and_one_that_goe
     assert_eq!(installed["body"]["data"]["stage"], "installed");
     assert_eq!(installed["body"]["data"]["machine"]["entry"], "web1");
 
+    ask(&site.machine, [0x52, 0x54, 0, 0, 0, 2], None);
     boot(&site, 2);
     report(&site, "web2", r#"{"progress": "no disk found", "result": "FAIL"}"#);
     let began = Instant::now();
