@@ -183,7 +183,7 @@ fn code_in_sentences(page: &str) -> impl Iterator<Item = String> {
         !is_fence && !is_block
     };
     let text = page.lines().filter(is_sentence).collect::<Vec<_>>().join(" ");
-    let code: Vec<String> = text.split('`').skip(1).step_by(2).map(|code| prose(code)).collect();
+    let code: Vec<String> = text.split('`').skip(1).step_by(2).map(prose).collect();
     code.into_iter()
 }
 
