@@ -141,6 +141,7 @@ const PLAYER: &[&str] = &[
     "script",
     "report",
     "address_pool",
+    "addresses",
     "network",
     "fetch",
     "systems",
