@@ -98,6 +98,7 @@ const DAEMON: &[&str] = &[
 const IMPORT: &[&str] = &[
     "server_info",
     "host_info",
+    "file_names",
     "expression",
     "output",
     "translation",
