@@ -185,6 +185,8 @@ pub static ATTACKS: &[Attack] = &[
             attacker.send(from, 2070, 69, &read("big.bin", &WINDOW));
         },
         max_factor: Some(4.0),
+        // Some 14,000 transfers, which end after seven seconds.
+        max_growth: 48,
         ..ROW
     },
     Attack {
