@@ -90,9 +90,12 @@ impl<'a> Attacker<'a> {
         self.wire.send_frame(frame);
     }
 
-    /// Connects to the HTTP port, sends these octets, and holds the connection without reading. Replaces the oldest one
-    /// if there are too many.
-    pub fn connect(&self, request: &[u8]) {
+    /// Connects to the HTTP port, sends these octets, and holds the connection without reading. Once there are as many
+    /// as possible, every tenth call replaces the oldest one, which the server may have closed.
+    pub fn connect(&self, number: u32, request: &[u8]) {
+        if self.connections.borrow().len() == MAX_CONNECTIONS && !number.is_multiple_of(10) {
+            return;
+        }
         let to = SocketAddr::from((self.addresses.server, 8080));
         let Ok(mut stream) = TcpStream::connect_timeout(&to, Duration::from_millis(200)) else { return };
         // The server may have closed the connection.

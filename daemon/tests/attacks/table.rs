@@ -228,7 +228,7 @@ pub static ATTACKS: &[Attack] = &[
         name: "downloads_that_are_never_read",
         what: "1,500 downloads over HTTP that are never read",
         rate: 1500,
-        send: |attacker, _| attacker.connect(b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n"),
+        send: |attacker, number| attacker.connect(number, b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n"),
         max_growth: 300,
         ..ROW
     },
@@ -236,7 +236,7 @@ pub static ATTACKS: &[Attack] = &[
         name: "heads_that_never_end",
         what: "1,500 connections with half a request",
         rate: 1500,
-        send: |attacker, _| attacker.connect(b"GET /big.bin HTTP/1.1\r\nHost: x\r\nX"),
+        send: |attacker, number| attacker.connect(number, b"GET /big.bin HTTP/1.1\r\nHost: x\r\nX"),
         max_growth: 64,
         ..ROW
     },
@@ -244,7 +244,7 @@ pub static ATTACKS: &[Attack] = &[
         name: "connections_without_a_request",
         what: "1,500 connections without a request",
         rate: 1500,
-        send: |attacker, _| attacker.connect(b""),
+        send: |attacker, number| attacker.connect(number, b""),
         max_growth: 64,
         ..ROW
     },

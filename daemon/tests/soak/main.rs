@@ -169,7 +169,8 @@ fn play(network: &PlayedNetwork, run: &Run, wrong: &Wrong) {
     }
 }
 
-/// Each attack at its full rate within the warm-up, which fills the tables of the server; then each at a low rate.
+/// Each attack at a quarter of its rate within the warm-up, which fills the tables of the server; then each at a low
+/// rate.
 fn attack(network: &PlayedNetwork, attacker: &Host, warm_up: Duration, stop: &AtomicBool) {
     let attacks: Vec<&'static Attack> =
         ATTACKS.iter().filter(|attack| attack.setting == Setting::Default && attack.rate > 0).collect();
@@ -186,14 +187,16 @@ fn attack(network: &PlayedNetwork, attacker: &Host, warm_up: Duration, stop: &At
             goes_on
         })
     };
-    let each = warm_up.div_f64(1.5 * attacks.len() as f64).min(Duration::from_secs(3));
+    let each = warm_up.div_f64(1.5 * attacks.len() as f64).min(Duration::from_secs(12));
     for attack in &attacks {
-        if !for_a_while(attack, attack.rate, 0, each) {
+        if !for_a_while(attack, attack.rate.div_ceil(4), 0, each) {
             return;
         }
     }
     // Each attack has new machines, as a flood has: those of before have fallen out of the full tables.
-    for (first, attack) in (20_000..).step_by(2000).zip(attacks.iter().cycle()) {
+    // A burst has no lower rate.
+    let steady = attacks.iter().filter(|attack| attack.rate > 1).cycle();
+    for (first, attack) in (20_000..).step_by(2000).zip(steady) {
         if !for_a_while(attack, (attack.rate / SLOWER).max(1), first, Duration::from_secs(10)) {
             return;
         }
