@@ -54,7 +54,10 @@ fn main() -> ExitCode {
         let siege = Arc::clone(&siege);
         move || siege.lock().map_err(|_| Failed::from("an attack panicked"))?.descriptors_are_closed()
     }));
-    trials.push(Trial::test("the_page_has_a_row_for_each_attack", the_page_has_a_row_for_each_attack));
+    // The long form writes the page.
+    if !is_long {
+        trials.push(Trial::test("the_page_has_a_row_for_each_attack", the_page_has_a_row_for_each_attack));
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
     let siege = Arc::into_inner(siege).and_then(|siege| siege.into_inner().ok());
     if let Some(siege) = siege.filter(|siege| is_long && siege.rows.len() == ATTACKS.len() && !conclusion.has_failed())
