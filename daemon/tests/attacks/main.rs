@@ -1,6 +1,6 @@
 //! Attacks on the server, with honest machines on the same link: what they see is measured. Needs root.
 //!
-//! As a test, each attack lasts a second. `make attacks` lets each last ten seconds, against a new server of the
+//! As a test, each attack lasts a second. `make attacks` lets each last six seconds, against a new server of the
 //! profile `local`, and writes the table of docs/attacks.md.
 
 #[path = "../common/mod.rs"]
