@@ -22,8 +22,8 @@ UNIT    = $(DESTDIR)/usr/lib/systemd/system/proxydhcpd.service
 CATALOG = $(DESTDIR)/usr/lib/systemd/catalog/proxydhcpd.catalog
 
 # `e2e` and `bench` are directories, too.
-.PHONY: help run toolchain build loaders test unit e2e tested-programs book bench coverage fuzz install uninstall
-.PHONY: packages packages-test audit
+.PHONY: help run toolchain build loaders test unit e2e tested-programs book bench attacks soak coverage fuzz install
+.PHONY: uninstall packages packages-test audit
 
 help:
 	@echo 'make run        start the server on the networks of this host, without a configuration, and open its page'
@@ -31,6 +31,8 @@ help:
 	@echo 'make loaders    unpack newer iPXE loaders (ARM, RISC-V, LoongArch) into BOOT=$(BOOT)'
 	@echo 'make book       write the documentation as HTML, into target/book/site'
 	@echo 'make bench      compare speed with dnsmasq, tftpd-hpa and nginx'
+	@echo 'make attacks    attack the server while machines boot, and write the table of docs/attacks.md'
+	@echo 'make soak       run the server for MINUTES=60 under load and attacks: does it grow?'
 	@echo 'make coverage   show line coverage by file'
 	@echo 'make fuzz       run every fuzz target for half a minute (docs/fuzzing.md)'
 	@echo 'make install    install binary, unit, manual pages and completions; make uninstall removes them'
@@ -79,6 +81,17 @@ bench:
 	CARGO='$(CARGO)' bench/run $(PROGRAM)
 	e2e/setup
 	PROXYDHCPD=$(CURDIR)/$(PROGRAM) $(CARGO) bench --locked --package proxydhcpd-e2e --bench race
+
+attacks: build
+	e2e/setup
+	PROXYDHCPD=$(CURDIR)/$(PROGRAM) ATTACKS=long $(CARGO) test --locked --workspace --test attacks
+
+# The duration of `make soak`.
+MINUTES ?= 60
+
+soak: build
+	e2e/setup
+	PROXYDHCPD=$(CURDIR)/$(PROGRAM) MINUTES=$(MINUTES) $(CARGO) test --locked --workspace --test soak
 
 coverage: toolchain
 	dist/coverage

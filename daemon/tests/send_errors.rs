@@ -4,6 +4,7 @@
 mod common;
 
 use common::ipv6::{ALL_SERVERS_AND_RELAYS, Client};
+use common::packets::packet;
 use common::server::{Server, unprivileged_with, vector};
 use nix::sys::signal::Signal;
 use proxydhcpd::net::reply::Reply;
@@ -311,18 +312,4 @@ fn relayed(giaddr: Ipv4Addr, number: u32) -> Vec<u8> {
 
 fn request(ciaddr: Ipv4Addr, number: u32) -> Vec<u8> {
     packet(3, [2, 0, 0, 9, (number >> 8) as u8, number as u8], number, ciaddr.octets(), [0; 4])
-}
-
-/// Returns a packet of an x64 UEFI machine.
-fn packet(kind: u8, machine: [u8; 6], number: u32, ciaddr: [u8; 4], giaddr: [u8; 4]) -> Vec<u8> {
-    let mut packet = vec![1, 1, 6, 0];
-    packet.extend(number.to_be_bytes());
-    packet.extend([[0; 4], ciaddr, [0; 4], [0; 4], giaddr].concat());
-    packet.extend(machine);
-    packet.resize(236, 0);
-    packet.extend([0x63, 0x82, 0x53, 0x63, 53, 1, kind, 93, 2, 0, 7, 60, 32]);
-    packet.extend(b"PXEClient:Arch:00007:UNDI:003000");
-    packet.push(255);
-    packet.resize(300, 0);
-    packet
 }

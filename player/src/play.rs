@@ -64,6 +64,7 @@ pub async fn play(network: &Network, timing: Timing, machine: Machine) -> Vec<Bo
             mac: player.machine.mac,
             boot: number + 1,
             outcome,
+            began: player.start,
             stages: std::mem::take(&mut player.stages),
             duration: network.now().saturating_sub(player.start),
             octets: player.octets,

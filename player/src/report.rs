@@ -52,6 +52,8 @@ pub struct BootResult {
     pub boot: usize,
     /// The end, or the reason why it is another than the row says.
     pub outcome: Result<End, Failure>,
+    /// The start of the boot, since the start of the run.
+    pub began: Duration,
     /// When the boot reached each stage, since its start.
     pub stages: Vec<(Stage, Duration)>,
     /// Its duration.
@@ -171,6 +173,7 @@ mod tests {
             mac: [2, 0x50, 1, 0, 0, 7],
             boot: 1,
             outcome: Err(Failure::NoBootOffer),
+            began: Duration::ZERO,
             stages: Vec::new(),
             duration: Duration::from_secs(2),
             octets: 0,

@@ -8,7 +8,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeVal;
 use std::net::{SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// The Ethernet address of the server's end of the cable.
 pub const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x10];
@@ -79,6 +79,13 @@ impl RawSocket {
             received.extend(from_server(&frame[..length]));
         }
         received
+    }
+}
+
+/// For options of the socket.
+impl AsFd for RawSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

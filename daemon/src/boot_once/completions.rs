@@ -2,13 +2,13 @@
 //! machine's name.
 
 use crate::files::path_errors::is_absent;
-use crate::files::{replace, sync_directory};
+use crate::files::{replace, replace_many, sync_directory};
 use proxydhcpd_core::file_ticket::CompletedMachine;
 use proxydhcpd_core::identity::HardwareAddress;
 use proxydhcpd_core::plan::pattern::MacPattern;
 use proxydhcpd_core::wire::pxe::MachineId;
 use proxydhcpd_reading::regular::read_regular;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -118,13 +118,30 @@ fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32).map(u128::to_be_bytes)
 }
 
-/// Writes a completion atomically, and returns when it is on the disk. `text` contains the name of the downloaded file,
-/// and the machine's identities.
-pub fn write(directory: &Path, machine: &str, text: &str) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
+/// Writes completions atomically, and returns a result for each when they are on the disk. The text of a machine has
+/// the name of the downloaded file, and the identities of the machine.
+pub fn write_many(directory: &Path, completions: &BTreeMap<String, String>) -> Vec<io::Result<()>> {
     let time = httpdate::fmt_http_date(SystemTime::now());
-    let help = format!("Remove this file, or run `proxydhcpd rearm {machine}`, to reset the boot-once.");
-    replace(&directory.join(machine), format!("{time}\n{text}\n\n{help}\n").as_bytes(), 0o644)
+    let file = |(machine, text): (&String, &String)| {
+        let help = format!("Remove this file, or run `proxydhcpd rearm {machine}`, to reset the boot-once.");
+        (directory.join(machine), format!("{time}\n{text}\n\n{help}\n"))
+    };
+    let files: Vec<(PathBuf, String)> = completions.iter().map(file).collect();
+    if let Err(error) = fs::create_dir_all(directory) {
+        return files.iter().map(|_| Err(io::Error::new(error.kind(), error.to_string()))).collect();
+    }
+    match &files[..] {
+        [] => Vec::new(),
+        // The disk need not take over what other programs have written.
+        [(path, text)] => vec![replace(path, text.as_bytes(), 0o644)],
+        files => replace_many(directory, files, 0o644),
+    }
+}
+
+/// Writes one completion as [`write_many`] does.
+#[cfg(test)]
+pub fn write(directory: &Path, machine: &str, text: &str) -> io::Result<()> {
+    write_many(directory, &BTreeMap::from([(machine.to_owned(), text.to_owned())])).pop().unwrap()
 }
 
 /// Identifies a version of a directory, to detect changes.

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SendError, Sender, channel};
@@ -29,6 +30,9 @@ use token::TokenKey;
 /// How many completions may wait for the writer thread. If more machines complete at once, the others' completions are
 /// written by a later retry.
 const QUEUE_LENGTH: usize = 65_536;
+
+/// How many completions reach the disk together at most.
+const BATCH: usize = 1024;
 
 /// The state files that the server renames at its start: the name until November 2026, and the present name. Without
 /// the rename, completions would be lost, and their machines would boot their installers again.
@@ -234,7 +238,8 @@ impl BootOnceState {
         if let Err(SendError(job)) = sent {
             self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
             if let WriterJob::Write(completion) = job {
-                self.shared.keep(completion, format_args!("{}: too many files to write", self.directory.display()));
+                let Completion { machine, text, .. } = completion;
+                self.shared.keep(machine, text, format_args!("{}: too many files to write", self.directory.display()));
             }
         }
     }
@@ -277,47 +282,66 @@ fn rename_old_files(state_dir: &Path, events: &EventReceiver) -> io::Result<()> 
     Ok(())
 }
 
-/// The main function of the writer thread.
+/// The main function of the writer thread. Completions that wait reach the disk together: in a storm, one after the
+/// other would take so long that a kill loses many.
 fn write_all(state_dir: &Path, jobs: &Receiver<WriterJob>, shared: &WriterState) {
-    let directory = completions::path_in(state_dir);
-    let append_count = |machine: &str, count| {
-        if let Err(error) = token::append_count(state_dir, machine, count) {
-            shared.events.record(StateFile::CountNotAppended(FileFailure {
-                path: format_args!("{}", token::counts_file(state_dir).display()),
-                error: format_args!("{error}"),
-            }));
-        }
-    };
-    for job in jobs {
-        match job {
-            WriterJob::Write(completion) => {
-                append_count(&completion.machine, completion.count);
-                match completions::write(&directory, &completion.machine, &completion.text) {
-                    Ok(()) => {
-                        lock(&shared.written).insert(completion.machine);
-                        shared.try_again(&directory);
-                    }
-                    Err(error) => {
-                        shared.keep(completion, format_args!("cannot write to {}: {error}", directory.display()));
-                    }
-                }
-            }
-            WriterJob::Count(machine) => append_count(&machine, 1),
-            WriterJob::RetryWrites => shared.try_again(&directory),
-        }
-        shared.waiting.fetch_sub(1, Ordering::AcqRel);
+    while let Ok(job) = jobs.recv() {
+        let batch: Vec<WriterJob> = iter::once(job).chain(jobs.try_iter().take(BATCH - 1)).collect();
+        let length = batch.len();
+        shared.write(state_dir, batch);
+        shared.waiting.fetch_sub(length, Ordering::AcqRel);
     }
 }
 
 impl WriterState {
+    /// Does the jobs of a batch: the counts first, so that no token of a completed boot-once is valid again.
+    fn write(&self, state_dir: &Path, batch: Vec<WriterJob>) {
+        let (mut counts, mut completed, mut tries_again) = (Vec::new(), BTreeMap::new(), false);
+        for job in batch {
+            match job {
+                WriterJob::Write(completion) => {
+                    counts.push((completion.machine.clone(), completion.count));
+                    // Of several completions of a machine, the last counts.
+                    completed.insert(completion.machine, completion.text);
+                }
+                WriterJob::Count(machine) => counts.push((machine, 1)),
+                WriterJob::RetryWrites => tries_again = true,
+            }
+        }
+        if !counts.is_empty()
+            && let Err(error) = token::append_counts(state_dir, &counts)
+        {
+            self.events.record(StateFile::CountNotAppended(FileFailure {
+                path: format_args!("{}", token::counts_file(state_dir).display()),
+                error: format_args!("{error}"),
+            }));
+        }
+        let directory = completions::path_in(state_dir);
+        let results = completions::write_many(&directory, &completed);
+        for ((machine, text), result) in completed.into_iter().zip(results) {
+            match result {
+                Ok(()) => {
+                    lock(&self.written).insert(machine);
+                    tries_again = true;
+                }
+                Err(error) => {
+                    self.keep(machine, text, format_args!("cannot write to {}: {error}", directory.display()));
+                }
+            }
+        }
+        if tries_again {
+            self.try_again(&directory);
+        }
+    }
+
     /// Keeps a completion to write it later. Records only the first of them, because every machine of a site may cause
     /// one.
-    fn keep(&self, completion: Completion, reason: fmt::Arguments<'_>) {
+    fn keep(&self, machine: String, text: String, reason: fmt::Arguments<'_>) {
         let mut unwritten = lock(&self.unwritten);
         if unwritten.is_empty() {
-            self.events.record(StateFile::CompletionUnwritten { machine: &completion.machine, reason });
+            self.events.record(StateFile::CompletionUnwritten { machine: &machine, reason });
         }
-        unwritten.insert(completion.machine, completion.text);
+        unwritten.insert(machine, text);
     }
 
     fn try_again(&self, directory: &Path) {
@@ -326,13 +350,17 @@ impl WriterState {
         if unwritten.is_empty() {
             return;
         }
+        let results = completions::write_many(directory, &unwritten);
+        let are_written = results.iter().all(Result::is_ok);
         let count = unwritten.len();
-        for (machine, text) in unwritten {
-            if completions::write(directory, &machine, &text).is_err() {
-                return;
+        for ((machine, _), result) in unwritten.into_iter().zip(results) {
+            if result.is_ok() {
+                lock(&self.unwritten).remove(&machine);
+                lock(&self.written).insert(machine);
             }
-            lock(&self.written).insert(machine.clone());
-            lock(&self.unwritten).remove(&machine);
+        }
+        if !are_written {
+            return;
         }
         let path = directory.display();
         self.events.record(StateFile::CompletionsWritten { path: format_args!("{path}"), count });

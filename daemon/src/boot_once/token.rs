@@ -110,13 +110,14 @@ fn read_text(file: &Path, max_size: u64) -> io::Result<Option<String>> {
     }
 }
 
-/// Appends a machine's count to the file of counts. The new text begins with a line break, because a crash may have cut
-/// off the last line.
-pub fn append_count(state_dir: &Path, machine: &str, count: u64) -> io::Result<()> {
+/// Appends the counts of machines to the file of counts. The new text begins with a line break, because a crash may
+/// have cut off the last line.
+pub fn append_counts(state_dir: &Path, counts: &[(String, u64)]) -> io::Result<()> {
     fs::create_dir_all(state_dir)?;
     let mut file =
         File::options().append(true).create(true).custom_flags(libc::O_NONBLOCK).open(counts_file(state_dir))?;
-    file.write_all(format!("\n{machine} {count}\n").as_bytes())?;
+    let lines: String = counts.iter().map(|(machine, count)| format!("\n{machine} {count}\n")).collect();
+    file.write_all(lines.as_bytes())?;
     file.sync_data()
 }
 
@@ -170,16 +171,16 @@ mod tests {
         }
         assert!(TokenKey::load(state.path()).unwrap_err().to_string().contains("a named pipe"));
         assert!(read_counts(state.path()).unwrap_err().to_string().contains("a named pipe"));
-        assert!(append_count(state.path(), "web1", 1).is_err());
+        assert!(append_counts(state.path(), &[("web1".to_owned(), 1)]).is_err());
     }
 
     #[test]
     fn counts_are_stored_and_a_truncated_line_is_ignored() {
         let state = tempfile::tempdir().unwrap();
         assert!(read_counts(state.path()).unwrap().is_empty());
-        append_count(state.path(), "web1", 1).unwrap();
+        append_counts(state.path(), &[("web1".to_owned(), 1)]).unwrap();
         fs::write(counts_file(state.path()), "web1 1\nweb2").unwrap();
-        append_count(state.path(), "web1", 2).unwrap();
+        append_counts(state.path(), &[("web1".to_owned(), 2)]).unwrap();
         let counts = read_counts(state.path()).unwrap();
         assert_eq!(counts, [("web1".to_owned(), 2)].into());
         write_counts(state.path(), &counts).unwrap();

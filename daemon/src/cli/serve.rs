@@ -11,6 +11,7 @@ use crate::edits::{Edits, UnreadableEdit};
 use crate::events::Events;
 use crate::log::{self, LogMode};
 use crate::net::link::{self, LinkFilter};
+use crate::net::sys::share_arenas;
 use crate::preview;
 use crate::sandbox::Sandbox;
 use crate::serve::listeners::{Listeners, fd_limit};
@@ -70,6 +71,7 @@ fn run_server(serve: &Serve, GlobalFlags { settings, output, .. }: &GlobalFlags)
         Ok(parent) => parent,
         Err(error) => return fail(format_args!("cannot run in the background: {error}")),
     };
+    share_arenas();
     // Blocking threads open files for HTTP. More threads would only wait for the disk.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(32).build();
     let runtime = match runtime {

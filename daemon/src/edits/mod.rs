@@ -62,8 +62,17 @@ impl Edits {
 
     /// The names of the machines whose boot order was completed before this time, in seconds since 1970.
     pub fn orders_completed_before(&self, time: u64) -> Vec<String> {
-        let is_old = |order: &BootOrder| order.completed.is_some_and(|completed| completed < time);
-        self.lock().orders.iter().filter(|(_, order)| is_old(order)).map(|(name, _)| name.clone()).collect()
+        self.completed_orders(|completed| completed < time)
+    }
+
+    /// The names of the machines whose boot order was completed after this time, in seconds since 1970.
+    pub fn orders_completed_after(&self, time: u64) -> Vec<String> {
+        self.completed_orders(|completed| completed > time)
+    }
+
+    fn completed_orders(&self, is_meant: impl Fn(u64) -> bool) -> Vec<String> {
+        let is_meant = |order: &BootOrder| order.completed.is_some_and(&is_meant);
+        self.lock().orders.iter().filter(|(_, order)| is_meant(order)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Keeps an entry, and drops an earlier one with its name. May wait for the disk.
@@ -112,10 +121,12 @@ impl Edits {
     }
 
     /// Notes that the machine completed its boot order at this time, in seconds since 1970. Returns whether it has one
-    /// that can be completed. May wait for the disk.
+    /// that can be completed, or that was completed later. May wait for the disk.
     pub fn complete_order(&self, name: &str, time: u64) -> Result<bool, EditError> {
         let mut inner = self.lock();
-        let Some(order) = inner.orders.get(name).filter(|order| order.is_open()).cloned() else { return Ok(false) };
+        let is_later = |order: &BootOrder| order.completed.is_some_and(|completed| completed > time);
+        let order = inner.orders.get(name).filter(|order| order.is_open() || is_later(order)).cloned();
+        let Some(order) = order else { return Ok(false) };
         let order = BootOrder { completed: Some(time), ..order };
         let text = order.to_toml();
         inner.orders.insert(name.to_owned(), order);

@@ -47,6 +47,10 @@ fn a_boot_order_replaces_the_profile_until_it_is_removed() {
     assert!(loaded.complete_order("web1", 1000).unwrap() && !loaded.complete_order("web1", 2000).unwrap());
     assert_eq!(Edits::load(directory.path()).0.orders_completed_before(1001), ["web1"]);
     assert!(loaded.orders_completed_before(1000).is_empty());
+    // The clock was set back.
+    assert_eq!(loaded.orders_completed_after(900), ["web1"]);
+    assert!(loaded.complete_order("web1", 900).unwrap());
+    assert_eq!(loaded.order("web1").unwrap().completed, Some(900));
     assert!(remove(&loaded, "web1"));
     assert_eq!(boot(&loaded, "web1"), Some((Some("debian".to_owned()), BootMode::Unspecified)));
     assert!(Edits::load(directory.path()).0.order("web1").is_none());

@@ -89,6 +89,12 @@ impl Events {
         self.started_at + Duration::from_millis(at)
     }
 
+    /// The present time by the clock of the events: the time of the server's start, and the time since then by a clock
+    /// that never jumps. Compare times of events with this one, not with the clock of the host.
+    pub fn clock_now(&self) -> SystemTime {
+        self.wall_clock(self.now())
+    }
+
     /// The number of events since the start, by label.
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.counters().counts()

@@ -52,7 +52,11 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<(File, PathBu
     name.push(path.file_name().unwrap_or_default());
     let new = parent(path).join(name);
     let mut file = create_new(&new, mode)?;
-    file.write_all(content)?;
+    if let Err(error) = file.write_all(content) {
+        // On a full disk, the beginning of a file only takes room.
+        let _ = fs::remove_file(&new);
+        return Err(error);
+    }
     Ok((file, new))
 }
 

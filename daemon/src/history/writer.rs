@@ -20,6 +20,9 @@ const COMMIT: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_secs(60);
 /// The time between two looks for what is too old.
 const SHRINK: Duration = Duration::from_secs(60);
+/// The time after the start in which the age of boots does not matter: a host whose clock is wrong, or has no battery,
+/// learns the time from the network.
+const CLOCK_SETTLES: Duration = Duration::from_secs(10 * 60);
 /// The most machines whose boots are written at once, which is once a second. In a storm, the others wait: the processor
 /// belongs to the machines that boot.
 const MACHINES: usize = 256;
@@ -158,7 +161,8 @@ impl Writer<'_> {
         let Some(store) = &mut self.store else { return };
         let config = &self.shared.config;
         let age = Duration::from_secs(u64::from(config.days) * 24 * 60 * 60);
-        let oldest = Time::from_wall_clock(SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH));
+        let running = Duration::from_millis(self.events.now());
+        let oldest = oldest_kept(running, self.events.clock_now(), SystemTime::now(), age);
         match store.shrink(oldest, u64::from(config.max_size) << 20) {
             Ok(has_more) => self.next_shrink = Instant::now() + if has_more { COMMIT } else { SHRINK },
             Err(error) => self.fail(&error),
@@ -210,5 +214,40 @@ impl Writer<'_> {
 
     fn record(&self, event: StateFile<'_>) {
         self.events.record_host(What::StateFile(event));
+    }
+}
+
+/// The time before which boots are too old. Of the clock of the events and that of the host, the one that is behind
+/// decides: if the host's clock is set, boots that the server wrote a moment ago must not seem old.
+fn oldest_kept(running: Duration, event_clock: SystemTime, host_clock: SystemTime, age: Duration) -> Time {
+    if running < CLOCK_SETTLES {
+        return Time(0);
+    }
+    Time::from_wall_clock(event_clock.min(host_clock).checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::UNIX_EPOCH;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    #[test]
+    fn no_boot_becomes_too_old_because_a_clock_was_set() {
+        let (hour, age) = (Duration::from_secs(3600), 30 * DAY);
+        let oldest = |running, events: SystemTime, host: SystemTime| oldest_kept(running, events, host, age);
+        let now = UNIX_EPOCH + 20_000 * DAY;
+        let kept = Time::from_wall_clock(now - age);
+        assert_eq!(oldest(hour, now, now), kept);
+        assert_eq!(oldest(hour, now, now + 400 * DAY), kept, "the host's clock was set forward");
+        assert!(oldest(hour, now, now - DAY) < kept && oldest(hour, now, UNIX_EPOCH) == Time(0), "and back");
+        assert_eq!(oldest(hour, UNIX_EPOCH + hour, now), Time(0), "the server started before the host knew the time");
+        assert_eq!(oldest(hour, now + 400 * DAY, now), kept, "the server started with a clock that was fast");
+        assert_eq!(
+            oldest(Duration::from_secs(30), now + 400 * DAY, now + 400 * DAY),
+            Time(0),
+            "the clock is still fast"
+        );
     }
 }

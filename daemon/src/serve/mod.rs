@@ -235,7 +235,7 @@ impl Server {
                         if checking.is_none() {
                             checking = Some(tokio::task::spawn_blocking(move || {
                                 state.refresh_boot_once();
-                                state.follow_orders(SystemTime::now());
+                                state.follow_orders(state.events.clock_now());
                             }));
                         }
                         self.shared_uuids.write_changes(&self.state);

@@ -114,7 +114,8 @@ impl State {
     }
 
     /// Notes the boot orders that machines completed, and ends those that were completed some time ago. Call it every
-    /// few seconds.
+    /// few seconds, with the time on the clock of the events. The clock may have been set back before this start: an
+    /// order that was completed later than now counts as completed now, so that it ends.
     pub fn follow_orders(&self, now: SystemTime) {
         let seconds = |time: Duration| time.as_secs();
         let now = now.duration_since(UNIX_EPOCH).map(seconds).unwrap_or_default();
@@ -123,6 +124,9 @@ impl State {
                 // If the file cannot be written, the server notes the completion again after a restart.
                 let _ = self.edits.complete_order(&name, now);
             }
+        }
+        for name in self.edits.orders_completed_after(now) {
+            let _ = self.edits.complete_order(&name, now);
         }
         let names = self.edits.orders_completed_before(now.saturating_sub(REST.as_secs()));
         if names.is_empty() {
@@ -228,6 +232,23 @@ mod tests {
         assert!(state.edits.order("web2").is_some());
         let (kept, _) = Edits::load(directory.path());
         assert!(kept.order("web1").is_none() && kept.order("web2").is_some());
+    }
+
+    /// Otherwise its machine would boot its disk until the clock has caught up.
+    #[test]
+    fn an_order_that_was_completed_before_the_clock_was_set_back_ends_after_its_rest() {
+        let directory = tempfile::tempdir().unwrap();
+        let boot_once = BootOnceState::new(directory.path(), EventReceiver::default()).unwrap();
+        let (edits, _) = Edits::load(directory.path());
+        let (profile, completed) = ("rescue".to_owned(), Some(2_000_000_000));
+        let order = BootOrder { profile, boot: BootMode::Once, completed, ..BootOrder::default() };
+        edits.set_orders(vec![("web1".to_owned(), order)]).pop().unwrap().unwrap();
+        let state = State::new(site(directory.path()), Vec::new(), boot_once, edits, Events::default());
+        let start = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        state.follow_orders(start);
+        assert_eq!(state.edits.order("web1").and_then(|order| order.completed), Some(1_000_000));
+        state.follow_orders(start + REST + Duration::from_secs(1));
+        assert!(state.edits.order("web1").is_none());
     }
 
     /// Otherwise the end of an order for a rescue system would install the machine again.

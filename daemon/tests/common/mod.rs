@@ -7,5 +7,7 @@ pub mod boot_requests;
 pub mod ipv6;
 pub mod lease;
 pub mod loaders;
+pub mod packets;
 pub mod played_network;
 pub mod server;
+pub mod server_process;

@@ -1,7 +1,7 @@
 //! A network on which the player boots machines: a DHCP server, a server with a boot directory for every kind of boot,
 //! and the host of the machines.
 
-use super::server::Server;
+use super::server::{PROGRAM, Server};
 use proxydhcpd_player::driver::{self, Run};
 use proxydhcpd_player::kinds::{KINDS, Kind, by_name};
 use proxydhcpd_player::network::RelayOptions;
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 const DHCP_SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
-const BOOT_SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+pub const BOOT_SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 /// The relay of the player. Its machines have addresses in 10.78.0.0/16, which the player's host routes.
 const RELAY: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 1);
 
@@ -39,6 +39,7 @@ arguments = "console=ttyS0"
 [profile.installer]
 extends = "system"
 arguments = "console=ttyS0 done_url={{ done_url }}"
+boot-once-file = "initrd"
 [profile.secure.loaders]
 uefi-x64 = "secure/shimx64.efi"
 [profile.choice.menu]
@@ -63,21 +64,29 @@ profile = "choice"
 
 /// The network. The servers end with this value.
 pub struct PlayedNetwork {
-    player: Host,
+    /// The host of the machines.
+    pub player: Host,
     /// The server under test.
     pub server: Server,
     /// The length of the server's log before the first boot, in octets.
     log_start: usize,
     /// The host of the server.
     pub host: Host,
+    /// The segment that connects the hosts.
+    pub segment: Segment,
     _dhcp_server: Process,
-    _dhcp_host: Host,
-    _segment: Segment,
+    /// The host of the DHCP server.
+    pub dhcp_host: Host,
 }
 
 impl PlayedNetwork {
     /// Starts the servers, for these machines that install once.
     pub fn start(run: &Run) -> PlayedNetwork {
+        PlayedNetwork::start_program(PROGRAM, run, "", &["-v"])
+    }
+
+    /// Starts the servers: of the one under test this program, with more lines in its configuration, and these flags.
+    pub fn start_program(program: &str, run: &Run, lines: &str, flags: &[&str]) -> PlayedNetwork {
         let segment = Segment::new();
         let [dhcp_host, host, player] = [(), (), ()].map(|()| Host::without_dad());
         segment.plug(&dhcp_host, "eth0", &["10.77.0.1/16", "fd77::1/64"]);
@@ -94,21 +103,14 @@ impl PlayedNetwork {
              --dhcp-range=fd77::1:0,fd77::ffff:ffff,64,1h --dhcp-lease-max=60000";
         let dhcp_server = peers::start_dnsmasq(&dhcp_host, 67, options);
         let directory = tempfile::tempdir().unwrap();
-        let server = Server::start_configured(&host, directory, &format!("{SITE}{}", entries(run)));
+        let config = format!("{SITE}{}{lines}", entries(run));
+        let server = Server::start_configured_program(program, &host, directory, &config, flags);
         fill(server.boot.path());
         server.wait_for_line("ready");
         server.signal(nix::sys::signal::Signal::SIGHUP);
         server.wait_for_line("reload");
         let log_start = server.log().len();
-        PlayedNetwork {
-            player,
-            server,
-            log_start,
-            host,
-            _dhcp_server: dhcp_server,
-            _dhcp_host: dhcp_host,
-            _segment: segment,
-        }
+        PlayedNetwork { player, server, log_start, host, segment, _dhcp_server: dhcp_server, dhcp_host }
     }
 
     /// Plays the boots of a run. Returns when all have ended, and the server has had time to log their ends.

@@ -1,7 +1,8 @@
 //! The server's binary on a test host, and a machine that sends requests.
 
 use super::loaders::boot_dir;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use proxydhcpd_testbed::{Host, Process, unprivileged, wait_for};
 use std::fs;
 use std::net::UdpSocket;
@@ -81,6 +82,11 @@ pub fn state_dir() -> TempDir {
     directory
 }
 
+/// The program of the suites that also measure: the one that PROXYDHCPD names, or that of the tests.
+pub fn measured_program() -> String {
+    std::env::var("PROXYDHCPD").unwrap_or_else(|_| PROGRAM.to_owned())
+}
+
 /// A server that ends with the test. The test replaces the argument `BOOT` by a boot directory with loaders, and
 /// `CONFIG` by a configuration with that boot directory.
 pub struct Server {
@@ -104,17 +110,36 @@ impl Server {
     /// Starts the server with these lines in its configuration. `directory` contains the configuration and the state
     /// directory. The server logs every file that it sends.
     pub fn start_configured(host: &Host, directory: TempDir, lines: &str) -> Server {
+        Server::start_configured_program(PROGRAM, host, directory, lines, &["-v"])
+    }
+
+    /// Starts a program with these lines in its configuration, and these flags.
+    pub fn start_configured_program(
+        program: &str,
+        host: &Host,
+        directory: TempDir,
+        lines: &str,
+        flags: &[&str],
+    ) -> Server {
         let boot = boot_dir();
         let text = format!("boot-dir = {:?}\nstate-dir = {:?}\n{lines}", boot.path(), directory.path().join("state"));
         fs::write(directory.path().join("proxydhcpd.toml"), text).unwrap();
-        Server::in_directories(boot, directory, PROGRAM, host, &["-v", "-c", "CONFIG"])
+        Server::in_directories(boot, directory, program, host, &[flags, &["-c", "CONFIG"]].concat())
     }
 
     /// Kills the server, as a power cut would, and starts it again with the same configuration and an empty log.
-    pub fn kill_and_restart(self, host: &Host) -> Server {
-        let Server { process, boot, directory, .. } = self;
-        drop(process);
-        Server::in_directories(boot, directory, PROGRAM, host, &["-v", "-c", "CONFIG"])
+    pub fn kill_and_restart(mut self, host: &Host) -> Server {
+        self.restart_killed(PROGRAM, host);
+        self
+    }
+
+    /// Does the same as [`Self::kill_and_restart`] with this program, to a server that others hold.
+    pub fn restart_killed(&mut self, program: &str, host: &Host) {
+        let _ = kill(Pid::from_raw(self.process.id() as i32), Signal::SIGKILL);
+        self.process.wait();
+        self.state = state_dir();
+        let arguments = ["-v", "-c", "CONFIG"];
+        self.process = spawn(&self.boot, &self.directory, &self.state, program, host, &arguments);
     }
 
     /// Kills the server, and starts it again through this command.
@@ -154,20 +179,8 @@ impl Server {
     }
 
     fn in_directories(boot: TempDir, directory: TempDir, program: &str, host: &Host, arguments: &[&str]) -> Server {
-        let config = directory.path().join("proxydhcpd.toml");
-        let expand = |argument: &&str| match *argument {
-            "BOOT" => boot.path().to_owned(),
-            "CONFIG" => config.clone(),
-            other => PathBuf::from(other),
-        };
-        let arguments: Vec<PathBuf> = arguments.iter().map(expand).collect();
-        let log = fs::File::create(directory.path().join("log")).unwrap();
-        let mut command = Process::command("unshare");
-        command.args(["--mount", "--propagation", "slave", "sh", "-c", HIDE_INSTALLED_LOADERS, program]);
-        command.args(arguments).stdin(Stdio::null()).stderr(log);
         let state = state_dir();
-        command.env("STATE_DIRECTORY", state.path()).env("RUNTIME_DIRECTORY", state.path());
-        let process = host.on(|| Process::spawn(&mut command));
+        let process = spawn(&boot, &directory, &state, program, host, arguments);
         Server { process, state, boot, directory }
     }
 
@@ -190,4 +203,27 @@ impl Server {
     pub fn exit_code(&mut self) -> Option<i32> {
         self.process.wait().code()
     }
+}
+
+fn spawn(
+    boot: &TempDir,
+    directory: &TempDir,
+    state: &TempDir,
+    program: &str,
+    host: &Host,
+    arguments: &[&str],
+) -> Process {
+    let config = directory.path().join("proxydhcpd.toml");
+    let expand = |argument: &&str| match *argument {
+        "BOOT" => boot.path().to_owned(),
+        "CONFIG" => config.clone(),
+        other => PathBuf::from(other),
+    };
+    let arguments: Vec<PathBuf> = arguments.iter().map(expand).collect();
+    let log = fs::File::create(directory.path().join("log")).unwrap();
+    let mut command = Process::command("unshare");
+    command.args(["--mount", "--propagation", "slave", "sh", "-c", HIDE_INSTALLED_LOADERS, program]);
+    command.args(arguments).stdin(Stdio::null()).stderr(log);
+    command.env("STATE_DIRECTORY", state.path()).env("RUNTIME_DIRECTORY", state.path());
+    host.on(|| Process::spawn(&mut command))
 }

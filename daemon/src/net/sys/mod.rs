@@ -1,17 +1,19 @@
 //! System calls for which no crate has a safe function: to receive or send many datagrams with one call, each with its
-//! link and its local address, to set up packet sockets, and to measure a send queue. The daemon has no other unsafe
-//! code.
+//! link and its local address, to set up packet sockets, to measure a send queue, and to limit the memory of the
+//! allocator. The daemon has no other unsafe code.
 //!
 //! No pointer is kept between calls. Each call builds its headers on the stack, and they point into plain arrays, so
 //! that a batch can be moved and sent between threads. To build the headers takes some twenty nanoseconds a call. The
 //! system call itself takes some microseconds.
 
+mod allocator;
 mod frames;
 mod message;
 mod queue;
 mod receive;
 mod send;
 
+pub use allocator::share_arenas;
 pub use frames::{accept_hardware_address, bind_to_all_links, enable_checksum_status};
 pub use message::BATCH_SIZE;
 pub use queue::unacknowledged;

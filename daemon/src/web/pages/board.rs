@@ -87,7 +87,7 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     fn new(state: &State) -> Rows<'_> {
-        Rows { state, profiles: profile_choices(state), now: SystemTime::now() }
+        Rows { state, profiles: profile_choices(state), now: state.events.clock_now() }
     }
 
     fn row(&self, mut machine: MachineSummary) -> BoardRow {

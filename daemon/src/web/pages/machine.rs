@@ -19,7 +19,6 @@ use axum::routing::get;
 use proxydhcpd_core::identity::{HardwareAddress, MachineKey};
 use proxydhcpd_reading::identifiers::parse_any_mac;
 use serde::{Deserialize, Serialize};
-use std::time::SystemTime;
 
 /// The values of the page.
 #[derive(Debug, Serialize)]
@@ -108,7 +107,7 @@ async fn has_earlier_boots(web: &Web, id: &str, shown: usize) -> bool {
 
 /// The boots with their packets, the latest first.
 fn boot_views(web: &Web, machine: &MachineRecord, boots: Vec<BootRecord>) -> Vec<BootView> {
-    let (state, now) = (&web.api.state, SystemTime::now());
+    let (state, now) = (&web.api.state, web.api.state.events.clock_now());
     let key = machine.hardware.as_deref().and_then(parse_any_mac).map(HardwareAddress::from_mac);
     let packets = key.map(|key| packets_of_boots(state, MachineKey::from_hardware(&key), &boots));
     let mut packets = packets.unwrap_or_default();
