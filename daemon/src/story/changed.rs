@@ -53,7 +53,9 @@ impl Changed {
         let after = (Bound::Excluded(self.last), Bound::Unbounded);
         let turn: BTreeSet<_> = machines.range(after).chain(machines.iter()).take(most).copied().collect();
         self.last = *turn.range(after).next_back().or(turn.last()).unwrap_or(&self.last);
-        machines.retain(|machine| !turn.contains(machine));
+        for machine in &turn {
+            machines.remove(machine);
+        }
         BootChanges { machines: turn, adopted: mem::take(&mut self.changes.adopted) }
     }
 
