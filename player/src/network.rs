@@ -99,8 +99,8 @@ impl Network {
         self.start.elapsed()
     }
 
-    /// Delivers the replies of DHCP servers on the link to the machines, for ever: all that have arrived at once, because
-    /// in a storm thousands of machines have their turn before this task has its next one.
+    /// Delivers the replies of DHCP servers on the link to the machines, for ever: all that have arrived at once,
+    /// because in a storm thousands of machines have their turn before this task has its next one.
     pub async fn deliver(&self) {
         let mut buffer = [0; 2048];
         while self.packets.readable().await.is_ok() {

@@ -126,6 +126,11 @@ fn an_ack_for_a_block_that_was_never_sent_is_ignored() {
     ack(&mut transfer, 0, 0);
     assert_eq!(ack(&mut transfer, 5, 0), Step::Wait);
     assert_eq!(ack(&mut transfer, 65535, 0), Step::Wait);
+    // Nor after the client has acknowledged others.
+    assert_eq!(ack(&mut transfer, 4, 0), blocks(5, 4));
+    for block in [9, 12, 13, 65535] {
+        assert_eq!(ack(&mut transfer, block, 0), Step::Wait, "{block}");
+    }
 }
 
 #[test]

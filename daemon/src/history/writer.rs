@@ -23,8 +23,8 @@ const SHRINK: Duration = Duration::from_secs(60);
 /// The time after the start in which the age of boots does not matter: a host whose clock is wrong, or has no battery,
 /// learns the time from the network.
 const CLOCK_SETTLES: Duration = Duration::from_secs(10 * 60);
-/// The most machines whose boots are written at once, which is once a second. In a storm, the others wait: the processor
-/// belongs to the machines that boot.
+/// The most machines whose boots are written at once, which is once a second. In a storm, the others wait: the
+/// processor belongs to the machines that boot.
 const MACHINES: usize = 256;
 /// The number of reports of a transaction.
 const BATCH: usize = 512;
@@ -127,8 +127,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes the reports that wait and, with the time in milliseconds for which repeats wait, the boots that changed: of
-    /// all machines, if no repeats wait. If that fails, they wait until the file is open again.
+    /// Writes the reports that wait and, with the time in milliseconds for which repeats wait, the boots that changed:
+    /// of all machines, if no repeats wait. If that fails, they wait until the file is open again.
     fn write(&mut self, repeats: Option<u64>) {
         let Some(store) = &mut self.store else { return };
         let most = |repeats| if repeats == 0 { usize::MAX } else { MACHINES };

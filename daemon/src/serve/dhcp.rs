@@ -66,8 +66,8 @@ pub fn run(
     }
 }
 
-/// Measures the load, to gather datagrams when many machines are switched on together: waking up for each datagram would
-/// cost more than answering it. Firmware waits for seconds, so it does not notice a delay of milliseconds.
+/// Measures the load, to gather datagrams when many machines are switched on together: waking up for each datagram
+/// would cost more than answering it. Firmware waits for seconds, so it does not notice a delay of milliseconds.
 struct Load {
     gather_time: Option<Duration>,
     /// Whether more datagrams are queued than the thread has read.

@@ -173,3 +173,22 @@ impl SortedSet {
         self.0.partition_point(|part| part.first().is_some_and(|first| *first <= sharer)).saturating_sub(1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An identity that thousands of machines list, as those of a copied list do, has several parts.
+    #[test]
+    fn a_set_of_many_sharers_stays_sorted_while_they_come_and_go() {
+        let count = 4 * MAX_PART as u64;
+        // Each number once, and no two neighbours in a row.
+        let numbers = || (0..count).map(|number| Sharer(number * 7 % count));
+        let mut set = SortedSet::default();
+        numbers().for_each(|sharer| set.insert(sharer));
+        assert!(set.from(Sharer(0)).eq((0..count).map(Sharer)));
+        assert!(set.from(Sharer(1500)).eq((1500..count).map(Sharer)));
+        numbers().filter(|sharer| sharer.0 % 2 == 0).for_each(|sharer| set.remove(sharer));
+        assert!(set.from(Sharer(0)).eq((0..count).map(Sharer).filter(|sharer| sharer.0 % 2 == 1)));
+    }
+}

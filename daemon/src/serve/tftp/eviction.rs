@@ -3,8 +3,8 @@
 //! that are slower than that of an honest client.
 //!
 //! The transfer with the fewest acknowledged blocks is evicted first. Each transfer has a grace period, during which it
-//! is not evicted: an honest client acknowledges within milliseconds or, in a storm, seconds, and many clients that start at once must not
-//! evict each other.
+//! is not evicted: an honest client acknowledges within milliseconds or, in a storm, seconds, and many clients that
+//! start at once must not evict each other.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
