@@ -22,7 +22,7 @@ UNIT    = $(DESTDIR)/usr/lib/systemd/system/proxydhcpd.service
 CATALOG = $(DESTDIR)/usr/lib/systemd/catalog/proxydhcpd.catalog
 
 # `e2e` and `bench` are directories, too.
-.PHONY: help run toolchain build loaders test unit e2e book bench coverage fuzz install uninstall
+.PHONY: help run toolchain build loaders test unit e2e tested-programs book bench coverage fuzz install uninstall
 .PHONY: packages packages-test audit msrv
 
 help:
@@ -53,17 +53,22 @@ build: toolchain
 loaders:
 	dist/loaders $(BOOT)
 
-# Installs packages first, so that a missing one is reported before the build.
-test: unit e2e book
+# One command for all tests of the workspace: cargo would compile most of it again for other sets of packages. The
+# packages are installed first, so that a missing one is reported before the build.
+test: toolchain tested-programs
+	PROXYDHCPD=$(CURDIR)/$(PROGRAM) $(CARGO) test --locked --workspace --no-fail-fast
+	docs/book/build
 
 unit: toolchain
 	e2e/setup
 	$(CARGO) test --locked --workspace --exclude proxydhcpd-e2e --exclude proxydhcpd-browser --no-fail-fast
 
-e2e: toolchain
+e2e: toolchain tested-programs
+	PROXYDHCPD=$(CURDIR)/$(PROGRAM) $(CARGO) test --locked --workspace --no-fail-fast --test boots --test page --test instructions
+
+tested-programs: toolchain
 	e2e/setup
 	$(CARGO) build --profile local --locked --package proxydhcpd --package proxydhcpd-instructions
-	PROXYDHCPD=$(CURDIR)/$(PROGRAM) $(CARGO) test --locked --no-fail-fast --package proxydhcpd-e2e --package proxydhcpd-browser
 
 book:
 	docs/book/build

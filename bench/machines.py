@@ -63,7 +63,7 @@ def replies(table, binary, configuration):
 
 def describe(machines):
     """Writes a CSV file with a column of each kind, and a configuration for it."""
-    csv, configuration = WORK / "machines.csv", WORK / "machines.toml"
+    csv, configuration = WORK / f"machines-{machines}.csv", WORK / f"machines-{machines}.toml"
     with open(csv, "w") as file:
         file.write("name,mac,uuid,serial,profile,boot,role,rack\n")
         for number in range(machines):

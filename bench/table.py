@@ -21,6 +21,17 @@ class Table:
         """The figure of each round divided by that of `to` in the same round, so that a slow round affects both."""
         self.rows.append(Ratio(what, row, to, expect))
 
+    def figures(self):
+        """All samples, for programs: for each section its rows, and for each row the samples by subject."""
+        self.text()  # calculates the ratios
+        sections = {}
+        for row in self.rows:
+            if isinstance(row, Section):
+                rows = sections.setdefault(row.what, {})
+            else:
+                rows[row.what.strip()] = {"samples": row.samples, "expected": row.expect and row.expect[0]}
+        return sections
+
     def text(self):
         lines = [row.cells() for row in self.rows]
         lines.insert(0, ["", *SUBJECTS, "spread", "expected", ""])

@@ -42,8 +42,9 @@ impl<K: CacheKey, V: Copy> CacheSet<K, V> {
 
     /// The index of the entry to overwrite next: an empty entry, or else the oldest entry.
     fn oldest(&self, now: u32) -> usize {
-        let age = |index: usize| (self.tags[index] == 0, now.wrapping_sub(self.at[index]));
-        (0..WAYS).rev().max_by_key(|&index| age(index)).unwrap_or(0)
+        let is_empty = |tag: &u32| *tag == 0;
+        let by_age = || (0..WAYS).max_by_key(|&index| now.wrapping_sub(self.at[index]));
+        self.tags.iter().position(is_empty).or_else(by_age).unwrap_or(0)
     }
 }
 

@@ -2,6 +2,9 @@
 
 mod quirk_page;
 
+use clap::Parser;
+use clap::error::ErrorKind;
+use proxydhcpd::cli::Cli;
 use proxydhcpd_core::quirks::{CoveredBy, QUIRKS, Quirk};
 use quirk_page::{OtherQuirk, OtherQuirks, other_quirks};
 use std::collections::BTreeSet;
@@ -147,6 +150,41 @@ fn anchors_of_headings(page: &str) -> BTreeSet<String> {
     });
     let written = page.split("<a id=\"").skip(1).filter_map(|after| Some(after.split_once('"')?.0.to_owned()));
     headings.chain(written).collect()
+}
+
+/// A command between backticks in a sentence. The test `doc_examples` runs the commands in blocks.
+#[test]
+fn every_command_that_a_sentence_names_is_one_of_the_program_with_its_flags() {
+    let (mut checked, mut errors) = (0, Vec::new());
+    for (page, text) in texts().into_iter().filter(|(path, _)| path.ends_with(".md")) {
+        for command in code_in_sentences(&text).filter(|code| code.starts_with("proxydhcpd ")) {
+            checked += 1;
+            let parsed = Cli::try_parse_from(command.replace("HEX", "01").split_whitespace());
+            let error = parsed.err().filter(|error| !is_incomplete(error.kind()));
+            errors.extend(error.map(|error| format!("{page}: {error}")));
+        }
+    }
+    assert!(checked >= 100, "{checked} commands");
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+/// Whether a command is correct as far as it goes: a sentence may name it without its arguments.
+fn is_incomplete(error: ErrorKind) -> bool {
+    matches!(error, ErrorKind::MissingRequiredArgument | ErrorKind::MissingSubcommand | ErrorKind::DisplayHelp)
+        || error == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+}
+
+/// The texts between backticks outside of blocks, each on one line.
+fn code_in_sentences(page: &str) -> impl Iterator<Item = String> {
+    let mut is_block = false;
+    let is_sentence = |line: &&str| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_block ^= is_fence;
+        !is_fence && !is_block
+    };
+    let text = page.lines().filter(is_sentence).collect::<Vec<_>>().join(" ");
+    let code: Vec<String> = text.split('`').skip(1).step_by(2).map(prose).collect();
+    code.into_iter()
 }
 
 /// A test that CONTRIBUTING.md runs with `--test` is a file or a directory in daemon/tests.

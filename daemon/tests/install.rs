@@ -72,15 +72,25 @@ fn the_rpm_package_lists_every_file_of_make_install_and_no_other() {
 }
 
 #[test]
-fn the_manifests_of_containers_and_nix_name_the_version_of_the_server() {
+fn the_manifests_and_the_pages_name_the_version_of_the_server_and_no_other() {
     let version = env!("CARGO_PKG_VERSION");
     for (file, line) in [
-        ("containers/compose.yaml", format!("image: localhost/proxydhcpd:{version}\n")),
-        ("containers/kubernetes.yaml", format!("image: proxydhcpd:{version}\n")),
-        ("nix/package.nix", format!("version = \"{version}\";\n")),
+        ("dist/nix/package.nix", format!("version = \"{version}\";\n")),
+        ("CHANGELOG.md", format!("# Changelog\n\n## {version}\n")),
     ] {
-        let text = fs::read_to_string(format!("../dist/{file}")).unwrap();
-        assert!(text.contains(&line), "dist/{file} lacks: {line}");
+        let text = fs::read_to_string(format!("../{file}")).unwrap();
+        assert!(text.contains(&line), "{file} lacks: {line}");
+    }
+    for file in ["dist/containers/compose.yaml", "dist/containers/kubernetes.yaml", "README.md", "docs/installing.md"] {
+        let text = fs::read_to_string(format!("../{file}")).unwrap();
+        // After its name: a file (`proxydhcpd-0.9.0-`, `proxydhcpd_0.9.0-`), or an image (`proxydhcpd:0.9.0`).
+        let after_names = text.split("proxydhcpd").skip(1).filter_map(|after| after.strip_prefix(['-', '_', ':']));
+        let versions: Vec<&str> = after_names.filter(|after| after.starts_with(|c: char| c.is_ascii_digit())).collect();
+        assert!(!versions.is_empty(), "{file} names no version");
+        for named in versions {
+            let end = named.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(named.len());
+            assert_eq!(named[..end].trim_end_matches('.'), version, "{file}: {named:.20}");
+        }
     }
 }
 

@@ -4,12 +4,13 @@
 mod common;
 
 use common::boot_once::TestSite;
-use common::server::{Server, vector};
+use common::boot_requests::ask;
+use common::server::Server;
 use proxydhcpd::net::port_owner::{Transport, bound_sockets};
 use proxydhcpd_testbed::wait_for;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
 use std::time::Instant;
@@ -47,21 +48,6 @@ fn start() -> (TestSite, Server) {
     site.machine.run("ip address add 10.2.0.1/24 dev eth0");
     site.host.run("ip route add 10.0.0.0/8 via 192.0.2.107");
     (site, server)
-}
-
-/// Sends a request for a boot as the machine with this address, through a relay if there is one.
-fn ask(site: &TestSite, mac: [u8; 6], relay: Option<Ipv4Addr>) {
-    let mut packet = vector("ovmf-x64-discover");
-    packet[28..34].copy_from_slice(&mac);
-    let uuid = packet.windows(3).position(|window| window == [97, 17, 0]).unwrap() + 3;
-    packet[uuid] = 0x5a;
-    packet[uuid + 1..uuid + 7].copy_from_slice(&mac);
-    packet[uuid + 7..uuid + 16].copy_from_slice(&[8, 9, 10, 11, 12, 13, 14, 15, 16]);
-    packet[24..28].copy_from_slice(&relay.unwrap_or(Ipv4Addr::UNSPECIFIED).octets());
-    site.machine.run("ip route replace 255.255.255.255 dev eth0");
-    let socket = site.machine.on(|| UdpSocket::bind((relay.unwrap_or(Ipv4Addr::UNSPECIFIED), 0)).unwrap());
-    socket.set_broadcast(true).unwrap();
-    socket.send_to(&packet, if relay.is_some() { "192.0.2.10:67" } else { "255.255.255.255:67" }).unwrap();
 }
 
 /// Sends a request to the API. Returns the status code and the JSON of the response.
@@ -121,10 +107,10 @@ const RELAYED: [&str; 3] = ["00:14:22:00:00:0a", "00:14:22:00:00:0b", "52:54:00:
 fn seen() -> (TestSite, Server) {
     let (site, server) = start();
     let [first, second] = [Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 2, 0, 1)];
-    ask(&site, [0, 0x14, 0x22, 0, 0, 0xa], Some(first));
-    ask(&site, [0, 0x14, 0x22, 0, 0, 0xb], Some(second));
-    ask(&site, [0x52, 0x54, 0, 0, 0, 0xc], Some(first));
-    ask(&site, [0x52, 0x54, 0, 0, 0, 1], None);
+    ask(&site.machine, [0, 0x14, 0x22, 0, 0, 0xa], Some(first));
+    ask(&site.machine, [0, 0x14, 0x22, 0, 0, 0xb], Some(second));
+    ask(&site.machine, [0x52, 0x54, 0, 0, 0, 0xc], Some(first));
+    ask(&site.machine, [0x52, 0x54, 0, 0, 0, 1], None);
     wait_for("four machines", || (listed(&server, "").1 == 4).then_some(()));
     (site, server)
 }
@@ -186,7 +172,7 @@ fn machines_are_chosen_by_relay_subnet_profile_verdict_and_text_also_from_the_hi
     wait_for("the history", || (listed(&server, "").1 == 4).then_some(()));
     check(&server);
     // Of a page, the machine that the server remembers comes first.
-    ask(&site, [0, 0x14, 0x22, 0, 0, 0xa], Some(Ipv4Addr::new(10, 1, 0, 1)));
+    ask(&site.machine, [0, 0x14, 0x22, 0, 0, 0xa], Some(Ipv4Addr::new(10, 1, 0, 1)));
     wait_for("a remembered machine", || {
         (get(&server, "machines?limit=1")["machines"][0]["is_remembered"] == true).then_some(())
     });

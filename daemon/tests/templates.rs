@@ -246,7 +246,7 @@ impl Served {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let open = move |request: &proxydhcpd_core::request::FileRequest<'_>| shared.open(request);
             let stop = async { drop(stopped.await) };
-            let handler = http::FileHandler(open, (), ());
+            let handler = http::FileHandler::new(open, (), ());
             runtime.block_on(http::serve(listeners, http::HttpSettings::default(), handler, |_| {}, stop)).unwrap();
         });
         let any = Ipv4Addr::UNSPECIFIED;

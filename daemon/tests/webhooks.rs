@@ -3,6 +3,7 @@
 mod common;
 
 use common::boot_once::{TestSite, machine_url};
+use common::boot_requests::ask;
 use common::server::{PROGRAM, Server};
 use nix::sys::signal::Signal;
 use proxydhcpd_testbed::{Host, Process, wait_for, wait_up_to};
@@ -119,6 +120,7 @@ fn a_boot_that_failed_has_one_call_once_its_verdict_has_settled_and_one_that_goe
     assert_eq!(installed["body"]["data"]["stage"], "installed");
     assert_eq!(installed["body"]["data"]["machine"]["entry"], "web1");
 
+    ask(&site.machine, [0x52, 0x54, 0, 0, 0, 2], None);
     boot(&site, 2);
     report(&site, "web2", r#"{"progress": "no disk found", "result": "FAIL"}"#);
     let began = Instant::now();
@@ -131,11 +133,33 @@ fn a_boot_that_failed_has_one_call_once_its_verdict_has_settled_and_one_that_goe
     assert!(data["verdict"]["observation"].as_str().unwrap().contains("no disk found"), "{data}");
     assert!(!data["verdict"]["remedy"].as_str().unwrap().is_empty());
     assert_eq!((&data["boot"]["verdict"], &data["boot"]["steps"]), (&Value::Null, &Value::Array(Vec::new())));
+    assert_has(&failed["body"], &documented_call(), "the call");
     let calls = wait_for("both webhooks", || Some(files.calls("/ok")).filter(|calls| calls.len() == 2));
     assert_eq!(calls[1]["body"], failed["body"]);
     assert_ne!(calls[1]["id"], failed["id"]);
     assert_eq!((files.calls("/all").len(), files.calls("/other").len()), (1, 0));
     assert!(!server.log().contains(SECRET));
+}
+
+/// The call that docs/webhooks.md shows.
+fn documented_call() -> Value {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/webhooks.md")).unwrap();
+    let call = page.split_once("```json\n").unwrap().1.split_once("```").unwrap().0;
+    serde_json::from_str(call).unwrap()
+}
+
+/// Asserts that a value has every field that is shown, with the same type.
+fn assert_has(actual: &Value, shown: &Value, place: &str) {
+    match shown {
+        Value::Object(fields) => {
+            for (name, shown) in fields {
+                let field = actual.get(name).unwrap_or_else(|| panic!("{place} has no field {name}: {actual}"));
+                assert_has(field, shown, name);
+            }
+        }
+        Value::String(_) => assert!(actual.is_string(), "{place}: {actual}"),
+        _ => panic!("{place}: {shown}"),
+    }
 }
 
 #[test]

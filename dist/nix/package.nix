@@ -3,7 +3,7 @@
 
 rustPlatform.buildRustPackage {
   pname = "proxydhcpd";
-  version = "0.4.0";
+  version = "0.9.0";
 
   src = lib.cleanSource ../..;
   cargoLock.lockFile = ../../Cargo.lock;

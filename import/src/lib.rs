@@ -11,6 +11,7 @@ mod command_line;
 mod detect;
 mod dnsmasq;
 mod expression;
+mod file_names;
 mod host_info;
 mod isc;
 mod kea;

@@ -1,5 +1,6 @@
 //! Imports a list of machines in CSV. Rows with the same name describe one machine, as in a list of network interfaces.
 
+use super::file_names::refused_text;
 use super::output::{LineNote, LineOutcome, header, toml_list, toml_string};
 use proxydhcpd_reading::csv::{CsvRecords, unquote};
 use proxydhcpd_reading::diagnostic::{Diagnostic, Source};
@@ -165,7 +166,10 @@ impl CsvMachineList {
                 CsvColumn::Key(MachineField::Boot) if !BOOT_MODES.iter().any(|(word, _)| word == text) => {
                     note_lost(format!("`boot` must be always, once or never, not {text:?}"));
                 }
-                CsvColumn::Key(key) => drop(new_machine.keys.insert(key.name(), text.clone())),
+                CsvColumn::Key(key) => match refused_text(text) {
+                    Some(reason) => note_lost(format!("`{}` is not imported: {reason}", key.name())),
+                    None => drop(new_machine.keys.insert(key.name(), text.clone())),
+                },
                 CsvColumn::Variable(variable) => drop(new_machine.variables.insert(variable.clone(), text.clone())),
             }
         }

@@ -1,8 +1,9 @@
 //! Imports the Python daemon's `proxy.ini`. The result serves the same files to every machine. Each entry that has no
 //! effect receives a note.
 
+use super::file_names::refused_loader;
 use super::host_info::HostInfo;
-use super::output::{LineNote, LineOutcome, header, toml_string};
+use super::output::{LineNote, LineOutcome, header, one_line, toml_string};
 use proxydhcpd_core::arch::Arch;
 use proxydhcpd_core::plan::offer::Loader;
 use proxydhcpd_core::plan::policy::IpxeTarget;
@@ -25,6 +26,9 @@ pub fn import(source: &Source, host: &HostInfo) -> Result<String, Vec<Diagnostic
         let warning =
             warnings.iter().find(|warning| warning.location.as_ref().is_some_and(|location| location.line == line));
         let outcome = match warning {
+            _ if is_refused(&legacy, section, item, ipxe_mode) => {
+                Some(LineOutcome::Unsupported("this server cannot offer a file with this name".into()))
+            }
             Some(warning) => {
                 let help = warning.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
                 let reason = format!("{}{help}", warning.message);
@@ -70,6 +74,17 @@ fn items(source: &Source) -> Vec<(String, IniItem)> {
 fn is_read_from(section: &str, key: &str) -> bool {
     let is_ipxe_key = key.ends_with("_bootstrap") || key == "chainload_url" || key == "enabled";
     section == if is_ipxe_key { "ipxe" } else { "proxy" }
+}
+
+/// Whether the entry names a file that the server refuses.
+fn is_refused(legacy: &LegacyConfig, section: &str, item: &IniItem, ipxe_mode: bool) -> bool {
+    let key = item.key.as_str();
+    let names_file = key.starts_with("filename") || key.ends_with("_bootstrap") || key == "chainload_url";
+    let url = || match key == "chainload_url" && item.value.contains("://") {
+        true => item.value.clone(),
+        false => to_url(legacy.boot.tftpd, &item.value),
+    };
+    names_file && without_effect(section, key, ipxe_mode).is_none() && refused_loader(&url()).is_some()
 }
 
 /// The outcome of a valid entry that has no effect, because the daemon does not read the key from this section, or uses
@@ -123,25 +138,40 @@ fn body(legacy: &LegacyConfig) -> String {
     text.push_str("default-profile = \"firmware\"\n");
     if let IpxeTarget::Configured(name) = &boot.ipxe {
         text.push_str("\n[[rule]]\nname = \"iPXE\"\nfirmware = [\"ipxe\"]\nprofile = \"ipxe\"\n\n");
-        match name.contains("://") {
-            true => writeln!(text, "[profile.ipxe]\nscript = {}", toml_string(name)).ok(),
-            false => {
-                writeln!(text, "[profile.ipxe.loaders]\ndefault = {}", toml_string(&to_url(boot.tftpd, name))).ok()
-            }
+        text += &match name.contains("://") {
+            true => profile("ipxe", "]", &[("script", name.clone())]),
+            false => profile("ipxe", ".loaders]", &[("default", to_url(boot.tftpd, name))]),
         };
     }
-    text.push_str(
-        "\n# To serve the files from this server, put them into the boot directory and remove tftp://ADDRESS/ here.\n\
-         [profile.firmware.loaders]\n",
-    );
     let id = |arch: &Arch| arch.info().map_or("bios", |row| row.id);
-    for (arch, Loader { name, .. }) in &boot.loaders {
-        writeln!(text, "{} = {}", id(arch), toml_string(&to_url(boot.tftpd, name))).ok();
+    let by_arch = boot.loaders.iter().map(|(arch, loader)| (id(arch), loader));
+    let all = by_arch.chain(boot.default_loader.iter().map(|loader| ("default", loader)));
+    let keys: Vec<_> = all.map(|(key, Loader { name, .. })| (key, to_url(boot.tftpd, name))).collect();
+    text.push_str(
+        "\n# To serve the files from this server, put them into the boot directory and remove tftp://ADDRESS/ here.\n",
+    );
+    text + &profile("firmware", ".loaders]", &keys)
+}
+
+/// The table of a profile with these keys. A value that the server refuses is in a comment, with the reason; a profile
+/// without any other boots nothing.
+fn profile(name: &str, table: &str, keys: &[(&str, String)]) -> String {
+    let (mut lines, mut has_value) = (String::new(), false);
+    for (key, value) in keys {
+        match refused_loader(value) {
+            None => {
+                has_value = true;
+                writeln!(lines, "{key} = {}", toml_string(value)).ok();
+            }
+            Some(reason) => {
+                writeln!(lines, "# {key} = {}\n#   {}", toml_string(value), one_line(&reason)).ok();
+            }
+        }
     }
-    if let Some(Loader { name, .. }) = &boot.default_loader {
-        writeln!(text, "default = {}", toml_string(&to_url(boot.tftpd, name))).ok();
+    match has_value {
+        true => format!("[profile.{name}{table}\n{lines}"),
+        false => format!("[profile.{name}]\nboot = \"nothing\"\n{lines}"),
     }
-    text
 }
 
 fn to_url(server: Ipv4Addr, name: &str) -> String {

@@ -1,5 +1,6 @@
 //! Parses PXELINUX menus: the labels, and what each label boots.
 
+use super::file_names::{refused_file, refused_text};
 use proxydhcpd_reading::suggest::closest_match;
 
 /// The boot target of a label.
@@ -219,7 +220,7 @@ impl PxelinuxMenu {
             let line = PxelinuxLine { location: label.location.clone(), text: format!("label {}", label.name) };
             match label.build(global.as_deref()) {
                 Ok(label) => menu.labels.push(label),
-                Err(reason) => menu.unsupported.push((line, reason.to_owned())),
+                Err(reason) => menu.unsupported.push((line, reason)),
             }
         }
         menu
@@ -255,7 +256,7 @@ fn is_program(name: &str) -> bool {
 
 impl LabelBuilder {
     /// The finished label. `Err`: the reason why the import leaves the label out.
-    fn build(self, global: Option<&str>) -> Result<PxelinuxLabel, &'static str> {
+    fn build(self, global: Option<&str>) -> Result<PxelinuxLabel, String> {
         let LabelBuilder { name, title, .. } = &self;
         let label = |boot| Ok(PxelinuxLabel { name: name.clone(), title: title.clone(), boot });
         if self.disk || is_chain_loader(&self.kernel) {
@@ -263,10 +264,10 @@ impl LabelBuilder {
         }
         let (kernel, with) = self.kernel.split_once(char::is_whitespace).unwrap_or((&self.kernel, ""));
         if self.other || is_program(kernel) {
-            return Err(NOT_A_KERNEL);
+            return Err(NOT_A_KERNEL.to_owned());
         }
         if kernel.is_empty() {
-            return Err(NO_KERNEL);
+            return Err(NO_KERNEL.to_owned());
         }
         // `APPEND -` means no arguments. The APPEND of a label takes precedence over the global one.
         let append = self.append.as_deref().or(global).filter(|append| *append != "-").unwrap_or_default();
@@ -278,8 +279,20 @@ impl LabelBuilder {
                 None => arguments.push(word),
             }
         }
-        label(LabelBoot::Kernel { kernel: boot_path(kernel), initrds, arguments: arguments.join(" ") })
+        initrds.retain(|name| !name.is_empty());
+        let (kernel, arguments) = (boot_path(kernel), arguments.join(" "));
+        let files = [&kernel].into_iter().chain(&initrds).find_map(|name| refused_file(name));
+        match files.or_else(|| refused_arguments(&arguments)) {
+            Some(reason) => Err(format!("{reason}: the label is left out")),
+            None => label(LabelBoot::Kernel { kernel, initrds, arguments }),
+        }
     }
+}
+
+/// The reason why iPXE cannot pass these arguments to a kernel. `None`: it can.
+fn refused_arguments(arguments: &str) -> Option<String> {
+    let separator = arguments.split(' ').find(|word| ["||", "&&"].contains(word));
+    refused_text(arguments).or_else(|| separator.map(|word| format!("iPXE cannot pass `{word}` to a kernel")))
 }
 
 /// Converts the file name `192.0.2.5::name` to a URL of that server, and `::name` and `/name` to a path in the boot

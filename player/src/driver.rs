@@ -1,6 +1,5 @@
 //! Runs the boots of many machines at once, on one thread.
 
-use crate::address_pool::AddressPool;
 use crate::failure::Failure;
 use crate::kinds::Kind;
 use crate::machine::Machine;
@@ -60,8 +59,8 @@ pub fn run(run: &Run) -> Result<Report, Failure> {
 }
 
 async fn play_all(run: &Run) -> Result<Report, Failure> {
-    let pool = run.assigned.as_ref().map(AddressPool::new);
-    let network = Rc::new(Network::open(&run.interface, run.relay.clone(), pool).await?);
+    let network = Network::open(&run.interface, run.relay.clone(), run.assigned.clone()).await?;
+    let network = Rc::new(network);
     let (link, relay) = (network.clone(), network.clone());
     let delivery = tokio::task::spawn_local(async move { link.deliver().await });
     let relayed_delivery = tokio::task::spawn_local(async move { relay.deliver_relayed().await });

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address_pool;
+mod addresses;
 pub mod boot_server;
 pub mod content;
 pub mod dhcp4;

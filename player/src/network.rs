@@ -2,19 +2,19 @@
 //! loop that runs an exchange over one of them.
 
 use crate::address_pool::AddressPool;
+use crate::addresses::{Addresses, is_on_link};
 use crate::exchange::{Exchange, Step};
 use crate::failure::Failure;
 use nix::ifaddrs::getifaddrs;
-use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, bind, socket};
+use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, bind, setsockopt, socket, sockopt};
 use proxydhcpd_core::wire::dhcp4::{Message, Writer, code};
 use socket2::{SockFilter, SockRef};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
@@ -29,8 +29,8 @@ const GROUP_WAIT: Duration = Duration::from_millis(20);
 /// The most datagrams that wait for a machine; more are lost, as in a receive buffer.
 const INBOX_LENGTH: usize = 64;
 
-/// The receive buffer of the packet socket, in octets.
-const RECEIVE_BUFFER: usize = 4 << 20;
+/// The receive buffer of the packet socket, in octets: for the replies to 10,000 machines at the same moment.
+const RECEIVE_BUFFER: usize = 32 << 20;
 
 /// The octets that are read from a connection at once.
 const READ_BUFFER: usize = 256 * 1024;
@@ -73,7 +73,7 @@ impl Network {
     pub async fn open(
         interface: &str,
         relay: Option<RelayOptions>,
-        pool: Option<AddressPool>,
+        assigned: Option<RangeInclusive<Ipv4Addr>>,
     ) -> Result<Network, Failure> {
         let refused = |what: &str, error: &dyn Display| Failure::Host(format!("{what} on {interface}: {error}"));
         let index = nix::net::if_::if_nametoindex(interface).map_err(|error| refused("no interface", &error))?;
@@ -81,12 +81,10 @@ impl Network {
         // The event loop calls only recv(2) and send(2), which are the same for both kinds of sockets.
         let packets = UdpSocket::from_std(std::net::UdpSocket::from(packets))
             .map_err(|error| refused("cannot watch the packet socket", &error))?;
-        let mut addresses = Addresses::start(interface)?;
-        // A DHCP server sends unicast frames to the MAC addresses of the machines.
-        addresses.command(&format!("link set dev {interface} promisc on"));
-        let addresses = RefCell::new(addresses);
+        let addresses = RefCell::new(Addresses::start(interface, assigned.clone())?);
         let buffer = RefCell::new(vec![0; READ_BUFFER]);
-        let (inboxes, pool, start) = (RefCell::default(), pool.map(RefCell::new), Instant::now());
+        let pool = assigned.as_ref().map(|addresses| RefCell::new(AddressPool::new(addresses)));
+        let (inboxes, start) = (RefCell::default(), Instant::now());
         let mut network = Network { index, packets, inboxes, addresses, relay: None, pool, buffer, start };
         if let Some(options) = relay {
             network.add_address(options.address.into()).await;
@@ -101,11 +99,14 @@ impl Network {
         self.start.elapsed()
     }
 
-    /// Delivers the replies of DHCP servers on the link to the machines, for ever.
+    /// Delivers the replies of DHCP servers on the link to the machines, for ever: all that have arrived at once, because
+    /// in a storm thousands of machines have their turn before this task has its next one.
     pub async fn deliver(&self) {
         let mut buffer = [0; 2048];
-        while let Ok(length) = self.packets.recv(&mut buffer).await {
-            self.deliver_frame(buffer.get(..length).unwrap_or_default());
+        while self.packets.readable().await.is_ok() {
+            while let Ok(length) = self.packets.try_recv(&mut buffer) {
+                self.deliver_frame(buffer.get(..length).unwrap_or_default());
+            }
         }
     }
 
@@ -240,16 +241,12 @@ impl Network {
     /// Adds the interface to a link-local address or group of IPv6.
     fn with_scope(&self, address: SocketAddr) -> SocketAddr {
         match address {
-            SocketAddr::V6(address) if is_on_link(*address.ip()) => {
+            SocketAddr::V6(address) if is_on_link(address.ip()) => {
                 SocketAddrV6::new(*address.ip(), address.port(), 0, self.index).into()
             }
             other => other,
         }
     }
-}
-
-fn is_on_link(address: Ipv6Addr) -> bool {
-    address.is_multicast() || address.is_unicast_link_local()
 }
 
 /// A port of a played machine.
@@ -300,7 +297,7 @@ fn packet_socket(interface: &str) -> std::io::Result<OwnedFd> {
     let link = links.next().ok_or_else(|| std::io::Error::other("it is no Ethernet interface"))?;
     let sock = SockRef::from(&raw);
     sock.attach_filter(&udp_to_port_68())?;
-    sock.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    setsockopt(&raw, sockopt::RcvBufForce, &RECEIVE_BUFFER)?;
     bind(raw.as_raw_fd(), &link)?;
     Ok(raw)
 }
@@ -365,73 +362,6 @@ fn relayed_message(octets: &[u8], relay: Ipv4Addr, mac: [u8; 6]) -> Option<Vec<u
     writer.option(code::RELAY_AGENT, &[&[1, 4, 0, 10, 1, 2, 2, 6][..], &mac].concat());
     writer.finish(octets.len());
     Some(out)
-}
-
-/// Adds addresses to the interface, by one process of ip(8), which reads commands from the player.
-#[derive(Debug)]
-struct Addresses {
-    interface: String,
-    process: Child,
-    users: HashMap<IpAddr, usize>,
-}
-
-impl Addresses {
-    fn start(interface: &str) -> Result<Addresses, Failure> {
-        let mut command = Command::new("ip");
-        command.args(["-force", "-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command
-            .spawn()
-            .map_err(|error| Failure::Host(format!("cannot run ip, which iproute2 provides: {error}")))?;
-        Ok(Addresses { interface: interface.to_owned(), process, users: HashMap::new() })
-    }
-
-    fn add(&mut self, address: IpAddr) {
-        let users = self.users.entry(address).or_default();
-        *users += 1;
-        if *users == 1 {
-            self.command(&format!("address add {} dev {}", entry(address), self.interface));
-        }
-    }
-
-    fn remove(&mut self, address: IpAddr) {
-        let Some(users) = self.users.get_mut(&address) else { return };
-        *users -= 1;
-        if *users == 0 {
-            self.users.remove(&address);
-            let plain = entry(address).replace(" nodad", "");
-            self.command(&format!("address delete {plain} dev {}", self.interface));
-        }
-    }
-
-    /// If ip(8) has ended, the socket that needs the address reports it.
-    fn command(&mut self, line: &str) {
-        if let Some(stdin) = &mut self.process.stdin {
-            _ = writeln!(stdin, "{line}");
-        }
-    }
-}
-
-/// Removes the addresses that are left.
-impl Drop for Addresses {
-    fn drop(&mut self) {
-        let left: Vec<IpAddr> = self.users.keys().copied().collect();
-        for address in left {
-            self.users.insert(address, 1);
-            self.remove(address);
-        }
-        self.command(&format!("link set dev {} promisc off", self.interface));
-        drop(self.process.stdin.take());
-        _ = self.process.wait();
-    }
-}
-
-/// An address with its prefix length, for ip(8): a link-local address has that of the link.
-fn entry(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => format!("{address}/32"),
-        IpAddr::V6(address) if is_on_link(address) => format!("{address}/64 nodad"),
-        IpAddr::V6(address) => format!("{address}/128 nodad"),
-    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub fn run() -> usize {
     let file = path.clone();
     let server = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let handler = FileHandler(move |_: &FileRequest<'_>| open_loader(&file).into(), (), ());
+        let handler = FileHandler::new(move |_: &FileRequest<'_>| open_loader(&file).into(), (), ());
         let serve = http::serve(listeners, HttpSettings::default(), handler, |_| {}, async { drop(stopped.await) });
         let mut serve = Some(serve);
         crate::measured(|| runtime.block_on(serve.take().expect("one call")).expect("a server"));

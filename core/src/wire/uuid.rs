@@ -31,10 +31,12 @@ const TRAILING_ONES: u128 = (1 << 96) - 1;
 /// Whether many machines share this UUID, in either octet order: the UUID is a known placeholder, repeats one octet, or
 /// is all ones after the first field.
 pub fn is_placeholder(uuid: &[u8; 16]) -> bool {
-    let [number, swapped] = [*uuid, swap_fields(*uuid)].map(u128::from_be_bytes);
-    uuid.iter().all(|octet| *octet == uuid[0])
+    let number = u128::from_be_bytes(*uuid);
+    let is_known = |known: &u128| *known == number || *known == u128::from_be_bytes(swap_fields(*uuid));
+    number == u128::from_ne_bytes([uuid[0]; 16])
         || number & TRAILING_ONES == TRAILING_ONES
-        || PLACEHOLDERS.iter().any(|known| [number, swapped].contains(known))
+        // The last eight octets have one order only, and hardly any UUID has those of a placeholder.
+        || PLACEHOLDERS.iter().any(|known| *known as u64 == number as u64 && is_known(known))
 }
 
 /// Converts a UUID from printed order to SMBIOS order, or back. SMBIOS stores the first three fields in little endian.

@@ -47,7 +47,7 @@ pub fn inspect(context: Preview) -> (Vec<Diagnostic>, CheckReport) {
     diagnostics.extend(preview::unserved_interfaces(&context.filter));
     diagnostics.extend(boot_once_records::unmatched_records(&context));
     diagnostics.extend(shared_uuids::diagnostics(&context));
-    diagnostics.extend(old_daemon::shadowing_unit(Path::new("/")));
+    diagnostics.extend(old_daemon::shadowing_units(Path::new("/")));
     let (programs, warnings) = secure_boot::inspect_programs(&context);
     diagnostics.extend(warnings);
     let ContentReport { diagnostics: warnings, dependencies } = content::inspect(&context);

@@ -7,7 +7,14 @@ use std::sync::{Arc, Weak};
 
 /// The open files by their identity. The table itself keeps no file open.
 #[derive(Debug, Default)]
-pub struct OpenFiles(HashMap<FileIdentity, Weak<OpenFile>>);
+pub struct OpenFiles {
+    files: HashMap<FileIdentity, Weak<OpenFile>>,
+    /// With this number of files, those are forgotten that no transfer has open.
+    next_sweep: usize,
+}
+
+/// The least number of files with which the table forgets those that no transfer has open.
+const MIN_SWEEP: usize = 64;
 
 impl OpenFiles {
     /// Replaces the descriptor with that of another transfer of the same file, if there is one. Returns the identity of
@@ -15,7 +22,11 @@ impl OpenFiles {
     pub fn share(&mut self, opened: &mut Opened) -> Option<FileIdentity> {
         let file = opened.file_mut()?;
         let identity = file.identity();
-        let known = self.0.entry(identity).or_default();
+        if self.files.len() >= self.next_sweep {
+            self.files.retain(|_, file| file.strong_count() > 0);
+            self.next_sweep = MIN_SWEEP.max(2 * self.files.len());
+        }
+        let known = self.files.entry(identity).or_default();
         match known.upgrade() {
             Some(shared) => *file = shared,
             None => *known = Arc::downgrade(file),
@@ -23,16 +34,17 @@ impl OpenFiles {
         Some(identity)
     }
 
-    /// Forgets the file if no transfer has it open. Call this after a transfer has dropped the file.
+    /// Forgets the file at once if no transfer has it open. Call this after a transfer has dropped the file, if the
+    /// number of open descriptors matters.
     pub fn release(&mut self, identity: FileIdentity) {
-        if self.0.get(&identity).is_some_and(|file| file.strong_count() == 0) {
-            self.0.remove(&identity);
+        if self.files.get(&identity).is_some_and(|file| file.strong_count() == 0) {
+            self.files.remove(&identity);
         }
     }
 
     /// The number of open descriptors.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.files.len()
     }
 }
 
@@ -61,5 +73,17 @@ mod tests {
         drop(second);
         files.release(identity);
         assert_eq!(files.count(), 1);
+    }
+
+    #[test]
+    fn files_that_no_transfer_has_open_are_forgotten_before_there_are_many() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut files = OpenFiles::default();
+        for index in 0..10 * MIN_SWEEP {
+            let path = directory.path().join(index.to_string());
+            fs::write(&path, "kernel").unwrap();
+            files.share(&mut Opened::file(File::open(path).unwrap()).unwrap());
+            assert!(files.count() <= MIN_SWEEP + 1, "{index}");
+        }
     }
 }

@@ -429,7 +429,7 @@ fn run_writer(path: &Path, stories: &StoryBook, jobs: Vec<Job>) -> Vec<String> {
 
 /// Writes the boots that changed at this time, as the thread does each second.
 fn round(store: &mut Store, written: &mut Written, stories: &StoryBook, now: u64) {
-    let machines = stories.take_changed().machines;
+    let machines = stories.take_changed(usize::MAX).machines;
     let round = store.write(|rows| written.write(machines, stories, rows, (now, REPEATS), NOW)).unwrap();
     written.commit(round, now).into_iter().for_each(|machine| stories.note_changed(machine));
 }
@@ -448,7 +448,7 @@ fn a_boot_is_written_when_it_changes_and_repeats_every_ten_seconds() {
     (2000..9000).step_by(1000).for_each(|at| reply(&stories, 1, at));
     assert_eq!(times(&mut written, &mut store, 9000), [1], "repeats wait");
     assert_eq!(times(&mut written, &mut store, 11_000), [8]);
-    assert!(stories.take_changed().machines.is_empty());
+    assert!(stories.take_changed(usize::MAX).machines.is_empty());
     // After a pause of a minute, the firmware begins another boot. Both are written, the first for its end.
     reply(&stories, 1, 70_000);
     assert_eq!(times(&mut written, &mut store, 71_000), [8, 1]);
@@ -471,7 +471,7 @@ fn a_boot_that_was_not_committed_is_written_later() {
     let (_directory, path, mut store) = store();
     let (mut written, stories) = (Written::default(), StoryBook::default());
     reply(&stories, 1, 0);
-    let machines = stories.take_changed().machines;
+    let machines = stories.take_changed(usize::MAX).machines;
     let failed = store.write(|rows| {
         written.write(machines.clone(), &stories, rows, (1000, REPEATS), NOW)?;
         Err::<(), _>(rusqlite::Error::InvalidQuery)
@@ -572,7 +572,7 @@ fn a_file_that_cannot_be_opened_is_one_event() {
     reply(&stories, 1, 0);
     let events = run_writer(&path, &stories, vec![Job::Boots, Job::Boots]);
     assert!(events.len() == 1 && events[0].contains("HistoryUnavailable"), "{events:?}");
-    assert_eq!(stories.take_changed().machines.len(), 1, "the boot waits");
+    assert_eq!(stories.take_changed(usize::MAX).machines.len(), 1, "the boot waits");
 }
 
 #[test]

@@ -20,6 +20,9 @@ const COMMIT: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_secs(60);
 /// The time between two looks for what is too old.
 const SHRINK: Duration = Duration::from_secs(60);
+/// The most machines whose boots are written at once, which is once a second. In a storm, the others wait: the processor
+/// belongs to the machines that boot.
+const MACHINES: usize = 256;
 /// The number of reports of a transaction.
 const BATCH: usize = 512;
 
@@ -121,11 +124,13 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes the reports that wait and, with the time in milliseconds for which repeats wait, the boots that changed.
-    /// If that fails, they wait until the file is open again.
+    /// Writes the reports that wait and, with the time in milliseconds for which repeats wait, the boots that changed: of
+    /// all machines, if no repeats wait. If that fails, they wait until the file is open again.
     fn write(&mut self, repeats: Option<u64>) {
         let Some(store) = &mut self.store else { return };
-        let BootChanges { machines, adopted } = repeats.map(|_| self.stories.take_changed()).unwrap_or_default();
+        let most = |repeats| if repeats == 0 { usize::MAX } else { MACHINES };
+        let changes = repeats.map(|repeats| self.stories.take_changed(most(repeats)));
+        let BootChanges { machines, adopted } = changes.unwrap_or_default();
         if machines.is_empty() && adopted.is_empty() && self.waiting.is_empty() {
             return;
         }

@@ -40,8 +40,8 @@ pub fn run(
     let mut out = Outbox { answers: Vec::with_capacity(BATCH_SIZE), ..Outbox::default() };
     let mut load = Load::new(Instant::now());
     loop {
-        if load.should_gather() {
-            thread::sleep(GATHER_TIME);
+        if let Some(time) = load.gather_time() {
+            thread::sleep(time);
         }
         load.is_behind = false;
         sockets.wait(out.delayed.timeout(), |address, socket| {
@@ -66,13 +66,10 @@ pub fn run(
     }
 }
 
-/// How long the thread lets datagrams accumulate under load before it reads them. Waking up for each datagram would
-/// cost more than answering it. Firmware waits for seconds, so it does not notice this delay.
-const GATHER_TIME: Duration = Duration::from_millis(1);
-
-/// Measures the load, to gather datagrams when many machines are switched on together.
+/// Measures the load, to gather datagrams when many machines are switched on together: waking up for each datagram would
+/// cost more than answering it. Firmware waits for seconds, so it does not notice a delay of milliseconds.
 struct Load {
-    is_high: bool,
+    gather_time: Option<Duration>,
     /// Whether more datagrams are queued than the thread has read.
     is_behind: bool,
     since: Instant,
@@ -80,28 +77,32 @@ struct Load {
 }
 
 impl Load {
-    /// The load is high if this number of requests arrives within [`Load::MAX_TIME`]: 1,200 a second. With fewer, a
-    /// datagram would rarely find another one to share its wake-up with.
-    const MIN_REQUESTS: usize = 60;
-    const MAX_TIME: Duration = Duration::from_millis(50);
+    /// The number of requests of which [`Load`] measures the time.
+    const REQUESTS: usize = 60;
+    /// The time in which so many requests arrive, at most, and the time for which the thread then lets datagrams
+    /// accumulate before it reads them: at 6,000 requests a second, and at 1,000. With fewer, a datagram would rarely
+    /// find another one to share its wake-up with.
+    const GATHER_TIMES: [(Duration, Duration); 2] =
+        [(Duration::from_millis(10), Duration::from_millis(1)), (Duration::from_millis(60), Duration::from_millis(3))];
 
     fn new(now: Instant) -> Self {
-        Load { is_high: false, is_behind: false, since: now, requests: 0 }
+        Load { gather_time: None, is_behind: false, since: now, requests: 0 }
     }
 
-    /// Whether the thread should let datagrams accumulate before it reads again.
-    fn should_gather(&self) -> bool {
-        self.is_high && !self.is_behind
+    /// How long the thread should let datagrams accumulate before it reads again.
+    fn gather_time(&self) -> Option<Duration> {
+        self.gather_time.filter(|_| !self.is_behind)
     }
 
     /// Counts the requests of a batch, which is full if more may be queued.
     fn count(&mut self, requests: usize, is_full: bool, now: impl FnOnce() -> Instant) {
         self.is_behind |= is_full;
         self.requests += requests;
-        if self.requests >= Self::MIN_REQUESTS {
+        if self.requests >= Self::REQUESTS {
             let now = now();
-            self.is_high =
-                now.duration_since(self.since) < Self::MAX_TIME * (self.requests / Self::MIN_REQUESTS) as u32;
+            let time = now.duration_since(self.since) * Self::REQUESTS as u32 / self.requests as u32;
+            let fits = Self::GATHER_TIMES.into_iter().find(|(most, _)| time < *most);
+            self.gather_time = fits.map(|(_, gather_time)| gather_time);
             (self.since, self.requests) = (now, 0);
         }
     }
@@ -307,17 +308,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gathering_starts_at_many_requests_in_a_short_time_and_ends_with_fewer() {
+    fn the_thread_gathers_longer_if_few_machines_are_switched_on_together_and_not_at_all_if_hardly_any_are() {
         let mut now = Instant::now();
         let mut load = Load::new(now);
         let mut gathers_at = |per_second: u64| {
-            for _ in 0..2 * Load::MIN_REQUESTS {
+            for _ in 0..2 * Load::REQUESTS {
                 now += Duration::from_micros(1_000_000 / per_second);
                 load.count(1, false, || now);
             }
-            load.should_gather()
+            load.gather_time().map(|time| time.as_millis())
         };
-        assert_eq!([500, 1_000, 2_000, 60_000, 1_000].map(&mut gathers_at), [false, false, true, true, false]);
+        let times = [500, 900, 2_000, 10_000, 60_000, 900].map(&mut gathers_at);
+        assert_eq!(times, [None, None, Some(3), Some(1), Some(1), None]);
     }
 
     #[test]
@@ -327,8 +329,8 @@ mod tests {
         let mut gathers = |requests, is_full| {
             load.is_behind = false;
             load.count(requests, is_full, || start);
-            load.should_gather()
+            load.gather_time().is_some()
         };
-        assert!(gathers(Load::MIN_REQUESTS, false) && !gathers(32, true) && gathers(5, false));
+        assert!(gathers(Load::REQUESTS, false) && !gathers(32, true) && gathers(5, false));
     }
 }

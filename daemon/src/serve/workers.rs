@@ -30,6 +30,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+/// HTTP keeps one part in this number of its descriptors for the files that it sends.
+const FILES_SHARE: usize = 8;
+
 /// Maximum time to wait for the transfers when the server stops: two seconds in which they may finish, and half a
 /// second more before the server abandons those that hang.
 const STOP_TIMEOUT: Duration = Duration::from_millis(2500);
@@ -157,14 +160,15 @@ impl Workers {
         let reports = StateReports(Arc::clone(&self.state));
         let menu = StateMenu(Arc::clone(&self.state), Arc::clone(&self.menu_login));
         let on_event = move |event| file_events::record_http(&event_state, &event);
-        // A connection needs one descriptor, and the file that it sends needs another.
-        let settings = http::HttpSettings::default();
-        let settings =
-            http::HttpSettings { max_connections: settings.max_connections.min(self.descriptors() / 2), ..settings };
+        // A connection needs one descriptor. Connections that send the same file share its descriptor, so that some
+        // are enough for all files.
+        let (settings, descriptors) = (http::HttpSettings::default(), self.descriptors());
+        let max_connections = settings.max_connections.min(descriptors - descriptors / FILES_SHARE);
+        let settings = http::HttpSettings { max_connections, ..settings };
         let http_task = tokio::spawn(async move {
             let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
             if let Err(error) =
-                http::serve(listeners, settings, http::FileHandler(open, reports, menu), on_event, stop).await
+                http::serve(listeners, settings, http::FileHandler::new(open, reports, menu), on_event, stop).await
             {
                 events.socket_failed(SocketOperation::ServeConnections, &error);
                 std::process::exit(1);

@@ -5,6 +5,7 @@ use proxydhcpd_core::identity::MachineKey;
 use proxydhcpd_core::story::{AdoptedBoot, MAX_MACHINES};
 use std::collections::BTreeSet;
 use std::mem;
+use std::ops::Bound;
 
 /// The time between two calls of the keeper, in milliseconds.
 const ROUND: u64 = 1000;
@@ -22,6 +23,8 @@ pub struct BootChanges {
 #[derive(Debug, Default)]
 pub struct Changed {
     changes: BootChanges,
+    /// The machine after which the next ones are taken, so that each has its turn.
+    last: MachineKey,
     last_round: u64,
 }
 
@@ -40,9 +43,20 @@ impl Changed {
         }
     }
 
-    /// The changes. The keeper, which takes them, returns those that it does not keep now.
-    pub fn take(&mut self) -> BootChanges {
-        mem::take(&mut self.changes)
+    /// The changes, those of at most this number of machines. The keeper, which takes them, returns those that it does
+    /// not keep now.
+    pub fn take(&mut self, most: usize) -> BootChanges {
+        let BootChanges { machines, .. } = &mut self.changes;
+        if machines.len() <= most {
+            return mem::take(&mut self.changes);
+        }
+        let after = (Bound::Excluded(self.last), Bound::Unbounded);
+        let turn: BTreeSet<_> = machines.range(after).chain(machines.iter()).take(most).copied().collect();
+        self.last = *turn.range(after).next_back().or(turn.last()).unwrap_or(&self.last);
+        for machine in &turn {
+            machines.remove(machine);
+        }
+        BootChanges { machines: turn, adopted: mem::take(&mut self.changes.adopted) }
     }
 
     /// The time until the keeper is due, in milliseconds. `None`: nothing changed.
@@ -57,5 +71,28 @@ impl Changed {
             self.last_round = now;
             keeper.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proxydhcpd_core::identity::HardwareAddress;
+
+    fn key(number: u8) -> MachineKey {
+        MachineKey::from_hardware(&HardwareAddress { htype: 1, hlen: 1, octets: [number; 16] })
+    }
+
+    #[test]
+    fn each_machine_has_its_turn_although_others_change_again_and_again() {
+        let mut changed = Changed::default();
+        let mut taken = Vec::new();
+        for _ in 0..4 {
+            (1..=5).for_each(|number| changed.note(key(number)));
+            taken.extend(changed.take(2).machines);
+        }
+        assert_eq!(taken.len(), 8);
+        assert!((1..=5).all(|number| taken.contains(&key(number))), "{taken:?}");
+        assert_eq!((changed.take(10).machines.len(), changed.wait(0)), (4, None));
     }
 }

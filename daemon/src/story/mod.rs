@@ -94,9 +94,10 @@ impl StoryBook {
         self.milestones.take_lost()
     }
 
-    /// The boots that changed since the last call.
-    pub fn take_changed(&self) -> BootChanges {
-        lock(&self.changed).take()
+    /// The boots that changed since the last call, those of at most this number of machines. The next calls return the
+    /// others.
+    pub fn take_changed(&self, machines: usize) -> BootChanges {
+        lock(&self.changed).take(machines)
     }
 
     /// Notes that the boots of a machine changed.

@@ -98,6 +98,7 @@ const DAEMON: &[&str] = &[
 const IMPORT: &[&str] = &[
     "server_info",
     "host_info",
+    "file_names",
     "expression",
     "output",
     "translation",
@@ -140,6 +141,7 @@ const PLAYER: &[&str] = &[
     "script",
     "report",
     "address_pool",
+    "addresses",
     "network",
     "fetch",
     "systems",

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each test binary uses only a part
 
 pub mod boot_once;
+pub mod boot_requests;
 pub mod ipv6;
 pub mod lease;
 pub mod loaders;

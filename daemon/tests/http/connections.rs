@@ -202,8 +202,23 @@ fn a_new_client_replaces_the_one_that_was_idle_longest() {
     );
 }
 
+/// The machines of a site that are switched on together are more than the connections for which there is room.
 #[test]
-fn a_new_connection_is_refused_if_all_are_busy() {
+fn a_new_client_waits_until_one_of_the_busy_ones_ends() {
+    let server = Server::with(HttpSettings { max_connections: 2, ..HttpSettings::default() });
+    let octets = server.write_file("initrd", 12_000_000);
+    let request = "GET /initrd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let mut machines = [1, 2, 3, 4].map(|last| connect_from(Ipv4Addr::new(127, 0, 0, last), &server));
+    machines.iter_mut().for_each(|machine| drop(machine.send(request)));
+    for machine in &mut machines {
+        assert_eq!(machine.head().status, 200);
+        assert!(machine.rest() == octets);
+        assert!(server.finished().whole);
+    }
+}
+
+#[test]
+fn a_new_connection_is_refused_if_all_are_busy_and_its_address_has_its_share() {
     let server = Server::with(HttpSettings { max_connections: 2, ..HttpSettings::default() });
     truncate(&server.path("large"), LARGE);
     let _busy = [slow(&server, "large"), slow(&server, "large")];

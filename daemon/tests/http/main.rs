@@ -53,7 +53,7 @@ impl Server {
         open: impl Fn(&FileRequest<'_>) -> Result<Opened, Refusal> + Send + Sync + 'static,
     ) -> Server {
         let open = move |request: &FileRequest<'_>| open(request).into();
-        Server::with_handler(directory, settings, FileHandler(open, (), ()))
+        Server::with_handler(directory, settings, FileHandler::new(open, (), ()))
     }
 
     fn with_handler(directory: tempfile::TempDir, settings: HttpSettings, handler: impl Handler) -> Server {

@@ -138,7 +138,7 @@ fn a_transfer_without_any_ack_is_evicted_for_a_new_one() {
         let mut other = at(10);
         other.request(served.address(), "file", &EDK2);
         assert_eq!(served.next_event(), RecordedEvent::Ignored(full), "they may be honest");
-        std::thread::sleep(Duration::from_millis(1100));
+        std::thread::sleep(Duration::from_millis(3100));
         other.fetch(served.address(), "file", &EDK2, |_, _| {});
         assert_eq!(served.next_event(), ended("file", 0, Outcome::Evicted));
         assert_eq!(served.next_event(), ended("file", 5000, Outcome::Completed));
@@ -157,7 +157,7 @@ fn forged_requests_from_an_address_do_not_keep_it_from_its_file() {
     let mut client = Client::new();
     client.request(served.address(), "file", &EDK2);
     assert_eq!(served.next_event(), RecordedEvent::Ignored(TftpSilence::ClientTransfers), "they may be honest");
-    std::thread::sleep(Duration::from_millis(1100));
+    std::thread::sleep(Duration::from_millis(3100));
     client.fetch(served.address(), "file", &EDK2, |_, _| {});
     assert_eq!(served.next_event(), ended("file", 0, Outcome::Evicted));
     assert_eq!(served.next_event(), ended("file", 5000, Outcome::Completed));

@@ -1,6 +1,8 @@
-//! Checks the boot files if the boot directory exists on this host. The server refuses to start with an unusable file.
-//! The import therefore omits a line with such a file, so that all other machines can still boot.
+//! Checks the names of the boot files and, if the boot directory exists on this host, the files. The server refuses to
+//! start with an unusable one. The import therefore omits a line with such a file, so that all other machines can still
+//! boot.
 
+use super::super::file_names::refused_loader;
 use super::super::output::LineOutcome;
 use super::super::server_info::ServerInfo;
 use super::config::*;
@@ -18,6 +20,38 @@ pub fn relative_to_boot_dir<'a>(config: &DnsmasqConfig, name: &'a str) -> &'a st
     let root = config.tftp.root.as_deref().unwrap_or_default();
     let below = name.strip_prefix(root).filter(|rest| !root.is_empty() && rest.starts_with('/'));
     below.unwrap_or(name).trim_start_matches('/')
+}
+
+/// The name of a file as the server's configuration has it: relative to the boot directory, or a URL.
+pub fn written_name(config: &DnsmasqConfig, name: &str, server: FileServer) -> String {
+    match server {
+        _ if name.contains("://") => name.to_owned(),
+        FileServer::Address(address) => format!("tftp://{address}/{name}"),
+        FileServer::ThisServer => relative_to_boot_dir(config, name).to_owned(),
+    }
+}
+
+/// Removes the settings whose file has a name that the server refuses. Returns the outcomes of their lines.
+pub fn remove_refused_names(config: &mut DnsmasqConfig) -> Vec<(LineId, LineOutcome)> {
+    let of_options = config.option_servers.last().map_or(FileServer::ThisServer, |(_, server)| *server);
+    let refused = |name: &str, server: FileServer| match name {
+        // The line names only a server.
+        "" => None,
+        name => refused_loader(&written_name(config, name, server)).map(LineOutcome::Unsupported),
+    };
+    let of_boots = config.boots.iter().map(|boot| (boot.line, refused(&boot.file, boot.server)));
+    let of_options = config.option_boots.iter().map(|boot| (boot.line, refused(&boot.file, of_options)));
+    let of_services = config.services.iter().map(|service| match &service.action {
+        ServiceAction::File(name, server) => (service.line, refused(&file_with_layer(name), *server)),
+        _ => (service.line, None),
+    });
+    let all = of_boots.chain(of_options).chain(of_services);
+    let outcomes: Vec<_> = all.filter_map(|(line, outcome)| Some((line, outcome?))).collect();
+    let is_kept = |line: LineId| outcomes.iter().all(|(refused, _)| *refused != line);
+    config.boots.retain(|boot| is_kept(boot.line));
+    config.option_boots.retain(|boot| is_kept(boot.line));
+    config.services.retain(|service| is_kept(service.line));
+    outcomes
 }
 
 /// Removes the services whose file is missing or is a program for another architecture. A text is always allowed.

@@ -53,6 +53,7 @@ fn convert(
     }
     let network_outcomes = networks::resolve(&mut read.config, lines, host)?;
     let mut report = boot_dir::resolve(&mut read.config, host);
+    let refused = boot_files::remove_refused_names(&mut read.config);
     let unfit = boot_files::remove_unusable_services(&mut read.config, &host.server);
     let machine_tests = MachineTests::new(&read.config);
     let Some((rules, conflicts)) = rules::build_rules(&read.config, &machine_tests) else {
@@ -67,6 +68,7 @@ fn convert(
     let mut outcomes = read.outcomes;
     outcomes.extend(network_outcomes);
     outcomes.extend(report.outcomes.iter().cloned());
+    outcomes.extend(refused);
     outcomes.extend(unfit);
     let lost_lines = requiring_lost_tags(&read.config);
     let used: BTreeSet<LineId> = rules.iter().flat_map(|rule| rule.lines.iter().copied()).collect();

@@ -193,7 +193,7 @@ impl TableWriter<'_> {
         name
     }
 
-    /// The tags that dnsmasq sets for machines of this kind, as a name.
+    /// The tags that dnsmasq sets for machines of this kind, as a name, which is one line.
     fn tag_names(&self, kind: &MachineKind) -> String {
         let test_tag = |index: &usize| {
             let test = &self.machine_tests.tests[*index];
@@ -210,7 +210,7 @@ impl TableWriter<'_> {
         });
         let mut tags: Vec<String> = kind.tests.iter().map(test_tag).chain(group_tags).collect();
         tags.dedup();
-        tags.join(" ")
+        one_line(&tags.join(" "))
     }
 
     /// The name of the profile for this rule. Writes the profile if no earlier rule has the same action.
@@ -299,11 +299,7 @@ impl TableWriter<'_> {
             let reason = format!("the name is longer than the {MAX_FILE_LENGTH} octets that firmware supports");
             self.outcomes.extend(lines.iter().map(|line| (*line, LineOutcome::Unsupported(reason.clone()))));
         }
-        match server {
-            _ if name.contains("://") => name.to_owned(),
-            FileServer::Address(address) => format!("tftp://{address}/{name}"),
-            FileServer::ThisServer => boot_files::relative_to_boot_dir(self.config, name).to_owned(),
-        }
+        boot_files::written_name(self.config, name, server)
     }
 
     fn menu(&mut self, name: &str, menu: &PxeMenu, codes: &[u16], rule: &ImportedRule) -> String {

@@ -205,3 +205,49 @@ fn a_relative_boot_directory_is_below_the_root() {
         assert!(output.contains(&format!("boot-dir = \"{directory}\"\n")), "{output}");
     }
 }
+
+/// A control character comes from an escape, or from a damaged file.
+#[test]
+fn a_name_that_this_server_refuses_has_a_note_and_is_not_in_the_tables() {
+    let reason = "#     this server sends no file with a name with control characters\n";
+    for name in ["\"a\\tb.0\"", "a\u{1}b.0", "a\u{7f}b.0"] {
+        for line in
+            [format!("dhcp-boot={name}"), format!("pxe-service=x86PC,x,{name}"), format!("dhcp-option=67,{name}")]
+        {
+            let output = imported(&format!("dhcp-range=192.0.2.50,192.0.2.60,1h\n{line}\n"));
+            assert!(output.contains(reason) && !output.contains("\\u00"), "{line:?}: {output}");
+        }
+    }
+    let elsewhere = imported("dhcp-boot=a b.0,,192.0.2.5\ndhcp-boot=tag:x,c.0\n");
+    assert!(elsewhere.contains("#     a URL has no spaces\n") && elsewhere.contains("\"c.0\""), "{elsewhere}");
+    let tag = imported("dhcp-mac=set:\"a\\tb\",02:00:00:*:*:*\ndhcp-boot=tag:\"a\\tb\",a.0\ndhcp-boot=b.0\n");
+    assert!(tag.contains("name = \"a b\"\n"), "{tag}");
+
+    let ini = "[proxy]\nlisten_address = 0.0.0.0\ntftpd = 192.0.2.5\nfilename = a\n  b.0\nfilename_efi64 = c.efi\n";
+    let output = imported(ini);
+    assert!(
+        output.contains("#   line 4: ") && output.contains("\n# default = \"tftp://192.0.2.5/a\\u000Ab.0\"\n"),
+        "{output}"
+    );
+    assert!(output.contains("\nuefi-x64 = \"tftp://192.0.2.5/c.efi\"\n"), "{output}");
+    let nothing = imported(&ini.replace("filename_efi64 = c.efi\n", ""));
+    assert!(nothing.contains("[profile.firmware]\nboot = \"nothing\"\n# default = "), "{nothing}");
+
+    let csv = imported("name,mac,serial\nweb1,52:54:00:00:00:01,\"A\nB\"\n");
+    assert!(csv.contains("`serial` is not imported: it has the control character U+000A") && !csv.contains("serial ="));
+}
+
+#[test]
+fn a_label_of_pxelinux_that_this_server_refuses_is_left_out_with_the_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("pxelinux.cfg")).unwrap();
+    let menu = "label a\n kernel li\u{1}nux\nlabel b\n kernel linux\n append initrd=in\u{7f}itrd\n\
+                label c\n kernel linux\n append x=\u{1}\nlabel d\n kernel linux\n append x || y\n\
+                label e\n kernel linux\n append quiet\n";
+    std::fs::write(directory.path().join("pxelinux.cfg/default"), menu).unwrap();
+    let output = proxydhcpd_import::pxelinux_dir::import(directory.path()).unwrap();
+    assert_eq!(output.matches(": the label is left out").count(), 4, "{output}");
+    assert!(output.contains("iPXE cannot pass `||` to a kernel"), "{output}");
+    assert!(output.contains("arguments = \"quiet\""), "{output}");
+    assert!(!output.contains("\\u00"), "{output}");
+}

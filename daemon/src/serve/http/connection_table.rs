@@ -51,7 +51,7 @@ impl ConnectionTable {
     }
 
     /// Adds a connection. If the table is full, evicts another connection, or fails if none can be evicted.
-    pub fn admit(self: &Arc<Self>, connection: &Arc<Activity>, now: Instant) -> Result<ConnectionSlot, DropReason> {
+    pub fn admit(self: &Arc<Self>, connection: &Arc<Activity>, now: Instant) -> Result<ConnectionSlot, NoRoom> {
         let mut table = self.table();
         if table.connections.len() >= self.max_connections {
             let (connections, address) = (table.connections.len(), connection.address());
@@ -62,7 +62,8 @@ impl ConnectionTable {
                 || table.evict_resting(Rest::Idle, None)
                 || (is_below_share && table.evict_resting(Rest::Quiet, None));
             if !made_room {
-                return Err(DropReason::Full(Overload { connections, address, from_address }));
+                let overload = Overload { connections, address, from_address };
+                return Err(if is_below_share { NoRoom::UntilOneEnds } else { NoRoom::ForAddress }(overload));
             }
         }
         let number = table.insert(connection);
@@ -100,6 +101,15 @@ impl ConnectionTable {
     fn table(&self) -> MutexGuard<'_, TableState> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why a connection found no room.
+#[derive(Debug)]
+pub enum NoRoom {
+    /// All connections are busy.
+    UntilOneEnds(Overload),
+    /// Its address has its share already.
+    ForAddress(Overload),
 }
 
 /// The slot of a connection; dropping it removes the connection from the table.

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 pub struct HttpSettings {
     /// Maximum number of connections. At the limit, a new connection replaces the connection that has been idle
     /// longest, or a slow connection that has stalled or whose address has more connections than that of the new one.
-    /// If there is no such connection, the server closes the new one. A connection needs one descriptor, and a transfer
-    /// needs another.
+    /// If there is no such connection, the new one waits until another ends, or the server closes it if its address
+    /// has its share of connections. A connection needs one descriptor, and each file that is being sent another.
     pub max_connections: usize,
     /// How long a client may take to send the head of its next request. This limits both slow senders and idle
     /// connections.

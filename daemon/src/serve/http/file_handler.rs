@@ -6,18 +6,31 @@ use super::menu_door::{self, MenuDoor};
 use super::page;
 use super::report_door::{self, ReportDoor};
 use super::response;
-use crate::files::ResolvedFile;
+use crate::files::{OpenFiles, ResolvedFile};
 use hyper::header::HOST;
 use hyper::{Method, StatusCode, Version};
 use proxydhcpd_core::fetch::{Refusal, is_done_request, is_failure_report};
 use proxydhcpd_core::report_request::report_format;
 use proxydhcpd_core::request::{FileRequest, Protocol};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// A handler that sends what this function opens, and that has these doors for reports and for protected items of the
-/// menu. The function may block.
+/// A handler that sends what a function opens.
 #[derive(Debug)]
-pub struct FileHandler<O, R, M>(pub O, pub R, pub M);
+pub struct FileHandler<O, R, M> {
+    open: O,
+    reports: R,
+    menu: M,
+    open_files: Mutex<OpenFiles>,
+}
+
+impl<O, R, M> FileHandler<O, R, M> {
+    /// A handler that sends what this function opens, and that has these doors for reports and for protected items of
+    /// the menu. The function may block.
+    pub fn new(open: O, reports: R, menu: M) -> FileHandler<O, R, M> {
+        FileHandler { open, reports, menu, open_files: Mutex::default() }
+    }
+}
 
 impl<O, R, M> Handler for FileHandler<O, R, M>
 where
@@ -41,12 +54,12 @@ where
                 Some(response::status_response(StatusCode::FORBIDDEN))
             }
             Method::GET | Method::HEAD => {
-                let refused = self.2.admit(&file_request(request, name), head).err();
+                let refused = self.menu.admit(&file_request(request, name), head).err();
                 refused.map(|refusal| menu_door::response(&refusal))
             }
             Method::POST if is_done_request(name) => None,
             Method::POST if report_format(name).is_some() => {
-                let refused = self.1.verify(&file_request(request, name)).err();
+                let refused = self.reports.verify(&file_request(request, name)).err();
                 refused.map(|refusal| response::empty_response(report_door::status(refusal)))
             }
             _ => Some(response::method_not_allowed("GET, HEAD")),
@@ -60,10 +73,17 @@ where
     fn response(&self, request: &HttpRequest) -> HttpResponse {
         let name = request.name.as_deref();
         if is_report(request) {
-            return report_door::response(&self.1, &file_request(request, name.unwrap_or_default()), &request.body);
+            return report_door::response(
+                &self.reports,
+                &file_request(request, name.unwrap_or_default()),
+                &request.body,
+            );
         }
-        let open = |name| (self.0)(&file_request(request, name));
-        let ResolvedFile { opened, ticket } = name.map_or_else(|| Err(Refusal::BadName).into(), open);
+        let open = |name| (self.open)(&file_request(request, name));
+        let ResolvedFile { mut opened, ticket } = name.map_or_else(|| Err(Refusal::BadName).into(), open);
+        if let Ok(opened) = &mut opened {
+            self.open_files.lock().unwrap_or_else(PoisonError::into_inner).share(opened);
+        }
         let mut response = response::build(&request.head, name.unwrap_or_default(), opened, SystemTime::now());
         response.extensions_mut().insert(ticket);
         response
@@ -100,7 +120,7 @@ mod tests {
     }
 
     fn at_once(request: &HttpRequest) -> Option<HttpResponse> {
-        FileHandler(|_: &FileRequest<'_>| Err(Refusal::NotFound).into(), (), ()).response_at_once(request)
+        FileHandler::new(|_: &FileRequest<'_>| Err(Refusal::NotFound).into(), (), ()).response_at_once(request)
     }
 
     fn field(response: &HttpResponse, name: HeaderName) -> Option<&str> {

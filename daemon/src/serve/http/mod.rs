@@ -22,7 +22,7 @@ mod response;
 mod socket;
 
 use connection::Connection;
-use connection_table::ConnectionTable;
+use connection_table::{ConnectionTable, NoRoom};
 use context::HttpContext;
 pub use context::HttpSettings;
 pub use event::{DropReason, FinishedRequest, HttpEvent};
@@ -46,6 +46,10 @@ use tokio::task::JoinSet;
 
 /// How long transfers may go on after `stop`. Streams end at once.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long a new connection waits for room if all connections are busy, and how often it looks for room. The kernel
+/// keeps the connections after it.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Listens on all IPv4 addresses, and with `with_ipv6` also on all IPv6 addresses. Skips an address family that this
 /// host lacks, and fails if no family is left. Port 0 means any free port, the same for both families.
@@ -104,6 +108,7 @@ pub async fn serve(
         stopping: watch::Sender::new(false),
     });
     let mut connections = JoinSet::new();
+    let mut newcomer: Option<Newcomer> = None;
     let mut last_warning = None;
     let mut stop = pin!(stop);
     loop {
@@ -111,14 +116,9 @@ pub async fn serve(
             () = &mut stop => break,
             // A connection that panicked has ended like any other. The panic hook has logged the panic.
             Some(_) = connections.join_next() => {}
-            accepted = accept(&listeners) => match accepted {
-                Ok((stream, client)) => {
-                    let connection = Connection::new(&context, client);
-                    match context.connections.admit(&connection.activity, Instant::now()) {
-                        Ok(slot) => drop(connections.spawn(requests::run(stream, connection, slot))),
-                        Err(dropped) => context.report_drop(client, dropped),
-                    }
-                }
+            () = tokio::time::sleep(LOOK), if newcomer.is_some() => {}
+            accepted = accept(&listeners), if newcomer.is_none() => match accepted {
+                Ok((stream, client)) => newcomer = Some(Newcomer::new(stream, Connection::new(&context, client))),
                 Err(error) if is_connection_error(&error) => {
                     (context.on_event)(HttpEvent::NotAccepted(error.to_string()));
                 }
@@ -133,12 +133,39 @@ pub async fn serve(
                 }
             }
         }
+        newcomer = newcomer.and_then(|newcomer| newcomer.enter(&mut connections));
     }
     drop(listeners);
     context.stopping.send_replace(true);
     // Dropping the set closes the connections that remain.
     let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
     Ok(())
+}
+
+/// A connection that is accepted, and has no place in the table yet.
+struct Newcomer {
+    stream: TcpStream,
+    connection: Arc<Connection>,
+    since: Instant,
+}
+
+impl Newcomer {
+    fn new(stream: TcpStream, connection: Arc<Connection>) -> Newcomer {
+        Newcomer { stream, connection, since: Instant::now() }
+    }
+
+    /// Serves the connection if there is room for it. Returns it if it should wait for room, and otherwise closes it.
+    fn enter(self, connections: &mut JoinSet<()>) -> Option<Newcomer> {
+        let (context, now) = (&self.connection.context, Instant::now());
+        match context.connections.admit(&self.connection.activity, now) {
+            Ok(slot) => drop(connections.spawn(requests::run(self.stream, self.connection, slot))),
+            Err(NoRoom::UntilOneEnds(_)) if now < self.since + PATIENCE => return Some(self),
+            Err(NoRoom::UntilOneEnds(overload) | NoRoom::ForAddress(overload)) => {
+                self.connection.report_drop(DropReason::Full(overload));
+            }
+        }
+        None
+    }
 }
 
 async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
