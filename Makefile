@@ -23,7 +23,7 @@ CATALOG = $(DESTDIR)/usr/lib/systemd/catalog/proxydhcpd.catalog
 
 # `e2e` and `bench` are directories, too.
 .PHONY: help run toolchain build loaders test unit e2e tested-programs book bench attacks soak coverage fuzz install
-.PHONY: uninstall packages packages-test audit
+.PHONY: uninstall packages packages-test audit msrv
 
 help:
 	@echo 'make run        start the server on the networks of this host, without a configuration, and open its page'
@@ -38,6 +38,7 @@ help:
 	@echo 'make install    install binary, unit, manual pages and completions; make uninstall removes them'
 	@echo 'make packages   build packages for Debian and RPM, archives and container images in target/packages'
 	@echo 'make audit      check the licences, the origin and the known faults of the libraries'
+	@echo 'make msrv       compile the workspace with the oldest Rust that it supports'
 
 run: build
 	@dist/install-loaders
@@ -137,14 +138,21 @@ packages: toolchain
 	dist/packages/setup
 	dist/packages/all $(PROFILE)
 
-# Installs the packages in bare root directories, with programs of the profile `local`.
+# Installs the packages in bare root directories, and boots machines from the static programs and from the image. The
+# programs are of the profile `local`.
 packages-test: toolchain
 	dist/packages/setup test
+	$(CARGO) build --profile local --locked --package proxydhcpd-player
 	dist/packages/test $$(dist/packages/build x86_64-unknown-linux-gnu local) \
-		$$(dist/packages/build x86_64-unknown-linux-musl local)
+		$$(dist/packages/build x86_64-unknown-linux-musl local) \
+		$$(dist/packages/build aarch64-unknown-linux-musl local)
 
 # Two commands, because the second one needs the data base of RustSec from the Internet.
 audit: toolchain
 	dist/packages/setup
 	target/packages/tools/bin/cargo-deny --locked check licenses bans sources
 	target/packages/tools/bin/cargo-deny --locked check advisories
+
+# Whether the oldest compiler that Cargo.toml promises (`rust-version`) compiles the workspace.
+msrv:
+	dist/msrv

@@ -196,7 +196,8 @@ impl Opened {
         let boot_once = boot_once.map_err(fail)?;
         let (edits, unreadable) = Edits::load(&loaded.settings.state_dir);
         for UnreadableEdit { path, error } in unreadable {
-            let failure = FileFailure { path: format_args!("{}", path.display()), error: format_args!("{error}") };
+            let path = path.display();
+            let failure = FileFailure { path: format_args!("{path}"), error: format_args!("{error}") };
             events.record_host(What::StateFile(StateFile::EditUnreadable(failure)));
         }
         let state = State::new(site, links, boot_once, edits, events);

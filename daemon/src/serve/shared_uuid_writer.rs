@@ -45,8 +45,8 @@ impl SharedUuidWriter {
         self.writing = Some(tokio::task::spawn_blocking(move || {
             if let Err(error) = file.write(&known) {
                 state.observations().uuid_claims.mark_changed();
-                let failure =
-                    FileFailure { path: format_args!("{}", file.path().display()), error: format_args!("{error}") };
+                let path = file.path().display();
+                let failure = FileFailure { path: format_args!("{path}"), error: format_args!("{error}") };
                 state.events.record_host(What::StateFile(StateFile::SharedUuidsUnwritable(failure)));
             }
         }));

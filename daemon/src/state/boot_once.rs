@@ -57,7 +57,8 @@ impl State {
     pub fn protect_removed_machines(&self, site: &mut Site) -> Vec<CompletionWithoutEntry> {
         let completed: Vec<String> = self.observations().boot_once.completed().map(str::to_owned).collect();
         let unreadable = |path: &Path, error: io::Error| {
-            let failure = FileFailure { path: format_args!("{}", path.display()), error: format_args!("{error}") };
+            let path = path.display();
+            let failure = FileFailure { path: format_args!("{path}"), error: format_args!("{error}") };
             self.events.record_host(What::StateFile(StateFile::CompletionUnreadable(failure)));
         };
         site.protect_removed_machines(self.boot_once.directory(), completed.iter().map(String::as_str), unreadable)
