@@ -99,7 +99,7 @@ fn entry(address: IpAddr) -> String {
     }
 }
 
-/// Whether an address is one of a link, and needs the interface beside it.
+/// Whether an address belongs to a link, so that it needs the name of the interface, too.
 pub fn is_on_link(address: &Ipv6Addr) -> bool {
     address.is_multicast() || address.is_unicast_link_local()
 }
