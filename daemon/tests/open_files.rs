@@ -58,7 +58,7 @@ fn clients_without_room_are_counted_in_the_last_line_of_the_log() {
             let _ = page.write_all(b"GET /linux HTTP/1.1\r\nHost: x\r\n\r\n");
             page
         };
-        ((0..9).map(request).collect(), (0..6).map(fetch).collect())
+        ((0..9).map(request).collect(), (0..9).map(fetch).collect())
     });
     server.wait_for_line("the limit of open files allows no more transfers");
     server.wait_for_line("HTTP connections are in use: closed one from 192.0.2.107");
