@@ -67,6 +67,8 @@ impl ConnectionTable {
                 return Err(if is_below_share { NoRoom::UntilOneEnds } else { NoRoom::ForAddress }(overload));
             }
         }
+        // The time for which it waited for room is not its own.
+        connection.progress();
         let number = table.insert(connection);
         Ok(ConnectionSlot { table: self.clone(), connection: connection.clone(), number })
     }
@@ -271,5 +273,16 @@ mod tests {
         table.rest(&slots[1].connection, Rest::Idle);
         assert_eq!(evicted(&table, &slots, Duration::ZERO), [false, false], "its request may be on the way");
         assert_eq!(evicted(&table, &slots, IDLE_TIME), [false, true]);
+    }
+
+    #[test]
+    fn a_connection_that_waited_for_room_keeps_it_until_its_request_arrives() {
+        let table = Arc::new(ConnectionTable::new(1));
+        let newcomer = Activity::new([192, 0, 2, 1].into());
+        std::thread::sleep(IDLE_TIME);
+        let slot = table.admit(&newcomer, Instant::now()).ok().unwrap();
+        table.rest(&slot.connection, Rest::Idle);
+        let next = table.admit(&Activity::new([192, 0, 2, 2].into()), Instant::now());
+        assert!(matches!(next, Err(NoRoom::UntilOneEnds(_))) && !newcomer.is_evicted());
     }
 }
