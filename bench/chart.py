@@ -3,8 +3,8 @@
 import math
 from html import escape
 
-WIDTH, HEIGHT = 760, 400
-LEFT, RIGHT, TOP, BOTTOM = 70, 130, 50, 70
+WIDTH, HEIGHT = 780, 400
+LEFT, RIGHT, TOP, BOTTOM = 70, 150, 50, 70
 COLOURS = {"proxydhcpd": "#0b6bcb", "floor": "#737b85", "dnsmasq": "#c2410c"}
 OTHER_COLOUR = "#4d7c0f"
 STYLE = "text { font: 13px sans-serif; fill: #24292f } .title { font-size: 16px; font-weight: bold } .small { font-size: 11px; fill: #57606a }"

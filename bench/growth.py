@@ -9,7 +9,7 @@ import machines
 import testbed
 from testbed import Server, progress
 
-RATES = [1_000, 2_000, 5_000, 10_000, 20_000, 40_000, 60_000]
+RATES = [2_000, 5_000, 10_000, 20_000, 40_000, 60_000]
 # The numbers of different clients of which the memory is measured, at this number of requests a second.
 CLIENTS = [1_000, 10_000, 100_000]
 CLIENT_RATE = 10_000
