@@ -191,7 +191,8 @@ impl AddressState {
 /// Size of a receive buffer, in octets: some thousand packets of machines that boot at once.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
-pub(super) fn enlarge_receive_buffer(socket: &Socket) -> io::Result<()> {
+/// Lets a socket keep the packets of a boot storm until the server reads them.
+pub fn enlarge_receive_buffer(socket: &Socket) -> io::Result<()> {
     // With CAP_NET_ADMIN, the size may exceed the system's limit (net.core.rmem_max). Without it, the limit applies.
     if setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
         socket.set_recv_buffer_size(RECEIVE_BUFFER)?;

@@ -1,6 +1,7 @@
 //! The sockets that receive requests. The server opens them at the start, or later, when their port becomes free.
 
 use super::family::{Family, LocalAddress, packet_info_space, parse_packet_info, peer_address};
+use crate::net::udp::enlarge_receive_buffer;
 use crate::serve::heartbeat::Heartbeat;
 use crate::settings::TftpConfig;
 use nix::libc;
@@ -60,9 +61,6 @@ pub const LISTENER4: u64 = u64::MAX;
 pub const LISTENER6: u64 = u64::MAX - 1;
 /// The epoll data of the heartbeat, which only wakes the thread.
 pub const WAKE: u64 = u64::MAX - 3;
-
-/// Size of the receive buffer of the request port in octets: enough for some thousand requests of a boot storm.
-const RECEIVE_BUFFER: usize = 1 << 20;
 
 /// Size of the send buffer of a socket that many clients share, in octets. Without CAP_NET_ADMIN, the kernel permits at
 /// most `net.core.wmem_max`.
@@ -142,11 +140,11 @@ impl TftpSocket {
             // Another socket serves IPv4.
             socket.set_only_v6(true)?;
         }
+        enlarge_receive_buffer(&socket)?;
         socket.bind(&address.into())?;
         let socket = UdpSocket::from(socket);
         family.enable_packet_info(&socket)?;
         family.allow_fragments(&socket)?;
-        setsockopt(&socket, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
         if setsockopt(&socket, sockopt::SndBufForce, &SEND_BUFFER).is_err() {
             setsockopt(&socket, sockopt::SndBuf, &SEND_BUFFER)?;
         }
